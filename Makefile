@@ -1,0 +1,34 @@
+.PHONY: run install test test-real lint types schema bench
+PY = .venv/bin/python
+
+run: .venv/run ## the hub with its demo systems on http://127.0.0.1:8000
+	.venv/bin/connector demo run
+
+install: .venv/dev ## everything that developing needs
+
+test: .venv/dev ## all tests, lint and types
+	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports && $(PY) -m pytest
+
+test-real: .venv/dev ## against real Nautobot, Request Tracker and Karrio (minutes of set-up)
+	$(PY) -m pytest tests/real --run-real -n 0 -s
+
+lint: .venv/dev ## format and lint
+	.venv/bin/ruff format . && .venv/bin/ruff check --fix . && .venv/bin/lint-imports
+
+types: .venv/dev ## mypy --strict
+	.venv/bin/mypy
+
+schema: .venv/dev ## rewrite graphql/schema.graphql from the code
+	.venv/bin/connector schema --write graphql/schema.graphql
+
+bench: .venv/dev ## measures: make bench, or make bench only=sync
+	$(PY) -m bench $(only)
+
+.venv/bin/uv:
+	python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check uv
+
+.venv/run: .venv/bin/uv pyproject.toml constraints.txt
+	.venv/bin/uv pip install --quiet --python $(PY) --constraints constraints.txt --editable . && touch $@
+
+.venv/dev: .venv/bin/uv pyproject.toml constraints.txt
+	.venv/bin/uv pip install --quiet --python $(PY) --constraints constraints.txt --editable '.[dev]' && touch $@ .venv/run

@@ -1,0 +1,1 @@
+"""Adapter request_tracker."""

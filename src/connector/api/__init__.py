@@ -1,0 +1,1 @@
+"""How it is served: GraphQL, subscriptions, webhooks, health."""

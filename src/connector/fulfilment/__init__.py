@@ -1,0 +1,1 @@
+"""What is done: reactions to changes, durable workflows, their steps and undo."""

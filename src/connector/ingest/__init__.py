@@ -1,0 +1,1 @@
+"""How records come in: pull loop, webhook inbox, normalise, apply, quarantine and replay."""

@@ -1,0 +1,103 @@
+"""Closed vocabularies of the domain that are not lifecycles."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class HubTier(StrEnum):
+    """How near to the point of failure a hub is; what counts is response time, not the label."""
+
+    CENTRAL = "central"
+    REGIONAL = "regional"
+    LOCAL = "local"
+
+
+class Lane(StrEnum):
+    """Which purpose stock is kept for. Break-glass is for authorised major incidents only."""
+
+    NORMAL = "normal"
+    BREAK_GLASS = "break_glass"
+
+
+class Tracking(StrEnum):
+    """How units are told apart: each by its serial, or not at all (counted bulk items)."""
+
+    SERIALISED = "serialised"
+    COUNTED = "counted"
+
+
+class Priority(StrEnum):
+    """Ticket priority, P1 the most urgent."""
+
+    P1 = "P1"
+    P2 = "P2"
+    P3 = "P3"
+    P4 = "P4"
+    P5 = "P5"
+
+
+class TicketType(StrEnum):
+    """ITIL record type of a ticket."""
+
+    INCIDENT = "incident"
+    REQUEST = "request"
+    CHANGE = "change"
+    PROBLEM = "problem"
+    RMA = "rma"
+
+
+class Criticality(StrEnum):
+    """Service-level band that a product is stocked at."""
+
+    TIER_1 = "tier_1"
+    TIER_2 = "tier_2"
+    TIER_3 = "tier_3"
+
+
+class ProductStatus(StrEnum):
+    """Lifecycle status of a product in the catalogue."""
+
+    ACTIVE = "active"
+    END_OF_SALE = "end_of_sale"
+    OBSOLETE = "obsolete"
+
+
+class Direction(StrEnum):
+    """Which way a shipment goes."""
+
+    OUTBOUND = "outbound"
+    RETURN = "return"
+    TRANSFER = "transfer"
+
+
+class TaskKind(StrEnum):
+    """What a person is asked to do. `review` is for what the rules cannot decide alone."""
+
+    PICKUP = "pickup"
+    REVIEW = "review"
+
+
+class LabelFormat(StrEnum):
+    """File format of a courier label."""
+
+    PDF = "pdf"
+    ZPL = "zpl"
+
+
+class CalendarKind(StrEnum):
+    """Which hours a service class counts in."""
+
+    ALWAYS = "always"
+    BUSINESS = "business"
+
+
+class SourceState(StrEnum):
+    """Condition of the connection to an external system."""
+
+    NEW = "new"
+    OK = "ok"
+    RUNNING = "running"
+    BACKING_OFF = "backing_off"
+    PAUSED = "paused"
+    DISABLED = "disabled"

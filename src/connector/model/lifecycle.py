@@ -1,0 +1,156 @@
+"""Lifecycles as tables of legal moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from connector.model.errors import IllegalTransition
+
+
+class AssetState(StrEnum):
+    """Where a serialised device is in its life."""
+
+    ORDERED = "ordered"
+    IN_STOCK = "in_stock"
+    RESERVED = "reserved"
+    IN_TRANSIT = "in_transit"
+    DEPLOYED = "deployed"
+    RETURN_PENDING = "return_pending"
+    QUARANTINED = "quarantined"
+    WIPING = "wiping"
+    INSPECTION = "inspection"
+    REPAIR = "repair"
+    VENDOR_RETURN = "vendor_return"
+    RETIRED = "retired"
+    DISPOSED = "disposed"
+    LOST = "lost"
+
+
+class TicketState(StrEnum):
+    """State of an ITSM ticket, reduced to what sourcing needs."""
+
+    NEW = "new"
+    IN_PROGRESS = "in_progress"
+    ON_HOLD = "on_hold"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+class ReservationState(StrEnum):
+    """State of a claim of stock for a ticket."""
+
+    HELD = "held"
+    COMMITTED = "committed"
+    FULFILLED = "fulfilled"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+class ShipmentStatus(StrEnum):
+    """The one status vocabulary for all couriers; the vendor's own code is kept with each event."""
+
+    PENDING = "pending"
+    LABEL_CREATED = "label_created"
+    PICKED_UP = "picked_up"
+    IN_TRANSIT = "in_transit"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    READY_FOR_PICKUP = "ready_for_pickup"
+    DELIVERED = "delivered"
+    EXCEPTION = "exception"
+    RETURNED = "returned"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+
+class TaskState(StrEnum):
+    """State of a piece of work for a person."""
+
+    OPEN = "open"
+    IN_PROGRESS = "in_progress"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+A, T, R, S, K = AssetState, TicketState, ReservationState, ShipmentStatus, TaskState
+
+ASSET_MOVES: Mapping[AssetState, frozenset[AssetState]] = {
+    A.ORDERED: frozenset({A.IN_STOCK, A.IN_TRANSIT, A.DEPLOYED, A.LOST}),
+    A.IN_STOCK: frozenset({A.RESERVED, A.IN_TRANSIT, A.DEPLOYED, A.QUARANTINED, A.RETIRED, A.LOST}),
+    A.RESERVED: frozenset({A.IN_STOCK, A.IN_TRANSIT, A.DEPLOYED, A.QUARANTINED, A.LOST}),
+    A.IN_TRANSIT: frozenset({A.DEPLOYED, A.IN_STOCK, A.RETURN_PENDING, A.QUARANTINED, A.LOST}),
+    A.DEPLOYED: frozenset({A.RETURN_PENDING, A.QUARANTINED, A.RETIRED, A.LOST}),
+    A.RETURN_PENDING: frozenset({A.IN_TRANSIT, A.QUARANTINED, A.DEPLOYED, A.LOST}),
+    A.QUARANTINED: frozenset({A.WIPING, A.INSPECTION, A.VENDOR_RETURN, A.RETIRED, A.LOST}),
+    A.WIPING: frozenset({A.INSPECTION, A.QUARANTINED, A.RETIRED, A.LOST}),
+    A.INSPECTION: frozenset({A.IN_STOCK, A.REPAIR, A.VENDOR_RETURN, A.RETIRED, A.LOST}),
+    A.REPAIR: frozenset({A.INSPECTION, A.VENDOR_RETURN, A.RETIRED, A.LOST}),
+    A.VENDOR_RETURN: frozenset({A.IN_STOCK, A.RETIRED, A.LOST}),
+    A.RETIRED: frozenset({A.DISPOSED, A.QUARANTINED, A.LOST}),
+    A.DISPOSED: frozenset(),
+    A.LOST: frozenset({A.QUARANTINED, A.RETIRED}),
+}
+
+TICKET_MOVES: Mapping[TicketState, frozenset[TicketState]] = {
+    T.NEW: frozenset({T.IN_PROGRESS, T.ON_HOLD, T.RESOLVED, T.CLOSED, T.CANCELLED}),
+    T.IN_PROGRESS: frozenset({T.NEW, T.ON_HOLD, T.RESOLVED, T.CLOSED, T.CANCELLED}),
+    T.ON_HOLD: frozenset({T.NEW, T.IN_PROGRESS, T.RESOLVED, T.CLOSED, T.CANCELLED}),
+    T.RESOLVED: frozenset({T.NEW, T.IN_PROGRESS, T.ON_HOLD, T.CLOSED, T.CANCELLED}),
+    T.CLOSED: frozenset({T.NEW, T.IN_PROGRESS}),
+    T.CANCELLED: frozenset({T.NEW, T.IN_PROGRESS}),
+}
+
+RESERVATION_MOVES: Mapping[ReservationState, frozenset[ReservationState]] = {
+    R.HELD: frozenset({R.COMMITTED, R.RELEASED, R.EXPIRED}),
+    R.COMMITTED: frozenset({R.FULFILLED, R.RELEASED}),
+    R.FULFILLED: frozenset(),
+    R.RELEASED: frozenset(),
+    R.EXPIRED: frozenset(),
+}
+
+_UNDER_WAY = frozenset(
+    {S.PICKED_UP, S.IN_TRANSIT, S.OUT_FOR_DELIVERY, S.READY_FOR_PICKUP, S.DELIVERED, S.EXCEPTION, S.RETURNED}
+) | {S.LOST}
+
+SHIPMENT_MOVES: Mapping[ShipmentStatus, frozenset[ShipmentStatus]] = {
+    S.PENDING: _UNDER_WAY | {S.LABEL_CREATED, S.CANCELLED},
+    S.LABEL_CREATED: _UNDER_WAY | {S.CANCELLED},
+    S.PICKED_UP: _UNDER_WAY - {S.PICKED_UP},
+    S.IN_TRANSIT: _UNDER_WAY - {S.IN_TRANSIT, S.PICKED_UP},
+    S.OUT_FOR_DELIVERY: _UNDER_WAY - {S.OUT_FOR_DELIVERY, S.PICKED_UP},
+    S.READY_FOR_PICKUP: frozenset({S.DELIVERED, S.EXCEPTION, S.RETURNED, S.LOST}),
+    S.EXCEPTION: _UNDER_WAY - {S.EXCEPTION},
+    S.DELIVERED: frozenset({S.RETURNED}),
+    S.RETURNED: frozenset(),
+    S.LOST: frozenset({S.IN_TRANSIT, S.DELIVERED, S.RETURNED}),
+    S.CANCELLED: frozenset(),
+}
+
+TASK_MOVES: Mapping[TaskState, frozenset[TaskState]] = {
+    K.OPEN: frozenset({K.IN_PROGRESS, K.DONE, K.CANCELLED}),
+    K.IN_PROGRESS: frozenset({K.OPEN, K.DONE, K.CANCELLED}),
+    K.DONE: frozenset(),
+    K.CANCELLED: frozenset(),
+}
+
+TICKET_OPEN = frozenset({T.NEW, T.IN_PROGRESS, T.ON_HOLD})
+"""A ticket in one of these states still wants its hardware."""
+
+RESERVATION_LIVE = frozenset({R.HELD, R.COMMITTED})
+"""A reservation in one of these states holds stock that nobody else may have."""
+
+StateT = TypeVar("StateT", bound=StrEnum)
+
+
+def require_move(moves: Mapping[StateT, frozenset[StateT]], current: StateT, target: StateT, *, what: str) -> None:
+    """Refuse a move that the table does not hold; staying where one is, is no move and always legal.
+
+    what: names the object in the message, for example "asset 'FOC1'".
+    Raises IllegalTransition naming the legal next states.
+    """
+    if target == current or target in moves[current]:
+        return
+    legal = ", ".join(sorted(state.value for state in moves[current])) or "none, it is final"
+    raise IllegalTransition(f"{what} cannot go from {current.value} to {target.value}: legal next states are {legal}.")

@@ -1,0 +1,239 @@
+"""What adapters emit: one validated record per thing of an external system.
+
+Records are the boundary: after them nothing is `Any`. They carry *their* identifiers and references; the hub
+resolves those to its own. A record states the whole of what its source knows; a field left at `None` means
+"this source does not say", and never erases what another source said.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from connector.model.calendars import check_time_zone, parse_hours
+from connector.model.geo import Point
+from connector.model.kinds import (
+    Criticality,
+    HubTier,
+    Lane,
+    Priority,
+    ProductStatus,
+    TicketType,
+    Tracking,
+)
+from connector.model.lifecycle import AssetState, ShipmentStatus, TicketState
+from connector.model.refs import SourceRef
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _hours(value: str) -> str:
+    parse_hours(value)
+    return value
+
+
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""An aware instant, always kept in UTC; a time without zone is refused, since guessing one loses records."""
+Hours = Annotated[str, AfterValidator(_hours)]
+TimeZone = Annotated[str, AfterValidator(check_time_zone)]
+Text = Annotated[str, Field(max_length=65_536)]
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+
+
+class Address(BaseModel):
+    """A postal address. country: ISO 3166-1 alpha-2."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line1: str | None = None
+    line2: str | None = None
+    city: str | None = None
+    postal_code: str | None = None
+    state: str | None = None
+    country: CountryCode | None = None
+    contact: str | None = None
+    phone: str | None = None
+    email: str | None = None
+
+
+class ProductKey(BaseModel):
+    """How a product is named where it has no identifier of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    manufacturer: Name
+    model: Name
+    part_number: str | None = None
+
+
+class _Record(BaseModel):
+    """ref: who it is. updated_at: source version; an older record never overwrites a newer one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    ref: SourceRef
+    updated_at: UtcDatetime | None = None
+
+
+class SiteRecord(_Record):
+    """A place where hardware is used. point: None when the source has no coordinates."""
+
+    name: Name
+    code: str | None = None
+    point: Point | None = None
+    time_zone: TimeZone | None = None
+    region: str | None = None
+    address: Address | None = None
+    service_class: str | None = None
+    access_hours: Hours | None = None
+
+
+class HubRecord(_Record):
+    """A place where spares are held.
+
+    opening_hours: when units can be picked. courier_cut_offs: local times `HH:MM` at which the courier's van
+    leaves on open days. handling_minutes: pick, QA and pack.
+    """
+
+    name: Name
+    code: str | None = None
+    tier: HubTier | None = None
+    point: Point | None = None
+    time_zone: TimeZone | None = None
+    region: str | None = None
+    address: Address | None = None
+    opening_hours: Hours | None = None
+    courier_cut_offs: tuple[str, ...] | None = None
+    handling_minutes: Annotated[int, Field(ge=0, le=10_080)] | None = None
+
+
+class ProductRecord(_Record):
+    """A stockable model. Money in cents of `currency` (ISO 4217), weight in grams, size in millimetres."""
+
+    key: ProductKey
+    sku: str | None = None
+    asset_class: str | None = None
+    criticality: Criticality | None = None
+    unit_cost_cents: Annotated[int, Field(ge=0)] | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    weight_g: Annotated[int, Field(ge=0)] | None = None
+    length_mm: Annotated[int, Field(ge=0)] | None = None
+    width_mm: Annotated[int, Field(ge=0)] | None = None
+    height_mm: Annotated[int, Field(ge=0)] | None = None
+    is_data_bearing: bool | None = None
+    tracking: Tracking | None = None
+    status: ProductStatus | None = None
+
+
+class AssetRecord(_Record):
+    """One serialised device.
+
+    product: their reference, or its name. place: the site where it is used or the hub where it is held; when
+    the source does not tell sites from hubs, the adapter says `site` and the hub finds out.
+    """
+
+    name: str | None = None
+    serial: str | None = None
+    asset_tag: str | None = None
+    product: SourceRef | ProductKey | None = None
+    place: SourceRef | None = None
+    state: AssetState | None = None
+    lane: Lane | None = None
+    holder: str | None = None
+    url: str | None = None
+
+
+class StockRecord(_Record):
+    """A counted quantity of one product in one hub and lane, as the source's book has it.
+
+    hub: their reference, or the hub's code. quantity: units on the shelf, claimed ones included.
+    """
+
+    hub: SourceRef | str
+    product: SourceRef | ProductKey
+    lane: Lane = Lane.NORMAL
+    quantity: Annotated[int, Field(ge=0)]
+    reorder_point: Annotated[int, Field(ge=0)] | None = None
+    target: Annotated[int, Field(ge=0)] | None = None
+    counted_at: UtcDatetime | None = None
+
+
+class CompatibilityRecord(_Record):
+    """`substitute` can stand in for `product`, not the other way round. preference: 1 is tried first.
+
+    condition: a CEL expression over `ticket`, `asset` and `site`; None means always.
+    """
+
+    product: SourceRef | ProductKey
+    substitute: SourceRef | ProductKey
+    preference: Annotated[int, Field(ge=1, le=1000)] = 1
+    condition: str | None = None
+
+
+class TicketRecord(_Record):
+    """A ticket of an ITSM system. The affected device is named by whatever the source knows of it."""
+
+    number: str
+    type: TicketType = TicketType.INCIDENT
+    priority: Priority | None = None
+    state: TicketState
+    title: Text = ""
+    description: Text | None = None
+    category: str | None = None
+    asset: SourceRef | None = None
+    asset_tag: str | None = None
+    serial: str | None = None
+    hostname: str | None = None
+    site: SourceRef | None = None
+    site_name: str | None = None
+    product: ProductKey | None = None
+    requester: str | None = None
+    assignee: str | None = None
+    opened_at: UtcDatetime | None = None
+    resolved_at: UtcDatetime | None = None
+    sla_due_at: UtcDatetime | None = None
+    url: str | None = None
+
+
+class TrackingEvent(BaseModel):
+    """One scan of a parcel. vendor_code: the courier's own word for it. occurred_at: courier's time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    status: ShipmentStatus
+    vendor_code: str | None = None
+    description: str = ""
+    location: str | None = None
+    occurred_at: UtcDatetime
+
+
+class ShipmentRecord(_Record):
+    """What a courier says of a parcel that the hub already knows by its tracking number."""
+
+    tracking_number: Name
+    carrier: str | None = None
+    status: ShipmentStatus
+    estimated_delivery_at: UtcDatetime | None = None
+    events: tuple[TrackingEvent, ...] = ()
+
+
+class Tombstone(_Record):
+    """The source deleted it. updated_at: when, as the source says."""
+
+
+Record: TypeAlias = (
+    SiteRecord
+    | HubRecord
+    | ProductRecord
+    | AssetRecord
+    | StockRecord
+    | CompatibilityRecord
+    | TicketRecord
+    | ShipmentRecord
+    | Tombstone
+)

@@ -1,0 +1,47 @@
+"""How things are named: our kinds, their identifiers, and keys that make an effect happen once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+IdempotencyKey: TypeAlias = str
+"""Names one intended effect: the same key asked twice means the same effect once. At most 100 characters,
+made of letters, digits and `-_.:`, so that it fits a header, a reference field and a search."""
+
+
+class EntityKind(StrEnum):
+    """The kinds of thing that the model holds; also the type names of change rows and GraphQL ids."""
+
+    SITE = "site"
+    HUB = "hub"
+    PRODUCT = "product"
+    COMPATIBILITY = "compatibility"
+    KIT = "kit"
+    ASSET = "asset"
+    STOCK = "stock"
+    TICKET = "ticket"
+    DECISION = "decision"
+    RESERVATION = "reservation"
+    SHIPMENT = "shipment"
+    TASK = "task"
+    SERVICE_CLASS = "service_class"
+    SOURCE = "source"
+    QUARANTINE = "quarantine"
+
+
+class SourceRef(BaseModel):
+    """Identity of a thing in one external system; the hub knows which system it came from.
+
+    kind: what it is for us. external_id: their stable identifier, never a display name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: EntityKind
+    external_id: str = Field(min_length=1, max_length=255)
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.external_id}"

@@ -1,0 +1,99 @@
+"""What an adapter author imports. Everything public is here; submodules are for readers.
+
+Adapters depend on this package and on nothing else of the hub.
+"""
+
+from connector.model.errors import InvalidRecord
+from connector.model.geo import Point
+from connector.model.kinds import (
+    Criticality,
+    HubTier,
+    LabelFormat,
+    Lane,
+    Priority,
+    ProductStatus,
+    TicketType,
+    Tracking,
+)
+from connector.model.lifecycle import AssetState, ShipmentStatus, TicketState
+from connector.model.records import (
+    Address,
+    AssetRecord,
+    CompatibilityRecord,
+    HubRecord,
+    ProductKey,
+    ProductRecord,
+    Record,
+    ShipmentRecord,
+    SiteRecord,
+    StockRecord,
+    TicketRecord,
+    Tombstone,
+    TrackingEvent,
+)
+from connector.model.refs import EntityKind, IdempotencyKey, SourceRef
+from connector.sdk.adapter import (
+    API_VERSION,
+    Adapter,
+    Batch,
+    Clock,
+    Cursor,
+    Fetches,
+    Health,
+    Pulls,
+    ReceivesWebhooks,
+    Rejected,
+    Ships,
+    Stream,
+    TracksShipments,
+    WritesTickets,
+    capabilities,
+)
+from connector.sdk.client import SourceClient, secrets_of
+from connector.sdk.config import AdapterConfig, HttpConfig
+from connector.sdk.connection import Connection, connect
+from connector.sdk.errors import (
+    AdapterError,
+    AuthError,
+    ConfigError,
+    Conflict,
+    Invalid,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Transient,
+    UnexpectedResponse,
+)
+from connector.sdk.operations import (
+    AddNote,
+    BuyLabel,
+    LabelReceipt,
+    Parcel,
+    Party,
+    Quote,
+    Receipt,
+    SetTicketFields,
+    SetTicketState,
+    TrackShipment,
+    VoidLabel,
+)
+from connector.sdk.webhook import (
+    WebhookRequest,
+    WebhookResult,
+    require_hmac,
+    require_recent,
+    require_secret,
+)
+
+__all__ = [
+    "API_VERSION", "Adapter", "AdapterConfig", "AdapterError", "AddNote", "Address", "AssetRecord", "AssetState",
+    "AuthError", "Batch", "BuyLabel", "Clock", "CompatibilityRecord", "ConfigError", "Conflict", "Connection", "Criticality",
+    "Cursor", "EntityKind", "Fetches", "Health", "HttpConfig", "HubRecord", "HubTier", "IdempotencyKey", "Invalid",
+    "InvalidRecord", "LabelFormat", "LabelReceipt", "Lane", "NotFound", "OutcomeUnknown", "Parcel", "Party", "Point",
+    "Priority", "ProductKey", "ProductRecord", "ProductStatus", "Pulls", "Quote", "RateLimited", "Receipt",
+    "ReceivesWebhooks", "Record", "Rejected", "SetTicketFields", "SetTicketState", "ShipmentRecord",
+    "ShipmentStatus", "Ships", "SiteRecord", "SourceClient", "SourceRef", "StockRecord", "Stream", "TicketRecord",
+    "TicketState", "TicketType", "Tombstone", "TrackShipment", "Tracking", "TrackingEvent", "TracksShipments",
+    "Transient", "UnexpectedResponse", "VoidLabel", "WebhookRequest", "WebhookResult", "WritesTickets",
+    "capabilities", "connect", "require_hmac", "require_recent", "require_secret", "secrets_of",
+]  # fmt: skip

@@ -1,0 +1,192 @@
+"""What an adapter is: its settings, its capabilities, and the batches it pulls."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+from connector.model.records import Record
+from connector.model.refs import IdempotencyKey, SourceRef
+from connector.sdk.client import SourceClient
+from connector.sdk.config import AdapterConfig
+from connector.sdk.operations import (
+    AddNote,
+    BuyLabel,
+    LabelReceipt,
+    Parcel,
+    Quote,
+    Receipt,
+    SetTicketFields,
+    SetTicketState,
+    TrackShipment,
+    VoidLabel,
+)
+from connector.sdk.webhook import WebhookRequest, WebhookResult
+
+API_VERSION = 1
+"""Version of this interface; an adapter states the one that it was written for."""
+
+Cursor: TypeAlias = str
+"""Where a pull goes on: JSON text of at most 4 KiB, made and read only by the adapter."""
+
+
+class Clock(Protocol):
+    """Tells the time; tests move it."""
+
+    def now(self) -> datetime:
+        """The current instant, aware, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A source record that could not be normalised; kept whole, never dropped.
+
+    reason: what, where, why, what to do. path: JSON pointer into raw.
+    """
+
+    ref: SourceRef | None
+    raw: bytes
+    reason: str
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records that become durable together with `resume`.
+
+    resume: `pull(since=resume)` goes on after this batch. complete: a snapshot has shown everything there is,
+    what it did not show may be retired.
+    """
+
+    records: tuple[Record, ...]
+    rejected: tuple[Rejected, ...] = ()
+    resume: Cursor | None = None
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One kind of record that can be pulled.
+
+    overlap: window that is read again for late commits; the hub removes duplicates. Streams are pulled in
+    the order in which `streams()` lists them: what others refer to comes first.
+    """
+
+    name: str
+    record: type[Record]
+    mode: Literal["incremental", "snapshot"]
+    overlap: timedelta = timedelta(minutes=5)
+    batch_limit: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Result of a successful check. version: of the external system, if it says."""
+
+    version: str | None = None
+    detail: str = ""
+
+
+ConfigT = TypeVar("ConfigT", bound=AdapterConfig)
+
+
+class Adapter(ABC, Generic[ConfigT]):
+    """Connection to one external system.
+
+    Must not keep state between calls, sleep, retry, log secrets, read the environment or the clock: the hub
+    does that. One instance serves many concurrent calls.
+    """
+
+    api_version: ClassVar[int] = API_VERSION
+
+    def __init__(self, config: ConfigT, http: SourceClient, clock: Clock) -> None:
+        self.config = config
+        self.http = http
+        self.clock = clock
+
+    @classmethod
+    @abstractmethod
+    def config_type(cls) -> type[ConfigT]:
+        """The class of this adapter's settings."""
+
+    @abstractmethod
+    async def check(self) -> Health:
+        """The cheapest authenticated call. Raises AuthError, ConfigError, Transient."""
+
+
+@runtime_checkable
+class Pulls(Protocol):
+    """Reads records, all or those that changed."""
+
+    @classmethod
+    def streams(cls) -> tuple[Stream, ...]:
+        """What can be pulled, referred-to kinds first."""
+
+    def pull(self, stream: Stream, since: Cursor | None) -> AsyncIterator[Batch]:
+        """Batches after `since`, all of them when it is None. Lazy: a page is asked for when it is wanted."""
+
+
+@runtime_checkable
+class Fetches(Protocol):
+    """Reads one object again."""
+
+    async def fetch(self, ref: SourceRef) -> Record:
+        """The object as it is now. Raises NotFound."""
+
+
+@runtime_checkable
+class ReceivesWebhooks(Protocol):
+    """Understands what the system posts to the hub."""
+
+    def verify(self, request: WebhookRequest) -> None:
+        """Refuse what the system did not send. Raises AuthError."""
+
+    def parse(self, request: WebhookRequest) -> WebhookResult:
+        """What a verified request says; pure. Raises Invalid when it cannot be read."""
+
+
+@runtime_checkable
+class WritesTickets(Protocol):
+    """Writes to tickets."""
+
+    async def push(self, op: AddNote | SetTicketState | SetTicketFields) -> Receipt:
+        """Do it once per key. Raises OutcomeUnknown when the answer was lost."""
+
+    async def find(self, op: AddNote | SetTicketState | SetTicketFields) -> Receipt | None:
+        """Whether an earlier attempt with the operation's key took effect."""
+
+
+@runtime_checkable
+class Ships(Protocol):
+    """Has parcels carried."""
+
+    async def quote(self, parcel: Parcel) -> tuple[Quote, ...]:
+        """Offers for a parcel, cheapest first; empty when the courier does not serve the way."""
+
+    async def buy_label(self, op: BuyLabel) -> LabelReceipt:
+        """Buy once per key. Raises OutcomeUnknown when the answer was lost, Invalid naming the field."""
+
+    async def void_label(self, op: VoidLabel) -> Receipt:
+        """Cancel an unused label. Raises Conflict when the parcel is already under way."""
+
+    async def find_label(self, key: IdempotencyKey) -> LabelReceipt | None:
+        """The label that an earlier attempt with this key bought, if it did."""
+
+
+@runtime_checkable
+class TracksShipments(Protocol):
+    """Reports on parcels after being told of their number."""
+
+    async def track(self, op: TrackShipment) -> Receipt:
+        """Start reports on a parcel; telling twice is one report."""
+
+
+CAPABILITIES: tuple[type, ...] = (Pulls, Fetches, ReceivesWebhooks, WritesTickets, Ships, TracksShipments)
+
+
+def capabilities(adapter: type[Adapter[AdapterConfig]]) -> frozenset[str]:
+    """Names of the capability protocols that the adapter's class implements."""
+    return frozenset(protocol.__name__ for protocol in CAPABILITIES if issubclass(adapter, protocol))

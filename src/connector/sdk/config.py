@@ -1,0 +1,39 @@
+"""Settings that every adapter has; the hub reads them from `[sources.NAME]` of connector.toml."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, PositiveInt
+
+
+class AdapterConfig(BaseModel):
+    """Base of every adapter's settings: one instance per configured source.
+
+    Secrets are `SecretStr`; every field has a description and an example.
+    An adapter that talks to a server derives from `HttpConfig`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timeout: timedelta = Field(
+        default=timedelta(seconds=30), description="Longest wait for one answer.", examples=["PT30S"]
+    )
+    max_concurrency: PositiveInt = Field(
+        default=4, description="Requests under way at the same time, at most.", examples=[4]
+    )
+    requests_per_minute: PositiveInt | None = Field(
+        default=None, description="Requests a minute, at most; empty means no limit.", examples=[120]
+    )
+
+
+class HttpConfig(AdapterConfig):
+    """Settings of an adapter that talks to a server."""
+
+    base_url: HttpUrl = Field(
+        description="Address of the system, without the API's path.", examples=["https://cmdb.example.com"]
+    )
+
+    def headers(self) -> dict[str, str]:
+        """Headers of every request, credentials included."""
+        return {}

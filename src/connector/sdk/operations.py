@@ -1,0 +1,129 @@
+"""What the hub asks external systems to do. Each operation carries the key that makes it happen once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from connector.model.kinds import LabelFormat
+from connector.model.lifecycle import TicketState
+from connector.model.records import Address
+from connector.model.refs import IdempotencyKey, SourceRef
+
+
+@dataclass(frozen=True, slots=True)
+class AddNote:
+    """Write a note on a ticket. is_public: the requester sees it. body: plain text."""
+
+    key: IdempotencyKey
+    ticket: SourceRef
+    body: str
+    is_public: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetTicketState:
+    """Move a ticket to a state."""
+
+    key: IdempotencyKey
+    ticket: SourceRef
+    state: TicketState
+
+
+@dataclass(frozen=True, slots=True)
+class SetTicketFields:
+    """Set custom fields of a ticket, by their name in the external system."""
+
+    key: IdempotencyKey
+    ticket: SourceRef
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that an operation took effect. external_id: what it made there, for example a transaction."""
+
+    key: IdempotencyKey
+    external_id: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Sender or consignee of a parcel."""
+
+    name: str
+    address: Address
+    company: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One parcel to be carried. Weight in grams, size in millimetres; a size of None is not declared."""
+
+    sender: Party
+    recipient: Party
+    weight_g: int
+    length_mm: int | None = None
+    width_mm: int | None = None
+    height_mm: int | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """An offer to carry a parcel. service: the courier's code. transit_days: business days, if stated."""
+
+    carrier: str
+    service: str
+    amount_cents: int
+    currency: str
+    transit_days: int | None = None
+    estimated_delivery_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuyLabel:
+    """Buy the label for a parcel. carrier, service: from a quote; None takes the cheapest offer."""
+
+    key: IdempotencyKey
+    parcel: Parcel
+    reference: str
+    carrier: str | None = None
+    service: str | None = None
+    label_format: LabelFormat = LabelFormat.PDF
+
+
+@dataclass(frozen=True, slots=True)
+class LabelReceipt:
+    """A bought label. shipment: the courier's own object. document: the file's bytes in `label_format`."""
+
+    key: IdempotencyKey
+    shipment: SourceRef
+    tracking_number: str
+    carrier: str
+    service: str
+    label_format: LabelFormat
+    document: bytes = field(repr=False)
+    amount_cents: int | None = None
+    currency: str | None = None
+    tracking_url: str | None = None
+    estimated_delivery_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VoidLabel:
+    """Cancel a label that was not used. Voiding one that is void already succeeds."""
+
+    key: IdempotencyKey
+    shipment: SourceRef
+
+
+@dataclass(frozen=True, slots=True)
+class TrackShipment:
+    """Have the courier report on a parcel from now on, where it does not by itself."""
+
+    key: IdempotencyKey
+    tracking_number: str
+    carrier: str

@@ -1,0 +1,1 @@
+"""The contract kit: checks that every adapter must pass."""

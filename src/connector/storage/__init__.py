@@ -1,0 +1,1 @@
+"""How it is kept. SQLAlchemy and SQLModel live here and nowhere else."""

@@ -1,0 +1,101 @@
+"""The database: one engine, one way to begin a transaction, on SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from connector.model.errors import InvalidConfiguration
+
+BUSY_TIMEOUT_MS = 30_000
+
+
+def database_url(text: str) -> URL:
+    """The URL with the async driver of its database.
+
+    text: `sqlite:///path/to/file.db` or `postgresql://user:password@host/name`.
+    Raises InvalidConfiguration for any other database.
+    """
+    url = make_url(text)
+    match url.get_backend_name():
+        case "sqlite":
+            return url.set(drivername="sqlite+aiosqlite")
+        case "postgresql":
+            return url.set(drivername="postgresql+psycopg")
+        case other:
+            raise InvalidConfiguration(
+                f"database {other!r} is not supported",
+                hint="Write 'sqlite:///var/connector.db' or 'postgresql://user:password@host/name'.",
+            )
+
+
+def open_engine(text: str, *, pool_size: int = 10) -> AsyncEngine:
+    """An engine for the database; the directory of a SQLite file is made when it is missing."""
+    url = database_url(text)
+    if url.get_backend_name() == "sqlite":
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(
+            url, json_serializer=_dumps, json_deserializer=orjson.loads, pool_size=pool_size, max_overflow=0
+        )
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    return create_async_engine(
+        url,
+        json_serializer=_dumps,
+        json_deserializer=orjson.loads,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+    )
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A writing transaction: commits at the end, rolls back on any exception.
+
+    On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so it never fails half-way for want of it.
+    """
+    async with engine.connect() as connection:
+        connection = await connection.execution_options(writes=True)
+        async with connection.begin():
+            yield connection
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for reads: one snapshot of the data, nothing is written."""
+    async with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+def _dumps(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
+    """WAL lets readers go on while one writes; the driver's own transaction handling is switched off."""
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    for pragma in (
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+        "cache_size = -16000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,55 @@
+"""The persisted schema: columns, constraints, indexes; no methods, no relationships.
+
+The SQLModel classes declare it; statements are written against the tables that stand here under their SQL name,
+for example `select(asset.c.id).where(asset.c.serial == serial)`.
+"""
+
+from sqlalchemy import Table
+from sqlmodel import SQLModel
+
+from connector.storage.tables.catalogue import Compatibility, Kit, KitComponent, Product
+from connector.storage.tables.inventory import Asset, Stock
+from connector.storage.tables.log import Change, Reader, StepReceipt
+from connector.storage.tables.places import Hub, ServiceClass, Site
+from connector.storage.tables.sources import Inbox, Quarantine, Source, SourceRefRow, SourceStream
+from connector.storage.tables.work import (
+    Decision,
+    Document,
+    Reservation,
+    Shipment,
+    ShipmentEvent,
+    Task,
+    Ticket,
+)
+
+
+def _table(model: type[SQLModel]) -> Table:
+    return SQLModel.metadata.tables[str(model.__tablename__)]
+
+
+metadata = SQLModel.metadata
+
+asset = _table(Asset)
+change = _table(Change)
+compatibility = _table(Compatibility)
+decision = _table(Decision)
+document = _table(Document)
+hub = _table(Hub)
+inbox = _table(Inbox)
+kit = _table(Kit)
+kit_component = _table(KitComponent)
+product = _table(Product)
+quarantine = _table(Quarantine)
+reader = _table(Reader)
+reservation = _table(Reservation)
+service_class = _table(ServiceClass)
+shipment = _table(Shipment)
+shipment_event = _table(ShipmentEvent)
+site = _table(Site)
+source = _table(Source)
+source_ref = _table(SourceRefRow)
+source_stream = _table(SourceStream)
+step_receipt = _table(StepReceipt)
+stock = _table(Stock)
+task = _table(Task)
+ticket = _table(Ticket)

@@ -1,0 +1,76 @@
+"""Assets and stock.
+
+A `stock` row is the book of one product in one hub and lane. For serialised products its numbers follow the
+assets (on_hand counts those in stock or reserved there), kept in step inside the same transaction; for counted
+products the row is the only book.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from connector.model.kinds import Lane, Tracking
+from connector.model.lifecycle import AssetState
+from connector.storage.tables.columns import EnumText, Id, UtcDateTime, one_of
+
+
+class Asset(SQLModel, table=True):
+    """One serialised device. It is at a site (in use) or in a hub (held), or on its way between."""
+
+    __tablename__: ClassVar[str] = "asset"
+    __table_args__ = (
+        Index("ix_asset_serial", "serial"),
+        Index("ix_asset_asset_tag", "asset_tag"),
+        Index("ix_asset_name", "name"),
+        Index("ix_asset_site", "site_id"),
+        Index("ix_asset_shelf", "hub_id", "product_id", "lane", "state"),
+        Index("ix_asset_product", "product_id", "state"),
+        one_of("state", AssetState),
+        one_of("lane", Lane),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    name: str | None = None
+    serial: str | None = None
+    asset_tag: str | None = None
+    product_id: int | None = Field(default=None, foreign_key="product.id", sa_type=Id)
+    site_id: int | None = Field(default=None, foreign_key="site.id", sa_type=Id)
+    hub_id: int | None = Field(default=None, foreign_key="hub.id", sa_type=Id)
+    state: AssetState = Field(sa_type=EnumText(AssetState))
+    lane: Lane = Field(default=Lane.NORMAL, sa_type=EnumText(Lane))
+    holder: str | None = None
+    url: str | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Stock(SQLModel, table=True):
+    """Units of one product in one hub and lane. free = on_hand - reserved."""
+
+    __tablename__: ClassVar[str] = "stock"
+    __table_args__ = (
+        UniqueConstraint("product_id", "hub_id", "lane", name="uq_stock_shelf"),
+        Index("ix_stock_hub", "hub_id"),
+        one_of("lane", Lane),
+        one_of("tracking", Tracking),
+        CheckConstraint("on_hand >= 0", name="on_hand_not_negative"),
+        CheckConstraint("reserved >= 0", name="reserved_not_negative"),
+        CheckConstraint("reserved <= on_hand", name="reserved_within_on_hand"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    hub_id: int = Field(foreign_key="hub.id", sa_type=Id)
+    product_id: int = Field(foreign_key="product.id", sa_type=Id)
+    lane: Lane = Field(default=Lane.NORMAL, sa_type=EnumText(Lane))
+    tracking: Tracking = Field(sa_type=EnumText(Tracking))
+    on_hand: int = 0
+    reserved: int = 0
+    reorder_point: int | None = None
+    target: int | None = None
+    counted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)

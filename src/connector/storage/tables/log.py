@@ -1,0 +1,57 @@
+"""The change log, its readers, and the receipts that make effects happen once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+from connector.model.refs import EntityKind
+from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime
+
+
+class Change(SQLModel, table=True):
+    """One change of one thing, written in the transaction that made it.
+
+    (tx, id) is the order in which readers follow. tx: the PostgreSQL transaction id, 0 on SQLite, where one
+    writer makes id order commit order. operation: created, updated, deleted. fields: name -> [before, after],
+    all of them for a creation. actor: who or what did it. cause: the source, rule or request behind it.
+    """
+
+    __tablename__: ClassVar[str] = "change"
+    __table_args__ = (
+        Index("ix_change_order", "tx", "id"),
+        Index("ix_change_entity", "kind", "entity_id", "id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    tx: int = Field(sa_type=Id)
+    kind: EntityKind = Field(sa_type=EnumText(EntityKind))
+    entity_id: int = Field(sa_type=Id)
+    operation: str
+    fields: dict[str, Any] = Field(sa_type=Json)
+    actor: str
+    cause: str | None = None
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Reader(SQLModel, table=True):
+    """How far a durable reader of the change log has come."""
+
+    __tablename__: ClassVar[str] = "reader"
+
+    name: str = Field(primary_key=True)
+    tx: int = Field(default=0, sa_type=Id)
+    change_id: int = Field(default=0, sa_type=Id)
+
+
+class StepReceipt(SQLModel, table=True):
+    """The recorded result of a workflow step or a keyed mutation: asked again, it is answered from here."""
+
+    __tablename__: ClassVar[str] = "step_receipt"
+
+    key: str = Field(primary_key=True)
+    result: dict[str, Any] = Field(sa_type=Json)
+    recorded_at: datetime = Field(sa_type=UtcDateTime)

@@ -1,0 +1,77 @@
+"""Sites, hubs and service classes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import CheckConstraint, Index
+from sqlmodel import Field, SQLModel
+
+from connector.model.kinds import CalendarKind, HubTier
+from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
+
+
+class ServiceClass(SQLModel, table=True):
+    """How long an outage may last, and in which hours that counts."""
+
+    __tablename__: ClassVar[str] = "service_class"
+    __table_args__ = (
+        one_of("calendar", CalendarKind),
+        CheckConstraint("maximum_outage_minutes > 0", name="outage_positive"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    name: str = Field(unique=True)
+    maximum_outage_minutes: int
+    calendar: CalendarKind = Field(sa_type=EnumText(CalendarKind))
+    business_hours: str | None = None
+
+
+class Site(SQLModel, table=True):
+    """A place where hardware is used."""
+
+    __tablename__: ClassVar[str] = "site"
+    __table_args__ = (Index("ix_site_name", "name"), Index("ix_site_region", "region"))
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    name: str
+    code: str | None = Field(default=None, index=True)
+    latitude: float | None = None
+    longitude: float | None = None
+    time_zone: str | None = None
+    region: str | None = None
+    country: str | None = None
+    address: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    service_class_id: int | None = Field(default=None, foreign_key="service_class.id", sa_type=Id)
+    access_hours: str | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Hub(SQLModel, table=True):
+    """A place where spares are held."""
+
+    __tablename__: ClassVar[str] = "hub"
+    __table_args__ = (
+        one_of("tier", HubTier),
+        CheckConstraint("handling_minutes >= 0", name="handling_not_negative"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    name: str = Field(index=True)
+    code: str | None = Field(default=None, unique=True)
+    tier: HubTier = Field(sa_type=EnumText(HubTier))
+    latitude: float | None = None
+    longitude: float | None = None
+    time_zone: str | None = None
+    region: str | None = None
+    country: str | None = None
+    address: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    opening_hours: str = "24x7"
+    courier_cut_offs: list[str] = Field(default_factory=list, sa_type=Json)
+    handling_minutes: int = 30
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -1,0 +1,208 @@
+"""Tickets and what is done about them: decisions, reservations, shipments, tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from connector.model.kinds import Direction, LabelFormat, Lane, Priority, TaskKind, TicketType
+from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState, TicketState
+from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
+
+_LIVE = text("state IN ('held', 'committed')")
+
+
+class Ticket(SQLModel, table=True):
+    """A ticket of an ITSM system. asset_hint, site_hint: what the source called them, kept when unknown."""
+
+    __tablename__: ClassVar[str] = "ticket"
+    __table_args__ = (
+        Index("ix_ticket_number", "number"),
+        Index("ix_ticket_asset", "asset_id"),
+        Index("ix_ticket_site", "site_id"),
+        Index("ix_ticket_state", "state", "priority"),
+        Index("ix_ticket_opened", "opened_at", "id"),
+        one_of("type", TicketType),
+        one_of("state", TicketState),
+        one_of("priority", Priority, optional=True),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    source_id: int = Field(foreign_key="source.id", index=True, sa_type=Id)
+    external_id: str
+    number: str
+    type: TicketType = Field(sa_type=EnumText(TicketType))
+    priority: Priority | None = Field(default=None, sa_type=EnumText(Priority))
+    state: TicketState = Field(sa_type=EnumText(TicketState))
+    title: str = ""
+    description: str | None = None
+    category: str | None = None
+    asset_id: int | None = Field(default=None, foreign_key="asset.id", sa_type=Id)
+    site_id: int | None = Field(default=None, foreign_key="site.id", sa_type=Id)
+    product_id: int | None = Field(default=None, foreign_key="product.id", sa_type=Id)
+    asset_hint: str | None = None
+    site_hint: str | None = None
+    product_hint: str | None = None
+    requester: str | None = None
+    assignee: str | None = None
+    opened_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    sla_due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    url: str | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Decision(SQLModel, table=True):
+    """What the rules decided for a ticket, and why. explanation: see `connector.rules`."""
+
+    __tablename__: ClassVar[str] = "decision"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    ticket_id: int = Field(foreign_key="ticket.id", index=True, sa_type=Id)
+    outcome: str
+    reason: str
+    rule: str | None = None
+    policy_version: str
+    explanation: dict[str, Any] = Field(sa_type=Json)
+    decided_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Reservation(SQLModel, table=True):
+    """A claim of stock for one line of a ticket. asset_id: the unit, for serialised products."""
+
+    __tablename__: ClassVar[str] = "reservation"
+    __table_args__ = (
+        Index(
+            "uq_reservation_live_line",
+            "ticket_id",
+            "line",
+            unique=True,
+            sqlite_where=_LIVE,
+            postgresql_where=_LIVE,
+        ),
+        Index("uq_reservation_live_asset", "asset_id", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+        Index("ix_reservation_shelf", "product_id", "hub_id", "state"),
+        one_of("state", ReservationState),
+        one_of("lane", Lane),
+        CheckConstraint("quantity > 0", name="quantity_positive"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    ticket_id: int = Field(foreign_key="ticket.id", index=True, sa_type=Id)
+    line: int = 1
+    decision_id: int | None = Field(default=None, foreign_key="decision.id", index=True, sa_type=Id)
+    hub_id: int = Field(foreign_key="hub.id", index=True, sa_type=Id)
+    product_id: int = Field(foreign_key="product.id", sa_type=Id)
+    requested_product_id: int = Field(foreign_key="product.id", index=True, sa_type=Id)
+    asset_id: int | None = Field(default=None, foreign_key="asset.id", sa_type=Id)
+    lane: Lane = Field(default=Lane.NORMAL, sa_type=EnumText(Lane))
+    quantity: int = 1
+    state: ReservationState = Field(sa_type=EnumText(ReservationState))
+    reason: str | None = None
+    estimated_arrival_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Document(SQLModel, table=True):
+    """A file, such as a label. sha256: hex digest of the content."""
+
+    __tablename__: ClassVar[str] = "document"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    name: str
+    media_type: str
+    sha256: str
+    content: bytes = Field(sa_type=LargeBinary)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Shipment(SQLModel, table=True):
+    """A parcel's life."""
+
+    __tablename__: ClassVar[str] = "shipment"
+    __table_args__ = (
+        UniqueConstraint("source_id", "external_id", name="uq_shipment_external"),
+        Index("ix_shipment_tracking_number", "tracking_number"),
+        Index("ix_shipment_status", "status"),
+        one_of("status", ShipmentStatus),
+        one_of("direction", Direction),
+        one_of("label_format", LabelFormat, optional=True),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    reservation_id: int | None = Field(default=None, foreign_key="reservation.id", index=True, sa_type=Id)
+    ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True, sa_type=Id)
+    hub_id: int | None = Field(default=None, foreign_key="hub.id", index=True, sa_type=Id)
+    site_id: int | None = Field(default=None, foreign_key="site.id", index=True, sa_type=Id)
+    source_id: int = Field(foreign_key="source.id", sa_type=Id)
+    external_id: str | None = None
+    direction: Direction = Field(default=Direction.OUTBOUND, sa_type=EnumText(Direction))
+    status: ShipmentStatus = Field(sa_type=EnumText(ShipmentStatus))
+    carrier: str | None = None
+    service: str | None = None
+    tracking_number: str | None = None
+    tracking_url: str | None = None
+    label_format: LabelFormat | None = Field(default=None, sa_type=EnumText(LabelFormat))
+    label_document_id: int | None = Field(default=None, foreign_key="document.id", sa_type=Id)
+    cost_cents: int | None = None
+    currency: str | None = None
+    estimated_delivery_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    delivered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ShipmentEvent(SQLModel, table=True):
+    """One scan of a parcel. fingerprint: makes a repeated report one event."""
+
+    __tablename__: ClassVar[str] = "shipment_event"
+    __table_args__ = (
+        UniqueConstraint("shipment_id", "fingerprint", name="uq_shipment_event"),
+        one_of("status", ShipmentStatus),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    shipment_id: int = Field(foreign_key="shipment.id", sa_type=Id)
+    status: ShipmentStatus = Field(sa_type=EnumText(ShipmentStatus))
+    vendor_code: str | None = None
+    description: str = ""
+    location: str | None = None
+    occurred_at: datetime = Field(sa_type=UtcDateTime)
+    received_at: datetime = Field(sa_type=UtcDateTime)
+    fingerprint: str
+
+
+class Task(SQLModel, table=True):
+    """A piece of work for a person. key: makes creating it twice one task."""
+
+    __tablename__: ClassVar[str] = "task"
+    __table_args__ = (
+        Index("ix_task_board", "hub_id", "state"),
+        Index("ix_task_state", "state", "due_at"),
+        one_of("kind", TaskKind),
+        one_of("state", TaskState),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    key: str = Field(unique=True)
+    kind: TaskKind = Field(sa_type=EnumText(TaskKind))
+    state: TaskState = Field(sa_type=EnumText(TaskState))
+    title: str
+    instructions: str | None = None
+    packing_list: list[dict[str, Any]] | None = Field(default=None, sa_type=Json)
+    ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True, sa_type=Id)
+    reservation_id: int | None = Field(default=None, foreign_key="reservation.id", index=True, sa_type=Id)
+    shipment_id: int | None = Field(default=None, foreign_key="shipment.id", index=True, sa_type=Id)
+    hub_id: int | None = Field(default=None, foreign_key="hub.id", sa_type=Id)
+    assignee: str | None = None
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    completed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
