@@ -26,6 +26,10 @@ class AdapterConfig(BaseModel):
         default=None, description="Requests a minute, at most; empty means no limit.", examples=[120]
     )
 
+    def headers(self) -> dict[str, str]:
+        """Headers of every request, credentials included."""
+        return {}
+
 
 class HttpConfig(AdapterConfig):
     """Settings of an adapter that talks to a server."""
@@ -33,7 +37,3 @@ class HttpConfig(AdapterConfig):
     base_url: HttpUrl = Field(
         description="Address of the system, without the API's path.", examples=["https://cmdb.example.com"]
     )
-
-    def headers(self) -> dict[str, str]:
-        """Headers of every request, credentials included."""
-        return {}

@@ -1,8 +1,9 @@
 """The change log: written in the transaction that changes, read in commit order, never skipping.
 
-On PostgreSQL a serial's order is not commit order. A reader therefore follows (tx, id) and reads only below the
-oldest transaction that is still open (`pg_snapshot_xmin`): whatever commits later has a higher tx. On SQLite there
-is one writer, so tx is 0 and id is the order.
+A serial's order is not commit order on PostgreSQL: a reader that remembers "after number N" skips a lower number
+that commits later. Changes therefore get their `position` only once they are committed: whoever wants to read
+publishes first, which numbers what is committed and not numbered yet, one publisher at a time. On SQLite there is
+one writer, so a change is numbered where it is written and publishing has nothing to do.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Integer, insert, literal, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, func, insert, literal, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,27 +26,20 @@ from connector.storage.tables import change, reader
 Operation: TypeAlias = Literal["created", "updated", "deleted"]
 Fields: TypeAlias = Mapping[str, tuple[Any, Any]]
 
+PUBLISHER_LOCK = 0x434F4E4E
+"""Key of the advisory lock that makes publishing one at a time on PostgreSQL."""
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
-    """A place in the change log; everything up to it has been seen."""
-
-    tx: int = 0
-    id: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.tx}.{self.id}"
-
-    @classmethod
-    def parse(cls, text: str) -> Position:
-        """The position that `str()` wrote. Raises InvalidInput."""
-        match = re.fullmatch(r"([0-9]{1,19})\.([0-9]{1,19})", text)
-        if match is None:
-            raise InvalidInput(
-                f"cursor {text!r} is not one of ours",
-                hint="Use the `cursor` of an event as it was received, or leave `after` out to begin now.",
-            )
-        return cls(int(match[1]), int(match[2]))
+_PUBLISH = text(
+    """
+    UPDATE change SET position = numbered.base + numbered.offset
+    FROM (
+        SELECT id, row_number() OVER (ORDER BY id) AS offset,
+               (SELECT coalesce(max(position), 0) FROM change) AS base
+        FROM (SELECT id FROM change WHERE position IS NULL ORDER BY id LIMIT 10000) AS committed
+    ) AS numbered
+    WHERE change.id = numbered.id
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +56,7 @@ class NewChange:
 class LoggedChange:
     """A change as readers see it."""
 
-    position: Position
+    position: int
     kind: EntityKind
     entity_id: int
     operation: Operation
@@ -78,9 +72,11 @@ async def log_changes(
     """Append changes to the log, in the caller's transaction."""
     if not changes:
         return
-    number = literal_column("pg_current_xact_id()::text::bigint") if tx.dialect.name == "postgresql" else literal(0)
+    number: ColumnElement[Any] = literal(None)
+    if tx.dialect.name == "sqlite":
+        number = select(func.coalesce(func.max(change.c.position), 0) + 1).scalar_subquery()
     await tx.execute(
-        insert(change).values(tx=number),
+        insert(change).values(position=number),
         [
             {
                 "kind": item.kind,
@@ -96,24 +92,23 @@ async def log_changes(
     )
 
 
-async def read_changes(
-    tx: AsyncConnection, after: Position, *, kinds: Sequence[EntityKind] = (), limit: int = 500
-) -> list[LoggedChange]:
-    """Committed changes after a position, in order; none that commits later will come before these."""
-    statement = (
-        select(change)
-        .where(tuple_(change.c.tx, change.c.id) > tuple_(literal(after.tx), literal(after.id)))
-        .order_by(change.c.tx, change.c.id)
-        .limit(limit)
-    )
+async def publish_changes(tx: AsyncConnection) -> None:
+    """Number what is committed, so that it can be read; in a writing transaction of its own."""
     if tx.dialect.name == "postgresql":
-        statement = statement.where(change.c.tx < _horizon())
+        await tx.execute(select(func.pg_advisory_xact_lock(PUBLISHER_LOCK)))
+        await tx.execute(_PUBLISH)
+
+
+async def read_changes(
+    tx: AsyncConnection, after: int, *, kinds: Sequence[EntityKind] = (), limit: int = 500
+) -> list[LoggedChange]:
+    """Published changes after a position, in order; none that is published later will come before these."""
+    statement = select(change).where(change.c.position > after).order_by(change.c.position).limit(limit)
     if kinds:
         statement = statement.where(change.c.kind.in_(kinds))
-    rows = (await tx.execute(statement)).mappings()
     return [
         LoggedChange(
-            position=Position(row["tx"], row["id"]),
+            position=row["position"],
             kind=row["kind"],
             entity_id=row["entity_id"],
             operation=row["operation"],
@@ -122,41 +117,33 @@ async def read_changes(
             cause=row["cause"],
             at=row["at"],
         )
-        for row in rows
+        for row in (await tx.execute(statement)).mappings()
     ]
 
 
-async def last_position(tx: AsyncConnection) -> Position:
-    """The position of the newest change that readers can see."""
-    statement = select(change.c.tx, change.c.id).order_by(change.c.tx.desc(), change.c.id.desc()).limit(1)
-    if tx.dialect.name == "postgresql":
-        statement = statement.where(change.c.tx < _horizon())
-    row = (await tx.execute(statement)).one_or_none()
-    return Position(*row) if row else Position()
+async def last_position(tx: AsyncConnection) -> int:
+    """The position of the newest published change, 0 when there is none."""
+    return int((await tx.execute(select(func.coalesce(func.max(change.c.position), 0)))).scalar_one())
 
 
-async def reader_position(tx: AsyncConnection, name: str) -> Position | None:
+async def reader_position(tx: AsyncConnection, name: str) -> int | None:
     """Where a durable reader is; None when it has never read."""
-    row = (await tx.execute(select(reader.c.tx, reader.c.change_id).where(reader.c.name == name))).one_or_none()
-    return Position(*row) if row else None
+    row = (await tx.execute(select(reader.c.position).where(reader.c.name == name))).one_or_none()
+    return int(row[0]) if row else None
 
 
-async def move_reader(tx: AsyncConnection, name: str, position: Position) -> None:
+async def move_reader(tx: AsyncConnection, name: str, position: int) -> None:
     """Record that a durable reader has dealt with everything up to `position`."""
     make = pg_insert if tx.dialect.name == "postgresql" else sqlite_insert
-    statement = make(reader).values(name=name, tx=position.tx, change_id=position.id)
-    await tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=[reader.c.name], set_={"tx": position.tx, "change_id": position.id}
+    statement = make(reader).values(name=name, position=position)
+    await tx.execute(statement.on_conflict_do_update(index_elements=[reader.c.name], set_={"position": position}))
+
+
+def parse_cursor(cursor: str) -> int:
+    """The position that a subscriber's cursor names. Raises InvalidInput when it is not one of ours."""
+    if re.fullmatch(r"[0-9]{1,18}", cursor) is None:
+        raise InvalidInput(
+            f"cursor {cursor!r} is not one of ours",
+            hint="Use the `cursor` of an event as it was received, or leave `after` out to begin now.",
         )
-    )
-
-
-def _horizon() -> Any:
-    return literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint", Integer)
-
-
-__all__ = [
-    "Fields", "LoggedChange", "NewChange", "Operation", "Position", "last_position", "log_changes", "move_reader",
-    "read_changes", "reader_position",
-]  # fmt: skip
+    return int(cursor)

@@ -5,29 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from connector.model.refs import EntityKind
 from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime
 
+_UNPUBLISHED = text("position IS NULL")
+
 
 class Change(SQLModel, table=True):
     """One change of one thing, written in the transaction that made it.
 
-    (tx, id) is the order in which readers follow. tx: the PostgreSQL transaction id, 0 on SQLite, where one
-    writer makes id order commit order. operation: created, updated, deleted. fields: name -> [before, after],
-    all of them for a creation. actor: who or what did it. cause: the source, rule or request behind it.
+    position: the order in which readers follow; given when the change is published, NULL until then (see
+    `connector.storage.changes`). operation: created, updated, deleted. fields: name -> [before, after], all of
+    them for a creation. actor: who or what did it. cause: the source, rule or request behind it.
     """
 
     __tablename__: ClassVar[str] = "change"
     __table_args__ = (
-        Index("ix_change_order", "tx", "id"),
+        Index("ix_change_unpublished", "id", sqlite_where=_UNPUBLISHED, postgresql_where=_UNPUBLISHED),
         Index("ix_change_entity", "kind", "entity_id", "id"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
-    tx: int = Field(sa_type=Id)
+    position: int | None = Field(default=None, unique=True, sa_type=Id)
     kind: EntityKind = Field(sa_type=EnumText(EntityKind))
     entity_id: int = Field(sa_type=Id)
     operation: str
@@ -43,8 +45,7 @@ class Reader(SQLModel, table=True):
     __tablename__: ClassVar[str] = "reader"
 
     name: str = Field(primary_key=True)
-    tx: int = Field(default=0, sa_type=Id)
-    change_id: int = Field(default=0, sa_type=Id)
+    position: int = Field(default=0, sa_type=Id)
 
 
 class StepReceipt(SQLModel, table=True):

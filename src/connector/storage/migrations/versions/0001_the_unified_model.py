@@ -16,7 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "change",
         sa.Column("id", Id, nullable=False),
-        sa.Column("tx", Id, nullable=False),
+        sa.Column("position", Id, nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("entity_id", Id, nullable=False),
         sa.Column("operation", sa.Text(), nullable=False),
@@ -25,10 +25,17 @@ def upgrade() -> None:
         sa.Column("cause", sa.Text(), nullable=True),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_change")),
+        sa.UniqueConstraint("position", name=op.f("uq_change_position")),
     )
     with op.batch_alter_table("change", schema=None) as batch_op:
         batch_op.create_index("ix_change_entity", ["kind", "entity_id", "id"], unique=False)
-        batch_op.create_index("ix_change_order", ["tx", "id"], unique=False)
+        batch_op.create_index(
+            "ix_change_unpublished",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("position IS NULL"),
+            postgresql_where=sa.text("position IS NULL"),
+        )
 
     op.create_table(
         "document",
@@ -109,8 +116,7 @@ def upgrade() -> None:
     op.create_table(
         "reader",
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("tx", Id, nullable=False),
-        sa.Column("change_id", Id, nullable=False),
+        sa.Column("position", Id, nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_reader")),
     )
     op.create_table(
@@ -688,7 +694,11 @@ def downgrade() -> None:
     op.drop_table("hub")
     op.drop_table("document")
     with op.batch_alter_table("change", schema=None) as batch_op:
-        batch_op.drop_index("ix_change_order")
+        batch_op.drop_index(
+            "ix_change_unpublished",
+            sqlite_where=sa.text("position IS NULL"),
+            postgresql_where=sa.text("position IS NULL"),
+        )
         batch_op.drop_index("ix_change_entity")
 
     op.drop_table("change")
