@@ -1,1 +1,81 @@
-"""The contract kit: checks that every adapter must pass."""
+'''The contract kit: what every adapter must do, checked against a sandbox of its system.
+
+An adapter's package holds, beside the adapter, a `sandbox.py` (a small server that speaks the system's real
+protocol), a `contract.py` that names it, and a test of three lines. `connector adapters check NAME` runs the same
+checks without pytest and prints them as a quality table: pass, fail, or not applicable with the reason.
+
+`connector_acme/sandbox.py`:
+
+    class AcmeSandbox(Sandbox):
+        """Acme Desk: tickets with notes, second resolution, pages of at most 100."""
+
+        def __init__(self, clock: Clock) -> None:
+            self.tickets: dict[str, dict[str, Any]] = {}
+            self._server = Starlette(routes=[Route("/api/tickets", self._list), ...])
+
+        def app(self) -> App:
+            return self._server                    # the kit serves it over httpx.ASGITransport, with faults between
+
+        def settings(self) -> Mapping[str, object]:
+            return {"base_url": "http://acme.test", "token": "canary-4c1f9b2e", "page_size": 5}
+
+        def wrong_settings(self) -> Mapping[str, object]:
+            return {**self.settings(), "token": "wrong-token-0000"}
+
+        def page_size(self, stream: str) -> int:
+            return 5
+
+        def seed(self, stream: str, count: int, *, at: datetime, step: timedelta) -> tuple[SourceRef, ...]:
+            return tuple(self._add_ticket(at + step * n) for n in range(count))
+
+        def touch(self, ref: SourceRef, *, at: datetime) -> None:
+            self.tickets[ref.external_id].update(subject=f"Changed {at}", updated=at)
+
+        def delete(self, ref: SourceRef, *, at: datetime) -> None:
+            raise NotApplicable("Acme Desk never deletes a ticket; closed ones are still listed")
+
+`connector_acme/contract.py`:
+
+    CONTRACT = Contract(
+        adapter="acme",                            # the entry point's name
+        sandbox=AcmeSandbox,                       # called with a clock, once per check
+        golden=Golden(Path(__file__).parent / "payloads", read=mapping.tickets_of),
+    )
+
+`tests/test_contract.py`:
+
+    class TestAcme(AdapterContract):
+        contract = CONTRACT                        # pytest -rs shows the reasons of what is not applicable
+
+Everything else that the kit may ask of a sandbox is in `Sandbox`: webhooks for adapters that receive them,
+operations and their counted effects for adapters that write. A method that raises `NotApplicable("reason")` marks
+its checks as not applicable; one that is merely missing fails them.
+
+Conventions that checks rely on:
+
+- Check 6 reads `README.md` in the adapter's package: a line that begins `API version:` names the version of the
+  vendor's interface, one that begins `Source:` holds the address of its description.
+- A cursor in the middle of a pull goes on exactly where it stopped; the cursor of the *last* batch goes back by
+  the stream's overlap. Otherwise a pull that is cut off after each batch never ends (check 14).
+- In an incremental stream every record has its `updated_at`: the time that the source says, to the second.
+- Recorded payloads are in the package, `payloads/NAME.json` beside `payloads/NAME.expected.json`.
+
+pytest is needed only where `AdapterContract` runs; importing this package imports no test tool.
+'''
+
+from connector.sdk.testing.contract import CheckResult, Contract, Golden, Outcome, find_contract
+from connector.sdk.testing.sandbox import (
+    App,
+    NotApplicable,
+    Operation,
+    OperationKind,
+    Refused,
+    Sandbox,
+    SentWebhook,
+    Signature,
+)
+
+__all__ = [
+    "App", "CheckResult", "Contract", "Golden", "NotApplicable", "Operation", "OperationKind", "Outcome", "Refused",
+    "Sandbox", "SentWebhook", "Signature", "find_contract",
+]  # fmt: skip
