@@ -1,0 +1,299 @@
+"""What the operator configures: `connector.toml`, and the environment over it.
+
+Read once at the start, checked as a whole: every problem is told at once, and nothing starts before all are mended.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from croniter import croniter
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from connector.model.errors import InvalidConfiguration
+
+DEFAULT_FILE = "connector.toml"
+ENVIRONMENT_PREFIX = "CONNECTOR_"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(_Section):
+    """Where the hub listens."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.", examples=["127.0.0.1"])
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.", examples=[8000])
+    public_url: str | None = Field(
+        default=None, description="Address under which others reach the hub.", examples=["https://hub.example.com"]
+    )
+
+
+class AuthSettings(_Section):
+    """Who may use the hub."""
+
+    token: SecretStr | None = Field(
+        default=None,
+        description="Bearer token of every client. Needed before the hub listens beyond this machine.",
+        examples=[{"env": "CONNECTOR_API_TOKEN"}],
+    )
+
+    @field_validator("token")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("a token has at least 16 characters")
+        return value
+
+
+class FulfilmentSettings(_Section):
+    """How reservations become parcels."""
+
+    courier: str | None = Field(
+        default=None, description="Name of the source that carries parcels.", examples=["parcels"]
+    )
+    label_format: str = Field(
+        default="pdf", pattern="^(pdf|zpl)$", description="File format of labels.", examples=["pdf"]
+    )
+    ticket_fields: dict[str, str] = Field(
+        default_factory=dict,
+        description="Custom field of the ticket -> what goes into it.",
+        examples=[{"Tracking Number": "tracking_number"}],
+    )
+
+
+class SourceSettings(BaseModel):
+    """One external system. Keys beyond these belong to its adapter, which checks them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    adapter: str = Field(description="Name of the adapter.", examples=["nautobot"])
+    schedule: str | None = Field(
+        default="*/5 * * * *", description="When to pull, as cron; empty means by hand only.", examples=["*/5 * * * *"]
+    )
+    schedules: dict[str, str] = Field(
+        default_factory=dict, description="Stream -> its own cron.", examples=[{"deletions": "0 * * * *"}]
+    )
+    webhook: bool = Field(default=True, description="Whether the system may post webhooks.", examples=[True])
+
+    @field_validator("schedule", "schedules")
+    @classmethod
+    def _is_cron(cls, value: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        for text in value.values() if isinstance(value, dict) else filter(None, [value]):
+            if not croniter.is_valid(text):
+                raise ValueError(f"{text!r} is no cron expression; write minute hour day month weekday")
+        return value or None if isinstance(value, str) else value
+
+    def adapter_settings(self) -> dict[str, object]:
+        """The keys that belong to the adapter."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Settings(BaseSettings):
+    """Everything that is configured. Each key can be overridden: `CONNECTOR_SERVER__PORT=8080`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    database: str = Field(
+        default="sqlite:///var/connector.db",
+        description="SQLite file or PostgreSQL database.",
+        examples=["sqlite:///var/connector.db", "postgresql://connector:secret@db.example.com/connector"],
+    )
+    redis: str | None = Field(
+        default=None, description="Redis that wakes other processes.", examples=["redis://127.0.0.1:6379/0"]
+    )
+    policy: Path | None = Field(
+        default=None, description="Policy file; the built-in policy when empty.", examples=["policy.yaml"]
+    )
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.", examples=["INFO"]
+    )
+    server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
+    fulfilment: FulfilmentSettings = FulfilmentSettings()
+    sources: dict[str, SourceSettings] = Field(default_factory=dict)
+
+    @field_validator("database")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        try:
+            backend = make_url(value).get_backend_name()
+        except ArgumentError as error:
+            raise ValueError("this is no database address") from error
+        if backend not in ("sqlite", "postgresql"):
+            raise ValueError(f"database {backend!r} is not supported, only sqlite and postgresql are")
+        return value
+
+    @field_validator("sources")
+    @classmethod
+    def _speakable_names(cls, value: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
+        for name in value:
+            if not (name.isascii() and name.replace("_", "").replace("-", "").isalnum()):
+                raise ValueError(f"source name {name!r} may hold letters, digits, '-' and '_' only")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Settings:
+        if not is_loopback(self.server.host) and self.auth.token is None:
+            raise ValueError(
+                f"server.host: {self.server.host!r} is reachable from other machines, which needs auth.token first; "
+                'add [auth] token = { env = "CONNECTOR_API_TOKEN" }, or listen on 127.0.0.1'
+            )
+        courier = self.fulfilment.courier
+        if courier is not None and courier not in self.sources:
+            known = ", ".join(sorted(self.sources)) or "none"
+            raise ValueError(f"fulfilment.courier: there is no source {courier!r}; configured are: {known}")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before the file's values, which are given on construction."""
+        return env_settings, init_settings
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings with the file that they came from; None when the built-in defaults stand.
+
+    secrets: texts that must never be shown.
+    """
+
+    settings: Settings
+    file: Path | None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+def load_settings(file: Path | None = None) -> LoadedSettings:
+    """Read `file`, or `connector.toml` of the current directory, or the defaults where there is none.
+
+    Raises InvalidConfiguration naming every problem: file, key, what is expected, an example.
+    """
+    path = file or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None)
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    secrets: list[str] = []
+    if path is not None:
+        values = _resolved(_parse(path), (), path.parent, problems, secrets)
+        _anchor_paths(values, path.parent)
+    where = str(path) if path else "environment"
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        failed = {str(problem).split(":", 1)[0] for problem in problems}
+        problems += [
+            line
+            for item in error.errors(include_input=False, include_url=False, include_context=False)
+            if (line := _problem(item["loc"], item["msg"])).split(":", 1)[0] not in failed
+        ]
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise InvalidConfiguration(
+            f"{where} cannot be used, nothing was started:\n{listed}", problems=tuple(problems)
+        ) from None
+    if settings.auth.token is not None:
+        secrets.append(settings.auth.token.get_secret_value())
+    for url in (settings.database, settings.redis):
+        secrets += [str(make_url(url).password)] if url and make_url(url).password else []
+    return LoadedSettings(settings=settings, file=path, secrets=tuple(secrets))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reachable from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidConfiguration(
+            f"configuration file {str(path)!r} does not exist", hint="Name another with --config, or create it."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidConfiguration(f"{path} is not valid TOML: {error}", problems=(str(error),)) from None
+
+
+def _resolved(value: Any, loc: tuple[str, ...], base: Path, problems: list[str], secrets: list[str]) -> Any:
+    """The value with every `{ env = ... }` and `{ file = ... }` replaced by the secret that it names."""
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"env"} and isinstance(value["env"], str):
+        secret = os.environ.get(value["env"])
+        if secret is None:
+            problems.append(f"{'.'.join(loc)}: environment variable {value['env']!r} is not set")
+            return ""
+        secrets.append(secret)
+        return secret
+    if set(value) == {"file"} and isinstance(value["file"], str):
+        path = base / value["file"]
+        try:
+            secrets.append(path.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{'.'.join(loc)}: file {str(path)!r} cannot be read ({type(error).__name__})")
+            return ""
+        return secrets[-1]
+    return {key: _resolved(item, (*loc, key), base, problems, secrets) for key, item in value.items()}
+
+
+def _anchor_paths(values: dict[str, Any], base: Path) -> None:
+    """Relative paths are relative to the file that holds them, wherever the program is started."""
+    database = values.get("database")
+    prefix = "sqlite:///"
+    if isinstance(database, str) and database.startswith(prefix) and not database.startswith(prefix + "/"):
+        values["database"] = f"{prefix}{(base / database.removeprefix(prefix)).resolve()}"
+    if isinstance(values.get("policy"), str):
+        values["policy"] = str((base / values["policy"]).resolve())
+    sources = values.get("sources")
+    for source in sources.values() if isinstance(sources, dict) else ():
+        if isinstance(source, dict) and isinstance(source.get("directory"), str):
+            source["directory"] = str((base / source["directory"]).resolve())
+
+
+def _problem(loc: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if not loc:
+        return message
+    return f"{'.'.join(map(str, loc))}: {message}{_example(loc)}"
+
+
+def _example(loc: tuple[int | str, ...]) -> str:
+    model: type[BaseModel] | None = Settings
+    field = None
+    for part in loc:
+        if model is None:
+            return ""
+        if part in model.model_fields:
+            field = model.model_fields[str(part)]
+            annotation = field.annotation
+            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+            if part == "sources":
+                model = SourceSettings
+        elif model is not SourceSettings:
+            known = ", ".join(model.model_fields)
+            return f". Known keys are: {known}."
+    if field is None or not field.examples:
+        return ""
+    return f". Expected: {(field.description or '').rstrip('.')}. Example: {field.examples[0]!r}"

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connector.model.errors import InvalidConfiguration
+from connector.settings import load_settings
+
+
+def write(directory: Path, text: str) -> Path:
+    file = directory / "connector.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def problems_of(file: Path) -> list[str]:
+    with pytest.raises(InvalidConfiguration) as caught:
+        load_settings(file)
+    return list(caught.value.problems)
+
+
+def test_without_a_file_the_hub_is_a_small_one_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+
+    loaded = load_settings()
+
+    assert loaded.file is None
+    assert loaded.settings.database == "sqlite:///var/connector.db"
+    assert (loaded.settings.server.host, loaded.settings.server.port) == ("127.0.0.1", 8000)
+    assert loaded.settings.sources == {}
+
+
+def test_every_problem_is_told_at_once_with_key_expectation_and_example(tmp_path: Path):
+    file = write(
+        tmp_path,
+        """
+        databse = "typo"
+        database = "mysql://db"
+        [server]
+        port = "abc"
+        [sources.cmdb]
+        schedule = "never"
+        [sources.itsm]
+        adapter = "request_tracker"
+        token = { env = "CONNECTOR_TEST_UNSET" }
+        """,
+    )
+
+    assert sorted(problems_of(file)) == [
+        "database: database 'mysql' is not supported, only sqlite and postgresql are. "
+        "Expected: SQLite file or PostgreSQL database. Example: 'sqlite:///var/connector.db'",
+        "databse: Extra inputs are not permitted. Known keys are: database, redis, policy, log_level, server, auth, "
+        "fulfilment, sources.",
+        "server.port: Input should be a valid integer, unable to parse string as an integer. "
+        "Expected: Port to listen on. Example: 8000",
+        "sources.cmdb.adapter: Field required. Expected: Name of the adapter. Example: 'nautobot'",
+        "sources.cmdb.schedule: 'never' is no cron expression; write minute hour day month weekday. "
+        "Expected: When to pull, as cron; empty means by hand only. Example: '*/5 * * * *'",
+        "sources.itsm.token: environment variable 'CONNECTOR_TEST_UNSET' is not set",
+    ]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "hub.example.com"])
+def test_listening_beyond_this_machine_needs_authentication(tmp_path: Path, host: str):
+    file = write(tmp_path, f'[server]\nhost = "{host}"\n')
+
+    (problem,) = problems_of(file)
+
+    assert problem.startswith(f"server.host: '{host}' is reachable from other machines, which needs auth.token first")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.5", "::1", "localhost"])
+def test_loopback_needs_none(tmp_path: Path, host: str):
+    assert load_settings(write(tmp_path, f'[server]\nhost = "{host}"\n')).settings.server.host == host
+
+
+def test_with_a_token_any_address_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CONNECTOR_TEST_TOKEN", "0123456789abcdef")
+    file = write(tmp_path, '[server]\nhost = "0.0.0.0"\n[auth]\ntoken = { env = "CONNECTOR_TEST_TOKEN" }\n')
+
+    loaded = load_settings(file)
+
+    assert loaded.settings.server.host == "0.0.0.0"
+    assert "0123456789abcdef" in loaded.secrets
+    assert "0123456789abcdef" not in repr(loaded)
+
+
+def test_a_short_token_is_refused_without_showing_it(tmp_path: Path):
+    (problem,) = problems_of(write(tmp_path, '[auth]\ntoken = "hunter2"\n'))
+
+    assert problem.startswith("auth.token: a token has at least 16 characters")
+    assert "hunter2" not in problem
+
+
+def test_secrets_come_from_files_beside_the_configuration(tmp_path: Path):
+    (tmp_path / "token.txt").write_text("from-a-file\n", encoding="utf-8")
+    file = write(tmp_path, '[sources.itsm]\nadapter = "request_tracker"\ntoken = { file = "token.txt" }\n')
+
+    loaded = load_settings(file)
+
+    assert loaded.settings.sources["itsm"].adapter_settings() == {"token": "from-a-file"}
+    assert loaded.secrets == ("from-a-file",)
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir("/")
+    file = write(
+        tmp_path,
+        'database = "sqlite:///data/hub.db"\npolicy = "policy.yaml"\n'
+        '[sources.sheets]\nadapter = "file"\ndirectory = "sheets"\n',
+    )
+
+    settings = load_settings(file).settings
+
+    assert settings.database == f"sqlite:///{tmp_path}/data/hub.db"
+    assert settings.policy == tmp_path / "policy.yaml"
+    assert settings.sources["sheets"].adapter_settings() == {"directory": f"{tmp_path}/sheets"}
+
+
+def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CONNECTOR_SERVER__PORT", "8123")
+    monkeypatch.setenv("CONNECTOR_DATABASE", "postgresql://hub:open-sesame@db/hub")
+
+    loaded = load_settings(write(tmp_path, "[server]\nport = 9000\n"))
+
+    assert loaded.settings.server.port == 8123
+    assert loaded.settings.database == "postgresql://hub:open-sesame@db/hub"
+    assert loaded.secrets == ("open-sesame",)
+
+
+def test_a_courier_that_is_no_source_is_named_with_the_alternatives(tmp_path: Path):
+    file = write(tmp_path, '[fulfilment]\ncourier = "post"\n[sources.parcels]\nadapter = "karrio"\n')
+
+    assert problems_of(file) == ["fulfilment.courier: there is no source 'post'; configured are: parcels"]
+
+
+def test_a_missing_file_and_broken_toml_say_so(tmp_path: Path):
+    with pytest.raises(InvalidConfiguration, match="does not exist"):
+        load_settings(tmp_path / "nowhere.toml")
+    with pytest.raises(InvalidConfiguration, match="is not valid TOML: "):
+        load_settings(write(tmp_path, "[server\n"))
