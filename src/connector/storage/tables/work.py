@@ -124,7 +124,7 @@ class Document(SQLModel, table=True):
 
 
 class Shipment(SQLModel, table=True):
-    """A parcel's life."""
+    """A parcel's life. source_id: the courier; NULL when our own people carry it."""
 
     __tablename__: ClassVar[str] = "shipment"
     __table_args__ = (
@@ -141,7 +141,7 @@ class Shipment(SQLModel, table=True):
     ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True, sa_type=Id)
     hub_id: int | None = Field(default=None, foreign_key="hub.id", index=True, sa_type=Id)
     site_id: int | None = Field(default=None, foreign_key="site.id", index=True, sa_type=Id)
-    source_id: int = Field(foreign_key="source.id", sa_type=Id)
+    source_id: int | None = Field(default=None, foreign_key="source.id", sa_type=Id)
     external_id: str | None = None
     direction: Direction = Field(default=Direction.OUTBOUND, sa_type=EnumText(Direction))
     status: ShipmentStatus = Field(sa_type=EnumText(ShipmentStatus))

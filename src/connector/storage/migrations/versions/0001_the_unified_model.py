@@ -487,7 +487,7 @@ def upgrade() -> None:
         sa.Column("ticket_id", Id, nullable=True),
         sa.Column("hub_id", Id, nullable=True),
         sa.Column("site_id", Id, nullable=True),
-        sa.Column("source_id", Id, nullable=False),
+        sa.Column("source_id", Id, nullable=True),
         sa.Column("external_id", sa.Text(), nullable=True),
         sa.Column("direction", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
