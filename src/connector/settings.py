@@ -19,6 +19,9 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from connector.model.errors import InvalidConfiguration
+from connector.sdk.connection import config_problems
+from connector.sdk.errors import ConfigError
+from connector.sdk.registry import adapter_names, load_adapter
 
 DEFAULT_FILE = "connector.toml"
 ENVIRONMENT_PREFIX = "CONNECTOR_"
@@ -203,6 +206,8 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
             for item in error.errors(include_input=False, include_url=False, include_context=False)
             if (line := _problem(item["loc"], item["msg"])).split(":", 1)[0] not in failed
         ]
+    told = {problem.split(":", 1)[0] for problem in problems}
+    problems += [p for p in _adapter_problems(values.get("sources")) if p.split(":", 1)[0] not in told]
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise InvalidConfiguration(
@@ -270,6 +275,26 @@ def _anchor_paths(values: dict[str, Any], base: Path) -> None:
     for source in sources.values() if isinstance(sources, dict) else ():
         if isinstance(source, dict) and isinstance(source.get("directory"), str):
             source["directory"] = str((base / source["directory"]).resolve())
+
+
+def _adapter_problems(sources: object) -> list[str]:
+    """What the adapters say of their own keys. One that does not load is no mistake of the configuration."""
+    problems: list[str] = []
+    for name, source in sources.items() if isinstance(sources, dict) else ():
+        adapter = source.get("adapter") if isinstance(source, dict) else None
+        if not isinstance(adapter, str):
+            continue
+        if adapter not in adapter_names():
+            installed = ", ".join(adapter_names())
+            problems.append(f"sources.{name}.adapter: adapter {adapter!r} is not installed. Installed are: {installed}")
+            continue
+        try:
+            adapter_type = load_adapter(adapter)
+        except ConfigError:
+            continue
+        own = {key: value for key, value in source.items() if key not in SourceSettings.model_fields}
+        problems += config_problems(name, adapter_type, own)
+    return problems
 
 
 def _problem(loc: tuple[int | str, ...], message: str) -> str:

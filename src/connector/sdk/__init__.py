@@ -87,10 +87,10 @@ from connector.sdk.webhook import (
 
 __all__ = [
     "API_VERSION", "Adapter", "AdapterConfig", "AdapterError", "AddNote", "Address", "AssetRecord", "AssetState",
-    "AuthError", "Batch", "BuyLabel", "Clock", "CompatibilityRecord", "ConfigError", "Conflict", "Connection", "Criticality",
-    "Cursor", "EntityKind", "Fetches", "Health", "HttpConfig", "HubRecord", "HubTier", "IdempotencyKey", "Invalid",
-    "InvalidRecord", "LabelFormat", "LabelReceipt", "Lane", "NotFound", "OutcomeUnknown", "Parcel", "Party", "Point",
-    "Priority", "ProductKey", "ProductRecord", "ProductStatus", "Pulls", "Quote", "RateLimited", "Receipt",
+    "AuthError", "Batch", "BuyLabel", "Clock", "CompatibilityRecord", "ConfigError", "Conflict", "Connection",
+    "Criticality", "Cursor", "EntityKind", "Fetches", "Health", "HttpConfig", "HubRecord", "HubTier", "IdempotencyKey",
+    "Invalid", "InvalidRecord", "LabelFormat", "LabelReceipt", "Lane", "NotFound", "OutcomeUnknown", "Parcel", "Party",
+    "Point", "Priority", "ProductKey", "ProductRecord", "ProductStatus", "Pulls", "Quote", "RateLimited", "Receipt",
     "ReceivesWebhooks", "Record", "Rejected", "SetTicketFields", "SetTicketState", "ShipmentRecord",
     "ShipmentStatus", "Ships", "SiteRecord", "SourceClient", "SourceRef", "StockRecord", "Stream", "TicketRecord",
     "TicketState", "TicketType", "Tombstone", "TrackShipment", "Tracking", "TrackingEvent", "TracksShipments",

@@ -57,26 +57,35 @@ def connect(
         attempts=attempts,
         secrets=secrets_of(config),
         transport=transport,
+        now=clock.now,
     )
     return Connection(name=name, adapter_name=adapter_name, adapter=adapter_type(config, http, clock), http=http)
 
 
 def read_config(name: str, adapter_type: AdapterType, settings: Mapping[str, object]) -> AdapterConfig:
     """The settings as the adapter's own class. Raises ConfigError naming key, expectation and example of each."""
+    problems = config_problems(name, adapter_type, settings)
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigError(f"settings of source {name!r} cannot be used:\n{listed}", operation="read settings")
+    config: AdapterConfig = adapter_type.config_type().model_validate(dict(settings))
+    return config
+
+
+def config_problems(name: str, adapter_type: AdapterType, settings: Mapping[str, object]) -> tuple[str, ...]:
+    """Everything that is wrong with a source's settings, each with key, expectation and example; no values."""
     config_type: type[AdapterConfig] = adapter_type.config_type()
     try:
-        return config_type.model_validate(dict(settings))
+        config_type.model_validate(dict(settings))
     except ValidationError as error:
-        problems = [
+        return tuple(
             _problem(f"sources.{name}", config_type, item["loc"], item["msg"])
             for item in error.errors(include_input=False, include_url=False)
-        ]
-        raise ConfigError(
-            f"settings of source {name!r} cannot be used:\n" + "\n".join(problems), operation="read settings"
-        ) from None
+        )
+    return ()
 
 
 def _problem(where: str, config_type: type[AdapterConfig], loc: tuple[int | str, ...], message: str) -> str:
     field = config_type.model_fields.get(str(loc[0])) if loc else None
     example = f" Example: {field.examples[0]!r}." if field and field.examples else ""
-    return f"  {'.'.join([where, *map(str, loc)])}: {message}.{example}"
+    return f"{'.'.join([where, *map(str, loc)])}: {message}.{example}"

@@ -34,6 +34,11 @@ def installed_adapters() -> tuple[Installed, ...]:
     return tuple(_inspect(point, twice) for point in sorted(found, key=lambda point: point.name))
 
 
+def adapter_names() -> tuple[str, ...]:
+    """Names of all declared adapters, without loading any."""
+    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+
+
 def load_adapter(name: str) -> AdapterType:
     """The adapter class of that name. Raises ConfigError saying why it cannot be used."""
     found = tuple(entry_points(group=GROUP))
@@ -48,7 +53,7 @@ def load_adapter(name: str) -> AdapterType:
                     hint="`connector adapters list` shows all of them.",
                 )
             return result.adapter
-    known = ", ".join(sorted({point.name for point in found})) or "none"
+    known = ", ".join(adapter_names()) or "none"
     raise ConfigError(
         f"adapter {name!r} is not installed",
         operation="load adapter",
