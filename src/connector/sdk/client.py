@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Final, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 from pydantic import BaseModel, SecretStr
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity import AsyncRetrying, retry_if_exception_type
 
 from connector.model.refs import SourceRef
 from connector.sdk.errors import (
     AdapterError,
     AuthError,
+    ConfigError,
     Conflict,
     Invalid,
     NotFound,
@@ -28,17 +27,18 @@ from connector.sdk.errors import (
     Transient,
     UnexpectedResponse,
 )
+from connector.sdk.retries import Circuit, Pace, Patience, Sleep, backoff, retry_after
 
 log = logging.getLogger("connector.sdk")
 
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-LONGEST_WAIT = timedelta(seconds=60)
-"""A source that asks for more than this is left alone until its next scheduled run."""
-CIRCUIT_FAILURES = 5
-CIRCUIT_PAUSE = timedelta(seconds=30)
 
 Params: TypeAlias = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
-Sleep: TypeAlias = Callable[[float], Awaitable[None]]
+Now: TypeAlias = Callable[[], datetime]
+
+
+def _wall_clock() -> datetime:
+    return datetime.now(UTC)
 
 
 class SourceClient:
@@ -46,7 +46,8 @@ class SourceClient:
 
     base_url: every request goes there and nowhere else; an absolute URL of another host is refused, so that
     credentials never leave. headers: sent with each request, credentials included. secrets: texts that are
-    cut out of errors and logs. attempts: tries of a request whose repetition is harmless; 1 means no retry.
+    cut out of errors and logs. attempts: tries of a request that failed without effect; 1 means no retry, and
+    waiting because the system asked for it is no try. now: tells how far away a date in Retry-After is.
     transport, sleep: for tests.
     """
 
@@ -62,7 +63,9 @@ class SourceClient:
         secrets: Iterable[str] = (),
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
+        now: Now = _wall_clock,
     ) -> None:
+        _silence_http_logs()
         self._base = httpx.URL(base_url)
         self._http = httpx.AsyncClient(
             base_url=base_url,
@@ -74,11 +77,12 @@ class SourceClient:
             limits=httpx.Limits(max_connections=max_concurrency),
         )
         self._slots = asyncio.Semaphore(max_concurrency)
-        self._pace = _Pace(requests_per_minute, sleep)
-        self._circuit = _Circuit()
+        self._pace = Pace(requests_per_minute, sleep)
+        self._circuit = Circuit()
         self._attempts = attempts
-        self._secrets = tuple(sorted((s for s in secrets if len(s) >= 4), key=len, reverse=True))
+        self._secrets = _spellings([*secrets, *_credentials(headers or {})])
         self._sleep = sleep
+        self._now = now
 
     async def __aenter__(self) -> SourceClient:
         return self
@@ -116,7 +120,6 @@ class SourceClient:
         url = self._url(path, operation)
 
         async def once() -> httpx.Response:
-            self._circuit.require_closed(operation)
             async with self._slots:
                 await self._pace.wait()
                 try:
@@ -129,20 +132,23 @@ class SourceClient:
                         headers=dict(headers or {}),
                     )
                 except httpx.HTTPError as error:
-                    raise self._failure(error, operation, ref, harmless) from error
+                    # not chained: the library's message may quote a header with its credential
+                    raise self._failure(error, operation, ref, harmless) from None
+            log.debug("%s: %s %s answered %d", operation, method, self.redact(str(url)), response.status_code)
             self._check(response, operation, ref, harmless)
             return response
 
+        self._circuit.require_closed(operation)
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(self._attempts),
+            stop=Patience(self._attempts),
             retry=retry_if_exception_type((Transient, RateLimited)),
-            wait=_backoff,
+            wait=backoff,
             sleep=self._sleep,
             reraise=True,
         )
         try:
             response: httpx.Response = await retrying(once)
-        except Transient:
+        except (Transient, OutcomeUnknown):
             self._circuit.failed()
             raise
         except AdapterError:
@@ -173,9 +179,10 @@ class SourceClient:
         parts = urlsplit(path)
         if not parts.netloc:
             return path
-        if parts.netloc != urlsplit(str(self._base)).netloc:
+        there, here = httpx.URL(path), self._base
+        if (there.scheme or here.scheme, there.host, there.port) != (here.scheme, here.host, here.port):
             raise UnexpectedResponse(
-                f"{operation} leads to another host, {parts.hostname!r}: credentials are not sent there",
+                f"{operation} leads to another host, {parts.scheme}://{there.host!r}: credentials are not sent there",
                 operation=operation,
                 hint="Rebuild the address on the configured base_url.",
             )
@@ -184,6 +191,11 @@ class SourceClient:
     def _failure(self, error: httpx.HTTPError, operation: str, ref: SourceRef | None, harmless: bool) -> AdapterError:
         what = f"{operation}: {type(error).__name__}"
         detail = self.redact(str(error))
+        if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
+            return ConfigError(
+                f"{what}, the request cannot be sent as it is", operation=operation, ref=ref, detail=detail,
+                hint="Check the address, and that no setting (a token read from a file) ends in a line break.",
+            )  # fmt: skip
         never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
         if harmless or never_sent:
             return Transient(f"{what}, the system did not answer", operation=operation, ref=ref, detail=detail)
@@ -204,7 +216,7 @@ class SourceClient:
                 hint="Check the token and its permissions.",
             )  # fmt: skip
         if status == 429 or (status == 503 and "retry-after" in response.headers):
-            after = _retry_after(response)
+            after = retry_after(response, self._now())
             raise RateLimited(summary, retry_after=after, operation=operation, ref=ref, detail=detail)
         if status in (404, 410):
             raise NotFound(summary, operation=operation, ref=ref, detail=detail)
@@ -212,8 +224,8 @@ class SourceClient:
             raise Conflict(summary, operation=operation, ref=ref, detail=detail)
         if status in (400, 422):
             raise Invalid(f"{summary}: {detail[:300]}", operation=operation, ref=ref, detail=detail)
-        if status >= 500:
-            if harmless or status == 503:
+        if status >= 500 or status in (408, 425):
+            if harmless or status in (425, 503):
                 raise Transient(summary, operation=operation, ref=ref, detail=detail)
             raise OutcomeUnknown(summary, operation=operation, ref=ref, detail=detail)
         raise UnexpectedResponse(summary, operation=operation, ref=ref, detail=detail)
@@ -230,71 +242,23 @@ def _pairs(params: Params | None) -> list[tuple[str, str | int | float | bool | 
     return [(name, value) for name, value in items]
 
 
-def _retry_after(response: httpx.Response) -> timedelta | None:
-    """Retry-After as seconds or HTTP date (RFC 9110, section 10.2.3); None when absent or unreadable."""
-    text = response.headers.get("retry-after", "").strip()
-    if text.isdigit():
-        return timedelta(seconds=int(text))
-    try:
-        until = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return max(timedelta(0), until - datetime.now(UTC))
+def _silence_http_logs() -> None:
+    """Keep httpx and httpcore from logging addresses and headers; this client logs its own, redacted line.
+
+    A level that somebody set on purpose stays.
+    """
+    for name in ("httpx", "httpcore"):
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.WARNING)
 
 
-def _backoff(state: RetryCallState) -> float:
-    """Seconds before the next try: what the system asked for, else exponential with full jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, RateLimited) and error.retry_after is not None:
-        if error.retry_after > LONGEST_WAIT:
-            raise error
-        return error.retry_after.total_seconds()
-    ceiling = min(0.5 * 2.0**state.attempt_number, 15.0)
-    return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - spreads load, protects nothing
+def _credentials(headers: Mapping[str, str]) -> list[str]:
+    """What an Authorization header carries after its scheme, for example the Base64 of name and password."""
+    return [value.split()[-1] for name, value in headers.items() if "authorization" in name.lower() and value.strip()]
 
 
-class _Pace:
-    """Spaces requests evenly so that no more than so many start a minute."""
-
-    def __init__(self, per_minute: int | None, sleep: Sleep) -> None:
-        self._interval = 60.0 / per_minute if per_minute else 0.0
-        self._next = 0.0
-        self._sleep = sleep
-
-    async def wait(self) -> None:
-        if not self._interval:
-            return
-        now = asyncio.get_running_loop().time()
-        start = max(now, self._next)
-        self._next = start + self._interval
-        if start > now:
-            await self._sleep(start - now)
-
-
-class _Circuit:
-    """Stops asking a system that keeps failing, and lets one request through after a pause."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-        self._opened_at = 0.0
-
-    def require_closed(self, operation: str) -> None:
-        if self._failures < CIRCUIT_FAILURES:
-            return
-        since = asyncio.get_running_loop().time() - self._opened_at
-        if since < CIRCUIT_PAUSE.total_seconds():
-            raise Transient(
-                f"{operation} was not tried: the system failed {self._failures} times in a row",
-                operation=operation,
-                hint=f"It is tried again {CIRCUIT_PAUSE.total_seconds() - since:.0f} s from now.",
-            )
-        self._opened_at = asyncio.get_running_loop().time()
-
-    def failed(self) -> None:
-        self._failures += 1
-        self._opened_at = asyncio.get_running_loop().time()
-
-    def succeeded(self) -> None:
-        self._failures = 0
+def _spellings(secrets: Iterable[str]) -> tuple[str, ...]:
+    """The secrets as they may turn up in a text, longest first: as they are, without spaces around, in a URL."""
+    found = {spelling for s in secrets for spelling in (s, s.strip(), quote(s), quote(s, safe=""))}
+    return tuple(sorted((s for s in found if len(s) >= 4), key=len, reverse=True))
