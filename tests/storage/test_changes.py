@@ -11,6 +11,7 @@ from connector.model.refs import EntityKind
 from connector.storage.changes import (
     LoggedChange,
     NewChange,
+    claim_reader,
     last_position,
     log_changes,
     move_reader,
@@ -97,6 +98,20 @@ async def test_a_durable_reader_goes_on_where_it_was(engine: AsyncEngine):
 
     async with reading(engine) as tx:
         assert await reader_position(tx, "rules") == 9
+
+
+async def test_two_processes_never_deal_with_the_same_change(engine: AsyncEngine):
+    dealt: list[int] = []
+
+    async def deal_with(position: int) -> None:
+        async with transaction(engine) as tx:
+            if await claim_reader(tx, "rules") < position:
+                dealt.append(position)
+                await move_reader(tx, "rules", position)
+
+    await asyncio.gather(*(deal_with(1) for _ in range(5)))
+
+    assert dealt == [1]
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.2", "a", "²", "1" * 19])

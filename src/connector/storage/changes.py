@@ -132,6 +132,17 @@ async def reader_position(tx: AsyncConnection, name: str) -> int | None:
     return int(row[0]) if row else None
 
 
+async def claim_reader(tx: AsyncConnection, name: str) -> int:
+    """Where a durable reader is, locked until the transaction ends: two processes never deal with a change twice.
+
+    A reader that has never read is made, at position 0.
+    """
+    make = pg_insert if tx.dialect.name == "postgresql" else sqlite_insert
+    await tx.execute(make(reader).values(name=name, position=0).on_conflict_do_nothing(index_elements=[reader.c.name]))
+    statement = select(reader.c.position).where(reader.c.name == name).with_for_update()
+    return int((await tx.execute(statement)).scalar_one())
+
+
 async def move_reader(tx: AsyncConnection, name: str, position: int) -> None:
     """Record that a durable reader has dealt with everything up to `position`."""
     make = pg_insert if tx.dialect.name == "postgresql" else sqlite_insert

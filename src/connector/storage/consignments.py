@@ -1,0 +1,210 @@
+"""What is sent for a reservation: which unit, from which hub, to which site, for which ticket. One read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.errors import NotKnown
+from connector.model.lifecycle import ReservationState, TicketState
+from connector.model.records import Address
+from connector.storage.tables import (
+    asset,
+    decision,
+    hub,
+    kit,
+    kit_component,
+    product,
+    reservation,
+    site,
+    source,
+    ticket,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TicketSide:
+    """The ticket that it is for. source: name of the system that the ticket lives in."""
+
+    id: int
+    number: str
+    external_id: str
+    state: TicketState
+    source: str
+    sla_due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A hub or a site."""
+
+    id: int
+    name: str
+    code: str | None
+    country: str | None
+    address: Address
+
+    @property
+    def label(self) -> str:
+        """How people call it."""
+        return f"{self.name} ({self.code})" if self.code and self.code != self.name else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """What is sent. Weight in grams and size in millimetres of one unit; None when the catalogue does not say."""
+
+    product_id: int
+    manufacturer: str
+    model: str
+    part_number: str | None
+    quantity: int
+    asset_id: int | None
+    serial: str | None
+    asset_tag: str | None
+    weight_g: int | None
+    length_mm: int | None
+    width_mm: int | None
+    height_mm: int | None
+
+    @property
+    def label(self) -> str:
+        """How people call it."""
+        name = f"{self.manufacturer} {self.model}"
+        return f"{self.quantity} × {name}" if self.quantity > 1 else name
+
+
+@dataclass(frozen=True, slots=True)
+class KitLine:
+    """Something that is packed along with the device."""
+
+    product: str
+    part_number: str | None
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consignment:
+    """Everything that fulfilling a reservation needs to know.
+
+    chosen: the candidate that the decision chose, as its explanation has it; empty when a person reserved.
+    """
+
+    reservation_id: int
+    state: ReservationState
+    estimated_arrival_at: datetime | None
+    ticket: TicketSide
+    hub: Place
+    site: Place | None
+    goods: Goods
+    kit: tuple[KitLine, ...]
+    kit_instructions: str | None
+    chosen: dict[str, Any]
+
+
+async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
+    """The consignment of a reservation. Raises NotKnown."""
+    affected = asset.alias("affected")
+    statement = (
+        select(
+            reservation,
+            ticket.c.number,
+            ticket.c.external_id,
+            ticket.c.state.label("ticket_state"),
+            ticket.c.sla_due_at,
+            source.c.name.label("source_name"),
+            decision.c.explanation,
+            *(hub.c[name].label(f"hub_{name}") for name in _PLACE if name != "id"),
+            *(site.c[name].label(f"site_{name}") for name in _PLACE),
+            *(product.c[name].label(f"product_{name}") for name in _PRODUCT),
+            asset.c.serial,
+            asset.c.asset_tag,
+        )
+        .select_from(reservation)
+        .join(ticket, ticket.c.id == reservation.c.ticket_id)
+        .join(source, source.c.id == ticket.c.source_id)
+        .join(hub, hub.c.id == reservation.c.hub_id)
+        .join(product, product.c.id == reservation.c.product_id)
+        .outerjoin(affected, affected.c.id == ticket.c.asset_id)
+        .outerjoin(site, site.c.id == func.coalesce(ticket.c.site_id, affected.c.site_id))
+        .outerjoin(asset, asset.c.id == reservation.c.asset_id)
+        .outerjoin(decision, decision.c.id == reservation.c.decision_id)
+        .where(reservation.c.id == reservation_id)
+    )
+    row = (await tx.execute(statement)).mappings().one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no reservation with id {reservation_id}")
+    lines, instructions = await _kit(tx, row["product_id"])
+    chosen = (row["explanation"] or {}).get("chosen")
+    return Consignment(
+        reservation_id=reservation_id,
+        state=row["state"],
+        estimated_arrival_at=row["estimated_arrival_at"],
+        ticket=TicketSide(
+            id=row["ticket_id"],
+            number=row["number"],
+            external_id=row["external_id"],
+            state=row["ticket_state"],
+            source=row["source_name"],
+            sla_due_at=row["sla_due_at"],
+        ),
+        hub=_place(row, "hub"),
+        site=_place(row, "site") if row["site_id"] is not None else None,
+        goods=Goods(
+            product_id=row["product_id"],
+            **{name: row[f"product_{name}"] for name in _PRODUCT},
+            quantity=row["quantity"],
+            asset_id=row["asset_id"],
+            serial=row["serial"],
+            asset_tag=row["asset_tag"],
+        ),
+        kit=lines,
+        kit_instructions=instructions,
+        chosen=chosen if isinstance(chosen, dict) else {},
+    )
+
+
+async def _kit(tx: AsyncConnection, product_id: int) -> tuple[tuple[KitLine, ...], str | None]:
+    """What the product's kit brings beside the device itself."""
+    statement = (
+        select(
+            kit.c.instructions,
+            product.c.id,
+            product.c.manufacturer,
+            product.c.model,
+            product.c.part_number,
+            kit_component.c.quantity,
+        )
+        .select_from(kit)
+        .outerjoin(kit_component, kit_component.c.kit_id == kit.c.id)
+        .outerjoin(product, product.c.id == kit_component.c.product_id)
+        .where(kit.c.product_id == product_id)
+        .order_by(kit_component.c.id)
+    )
+    rows = list(await tx.execute(statement))
+    lines = tuple(
+        KitLine(product=f"{row.manufacturer} {row.model}", part_number=row.part_number, quantity=row.quantity)
+        for row in rows
+        if row.id is not None and row.id != product_id
+    )
+    return lines, rows[0].instructions if rows else None
+
+
+def _place(row: Any, prefix: str) -> Place:
+    country = row[f"{prefix}_country"]
+    known = {name: value for name, value in (row[f"{prefix}_address"] or {}).items() if name in Address.model_fields}
+    return Place(
+        id=row[f"{prefix}_id"],
+        name=row[f"{prefix}_name"],
+        code=row[f"{prefix}_code"],
+        country=country,
+        address=Address.model_validate({"country": country, **{k: v for k, v in known.items() if v is not None}}),
+    )
+
+
+_PLACE = ("id", "name", "code", "country", "address")
+_PRODUCT = ("manufacturer", "model", "part_number", "weight_g", "length_mm", "width_mm", "height_mm")

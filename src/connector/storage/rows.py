@@ -1,0 +1,74 @@
+"""Writing one row together with its line in the change log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Table, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.errors import NotKnown
+from connector.model.refs import EntityKind
+from connector.storage.changes import NewChange, log_changes
+
+
+async def insert_logged(
+    tx: AsyncConnection,
+    table: Table,
+    kind: EntityKind,
+    values: Mapping[str, Any],
+    *,
+    actor: str,
+    cause: str | None = None,
+    at: datetime,
+) -> int:
+    """Insert a row and log its creation; returns its id. Times of creation and change are set to `at`."""
+    row = {**values, **{name: at for name in ("created_at", "updated_at") if name in table.c}}
+    row_id = int((await tx.execute(insert(table).values(**row).returning(table.c.id))).scalar_one())
+    fields = {name: (None, json_value(value)) for name, value in row.items() if value is not None}
+    await log_changes(tx, [NewChange(kind, row_id, "created", fields)], actor=actor, cause=cause, at=at)
+    return row_id
+
+
+async def update_logged(
+    tx: AsyncConnection,
+    table: Table,
+    kind: EntityKind,
+    row_id: int,
+    values: Mapping[str, Any],
+    *,
+    actor: str,
+    cause: str | None = None,
+    at: datetime,
+) -> bool:
+    """Set columns of a row and log those that changed; False when none did and nothing was written.
+
+    Raises NotKnown when there is no such row.
+    """
+    before = await locked_row(tx, table, kind, row_id)
+    changed = {name: value for name, value in values.items() if before[name] != value}
+    if not changed:
+        return False
+    await tx.execute(update(table).where(table.c.id == row_id).values(**changed, updated_at=at))
+    fields = {name: (json_value(before[name]), json_value(value)) for name, value in changed.items()}
+    await log_changes(tx, [NewChange(kind, row_id, "updated", fields)], actor=actor, cause=cause, at=at)
+    return True
+
+
+async def locked_row(tx: AsyncConnection, table: Table, kind: EntityKind, row_id: int) -> dict[str, Any]:
+    """The row, locked until the transaction ends. Raises NotKnown."""
+    statement = select(table).where(table.c.id == row_id).with_for_update()
+    row = (await tx.execute(statement)).mappings().one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no {kind.value} with id {row_id}")
+    return dict(row)
+
+
+def json_value(value: Any) -> Any:
+    """The value as change rows carry it: times as ISO text ending in Z, enums as their value."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value.value if isinstance(value, Enum) else value

@@ -1,0 +1,129 @@
+"""Tasks: pieces of work for people, each made once per key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.kinds import TaskKind
+from connector.model.lifecycle import TASK_MOVES, TaskState, require_move
+from connector.model.refs import EntityKind
+from connector.storage.rows import insert_logged, locked_row, update_logged
+from connector.storage.tables import task
+
+UNFINISHED = (TaskState.OPEN, TaskState.IN_PROGRESS)
+_ROUND = "~"
+"""Separates a key from the number of the round in which the same work came up again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """Work for a person. key: makes asking for it twice one task. packing_list: lines as JSON objects."""
+
+    key: str
+    kind: TaskKind
+    title: str
+    instructions: str | None = None
+    packing_list: list[dict[str, Any]] | None = None
+    ticket_id: int | None = None
+    reservation_id: int | None = None
+    shipment_id: int | None = None
+    hub_id: int | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task as commands and workflows look at it."""
+
+    id: int
+    key: str
+    kind: TaskKind
+    state: TaskState
+    title: str
+    reservation_id: int | None
+    shipment_id: int | None
+
+
+async def require_task(tx: AsyncConnection, new: NewTask, *, actor: str, cause: str | None, at: datetime) -> int:
+    """The unfinished task with that key, made when there is none; returns its id.
+
+    Work that was finished and comes up again becomes a new task, its key numbered.
+    """
+    rounds = list(
+        await tx.execute(
+            select(task.c.id, task.c.state)
+            .where(or_(task.c.key == new.key, task.c.key.startswith(new.key + _ROUND, autoescape=True)))
+            .order_by(task.c.id)
+        )
+    )
+    for task_id, state in rounds:
+        if state in UNFINISHED:
+            return int(task_id)
+    key = f"{new.key}{_ROUND}{len(rounds) + 1}" if rounds else new.key
+    values = {name: getattr(new, name) for name in NewTask.__slots__}
+    return await insert_logged(
+        tx,
+        task,
+        EntityKind.TASK,
+        {**values, "key": key, "state": TaskState.OPEN},
+        actor=actor,
+        cause=cause,
+        at=at,
+    )
+
+
+async def move_task(
+    tx: AsyncConnection, task_id: int, target: TaskState, *, actor: str, cause: str | None = None, at: datetime
+) -> bool:
+    """Move a task to a state; False when it is there already.
+
+    Raises NotKnown, and IllegalTransition naming the legal states.
+    """
+    row = await locked_row(tx, task, EntityKind.TASK, task_id)
+    require_move(TASK_MOVES, row["state"], target, what=f"task {row['title']!r}")
+    finished = at if target is TaskState.DONE else None
+    return await update_logged(
+        tx,
+        task,
+        EntityKind.TASK,
+        task_id,
+        {"state": target, "completed_at": row["completed_at"] or finished},
+        actor=actor,
+        cause=cause,
+        at=at,
+    )
+
+
+async def task_row(tx: AsyncConnection, task_id: int) -> TaskRow:
+    """The task, locked until the transaction ends. Raises NotKnown."""
+    return _row(await locked_row(tx, task, EntityKind.TASK, task_id))
+
+
+async def unfinished_tasks(
+    tx: AsyncConnection,
+    *,
+    ticket_id: int | None = None,
+    reservation_id: int | None = None,
+    shipment_id: int | None = None,
+    kind: TaskKind | None = None,
+    key_prefixes: Sequence[str] = (),
+) -> list[TaskRow]:
+    """Open and begun tasks that match everything that is given, by id."""
+    statement = select(task).where(task.c.state.in_(UNFINISHED)).order_by(task.c.id)
+    wanted = {"ticket_id": ticket_id, "reservation_id": reservation_id, "shipment_id": shipment_id, "kind": kind}
+    for name, value in wanted.items():
+        if value is not None:
+            statement = statement.where(task.c[name] == value)
+    if key_prefixes:
+        statement = statement.where(or_(*(task.c.key.startswith(prefix, autoescape=True) for prefix in key_prefixes)))
+    return [_row(row) for row in (await tx.execute(statement)).mappings()]
+
+
+def _row(row: Any) -> TaskRow:
+    return TaskRow(**{name: row[name] for name in TaskRow.__slots__})

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.factories import (
+    NOW,
+    insert_row,
+    make_asset,
+    make_hub,
+    make_product,
+    make_site,
+    make_source,
+    make_spares,
+    make_ticket,
+)
+
+from connector.model.errors import IllegalTransition, NotKnown
+from connector.model.lifecycle import ReservationState, ShipmentStatus
+from connector.storage import tables
+from connector.storage.consignments import KitLine, consignment
+from connector.storage.engine import reading, transaction
+from connector.storage.shipments import (
+    NewShipment,
+    create_shipment,
+    move_shipment,
+    outbound_shipment,
+    shipment_row,
+    store_document,
+)
+
+
+async def make_reservation(engine: AsyncEngine) -> int:
+    async with transaction(engine) as tx:
+        source_id = await make_source(tx)
+        address = {"line1": "1 Main St", "city": "Hamburg", "postal_code": "20095", "country": "DE"}
+        site_id = await make_site(tx, name="Hamburg Port", code="HAM", address=address)
+        hub_id = await make_hub(tx, name="Berlin Depot", code="BER")
+        product_id = await make_product(tx, model="SW-48", part_number="P-48", weight_g=4_500)
+        bracket = await make_product(tx, model="Bracket", part_number="BR-1", tracking="counted")
+        kit = await insert_row(tx, tables.kit, {"name": "swap", "product_id": product_id, "instructions": "Swap."})
+        for part, quantity in ((product_id, 1), (bracket, 2)):
+            await insert_row(tx, tables.kit_component, {"kit_id": kit, "product_id": part, "quantity": quantity})
+        failed = await make_asset(tx, site_id=site_id, product_id=product_id)
+        [spare] = await make_spares(tx, hub_id=hub_id, product_id=product_id, count=1, serial="SPARE1", asset_tag="T1")
+        ticket_id = await make_ticket(tx, source_id=source_id, asset_id=failed, number="42", external_id="42")
+        return await insert_row(
+            tx,
+            tables.reservation,
+            {
+                "ticket_id": ticket_id, "hub_id": hub_id, "product_id": product_id, "asset_id": spare,
+                "requested_product_id": product_id, "state": "held", "created_at": NOW, "updated_at": NOW,
+            },
+        )  # fmt: skip
+
+
+async def test_a_consignment_says_what_goes_from_where_to_whom(engine: AsyncEngine):
+    reservation_id = await make_reservation(engine)
+
+    async with reading(engine) as tx:
+        found = await consignment(tx, reservation_id)
+
+    assert found.state is ReservationState.HELD
+    assert (found.ticket.number, found.ticket.source) == ("42", "itsm")
+    assert (found.hub.label, found.hub.address.postal_code) == ("Berlin Depot (BER)", "10115")
+    assert found.site is not None
+    assert (found.site.label, found.site.address.line1) == ("Hamburg Port (HAM)", "1 Main St")
+    assert (found.goods.label, found.goods.serial, found.goods.asset_tag) == ("Acme SW-48", "SPARE1", "T1")
+    assert found.kit == (KitLine("Acme Bracket", "BR-1", 2),)
+    assert found.kit_instructions == "Swap."
+    assert found.chosen == {}
+
+
+async def test_an_unknown_reservation_has_no_consignment(engine: AsyncEngine):
+    async with reading(engine) as tx:
+        with pytest.raises(NotKnown, match="there is no reservation with id 7"):
+            await consignment(tx, 7)
+
+
+async def test_a_parcel_moves_as_its_lifecycle_allows(engine: AsyncEngine):
+    reservation_id = await make_reservation(engine)
+    async with transaction(engine) as tx:
+        found = await consignment(tx, reservation_id)
+        label = await store_document(tx, name="label.pdf", media_type="application/pdf", content=b"%PDF", at=NOW)
+        shipment_id = await create_shipment(
+            tx,
+            NewShipment(
+                reservation_id=reservation_id, ticket_id=found.ticket.id, hub_id=found.hub.id, site_id=None,
+                status=ShipmentStatus.LABEL_CREATED, carrier="dhl", tracking_number="JD1", label_document_id=label,
+            ),
+            actor="fulfilment",
+            at=NOW,
+        )  # fmt: skip
+
+        assert await move_shipment(tx, shipment_id, ShipmentStatus.PICKED_UP, actor="ada", at=NOW) is True
+        assert await move_shipment(tx, shipment_id, ShipmentStatus.PICKED_UP, actor="ada", at=NOW) is False
+        with pytest.raises(IllegalTransition, match="shipment JD1 cannot go from picked_up to cancelled"):
+            await move_shipment(tx, shipment_id, ShipmentStatus.CANCELLED, actor="ada", at=NOW)
+        await move_shipment(tx, shipment_id, ShipmentStatus.DELIVERED, actor="courier", at=NOW)
+
+        row = await shipment_row(tx, shipment_id)
+        assert (row.status, row.delivered_at) == (ShipmentStatus.DELIVERED, NOW)
+        assert await outbound_shipment(tx, reservation_id) == row
+        digest = (await tx.execute(select(tables.document.c.sha256))).scalar_one()
+    assert digest == "315d429b7714cedb6ad04ac31240145257692630457f3c88253c5beceac76027"
