@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from sqlalchemy import event, make_url
@@ -15,6 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from connector.model.errors import InvalidConfiguration
 
 BUSY_TIMEOUT_MS = 30_000
+
+Database: TypeAlias = AsyncEngine
+Transaction: TypeAlias = AsyncConnection
+"""What layers above storage call these two; they hand them on and never use them."""
 
 
 def database_url(text: str) -> URL:

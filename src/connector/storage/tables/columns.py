@@ -32,7 +32,8 @@ SQLModel.metadata.naming_convention = {
 Id = BigInteger().with_variant(Integer(), "sqlite")
 """Keys are integers: SQLite looks up only an INTEGER PRIMARY KEY by its rowid."""
 
-Json = JSON().with_variant(JSONB(), "postgresql")
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+"""A JSON document; None is NULL, never the JSON text `null`."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -14,7 +14,10 @@ from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, on
 
 
 class Source(SQLModel, table=True):
-    """A configured external system and how the connection to it fares."""
+    """A configured external system and how the connection to it fares.
+
+    failures: in a row. not_before: while backing off, when it is asked again.
+    """
 
     __tablename__: ClassVar[str] = "source"
     __table_args__ = (one_of("state", SourceState),)
@@ -27,11 +30,15 @@ class Source(SQLModel, table=True):
     last_error_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_error: str | None = None
     failures: int = 0
+    not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class SourceStream(SQLModel, table=True):
-    """How far one stream of a source has been pulled. resume: the adapter's cursor."""
+    """How far one stream of a source has been pulled. resume: the adapter's cursor.
+
+    lease, lease_until: who is pulling it, and until when that holds unless it is renewed.
+    """
 
     __tablename__: ClassVar[str] = "source_stream"
     __table_args__ = (UniqueConstraint("source_id", "name", name="uq_source_stream"),)
@@ -40,7 +47,8 @@ class SourceStream(SQLModel, table=True):
     source_id: int = Field(foreign_key="source.id", sa_type=Id)
     name: str
     resume: str | None = None
-    generation: int = 0
+    lease: str | None = None
+    lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_success_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     records_seen: int = 0
     records_changed: int = 0
@@ -49,8 +57,10 @@ class SourceStream(SQLModel, table=True):
 class SourceRefRow(SQLModel, table=True):
     """What a source calls one of our things.
 
-    version: the source's updated_at. content_hash: of the record as last applied, so that an unchanged one
-    costs a look-up and writes nothing. generation: the snapshot run that saw it last.
+    entity_id: NULL when the source deleted it before the hub ever saw it. version: the source's updated_at.
+    content_hash: of the record as last applied, so that an unchanged one costs a look-up and writes nothing;
+    empty when part of the record could not be used yet, so that it is looked at again. placement: what the
+    source last said of an asset's state and place and the hub took over; said again it changes nothing.
     """
 
     __tablename__: ClassVar[str] = "source_ref"
@@ -63,10 +73,10 @@ class SourceRefRow(SQLModel, table=True):
     source_id: int = Field(foreign_key="source.id", sa_type=Id)
     kind: EntityKind = Field(sa_type=EnumText(EntityKind))
     external_id: str
-    entity_id: int = Field(sa_type=Id)
+    entity_id: int | None = Field(default=None, sa_type=Id)
     version: datetime | None = Field(default=None, sa_type=UtcDateTime)
     content_hash: bytes = Field(sa_type=LargeBinary)
-    generation: int = 0
+    placement: str | None = None
     deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 

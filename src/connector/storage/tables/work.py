@@ -13,6 +13,8 @@ from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskStat
 from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
 
 _LIVE = text("state IN ('held', 'committed')")
+_ASSET_UNKNOWN = text("asset_id IS NULL")
+_SITE_UNKNOWN = text("site_id IS NULL")
 
 
 class Ticket(SQLModel, table=True):
@@ -22,6 +24,8 @@ class Ticket(SQLModel, table=True):
     __table_args__ = (
         Index("ix_ticket_number", "number"),
         Index("ix_ticket_asset", "asset_id"),
+        Index("ix_ticket_asset_hint", "asset_hint", sqlite_where=_ASSET_UNKNOWN, postgresql_where=_ASSET_UNKNOWN),
+        Index("ix_ticket_site_hint", "site_hint", sqlite_where=_SITE_UNKNOWN, postgresql_where=_SITE_UNKNOWN),
         Index("ix_ticket_site", "site_id"),
         Index("ix_ticket_state", "state", "priority"),
         Index("ix_ticket_opened", "opened_at", "id"),

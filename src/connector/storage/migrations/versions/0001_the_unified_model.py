@@ -141,6 +141,7 @@ def upgrade() -> None:
         sa.Column("last_error_at", UtcDateTime(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("not_before", UtcDateTime(), nullable=True),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint(
             "state IN ('new', 'ok', 'running', 'backing_off', 'paused', 'disabled')", name=op.f("ck_source_state_known")
@@ -257,10 +258,10 @@ def upgrade() -> None:
         sa.Column("source_id", Id, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("external_id", sa.Text(), nullable=False),
-        sa.Column("entity_id", Id, nullable=False),
+        sa.Column("entity_id", Id, nullable=True),
         sa.Column("version", UtcDateTime(), nullable=True),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("placement", sa.Text(), nullable=True),
         sa.Column("deleted_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_source_ref_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source_ref")),
@@ -275,7 +276,8 @@ def upgrade() -> None:
         sa.Column("source_id", Id, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("resume", sa.Text(), nullable=True),
-        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("lease", sa.Text(), nullable=True),
+        sa.Column("lease_until", UtcDateTime(), nullable=True),
         sa.Column("last_success_at", UtcDateTime(), nullable=True),
         sa.Column("records_seen", sa.Integer(), nullable=False),
         sa.Column("records_changed", sa.Integer(), nullable=False),
@@ -403,9 +405,23 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("ticket", schema=None) as batch_op:
         batch_op.create_index("ix_ticket_asset", ["asset_id"], unique=False)
+        batch_op.create_index(
+            "ix_ticket_asset_hint",
+            ["asset_hint"],
+            unique=False,
+            sqlite_where=sa.text("asset_id IS NULL"),
+            postgresql_where=sa.text("asset_id IS NULL"),
+        )
         batch_op.create_index("ix_ticket_number", ["number"], unique=False)
         batch_op.create_index("ix_ticket_opened", ["opened_at", "id"], unique=False)
         batch_op.create_index("ix_ticket_site", ["site_id"], unique=False)
+        batch_op.create_index(
+            "ix_ticket_site_hint",
+            ["site_hint"],
+            unique=False,
+            sqlite_where=sa.text("site_id IS NULL"),
+            postgresql_where=sa.text("site_id IS NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_ticket_source_id"), ["source_id"], unique=False)
         batch_op.create_index("ix_ticket_state", ["state", "priority"], unique=False)
 
@@ -629,9 +645,17 @@ def downgrade() -> None:
     with op.batch_alter_table("ticket", schema=None) as batch_op:
         batch_op.drop_index("ix_ticket_state")
         batch_op.drop_index(batch_op.f("ix_ticket_source_id"))
+        batch_op.drop_index(
+            "ix_ticket_site_hint", sqlite_where=sa.text("site_id IS NULL"), postgresql_where=sa.text("site_id IS NULL")
+        )
         batch_op.drop_index("ix_ticket_site")
         batch_op.drop_index("ix_ticket_opened")
         batch_op.drop_index("ix_ticket_number")
+        batch_op.drop_index(
+            "ix_ticket_asset_hint",
+            sqlite_where=sa.text("asset_id IS NULL"),
+            postgresql_where=sa.text("asset_id IS NULL"),
+        )
         batch_op.drop_index("ix_ticket_asset")
 
     op.drop_table("ticket")

@@ -1,0 +1,95 @@
+"""Many rows in one go, whatever their number: looked up, numbered, inserted, updated.
+
+PostgreSQL takes a list as one array per column (`unnest`), SQLite as one JSON list (`json_each`) or as one prepared
+statement that the driver repeats. No statement has a parameter per row, so none meets a limit on parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, ColumnElement, Table, bindparam, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import Insert, Update
+
+
+def among(tx: AsyncConnection, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """The condition that a column has one of these texts or numbers."""
+    if tx.dialect.name == "postgresql":
+        return column == func.any(literal(list(values), ARRAY(column.type, dimensions=1)))
+    each = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+    return column.in_(select(each.c.value))
+
+
+async def new_ids(tx: AsyncConnection, table: Table, count: int) -> Sequence[int]:
+    """Identifiers for rows that the caller is about to insert, ascending.
+
+    On SQLite they are free because the caller's transaction is the only writer.
+    """
+    if count == 0:
+        return ()
+    if tx.dialect.name == "postgresql":
+        sequence = func.pg_get_serial_sequence(table.name, "id")
+        numbers = func.generate_series(1, count).table_valued("n")
+        return (await tx.execute(select(func.nextval(sequence)).select_from(numbers))).scalars().all()
+    first = (await tx.execute(select(func.coalesce(func.max(table.c.id), 0) + 1))).scalar_one()
+    return range(first, first + count)
+
+
+async def insert_rows(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all state the same columns."""
+    if not rows:
+        return
+    names = tuple(rows[0])
+    if tx.dialect.name == "postgresql":
+        await tx.execute(_insert_arrays(table, names), _columns(rows, names))
+    else:
+        await tx.execute(insert(table), [dict(row) for row in rows])
+
+
+async def update_rows(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set columns of rows by their `id`; all state the same columns."""
+    if not rows:
+        return
+    names = tuple(name for name in rows[0] if name != "id")
+    if tx.dialect.name == "postgresql":
+        await tx.execute(_update_arrays(table, names), _columns(rows, ("id", *names)))
+    else:
+        await tx.execute(
+            _update_each(table, names), [{f"new_{name}": row[name] for name in ("id", *names)} for row in rows]
+        )
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> dict[str, list[Any]]:
+    return {f"new_{name}": [row[name] for row in rows] for name in names}
+
+
+@lru_cache(maxsize=256)
+def _insert_arrays(table: Table, names: tuple[str, ...]) -> Insert:
+    given = _given(table, names)
+    return insert(table).from_select(list(names), select(*(given.c[name] for name in names)), include_defaults=False)
+
+
+@lru_cache(maxsize=256)
+def _update_arrays(table: Table, names: tuple[str, ...]) -> Update:
+    given = _given(table, ("id", *names))
+    return update(table).where(table.c.id == given.c.id).values({name: given.c[name] for name in names})
+
+
+@lru_cache(maxsize=256)
+def _update_each(table: Table, names: tuple[str, ...]) -> Update:
+    return (
+        update(table)
+        .where(table.c.id == bindparam("new_id", type_=BigInteger()))
+        .values({name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names})
+    )
+
+
+def _given(table: Table, names: tuple[str, ...]) -> Any:
+    """The rows of the call, as a table whose columns are its array parameters."""
+    arrays = [bindparam(f"new_{name}", type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
+    return func.unnest(*arrays).table_valued(*(table.c[name]._copy() for name in names), name="given").render_derived()

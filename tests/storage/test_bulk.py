@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from tests.factories import NOW
+
+from connector.model.kinds import HubTier
+from connector.storage.bulk import among, insert_rows, new_ids, update_rows
+from connector.storage.engine import transaction
+from connector.storage.tables import hub
+
+MORE_THAN_PARAMETERS = 40_000
+"""SQLite allows 32,766 parameters in a statement, PostgreSQL 65,535."""
+
+
+def hub_row(number: int) -> dict[str, object]:
+    return {
+        "id": number, "name": f"Hub {number}", "code": f"H{number}", "tier": HubTier.LOCAL, "latitude": 52.5,
+        "address": {"line1": f"{number} 'Depot', \"Road\"", "country": "DE"} if number % 2 else None,
+        "opening_hours": "24x7", "courier_cut_offs": ["17:00", "19:30"], "handling_minutes": 30, "created_at": NOW,
+        "updated_at": NOW,
+    }  # fmt: skip
+
+
+async def hubs(tx: AsyncConnection) -> list[dict[str, object]]:
+    return [dict(row) for row in (await tx.execute(select(hub).order_by(hub.c.id))).mappings()]
+
+
+async def test_inserted_rows_hold_every_type_of_value(engine: AsyncEngine):
+    async with transaction(engine) as tx:
+        await insert_rows(tx, hub, [hub_row(1), hub_row(2)])
+        first, second = await hubs(tx)
+        without_address = (await tx.execute(select(hub.c.id).where(hub.c.address.is_(None)))).scalars().all()
+
+    assert first["address"] == {"line1": "1 'Depot', \"Road\"", "country": "DE"}
+    assert first["courier_cut_offs"] == ["17:00", "19:30"]
+    assert (first["tier"], first["latitude"], first["longitude"]) == (HubTier.LOCAL, 52.5, None)
+    assert first["created_at"] == NOW
+    assert second["code"] == "H2"
+    assert without_address == [2]
+
+
+async def test_rows_are_updated_by_their_id_and_others_left_alone(engine: AsyncEngine):
+    later = NOW + timedelta(hours=1)
+    async with transaction(engine) as tx:
+        await insert_rows(tx, hub, [hub_row(1), hub_row(2), hub_row(3)])
+        changes = {"updated_at": later, "address": None}
+        await update_rows(tx, hub, [{"id": 1, "name": "One", **changes}, {"id": 3, "name": "Three", **changes}])
+        rows = await hubs(tx)
+
+    assert [row["name"] for row in rows] == ["One", "Hub 2", "Three"]
+    assert [row["updated_at"] for row in rows] == [later, NOW, later]
+    assert [row["code"] for row in rows] == ["H1", "H2", "H3"]
+    assert rows[0]["address"] is None
+
+
+async def test_there_is_no_limit_by_the_number_of_parameters(engine: AsyncEngine):
+    numbers = range(1, MORE_THAN_PARAMETERS + 1)
+    async with transaction(engine) as tx:
+        await insert_rows(tx, hub, [hub_row(n) for n in numbers])
+        found = (
+            await tx.execute(select(hub.c.id).where(among(tx, hub.c.code, [f"H{n}" for n in numbers])))
+        ).scalars().all()  # fmt: skip
+
+    assert len(found) == MORE_THAN_PARAMETERS
+
+
+async def test_numbers_and_texts_are_looked_up(engine: AsyncEngine):
+    async with transaction(engine) as tx:
+        await insert_rows(tx, hub, [hub_row(n) for n in (1, 2, 3)])
+
+        async def codes(*conditions: object) -> list[str]:
+            return sorted((await tx.execute(select(hub.c.code).where(*conditions))).scalars())
+
+        assert await codes(among(tx, hub.c.id, [1, 3, 9])) == ["H1", "H3"]
+        assert await codes(among(tx, hub.c.tier, [HubTier.LOCAL])) == ["H1", "H2", "H3"]
+        assert await codes(among(tx, hub.c.code, ["H2", "h1", 'H"1'])) == ["H2"]
+        assert await codes(among(tx, hub.c.code, [])) == []
+
+
+async def test_new_identifiers_are_free_and_ascending(engine: AsyncEngine):
+    async with transaction(engine) as tx:
+        first = list(await new_ids(tx, hub, 2))
+        await insert_rows(tx, hub, [hub_row(n) for n in first])
+        second = list(await new_ids(tx, hub, 2))
+        none = list(await new_ids(tx, hub, 0))
+
+    assert first == [1, 2]
+    assert second == [3, 4]
+    assert none == []
+
+
+async def test_nothing_is_written_for_no_rows(engine: AsyncEngine):
+    async with transaction(engine) as tx:
+        await insert_rows(tx, hub, [])
+        await update_rows(tx, hub, [])
+        assert await hubs(tx) == []
