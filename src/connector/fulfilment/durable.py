@@ -1,0 +1,292 @@
+"""Durable execution: workflows that go on after a crash where they stopped, and schedules that tick once.
+
+The one place that knows DBOS. A workflow here is a coroutine function `(run, number)`: what it does, it does in
+named steps through `run`, and each step's result is remembered. After a kill the function runs again from its
+beginning, finished steps being answered from memory; **a step may therefore run twice**, so every effect needs a
+key of its own (see `connector.fulfilment.keys`).
+
+DBOS keeps its own tables: beside a SQLite database in `<name>.workflows.db`, on PostgreSQL in schema `workflow`.
+It is imported when it is launched (two thirds of a second), and reports to nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
+
+from connector.model.errors import Unavailable
+from connector.storage.engine import database_url
+
+if TYPE_CHECKING:
+    from dbos import DBOSConfig
+
+log = logging.getLogger("connector.fulfilment")
+
+APPLICATION: Final = "connector"
+VERSION: Final = "1"
+"""Workflows of another version are not resumed. It stays the same as long as their steps do; what differs in one
+step is caught by the receipts, which belong to the effect and not to the workflow's history."""
+SCHEMA: Final = "workflow"
+POLL_SECONDS: Final = 0.05
+WAKE: Final = "wake"
+SCHEDULED: Final = "scheduled"
+KEPT: Final = timedelta(days=2)
+"""How long the history of scheduled runs is kept."""
+
+StepResult: TypeAlias = Mapping[str, Any]
+Step: TypeAlias = Callable[[], Coroutine[Any, Any, StepResult]]
+Tick: TypeAlias = Callable[[], Awaitable[object]]
+
+
+class Run(Protocol):
+    """What a workflow does its work through."""
+
+    async def step(self, name: str, work: Step) -> StepResult:
+        """Do the work, or answer with its remembered result when it was done before. Results are plain JSON."""
+
+    async def pause(self, duration: timedelta) -> None:
+        """Wait, over restarts as well, until the time is over or somebody wakes the workflow."""
+
+    async def start(self, name: str, workflow_id: str, number: int) -> None:
+        """Start another workflow; starting the same id twice is once."""
+
+    async def ended(self, workflow_id: str) -> None:
+        """Wait until another workflow has ended, however it did; at once when it never began."""
+
+
+Workflow: TypeAlias = Callable[[Run, int], Coroutine[Any, Any, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Schedule:
+    cron: str
+    tick: Tick
+
+
+class Durable:
+    """Workflows and schedules on the hub's database.
+
+    executor: name of this process among those that share the database, the same after a restart: it goes on with
+    the workflows that it left. DBOS being global to a process, one instance can be launched at a time.
+    """
+
+    _launched_instance: ClassVar[Durable | None] = None
+
+    def __init__(self, database: str, *, executor: str = "hub") -> None:
+        self._database = database
+        self._executor = executor
+        self._bodies: dict[str, Workflow] = {}
+        self._schedules: dict[str, _Schedule] = {}
+        self._registered: dict[str, Any] = {}
+        self._running: set[asyncio.Task[Any]] = set()
+        self._ticking: set[str] = set()
+        self._dbos: Any = None
+
+    def workflow(self, name: str, body: Workflow) -> None:
+        """Name a workflow, before the launch. The name finds it again after a restart."""
+        self._bodies[name] = body
+
+    def schedule(self, name: str, cron: str, tick: Tick) -> None:
+        """Call `tick` at the times of a cron expression (UTC; six fields begin with seconds), before the launch.
+
+        Once per time over all processes that share the database. A time that comes while the previous call still
+        runs in this process is left out. What a tick raises is logged, and the next one comes all the same.
+        """
+        self._schedules[name] = _Schedule(cron, tick)
+
+    async def launch(self) -> None:
+        """Create or open the workflow tables, resume what a previous process left, begin the schedules.
+
+        Raises Unavailable when another instance runs in this process.
+        """
+        dbos = await asyncio.to_thread(_import_dbos)
+        if Durable._launched_instance is not None:
+            raise Unavailable("durable execution is launched already in this process: close the other instance first")
+        logging.getLogger("dbos").setLevel(logging.WARNING)
+        Durable._launched_instance, self._dbos = self, dbos
+        dbos.DBOS(config=_config(self._database, self._executor))
+        for name, body in self._bodies.items():
+            self._registered[name] = dbos.DBOS.workflow(name=name, max_recovery_attempts=None)(self._wrapped(body))
+        self._registered[SCHEDULED] = dbos.DBOS.workflow(name=SCHEDULED, max_recovery_attempts=None)(self._scheduled())
+        dbos.DBOS.launch()
+        await self._apply_schedules()
+
+    async def close(self) -> None:
+        """Stop everything here; unfinished workflows go on at the next launch."""
+        if self._dbos is None:
+            return
+        dbos, self._dbos = self._dbos, None
+        logging.getLogger("dbos").setLevel(logging.CRITICAL)
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        destroying = ThreadPoolExecutor(max_workers=1)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(destroying, partial(dbos.DBOS.destroy, destroy_registry=True))
+        loop.set_default_executor(ThreadPoolExecutor())
+        destroying.shutdown(wait=False)
+        self._registered.clear()
+        Durable._launched_instance = None
+
+    async def start(self, name: str, workflow_id: str, number: int) -> None:
+        """Start a workflow; starting the same id twice is once, also when it has ended long ago."""
+        dbos = self._launched()
+        with dbos.SetWorkflowID(workflow_id):
+            await dbos.DBOS.start_workflow_async(self._registered[name], number)
+
+    async def wake(self, workflow_id: str) -> None:
+        """End the pause of a workflow; nothing happens when it does not run."""
+        dbos = self._launched()
+        try:
+            await dbos.DBOS.send_async(workflow_id, WAKE, topic=WAKE)
+        except dbos.error.DBOSNonExistentWorkflowError:
+            return
+
+    async def wait(self, workflow_id: str, *, within: timedelta) -> bool:
+        """Wait until a workflow has ended; False when it has not within the time, or never began."""
+        deadline = asyncio.get_running_loop().time() + within.total_seconds()
+        while True:
+            if await self.has_ended(workflow_id):
+                return True
+            if asyncio.get_running_loop().time() >= deadline:
+                return False
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def has_ended(self, workflow_id: str) -> bool:
+        """Whether a workflow began and is over."""
+        status = await self._launched().DBOS.get_workflow_status_async(workflow_id)
+        return status is not None and status.status not in ("PENDING", "ENQUEUED", "DELAYED")
+
+    def _launched(self) -> Any:
+        if self._dbos is None:
+            raise Unavailable("durable execution is not launched", hint="Start the hub with `connector serve`.")
+        return self._dbos
+
+    def _wrapped(self, body: Workflow) -> Callable[[int], Coroutine[Any, Any, str]]:
+        async def workflow(number: int) -> str:
+            return await self._tracked(body(_DbosRun(self), number))
+
+        return workflow
+
+    async def _tracked(self, body: Coroutine[Any, Any, str]) -> str:
+        task = asyncio.current_task()
+        if self._dbos is None or task is None:
+            body.close()
+            raise asyncio.CancelledError
+        self._running.add(task)
+        try:
+            return await body
+        finally:
+            self._running.discard(task)
+
+    def _scheduled(self) -> Callable[[datetime, str], Coroutine[Any, Any, str]]:
+        async def scheduled(_at: datetime, name: str) -> str:
+            return await self._tracked(self._tick(name))
+
+        return scheduled
+
+    async def _tick(self, name: str) -> str:
+        schedule = self._schedules.get(name)
+        if schedule is None or name in self._ticking:
+            return "left out"
+        self._ticking.add(name)
+        try:
+            await schedule.tick()
+        except Exception:  # the next tick must come, whatever went wrong in this one
+            log.exception("schedule %r failed; it runs again at its next time", name)
+            return "failed"
+        finally:
+            self._ticking.discard(name)
+        return "done"
+
+    async def _apply_schedules(self) -> None:
+        dbos = self._launched()
+        self._schedules.setdefault("workflow-history", _Schedule("17 3 * * *", self._forget_history))
+        wanted = [
+            {"schedule_name": name, "workflow_fn": self._registered[SCHEDULED], "schedule": item.cron, "context": name}
+            for name, item in self._schedules.items()
+        ]
+        await dbos.DBOS.apply_schedules_async(wanted)
+        for known in await dbos.DBOS.list_schedules_async():
+            if known["schedule_name"] not in self._schedules:
+                await dbos.DBOS.delete_schedule_async(known["schedule_name"])
+
+    async def _forget_history(self) -> None:
+        dbos = self._launched()
+        before = (datetime.now(UTC) - KEPT).isoformat()
+        while True:
+            old = await dbos.DBOS.list_workflows_async(
+                name=SCHEDULED, status=["SUCCESS", "ERROR"], end_time=before, limit=500, load_input=False
+            )
+            if not old:
+                return
+            await dbos.DBOS.delete_workflows_async([item.workflow_id for item in old])
+
+
+class _DbosRun:
+    """`Run` of a workflow that DBOS executes."""
+
+    def __init__(self, durable: Durable) -> None:
+        self._durable = durable
+        self._dbos = durable._launched()
+
+    async def step(self, name: str, work: Step) -> StepResult:
+        result: StepResult = await self._dbos.DBOS.run_step_async({"name": name}, work)
+        return result
+
+    async def pause(self, duration: timedelta) -> None:
+        await self._dbos.DBOS.recv_async(WAKE, timeout_seconds=duration.total_seconds())
+
+    async def start(self, name: str, workflow_id: str, number: int) -> None:
+        await self._durable.start(name, workflow_id, number)
+
+    async def ended(self, workflow_id: str) -> None:
+        status = await self._dbos.DBOS.get_workflow_status_async(workflow_id)
+        if status is None:
+            return
+        handle = await self._dbos.DBOS.retrieve_workflow_async(workflow_id)
+        try:
+            await handle.get_result(polling_interval_sec=0.1)
+        except Exception as error:  # noqa: BLE001 - how it ended is its own matter; that it ended is asked here
+            log.warning("workflow %s ended with %s: %s", workflow_id, type(error).__name__, error)
+
+
+def _import_dbos() -> Any:
+    import dbos
+
+    return dbos
+
+
+def _config(database: str, executor: str) -> DBOSConfig:
+    return {
+        "name": APPLICATION,
+        "system_database_url": _system_database(database),
+        "dbos_system_schema": SCHEMA,
+        "application_version": VERSION,
+        "executor_id": executor,
+        "sys_db_pool_size": 5,
+        "log_level": "WARNING",
+        "enable_otlp": False,
+    }
+
+
+def _system_database(database: str) -> str:
+    """Where DBOS keeps its tables. SQLite is put into WAL mode first: five times as many workflows a second."""
+    url = database_url(database)
+    if url.get_backend_name() != "sqlite":
+        return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    path = Path(url.database or "connector.db")
+    path = path.with_name(f"{path.stem}.workflows.db")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    return f"sqlite:///{path}"

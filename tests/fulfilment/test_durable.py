@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Coroutine
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.fulfilment.durable import Durable, Run, StepResult
+from connector.model.errors import Unavailable
+
+SOON = timedelta(seconds=20)
+
+
+class Diary:
+    """What the workflows of a test did."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.gate = asyncio.Event()
+
+    def note(self, what: str) -> Callable[[], Coroutine[Any, Any, StepResult]]:
+        async def work() -> StepResult:
+            self.done.append(what)
+            return {"did": what}
+
+        return work
+
+    async def two_steps(self, run: Run, number: int) -> str:
+        first = await run.step("first", self.note(f"first {number}"))
+        await self.gate.wait()
+        await run.step("second", self.note("second"))
+        return str(first["did"])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition, at most 20 s."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what is waited for is not ours to signal
+            await asyncio.sleep(0.02)
+
+
+async def launched(database: str, diary: Diary) -> Durable:
+    durable = Durable(database)
+    durable.workflow("two", diary.two_steps)
+    await durable.launch()
+    return durable
+
+
+async def test_starting_the_same_workflow_twice_is_once(database: str):
+    diary = Diary()
+    diary.gate.set()
+    durable = await launched(database, diary)
+    try:
+        await durable.start("two", "two-1", 1)
+        await durable.start("two", "two-1", 1)
+        assert await durable.wait("two-1", within=SOON) is True
+        await durable.start("two", "two-1", 1)
+        await durable.start("two", "two-2", 2)
+        assert await durable.wait("two-2", within=SOON) is True
+    finally:
+        await durable.close()
+
+    assert diary.done == ["first 1", "second", "first 2", "second"]
+
+
+async def test_what_was_left_unfinished_goes_on_after_a_restart_without_repeating_steps(database: str):
+    diary = Diary()
+    durable = await launched(database, diary)
+    await durable.start("two", "two-1", 1)
+    await until(lambda: diary.done == ["first 1"])
+    assert await durable.wait("two-1", within=timedelta(0)) is False
+    await durable.close()
+
+    diary.gate.set()
+    durable = await launched(database, diary)
+    try:
+        assert await durable.wait("two-1", within=SOON) is True
+    finally:
+        await durable.close()
+
+    assert diary.done == ["first 1", "second"]
+
+
+async def test_a_pause_ends_when_somebody_wakes_the_workflow(database: str):
+    diary = Diary()
+
+    async def pausing(run: Run, _number: int) -> str:
+        await run.step("before", diary.note("before"))
+        await run.pause(timedelta(hours=1))
+        await run.step("after", diary.note("after"))
+        return "ok"
+
+    durable = Durable(database)
+    durable.workflow("pausing", pausing)
+    await durable.launch()
+    try:
+        await durable.start("pausing", "p-1", 1)
+        await until(lambda: diary.done == ["before"])
+        await durable.wake("p-1")
+        await durable.wake("nobody")
+        assert await durable.wait("p-1", within=SOON) is True
+    finally:
+        await durable.close()
+
+    assert diary.done == ["before", "after"]
+
+
+async def test_a_workflow_can_wait_for_one_that_fails_and_for_one_that_never_began(database: str):
+    async def failing(run: Run, _number: int) -> str:
+        async def work() -> StepResult:
+            raise ValueError("broken")
+
+        await run.step("only", work)
+        return "unreachable"
+
+    async def waiting(run: Run, _number: int) -> str:
+        await run.ended("never")
+        await run.ended("failing-1")
+        return "ok"
+
+    durable = Durable(database)
+    durable.workflow("failing", failing)
+    durable.workflow("waiting", waiting)
+    await durable.launch()
+    try:
+        await durable.start("failing", "failing-1", 1)
+        await durable.start("waiting", "waiting-1", 1)
+        assert await durable.wait("waiting-1", within=SOON) is True
+        assert await durable.has_ended("failing-1") is True
+        assert await durable.has_ended("never") is False
+    finally:
+        await durable.close()
+
+
+async def test_a_schedule_ticks_although_its_last_tick_failed(database: str):
+    ticks: list[int] = []
+
+    async def tick() -> None:
+        ticks.append(len(ticks))
+        if len(ticks) == 1:
+            raise ValueError("first one fails")
+
+    durable = Durable(database)
+    durable.schedule("every-second", "* * * * * *", tick)
+    await durable.launch()
+    try:
+        await until(lambda: len(ticks) >= 2)
+    finally:
+        await durable.close()
+
+
+async def test_a_schedule_that_is_no_longer_wanted_is_forgotten(database: str):
+    ticks: list[str] = []
+
+    async def tick() -> None:
+        ticks.append("tick")
+
+    durable = Durable(database)
+    durable.schedule("old", "* * * * * *", tick)
+    await durable.launch()
+    await until(lambda: bool(ticks))
+    await durable.close()
+    before = len(ticks)
+
+    again: list[str] = []
+
+    async def other() -> None:
+        again.append("tick")
+
+    durable = Durable(database)
+    durable.schedule("new", "* * * * * *", other)
+    await durable.launch()
+    try:
+        await until(lambda: len(again) >= 2)
+    finally:
+        await durable.close()
+
+    assert len(ticks) == before
+
+
+async def test_a_second_instance_in_one_process_is_refused(database: str):
+    durable = Durable(database)
+    await durable.launch()
+    try:
+        with pytest.raises(Unavailable, match="launched already in this process"):
+            await Durable(database).launch()
+    finally:
+        await durable.close()
+
+
+async def test_nothing_starts_before_the_launch():
+    with pytest.raises(Unavailable, match="not launched"):
+        await Durable("sqlite:///x.db").start("two", "two-1", 1)
+
+
+async def test_after_closing_the_event_loop_still_has_threads(database: str):
+    durable = Durable(database)
+    await durable.launch()
+    await durable.close()
+
+    assert await asyncio.to_thread(lambda: 7) == 7
+
+
+async def test_the_workflow_tables_of_sqlite_are_in_a_file_beside_it_in_wal_mode(tmp_path: Path):
+    durable = Durable(f"sqlite:///{tmp_path}/hub.db")
+    await durable.launch()
+    await durable.close()
+
+    with closing(sqlite3.connect(tmp_path / "hub.workflows.db")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
