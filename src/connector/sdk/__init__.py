@@ -81,6 +81,7 @@ from connector.sdk.webhook import (
     WebhookRequest,
     WebhookResult,
     require_hmac,
+    require_json,
     require_recent,
     require_secret,
 )
@@ -95,5 +96,5 @@ __all__ = [
     "ShipmentStatus", "Ships", "SiteRecord", "SourceClient", "SourceRef", "StockRecord", "Stream", "TicketRecord",
     "TicketState", "TicketType", "Tombstone", "TrackShipment", "Tracking", "TrackingEvent", "TracksShipments",
     "Transient", "UnexpectedResponse", "VoidLabel", "WebhookRequest", "WebhookResult", "WritesTickets",
-    "capabilities", "connect", "require_hmac", "require_recent", "require_secret", "secrets_of",
+    "capabilities", "connect", "require_hmac", "require_json", "require_recent", "require_secret", "secrets_of",
 ]  # fmt: skip

@@ -161,13 +161,13 @@ class SourceClient:
         """The body as JSON. Raises UnexpectedResponse when it is something else, whatever its status said."""
         try:
             return response.json()
-        except ValueError as error:
+        except (ValueError, RecursionError):
             raise UnexpectedResponse(
                 f"the answer to {operation} is not JSON but {response.headers.get('content-type', 'untyped')}",
                 operation=operation,
                 hint="Check that base_url is the address of the system itself, not of a login page or proxy.",
                 detail=self.redact(response.text[:500]),
-            ) from error
+            ) from None
 
     def redact(self, text: str) -> str:
         """The text without any of this client's secrets."""

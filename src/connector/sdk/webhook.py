@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from connector.model.records import Record
 from connector.model.refs import SourceRef
-from connector.sdk.errors import AuthError
+from connector.sdk.errors import AuthError, Invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,19 @@ def require_secret(request: WebhookRequest, *, header: str, secret: str) -> None
             operation="verify webhook",
             hint="Check that both sides have the same webhook secret.",
         )
+
+
+def require_json(request: WebhookRequest) -> object:
+    """The body as JSON. Raises Invalid when it is something else, or nested beyond all measure."""
+    try:
+        return json.loads(request.body)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(
+            f"the webhook's body is not JSON: {type(error).__name__}",
+            operation="read webhook",
+            hint="Set the webhook's content type to application/json.",
+            detail=str(error)[:200],
+        ) from None
 
 
 def require_recent(sent_at: datetime, request: WebhookRequest, *, within: timedelta) -> None:

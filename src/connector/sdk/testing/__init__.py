@@ -74,8 +74,9 @@ from connector.sdk.testing.sandbox import (
     SentWebhook,
     Signature,
 )
+from connector.sdk.testing.suite import AdapterContract, run_contract
 
 __all__ = [
-    "App", "CheckResult", "Contract", "Golden", "NotApplicable", "Operation", "OperationKind", "Outcome", "Refused",
-    "Sandbox", "SentWebhook", "Signature", "find_contract",
+    "AdapterContract", "App", "CheckResult", "Contract", "Golden", "NotApplicable", "Operation", "OperationKind",
+    "Outcome", "Refused", "Sandbox", "SentWebhook", "Signature", "find_contract", "run_contract",
 ]  # fmt: skip

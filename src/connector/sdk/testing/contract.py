@@ -24,7 +24,8 @@ MODULE = "contract"
 class Golden:
     """Payloads of the real system and the records that they must become.
 
-    folder: `NAME.json` (or any other ending) beside `NAME.expected.json`, a list of records as JSON.
+    folder: `NAME.json` (or any other ending) beside `NAME.expected.json`, a list of records
+    as JSON, without the fields that are not known.
     read: the adapter's pure mapping; file name and bytes to records.
     """
 

@@ -1,0 +1,247 @@
+"""Where one check runs: an adapter, its sandbox and the wire between them, all new."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+from connector.model.records import Record
+from connector.model.refs import SourceRef
+from connector.sdk.adapter import Adapter, Batch, Cursor, Pulls, Stream, capabilities
+from connector.sdk.client import SourceClient, secrets_of
+from connector.sdk.config import AdapterConfig, HttpConfig
+from connector.sdk.connection import NO_SERVER, read_config
+from connector.sdk.registry import AdapterType, load_adapter
+from connector.sdk.testing.contract import Contract
+from connector.sdk.testing.faults import Wire
+from connector.sdk.testing.sandbox import NotApplicable, Sandbox
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+"""When all checks take place."""
+MOST_BATCHES = 5_000
+"""A pull that yields more batches than this from a sandbox does not end."""
+
+ErrorT = TypeVar("ErrorT", bound=BaseException)
+
+
+class Broken(AssertionError):  # noqa: N818 - named by what is wrong
+    """The adapter does not keep the contract. The text: what, where, why, what to do."""
+
+
+def require(holds: bool, message: str) -> None:
+    """Refuse what breaks the contract. Raises Broken."""
+    if not holds:
+        raise Broken(message)
+
+
+class StillClock:
+    """Stands at the given time."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        """The time at which it stands."""
+        return self._now
+
+
+@dataclass
+class Rig:
+    """An adapter with its sandbox. wire: None when the adapter talks to no server."""
+
+    adapter_type: AdapterType
+    sandbox: Sandbox
+    clock: StillClock
+    config: AdapterConfig
+    wire: Wire | None
+    _clients: list[SourceClient] = field(default_factory=list)
+
+    def adapter(self, config: AdapterConfig | None = None) -> Adapter[Any]:
+        """A new instance that shares nothing with earlier ones. Its client tries each request once."""
+        config = config or self.config
+        client = SourceClient(
+            str(config.base_url) if isinstance(config, HttpConfig) else NO_SERVER,
+            headers=config.headers(),
+            timeout=config.timeout,
+            max_concurrency=config.max_concurrency,
+            attempts=1,
+            secrets=secrets_of(config),
+            transport=self.wire,
+            now=self.clock.now,
+        )
+        self._clients.append(client)
+        return self.adapter_type(config, client, self.clock)
+
+    def server(self) -> Wire:
+        """The wire. Raises NotApplicable when the adapter talks to no server."""
+        if self.wire is None:
+            raise NotApplicable("the adapter talks to no server")
+        return self.wire
+
+    def sent(self) -> int:
+        """Requests sent so far."""
+        return len(self.wire.requests) if self.wire else 0
+
+    async def aclose(self) -> None:
+        """Close all clients and the sandbox."""
+        for client in self._clients:
+            await client.aclose()
+        self.sandbox.close()
+
+
+@dataclass
+class Bench:
+    """What a check gets. notes: what it left out and why, shown beside a pass."""
+
+    contract: Contract
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def adapter_type(self) -> AdapterType:
+        """The adapter's class. Raises ConfigError when it cannot be loaded."""
+        return load_adapter(self.contract.adapter)
+
+    def has(self, capability: str) -> bool:
+        """Whether the adapter's class implements the protocol of this name."""
+        return capability in capabilities(self.adapter_type)
+
+    def streams(self) -> tuple[Stream, ...]:
+        """What the adapter pulls."""
+        if not self.has("Pulls"):
+            return ()
+        return cast("type[Pulls]", self.adapter_type).streams()
+
+    @asynccontextmanager
+    async def rig(self) -> AsyncIterator[Rig]:
+        """A new adapter and a new, empty sandbox."""
+        clock = StillClock(NOW)
+        sandbox = self.contract.sandbox(clock)
+        app = sandbox.app()
+        rig = Rig(
+            adapter_type=self.adapter_type,
+            sandbox=sandbox,
+            clock=clock,
+            config=read_config("contract", self.adapter_type, sandbox.settings()),
+            wire=Wire(app) if app is not None else None,
+        )
+        try:
+            yield rig
+        finally:
+            await rig.aclose()
+
+    async def each_stream(self, body: Callable[[Rig, Stream], Awaitable[None]]) -> None:
+        """Run `body` for every stream, each with a new rig; what is not applicable to all is so for the check."""
+        cases: list[tuple[str, Callable[[Rig], Awaitable[None]]]] = [
+            (f"stream {stream.name!r}", _bound(body, stream)) for stream in self.streams()
+        ]
+        await self.each(cases)
+
+    async def each(self, cases: Sequence[tuple[str, Callable[[Rig], Awaitable[None]]]]) -> None:
+        """Run named cases, each with a new rig; what is not applicable to all of them is so for the check."""
+        missing: list[str] = []
+        for name, body in cases:
+            try:
+                async with self.rig() as rig:
+                    await body(rig)
+            except NotApplicable as absent:
+                missing.append(f"{name}: {absent.reason}")
+            except Broken as broken:
+                raise Broken(f"{name}: {broken}") from broken
+        if len(missing) == len(cases):
+            raise NotApplicable(_shortened(missing))
+        self.notes.extend(missing)
+
+
+def _bound(body: Callable[[Rig, Stream], Awaitable[None]], stream: Stream) -> Callable[[Rig], Awaitable[None]]:
+    async def run(rig: Rig) -> None:
+        await body(rig, stream)
+
+    return run
+
+
+def _shortened(reasons: Sequence[str]) -> str:
+    """One reason that holds for every case is said once."""
+    texts = {reason.split(": ", 1)[1] for reason in reasons}
+    return texts.pop() if len(texts) == 1 else "; ".join(reasons)
+
+
+async def pull(adapter: Adapter[Any], stream: Stream, since: Cursor | None = None) -> list[Batch]:
+    """Every batch of one pull."""
+    batches: list[Batch] = []
+    async for batch in puller(adapter).pull(stream, since):
+        batches.append(batch)
+        require(len(batches) <= MOST_BATCHES, f"the pull does not end: it yielded {MOST_BATCHES} batches")
+    return batches
+
+
+def puller(adapter: Adapter[Any]) -> Pulls:
+    """The adapter as what can be pulled from."""
+    if not isinstance(adapter, Pulls):
+        raise NotApplicable("the adapter does not pull")
+    return adapter
+
+
+def records_of(batches: Sequence[Batch]) -> dict[SourceRef, Record]:
+    """The last record of each thing."""
+    return {record.ref: record for batch in batches for record in batch.records}
+
+
+def sparse(stream: Stream) -> timedelta:
+    """A distance between two changes at which the overlap after one does not reach the other."""
+    return stream.overlap + timedelta(minutes=1)
+
+
+def listed(refs: Mapping[SourceRef, object] | Sequence[SourceRef] | set[SourceRef]) -> str:
+    """Some references, for a message."""
+    names = sorted(str(ref) for ref in refs)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+async def raised_by(work: Awaitable[object], *expected: type[ErrorT], when: str) -> ErrorT:
+    """The error that the work ends with. Raises Broken when it is of another class, or there is none."""
+    names = " or ".join(kind.__name__ for kind in expected)
+    try:
+        result = await work
+    except (NotApplicable, Broken):
+        raise
+    except Exception as error:
+        if type(error) in expected:
+            return cast("ErrorT", error)
+        raise Broken(f"{when} it raises {type(error).__name__} ({error}) where {names} is right") from error
+    raise Broken(f"{when} it returns {str(result)[:200]!r} where {names} is right")
+
+
+@contextmanager
+def sleeps_seen() -> Iterator[list[float]]:
+    """Seconds of each sleep that anything asks for meanwhile; nobody sleeps in truth."""
+    seen: list[float] = []
+    real_async, real_sync = asyncio.sleep, time.sleep
+
+    async def asleep(delay: float, result: object = None) -> object:
+        if delay > 0:
+            seen.append(delay)
+        await real_async(0)
+        return result
+
+    def sleep(delay: float) -> None:
+        seen.append(delay)
+
+    stand_ins: dict[object, object] = {real_async: asleep, real_sync: sleep}
+    swapped: list[tuple[dict[str, Any], str, object]] = []
+    for module in list(sys.modules.values()):
+        names = getattr(module, "__dict__", {})
+        for name, value in list(names.items()):
+            if value is real_async or value is real_sync:
+                swapped.append((names, name, value))
+                names[name] = stand_ins[value]
+    try:
+        yield seen
+    finally:
+        for names, name, original in swapped:
+            names[name] = original

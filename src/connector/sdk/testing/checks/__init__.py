@@ -1,0 +1,30 @@
+"""The checks, by what they are about."""
+
+from connector.sdk.testing.check import Check
+from connector.sdk.testing.checks import (
+    connecting,
+    declaring,
+    failing,
+    hygiene,
+    pulling,
+    receiving,
+    restarting,
+    writing,
+)
+
+ALL_CHECKS: tuple[Check, ...] = tuple(
+    sorted(
+        (
+            *declaring.CHECKS,
+            *connecting.CHECKS,
+            *pulling.CHECKS,
+            *restarting.CHECKS,
+            *failing.CHECKS,
+            *receiving.CHECKS,
+            *writing.CHECKS,
+            *hygiene.CHECKS,
+        ),
+        key=lambda check: check.number,
+    )
+)
+"""Every check, by number."""
