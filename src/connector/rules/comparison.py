@@ -1,0 +1,136 @@
+"""Why a candidate lost: the first criterion in which it differs from the chosen one, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from connector.rules.candidates import (
+    ARRIVES,
+    COST,
+    DEPARTS,
+    DISTANCE,
+    HUB,
+    LANE,
+    LATE,
+    MODE,
+    MODES,
+    NOT_EXACT,
+    PREFERENCE,
+    PRODUCT,
+    READY,
+    SHELF,
+    Found,
+    Route,
+)
+from connector.rules.decision import Candidate, Losers
+from connector.rules.facts import HubFacts, Shelf
+from connector.rules.timetable import instant_of, minute_at_or_after, timetable
+
+_CODES = {
+    NOT_EXACT: ("substitute", "substitute, where the exact product was chosen"),
+    LATE: ("misses_sla", "arrives after the due time, which the chosen one meets"),
+    PREFERENCE: ("less_preferred", "less preferred substitute"),
+    ARRIVES: ("arrives_later", "arrives later"),
+    COST: ("costs_more", "costs more"),
+    DISTANCE: ("farther", "farther away"),
+    LANE: ("lane", "draws on the break-glass lane, the chosen one does not"),
+    HUB: ("equal", "equal in everything that is compared"),
+    PRODUCT: ("equal", "equal in everything that is compared"),
+    MODE: ("equal", "equal in everything that is compared"),
+}
+
+
+def candidate_of(
+    route: Route, chosen: Route, shelves: Sequence[Shelf], order: Sequence[int], currency: str, now: datetime
+) -> Candidate:
+    """A route with all detail and the reason why it lost against the chosen one."""
+    hub, product_id, lane, free = shelves[route[SHELF]]
+    why = ""
+    if route is not chosen:
+        why = _why(route, chosen, shelves[chosen[SHELF]].hub.label, order, currency) + _closed(hub, now)
+    return Candidate(
+        hub_id=hub.id,
+        hub=hub.label,
+        tier=hub.tier,
+        product_id=product_id,
+        preference=route[PREFERENCE],
+        lane=lane,
+        free=free,
+        mode=MODES[route[MODE]],
+        distance_km=route[DISTANCE],
+        cost_cents=route[COST],
+        ready_at=instant_of(route[READY]),
+        departs_at=instant_of(route[DEPARTS]),
+        arrives_at=instant_of(route[ARRIVES]),
+        is_within_sla=not route[LATE],
+        why=why,
+    )
+
+
+def losers_of(
+    found: Found, shelves: Sequence[Shelf], *, best: Sequence[Route] = (), order: Sequence[int] = ()
+) -> tuple[Losers, ...]:
+    """Everything that is not among the best, grouped by reason: what lost, then what could not serve."""
+    groups: dict[int, list[Route]] = {}
+    if len(found.routes) > len(best):
+        detailed = {route[SHELF] for route in best}
+        chosen = best[0]
+        for route in found.routes:
+            if route[SHELF] not in detailed:
+                groups.setdefault(_first_difference(route, chosen, order), []).append(route)
+    lost = [
+        Losers(
+            *_CODES[index],
+            hubs=tuple(route[HUB] for route in routes),
+            minutes=tuple(route[ARRIVES] - best[0][ARRIVES] for route in routes) if index == ARRIVES else (),
+        )
+        for index, routes in sorted(groups.items())
+    ]
+    refused = [
+        Losers(refusal.code, refusal.text, tuple(shelves[index].hub.id for index in indexes))
+        for refusal, indexes in found.refused.items()
+    ]
+    return tuple(lost + refused)
+
+
+def duration_text(minutes: int) -> str:
+    """For example `2 h 10 min`, `3 d 4 h`, `5 min`."""
+    days, rest = divmod(minutes, 24 * 60)
+    hours, left = divmod(rest, 60)
+    parts = [(days, "d"), (hours, "h"), (0 if days else left, "min")]
+    return " ".join(f"{value} {unit}" for value, unit in parts if value) or "0 min"
+
+
+def _first_difference(route: Route, chosen: Route, order: Sequence[int]) -> int:
+    for index in order:
+        if route[index] != chosen[index]:
+            return index
+    return HUB
+
+
+def _why(route: Route, chosen: Route, label: str, order: Sequence[int], currency: str) -> str:
+    index = _first_difference(route, chosen, order)
+    if index == NOT_EXACT:
+        return f"substitute, and {label} has the exact product"
+    if index == LATE:
+        later = duration_text(route[ARRIVES] - chosen[ARRIVES])
+        return f"arrives after the due time, {later} later than {label}, which meets it"
+    if index == PREFERENCE:
+        return f"substitute of preference {route[PREFERENCE]}, {label} has one of preference {chosen[PREFERENCE]}"
+    if index == ARRIVES:
+        return f"arrives {duration_text(route[ARRIVES] - chosen[ARRIVES])} later than {label}"
+    if index == COST:
+        return f"costs {(route[COST] - chosen[COST]) / 100:.2f} {currency} more than {label}"
+    if index == DISTANCE:
+        return f"{route[DISTANCE] - chosen[DISTANCE]:.1f} km farther away than {label}"
+    if index == LANE:
+        return f"draws on the break-glass lane, {label} does not"
+    return f"equal to {label} in everything that is compared, and comes after it by number"
+
+
+def _closed(hub: HubFacts, now: datetime) -> str:
+    zone, hours, _, _ = hub.profile
+    start = minute_at_or_after(now)
+    opens = timetable(zone, hours, start).next_open(start)
+    return f" (closed until {instant_of(opens):%Y-%m-%d %H:%M}Z)" if opens is not None and opens > start else ""

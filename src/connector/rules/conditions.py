@@ -1,0 +1,108 @@
+"""Conditions of rules and substitutions, in CEL (Common Expression Language).
+
+A condition is compiled once and checked when it is loaded: its syntax, the names that it uses, and, by evaluating
+it against a sample, its types. Absent texts are "" and absent numbers 0, so that a condition never meets null.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import cel
+
+Value: TypeAlias = str | int | float | bool
+Scope: TypeAlias = Mapping[str, Mapping[str, Value]]
+
+SAMPLE: Scope = {
+    "ticket": {
+        "number": "INC-1", "type": "incident", "priority": "P1", "state": "new", "title": "Switch is dead",
+        "description": "", "category": "hardware", "requester": "", "assignee": "", "asset_hint": "", "site_hint": "",
+        "product_hint": "", "source": "itsm",
+    },
+    "asset": {"known": True, "name": "sw-1", "serial": "FOC1", "asset_tag": "AT-1", "state": "deployed", "holder": ""},
+    "site": {
+        "known": True, "name": "Plant", "code": "P1", "region": "EU", "country": "DE", "time_zone": "Europe/Berlin",
+        "service_class": "critical",
+    },
+    "product": {
+        "known": True, "manufacturer": "Acme", "model": "X1", "part_number": "", "sku": "", "asset_class": "switch",
+        "criticality": "tier_1", "unit_cost_cents": 180_000, "weight_g": 4_500, "is_data_bearing": False,
+        "status": "active",
+    },
+    "service_class": {"known": True, "name": "critical", "maximum_outage_minutes": 240, "always": True},
+}  # fmt: skip
+"""What a condition may name, with a value of the right type for each."""
+
+_LITERAL = re.compile(r"""[rR]?("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
+_FIELD = re.compile(rf"(?<![\w.])({'|'.join(SAMPLE)})\s*\.\s*([A-Za-z_]\w*)(?!\w*\s*\()")
+
+
+class ConditionFailed(Exception):  # noqa: N818 - named by what is wrong
+    """A condition could not be evaluated on real facts; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A compiled condition. text: as it was written."""
+
+    text: str
+    program: Any
+
+    def holds(self, facts: Facts) -> bool:
+        """Whether it is true of the facts. Raises ConditionFailed when it cannot be evaluated."""
+        try:
+            result = self.program.execute(facts.context)
+        except Exception as error:
+            raise ConditionFailed(f"condition {self.text!r} cannot be evaluated: {first_line(error)}") from error
+        if not isinstance(result, bool):
+            raise ConditionFailed(f"condition {self.text!r} gives {result!r}, not true or false")
+        return result
+
+
+class Facts:
+    """Facts in the form that conditions read, converted once for all conditions of a decision."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, scope: Scope) -> None:
+        self.context = cel.Context({name: dict(fields) for name, fields in scope.items()})
+
+
+@lru_cache(maxsize=2048)
+def compile_condition(text: str) -> Condition:
+    """Compile and check a condition.
+
+    Raises ValueError saying what is wrong: syntax, an unknown name (with the nearest known one), a wrong type.
+    """
+    try:
+        condition = Condition(text, cel.compile(text))
+    except ValueError as error:
+        raise ValueError(f"is no CEL expression: {first_line(error)}") from error
+    for variable, field in _FIELD.findall(_LITERAL.sub("''", text)):
+        if field not in SAMPLE[variable]:
+            near = get_close_matches(field, SAMPLE[variable], n=1) or sorted(SAMPLE[variable])
+            raise ValueError(f"names {variable}.{field}, which does not exist: did you mean {variable}.{near[0]}?")
+    unknown = sorted(set(condition.program.variables()) - set(SAMPLE))
+    if unknown:
+        raise ValueError(f"names {unknown[0]!r}, which does not exist: known are {', '.join(SAMPLE)}")
+    for sample in (_SAMPLE, _EMPTY):
+        try:
+            condition.holds(sample)
+        except ConditionFailed as error:
+            raise ValueError(str(error)) from error
+    return condition
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, without the pointer into the source that CEL draws below it."""
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return text.partition("ERROR: ")[2] or text
+
+
+_SAMPLE = Facts(SAMPLE)
+_EMPTY = Facts({name: {field: type(value)() for field, value in fields.items()} for name, fields in SAMPLE.items()})

@@ -1,0 +1,171 @@
+"""A decision and its explanation: what was chosen, and for everything else why it lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from connector.model.kinds import HubTier, Lane
+from connector.rules.document import Mode
+
+
+class Outcome(StrEnum):
+    """What is to be done about a ticket."""
+
+    RESERVE = "reserve"
+    NOT_NEEDED = "not_needed"
+    REVIEW = "review"
+
+
+class Reason(StrEnum):
+    """Why, as a stable code; `Decision.text` says it for people."""
+
+    SOURCED = "sourced"
+    TICKET_NOT_OPEN = "ticket_not_open"
+    NO_RULE_MATCHED = "no_rule_matched"
+    RULE_SAYS_NONE = "rule_says_none"
+    RULE_FAILED = "rule_failed"
+    ASSET_UNKNOWN = "asset_unknown"
+    PRODUCT_UNKNOWN = "product_unknown"
+    SITE_UNKNOWN = "site_unknown"
+    SITE_WITHOUT_COORDINATES = "site_without_coordinates"
+    SITE_UNUSABLE = "site_unusable"
+    NO_COMPATIBLE_STOCK = "no_compatible_stock"
+    NOTHING_ALLOWED = "nothing_allowed"
+    NOTHING_REACHABLE = "nothing_reachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A shelf that could serve, and how. why: what it lost by; "" for the chosen one.
+
+    distance_km: great circle. ready_at: picked and packed. departs_at: when it leaves. Costs in cents of the
+    policy's currency.
+    """
+
+    hub_id: int
+    hub: str
+    tier: HubTier
+    product_id: int
+    preference: int
+    lane: Lane
+    free: int
+    mode: Mode
+    distance_km: float
+    cost_cents: int
+    ready_at: datetime
+    departs_at: datetime
+    arrives_at: datetime
+    is_within_sla: bool
+    why: str = ""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is the needed product itself."""
+        return self.preference == 0
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "hub_id": self.hub_id,
+            "hub": self.hub,
+            "tier": self.tier.value,
+            "product_id": self.product_id,
+            "is_exact": self.is_exact,
+            "lane": self.lane.value,
+            "free": self.free,
+            "mode": self.mode.value,
+            "distance_km": round(self.distance_km, 1),
+            "cost_cents": self.cost_cents,
+            "ready_at": instant_text(self.ready_at),
+            "departs_at": instant_text(self.departs_at),
+            "arrives_at": instant_text(self.arrives_at),
+            "is_within_sla": self.is_within_sla,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Losers:
+    """Shelves that lost for the same reason, without further detail.
+
+    hubs: ids, once per shelf. minutes: for those that arrive later, by how many minutes, in the order of `hubs`.
+    """
+
+    code: str
+    text: str
+    hubs: tuple[int, ...]
+    minutes: tuple[int, ...] = ()
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        compact = {"code": self.code, "text": self.text, "count": len(self.hubs), "hubs": self.hubs}
+        return {**compact, "minutes_later": self.minutes} if self.minutes else compact
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the rules decided for a ticket at a moment.
+
+    reason: stable code; text: for people. candidates: the best of them with all detail, the chosen first; losers:
+    everything else that was considered. inputs: the facts, as JSON values. product_id: what was needed, quantity
+    units of it. due_at: until when an arrival is in time; None when nothing says so.
+    """
+
+    outcome: Outcome
+    reason: Reason
+    text: str
+    rule: str | None
+    policy_version: str
+    decided_at: datetime
+    inputs: Mapping[str, Any]
+    product_id: int | None = None
+    quantity: int = 1
+    due_at: datetime | None = None
+    due_basis: str = ""
+    hold_minutes: int = 0
+    candidates: tuple[Candidate, ...] = ()
+    losers: tuple[Losers, ...] = ()
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The candidate to reserve; None unless the outcome is RESERVE."""
+        return self.candidates[0] if self.outcome is Outcome.RESERVE else None
+
+    @property
+    def margin_minutes(self) -> int | None:
+        """Minutes between arrival and due time, negative when late; None without a due time or a choice."""
+        if self.chosen is None or self.due_at is None:
+            return None
+        return int((self.due_at - self.chosen.arrives_at).total_seconds() // 60)
+
+    def explanation(self) -> dict[str, Any]:
+        """Everything above as JSON values; its size is bounded by the number of shelves, not by their detail."""
+        return {
+            "outcome": self.outcome.value,
+            "reason": self.reason.value,
+            "text": self.text,
+            "rule": self.rule,
+            "policy_version": self.policy_version,
+            "decided_at": instant_text(self.decided_at),
+            "inputs": self.inputs,
+            "product_id": self.product_id,
+            "quantity": self.quantity,
+            "sla": {
+                "due_at": instant_text(self.due_at) if self.due_at else None,
+                "basis": self.due_basis,
+                "margin_minutes": self.margin_minutes,
+            },
+            "chosen": self.chosen.explained() if self.chosen else None,
+            "candidates": [candidate.explained() for candidate in self.candidates],
+            "losers": [losers.explained() for losers in self.losers],
+            "considered": len(self.candidates) + sum(len(losers.hubs) for losers in self.losers),
+        }
+
+
+def instant_text(instant: datetime) -> str:
+    """ISO 8601 in UTC with Z, whole minutes without seconds."""
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,210 @@
+"""The policy document: which tickets need hardware, what may serve them, and how outages are counted.
+
+Read by `connector.rules.policy.read_policy`; every field is explained in docs/rules.md.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from connector.model.calendars import check_time_zone, parse_hours
+from connector.model.kinds import HubTier, Lane
+from connector.rules.conditions import Condition, compile_condition
+
+
+class Mode(StrEnum):
+    """How a unit gets from the hub to the site."""
+
+    DRIVE = "drive"
+    COURIER = "courier"
+
+
+class Criterion(StrEnum):
+    """One thing that candidates are compared by; the first in which two differ decides.
+
+    exact: the needed product before substitutes. within_sla: in time before late. preference: of substitutes.
+    """
+
+    EXACT = "exact"
+    WITHIN_SLA = "within_sla"
+    PREFERENCE = "preference"
+    ARRIVAL = "arrival"
+    COST = "cost"
+    DISTANCE = "distance"
+
+
+DEFAULT_RANKING = (
+    Criterion.EXACT, Criterion.WITHIN_SLA, Criterion.PREFERENCE, Criterion.ARRIVAL, Criterion.COST,
+    Criterion.DISTANCE,
+)  # fmt: skip
+
+
+def _hours(text: str) -> str:
+    parse_hours(text)
+    return text
+
+
+def _condition(text: str) -> str:
+    compile_condition(text)
+    return text
+
+
+def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ValueError("is empty: expected at least one entry")
+    return values
+
+
+def _no_repetition(values: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
+    twice = sorted({value.value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"names {', '.join(twice)} more than once")
+    return values
+
+
+Hours = Annotated[str, AfterValidator(_hours), Field(examples=["Mon-Fri 08:00-18:00"])]
+ConditionText = Annotated[str, AfterValidator(_condition), Field(examples=["ticket.priority in ['P1', 'P2']"])]
+Ranking = Annotated[
+    tuple[Criterion, ...],
+    Field(examples=[["within_sla", "exact", "arrival", "cost", "distance"]]),
+    AfterValidator(_not_empty),
+    AfterValidator(_no_repetition),
+]
+RuleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", examples=["hardware-incident"])]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Drive(_Part):
+    """Fetching a unit by car: a technician or the hub's driver.
+
+    Road distance is the great circle times `detour_factor`; cost counts the way there and back.
+    """
+
+    detour_factor: Annotated[float, Field(ge=1, le=5, examples=[1.3])] = 1.3
+    speed_kmh: Annotated[float, Field(gt=0, le=300, examples=[60])] = 60
+    max_drive_km: Annotated[float, Field(ge=0, le=5_000, examples=[120])] = 120
+    cost_cents_per_km: Annotated[int, Field(ge=0, examples=[60])] = 60
+
+
+class Band(_Part):
+    """Courier transit up to a great-circle distance. within_km: None in the last band, which has no end."""
+
+    within_km: Annotated[float, Field(gt=0, examples=[300])] | None = None
+    hours: Annotated[float, Field(gt=0, le=24 * 60, examples=[24])]
+    cost_cents: Annotated[int, Field(ge=0, examples=[4500])] = 0
+
+
+class Courier(_Part):
+    """Sending a unit by parcel. delivery_hours: when couriers hand over, in the site's time zone."""
+
+    delivery_hours: Hours = "Mon-Sat 08:00-18:00"
+    transit: Annotated[
+        tuple[Band, ...], Field(examples=[[{"hours": 24, "cost_cents": 3000}]]), AfterValidator(_not_empty)
+    ]
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        ends = [band.within_km for band in self.transit]
+        if ends[-1] is not None or None in ends[:-1]:
+            raise ValueError("the last band, and only that, has no within_km: it serves every distance beyond")
+        bounds = [end for end in ends if end is not None]
+        if bounds != sorted(set(bounds)):
+            raise ValueError("within_km must grow from band to band")
+        return self
+
+
+class Sourcing(_Part):
+    """How candidates are timed and compared. currency: ISO 4217, of all costs in this document."""
+
+    drive: Drive = Drive()
+    courier: Courier
+    ranking: Ranking = DEFAULT_RANKING
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])] = "EUR"
+    default_time_zone: Annotated[str, AfterValidator(check_time_zone), Field(examples=["Europe/Berlin"])] = "UTC"
+    default_service_class: Annotated[str, Field(examples=["standard"])] | None = None
+
+
+class ServiceClass(_Part):
+    """The longest outage that a service bears, and when it counts: `24x7` or business hours in the site's zone."""
+
+    maximum_outage_minutes: Annotated[int, Field(gt=0, le=525_600, examples=[240])]
+    calendar: Annotated[Hours, Field(examples=["24x7"])] = "24x7"
+
+
+class Rule(_Part):
+    """What happens to tickets that meet a condition; the first rule whose condition holds decides.
+
+    hardware: `replace` sources a unit, `none` says that the ticket needs none.
+    sources: hub tiers that may serve it. transport: ways that a unit may travel. max_drive_km, ranking: instead of
+    the ones under `sourcing`. hold_minutes: how long a claim waits to be committed before it expires.
+    """
+
+    name: RuleName
+    when: ConditionText
+    hardware: Annotated[Literal["replace", "none"], Field(examples=["replace"])]
+    lanes: Annotated[tuple[Lane, ...], Field(examples=[["normal"]]), AfterValidator(_not_empty)] = (Lane.NORMAL,)
+    sources: Annotated[tuple[HubTier, ...], Field(examples=[["local", "regional"]]), AfterValidator(_not_empty)] = (
+        tuple(HubTier)
+    )
+    allow_substitutes: bool = True
+    transport: Annotated[tuple[Mode, ...], Field(examples=[["drive", "courier"]]), AfterValidator(_not_empty)] = tuple(
+        Mode
+    )
+    max_drive_km: Annotated[float, Field(ge=0, le=5_000, examples=[120])] | None = None
+    ranking: Ranking | None = None
+    hold_minutes: Annotated[int, Field(gt=0, le=10_080, examples=[60])] = 60
+    _condition: Condition = PrivateAttr()
+
+    def model_post_init(self, _context: object) -> None:
+        """Keep the compiled condition."""
+        self._condition = compile_condition(self.when)
+
+    @property
+    def condition(self) -> Condition:
+        """The compiled `when`."""
+        return self._condition
+
+
+class Policy(_Part):
+    """A whole policy. name: stated by its author; version: the name and the hash of the text, set when it is read."""
+
+    name: RuleName
+    rules: Annotated[
+        tuple[Rule, ...],
+        Field(examples=["- {name: any, when: 'true', hardware: replace}"]),
+        AfterValidator(_not_empty),
+    ]
+    sourcing: Sourcing
+    service_classes: Annotated[
+        dict[str, ServiceClass], Field(examples=[{"standard": {"maximum_outage_minutes": 480}}])
+    ] = Field(default_factory=dict)
+    _version: str = PrivateAttr(default="")
+
+    @property
+    def version(self) -> str:
+        """For example `default@3f0c9a1b22d4`: which text decided."""
+        return self._version or self.name
+
+    def with_version(self, version: str) -> Policy:
+        """The same policy, marked with the version of its text."""
+        copy = self.model_copy()
+        copy._version = version
+        return copy
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [rule.name for rule in self.rules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"rules must have different names: {', '.join(twice)} stands there more than once")
+        default = self.sourcing.default_service_class
+        if default is not None and default not in self.service_classes:
+            known = ", ".join(sorted(self.service_classes)) or "none"
+            raise ValueError(f"default_service_class {default!r} is not under service_classes (there: {known})")
+        return self

@@ -1,0 +1,187 @@
+"""What a sourcing decision knows: the ticket and what hangs on it, and the shelves that could serve it.
+
+Built by `connector.storage.facts`, or by hand in a test. Values are as the database holds them; what cannot be
+used (hours that nobody can read, a time zone that does not exist) is kept as a `problem`, never raised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from math import cos, radians, sin
+from typing import NamedTuple, TypeAlias
+
+from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
+from connector.model.geo import Point
+from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, TicketType
+from connector.model.lifecycle import AssetState, TicketState
+
+Profile: TypeAlias = tuple[str, str, tuple[int, ...], int]
+"""Time zone, opening hours, courier cut-offs, handling minutes: hubs that share it work at the same times."""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFacts:
+    """The ticket. source: name of the system that it comes from."""
+
+    id: int
+    number: str
+    type: TicketType
+    state: TicketState
+    priority: Priority | None = None
+    title: str = ""
+    description: str | None = None
+    category: str | None = None
+    requester: str | None = None
+    assignee: str | None = None
+    asset_hint: str | None = None
+    site_hint: str | None = None
+    product_hint: str | None = None
+    source: str = ""
+    opened_at: datetime | None = None
+    sla_due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetFacts:
+    """The affected device."""
+
+    id: int
+    state: AssetState
+    name: str | None = None
+    serial: str | None = None
+    asset_tag: str | None = None
+    holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFacts:
+    """The product that is needed."""
+
+    id: int
+    manufacturer: str
+    model: str
+    part_number: str | None = None
+    sku: str | None = None
+    asset_class: str | None = None
+    criticality: Criticality | None = None
+    unit_cost_cents: int | None = None
+    weight_g: int | None = None
+    is_data_bearing: bool | None = None
+    status: ProductStatus = ProductStatus.ACTIVE
+
+    @property
+    def label(self) -> str:
+        """How people call it."""
+        return f"{self.manufacturer} {self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFacts:
+    """Where the replacement must go. access_hours: None means at any time."""
+
+    id: int
+    name: str
+    code: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    time_zone: str | None = None
+    region: str | None = None
+    country: str | None = None
+    access_hours: str | None = None
+
+    @property
+    def label(self) -> str:
+        """How people call it."""
+        return self.code or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceClassFacts:
+    """The outage that the site's service bears. hours: when it counts, as written, in the site's time zone."""
+
+    name: str
+    maximum_outage_minutes: int
+    hours: str
+
+
+@dataclass(frozen=True, slots=True)
+class HubFacts:
+    """A hub that holds something. unit: its position as a unit vector; None without coordinates."""
+
+    id: int
+    label: str
+    tier: HubTier
+    unit: tuple[float, float, float] | None
+    profile: Profile
+    problem: str | None = None
+
+
+class Shelf(NamedTuple):
+    """Free units of one product in one hub and lane. A tuple: a decision may look at many thousands."""
+
+    hub: HubFacts
+    product_id: int
+    lane: Lane
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubstituteFacts:
+    """A product that can stand in for the needed one. preference: 1 first. condition: CEL, None means always."""
+
+    product_id: int
+    label: str
+    preference: int
+    condition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourcingFacts:
+    """Everything that one decision looks at. shelves: those with free units, of the product and its substitutes.
+
+    service_class_name is what the site names; service_class what the database knows of it.
+    """
+
+    ticket: TicketFacts
+    asset: AssetFacts | None = None
+    product: ProductFacts | None = None
+    site: SiteFacts | None = None
+    service_class: ServiceClassFacts | None = None
+    substitutes: tuple[SubstituteFacts, ...] = ()
+    shelves: tuple[Shelf, ...] = ()
+    quantity: int = 1
+
+
+def hub_facts(
+    *,
+    id: int,
+    label: str,
+    tier: HubTier,
+    latitude: float | None,
+    longitude: float | None,
+    time_zone: str | None,
+    opening_hours: str,
+    cut_offs: tuple[str, ...],
+    handling_minutes: int,
+) -> HubFacts:
+    """A hub's facts, its data checked: what cannot be used becomes its `problem`."""
+    zone = time_zone or "UTC"
+    problem: str | None = None
+    unit: tuple[float, float, float] | None = None
+    minutes: tuple[int, ...] = ()
+    try:
+        check_time_zone(zone)
+        parse_hours(opening_hours)
+        minutes = tuple(sorted({parse_time_of_day(text) for text in cut_offs}))
+        if latitude is not None and longitude is not None:
+            unit = unit_vector(Point(latitude, longitude))
+    except ValueError as error:
+        problem = str(error)
+    return HubFacts(id, label, tier, unit, (zone, opening_hours, minutes, handling_minutes), problem)
+
+
+def unit_vector(point: Point) -> tuple[float, float, float]:
+    """The point on a sphere of radius 1; half the chord between two of them is the sine of half their angle."""
+    latitude, longitude = radians(point.latitude), radians(point.longitude)
+    return cos(latitude) * cos(longitude), cos(latitude) * sin(longitude), sin(latitude)

@@ -1,0 +1,301 @@
+"""Reservations: claims of stock for a ticket, and their moves from held to fulfilled or released.
+
+Every command is one step of the caller's transaction, may be repeated without effect, and logs what it changed:
+reservation, assets, stock. Locks are taken in one order everywhere: ticket, reservation, then units (see
+`connector.storage.units`), so that two commands never wait for each other in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.errors import InvalidInput, NotKnown
+from connector.model.kinds import Lane
+from connector.model.lifecycle import RESERVATION_LIVE, RESERVATION_MOVES, ReservationState, require_move
+from connector.model.refs import EntityKind
+from connector.storage.changes import NewChange, log_changes
+from connector.storage.tables import reservation, ticket
+from connector.storage.units import ShelfKey, Taken, put_back, send_off, take_units
+
+_ENDED = frozenset({ReservationState.RELEASED, ReservationState.EXPIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is to be reserved for a line of a ticket.
+
+    product_id: what is taken; requested_product_id: what was needed, the same unless it is a substitute. Several
+    serialised units take as many lines, from `line` on, one reservation each, all or nothing.
+    """
+
+    ticket_id: int
+    hub_id: int
+    product_id: int
+    requested_product_id: int
+    lane: Lane = Lane.NORMAL
+    quantity: int = 1
+    line: int = 1
+    estimated_arrival_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A reservation as the database holds it. asset_id: the unit; None for counted products."""
+
+    id: int
+    ticket_id: int
+    line: int
+    decision_id: int | None
+    hub_id: int
+    product_id: int
+    requested_product_id: int
+    asset_id: int | None
+    lane: Lane
+    quantity: int
+    state: ReservationState
+    reason: str | None
+    estimated_arrival_at: datetime | None
+    expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """reservations: one, or one per serialised unit. is_new: False when they were there already."""
+
+    reservations: tuple[Reservation, ...]
+    is_new: bool
+
+    @property
+    def reservation(self) -> Reservation:
+        """The first one, which is the only one unless several serialised units were claimed."""
+        return self.reservations[0]
+
+
+async def reserve(tx: AsyncConnection, claim: Claim, *, actor: str, at: datetime, cause: str | None = None) -> Reserved:
+    """Claim stock for a line of a ticket; asked again, the live reservation of that line is the answer.
+
+    Raises NotKnown when there is no such ticket, OutOfStock when the shelf has fewer free units (nothing has
+    changed then), InvalidInput for a quantity below 1.
+    """
+    if claim.quantity < 1:
+        raise InvalidInput(f"quantity {claim.quantity} cannot be reserved: it must be at least 1")
+    await lock_ticket(tx, claim.ticket_id)
+    existing = await live_reservations(tx, claim.ticket_id, claim.line, claim.quantity)
+    if existing:
+        return Reserved(existing, is_new=False)
+    taken = await take_units(tx, ShelfKey(claim.hub_id, claim.product_id, claim.lane), claim.quantity, at)
+    reservations, changes = await insert_reservations(tx, claim, taken, decision_id=None, at=at)
+    await log_changes(tx, [*changes, *taken.changes], actor=actor, cause=cause, at=at)
+    return Reserved(reservations, is_new=True)
+
+
+async def lock_ticket(tx: AsyncConnection, ticket_id: int) -> None:
+    """Let no other transaction reserve for this ticket or move its reservations until this one ends.
+
+    Raises NotKnown when there is no such ticket. SQLite has one writer, so the lock is there already.
+    """
+    statement = select(ticket.c.id).where(ticket.c.id == ticket_id).with_for_update(key_share=True)
+    if (await tx.execute(statement)).one_or_none() is None:
+        raise NotKnown(f"there is no ticket with id {ticket_id}")
+
+
+async def live_reservations(
+    tx: AsyncConnection, ticket_id: int, line: int, quantity: int = 1
+) -> tuple[Reservation, ...]:
+    """What a line of a ticket has reserved now, with the lines after it that several units were claimed on.
+
+    Raises InvalidInput when the line is free but one that `quantity` units would need after it is not.
+    """
+    statement = (
+        select(reservation)
+        .where(
+            reservation.c.ticket_id == ticket_id,
+            reservation.c.line.between(line, line + quantity - 1),
+            reservation.c.state.in_(RESERVATION_LIVE),
+        )
+        .order_by(reservation.c.line)
+    )
+    found = tuple(Reservation(*row) for row in (await tx.execute(statement)).all())
+    if found and found[0].line != line:
+        raise InvalidInput(
+            f"ticket {ticket_id} has a reservation on line {found[0].line} already, which {quantity} units from line"
+            f" {line} on would need",
+            hint="Claim fewer units, or begin at a line after all that are taken.",
+        )
+    return found[:1] if found and found[0].asset_id is None else found
+
+
+async def insert_reservations(
+    tx: AsyncConnection, claim: Claim, taken: Taken, *, decision_id: int | None, at: datetime
+) -> tuple[tuple[Reservation, ...], tuple[NewChange, ...]]:
+    """Write held reservations for units that were taken; the changes are for the caller to log."""
+    units: Sequence[tuple[int | None, int]] = [(unit, 1) for unit in taken.asset_ids] or [(None, claim.quantity)]
+    reservations = []
+    for offset, (asset_id, quantity) in enumerate(units):
+        values: dict[str, Any] = {
+            "ticket_id": claim.ticket_id,
+            "line": claim.line + offset,
+            "decision_id": decision_id,
+            "hub_id": claim.hub_id,
+            "product_id": claim.product_id,
+            "requested_product_id": claim.requested_product_id,
+            "asset_id": asset_id,
+            "lane": claim.lane,
+            "quantity": quantity,
+            "state": ReservationState.HELD,
+            "reason": None,
+            "estimated_arrival_at": claim.estimated_arrival_at,
+            "expires_at": claim.expires_at,
+            "created_at": at,
+            "updated_at": at,
+        }
+        statement = insert(reservation).values(**values).returning(reservation.c.id)
+        reservations.append(Reservation(id=int((await tx.execute(statement)).scalar_one()), **values))
+    return tuple(reservations), tuple(_created(item) for item in reservations)
+
+
+async def commit_reservation(
+    tx: AsyncConnection, reservation_id: int, *, actor: str, at: datetime, cause: str | None = None
+) -> Reservation:
+    """A held reservation is wanted for good: it does not expire any more.
+
+    Raises NotKnown, and IllegalTransition when it has been released, has expired or is fulfilled.
+    """
+    current = await _locked(tx, reservation_id)
+    if current.state is ReservationState.COMMITTED:
+        return current
+    _require(current, ReservationState.COMMITTED)
+    values = {"state": ReservationState.COMMITTED, "expires_at": None}
+    return await _move(tx, current, values, (), actor=actor, at=at, cause=cause)
+
+
+async def release_reservation(
+    tx: AsyncConnection,
+    reservation_id: int,
+    *,
+    actor: str,
+    at: datetime,
+    reason: str,
+    state: Literal[ReservationState.RELEASED, ReservationState.EXPIRED] = ReservationState.RELEASED,
+    cause: str | None = None,
+) -> Reservation:
+    """Give the units back to their shelf; one that has ended already stays as it is.
+
+    Raises NotKnown, and IllegalTransition when it is fulfilled, or committed and said to have expired.
+    """
+    current = await _locked(tx, reservation_id)
+    if current.state in _ENDED:
+        return current
+    _require(current, state)
+    changes = await put_back(tx, *_units([current]), at)
+    return await _move(tx, current, {"state": state, "reason": reason}, changes, actor=actor, at=at, cause=cause)
+
+
+async def fulfil_reservation(
+    tx: AsyncConnection, reservation_id: int, *, actor: str, at: datetime, cause: str | None = None
+) -> Reservation:
+    """The units have left the hub: the assets are in transit and off the hub's book.
+
+    Raises NotKnown, and IllegalTransition unless it is committed (or fulfilled already).
+    """
+    current = await _locked(tx, reservation_id)
+    if current.state is ReservationState.FULFILLED:
+        return current
+    _require(current, ReservationState.FULFILLED)
+    changes = await send_off(tx, *_units([current]), at)
+    return await _move(tx, current, {"state": ReservationState.FULFILLED}, changes, actor=actor, at=at, cause=cause)
+
+
+async def expire_due(
+    tx: AsyncConnection, *, at: datetime, actor: str = "expiry", limit: int = 500
+) -> tuple[Reservation, ...]:
+    """Give back what is held past its time, passing over tickets that somebody works on right now."""
+    due = (
+        select(reservation)
+        .join(ticket, ticket.c.id == reservation.c.ticket_id)
+        .where(reservation.c.state == ReservationState.HELD, reservation.c.expires_at <= at)
+        .order_by(reservation.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, key_share=True, of=[ticket, reservation])
+    )
+    found = [Reservation(*row) for row in (await tx.execute(due)).all()]
+    if not found:
+        return ()
+    units = await put_back(tx, *_units(found), at)
+    values: dict[str, Any] = {"state": ReservationState.EXPIRED, "reason": "not committed in time"}
+    ids = [item.id for item in found]
+    await tx.execute(update(reservation).where(reservation.c.id.in_(ids)).values(**values, updated_at=at))
+    changes = [_updated(item, values) for item in found]
+    await log_changes(tx, [*changes, *units], actor=actor, at=at)
+    return tuple(_replaced(item, values, at) for item in found)
+
+
+async def _locked(tx: AsyncConnection, reservation_id: int) -> Reservation:
+    """The reservation, locked after its ticket."""
+    statement = select(reservation.c.ticket_id).where(reservation.c.id == reservation_id)
+    ticket_id = (await tx.execute(statement)).scalar_one_or_none()
+    if ticket_id is None:
+        raise NotKnown(f"there is no reservation with id {reservation_id}")
+    await lock_ticket(tx, ticket_id)
+    row = (await tx.execute(select(reservation).where(reservation.c.id == reservation_id).with_for_update())).one()
+    return Reservation(*row)
+
+
+def _require(current: Reservation, target: ReservationState) -> None:
+    require_move(RESERVATION_MOVES, current.state, target, what=f"reservation {current.id}")
+
+
+def _units(reservations: Sequence[Reservation]) -> tuple[list[int], list[tuple[ShelfKey, int]]]:
+    assets = [item.asset_id for item in reservations if item.asset_id is not None]
+    counted = [
+        (ShelfKey(item.hub_id, item.product_id, item.lane), item.quantity)
+        for item in reservations
+        if item.asset_id is None
+    ]
+    return assets, counted
+
+
+async def _move(
+    tx: AsyncConnection,
+    current: Reservation,
+    values: dict[str, Any],
+    units: Sequence[NewChange],
+    *,
+    actor: str,
+    at: datetime,
+    cause: str | None,
+) -> Reservation:
+    await tx.execute(update(reservation).where(reservation.c.id == current.id).values(**values, updated_at=at))
+    await log_changes(tx, [_updated(current, values), *units], actor=actor, cause=cause, at=at)
+    return _replaced(current, values, at)
+
+
+def _replaced(current: Reservation, values: dict[str, Any], at: datetime) -> Reservation:
+    return Reservation(**{**asdict(current), **values, "updated_at": at})
+
+
+def _created(new: Reservation) -> NewChange:
+    fields = {name: (None, _json(value)) for name, value in asdict(new).items() if value is not None}
+    return NewChange(EntityKind.RESERVATION, new.id, "created", fields)
+
+
+def _updated(current: Reservation, values: dict[str, Any]) -> NewChange:
+    before = asdict(current)
+    fields = {name: (_json(before[name]), _json(value)) for name, value in values.items() if before[name] != value}
+    return NewChange(EntityKind.RESERVATION, current.id, "updated", fields)
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return value.value if isinstance(value, StrEnum) else value

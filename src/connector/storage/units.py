@@ -1,0 +1,205 @@
+"""Units on a shelf: taken for a reservation, put back, or gone from it. Never called outside a reservation's moves.
+
+A shelf's `stock` row is its book. For serialised products the book follows the assets (on_hand: in stock or
+reserved there; reserved: the reserved ones); for counted products it is all there is. Taking locks the stock row
+first and then only assets that nobody else has locked, so it never waits while it holds something; putting back
+locks the assets first, then the stock rows, each in the order of their ids.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_, case, or_, select, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.errors import OutOfStock
+from connector.model.kinds import Lane, Tracking
+from connector.model.lifecycle import AssetState
+from connector.model.refs import EntityKind
+from connector.storage.changes import NewChange
+from connector.storage.tables import asset, stock
+
+
+class ShelfKey(NamedTuple):
+    """One product in one hub and lane."""
+
+    hub_id: int
+    product_id: int
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """asset_ids: the units, none for counted products. changes: for the caller to log."""
+
+    asset_ids: tuple[int, ...]
+    changes: tuple[NewChange, ...]
+
+
+async def take_units(tx: AsyncConnection, shelf: ShelfKey, quantity: int, at: datetime) -> Taken:
+    """Reserve units of a shelf, all of them or none.
+
+    Raises OutOfStock when fewer are free; nothing has changed then.
+    """
+    row = (
+        await tx.execute(
+            update(stock)
+            .where(*_on_shelf(shelf), stock.c.on_hand - stock.c.reserved >= quantity)
+            .values(reserved=stock.c.reserved + quantity, updated_at=at)
+            .returning(stock.c.id, stock.c.tracking, stock.c.reserved)
+        )
+    ).one_or_none()
+    if row is None:
+        raise _out_of_stock(shelf, quantity)
+    stock_id, tracking, reserved = row
+    booked = NewChange(EntityKind.STOCK, stock_id, "updated", {"reserved": (reserved - quantity, reserved)})
+    if tracking is Tracking.COUNTED:
+        return Taken((), (booked,))
+    taken = await _reserve_assets(tx, shelf, quantity, at)
+    if len(taken) < quantity:
+        await tx.execute(update(stock).where(stock.c.id == stock_id).values(reserved=stock.c.reserved - quantity))
+        raise _out_of_stock(shelf, quantity)
+    moved = _moves(taken, AssetState.IN_STOCK, AssetState.RESERVED)
+    return Taken(tuple(taken), (*moved, booked))
+
+
+async def _reserve_assets(tx: AsyncConnection, shelf: ShelfKey, quantity: int, at: datetime) -> Sequence[int]:
+    """Reserve the first free units by id, passing over those that another transaction has locked."""
+    free = (
+        select(asset.c.id)
+        .where(
+            asset.c.hub_id == shelf.hub_id,
+            asset.c.product_id == shelf.product_id,
+            asset.c.lane == shelf.lane,
+            asset.c.state == AssetState.IN_STOCK,
+            asset.c.retired_at.is_(None),
+        )
+        .order_by(asset.c.id)
+        .limit(quantity)
+        .with_for_update(skip_locked=True)
+    )
+    reserve = update(asset).values(state=AssetState.RESERVED, updated_at=at)
+    if quantity == 1:
+        one = reserve.where(asset.c.id == free.scalar_subquery()).returning(asset.c.id)
+        taken: Sequence[int] = (await tx.execute(one)).scalars().all()
+        return taken
+    ids: Sequence[int] = (await tx.execute(free)).scalars().all()
+    if len(ids) == quantity:
+        await tx.execute(reserve.where(asset.c.id.in_(ids)))
+    return ids
+
+
+async def put_back(
+    tx: AsyncConnection, asset_ids: Iterable[int], counted: Sequence[tuple[ShelfKey, int]], at: datetime
+) -> tuple[NewChange, ...]:
+    """Undo `take_units` for reserved assets and for counted units; returns the changes to log.
+
+    An asset that is no longer reserved (somebody found it lost, say) stays as it is: whoever moved it has booked it.
+    """
+    shelves, ids = await _lock_reserved(tx, asset_ids)
+    if ids:
+        back = update(asset).where(asset.c.id.in_(ids)).values(state=AssetState.IN_STOCK, updated_at=at)
+        await tx.execute(back)
+    for shelf, quantity in counted:
+        shelves[shelf] += quantity
+    booked = await _book(tx, shelves, at, leaves=False)
+    return (*_moves(ids, AssetState.RESERVED, AssetState.IN_STOCK), *booked)
+
+
+async def send_off(
+    tx: AsyncConnection, asset_ids: Iterable[int], counted: Sequence[tuple[ShelfKey, int]], at: datetime
+) -> tuple[NewChange, ...]:
+    """Units that were taken leave their hub: assets are in transit, the book has them no more."""
+    shelves, ids = await _lock_reserved(tx, asset_ids)
+    changes = []
+    if ids:
+        hubs = dict((await tx.execute(select(asset.c.id, asset.c.hub_id).where(asset.c.id.in_(ids)))).tuples().all())
+        gone = update(asset).where(asset.c.id.in_(ids))
+        await tx.execute(gone.values(state=AssetState.IN_TRANSIT, hub_id=None, updated_at=at))
+        for asset_id in ids:
+            moved = {
+                "state": (AssetState.RESERVED.value, AssetState.IN_TRANSIT.value),
+                "hub_id": (hubs[asset_id], None),
+            }
+            changes.append(NewChange(EntityKind.ASSET, asset_id, "updated", moved))
+    for shelf, quantity in counted:
+        shelves[shelf] += quantity
+    return (*changes, *await _book(tx, shelves, at, leaves=True))
+
+
+async def _lock_reserved(tx: AsyncConnection, asset_ids: Iterable[int]) -> tuple[Counter[ShelfKey], list[int]]:
+    """Lock the assets that are still reserved; how many of them are on which shelf, and their ids."""
+    wanted = sorted(asset_ids)
+    if not wanted:
+        return Counter(), []
+    rows = (
+        await tx.execute(
+            select(asset.c.id, asset.c.hub_id, asset.c.product_id, asset.c.lane)
+            .where(asset.c.id.in_(wanted), asset.c.state == AssetState.RESERVED)
+            .order_by(asset.c.id)
+            .with_for_update()
+        )
+    ).all()
+    shelves = Counter(ShelfKey(hub_id, product_id, lane) for _, hub_id, product_id, lane in rows if hub_id is not None)
+    return shelves, [row[0] for row in rows]
+
+
+async def _book(
+    tx: AsyncConnection, shelves: Counter[ShelfKey], at: datetime, *, leaves: bool
+) -> tuple[NewChange, ...]:
+    """Take reserved units off the books of their shelves; with `leaves` they are no longer on hand either.
+
+    A book that says less than that (it was counted anew meanwhile) stops at zero instead of refusing the move.
+    """
+    if not shelves:
+        return ()
+    locked = (
+        await tx.execute(
+            select(stock.c.id, stock.c.hub_id, stock.c.product_id, stock.c.lane, stock.c.on_hand, stock.c.reserved)
+            .where(or_(*(and_(true(), *_on_shelf(shelf)) for shelf in shelves)))
+            .order_by(stock.c.id)
+            .with_for_update()
+        )
+    ).all()
+    changes, on_hand_now, reserved_now = [], {}, {}
+    for stock_id, hub_id, product_id, lane, on_hand, reserved in locked:
+        quantity = shelves[ShelfKey(hub_id, product_id, lane)]
+        reserved_now[stock_id] = max(reserved - quantity, 0)
+        on_hand_now[stock_id] = max(on_hand - quantity, reserved_now[stock_id], 0) if leaves else on_hand
+        fields = {"reserved": (reserved, reserved_now[stock_id]), "on_hand": (on_hand, on_hand_now[stock_id])}
+        changed = {name: pair for name, pair in fields.items() if pair[0] != pair[1]}
+        if changed:
+            changes.append(NewChange(EntityKind.STOCK, stock_id, "updated", changed))
+    if changes:
+        await tx.execute(
+            update(stock)
+            .where(stock.c.id.in_([change.entity_id for change in changes]))
+            .values(
+                reserved=case(reserved_now, value=stock.c.id),
+                on_hand=case(on_hand_now, value=stock.c.id),
+                updated_at=at,
+            )
+        )
+    return tuple(changes)
+
+
+def _on_shelf(shelf: ShelfKey) -> tuple[ColumnElement[bool], ...]:
+    return (stock.c.product_id == shelf.product_id, stock.c.hub_id == shelf.hub_id, stock.c.lane == shelf.lane)
+
+
+def _moves(ids: Iterable[int], before: AssetState, after: AssetState) -> tuple[NewChange, ...]:
+    fields = {"state": (before.value, after.value)}
+    return tuple(NewChange(EntityKind.ASSET, asset_id, "updated", fields) for asset_id in ids)
+
+
+def _out_of_stock(shelf: ShelfKey, quantity: int) -> OutOfStock:
+    return OutOfStock(
+        f"hub {shelf.hub_id} has fewer than {quantity} free units of product {shelf.product_id}"
+        f" in the {shelf.lane.value} lane",
+        hint="Choose another hub, or ask the rules to decide anew.",
+    )
