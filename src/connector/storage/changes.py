@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import InvalidInput
 from connector.model.refs import EntityKind
+from connector.storage.engine import LOGGED
 from connector.storage.tables import change, reader
 
 Operation: TypeAlias = Literal["created", "updated", "deleted"]
@@ -72,6 +73,7 @@ async def log_changes(
     """Append changes to the log, in the caller's transaction."""
     if not changes:
         return
+    tx.info[LOGGED] = True
     number: ColumnElement[Any] = literal(None)
     if tx.dialect.name == "sqlite":
         number = select(func.coalesce(func.max(change.c.position), 0) + 1).scalar_subquery()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from connector.model.errors import InvalidConfiguration
 
 BUSY_TIMEOUT_MS = 30_000
+LOGGED = "connector_logged"
+"""Set in a connection's info when its transaction wrote to the change log."""
+WOKEN = "connector_woken"
 
 Database: TypeAlias = AsyncEngine
 Transaction: TypeAlias = AsyncConnection
@@ -70,15 +73,27 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """
     async with engine.connect() as connection:
         connection = await connection.execution_options(writes=True)
+        connection.info.pop(LOGGED, None)
         async with connection.begin():
             yield connection
+        if connection.info.pop(LOGGED, False):
+            for woken in engine.get_execution_options().get(WOKEN, ()):
+                woken()
+
+
+def wake_on_commit(engine: AsyncEngine, wake: Callable[[], None]) -> None:
+    """Call `wake` after each commit in this process that logged a change: a hint to look, not the news itself."""
+    engine.update_execution_options(**{WOKEN: (*engine.get_execution_options().get(WOKEN, ()), wake)})
 
 
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection for reads: one snapshot of the data, nothing is written."""
-    async with engine.connect() as connection, connection.begin():
-        yield connection
+    async with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection = await connection.execution_options(isolation_level="REPEATABLE READ")
+        async with connection.begin():
+            yield connection
 
 
 def _dumps(value: object) -> str:
