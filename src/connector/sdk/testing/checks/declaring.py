@@ -95,7 +95,7 @@ async def imports_only_the_sdk(bench: Bench) -> None:
                 f"{path.name}, line {line} imports {module!r}: an adapter imports connector.sdk alone",
             )
             require(
-                not module.startswith("connector.sdk.testing") or path.stem in TESTING_ONLY,
+                not module.startswith("connector.sdk.testing") or bool(TESTING_ONLY & {path.stem, path.parent.name}),
                 f"{path.name}, line {line} imports {module!r}: only {', '.join(sorted(TESTING_ONLY))} may",
             )
 
@@ -148,7 +148,7 @@ async def typed(bench: Bench) -> None:
     if find_spec("mypy") is None:
         raise NotApplicable("mypy is not installed here; py.typed is there")
     cache = Path(tempfile.gettempdir()) / f"connector-contract-mypy-{os.getuid()}" / bench.contract.adapter
-    cache.mkdir(parents=True, exist_ok=True)
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = cache / "mypy.ini"
     config.write_text("[mypy]\nplugins = pydantic.mypy\n")
     code, out, err = await _run(

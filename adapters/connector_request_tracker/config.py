@@ -1,0 +1,121 @@
+"""Settings of a Request Tracker source."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, field_validator
+
+from connector.sdk import HttpConfig, Priority, TicketState, TicketType
+
+STATES: dict[str, TicketState] = {
+    "new": TicketState.NEW,
+    "open": TicketState.IN_PROGRESS,
+    "stalled": TicketState.ON_HOLD,
+    "resolved": TicketState.RESOLVED,
+    "rejected": TicketState.CANCELLED,
+}
+"""Statuses of Request Tracker's default lifecycle; `deleted` is no state but the end of the ticket."""
+
+STATUSES: dict[TicketState, str] = {
+    TicketState.NEW: "new",
+    TicketState.IN_PROGRESS: "open",
+    TicketState.ON_HOLD: "stalled",
+    TicketState.RESOLVED: "resolved",
+    TicketState.CLOSED: "resolved",
+    TicketState.CANCELLED: "rejected",
+}
+"""The same the other way; the default lifecycle knows nothing beyond `resolved`."""
+
+PRIORITY_FLOORS: dict[Priority, int] = {
+    Priority.P1: 80,
+    Priority.P2: 60,
+    Priority.P3: 40,
+    Priority.P4: 20,
+    Priority.P5: 1,
+}
+
+
+class RequestTrackerConfig(HttpConfig):
+    """Settings below `[sources.NAME]` with `adapter = "request_tracker"`."""
+
+    token: SecretStr = Field(
+        description="Authentication token of a user of its own, whose time zone is UTC.",
+        examples=[{"env": "RT_TOKEN"}],
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret of the scrip that posts webhooks; without it no webhook is accepted.",
+        examples=[{"env": "RT_WEBHOOK_SECRET"}],
+    )
+    queues: tuple[str, ...] = Field(
+        default=(),
+        description="Queues whose tickets are read; empty means all that the token's user sees.",
+        examples=[["Hardware"]],
+    )
+    page_size: int = Field(
+        default=100, ge=1, le=100, description="Tickets per request; the server never sends more.", examples=[100]
+    )
+    asset_tag_field: str | None = Field(
+        default="Asset Tag", description="Custom field with the device's asset tag.", examples=["Asset Tag"]
+    )
+    serial_field: str | None = Field(
+        default="Serial Number", description="Custom field with the device's serial number.", examples=["Serial Number"]
+    )
+    hostname_field: str | None = Field(
+        default="Hostname", description="Custom field with the device's name.", examples=["Hostname"]
+    )
+    site_field: str | None = Field(
+        default="Site", description="Custom field with the name of the place.", examples=["Location"]
+    )
+    category_field: str | None = Field(
+        default="Category",
+        description="Custom field with the category; where it is empty, the queue's name is the category.",
+        examples=["Category"],
+    )
+    priority_field: str | None = Field(
+        default="Hub Priority", description="Custom field that decides the priority.", examples=["Hub Priority"]
+    )
+    priorities: dict[str, Priority] = Field(
+        default_factory=lambda: {priority.value: priority for priority in Priority},
+        description="Value of the priority field -> priority.",
+        examples=[{"Critical": "P1", "High": "P2"}],
+    )
+    priority_floors: dict[Priority, int] = Field(
+        default_factory=lambda: dict(PRIORITY_FLOORS),
+        description="Lowest number in the ticket's own Priority that still means it, where the field is empty.",
+        examples=[{"P1": 80, "P2": 60, "P3": 40, "P4": 20, "P5": 1}],
+    )
+    states: dict[str, TicketState] = Field(
+        default_factory=dict,
+        description="Status of a lifecycle of your own -> state, beside the default lifecycle's.",
+        examples=[{"waiting for vendor": "on_hold"}],
+    )
+    statuses: dict[TicketState, str] = Field(
+        default_factory=dict,
+        description="State -> status that is written for it, where it is not the default lifecycle's.",
+        examples=[{"closed": "closed"}],
+    )
+    types: dict[str, TicketType] = Field(
+        default_factory=dict,
+        description="Queue -> type of its tickets; every other ticket is an incident.",
+        examples=[{"Service requests": "request"}],
+    )
+
+    @field_validator("queues")
+    @classmethod
+    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(name.strip() for name in value):
+            raise ValueError("a queue's name is empty")
+        return value
+
+    def headers(self) -> dict[str, str]:
+        """The token, and that JSON is wanted."""
+        return {"Authorization": f"token {self.token.get_secret_value()}", "Accept": "application/json"}
+
+    def state_of(self, status: str) -> TicketState | None:
+        """What a status means; None when nobody said."""
+        known = STATES | {name.casefold(): state for name, state in self.states.items()}
+        return known.get(status.casefold())
+
+    def status_for(self, state: TicketState) -> str:
+        """The status that is written for a state."""
+        return (STATUSES | self.statuses)[state]

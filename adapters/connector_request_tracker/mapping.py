@@ -1,0 +1,187 @@
+"""What Request Tracker says, in the hub's terms. Pure; knows no network."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from connector.sdk import (
+    EntityKind,
+    InvalidRecord,
+    Priority,
+    Rejected,
+    SourceRef,
+    TicketRecord,
+    TicketType,
+    Tombstone,
+    WebhookRequest,
+)
+from connector_request_tracker.config import RequestTrackerConfig
+
+FIELDS = "Subject,Status,Priority,Created,LastUpdated,Resolved,Due,Queue,Owner,Requestor,CustomFields"
+"""What a search is asked to tell of each ticket."""
+DELETED = "deleted"
+NOBODY = "Nobody"
+CHANGES = frozenset(
+    {"Create", "Status", "Set", "CustomField", "Take", "Untake", "Give", "Steal", "Force", "AddLink", "DeleteLink",
+     "AddWatcher", "DelWatcher", "SetWatcher"}
+)  # fmt: skip
+"""Types of transaction after which a record of the ticket reads differently; a note, ours included, is none."""
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""How Request Tracker writes a time that is not set."""
+
+
+class _Theirs(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Reference(_Theirs):
+    id: str = Field(coerce_numbers_to_str=True)
+    name: str | None = Field(default=None, alias="Name")
+
+
+class _CustomField(_Theirs):
+    name: str
+    values: tuple[Any, ...] = ()
+
+    def texts(self) -> tuple[str, ...]:
+        """The values that are texts and not empty; images and files are none."""
+        return tuple(value.strip() for value in self.values if isinstance(value, str) and value.strip())
+
+
+class _Ticket(_Theirs):
+    id: int
+    status: str = Field(alias="Status")
+    queue: _Reference = Field(alias="Queue")
+    subject: str = Field(default="", alias="Subject")
+    priority: str | None = Field(default=None, alias="Priority", coerce_numbers_to_str=True)
+    created: AwareDatetime = Field(alias="Created")
+    last_updated: AwareDatetime = Field(alias="LastUpdated")
+    resolved: AwareDatetime | None = Field(default=None, alias="Resolved")
+    due: AwareDatetime | None = Field(default=None, alias="Due")
+    owner: _Reference | None = Field(default=None, alias="Owner")
+    requestors: tuple[_Reference, ...] = Field(default=(), alias="Requestor")
+    custom_fields: tuple[_CustomField, ...] = Field(default=(), alias="CustomFields")
+
+    @field_validator("custom_fields", "requestors", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: Any) -> Any:
+        return value or ()
+
+
+class _Hint(_Theirs):
+    ticket: int = Field(gt=0)
+    type: str
+
+
+def ticket_ref(number: int | str) -> SourceRef:
+    """Identity of a ticket."""
+    return SourceRef(kind=EntityKind.TICKET, external_id=str(number))
+
+
+def ticket_record(item: Any, config: RequestTrackerConfig) -> TicketRecord | Tombstone:
+    """A ticket as a search tells it. Raises InvalidRecord with the path of what is wrong."""
+    try:
+        ticket = _Ticket.model_validate(item)
+    except ValidationError as error:
+        raise _invalid(error, "ticket") from None
+    ref = ticket_ref(ticket.id)
+    if ticket.status.casefold() == DELETED:
+        return Tombstone(ref=ref, updated_at=ticket.last_updated)
+    state = config.state_of(ticket.status)
+    if state is None:
+        raise InvalidRecord(
+            f"ticket {ticket.id} has status {ticket.status!r}, which is none of the default lifecycle",
+            path="/Status",
+            hint="Say what it means in the setting `states` of this source, then replay the record.",
+        )
+    fields = {field.name.casefold(): field.texts() for field in ticket.custom_fields}
+    queue = ticket.queue.name or ticket.queue.id
+    return TicketRecord(
+        ref=ref,
+        updated_at=ticket.last_updated,
+        number=str(ticket.id),
+        type=config.types.get(queue, TicketType.INCIDENT),
+        priority=_priority(ticket, fields, config),
+        state=state,
+        title=ticket.subject,
+        category=_field(fields, config.category_field) or queue,
+        asset_tag=_field(fields, config.asset_tag_field),
+        serial=_field(fields, config.serial_field),
+        hostname=_field(fields, config.hostname_field),
+        site_name=_field(fields, config.site_field),
+        requester=ticket.requestors[0].id if ticket.requestors else None,
+        assignee=ticket.owner.id if ticket.owner and ticket.owner.id != NOBODY else None,
+        opened_at=_set(ticket.created),
+        resolved_at=_set(ticket.resolved),
+        sla_due_at=_set(ticket.due),
+        url=f"{str(config.base_url).rstrip('/')}/Ticket/Display.html?id={ticket.id}",
+    )
+
+
+def rejected(item: Any, error: InvalidRecord) -> Rejected:
+    """An object that cannot become a record, kept whole."""
+    raw_id = item.get("id") if isinstance(item, dict) else None
+    ref = ticket_ref(raw_id) if isinstance(raw_id, str | int) and str(raw_id).isdigit() else None
+    raw = json.dumps(item, ensure_ascii=False).encode()
+    return Rejected(ref=ref, raw=raw, reason=str(error), path=error.path)
+
+
+def hinted_ticket(request: WebhookRequest) -> SourceRef | None:
+    """The ticket that a webhook says has changed; None when it tells of nothing that we read. Raises InvalidRecord."""
+    try:
+        hint = _Hint.model_validate_json(request.body)
+        return ticket_ref(hint.ticket) if hint.type in CHANGES else None
+    except ValidationError as error:
+        raise _invalid(error, "webhook") from None
+
+
+def values_of(ticket: Any) -> dict[str, tuple[str, ...]]:
+    """Custom field -> its values, empty ones left out, of a ticket as it is read by its number."""
+    fields = ticket.get("CustomFields") if isinstance(ticket, dict) else None
+    try:
+        parsed = [_CustomField.model_validate(field) for field in fields or ()]
+    except ValidationError as error:
+        raise _invalid(error, "ticket") from None
+    return {field.name: field.texts() for field in parsed}
+
+
+def _field(fields: dict[str, tuple[str, ...]], name: str | None) -> str | None:
+    values = fields.get(name.casefold(), ()) if name else ()
+    return values[0] if values else None
+
+
+def _priority(ticket: _Ticket, fields: dict[str, tuple[str, ...]], config: RequestTrackerConfig) -> Priority | None:
+    """The priority field's, else that of the number; 0, which every new ticket has, says nothing."""
+    told = _field(fields, config.priority_field)
+    if told:
+        known = {name.casefold(): priority for name, priority in config.priorities.items()}
+        if told.casefold() not in known:
+            raise InvalidRecord(
+                f"ticket {ticket.id} has {config.priority_field} {told!r}; known are {', '.join(config.priorities)}",
+                path="/CustomFields",
+                hint="Say what it means in the setting `priorities` of this source, then replay the record.",
+            )
+        return known[told.casefold()]
+    if ticket.priority is None or not ticket.priority.lstrip("-").isdigit():
+        return None
+    number = int(ticket.priority)
+    reached = [(floor, priority) for priority, floor in config.priority_floors.items() if number >= floor]
+    return max(reached)[1] if reached else None
+
+
+def _set(at: datetime | None) -> datetime | None:
+    return at if at and at > NEVER else None
+
+
+def _invalid(error: ValidationError, what: str) -> InvalidRecord:
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = "/" + "/".join(str(step) for step in first["loc"])
+    return InvalidRecord(
+        f"the {what} cannot be read at {path}: {first['msg']}",
+        path=path,
+        hint="Compare it with the API version in the adapter's README.",
+    )

@@ -1,0 +1,243 @@
+"""SANDBOX: the whole sandbox system, as tests and the demo start it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import httpx
+from starlette.applications import Starlette
+
+from connector.sdk import (
+    AddNote,
+    BuyLabel,
+    Clock,
+    IdempotencyKey,
+    SetTicketFields,
+    SetTicketState,
+    SourceRef,
+    TicketState,
+    VoidLabel,
+    WebhookRequest,
+)
+from connector.sdk.testing import NotApplicable, Operation, OperationKind, Refused, Sandbox, SentWebhook, Signature
+from connector_request_tracker.mapping import ticket_ref
+from connector_request_tracker.sandbox.desk import ACTIVE, INACTIVE, Desk, SandboxTicket, Transaction
+from connector_request_tracker.sandbox.server import Desktop
+from connector_request_tracker.webhook import SIGNATURE, WITHIN
+
+TOKEN = "1-31-sandbox-4c1f9b2e7d30"  # noqa: S105 - opens nothing but this sandbox
+SECRET = "sandbox-scrip-secret-81c7"  # noqa: S105
+HOOK_TIMEOUT = 2.0
+"""Seconds that Request Tracker waits for the receiver of a webhook; it never tries again."""
+
+
+class RequestTrackerSandbox(Sandbox):
+    """Request Tracker 5 in small: pages of 100 at most, 200 to refused changes, a scrip instead of webhooks.
+
+    path: file from which a later start resumes. hook_url: where the scrip posts; None means nowhere.
+    user_time_zone: in which times in queries are read; the adapter refuses anything but UTC.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        token: str = TOKEN,
+        hook_url: str | None = None,
+        hook_secret: str = SECRET,
+        queues: tuple[str, ...] = ("Hardware", "General"),
+        path: Path | None = None,
+        user_time_zone: str = "UTC",
+    ) -> None:
+        self._clock = clock
+        self._token = token
+        self._hook_url = hook_url
+        self._hook_secret = hook_secret
+        statuses = (*ACTIVE, *INACTIVE, "awaiting parts")
+        self.desk = Desk(clock, queues=queues, statuses=statuses, path=path)
+        self._app = Desktop(self.desk, token, user_time_zone, self._post_changes).app()
+
+    def app(self) -> Starlette:
+        """The server."""
+        return self._app
+
+    def settings(self) -> Mapping[str, object]:
+        """Settings of the adapter that fit, with small pages."""
+        return {
+            "base_url": "http://rt.test", "token": self._token, "webhook_secret": self._hook_secret,
+            "queues": ["Hardware"], "page_size": 5, "statuses": {"closed": "archived"},
+        }  # fmt: skip
+
+    def wrong_settings(self) -> Mapping[str, object]:
+        """The same with a token that was revoked."""
+        return {**self.settings(), "token": "1-31-revoked-000000000000"}
+
+    def open_ticket(self, at: datetime | None = None, **columns: object) -> SandboxTicket:
+        """Open a ticket in queue Hardware, as a user does on the page."""
+        return self.desk.create({"Queue": "Hardware", "Subject": "Switch is dead", **columns}, "user", at)
+
+    # Pulls
+
+    def page_size(self, stream: str) -> int:  # noqa: ARG002 - the same for both streams
+        """As in `settings()`."""
+        return 5
+
+    def seed(self, stream: str, count: int, *, at: datetime, step: timedelta) -> tuple[SourceRef, ...]:
+        """Open tickets, or deleted ones."""
+        made: list[SourceRef] = []
+        for number in range(count):
+            when = at + step * number
+            ticket = self.open_ticket(when, CustomFields={"Asset Tag": f"AT-{number}", "Hub Priority": "P2"})
+            if stream == "deletions":
+                self.desk.set_status(ticket, "deleted", "root", at=when)
+            made.append(ticket_ref(ticket.id))
+        return tuple(made)
+
+    def touch(self, ref: SourceRef, *, at: datetime) -> None:
+        """Give the ticket another subject."""
+        ticket = self._ticket(ref)
+        if ticket.status == "deleted":
+            raise NotApplicable("a deleted ticket is gone, nothing of it changes any more")
+        self.desk.update(ticket, {"Subject": f"{ticket.subject} (again)"}, "user", at=at)
+
+    def delete(self, ref: SourceRef, *, at: datetime) -> None:
+        """Delete the ticket, as an administrator does."""
+        ticket = self._ticket(ref)
+        if ticket.status == "deleted":
+            raise NotApplicable("a deletion cannot be deleted")
+        self.desk.set_status(ticket, "deleted", "root", at=at)
+
+    def seed_malformed(self, stream: str, *, at: datetime) -> SourceRef | None:
+        """A ticket in a status that nobody gave a meaning to; a transaction that does not say of which ticket."""
+        ticket = self.open_ticket(at, Status="awaiting parts" if stream == "tickets" else "new")
+        if stream == "tickets":
+            return ticket_ref(ticket.id)
+        self.desk.set_status(ticket, "deleted", "root", at=at)
+        self.desk.transactions[-1].ticket = 0
+        return None
+
+    def seed_unusual(self, stream: str, *, at: datetime) -> SourceRef:
+        """A ticket with a column of a later release and a priority that is no number."""
+        ticket = self.open_ticket(at)
+        ticket.extra = {"SLA": "gold", "Priority": "very high"}
+        if stream == "deletions":
+            self.desk.set_status(ticket, "deleted", "root", at=at)
+        return ticket_ref(ticket.id)
+
+    # ReceivesWebhooks
+
+    def webhook(self, ref: SourceRef | None = None, *, at: datetime) -> SentWebhook:
+        """Change the ticket's subject, and what the scrip then posts."""
+        ticket = self._ticket(ref) if ref else self.open_ticket(at)
+        self.desk.update(ticket, {"Subject": f"{ticket.subject} still"}, "user", at=at)
+        return SentWebhook(ticket_ref(ticket.id), self._request(self._payload(self.desk.transactions[-1], at), at))
+
+    def webhook_of_unknown_kind(self, *, at: datetime) -> WebhookRequest:
+        """A transaction type of a later release."""
+        transaction = self.desk.write(self.open_ticket(at), "Comment", "", "user", at=at)
+        return self._request(self._payload(transaction, at) | {"type": "Summarise"}, at)
+
+    def signature(self) -> Signature:
+        """The scrip's HMAC covers the body, and with it the time."""
+        return Signature(SIGNATURE.lower(), covers_body=True, expires_after=WITHIN)
+
+    # WritesTickets
+
+    def operation(self, kind: OperationKind, key: IdempotencyKey) -> Operation:
+        """On a ticket of its own."""
+        ref = ticket_ref(self.open_ticket().id)
+        if kind is AddNote:
+            return AddNote(key, ref, "Spare C9300-48P leaves hub Berlin at 14:00.")
+        if kind is SetTicketState:
+            return SetTicketState(key, ref, TicketState.ON_HOLD)
+        if kind is SetTicketFields:
+            return SetTicketFields(key, ref, {"Tracking Number": "00340434161094042557"})
+        raise NotApplicable(f"Request Tracker has no {kind.__name__}")
+
+    def effects(self, operation: Operation) -> int:
+        """Told by attachments and transactions."""
+        ticket = self._ticket(_ticket_of(operation))
+        history = self.desk.history(ticket)
+        match operation:
+            case AddNote():
+                return sum(operation.body in text for text in self._texts(ticket))
+            case SetTicketState():
+                status = "stalled" if operation.state is TicketState.ON_HOLD else operation.state.value
+                return sum(each.type == "Status" and each.new == status for each in history)
+            case SetTicketFields():
+                name, value = next(iter(operation.fields.items()))
+                wanted = ("CustomField", self.desk.field_id(name), value)
+                return sum((each.type, each.field, each.new) == wanted for each in history)
+            case _:
+                raise NotApplicable(f"Request Tracker has no {type(operation).__name__}")
+
+    def refused_operation(self, kind: OperationKind, key: IdempotencyKey) -> Refused:
+        """A status that the lifecycle lacks, a value that the field does not offer: both are answered 200."""
+        ref = ticket_ref(self.open_ticket().id)
+        if kind is SetTicketState:
+            return Refused(SetTicketState(key, ref, TicketState.CLOSED), "Status")
+        if kind is SetTicketFields:
+            return Refused(SetTicketFields(key, ref, {"Hub Priority": "P9"}), "Hub Priority")
+        raise NotApplicable("Request Tracker takes any text as a note")
+
+    def longest_text(self, operation: AddNote | SetTicketFields | BuyLabel) -> int:
+        """Notes are kept up to 10 MB, so the hub's own limit counts; a value has a column of 255 characters."""
+        return 65_536 if isinstance(operation, AddNote) else 255
+
+    def stored_text(self, operation: AddNote | SetTicketFields | BuyLabel) -> str:
+        """The newest note without its marker, or the field's value."""
+        ticket = self._ticket(_ticket_of(operation))
+        if isinstance(operation, SetTicketFields):
+            return ticket.fields[next(iter(operation.fields))][0]
+        return self._texts(ticket)[-1].rpartition("\n\n[connector:")[0]
+
+    def void_of_used_label(self, key: IdempotencyKey) -> VoidLabel:
+        """There are no labels."""
+        raise NotApplicable(f"Request Tracker has no labels to void with {key!r}")
+
+    def _ticket(self, ref: SourceRef) -> SandboxTicket:
+        return self.desk.tickets[int(ref.external_id)]
+
+    def _texts(self, ticket: SandboxTicket) -> list[str]:
+        return [each.content for each in self.desk.attachments if each.ticket == ticket.id]
+
+    def _payload(self, transaction: Transaction, at: datetime) -> dict[str, object]:
+        return {
+            "ticket": transaction.ticket, "txn": transaction.id, "type": transaction.type,
+            "field": transaction.field or None, "old": transaction.old or None, "new": transaction.new or None,
+            "at": int(at.timestamp()),
+        }  # fmt: skip
+
+    def _request(self, payload: Mapping[str, object], at: datetime) -> WebhookRequest:
+        body = json.dumps(payload).encode()
+        headers = {"content-type": "application/json", SIGNATURE.lower(): self._sign(body)}
+        return WebhookRequest(headers=headers, body=body, received_at=at)
+
+    def _sign(self, body: bytes) -> str:
+        return hmac.new(self._hook_secret.encode(), body, hashlib.sha256).hexdigest()
+
+    async def _post_changes(self) -> None:
+        """Post what happened, as the scrip does: within the request, two seconds at most, and never again."""
+        fresh = self.desk.take_fresh()
+        if not fresh or self._hook_url is None:
+            return
+        async with httpx.AsyncClient(timeout=HOOK_TIMEOUT, trust_env=False) as http:
+            for transaction in fresh:
+                request = self._request(self._payload(transaction, self._clock.now()), self._clock.now())
+                try:
+                    await http.post(self._hook_url, content=request.body, headers=dict(request.headers))
+                except httpx.HTTPError:
+                    return
+
+
+def _ticket_of(operation: Operation) -> SourceRef:
+    match operation:
+        case AddNote() | SetTicketState() | SetTicketFields():
+            return operation.ticket
+        case _:
+            raise NotApplicable(f"Request Tracker has no {type(operation).__name__}")

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.sdk import InvalidRecord, Priority, TicketRecord, TicketState, TicketType
+from connector_request_tracker.config import RequestTrackerConfig
+from connector_request_tracker.cursor import Position, read_cursor, write_cursor
+from connector_request_tracker.mapping import rejected, ticket_record
+from connector_request_tracker.ticket_sql import changed_tickets, quote
+
+
+def config(**settings: Any) -> RequestTrackerConfig:
+    return RequestTrackerConfig.model_validate({"base_url": "https://rt.example.com/", "token": "t", **settings})
+
+
+def item(fields: dict[str, list[str | None]] | None = None, **columns: Any) -> dict[str, Any]:
+    return {
+        "id": "7", "Status": "new", "Queue": {"id": "3", "Name": "Hardware"}, "Subject": "Dead",
+        "Created": "2026-11-25T08:00:00Z", "LastUpdated": "2026-11-25T08:30:00Z",
+        "CustomFields": [{"name": name, "values": values} for name, values in (fields or {}).items()], **columns,
+    }  # fmt: skip
+
+
+def mapped(raw: dict[str, Any], **settings: Any) -> TicketRecord:
+    record = ticket_record(raw, config(**settings))
+    assert isinstance(record, TicketRecord)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("number", "priority"),
+    [
+        ("0", None), ("1", Priority.P5), ("19", Priority.P5), ("20", Priority.P4), ("59", Priority.P3),
+        ("60", Priority.P2), ("79", Priority.P2), ("80", Priority.P1), ("100", Priority.P1), ("-1", None),
+        ("Low", None), (None, None),
+    ],
+)  # fmt: skip
+def test_a_number_reaches_the_highest_priority_whose_floor_it_is_not_below(
+    number: str | None, priority: Priority | None
+) -> None:
+    assert mapped(item(Priority=number)).priority is priority
+
+
+def test_the_priority_field_comes_before_the_number_and_takes_own_words() -> None:
+    raw = item({"Urgency": ["critical"]}, Priority="10")
+
+    assert mapped(raw, priority_field="Urgency", priorities={"Critical": "P1"}).priority is Priority.P1
+
+
+def test_a_priority_without_meaning_is_refused_by_name() -> None:
+    with pytest.raises(InvalidRecord, match="ticket 7 has Hub Priority 'P9'; known are P1, P2, P3, P4, P5") as refused:
+        mapped(item({"Hub Priority": ["P9"]}))
+
+    assert refused.value.path == "/CustomFields"
+
+
+def test_a_status_of_another_lifecycle_needs_a_meaning() -> None:
+    raw = item(Status="waiting for vendor")
+
+    assert mapped(raw, states={"Waiting for vendor": "on_hold"}).state is TicketState.ON_HOLD
+    with pytest.raises(InvalidRecord, match="ticket 7 has status 'waiting for vendor'"):
+        mapped(raw)
+
+
+def test_the_device_is_named_by_the_fields_that_are_configured() -> None:
+    raw = item({"Tag": ["AT-1"], "SN": [" FOC1 "], "Where": ["Berlin 3"], "Hostname": [None], "Site": ["no"]})
+
+    record = mapped(raw, asset_tag_field="Tag", serial_field="SN", site_field="Where")
+
+    assert (record.asset_tag, record.serial, record.site_name, record.hostname) == ("AT-1", "FOC1", "Berlin 3", None)
+
+
+def test_the_queue_gives_type_and_category() -> None:
+    record = mapped(item(), types={"Hardware": "request"})
+
+    assert (record.type, record.category) == (TicketType.REQUEST, "Hardware")
+    assert mapped(item({"Category": ["network"]})).category == "network"
+
+
+def test_a_time_that_was_never_set_is_none() -> None:
+    record = mapped(item(Resolved="1970-01-01T00:00:00Z", Due="2026-11-26T00:00:00Z"))
+
+    assert (record.resolved_at, record.sla_due_at) == (None, datetime(2026, 11, 26, tzinfo=UTC))
+
+
+def test_what_cannot_be_read_is_kept_whole_with_the_place() -> None:
+    raw = item(LastUpdated="yesterday")
+
+    with pytest.raises(InvalidRecord) as refused:
+        ticket_record(raw, config())
+    kept = rejected(raw, refused.value)
+
+    assert kept.path == "/LastUpdated"
+    assert str(kept.ref) == "ticket:7"
+    assert b'"LastUpdated": "yesterday"' in kept.raw
+
+
+INSTANTS = st.integers(0, 4_102_444_800).map(lambda seconds: datetime.fromtimestamp(seconds, tz=UTC))
+
+
+@given(INSTANTS, st.integers(0, 2**63), st.booleans())
+def test_a_cursor_is_read_as_it_was_written(at: datetime, number: int, is_between: bool) -> None:
+    position = Position(at, number, is_between)
+
+    assert read_cursor(write_cursor(position)) == position
+    assert len(write_cursor(position)) < 4096
+
+
+def test_queue_names_cannot_leave_their_quotes() -> None:
+    assert quote("It's \\ here") == r"'It\'s \\ here'"
+
+
+def test_the_query_never_compares_times_with_equals() -> None:
+    position = Position(datetime(2026, 11, 25, 8, 30, tzinfo=UTC), 7, is_between=True)
+
+    assert changed_tickets(["A", "B"], position, datetime.resolution) == (
+        "(Queue = 'A' OR Queue = 'B') AND (LastUpdated > '2026-11-25 08:30:00'"
+        " OR (LastUpdated >= '2026-11-25 08:30:00' AND id > 7))"
+    )
