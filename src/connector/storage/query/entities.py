@@ -1,0 +1,293 @@
+"""What can be queried: the entities, the names of their columns, and how they hang together.
+
+Filters, orderings and the loading of relations are all derived from here, so a column or relation that is added
+here can be selected, compared, sorted by and followed without another line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import Column, ColumnElement, FromClause, Table
+from sqlmodel import AutoString
+
+from connector.storage import tables
+from connector.storage.tables.columns import EnumText, UtcDateTime
+
+Expression: TypeAlias = ColumnElement[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToOne:
+    """A relation to at most one row. key: the name of our column that holds its id."""
+
+    target: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToMany:
+    """A relation to any number of rows. key: the name of their column that holds our id.
+
+    sorted_by: their columns that a list of all of them is sorted by, before the id. newest_only: just the row with
+    the highest id is wanted, as one row and not as a list.
+    """
+
+    target: str
+    key: str
+    sorted_by: tuple[str, ...] = ()
+    newest_only: bool = False
+
+
+Relation: TypeAlias = ToOne | ToMany
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One kind of thing that can be queried.
+
+    columns: public name -> column, the key columns of relations included. computed: public name -> expression over
+    the columns of the table or of an alias of it. private: names that are read but never shown, compared or sorted
+    by. retires: rows are kept with `retired_at` when their source deletes them.
+    """
+
+    name: str
+    table: Table
+    columns: Mapping[str, Column[Any]]
+    relations: Mapping[str, Relation]
+    computed: Mapping[str, Callable[[FromClause], Expression]] = field(default_factory=dict)
+    private: frozenset[str] = frozenset()
+    retires: bool = False
+
+    def expression(self, name: str, source: FromClause) -> Expression:
+        """The column or computed expression of that name, over the table or an alias of it."""
+        if name in self.computed:
+            return self.computed[name](source)
+        return source.c[self.columns[name].name]
+
+    def value_type(self, name: str) -> type[Any]:
+        """The Python type of the values: str, int, float, bool, datetime or a StrEnum."""
+        match self.expression(name, self.table).type:
+            case UtcDateTime():
+                return datetime
+            case EnumText(enum=enum):
+                return enum
+            case AutoString():
+                return str
+            case other:
+                python_type: type[Any] = other.python_type
+                return python_type
+
+    def is_nullable(self, name: str) -> bool:
+        """Whether the value can be missing."""
+        return name not in self.computed and bool(self.columns[name].nullable)
+
+    def names(self) -> tuple[str, ...]:
+        """The names that may be compared and sorted by: no private ones, no keys of relations."""
+        keys = {relation.key for relation in self.relations.values() if isinstance(relation, ToOne)}
+        return tuple(name for name in (*self.columns, *self.computed) if name not in keys | self.private)
+
+
+def _entity(
+    name: str,
+    table: Table,
+    relations: Mapping[str, Relation],
+    *,
+    renamed: Mapping[str, str] | None = None,
+    computed: Mapping[str, Callable[[FromClause], Expression]] | None = None,
+    private: frozenset[str] = frozenset(),
+) -> Entity:
+    public = {column: name for name, column in (renamed or {}).items()}
+    return Entity(
+        name=name,
+        table=table,
+        columns={public.get(column.name, column.name): column for column in table.columns},
+        relations=relations,
+        computed=computed or {},
+        private=private,
+        retires="retired_at" in table.c,
+    )
+
+
+def _free(source: FromClause) -> Expression:
+    free: Expression = source.c.on_hand - source.c.reserved
+    return free
+
+
+def _below_reorder_point(source: FromClause) -> Expression:
+    return (source.c.on_hand - source.c.reserved) < source.c.reorder_point
+
+
+ENTITIES: Mapping[str, Entity] = {
+    entity.name: entity
+    for entity in (
+        _entity(
+            "service_class",
+            tables.service_class,
+            {},
+            renamed={"maximum_outage": "maximum_outage_minutes"},
+            private=frozenset({"maximum_outage"}),
+        ),
+        _entity(
+            "site",
+            tables.site,
+            {
+                "service_class": ToOne("service_class", "service_class_id"),
+                "assets": ToMany("asset", "site_id"),
+                "tickets": ToMany("ticket", "site_id"),
+                "shipments": ToMany("shipment", "site_id"),
+            },
+            private=frozenset({"address"}),
+        ),
+        _entity(
+            "hub",
+            tables.hub,
+            {
+                "stock": ToMany("stock", "hub_id"),
+                "assets": ToMany("asset", "hub_id"),
+                "reservations": ToMany("reservation", "hub_id"),
+                "shipments": ToMany("shipment", "hub_id"),
+                "tasks": ToMany("task", "hub_id"),
+            },
+            renamed={"handling_time": "handling_minutes"},
+            private=frozenset({"address", "courier_cut_offs", "handling_time"}),
+        ),
+        _entity(
+            "product",
+            tables.product,
+            {
+                "assets": ToMany("asset", "product_id"),
+                "stock": ToMany("stock", "product_id"),
+                "substitutes": ToMany("compatibility", "product_id", sorted_by=("preference",)),
+                "kits": ToMany("kit", "product_id"),
+            },
+            private=frozenset({"manufacturer_key", "model_key"}),
+        ),
+        _entity(
+            "compatibility",
+            tables.compatibility,
+            {"product": ToOne("product", "product_id"), "substitute": ToOne("product", "substitute_id")},
+        ),
+        _entity(
+            "kit",
+            tables.kit,
+            {"product": ToOne("product", "product_id"), "components": ToMany("kit_component", "kit_id")},
+        ),
+        _entity(
+            "kit_component",
+            tables.kit_component,
+            {"kit": ToOne("kit", "kit_id"), "product": ToOne("product", "product_id")},
+        ),
+        _entity(
+            "asset",
+            tables.asset,
+            {
+                "product": ToOne("product", "product_id"),
+                "site": ToOne("site", "site_id"),
+                "hub": ToOne("hub", "hub_id"),
+                "tickets": ToMany("ticket", "asset_id"),
+                "reservations": ToMany("reservation", "asset_id"),
+            },
+        ),
+        _entity(
+            "stock",
+            tables.stock,
+            {"hub": ToOne("hub", "hub_id"), "product": ToOne("product", "product_id")},
+            computed={"free": _free, "is_low": _below_reorder_point},
+        ),
+        _entity(
+            "ticket",
+            tables.ticket,
+            {
+                "source": ToOne("source", "source_id"),
+                "asset": ToOne("asset", "asset_id"),
+                "site": ToOne("site", "site_id"),
+                "product": ToOne("product", "product_id"),
+                "decision": ToMany("decision", "ticket_id", newest_only=True),
+                "decisions": ToMany("decision", "ticket_id"),
+                "reservations": ToMany("reservation", "ticket_id"),
+                "shipments": ToMany("shipment", "ticket_id"),
+                "tasks": ToMany("task", "ticket_id"),
+            },
+        ),
+        _entity(
+            "decision",
+            tables.decision,
+            {"ticket": ToOne("ticket", "ticket_id"), "reservations": ToMany("reservation", "decision_id")},
+            private=frozenset({"explanation"}),
+        ),
+        _entity(
+            "reservation",
+            tables.reservation,
+            {
+                "ticket": ToOne("ticket", "ticket_id"),
+                "decision": ToOne("decision", "decision_id"),
+                "hub": ToOne("hub", "hub_id"),
+                "product": ToOne("product", "product_id"),
+                "requested_product": ToOne("product", "requested_product_id"),
+                "asset": ToOne("asset", "asset_id"),
+                "shipments": ToMany("shipment", "reservation_id"),
+                "tasks": ToMany("task", "reservation_id"),
+            },
+        ),
+        _entity(
+            "shipment",
+            tables.shipment,
+            {
+                "ticket": ToOne("ticket", "ticket_id"),
+                "reservation": ToOne("reservation", "reservation_id"),
+                "hub": ToOne("hub", "hub_id"),
+                "site": ToOne("site", "site_id"),
+                "source": ToOne("source", "source_id"),
+                "label_document": ToOne("document", "label_document_id"),
+                "events": ToMany("shipment_event", "shipment_id", sorted_by=("occurred_at",)),
+                "tasks": ToMany("task", "shipment_id"),
+            },
+        ),
+        _entity(
+            "shipment_event",
+            tables.shipment_event,
+            {"shipment": ToOne("shipment", "shipment_id")},
+            private=frozenset({"fingerprint"}),
+        ),
+        _entity("document", tables.document, {}, private=frozenset({"content"})),
+        _entity(
+            "task",
+            tables.task,
+            {
+                "ticket": ToOne("ticket", "ticket_id"),
+                "reservation": ToOne("reservation", "reservation_id"),
+                "shipment": ToOne("shipment", "shipment_id"),
+                "hub": ToOne("hub", "hub_id"),
+            },
+            private=frozenset({"key", "packing_list"}),
+        ),
+        _entity(
+            "source",
+            tables.source,
+            {
+                "streams": ToMany("source_stream", "source_id"),
+                "quarantine": ToMany("quarantine", "source_id"),
+                "tickets": ToMany("ticket", "source_id"),
+            },
+            renamed={"last_success": "last_success_at"},
+        ),
+        _entity(
+            "source_stream",
+            tables.source_stream,
+            {"source": ToOne("source", "source_id")},
+            renamed={"last_success": "last_success_at"},
+            private=frozenset({"resume", "generation"}),
+        ),
+        _entity(
+            "quarantine",
+            tables.quarantine,
+            {"source": ToOne("source", "source_id")},
+            private=frozenset({"fingerprint", "raw", "record"}),
+        ),
+    )
+}
+"""Every entity by its name."""

@@ -1,0 +1,113 @@
+"""Keyset paging: a cursor holds the values that a row is sorted by, and a page continues behind them.
+
+Rows that are inserted or deleted meanwhile shift nothing, and a late page costs as much as the first.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, FromClause, UnaryExpression, and_, false, or_
+
+from connector.model.errors import InvalidInput
+from connector.storage.query.entities import Entity
+from connector.storage.query.selection import Order
+
+
+def full_order(entity: Entity, order: Sequence[Order]) -> tuple[Order, ...]:
+    """The ordering made total: the id decides between equals, in the direction of the last key.
+
+    Raises InvalidInput when a column occurs twice.
+    """
+    names = [key.column for key in order]
+    if len(set(names)) < len(names):
+        raise InvalidInput(
+            f"ordering of {entity.name} names {', '.join(sorted({n for n in names if names.count(n) > 1}))} twice",
+            hint="Name each field once; earlier ones count more.",
+        )
+    if "id" in names:
+        return tuple(order)
+    return (*order, Order("id", descending=bool(order) and order[-1].descending))
+
+
+def order_by(
+    entity: Entity, source: FromClause, order: Sequence[Order], *, backward: bool
+) -> list[UnaryExpression[Any] | ColumnElement[Any]]:
+    """The ORDER BY terms; missing values last, first when reading backward."""
+    terms: list[UnaryExpression[Any] | ColumnElement[Any]] = []
+    for key in order:
+        column = entity.expression(key.column, source)
+        if entity.is_nullable(key.column) or key.column in entity.computed:
+            missing = column.is_(None)
+            terms.append(missing.desc() if backward else missing.asc())
+        terms.append(column.desc() if key.descending != backward else column.asc())
+    return terms
+
+
+def encode_cursor(order: Sequence[Order], values: Sequence[Any]) -> str:
+    """An opaque text that names the place of a row with these values in the ordering."""
+    content = orjson.dumps([_signature(order), *values], default=str)
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def decode_cursor(entity: Entity, order: Sequence[Order], cursor: str) -> list[Any]:
+    """The values that a cursor holds.
+
+    Raises InvalidInput when it is not one of ours, or belongs to another ordering.
+    """
+    try:
+        content = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        signature, *values = content
+        if signature == _signature(order) and len(values) == len(order):
+            return [_restore(entity, key.column, value) for key, value in zip(order, values, strict=True)]
+    except (ValueError, TypeError, binascii.Error):
+        raise InvalidInput(
+            f"cursor {cursor!r} is not one of ours", hint="Use a cursor as it was received, or leave it out."
+        ) from None
+    raise InvalidInput(
+        f"cursor {cursor!r} belongs to another ordering or another kind of thing",
+        hint="Keep `orderBy` the same from page to page, or leave the cursor out and begin again.",
+    )
+
+
+def beyond(
+    entity: Entity, source: FromClause, order: Sequence[Order], values: Sequence[Any], *, backward: bool
+) -> ColumnElement[bool]:
+    """The condition that a row comes after the place (before it, when reading backward)."""
+    test: ColumnElement[bool] = false()
+    for key, value in reversed(list(zip(order, values, strict=True))):
+        column = entity.expression(key.column, source)
+        nullable = entity.is_nullable(key.column) or key.column in entity.computed
+        if value is None:
+            here = column.is_(None)
+            test = or_(column.is_not(None), and_(here, test)) if backward else and_(here, test)
+            continue
+        further = column < value if key.descending != backward else column > value
+        test = or_(further, and_(column == value, test))
+        if nullable and not backward:
+            test = or_(test, column.is_(None))
+    return test
+
+
+def _signature(order: Sequence[Order]) -> str:
+    return ",".join(f"-{key.column}" if key.descending else key.column for key in order)
+
+
+def _restore(entity: Entity, name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    expected = entity.value_type(name)
+    if expected is datetime:
+        return datetime.fromisoformat(value)
+    if issubclass(expected, StrEnum):
+        return expected(value)
+    accepted = (int, float) if expected is float else (expected,)
+    if type(value) not in accepted or (type(value) is int and abs(value) >= 2**63):
+        raise TypeError(name)
+    return value

@@ -1,0 +1,105 @@
+"""What a caller wants to read, as data: columns, relations, conditions, ordering and a page.
+
+This is the seam between a query language and SQL: the API turns a query into a selection, this package turns a
+selection into statements. All names are those of `connector.storage.query.entities`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+Operator: TypeAlias = Literal[
+    "eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "contains", "starts_with", "ends_with", "is_null"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """A column against a value. Text operators ignore case; `ne` and `not_in` hold for a missing value."""
+
+    column: str
+    operator: Operator
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A related row exists and satisfies the condition. relation: one to at most one row."""
+
+    relation: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """All of the conditions hold; no conditions hold always."""
+
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one of the conditions holds; no conditions hold never."""
+
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The condition does not hold; unknown counts as not holding."""
+
+    condition: Condition
+
+
+Condition: TypeAlias = Compare | Related | AllOf | AnyOf | Not
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One key of an ordering. Missing values come last in both directions."""
+
+    column: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A relation to be loaded with its parents. key: where the result is put, so one relation can be asked twice.
+
+    page: which of a parent's rows, as a connection; None for all of them, as a list.
+    """
+
+    key: str
+    relation: str
+    selection: Selection
+    page: Page | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which columns and relations of an entity are wanted; its id always is."""
+
+    entity: str
+    columns: frozenset[str] = frozenset()
+    children: tuple[Child, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which rows of many, and how many of them.
+
+    size: rows at most. backward: the last rows before `before`, not the first after `after`. after, before:
+    cursors of rows of the same ordering. counts: the total number is wanted. rows: the rows are wanted.
+    include_retired: rows that their source has deleted, too.
+    """
+
+    size: int
+    where: Condition | None = None
+    order: tuple[Order, ...] = ()
+    after: str | None = None
+    before: str | None = None
+    backward: bool = False
+    counts: bool = False
+    rows: bool = True
+    include_retired: bool = False
