@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from sqlalchemy import BigInteger, ColumnElement, Table, bindparam, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert, Update
 
@@ -40,15 +41,21 @@ async def new_ids(tx: AsyncConnection, table: Table, count: int) -> Sequence[int
     return range(first, first + count)
 
 
-async def insert_rows(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all state the same columns."""
+async def insert_rows(
+    tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, skip_existing: bool = False
+) -> None:
+    """Insert rows that all state the same columns.
+
+    skip_existing: a row that a unique constraint refuses is left out instead of failing the statement.
+    """
     if not rows:
         return
     names = tuple(rows[0])
     if tx.dialect.name == "postgresql":
-        await tx.execute(_insert_arrays(table, names), _columns(rows, names))
+        await tx.execute(_insert_arrays(table, names, skip_existing), _columns(rows, names))
     else:
-        await tx.execute(insert(table), [dict(row) for row in rows])
+        statement = insert(table).prefix_with("OR IGNORE") if skip_existing else insert(table)
+        await tx.execute(statement, [dict(row) for row in rows])
 
 
 async def update_rows(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -69,9 +76,11 @@ def _columns(rows: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> dict[
 
 
 @lru_cache(maxsize=256)
-def _insert_arrays(table: Table, names: tuple[str, ...]) -> Insert:
+def _insert_arrays(table: Table, names: tuple[str, ...], skip_existing: bool) -> Insert:
     given = _given(table, names)
-    return insert(table).from_select(list(names), select(*(given.c[name] for name in names)), include_defaults=False)
+    rows = select(*(given.c[name] for name in names))
+    statement = pg_insert(table).from_select(list(names), rows, include_defaults=False)
+    return statement.on_conflict_do_nothing() if skip_existing else statement
 
 
 @lru_cache(maxsize=256)

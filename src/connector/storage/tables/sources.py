@@ -90,6 +90,7 @@ class Quarantine(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("source_id", "stream", "fingerprint", name="uq_quarantine_record"),
         Index("ix_quarantine_waits", "source_id", "waits_for"),
+        Index("ix_quarantine_ref", "source_id", "external_ref"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
@@ -109,7 +110,10 @@ class Quarantine(SQLModel, table=True):
 
 
 class Inbox(SQLModel, table=True):
-    """A verified webhook as it arrived; answered 2xx once it is here."""
+    """A verified webhook as it arrived, without the source's secrets; answered 2xx once it is here.
+
+    not_before: until when it is left alone, by backing off or because somebody works on it.
+    """
 
     __tablename__: ClassVar[str] = "inbox"
     __table_args__ = (
@@ -121,6 +125,7 @@ class Inbox(SQLModel, table=True):
     source_id: int = Field(foreign_key="source.id", sa_type=Id)
     fingerprint: str
     headers: dict[str, str] = Field(sa_type=Json)
+    query: dict[str, str] = Field(sa_type=Json)
     body: bytes = Field(sa_type=LargeBinary)
     received_at: datetime = Field(sa_type=UtcDateTime)
     processed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -179,6 +179,7 @@ def upgrade() -> None:
         sa.Column("source_id", Id, nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("headers", Json, nullable=False),
+        sa.Column("query", Json, nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("received_at", UtcDateTime(), nullable=False),
         sa.Column("processed_at", UtcDateTime(), nullable=True),
@@ -226,6 +227,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("source_id", "stream", "fingerprint", name="uq_quarantine_record"),
     )
     with op.batch_alter_table("quarantine", schema=None) as batch_op:
+        batch_op.create_index("ix_quarantine_ref", ["source_id", "external_ref"], unique=False)
         batch_op.create_index("ix_quarantine_waits", ["source_id", "waits_for"], unique=False)
 
     op.create_table(
@@ -689,6 +691,7 @@ def downgrade() -> None:
     op.drop_table("site")
     with op.batch_alter_table("quarantine", schema=None) as batch_op:
         batch_op.drop_index("ix_quarantine_waits")
+        batch_op.drop_index("ix_quarantine_ref")
 
     op.drop_table("quarantine")
     with op.batch_alter_table("kit", schema=None) as batch_op:

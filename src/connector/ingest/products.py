@@ -1,0 +1,209 @@
+"""Products and what can stand in for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from connector.ingest.arrivals import Arrival
+from connector.ingest.work import Work, stated
+from connector.model.kinds import ProductStatus, Tracking
+from connector.model.naming import fold, manufacturer_key, product_key
+from connector.model.records import CompatibilityRecord, ProductKey, ProductRecord
+from connector.model.refs import EntityKind, SourceRef
+from connector.storage.drafts import Draft, Values, find_rows, load_drafts
+from connector.storage.refs import RefKey
+from connector.storage.stock import counted_products
+
+PRODUCT_DEFAULTS: Values = {"tracking": Tracking.SERIALISED, "status": ProductStatus.ACTIVE}
+NamedKey = tuple[str, str]
+
+
+async def settle_products(work: Work, arrivals: Sequence[Arrival]) -> None:
+    """Find or make the product of each record: by reference, by folded name, by SKU."""
+    records = {a.key: a.record for a in arrivals if isinstance(a.record, ProductRecord)}
+    by_name = await _ids_by_name(work, [record.key for record in records.values()])
+    skus = {record.sku for record in records.values() if record.sku}
+    by_sku = {row["sku"]: row["id"] for row in await find_rows(work.tx, EntityKind.PRODUCT, "sku", skus, columns=())}
+    known = {a.known.entity_id for a in arrivals if a.known and a.known.entity_id is not None}
+    drafts = await load_drafts(work.tx, EntityKind.PRODUCT, known | set(by_name.values()) | set(by_sku.values()))
+    counted = await counted_products(work.tx, drafts.keys())
+    new: dict[str | NamedKey, Draft] = {}
+    changes: list[tuple[Arrival, Draft, Values]] = []
+    for arrival in arrivals:
+        record = records[arrival.key]
+        name = product_key(record.key)
+        entity_id = arrival.known.entity_id if arrival.known else None
+        named, stocked = by_name.get(name), by_sku.get(record.sku or "")
+        draft = drafts.get(entity_id or named or stocked or 0) or new.get(name) or new.get(record.sku or "")
+        if draft is None:
+            draft = Draft(EntityKind.PRODUCT, before=None, after=dict(PRODUCT_DEFAULTS))
+        taken = next((drafts[i] for i in (named, stocked) if i is not None and i != draft.id), None)
+        if taken is not None:
+            work.refuse(
+                arrival,
+                f"product {record.key.manufacturer} {record.key.model} (SKU {record.sku!r}) is known as two: "
+                f"{_name(draft)} and {_name(taken)}. Correct its name or its SKU in one of the sources.",
+                path="/key" if taken.id == named else "/sku",
+            )
+            continue
+        new[name] = draft
+        if record.sku:
+            new[record.sku] = draft
+        changes.append((arrival, draft, _product_values(record, draft, is_counted=draft.id in counted)))
+        work.land(arrival, draft)
+    await work.merge(changes)
+    await work.write(EntityKind.PRODUCT, [draft for _, draft, _ in changes])
+
+
+async def resolve_products(
+    work: Work, named: Iterable[SourceRef | ProductKey | None], *, make: bool
+) -> dict[RefKey | NamedKey, int]:
+    """The products behind references and names, asked for with `product_id`.
+
+    make: a name that is not in the catalogue yet is put there, as its source writes it; a reference never is.
+    """
+    refs = [item for item in named if isinstance(item, SourceRef)]
+    keys = {product_key(item): item for item in named if isinstance(item, ProductKey)}
+    found: dict[RefKey | NamedKey, int] = {key: found for key, found in (await work.resolve(refs)).items()}
+    found |= await _ids_by_name(work, keys.values())
+    if make:
+        missing = {
+            name: Draft(
+                EntityKind.PRODUCT,
+                before=None,
+                after={
+                    **PRODUCT_DEFAULTS,
+                    "manufacturer": key.manufacturer,
+                    "model": key.model,
+                    "manufacturer_key": name[0],
+                    "model_key": name[1],
+                    "part_number": key.part_number,
+                },
+            )
+            for name, key in keys.items()
+            if name not in found
+        }
+        await work.write(EntityKind.PRODUCT, missing.values())
+        found |= {name: draft.id for name, draft in missing.items()}
+    return found
+
+
+def product_id(found: dict[RefKey | NamedKey, int], named: SourceRef | ProductKey) -> int | None:
+    """The product that a record names, None when it is not known."""
+    if isinstance(named, SourceRef):
+        return found.get((named.kind, named.external_id))
+    return found.get(product_key(named))
+
+
+def waits_for_product(named: SourceRef | ProductKey) -> str:
+    """What to wait for when that product is not known."""
+    return str(named) if isinstance(named, SourceRef) else "product:" + "/".join(product_key(named))
+
+
+def product_name(named: SourceRef | ProductKey) -> str:
+    """How a message calls the product that a record names."""
+    return f"product {named.external_id!r}" if isinstance(named, SourceRef) else f"{named.manufacturer} {named.model}"
+
+
+async def settle_compatibilities(work: Work, arrivals: Sequence[Arrival]) -> None:
+    """Find or make each pair; both products must be known, a name is not put into the catalogue by this."""
+    records = {a.key: a.record for a in arrivals if isinstance(a.record, CompatibilityRecord)}
+    products = await resolve_products(
+        work, [side for record in records.values() for side in (record.product, record.substitute)], make=False
+    )
+    pairs: dict[RefKey, tuple[int, int]] = {}
+    for arrival in arrivals:
+        record = records[arrival.key]
+        sides = [("/product", record.product), ("/substitute", record.substitute)]
+        ids = [product_id(products, named) for _, named in sides]
+        unknown = next((side for side, found in zip(sides, ids, strict=True) if found is None), None)
+        if unknown is not None:
+            path, named = unknown
+            work.refuse_unknown(arrival, product_name(named), waits_for_product(named), path=path)
+        elif ids[0] == ids[1]:
+            work.refuse(
+                arrival,
+                f"{product_name(record.product)} is named as its own substitute. Name another product.",
+                path="/substitute",
+            )
+        else:
+            pairs[arrival.key] = (ids[0] or 0, ids[1] or 0)
+    known = {a.known.entity_id for a in arrivals if a.known and a.known.entity_id is not None}
+    rows = await find_rows(
+        work.tx,
+        EntityKind.COMPATIBILITY,
+        "product_id",
+        {pair[0] for pair in pairs.values()},
+        columns=("substitute_id",),
+    )
+    by_pair = {(row["product_id"], row["substitute_id"]): row["id"] for row in rows}
+    wanted = known | {by_pair[pair] for pair in pairs.values() if pair in by_pair}
+    drafts = await load_drafts(work.tx, EntityKind.COMPATIBILITY, wanted)
+    new: dict[tuple[int, int], Draft] = {}
+    changes: list[tuple[Arrival, Draft, Values]] = []
+    for arrival in arrivals:
+        pair = pairs.get(arrival.key)
+        if pair is None:
+            continue
+        record = records[arrival.key]
+        entity_id = by_pair.get(pair) or (arrival.known.entity_id if arrival.known else None)
+        draft = drafts.get(entity_id or 0) or new.get(pair) or Draft(EntityKind.COMPATIBILITY, before=None)
+        new[pair] = draft
+        values = {"product_id": pair[0], "substitute_id": pair[1], "preference": record.preference}
+        changes.append((arrival, draft, {**values, "condition": record.condition}))
+        work.land(arrival, draft)
+    await work.merge(changes)
+    await work.write(EntityKind.COMPATIBILITY, [draft for _, draft, _ in changes])
+
+
+async def _ids_by_name(work: Work, keys: Iterable[ProductKey]) -> dict[NamedKey, int]:
+    """Products of these folded names, and of these part numbers where exactly one product has it."""
+    named = {product_key(key): key for key in keys}
+    columns = ("manufacturer_key", "model_key")
+    rows = await find_rows(work.tx, EntityKind.PRODUCT, "model_key", {name[1] for name in named}, columns=columns)
+    found = {(row["manufacturer_key"], row["model_key"]): row["id"] for row in rows}
+    found = {name: entity_id for name, entity_id in found.items() if name in named}
+    parts = {key.part_number: name for name, key in named.items() if key.part_number and name not in found}
+    by_part: dict[NamedKey, list[int]] = {}
+    for row in await find_rows(work.tx, EntityKind.PRODUCT, "part_number", parts.keys(), columns=columns):
+        name = parts[row["part_number"]]
+        if row["manufacturer_key"] == name[0]:
+            by_part.setdefault(name, []).append(row["id"])
+    return found | {name: ids[0] for name, ids in by_part.items() if len(ids) == 1}
+
+
+def _product_values(record: ProductRecord, draft: Draft, *, is_counted: bool) -> dict[str, Any]:
+    """The columns of a record. A name that only differs in spelling stays as it is, and so does the tracking of a
+    product whose stock is counted already.
+    """
+    name = product_key(record.key)
+    values: dict[str, Any] = {"manufacturer_key": name[0], "model_key": name[1], "part_number": record.key.part_number}
+    shown = {"manufacturer": record.key.manufacturer, "model": record.key.model}
+    folded = {"manufacturer": manufacturer_key, "model": fold}
+    values |= {
+        column: text
+        for column, text in shown.items()
+        if column not in draft.after or folded[column](draft.after[column]) != folded[column](text)
+    }
+    kept = {"tracking": None if is_counted else record.tracking, "status": record.status}
+    return (
+        values
+        | stated(kept)
+        | {
+            "sku": record.sku,
+            "asset_class": record.asset_class,
+            "criticality": record.criticality,
+            "unit_cost_cents": record.unit_cost_cents,
+            "currency": record.currency,
+            "weight_g": record.weight_g,
+            "length_mm": record.length_mm,
+            "width_mm": record.width_mm,
+            "height_mm": record.height_mm,
+            "is_data_bearing": record.is_data_bearing,
+        }
+    )
+
+
+def _name(draft: Draft) -> str:
+    return f"{draft.after.get('manufacturer')} {draft.after.get('model')} (id {draft.id or 'new'})"

@@ -1,0 +1,69 @@
+"""What a complete look at a source has shown, in one bit per reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from connector.model.records import (
+    AssetRecord,
+    CompatibilityRecord,
+    HubRecord,
+    ProductRecord,
+    Record,
+    ShipmentRecord,
+    SiteRecord,
+    StockRecord,
+    TicketRecord,
+)
+from connector.model.refs import EntityKind
+
+KIND_OF: dict[type[Record], EntityKind] = {
+    SiteRecord: EntityKind.SITE,
+    HubRecord: EntityKind.HUB,
+    ProductRecord: EntityKind.PRODUCT,
+    AssetRecord: EntityKind.ASSET,
+    StockRecord: EntityKind.STOCK,
+    CompatibilityRecord: EntityKind.COMPATIBILITY,
+    TicketRecord: EntityKind.TICKET,
+    ShipmentRecord: EntityKind.SHIPMENT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RetireLimit:
+    """How much a source may lose at once before the hub stops and asks: more than both is too much."""
+
+    share: float = 0.2
+    count: int = 10
+
+    def forbids(self, leaving: int, of: int) -> bool:
+        """Whether so many out of all are too many."""
+        return leaving > self.count and leaving > self.share * of
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What was seen since the snapshot began.
+
+    kinds: what it shows. newest: row id of the newest reference when it began; one that came later, by a webhook,
+    is not missed by it.
+    """
+
+    kinds: set[EntityKind]
+    newest: int
+    limit: RetireLimit = RetireLimit()
+    _bits: bytearray = field(default_factory=bytearray, repr=False)
+
+    def see(self, ref_ids: Iterable[int]) -> None:
+        """These references are still there."""
+        for ref_id in ref_ids:
+            byte = ref_id >> 3
+            if byte >= len(self._bits):
+                self._bits.extend(bytes(max(4096, byte + 1 - len(self._bits))))
+            self._bits[byte] |= 1 << (ref_id & 7)
+
+    def has_seen(self, ref_id: int) -> bool:
+        """Whether the reference is still there."""
+        byte = ref_id >> 3
+        return byte < len(self._bits) and bool(self._bits[byte] >> (ref_id & 7) & 1)
