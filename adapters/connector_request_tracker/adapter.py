@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from connector.sdk import (
@@ -136,7 +136,7 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
         return await self._writer.find(op)
 
     async def _ticket_pages(self, position: Position) -> AsyncIterator[Batch]:
-        start = position
+        start, started = position, self.clock.now()
         while True:
             query = ticket_sql.changed_tickets(self.config.queues, position, OVERLAP)
             page = await self._client.tickets(query, fields=FIELDS, per_page=self.config.page_size)
@@ -148,20 +148,20 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
                 except InvalidRecord as error:
                     unread.append(rejected(item, error))
             reached = _last(page.items, "LastUpdated", "pull tickets")
-            if page.has_more and position.is_between and not position.precedes(reached):
+            if page.has_more and position.is_exact and not position.precedes(reached):
                 raise ConfigError(
                     "the pages of tickets do not advance: times are not understood as UTC",
                     operation="pull tickets",
                     hint=UTC_HINT,
                 )
             position = reached if page.items else position
-            end = Position(*_later(start, position)) if not page.has_more else position
+            end = position if page.has_more else start.end_of_pull(position, started, OVERLAP)
             yield Batch(records=tuple(records), rejected=tuple(unread), resume=write_cursor(end))
             if not page.has_more:
                 return
 
     async def _removal_pages(self, position: Position) -> AsyncIterator[Batch]:
-        latest = position.at
+        start, started, latest = position, self.clock.now(), position.at
         while True:
             query = ticket_sql.removals(position, OVERLAP)
             page = await self._client.transactions(query, per_page=self.config.page_size)
@@ -178,8 +178,8 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
             if page.items:
                 reached = _last(page.items, "Created", "pull deletions")
                 latest = max(latest, reached.at) if latest and reached.at else reached.at
-                position = Position(latest, reached.id, is_between=True)
-            end = position if page.has_more else Position(latest, position.id)
+                position = Position(latest, reached.id, is_exact=True)
+            end = position if page.has_more else start.end_of_pull(position, started, OVERLAP)
             yield Batch(records=gone, rejected=tuple(unread), resume=write_cursor(end))
             if not page.has_more:
                 return
@@ -233,7 +233,7 @@ def _last(items: tuple[Any, ...], column: str, operation: str) -> Position:
     """The position of the last row that has one."""
     for item in reversed(items):
         try:
-            return Position(read_time(item[column]), int(item["id"]), is_between=True)
+            return Position(read_time(item[column]), int(item["id"]), is_exact=True)
         except (KeyError, TypeError, ValueError):
             continue
     if not items:
@@ -243,9 +243,3 @@ def _last(items: tuple[Any, ...], column: str, operation: str) -> Position:
         operation=operation,
         hint="Check that the server is Request Tracker 5.",
     )
-
-
-def _later(one: Position, other: Position) -> tuple[datetime | None, int]:
-    """The later of two positions, as a pull ends: the list may end before where it began when nothing is new."""
-    latest = other if one.at is None or (other.at is not None and one.precedes(other)) else one
-    return latest.at, latest.id

@@ -2,35 +2,51 @@
 
 Request Tracker's times have whole seconds, so many rows share one: a position is a time and an id. In the middle
 of a pull the next page begins exactly behind it; a new pull goes back by the stream's overlap, since a row is
-stamped before it is committed and may appear behind one that was read already.
+stamped before it is committed and may appear behind one that was read already. Once a pull went back and began
+a whole overlap after the position was first reached, all in front of it has been read, and the pulls after it go
+back no more: a source in which nothing happens costs no rows. Only durations of our own clock are used for that.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from connector.sdk import ConfigError, Cursor
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last row that was read. at: its time, None before the first. is_between: a pull is under way."""
+    """The last row that was read. at: its time, None before the first.
+
+    is_exact: reading goes on directly behind it. reached: our time when it was first the last of all.
+    """
 
     at: datetime | None = None
     id: int = 0
-    is_between: bool = False
+    is_exact: bool = False
+    reached: datetime | None = None
 
     def precedes(self, other: Position) -> bool:
         """Whether the other comes later in a list sorted by time, then id."""
         return self.at is None or other.at is None or (self.at, self.id) < (other.at, other.id)
 
+    def end_of_pull(self, last: Position, started: datetime, overlap: timedelta) -> Position:
+        """Where a pull that began here at `started` leaves off, having seen `last`."""
+        if last.at is None or (self.at is not None and not self.precedes(last)):
+            waited = self.reached is not None and started - self.reached >= overlap
+            return Position(self.at, self.id, is_exact=self.at is not None and (waited or self.is_exact),
+                            reached=self.reached or started)  # fmt: skip
+        return Position(last.at, last.id, reached=started)
+
 
 def write_cursor(position: Position) -> Cursor:
     """The position as the hub keeps it."""
-    at = write_time(position.at) if position.at else None
-    return json.dumps({"at": at, "id": position.id, "between": position.is_between}, separators=(",", ":"))
+    kept: dict[str, object] = {"at": _text(position.at), "id": position.id, "exact": position.is_exact}
+    if position.reached:
+        kept["reached"] = _text(position.reached)
+    return json.dumps(kept, separators=(",", ":"))
 
 
 def read_cursor(cursor: Cursor | None) -> Position:
@@ -39,9 +55,9 @@ def read_cursor(cursor: Cursor | None) -> Position:
         return Position()
     try:
         saved = json.loads(cursor)
-        at = read_time(saved["at"]) if saved["at"] else None
-        return Position(at=at, id=int(saved["id"]), is_between=bool(saved["between"]))
-    except (ValueError, TypeError, KeyError) as error:
+        at, reached = (read_time(text) if (text := saved.get(name)) else None for name in ("at", "reached"))
+        return Position(at=at, id=int(saved["id"]), is_exact=bool(saved["exact"]), reached=reached)
+    except (AttributeError, ValueError, TypeError, KeyError) as error:
         raise ConfigError(
             f"cursor {cursor[:80]!r} is not one of the Request Tracker adapter",
             operation="read cursor",
@@ -60,3 +76,7 @@ def read_time(text: str) -> datetime:
     if at.tzinfo is None:
         raise ValueError(f"time {text!r} has no zone")
     return at.astimezone(UTC)
+
+
+def _text(at: datetime | None) -> str | None:
+    return write_time(at) if at else None

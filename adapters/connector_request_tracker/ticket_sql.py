@@ -42,7 +42,7 @@ def changed_tickets(queues: Sequence[str], position: Position, overlap: timedelt
     where = in_queues(queues)
     if position.at is None:
         return where
-    if not position.is_between:
+    if not position.is_exact:
         return f"{where} AND LastUpdated >= {moment(position.at - overlap)}"
     at = moment(position.at)
     return f"{where} AND (LastUpdated > {at} OR (LastUpdated >= {at} AND id > {position.id}))"
@@ -51,10 +51,10 @@ def changed_tickets(queues: Sequence[str], position: Position, overlap: timedelt
 def removals(position: Position, overlap: timedelta) -> str:
     """Transactions behind the position, in the order of their id, after which a ticket may be gone."""
     where = f"ObjectType = 'RT::Ticket' AND {GONE}"
-    if position.is_between:
-        return f"{where} AND id > {position.id}"
     if position.at is None:
         return where
+    if position.is_exact:
+        return f"{where} AND id > {position.id}"
     return f"{where} AND Created >= {moment(position.at - overlap)}"
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -104,8 +104,8 @@ INSTANTS = st.integers(0, 4_102_444_800).map(lambda seconds: datetime.fromtimest
 
 
 @given(INSTANTS, st.integers(0, 2**63), st.booleans())
-def test_a_cursor_is_read_as_it_was_written(at: datetime, number: int, is_between: bool) -> None:
-    position = Position(at, number, is_between)
+def test_a_cursor_is_read_as_it_was_written(at: datetime, number: int, is_exact: bool) -> None:
+    position = Position(at, number, is_exact, reached=at)
 
     assert read_cursor(write_cursor(position)) == position
     assert len(write_cursor(position)) < 4096
@@ -116,9 +116,23 @@ def test_queue_names_cannot_leave_their_quotes() -> None:
 
 
 def test_the_query_never_compares_times_with_equals() -> None:
-    position = Position(datetime(2026, 11, 25, 8, 30, tzinfo=UTC), 7, is_between=True)
+    position = Position(datetime(2026, 11, 25, 8, 30, tzinfo=UTC), 7, is_exact=True)
 
     assert changed_tickets(["A", "B"], position, datetime.resolution) == (
         "(Queue = 'A' OR Queue = 'B') AND (LastUpdated > '2026-11-25 08:30:00'"
         " OR (LastUpdated >= '2026-11-25 08:30:00' AND id > 7))"
     )
+
+
+def test_a_pull_goes_back_until_it_began_a_whole_overlap_after_the_last_row_was_seen() -> None:
+    overlap, first = timedelta(minutes=5), datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+    last = Position(datetime(2026, 11, 25, 8, 59, tzinfo=UTC), 7, is_exact=True)
+
+    seen = Position().end_of_pull(last, first, overlap)
+    soon = seen.end_of_pull(last, first + timedelta(minutes=4), overlap)
+    later = soon.end_of_pull(last, first + timedelta(minutes=5), overlap)
+    idle = later.end_of_pull(later, first + timedelta(hours=1), overlap)
+    busy = idle.end_of_pull(Position(last.at, 8, is_exact=True), first + timedelta(hours=2), overlap)
+
+    assert [seen.is_exact, soon.is_exact, later.is_exact, idle.is_exact] == [False, False, True, True]
+    assert busy == Position(last.at, 8, is_exact=False, reached=first + timedelta(hours=2))

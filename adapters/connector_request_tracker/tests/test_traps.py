@@ -41,6 +41,16 @@ class Clock:
         return NOON
 
 
+class MovingClock:
+    """Goes when a test moves it."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def now(self) -> datetime:
+        return self.at
+
+
 @pytest.fixture
 def sandbox() -> RequestTrackerSandbox:
     return RequestTrackerSandbox(Clock())
@@ -322,3 +332,21 @@ async def test_the_scrip_posts_each_change_signed_and_does_not_mind_a_deaf_hub(t
     assert answer.json() == {"id": "1", "type": "ticket", "_url": "http://rt.test/REST/2.0/ticket/1"}
     assert again.desk.tickets == sandbox.desk.tickets
     assert json.loads(path.read_text())["attachments"][0]["content"] == "x"
+
+
+async def test_a_source_in_which_nothing_happens_is_not_read_again_and_again(sandbox: RequestTrackerSandbox) -> None:
+    sandbox.seed("tickets", 12, at=NOON, step=timedelta(0))
+    clock = MovingClock()
+    async with connected(sandbox) as http:
+        adapter = RequestTracker(config_of(sandbox), http, clock)
+        counts = []
+        resume = None
+        for _ in range(4):
+            records, resume = await pull(adapter, TICKETS, resume)
+            counts.append(len(records))
+            clock.at += timedelta(minutes=5)
+        late = sandbox.open_ticket(clock.at)
+        records, _ = await pull(adapter, TICKETS, resume)
+
+    assert counts == [12, 12, 0, 0]
+    assert numbers(records) == [late.id]
