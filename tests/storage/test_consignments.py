@@ -17,6 +17,7 @@ from tests.factories import (
 
 from connector.model.errors import IllegalTransition, NotKnown
 from connector.model.lifecycle import ReservationState, ShipmentStatus
+from connector.rules.document import Mode
 from connector.storage import tables
 from connector.storage.consignments import KitLine, consignment
 from connector.storage.engine import reading, transaction
@@ -68,7 +69,7 @@ async def test_a_consignment_says_what_goes_from_where_to_whom(engine: AsyncEngi
     assert (found.goods.label, found.goods.serial, found.goods.asset_tag) == ("Acme SW-48", "SPARE1", "T1")
     assert found.kit == (KitLine("Acme Bracket", "BR-1", 2),)
     assert found.kit_instructions == "Swap."
-    assert found.chosen == {}
+    assert (found.mode, found.departs_at, found.due_at) == (Mode.COURIER, None, None)
 
 
 async def test_an_unknown_reservation_has_no_consignment(engine: AsyncEngine):

@@ -37,6 +37,8 @@ VERSION: Final = "1"
 step is caught by the receipts, which belong to the effect and not to the workflow's history."""
 SCHEMA: Final = "workflow"
 POLL_SECONDS: Final = 0.05
+RETRIES: Final = {"retries_allowed": True, "interval_seconds": 0.5, "max_attempts": 12}
+"""For what a step does not handle itself, such as the hub's own database being away: half an hour of patience."""
 WAKE: Final = "wake"
 SCHEDULED: Final = "scheduled"
 KEPT: Final = timedelta(days=2)
@@ -51,7 +53,10 @@ class Run(Protocol):
     """What a workflow does its work through."""
 
     async def step(self, name: str, work: Step) -> StepResult:
-        """Do the work, or answer with its remembered result when it was done before. Results are plain JSON."""
+        """Do the work, or answer with its remembered result when it was done before. Results are plain JSON.
+
+        Work that raises is tried again for a while, then the workflow fails.
+        """
 
     async def pause(self, duration: timedelta) -> None:
         """Wait, over restarts as well, until the time is over or somebody wakes the workflow."""
@@ -240,7 +245,7 @@ class _DbosRun:
         self._dbos = durable._launched()
 
     async def step(self, name: str, work: Step) -> StepResult:
-        result: StepResult = await self._dbos.DBOS.run_step_async({"name": name}, work)
+        result: StepResult = await self._dbos.DBOS.run_step_async({"name": name, **RETRIES}, work)
         return result
 
     async def pause(self, duration: timedelta) -> None:

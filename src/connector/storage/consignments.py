@@ -12,6 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.errors import NotKnown
 from connector.model.lifecycle import ReservationState, TicketState
 from connector.model.records import Address
+from connector.model.refs import EntityKind
+from connector.rules.document import Mode
+from connector.storage.reserve import lock_ticket
+from connector.storage.rows import locked_row
 from connector.storage.tables import (
     asset,
     decision,
@@ -35,7 +39,6 @@ class TicketSide:
     external_id: str
     state: TicketState
     source: str
-    sla_due_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Place:
     name: str
     code: str | None
     country: str | None
+    time_zone: str | None
     address: Address
 
     @property
@@ -91,7 +95,8 @@ class KitLine:
 class Consignment:
     """Everything that fulfilling a reservation needs to know.
 
-    chosen: the candidate that the decision chose, as its explanation has it; empty when a person reserved.
+    mode: how it travels; a courier, unless the decision chose otherwise. departs_at: when it must leave the hub to
+    arrive as estimated. due_at: until when an arrival is in time. None when the decision does not say.
     """
 
     reservation_id: int
@@ -103,7 +108,9 @@ class Consignment:
     goods: Goods
     kit: tuple[KitLine, ...]
     kit_instructions: str | None
-    chosen: dict[str, Any]
+    mode: Mode
+    departs_at: datetime | None
+    due_at: datetime | None
 
 
 async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
@@ -139,7 +146,8 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
     if row is None:
         raise NotKnown(f"there is no reservation with id {reservation_id}")
     lines, instructions = await _kit(tx, row["product_id"])
-    chosen = (row["explanation"] or {}).get("chosen")
+    explanation = row["explanation"] or {}
+    chosen, sla = explanation.get("chosen") or {}, explanation.get("sla") or {}
     return Consignment(
         reservation_id=reservation_id,
         state=row["state"],
@@ -150,7 +158,6 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
             external_id=row["external_id"],
             state=row["ticket_state"],
             source=row["source_name"],
-            sla_due_at=row["sla_due_at"],
         ),
         hub=_place(row, "hub"),
         site=_place(row, "site") if row["site_id"] is not None else None,
@@ -164,8 +171,19 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         ),
         kit=lines,
         kit_instructions=instructions,
-        chosen=chosen if isinstance(chosen, dict) else {},
+        mode=Mode(chosen.get("mode", Mode.COURIER)),
+        departs_at=_instant(chosen.get("departs_at")),
+        due_at=_instant(sla.get("due_at")) or row["sla_due_at"],
     )
+
+
+async def lock_reservation(tx: AsyncConnection, reservation_id: int) -> ReservationState:
+    """The reservation's state, nobody else changing it until the transaction ends. Raises NotKnown."""
+    statement = select(reservation.c.ticket_id).where(reservation.c.id == reservation_id)
+    ticket_id = (await tx.execute(statement)).scalar_one_or_none()
+    if ticket_id is not None:
+        await lock_ticket(tx, ticket_id)
+    return ReservationState((await locked_row(tx, reservation, EntityKind.RESERVATION, reservation_id))["state"])
 
 
 async def _kit(tx: AsyncConnection, product_id: int) -> tuple[tuple[KitLine, ...], str | None]:
@@ -194,6 +212,10 @@ async def _kit(tx: AsyncConnection, product_id: int) -> tuple[tuple[KitLine, ...
     return lines, rows[0].instructions if rows else None
 
 
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
 def _place(row: Any, prefix: str) -> Place:
     country = row[f"{prefix}_country"]
     known = {name: value for name, value in (row[f"{prefix}_address"] or {}).items() if name in Address.model_fields}
@@ -202,9 +224,10 @@ def _place(row: Any, prefix: str) -> Place:
         name=row[f"{prefix}_name"],
         code=row[f"{prefix}_code"],
         country=country,
+        time_zone=row[f"{prefix}_time_zone"],
         address=Address.model_validate({"country": country, **{k: v for k, v in known.items() if v is not None}}),
     )
 
 
-_PLACE = ("id", "name", "code", "country", "address")
+_PLACE = ("id", "name", "code", "country", "time_zone", "address")
 _PRODUCT = ("manufacturer", "model", "part_number", "weight_g", "length_mm", "width_mm", "height_mm")

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +27,11 @@ async def record_receipt(tx: AsyncConnection, key: str, result: Mapping[str, Any
     statement = make(step_receipt).values(key=key, result=dict(result), recorded_at=at)
     statement = statement.on_conflict_do_nothing(index_elements=[step_receipt.c.key])
     return (await tx.execute(statement.returning(step_receipt.c.key))).one_or_none() is not None
+
+
+async def settle_receipt(tx: AsyncConnection, key: str, result: Mapping[str, Any]) -> None:
+    """Give a receipt that this transaction recorded first, to keep others out, its result."""
+    await tx.execute(update(step_receipt).where(step_receipt.c.key == key).values(result=dict(result)))
 
 
 async def find_receipt(tx: AsyncConnection, key: str) -> dict[str, Any] | None:

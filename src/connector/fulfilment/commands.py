@@ -1,0 +1,313 @@
+"""What a dispatcher or technician does. Each command is one transaction and may be repeated under its key.
+
+key: chosen by the caller; the same key again is answered with the first result and changes nothing. Refusals are
+errors of `connector.model.errors`. The undoing that a release or cancellation sets off goes on by itself; the
+result says how far it came within the time that the caller is willing to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from connector.fulfilment.durable import Durable
+from connector.fulfilment.handover import arrive_at_site, leave_hub
+from connector.fulfilment.keys import undo_id
+from connector.fulfilment.react import Reactor
+from connector.fulfilment.reviews import ABOUT_FULFILMENT, ABOUT_THE_DECISION, close_reviews
+from connector.fulfilment.stopping import order_stop
+from connector.fulfilment.work import Work
+from connector.fulfilment.workflows import Workflows
+from connector.model.errors import IllegalTransition, InvalidInput
+from connector.model.kinds import Lane, TaskKind
+from connector.model.lifecycle import RESERVATION_LIVE, ReservationState, ShipmentStatus, TaskState
+from connector.rules.policy import Policy
+from connector.storage.consignments import lock_reservation
+from connector.storage.engine import Transaction, reading, transaction
+from connector.storage.facts import sourcing_facts
+from connector.storage.receipts import find_receipt, record_receipt, settle_receipt
+from connector.storage.reserve import Claim, Reserved, reserve
+from connector.storage.shipments import shipment_row
+from connector.storage.sourcing import decide_and_reserve
+from connector.storage.standing import ticket_standing
+from connector.storage.tasks import task_row
+
+PATIENCE: Final = timedelta(seconds=5)
+"""How long a release waits for its undoing before it answers."""
+HOLD: Final = timedelta(minutes=15)
+"""How long a unit that a dispatcher chose is held until the workflow commits it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveResult:
+    """outcome: `reserve`, `not_needed` or `review`, with its reason; reservation_ids: empty unless it is `reserve`.
+
+    is_new: False when the ticket had its reservation already.
+    """
+
+    ticket_id: int
+    outcome: str
+    reason: str
+    reservation_ids: tuple[int, ...]
+    decision_id: int | None
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawResult:
+    """reservation_ids: those that are being undone. is_finished: False while the undoing still goes on."""
+
+    reservation_ids: tuple[int, ...]
+    is_finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PickupResult:
+    """What left the hub. shipment_id: None when nothing was to be sent."""
+
+    task_id: int
+    reservation_id: int
+    shipment_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveResult:
+    """What arrived. asset_id: the device that is deployed now; None for counted products."""
+
+    shipment_id: int
+    reservation_id: int | None
+    asset_id: int | None
+
+
+class Commands:
+    """The commands, on the hub's database and workflows."""
+
+    def __init__(self, work: Work, durable: Durable, workflows: Workflows, reactor: Reactor, policy: Policy) -> None:
+        self._work = work
+        self._durable = durable
+        self._workflows = workflows
+        self._reactor = reactor
+        self._policy = policy
+
+    async def reserve_for_ticket(
+        self,
+        ticket_id: int,
+        *,
+        key: str,
+        actor: str,
+        hub_id: int | None = None,
+        product_id: int | None = None,
+        lane: Lane = Lane.NORMAL,
+    ) -> ReserveResult:
+        """Reserve for a ticket what the rules choose, or a unit of the given hub whatever they would choose.
+
+        product_id: another product than the one needed; only with a hub.
+        Raises NotKnown, InvalidInput, OutOfStock, IllegalTransition when the ticket is not open.
+        """
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            standing = await ticket_standing(tx, ticket_id)
+            if not standing.wants_hardware:
+                raise IllegalTransition(
+                    f"ticket {standing.number!r} is {standing.state.value}: nothing is reserved for it",
+                    hint="Open the ticket again at its source first.",
+                )
+            if hub_id is None:
+                result = await self._as_decided(tx, ticket_id, actor=actor, at=at, product_id=product_id)
+            else:
+                reserved = await self._as_chosen(
+                    tx, ticket_id, hub_id, product_id=product_id, lane=lane, actor=actor, at=at
+                )
+                result = _reserved(reserved, "chosen by a dispatcher", None)
+            if result["reservation_ids"]:
+                prefixes = (*ABOUT_THE_DECISION, *ABOUT_FULFILMENT)
+                cause = "a unit was reserved"
+                await close_reviews(
+                    tx, ticket_id=ticket_id, target=TaskState.DONE, cause=cause, at=at, prefixes=prefixes, actor=actor
+                )
+            return {"ticket_id": ticket_id, **result}
+
+        result = await self._keyed("reserve", key, do)
+        self._reactor.wake()
+        return ReserveResult(**{**result, "reservation_ids": tuple(result["reservation_ids"])})
+
+    async def release(
+        self, reservation_id: int, *, reason: str, key: str, actor: str, patience: timedelta = PATIENCE
+    ) -> WithdrawResult:
+        """Give a reservation back and undo what was done for it, as long as its unit is still in the hub.
+
+        Raises NotKnown, and IllegalTransition when the unit has left or the reservation has ended.
+        """
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            state = await lock_reservation(tx, reservation_id)
+            if state not in RESERVATION_LIVE:
+                raise _not_live(reservation_id, state)
+            await order_stop(tx, reservation_id, reason=_given(reason), actor=actor, at=at)
+            return {"reservation_ids": [reservation_id]}
+
+        return await self._withdraw("release", key, do, patience)
+
+    async def cancel(
+        self, ticket_id: int, *, reason: str, key: str, actor: str, patience: timedelta = PATIENCE
+    ) -> WithdrawResult:
+        """Undo everything that was done for a ticket; what is under way is brought back.
+
+        A ticket without anything to undo is fine. Raises NotKnown.
+        """
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            standing = await ticket_standing(tx, ticket_id)
+            ids = [item.reservation_id for item in standing.holdings if item.is_live or item.is_under_way]
+            for reservation_id in ids:
+                await lock_reservation(tx, reservation_id)
+                await order_stop(tx, reservation_id, reason=_given(reason), actor=actor, at=at)
+            return {"reservation_ids": ids}
+
+        return await self._withdraw("cancel", key, do, patience)
+
+    async def confirm_pickup(self, task_id: int, *, key: str, actor: str) -> PickupResult:
+        """The unit of a pickup task was picked and has left the hub.
+
+        Raises NotKnown, InvalidInput for another kind of task, IllegalTransition when the task was cancelled or
+        its reservation is being withdrawn.
+        """
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            task = await task_row(tx, task_id)
+            if task.kind is not TaskKind.PICKUP or task.reservation_id is None:
+                raise InvalidInput(f"task {task_id} ({task.title!r}) is a {task.kind.value} task, nothing to pick up")
+            if task.state is TaskState.CANCELLED:
+                raise IllegalTransition(
+                    f"task {task.title!r} was cancelled, so its unit must not leave the hub",
+                    hint="Put the unit back on its shelf.",
+                )
+            shipment = await leave_hub(tx, task.reservation_id, actor=actor, cause=f"task {task_id}", at=at)
+            return {
+                "task_id": task_id,
+                "reservation_id": task.reservation_id,
+                "shipment_id": shipment.id if shipment else None,
+            }
+
+        return PickupResult(**await self._keyed("confirm-pickup", key, do))
+
+    async def receive(self, shipment_id: int, *, key: str, actor: str) -> ReceiveResult:
+        """A parcel was taken in at its site: it is delivered, and its asset is deployed there.
+
+        Raises NotKnown, and IllegalTransition for a parcel that was cancelled or returned.
+        """
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            shipment = await shipment_row(tx, shipment_id)
+            if shipment.status in (ShipmentStatus.CANCELLED, ShipmentStatus.RETURNED):
+                raise IllegalTransition(f"{shipment.name} was {shipment.status.value}: it cannot be received")
+            asset_id = await arrive_at_site(tx, shipment, actor=actor, cause=shipment.name, at=at)
+            return {"shipment_id": shipment_id, "reservation_id": shipment.reservation_id, "asset_id": asset_id}
+
+        result = ReceiveResult(**await self._keyed("receive", key, do))
+        self._reactor.wake()
+        return result
+
+    async def _as_decided(
+        self, tx: Transaction, ticket_id: int, *, actor: str, at: datetime, product_id: int | None
+    ) -> dict[str, Any]:
+        if product_id is not None:
+            raise InvalidInput(
+                "a product can be chosen only together with a hub",
+                hint="Give the hub as well, or leave the choice of both to the rules.",
+            )
+        sourced = await decide_and_reserve(tx, ticket_id, self._policy, now=at, actor=actor)
+        if sourced.reserved is not None:
+            text = sourced.decision.text if sourced.decision else "reserved before"
+            return _reserved(sourced.reserved, text, sourced.decision_id)
+        decision = sourced.decision
+        return {
+            "outcome": decision.outcome.value if decision else "not_needed",
+            "reason": decision.text if decision else "",
+            "reservation_ids": [],
+            "decision_id": sourced.decision_id,
+            "is_new": False,
+        }
+
+    async def _as_chosen(
+        self,
+        tx: Transaction,
+        ticket_id: int,
+        hub_id: int,
+        *,
+        product_id: int | None,
+        lane: Lane,
+        actor: str,
+        at: datetime,
+    ) -> Reserved:
+        needed = (await sourcing_facts(tx, ticket_id)).product
+        chosen = product_id if product_id is not None else (needed.id if needed else None)
+        if chosen is None:
+            raise InvalidInput(
+                f"nobody knows which product ticket {ticket_id} needs",
+                hint="Name the product, or set the ticket's device at its source.",
+            )
+        claim = Claim(
+            ticket_id=ticket_id,
+            hub_id=hub_id,
+            product_id=chosen,
+            requested_product_id=needed.id if needed else chosen,
+            lane=lane,
+            expires_at=at + HOLD,
+        )
+        return await reserve(tx, claim, actor=actor, at=at, cause="dispatcher")
+
+    async def _withdraw(
+        self, name: str, key: str, do: Callable[[Transaction, datetime], Awaitable[dict[str, Any]]], patience: timedelta
+    ) -> WithdrawResult:
+        ids = tuple((await self._keyed(name, key, do))["reservation_ids"])
+        for reservation_id in ids:
+            await self._workflows.start_undo(reservation_id)
+        ends = [await self._durable.wait(undo_id(reservation_id), within=patience) for reservation_id in ids]
+        return WithdrawResult(reservation_ids=ids, is_finished=all(ends))
+
+    async def _keyed(
+        self, name: str, key: str, do: Callable[[Transaction, datetime], Awaitable[dict[str, Any]]]
+    ) -> dict[str, Any]:
+        """Do it once per key; the result of the first time is the answer to all."""
+        if not key.strip():
+            raise InvalidInput(f"command {name!r} needs an idempotency key", hint="Send a new random text with each.")
+        full = f"command:{name}:{key}"
+        at = self._work.clock.now()
+        async with reading(self._work.database) as tx:
+            known = await find_receipt(tx, full)
+        if known is not None:
+            return known
+        async with transaction(self._work.database) as tx:
+            if not await record_receipt(tx, full, {}, at=at):
+                return await find_receipt(tx, full) or {}
+            result = await do(tx, at)
+            await settle_receipt(tx, full, result)
+        return result
+
+
+def _reserved(reserved: Reserved, reason: str, decision_id: int | None) -> dict[str, Any]:
+    return {
+        "outcome": "reserve",
+        "reason": reason,
+        "reservation_ids": [item.id for item in reserved.reservations],
+        "decision_id": decision_id,
+        "is_new": reserved.is_new,
+    }
+
+
+def _given(reason: str) -> str:
+    if not reason.strip():
+        raise InvalidInput("a reason is needed: it is told to the ticket and kept", hint="Write why.")
+    return reason.strip()
+
+
+def _not_live(reservation_id: int, state: ReservationState) -> IllegalTransition:
+    if state is ReservationState.FULFILLED:
+        return IllegalTransition(
+            f"reservation {reservation_id} cannot be released: its unit has left the hub",
+            hint="Cancel the ticket's fulfilment to have it brought back.",
+        )
+    return IllegalTransition(f"reservation {reservation_id} cannot be released: it is {state.value} already")

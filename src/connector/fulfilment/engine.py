@@ -1,0 +1,86 @@
+"""Fulfilment as a whole: workflows, the reactor that starts them, and the commands, built and run together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from connector.fulfilment.commands import Commands
+from connector.fulfilment.durable import Durable, Tick
+from connector.fulfilment.options import FulfilmentOptions
+from connector.fulfilment.react import Reactor
+from connector.fulfilment.reviews import require_review
+from connector.fulfilment.work import Work
+from connector.fulfilment.workflows import Workflows
+from connector.rules.policy import Policy
+from connector.sdk import Clock, Connection
+from connector.storage.engine import Database, transaction
+from connector.storage.reserve import expire_due
+from connector.storage.standing import ticket_standing
+
+EXPIRY_CRON: Final = "* * * * *"
+
+
+class FulfilmentEngine:
+    """Builds the parts of fulfilment on one database; `launch` begins, `close` ends, what is unfinished resumes.
+
+    database_url: as in the settings; the workflow tables are kept beside it. executor: name of this process among
+    those that share the database, the same after a restart.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        database_url: str,
+        connections: Mapping[str, Connection],
+        *,
+        clock: Clock,
+        policy: Policy,
+        options: FulfilmentOptions,
+        executor: str = "hub",
+    ) -> None:
+        self._work = Work(database, connections, clock, options)
+        self._durable = Durable(database_url, executor=executor)
+        self._workflows = Workflows(self._durable, self._work)
+        self.reactor = Reactor(self._work, self._workflows, policy)
+        self.commands = Commands(self._work, self._durable, self._workflows, self.reactor, policy)
+        self._following: asyncio.Task[None] | None = None
+        self.schedule("expire-reservations", EXPIRY_CRON, self.expire)
+
+    def schedule(self, name: str, cron: str, tick: Tick) -> None:
+        """Call `tick` at the times of a cron expression (UTC), once over all processes; before the launch."""
+        self._durable.schedule(name, cron, tick)
+
+    async def launch(self) -> None:
+        """Resume what a previous process left, begin the schedules, and follow the change log."""
+        await self._durable.launch()
+        self._following = asyncio.create_task(self.reactor.run(), name="reactor")
+
+    async def close(self) -> None:
+        """Stop; what is unfinished goes on at the next launch. Raises what ended the reactor, should it have died."""
+        following, self._following = self._following, None
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        await self._durable.close()
+        if following is not None and not following.cancelled():
+            following.result()
+
+    async def expire(self) -> int:
+        """Give back what is held past its time, and ask a person about its ticket; returns how many that were."""
+        now = self._work.clock.now()
+        async with transaction(self._work.database) as tx:
+            expired = await expire_due(tx, at=now)
+            for item in expired:
+                standing = await ticket_standing(tx, item.ticket_id)
+                if standing.wants_hardware:
+                    await require_review(
+                        tx,
+                        ticket_id=item.ticket_id,
+                        number=standing.number,
+                        code="reservation_expired",
+                        reason=f"Reservation {item.id} was not committed in time and its unit is free again.",
+                        at=now,
+                    )
+        return len(expired)

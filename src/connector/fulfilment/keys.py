@@ -1,0 +1,70 @@
+"""Names of workflows, steps and effects: the same after every restart, so that an effect happens once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from connector.model.refs import IdempotencyKey
+
+FULFIL: Final = "fulfil"
+UNDO: Final = "undo"
+DELIVERED: Final = "delivered"
+
+ACTOR: Final = "fulfilment"
+"""Who is named in the change log."""
+
+
+class Step(StrEnum):
+    """Steps of a fulfilment, in their order; then what undoes them, in its order."""
+
+    COMMIT = "commit"
+    OFFER = "offer"
+    LABEL = "label"
+    TRACK = "track"
+    TASK = "task"
+    NOTE = "note"
+    FIELDS = "fields"
+    STATE = "state"
+
+    UNDO_TASK = "undo-task"
+    UNDO_LABEL = "undo-label"
+    UNDO_STOCK = "undo-stock"
+    UNDO_NOTE = "undo-note"
+
+
+FORWARD: Final = (Step.COMMIT, Step.OFFER, Step.LABEL, Step.TRACK, Step.TASK, Step.NOTE, Step.FIELDS, Step.STATE)
+BACKWARD: Final = (Step.UNDO_TASK, Step.UNDO_LABEL, Step.UNDO_STOCK, Step.UNDO_NOTE)
+
+COSMETIC: Final = frozenset({Step.TRACK, Step.FIELDS, Step.STATE})
+"""Steps whose failure is shown to a person but does not call back what was done: the unit is on its way."""
+
+
+def fulfil_id(reservation_id: int) -> str:
+    """The workflow that fulfils a reservation."""
+    return f"{FULFIL}-{reservation_id}"
+
+
+def undo_id(reservation_id: int) -> str:
+    """The workflow that undoes what was done for a reservation."""
+    return f"{UNDO}-{reservation_id}"
+
+
+def delivered_id(shipment_id: int) -> str:
+    """The workflow that tells the ticket of a delivery."""
+    return f"{DELIVERED}-{shipment_id}"
+
+
+def step_key(reservation_id: int, step: Step) -> IdempotencyKey:
+    """The key of a step's effect, and of its receipt."""
+    return f"{fulfil_id(reservation_id)}:{step.value}"
+
+
+def stop_key(reservation_id: int) -> str:
+    """The key of the order to stop fulfilling a reservation; once it is there no further step begins."""
+    return f"{fulfil_id(reservation_id)}:stop"
+
+
+def delivered_key(shipment_id: int) -> IdempotencyKey:
+    """The key of the note that tells of a delivery."""
+    return f"{delivered_id(shipment_id)}:note"

@@ -1,0 +1,75 @@
+"""From a consignment to a parcel, and from a courier's offers to one of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from connector.model.errors import InvalidInput
+from connector.sdk import Parcel, Party, Quote
+from connector.storage.consignments import Consignment, Place
+
+SATURDAY = 5
+
+
+def parcel_of(goods: Consignment, *, default_weight_g: int) -> Parcel:
+    """The parcel that a courier is asked to carry.
+
+    The size is declared for a single unit only: nobody knows how several are packed.
+    Raises InvalidInput naming the address that is missing.
+    """
+    if goods.site is None:
+        raise InvalidInput(
+            f"ticket {goods.ticket.number!r} names no site that is known, so there is no address to send to",
+            hint="Set the ticket's site, or the place of its device.",
+        )
+    unit = goods.goods
+    single = unit.quantity == 1
+    return Parcel(
+        sender=_party(goods.hub, "hub"),
+        recipient=_party(goods.site, "site"),
+        weight_g=(unit.weight_g or default_weight_g) * unit.quantity,
+        length_mm=unit.length_mm if single else None,
+        width_mm=unit.width_mm if single else None,
+        height_mm=unit.height_mm if single else None,
+        description=unit.label,
+    )
+
+
+def choose_offer(offers: Sequence[Quote], *, now: datetime, due_at: datetime | None) -> Quote | None:
+    """The cheapest offer that arrives in time; failing that the one that arrives first; None without offers.
+
+    An offer that does not say when it arrives comes after all that do.
+    """
+    if not offers:
+        return None
+
+    def rank(offer: Quote) -> tuple[bool, bool, datetime, int, str, str]:
+        arrives = _arrival(offer, now)
+        if arrives is None:
+            return True, True, now, offer.amount_cents, offer.carrier, offer.service
+        in_time = due_at is not None and arrives <= due_at
+        return False, not in_time, now if in_time else arrives, offer.amount_cents, offer.carrier, offer.service
+
+    return min(offers, key=rank)
+
+
+def _arrival(offer: Quote, now: datetime) -> datetime | None:
+    if offer.estimated_delivery_at is not None:
+        return offer.estimated_delivery_at
+    if offer.transit_days is None:
+        return None
+    arrives, left = now, offer.transit_days
+    while left > 0:
+        arrives += timedelta(days=1)
+        left -= arrives.weekday() < SATURDAY
+    return arrives
+
+
+def _party(place: Place, what: str) -> Party:
+    if place.address.country is None:
+        raise InvalidInput(
+            f"{what} {place.label!r} has no country in its address, so no courier can be asked",
+            hint=f"Complete the {what}'s address at its source.",
+        )
+    return Party(name=place.address.contact or place.name, company=place.name, address=place.address)

@@ -1,0 +1,137 @@
+"""What tickets and people are told. Pure; times are given in the site's time zone, plain text throughout."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from connector.rules.document import Mode
+from connector.storage.consignments import Consignment
+from connector.storage.shipments import ShipmentRow
+
+
+def sent_note(goods: Consignment, shipment: ShipmentRow | None) -> str:
+    """Tells the ticket what is coming, from where, and when."""
+    lines = [
+        "A replacement is on its way.",
+        "",
+        f"Device: {_device(goods)}",
+        f"From: {goods.hub.label}",
+        f"To: {goods.site.label if goods.site else 'not known'}",
+        f"Expected: {arrival_text(goods, shipment)}",
+    ]
+    if goods.mode is Mode.DRIVE:
+        lines.append("Transport: brought by our own people, no courier")
+    elif shipment is not None:
+        lines.append(f"Carrier: {_carrier(shipment)}")
+        lines.append(f"Tracking: {_tracking(shipment)}")
+    lines.append(f"Reference: reservation {goods.reservation_id}")
+    return "\n".join(lines)
+
+
+def withdrawn_note(goods: Consignment, reason: str, *, label_was_voided: bool, is_under_way: bool) -> str:
+    """Tells the ticket that what it was told of does not come."""
+    what = f"The replacement announced earlier ({_device(goods)} from {goods.hub.label})"
+    lines = [f"{what} was called back.", "", f"Reason: {reason}"]
+    if is_under_way:
+        lines[0] = f"{what} is no longer needed, but is already under way."
+        lines.append("Our logistics team has it brought back.")
+    if label_was_voided:
+        lines.append("The courier's label was cancelled.")
+    lines.append(f"Reference: reservation {goods.reservation_id}")
+    return "\n".join(lines)
+
+
+def delivered_note(goods: Consignment, shipment: ShipmentRow) -> str:
+    """Tells the ticket that the parcel has arrived."""
+    at = f" at {_local(shipment.delivered_at, goods)}" if shipment.delivered_at else ""
+    return (
+        f"The replacement was delivered{at}.\n\nDevice: {_device(goods)}\n"
+        f"Tracking: {_tracking(shipment)}\nReference: reservation {goods.reservation_id}"
+    )
+
+
+def pickup_title(goods: Consignment) -> str:
+    """The heading of a pickup task."""
+    return f"Pick {goods.goods.label} for ticket {goods.ticket.number}"
+
+
+def pickup_instructions(goods: Consignment, shipment: ShipmentRow | None) -> str:
+    """What to do with what was picked."""
+    destination = goods.site.label if goods.site else "the site of the ticket"
+    if goods.mode is Mode.DRIVE or shipment is None:
+        how = f"Pick and check the unit at {goods.hub.label} and take it to {destination}."
+    else:
+        how = (
+            f"Pick, check and pack the unit at {goods.hub.label}, attach the label of "
+            f"{_carrier(shipment)} {shipment.tracking_number} and hand it to the courier for {destination}."
+        )
+    return "\n".join(filter(None, (how, goods.kit_instructions)))
+
+
+def packing_list(goods: Consignment) -> list[dict[str, Any]]:
+    """What goes into the parcel: the device first, then what its kit brings."""
+    device = {
+        "product": f"{goods.goods.manufacturer} {goods.goods.model}",
+        "part_number": goods.goods.part_number,
+        "quantity": goods.goods.quantity,
+        "serial": goods.goods.serial,
+        "asset_tag": goods.goods.asset_tag,
+        "is_device": True,
+    }
+    kit = [
+        {
+            "product": line.product,
+            "part_number": line.part_number,
+            "quantity": line.quantity * goods.goods.quantity,
+            "serial": None,
+            "asset_tag": None,
+            "is_device": False,
+        }
+        for line in goods.kit
+    ]
+    return [device, *kit]
+
+
+def placeholders(goods: Consignment, shipment: ShipmentRow | None) -> dict[str, str]:
+    """Values for the texts of custom fields."""
+    return {
+        "reservation": str(goods.reservation_id),
+        "shipment": str(shipment.id) if shipment else "",
+        "ticket": goods.ticket.number,
+        "product": goods.goods.label,
+        "serial": goods.goods.serial or "",
+        "asset_tag": goods.goods.asset_tag or "",
+        "hub": goods.hub.label,
+        "site": goods.site.label if goods.site else "",
+        "arrival": arrival_text(goods, shipment),
+        "carrier": _carrier(shipment) if shipment else "",
+        "tracking_number": (shipment.tracking_number if shipment else None) or "",
+        "tracking_url": (shipment.tracking_url if shipment else None) or "",
+    }
+
+
+def arrival_text(goods: Consignment, shipment: ShipmentRow | None) -> str:
+    """The expected arrival, or that nobody knows it."""
+    at = goods.estimated_arrival_at or (shipment.estimated_delivery_at if shipment else None)
+    return _local(at, goods) if at else "not known yet"
+
+
+def _local(at: datetime, goods: Consignment) -> str:
+    zone = (goods.site.time_zone if goods.site else None) or "UTC"
+    return f"{at.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M} ({zone})"
+
+
+def _device(goods: Consignment) -> str:
+    marks = [("serial", goods.goods.serial), ("asset tag", goods.goods.asset_tag)]
+    known = ", ".join(f"{name} {value}" for name, value in marks if value)
+    return f"{goods.goods.label} ({known})" if known else goods.goods.label
+
+
+def _carrier(shipment: ShipmentRow) -> str:
+    return " ".join(filter(None, (shipment.carrier, shipment.service)))
+
+
+def _tracking(shipment: ShipmentRow) -> str:
+    return " ".join(filter(None, (shipment.tracking_number, shipment.tracking_url))) or "none"

@@ -1,0 +1,149 @@
+"""What steps work with: the database, the connections, the clock, and the receipts of what was done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from connector.fulfilment.keys import BACKWARD, FORWARD, Step, step_key, stop_key
+from connector.fulfilment.options import FulfilmentOptions
+from connector.fulfilment.outcomes import DONE, Attempt, attempt_of
+from connector.model.refs import EntityKind, SourceRef
+from connector.rules.document import Mode
+from connector.sdk import AdapterError, AddNote, Clock, ConfigError, Connection, SetTicketFields, SetTicketState, Ships
+from connector.sdk import WritesTickets as TicketWriter
+from connector.storage.consignments import Consignment, consignment, lock_reservation
+from connector.storage.engine import Database, Transaction, reading, transaction
+from connector.storage.receipts import find_receipt, find_receipts, record_receipt
+from connector.storage.shipments import ShipmentRow, outbound_shipment
+
+log = logging.getLogger("connector.fulfilment")
+
+Written: TypeAlias = Mapping[str, Any]
+"""What a step leaves in its receipt; `skipped` says why there was nothing to do."""
+TicketOperation: TypeAlias = AddNote | SetTicketState | SetTicketFields
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a fulfilment stands. receipts: of the steps that are done. stop: the reason of an order to stop."""
+
+    goods: Consignment
+    receipts: Mapping[Step, Mapping[str, Any]]
+    shipment: ShipmentRow | None
+    stop: str | None
+
+    def did(self, step: Step) -> bool:
+        """Whether a step had an effect."""
+        return step in self.receipts and "skipped" not in self.receipts[step]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Everything that a step needs."""
+
+    database: Database
+    connections: Mapping[str, Connection]
+    clock: Clock
+    options: FulfilmentOptions
+
+    async def progress(self, reservation_id: int) -> Progress:
+        """Where the fulfilment of a reservation stands."""
+        keys = {step_key(reservation_id, step): step for step in (*FORWARD, *BACKWARD)}
+        stop = stop_key(reservation_id)
+        async with reading(self.database) as tx:
+            found = await find_receipts(tx, [*keys, stop])
+            return Progress(
+                goods=await consignment(tx, reservation_id),
+                receipts={step: found[key] for key, step in keys.items() if key in found},
+                shipment=await outbound_shipment(tx, reservation_id),
+                stop=str(found[stop]["reason"]) if stop in found else None,
+            )
+
+    async def record(
+        self, reservation_id: int, step: Step, write: Callable[[Transaction, datetime], Awaitable[Written]]
+    ) -> None:
+        """Make a step's outcome durable together with its receipt; nothing is written when it has one already."""
+        key = step_key(reservation_id, step)
+        now = self.clock.now()
+        async with transaction(self.database) as tx:
+            await lock_reservation(tx, reservation_id)
+            if await find_receipt(tx, key) is None:
+                await record_receipt(tx, key, await write(tx, now), at=now)
+
+    async def receipt(self, reservation_id: int, step: Step, result: Written) -> None:
+        """Record a step that changes nothing in the database."""
+
+        async def write(_tx: Transaction, _at: datetime) -> Written:
+            return result
+
+        await self.record(reservation_id, step, write)
+
+    async def attempt(self, name: str, do: Awaitable[None]) -> Attempt:
+        """Await a step and say how it ended; what an adapter could not foresee is logged with its trace."""
+        try:
+            await do
+        except Exception as error:
+            attempt = attempt_of(error)
+            if attempt.is_unexpected:
+                log.warning("step %s failed unexpectedly", name, exc_info=error)
+            return attempt
+        return DONE
+
+    def goes_by_courier(self, goods: Consignment) -> bool:
+        """Whether a label is bought; without a courier the customer's own people carry it."""
+        return goods.mode is Mode.COURIER and self.options.courier is not None
+
+    def courier(self) -> tuple[Connection, Ships]:
+        """The connection that carries parcels. Raises ConfigError when it is not there or cannot."""
+        name = self.options.courier or ""
+        connection = self._connection(name, "send a parcel")
+        if not isinstance(connection.adapter, Ships):
+            raise ConfigError(
+                f"source {name!r} is named as the courier, but adapter {connection.adapter_name!r} carries no parcels",
+                operation="send a parcel",
+                hint="Name a courier's source in [fulfilment] courier.",
+            )
+        return connection, connection.adapter
+
+    async def write_to_ticket(self, goods: Consignment, operation: TicketOperation) -> Written:
+        """Do it once on the ticket, at its own source, whatever happened to earlier attempts."""
+        connection = self._connection(goods.ticket.source, "write to the ticket")
+        if not isinstance(connection.adapter, TicketWriter):
+            return {"skipped": f"adapter {connection.adapter_name!r} does not write to tickets"}
+        writer: TicketWriter = connection.adapter
+        with naming(connection):
+            receipt = await writer.find(operation) or await writer.push(operation)
+        return {"external_id": receipt.external_id}
+
+    def _connection(self, name: str, operation: str) -> Connection:
+        connection = self.connections.get(name)
+        if connection is None:
+            raise ConfigError(
+                f"source {name!r} is not connected",
+                operation=operation,
+                hint="`connector sources` shows why; it is tried again.",
+            )
+        return connection
+
+
+def ticket_ref(goods: Consignment) -> SourceRef:
+    """The ticket as its source calls it."""
+    return SourceRef(kind=EntityKind.TICKET, external_id=goods.ticket.external_id)
+
+
+class naming:  # noqa: N801 - reads as a word in a `with` statement
+    """Puts the source's name before the message of an error that its adapter raises."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._name = connection.name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, AdapterError) and not error.message.startswith(f"{self._name}: "):
+            error.message = f"{self._name}: {error.message}"

@@ -1,0 +1,237 @@
+"""The workflows: fulfil a reservation, undo what was done for it, tell the ticket of a delivery.
+
+A failed step stops the fulfilment, shows a person why, and has everything undone. A step that cannot reach the
+other side is tried again, ever more slowly, as long as it takes. See docs/workflows.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from connector.fulfilment.durable import Durable, Run, StepResult
+from connector.fulfilment.keys import (
+    ACTOR,
+    BACKWARD,
+    COSMETIC,
+    DELIVERED,
+    FORWARD,
+    FULFIL,
+    UNDO,
+    Step,
+    delivered_id,
+    delivered_key,
+    fulfil_id,
+    undo_id,
+)
+from connector.fulfilment.outcomes import Attempt, pause_after
+from connector.fulfilment.steps import Steps
+from connector.fulfilment.stopping import order_stop
+from connector.fulfilment.undo import UndoSteps
+from connector.fulfilment.wording import delivered_note
+from connector.fulfilment.work import Work, ticket_ref
+from connector.model.kinds import TaskKind
+from connector.model.lifecycle import TaskState
+from connector.sdk import AddNote
+from connector.storage.consignments import Consignment, consignment
+from connector.storage.engine import reading, transaction
+from connector.storage.receipts import find_receipt, record_receipt
+from connector.storage.shipments import shipment_row
+from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks
+
+
+class Attempting(Protocol):
+    """A set of steps of which one can be tried for a reservation."""
+
+    async def attempt(self, step: Step, reservation_id: int) -> Attempt:
+        """Try it once."""
+
+
+class Workflows:
+    """Registers the workflows; starts them by their ids, so that starting twice is once."""
+
+    def __init__(self, durable: Durable, work: Work) -> None:
+        self._durable = durable
+        self._work = work
+        self._forward = Steps(work)
+        self._backward = UndoSteps(work)
+        durable.workflow(FULFIL, self._fulfil)
+        durable.workflow(UNDO, self._undo)
+        durable.workflow(DELIVERED, self._delivered)
+
+    async def start_fulfilment(self, reservation_id: int) -> None:
+        """Begin to fulfil a reservation."""
+        await self._durable.start(FULFIL, fulfil_id(reservation_id), reservation_id)
+
+    async def start_undo(self, reservation_id: int) -> None:
+        """Begin to undo what was done for a reservation that was ordered to stop."""
+        await self._durable.wake(fulfil_id(reservation_id))
+        await self._durable.start(UNDO, undo_id(reservation_id), reservation_id)
+
+    async def start_delivered(self, shipment_id: int) -> None:
+        """Begin to tell the ticket that a parcel was delivered."""
+        await self._durable.start(DELIVERED, delivered_id(shipment_id), shipment_id)
+
+    async def _fulfil(self, run: Run, reservation_id: int) -> str:
+        for step in FORWARD:
+            attempt = await self._finish(run, self._forward, step, reservation_id)
+            if attempt.status == "stopped":
+                return "stopped"
+            if attempt.status == "failed":
+                if step in COSMETIC:
+                    await self._tell(run, step, reservation_id, attempt.reason)
+                    continue
+                await self._give_up(run, step, reservation_id, attempt.reason)
+                return "failed"
+        return "done"
+
+    async def _undo(self, run: Run, reservation_id: int) -> str:
+        await run.ended(fulfil_id(reservation_id))
+        for step in BACKWARD:
+            attempt = await self._finish(run, self._backward, step, reservation_id)
+            if attempt.status == "failed":
+                await self._tell(run, step, reservation_id, attempt.reason)
+        return "done"
+
+    async def _finish(self, run: Run, steps: Attempting, step: Step, reservation_id: int) -> Attempt:
+        """Try a step until it is done, stopped or failed, pausing ever longer between attempts."""
+
+        async def work() -> StepResult:
+            return (await steps.attempt(step, reservation_id)).to_json()
+
+        return await self._insist(
+            run,
+            step.value,
+            work,
+            tell=lambda reason: self._tell(run, step, reservation_id, reason, is_stalled=True),
+            untell=lambda: self._untell(run, step, reservation_id),
+        )
+
+    async def _insist(
+        self,
+        run: Run,
+        name: str,
+        work: Callable[[], Awaitable[StepResult]],
+        *,
+        tell: Callable[[str], Awaitable[None]] | None = None,
+        untell: Callable[[], Awaitable[None]] | None = None,
+    ) -> Attempt:
+        backoff = self._work.options.backoff
+        unexpected = number = 0
+
+        async def once() -> StepResult:
+            return await work()
+
+        while True:
+            number += 1
+            attempt = Attempt(**await run.step(name, once))
+            unexpected += attempt.is_unexpected
+            if attempt.status != "retry":
+                if number > backoff.told_after and untell is not None:
+                    await untell()
+                return attempt
+            if unexpected >= backoff.unexpected:
+                return Attempt("failed", attempt.reason)
+            if number == backoff.told_after and tell is not None:
+                await tell(attempt.reason)
+            await run.pause(pause_after(attempt, backoff.wait(number)))
+
+    async def _give_up(self, run: Run, step: Step, reservation_id: int, reason: str) -> None:
+        """Order the stop, ask a person to look, and have everything undone."""
+
+        async def work() -> StepResult:
+            now = self._work.clock.now()
+            async with transaction(self._work.database) as tx:
+                goods = await consignment(tx, reservation_id)
+                text = f"it could not be sent ({step.value}): {reason}"
+                await order_stop(tx, reservation_id, reason=text, actor=ACTOR, at=now)
+                await require_task(
+                    tx, _failed(goods, step, reason), actor=ACTOR, cause=fulfil_id(reservation_id), at=now
+                )
+            return {}
+
+        await run.step("give-up", work)
+        await run.start(UNDO, undo_id(reservation_id), reservation_id)
+
+    async def _tell(self, run: Run, step: Step, reservation_id: int, reason: str, *, is_stalled: bool = False) -> None:
+        """Ask a person to look at a step that failed or does not get on, while everything else goes on."""
+
+        async def work() -> StepResult:
+            now = self._work.clock.now()
+            async with transaction(self._work.database) as tx:
+                goods = await consignment(tx, reservation_id)
+                new = _stalled(goods, step, reason) if is_stalled else _failed(goods, step, reason)
+                await require_task(tx, new, actor=ACTOR, cause=fulfil_id(reservation_id), at=now)
+            return {}
+
+        await run.step(f"tell-{step.value}", work)
+
+    async def _untell(self, run: Run, step: Step, reservation_id: int) -> None:
+        """Close the task about a step that did not get on; it has."""
+
+        async def work() -> StepResult:
+            now = self._work.clock.now()
+            async with transaction(self._work.database) as tx:
+                prefix = _stalled_key(reservation_id, step)
+                for item in await unfinished_tasks(tx, reservation_id=reservation_id, key_prefixes=[prefix]):
+                    await move_task(tx, item.id, TaskState.DONE, actor=ACTOR, at=now)
+            return {}
+
+        await run.step(f"untell-{step.value}", work)
+
+    async def _delivered(self, run: Run, shipment_id: int) -> str:
+        async def attempt() -> StepResult:
+            done = await self._work.attempt(delivered_id(shipment_id), self._tell_delivered(shipment_id))
+            return done.to_json()
+
+        return (await self._insist(run, "note", attempt)).status
+
+    async def _tell_delivered(self, shipment_id: int) -> None:
+        key = delivered_key(shipment_id)
+        async with transaction(self._work.database) as tx:
+            shipment = await shipment_row(tx, shipment_id)
+        if shipment.reservation_id is None:
+            return
+        async with reading(self._work.database) as tx:
+            goods = await consignment(tx, shipment.reservation_id)
+            if await find_receipt(tx, key) is not None:
+                return
+        body = delivered_note(goods, shipment)
+        note = AddNote(key, ticket_ref(goods), body, is_public=self._work.options.notes_are_public)
+        written = await self._work.write_to_ticket(goods, note)
+        async with transaction(self._work.database) as tx:
+            await record_receipt(tx, key, written, at=self._work.clock.now())
+
+
+def _stalled_key(reservation_id: int, step: Step) -> str:
+    return f"stalled:{reservation_id}:{step.value}"
+
+
+def _stalled(goods: Consignment, step: Step, reason: str) -> NewTask:
+    return _review(
+        goods,
+        key=_stalled_key(goods.reservation_id, step),
+        title=f"Sending a spare for ticket {goods.ticket.number} does not get on",
+        instructions=f"Step {step.value!r} is tried again and again: {reason}",
+    )
+
+
+def _failed(goods: Consignment, step: Step, reason: str) -> NewTask:
+    return _review(
+        goods,
+        key=f"failed:{goods.reservation_id}:{step.value}",
+        title=f"A step for ticket {goods.ticket.number} failed: {step.value}",
+        instructions=f"{goods.goods.label} from {goods.hub.label}: {reason}",
+    )
+
+
+def _review(goods: Consignment, *, key: str, title: str, instructions: str) -> NewTask:
+    return NewTask(
+        key=key,
+        kind=TaskKind.REVIEW,
+        title=title,
+        instructions=instructions,
+        ticket_id=goods.ticket.id,
+        reservation_id=goods.reservation_id,
+        hub_id=goods.hub.id,
+    )

@@ -1,0 +1,173 @@
+"""How a ticket stands: whether it still wants its hardware, what it has, and which tickets wait for a change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.errors import NotKnown
+from connector.model.kinds import Direction, TaskKind
+from connector.model.lifecycle import (
+    RESERVATION_LIVE,
+    TICKET_OPEN,
+    ReservationState,
+    ShipmentStatus,
+    TicketState,
+)
+from connector.storage.bulk import among
+from connector.storage.shipments import ON_ITS_WAY
+from connector.storage.tables import asset, compatibility, reservation, shipment, stock, task, ticket
+from connector.storage.tasks import UNFINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A reservation that a ticket has. shipment_status: of the parcel that brings it, None before there is one."""
+
+    reservation_id: int
+    state: ReservationState
+    requested_product_id: int
+    shipment_status: ShipmentStatus | None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it holds stock."""
+        return self.state in RESERVATION_LIVE
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it has left the hub and has not arrived."""
+        return self.shipment_status in ON_ITS_WAY - {ShipmentStatus.DELIVERED}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A ticket as the reactor looks at it. holdings: reservations that are live or were fulfilled, by id."""
+
+    ticket_id: int
+    number: str
+    state: TicketState
+    is_deleted: bool
+    product_id: int | None
+    holdings: tuple[Holding, ...]
+
+    @property
+    def wants_hardware(self) -> bool:
+        """Whether the ticket is still open at its source."""
+        return not self.is_deleted and self.state in TICKET_OPEN
+
+    @property
+    def withdrawn(self) -> tuple[int, ...]:
+        """Reservations to undo because the ticket is over.
+
+        A resolved ticket lets a parcel that is under way arrive; a cancelled or deleted one does not want it.
+        """
+        if self.wants_hardware:
+            return ()
+        calls_back = self.is_deleted or self.state is TicketState.CANCELLED
+        return tuple(
+            item.reservation_id for item in self.holdings if item.is_live or (calls_back and item.is_under_way)
+        )
+
+
+async def ticket_standing(tx: AsyncConnection, ticket_id: int) -> Standing:
+    """How a ticket stands. product_id: what its device is, if that is known. Raises NotKnown."""
+    statement = (
+        select(
+            ticket.c.number,
+            ticket.c.state,
+            ticket.c.retired_at,
+            func.coalesce(ticket.c.product_id, asset.c.product_id).label("product_id"),
+        )
+        .outerjoin(asset, asset.c.id == ticket.c.asset_id)
+        .where(ticket.c.id == ticket_id)
+    )
+    row = (await tx.execute(statement)).one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no ticket with id {ticket_id}")
+    status = (
+        select(shipment.c.status)
+        .where(shipment.c.reservation_id == reservation.c.id, shipment.c.direction == Direction.OUTBOUND)
+        .order_by(shipment.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    holdings = await tx.execute(
+        select(reservation.c.id, reservation.c.state, reservation.c.requested_product_id, status)
+        .where(
+            reservation.c.ticket_id == ticket_id,
+            reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
+        )
+        .order_by(reservation.c.id)
+    )
+    return Standing(
+        ticket_id=ticket_id,
+        number=row.number,
+        state=row.state,
+        is_deleted=row.retired_at is not None,
+        product_id=row.product_id,
+        holdings=tuple(Holding(*item) for item in holdings),
+    )
+
+
+async def waiting_tickets(
+    tx: AsyncConnection,
+    *,
+    asset_ids: Collection[int] = (),
+    site_ids: Collection[int] = (),
+    product_ids: Collection[int] = (),
+) -> list[int]:
+    """Open tickets that wait for a person because of the device, the site or the stock that has changed now.
+
+    product_ids: what came on a shelf: concerns those who need it, or something that it can stand in for.
+    """
+    needed = func.coalesce(ticket.c.product_id, asset.c.product_id)
+    stands_in = exists().where(
+        compatibility.c.product_id == needed,
+        compatibility.c.retired_at.is_(None),
+        among(tx, compatibility.c.substitute_id, product_ids),
+    )
+    waits = exists().where(
+        task.c.ticket_id == ticket.c.id,
+        task.c.kind == TaskKind.REVIEW,
+        task.c.state.in_(UNFINISHED),
+    )
+    is_held = exists().where(reservation.c.ticket_id == ticket.c.id, reservation.c.state.in_(RESERVATION_LIVE))
+    no_stock = exists().where(
+        task.c.ticket_id == ticket.c.id,
+        task.c.state.in_(UNFINISHED),
+        task.c.key.startswith("review:"),
+    )
+    statement = (
+        select(ticket.c.id)
+        .outerjoin(asset, asset.c.id == ticket.c.asset_id)
+        .where(
+            ticket.c.state.in_(TICKET_OPEN),
+            ticket.c.retired_at.is_(None),
+            waits,
+            ~is_held,
+            or_(
+                among(tx, ticket.c.asset_id, asset_ids),
+                among(tx, func.coalesce(ticket.c.site_id, asset.c.site_id), site_ids),
+                (among(tx, needed, product_ids) | stands_in) & no_stock,
+            ),
+        )
+        .order_by(ticket.c.id)
+    )
+    return list((await tx.execute(statement)).scalars())
+
+
+async def products_on(
+    tx: AsyncConnection, *, stock_ids: Collection[int], compatibility_ids: Collection[int]
+) -> set[int]:
+    """The products that these books of stock and these compatibilities bring."""
+    found: set[int] = set()
+    if stock_ids:
+        found |= set((await tx.execute(select(stock.c.product_id).where(among(tx, stock.c.id, stock_ids)))).scalars())
+    if compatibility_ids:
+        pairs = select(compatibility.c.substitute_id).where(among(tx, compatibility.c.id, compatibility_ids))
+        found |= set((await tx.execute(pairs)).scalars())
+    return found
