@@ -1,0 +1,162 @@
+"""Reads Nautobot's REST API: pages, single objects and small tables. Knows no records.
+
+Offsets drift while rows change, so a long list is walked by watermark: sorted by time, each page asks for what is
+not older than the last row of the page before. Only rows that share one instant are counted off by offset, and
+then every page begins with the last row of the page before, so that a drift is seen and the instant read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import orjson
+
+from connector.sdk import AuthError, SourceClient, SourceRef, UnexpectedResponse
+
+Row: TypeAlias = Mapping[str, object]
+"""One object as Nautobot shows it."""
+
+EPOCH = "1970-01-01T00:00:00Z"
+IDS_PER_REQUEST = 50
+"""Identifiers in one URL: 50 make 2 KB, uWSGI's default buffer takes 4."""
+TABLE_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last row that was read, in the order (at, id); `at` as Nautobot writes it."""
+
+    at: str
+    id: str
+
+
+class NautobotClient:
+    """Reads from one Nautobot."""
+
+    def __init__(self, http: SourceClient) -> None:
+        self._http = http
+
+    async def status(self) -> Row:
+        """Versions and health, for an accepted token only."""
+        return await self._get("/api/status/", {}, "check")
+
+    async def one(self, path: str, external_id: str, ref: SourceRef) -> Row:
+        """One object. Raises NotFound."""
+        return await self._get(f"{path}{external_id}/", {"exclude_m2m": "true"}, f"fetch {ref}", ref)
+
+    async def page(self, path: str, params: Iterable[tuple[str, str | int]], operation: str) -> tuple[list[Row], bool]:
+        """The rows of one page of a list, and whether it is the last; the server may give fewer than asked for."""
+        answer = await self._get(path, [*params, ("exclude_m2m", "true")], operation)
+        rows = answer.get("results")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise UnexpectedResponse(
+                f"{operation}: the answer of {path!r} holds no list `results`",
+                operation=operation,
+                hint="Check that base_url is the address of Nautobot itself.",
+            )
+        return rows, answer.get("next") is None
+
+    async def by_ids(self, path: str, ids: Sequence[str], operation: str, *, name: str = "id") -> list[Row]:
+        """All rows whose `name` is one of the ids, in no order."""
+        rows: list[Row] = []
+        for start in range(0, len(ids), IDS_PER_REQUEST):
+            filters = [(name, external_id) for external_id in ids[start : start + IDS_PER_REQUEST]]
+            async for part in self.walk(path, filters, operation, size=TABLE_PAGE):
+                rows += part
+        return rows
+
+    async def table(self, path: str, operation: str, filters: Sequence[tuple[str, str]] = ()) -> list[Row]:
+        """All rows of a small table."""
+        return [row async for part in self.walk(path, filters, operation, size=TABLE_PAGE) for row in part]
+
+    async def walk(
+        self,
+        path: str,
+        filters: Sequence[tuple[str, str]],
+        operation: str,
+        *,
+        size: int,
+        order: str = "last_updated",
+        floor: str | None = None,
+        after: Position | None = None,
+    ) -> AsyncGenerator[list[Row], None]:
+        """Rows in the order (`order`, id), at most `size` at once; one page is asked for when it is wanted.
+
+        floor: not older than this. after: behind this position. A row that changes meanwhile comes (again) at
+        its new place; no row is passed over.
+        """
+        since = after.at if after else floor or EPOCH
+        offset, anchor = 0, ""
+        while True:
+            overlap = 1 if offset else 0
+            window: tuple[tuple[str, str | int], ...] = (
+                ("sort", f"{order},id"),
+                (f"{order}__gte", since),
+                ("limit", size + overlap),
+                ("offset", offset - overlap),
+            )
+            rows, is_last = await self.page(path, (*filters, *window), operation)
+            if overlap:
+                if not rows or rows[0].get("id") != anchor:
+                    offset = 0
+                    continue
+                rows = rows[1:]
+            if not rows and not is_last:
+                raise UnexpectedResponse(f"{operation}: {path!r} has a further page, but no rows", operation=operation)
+            fresh = [row for row in rows if not _is_read(row, order, after)] if after else rows
+            if rows:
+                last = position_of(rows[-1], order, operation)
+                offset = offset + len(rows) if last.at == since else 0
+                since, anchor = last.at, last.id
+                after = last if fresh else after
+            if fresh:
+                yield fresh
+            if is_last:
+                return
+
+    async def _get(
+        self,
+        path: str,
+        params: Mapping[str, str | int] | Sequence[tuple[str, str | int]],
+        operation: str,
+        ref: SourceRef | None = None,
+    ) -> Row:
+        try:
+            response = await self._http.request("GET", path, operation=operation, params=params, ref=ref)
+        except AuthError as error:
+            raise _explained(error, operation) from error
+        try:
+            answer = orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            answer = self._http.json(response, operation=operation)
+        if not isinstance(answer, dict):
+            raise UnexpectedResponse(f"{operation}: {path!r} answered no object", operation=operation)
+        return answer
+
+
+def _is_read(row: Row, order: str, after: Position) -> bool:
+    return row.get(order) == after.at and str(row.get("id")) <= after.id
+
+
+def position_of(row: Row, order: str, operation: str) -> Position:
+    """Where a row stands in the order (`order`, id). Raises UnexpectedResponse when it does not say."""
+    at, external_id = row.get(order), row.get("id")
+    if not isinstance(at, str) or not isinstance(external_id, str):
+        raise UnexpectedResponse(
+            f"{operation}: a row without {order!r} or `id`, with {order}={at!r} and id={external_id!r}",
+            operation=operation,
+        )
+    return Position(at, external_id)
+
+
+def _explained(error: AuthError, operation: str) -> AuthError:
+    """Nautobot answers 403 to a wrong token and to a missing permission alike; its text tells them apart."""
+    if "permission" in error.detail:
+        summary = "the token's user lacks a permission in Nautobot"
+        hint = "Let the user view locations, device types, devices and object changes."
+    else:
+        summary = "Nautobot does not accept the token"
+        hint = "Create a token in Nautobot (user menu, API Tokens) and set it as `token`."
+    return AuthError(f"{operation}: {summary}", operation=operation, ref=error.ref, hint=hint, detail=error.detail)
