@@ -8,6 +8,7 @@ from email.utils import format_datetime
 from functools import partial
 from typing import Any
 
+from connector.model.records import Tombstone
 from connector.model.refs import SourceRef
 from connector.sdk.adapter import Adapter, Batch, Fetches, Ships, Stream
 from connector.sdk.errors import (
@@ -43,7 +44,7 @@ async def reads(bench: Bench, rig: Rig) -> list[Read]:
         except NotApplicable:
             continue
         calls.append((f"pull of {stream.name!r}", partial(_drain, stream)))
-        if bench.has("Fetches"):
+        if bench.has("Fetches") and stream.record is not Tombstone:
             calls.append((f"fetch({refs[0]})", partial(_fetch, refs[0])))
     if bench.has("Ships"):
         operation = rig.sandbox.operation(BuyLabel, "contract-quote")
