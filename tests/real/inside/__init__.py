@@ -1,0 +1,1 @@
+"""Programs that run inside the real systems, in their own interpreters."""
