@@ -1,0 +1,320 @@
+"""Pulling a source: stream after stream, batch after batch, each batch one transaction.
+
+One source's trouble is its own: whatever its adapter does, the condition of the source says so in words that a
+user can act on, and everything else goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias, cast
+from uuid import uuid4
+
+from connector.ingest.apply import Applied, apply
+from connector.ingest.replay import replay_arrived
+from connector.ingest.snapshot import KIND_OF, RetireLimit, Snapshot
+from connector.model.errors import InvalidInput
+from connector.model.kinds import SourceState
+from connector.sdk.adapter import Batch, Clock, Pulls, Stream
+from connector.sdk.connection import Connection
+from connector.sdk.errors import AdapterError, AuthError, ConfigError, RateLimited
+from connector.storage.engine import Database, transaction
+from connector.storage.refs import newest_ref
+from connector.storage.sources import (
+    drop_lease,
+    finish_stream,
+    hold_lease,
+    register_source,
+    set_condition,
+    source_condition,
+    source_ids,
+    take_lease,
+)
+
+log = logging.getLogger("connector.ingest")
+
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(hours=1)
+RETIRE_LIMIT = RetireLimit()
+DEFECTS = 3
+"""An adapter that fails by a defect of its own so often in a row is left alone until the hub starts again."""
+
+Outcome: TypeAlias = Literal["pulled", "failed", "skipped", "busy"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """What a pull of one stream came to. outcome: "busy" when another process is pulling it."""
+
+    name: str
+    outcome: Outcome
+    seen: int = 0
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+
+    def plus(self, applied: Applied) -> StreamReport:
+        """With another batch."""
+        return replace(
+            self,
+            seen=self.seen + applied.seen,
+            created=self.created + applied.created,
+            updated=self.updated + applied.updated,
+            deleted=self.deleted + applied.deleted,
+            unchanged=self.unchanged + applied.unchanged,
+            quarantined=self.quarantined + applied.quarantined,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PullReport:
+    """What a pull of a source came to. error: what users are shown, None when all went well.
+
+    outcome: "skipped" while the source backs off, is paused or disabled. replayed: quarantined records that could
+    be applied because of it.
+    """
+
+    source: str
+    outcome: Outcome
+    state: SourceState
+    streams: tuple[StreamReport, ...] = ()
+    replayed: int = 0
+    error: str | None = None
+
+
+Progress: TypeAlias = Callable[[StreamReport], None]
+"""Told after each batch how far the stream has come."""
+
+
+class _LeaseLostError(Exception):
+    """Another process has taken the stream over."""
+
+
+class _PluginError(Exception):
+    """The adapter raised; the reason is the cause."""
+
+
+async def pull_source(
+    engine: Database,
+    connection: Connection,
+    *,
+    clock: Clock,
+    streams: Sequence[str] | None = None,
+    full: bool = False,
+    progress: Progress | None = None,
+    resume: bool = False,
+    retire_limit: RetireLimit = RETIRE_LIMIT,
+) -> PullReport:
+    """Pull a source's streams in order and take over what they bring.
+
+    streams: only these. full: everything anew, not just what changed. resume: also when the source backs off or
+    has stopped. retire_limit: how much a snapshot may let go without being asked for.
+    Raises InvalidInput for a stream that the adapter does not have; failures of the source are in the report.
+    """
+    wanted = _streams(connection, streams)
+    async with transaction(engine) as tx:
+        known = (await source_ids(tx)).get(connection.name)
+        source_id = known or await register_source(
+            tx, name=connection.name, adapter=connection.adapter_name, at=clock.now()
+        )
+        condition = await source_condition(tx, source_id)
+        waiting = condition.not_before is not None and clock.now() < condition.not_before
+        stopped = condition.state in (SourceState.PAUSED, SourceState.DISABLED)
+        if not resume and (waiting or stopped):
+            return PullReport(connection.name, "skipped", condition.state)
+        await set_condition(
+            tx, source_id, state=SourceState.RUNNING, at=clock.now(), failures=condition.failures,
+            not_before=condition.not_before,
+        )  # fmt: skip
+    pull = _Pull(engine, connection, source_id, clock, full=full, progress=progress, retire_limit=retire_limit)
+    reports: list[StreamReport] = []
+    failure: BaseException | None = None
+    alarms: list[str] = []
+    try:
+        for stream in wanted:
+            report, alarm = await pull.stream(stream)
+            reports.append(report)
+            alarms += [alarm] if alarm else []
+    except _PluginError as error:
+        failure = error.__cause__
+        reports.append(replace(pull.report, outcome="failed"))
+    except BaseException as error:
+        with suppress(Exception):
+            message = f"the pull was broken off: {type(error).__name__}"
+            await _record(pull, SourceState.BACKING_OFF, message, condition.failures, None)
+        raise
+    replayed = await replay_arrived(engine, source_id, actor=pull.actor, clock=clock)
+    if failure is not None:
+        state, message = await _fail(pull, failure, condition.failures)
+        return PullReport(connection.name, "failed", state, tuple(reports), replayed, message)
+    if reports and all(report.outcome == "busy" for report in reports):
+        return PullReport(connection.name, "busy", SourceState.RUNNING, tuple(reports), replayed)
+    alarm = " ".join(alarms) or None
+    state = SourceState.PAUSED if alarm else SourceState.OK
+    await _record(pull, state, alarm, 0, None)
+    return PullReport(connection.name, "pulled", state, tuple(reports), replayed, alarm)
+
+
+class _Pull:
+    """One pull of one source. report: how far the stream under way has come."""
+
+    def __init__(
+        self,
+        engine: Database,
+        connection: Connection,
+        source_id: int,
+        clock: Clock,
+        *,
+        full: bool,
+        progress: Progress | None,
+        retire_limit: RetireLimit,
+    ) -> None:
+        self.engine = engine
+        self.connection = connection
+        self.source_id = source_id
+        self.clock = clock
+        self.full = full
+        self.progress = progress
+        self.retire_limit = retire_limit
+        self.actor = f"source:{connection.name}"
+        self.token = uuid4().hex
+        self.report = StreamReport("", "pulled")
+
+    async def stream(self, stream: Stream) -> tuple[StreamReport, str | None]:
+        """Pull one stream to its end; returns the report and why a snapshot retired nothing, if so."""
+        self.report = StreamReport(stream.name, "pulled")
+        async with transaction(self.engine) as tx:
+            position = await take_lease(tx, self.source_id, stream.name, token=self.token, at=self.clock.now())
+            newest = await newest_ref(tx)
+        if position is None:
+            return replace(self.report, outcome="busy"), None
+        snapshot = None
+        if stream.mode == "snapshot":
+            snapshot = Snapshot(kinds={KIND_OF[stream.record]}, newest=newest, limit=self.retire_limit)
+        alarm: str | None = None
+        try:
+            batches = self._batches(stream, None if self.full else position.resume)
+            async with aclosing(batches):
+                async for batch in batches:
+                    alarm = await self._take(stream, batch, snapshot) or alarm
+            if alarm is None:
+                await self._finish(stream)
+        except _LeaseLostError:
+            log.warning("another process has taken over stream %s of source %s", stream.name, self.connection.name)
+            return replace(self.report, outcome="busy"), None
+        finally:
+            async with transaction(self.engine) as tx:
+                await drop_lease(tx, self.source_id, stream.name, token=self.token)
+        return self.report, alarm
+
+    async def _batches(self, stream: Stream, since: str | None) -> AsyncGenerator[Batch, None]:
+        """What the adapter yields; whatever it raises is told apart from failures of the hub."""
+        adapter = cast(Pulls, self.connection.adapter)
+        try:
+            iterator = adapter.pull(stream, since)
+        except Exception as error:
+            raise _PluginError from error
+        try:
+            while True:
+                try:
+                    batch = await anext(iterator)
+                except StopAsyncIteration:
+                    return
+                except Exception as error:
+                    raise _PluginError from error
+                yield batch
+        finally:
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                with suppress(Exception):
+                    await close()
+
+    async def _take(self, stream: Stream, batch: Batch, snapshot: Snapshot | None) -> str | None:
+        """Apply a batch in one transaction, as long as the stream is ours. Returns the alarm.
+
+        The cursor of a snapshot counts when it is complete: a part of it is no place to go on from.
+        """
+        if stream.mode == "snapshot" and not batch.complete:
+            batch = replace(batch, resume=None)
+        now = self.clock.now()
+        async with transaction(self.engine) as tx:
+            if not await hold_lease(tx, self.source_id, stream.name, token=self.token, at=now):
+                raise _LeaseLostError
+            applied = await apply(tx, self.source_id, stream.name, batch, actor=self.actor, at=now, snapshot=snapshot)
+        self.report = self.report.plus(applied)
+        if self.progress is not None:
+            self.progress(self.report)
+        return applied.alarm
+
+    async def _finish(self, stream: Stream) -> None:
+        changed = self.report.created + self.report.updated + self.report.deleted
+        async with transaction(self.engine) as tx:
+            await finish_stream(
+                tx, self.source_id, stream.name, seen=self.report.seen, changed=changed, at=self.clock.now()
+            )
+
+
+def backoff(failures: int) -> timedelta:
+    """How long a source is left alone after so many failures in a row: doubling, up to an hour, with jitter."""
+    ceiling: timedelta = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
+    seconds = ceiling.total_seconds() * random.uniform(0.75, 1.0)  # noqa: S311 - spreads load, protects nothing
+    return timedelta(seconds=seconds)
+
+
+def _streams(connection: Connection, names: Sequence[str] | None) -> tuple[Stream, ...]:
+    adapter = connection.adapter
+    offered = adapter.streams() if isinstance(adapter, Pulls) else ()
+    unknown = sorted(set(names or ()) - {stream.name for stream in offered})
+    if unknown:
+        known = ", ".join(stream.name for stream in offered) or "none"
+        raise InvalidInput(
+            f"source {connection.name!r} has no stream {', '.join(map(repr, unknown))}", hint=f"It has: {known}."
+        )
+    return tuple(stream for stream in offered if names is None or stream.name in names)
+
+
+async def _fail(pull: _Pull, error: BaseException, failures: int) -> tuple[SourceState, str]:
+    """Record a failure of the source or its adapter; what happens next is decided by its class alone."""
+    name, redact = pull.connection.name, pull.connection.http.redact
+    where = pull.report.name
+    match error:
+        case ConfigError():
+            state, count, pause = SourceState.DISABLED, failures + 1, None
+        case AuthError():
+            state, count, pause = SourceState.PAUSED, failures + 1, None
+        case RateLimited():
+            state, count = SourceState.BACKING_OFF, failures
+            pause = error.retry_after or backoff(failures + 1)
+        case AdapterError():
+            state, count = SourceState.BACKING_OFF, failures + 1
+            pause = backoff(count)
+        case _:
+            count = failures + 1
+            state = SourceState.DISABLED if count >= DEFECTS else SourceState.BACKING_OFF
+            pause = None if state is SourceState.DISABLED else backoff(count)
+    if isinstance(error, AdapterError):
+        message = redact(f"{where}: {error}")
+        log.warning("source %s failed: %s %s", name, message, redact(error.detail))
+    else:
+        message = redact(
+            f"{where}: the adapter {pull.connection.adapter_name!r} failed with {type(error).__name__}: {error}. "
+            "That is a defect of the adapter; report it to whoever maintains it."
+        )
+        log.error("source %s: defect of its adapter", name, exc_info=error)
+    until = None if pause is None else pull.clock.now() + pause
+    await _record(pull, state, message, count, until)
+    return state, message
+
+
+async def _record(pull: _Pull, state: SourceState, error: str | None, failures: int, until: datetime | None) -> None:
+    async with transaction(pull.engine) as tx:
+        await set_condition(
+            tx, pull.source_id, state=state, at=pull.clock.now(), error=error, failures=failures, not_before=until
+        )

@@ -1,0 +1,171 @@
+"""Trying quarantined records again: by hand, or because what they waited for has arrived."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from connector.ingest.apply import apply, unpack
+from connector.model.records import Record
+from connector.model.refs import EntityKind, SourceRef
+from connector.sdk.adapter import Batch, Clock, Fetches
+from connector.sdk.connection import Connection
+from connector.sdk.errors import AdapterError, NotFound
+from connector.storage.engine import Database, Transaction, reading, transaction
+from connector.storage.inbox import reopen_delivery
+from connector.storage.quarantine import (
+    Entry,
+    NewEntry,
+    list_quarantine,
+    put_entries,
+    quarantine_entries,
+    ready_entries,
+    resolve_entries,
+)
+from connector.storage.sources import source_ids
+
+WEBHOOKS = "webhooks"
+"""Stream under which quarantined webhooks stand; their raw bytes are in the inbox."""
+
+CHUNK = 200
+"""Entries that are tried in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What trying again came to. applied: closed. remaining: still open, with their new reason."""
+
+    applied: int = 0
+    remaining: int = 0
+
+
+async def replay(
+    engine: Database, connections: Mapping[str, Connection], ids: Collection[int], *, clock: Clock
+) -> Replayed:
+    """Try these entries again.
+
+    A normalised record is applied again; one that could not be normalised is read again from its source, where
+    its reference is known; a webhook goes back to the inbox and is closed here.
+    Raises NotKnown for an entry that is not there. An entry that is closed already is left alone.
+    """
+    async with reading(engine) as tx:
+        entries = [entry for entry in await quarantine_entries(tx, ids) if entry.resolved_at is None]
+        known = await source_ids(tx)
+    applied = 0
+    for entry in entries:
+        connection = connections.get(entry.source)
+        found = await _read_again(entry, connection)
+        async with transaction(engine) as tx:
+            applied += await _again(tx, known[entry.source], {entry.id: (entry, found)}, clock=clock)
+    return Replayed(applied=applied, remaining=len(entries) - applied)
+
+
+async def replay_source(
+    engine: Database, connections: Mapping[str, Connection], source: str, *, clock: Clock
+) -> Replayed:
+    """Try all open entries of a source again."""
+    total = Replayed()
+    async with reading(engine) as tx:
+        source_id = (await source_ids(tx)).get(source, 0)
+    after = 0
+    while True:
+        async with reading(engine) as tx:
+            page = await list_quarantine(tx, source_id=source_id, after=after, limit=CHUNK)
+        if not page:
+            return total
+        after = page[-1].id
+        result = await replay(engine, connections, [entry.id for entry in page], clock=clock)
+        total = Replayed(total.applied + result.applied, total.remaining + result.remaining)
+
+
+async def discard(engine: Database, ids: Collection[int], *, actor: str, clock: Clock) -> int:
+    """Give entries up: they are closed and stay readable; returns how many were open. Raises NotKnown."""
+    async with transaction(engine) as tx:
+        await quarantine_entries(tx, ids)
+        return await resolve_entries(tx, ids, actor=actor, at=clock.now())
+
+
+async def replay_arrived(engine: Database, source_id: int, *, actor: str, clock: Clock) -> int:
+    """Apply the records of a source whose awaited thing has arrived; returns how many could be.
+
+    What one of them brings may be what another waits for: goes on until nothing new can be applied.
+    """
+    total = 0
+    while True:
+        applied = after = 0
+        while True:
+            async with transaction(engine) as tx:
+                ids = await ready_entries(tx, source_id, after=after, limit=CHUNK)
+                if not ids:
+                    break
+                after = ids[-1]
+                entries = {entry.id: (entry, _unpacked(entry)) for entry in await quarantine_entries(tx, ids)}
+                applied += await _again(tx, source_id, entries, clock=clock, actor=actor)
+        total += applied
+        if not applied:
+            return total
+
+
+async def _again(
+    tx: Transaction,
+    source_id: int,
+    entries: Mapping[int, tuple[Entry, Record | str | None]],
+    *,
+    clock: Clock,
+    actor: str | None = None,
+) -> int:
+    """Apply the records of entries of one source; returns how many entries that closed.
+
+    The second of each pair is the record, or why there is none, or None for a webhook.
+    """
+    now = clock.now()
+    closed: list[int] = []
+    records: dict[str, list[tuple[Entry, Record]]] = defaultdict(list)
+    for entry, found in entries.values():
+        if found is None:
+            if await reopen_delivery(tx, source_id, entry.fingerprint):
+                closed.append(entry.id)
+        elif isinstance(found, str):
+            again = NewEntry(entry.fingerprint, found, entry.raw, path=entry.path, waits_for=entry.waits_for)
+            await put_entries(tx, source_id, entry.stream, [again], actor=actor or f"source:{entry.source}", at=now)
+        else:
+            records[entry.stream].append((entry, found))
+    for stream, pairs in records.items():
+        by = actor or f"source:{pairs[0][0].source}"
+        batch = Batch(records=tuple(record for _, record in pairs))
+        applied = await apply(tx, source_id, stream, batch, actor=by, at=now)
+        closed += [entry.id for entry, _ in pairs if entry.fingerprint not in applied.refused]
+    await resolve_entries(tx, closed, actor=actor or "replay", at=now)
+    return len(closed)
+
+
+def _unpacked(entry: Entry) -> Record | str | None:
+    if entry.stream == WEBHOOKS and entry.record is None:
+        return None
+    if entry.record is None:
+        return entry.reason
+    try:
+        return unpack(entry.record)
+    except (ValidationError, KeyError) as error:
+        return f"the kept record no longer fits the model: {error}"
+
+
+async def _read_again(entry: Entry, connection: Connection | None) -> Record | str | None:
+    """The record to apply: as it was kept, or as its source has it now."""
+    if entry.record is not None or entry.stream == WEBHOOKS:
+        return _unpacked(entry)
+    if entry.external_ref is None:
+        return f"{entry.reason} It has no reference by which it could be read again; a full sync brings it again."
+    if connection is None or not isinstance(connection.adapter, Fetches):
+        return entry.reason
+    kind, _, external_id = entry.external_ref.partition(":")
+    ref = SourceRef(kind=EntityKind(kind), external_id=external_id)
+    try:
+        return await connection.adapter.fetch(ref)
+    except NotFound:
+        return f"{entry.external_ref} no longer exists in source {entry.source!r}. Discard this entry."
+    except AdapterError as error:
+        return connection.http.redact(f"{entry.external_ref} could not be read again: {error}")
