@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.factories import (
     BERLIN,
@@ -32,6 +32,7 @@ from connector.sdk import Clock, Connection
 from connector.storage import tables
 from connector.storage.changes import NewChange, log_changes
 from connector.storage.engine import reading, transaction
+from connector.storage.receipts import find_receipt
 from connector.storage.rows import update_logged
 
 ADDRESS = {"line1": "1 Main St", "city": "Hamburg", "postal_code": "20095", "country": "DE"}
@@ -90,6 +91,11 @@ class Scene:
         async with reading(self.database) as tx:
             return len(list(await tx.execute(statement)))
 
+    async def has_receipt(self, key: str) -> bool:
+        """Whether there is a receipt under a key."""
+        async with reading(self.database) as tx:
+            return await find_receipt(tx, key) is not None
+
     async def finished(self, count: int) -> None:
         """Wait until so many fulfilments have done their last step."""
         await eventually(lambda: self._has(count, "state"))
@@ -139,14 +145,3 @@ async def eventually(condition: Callable[[], Awaitable[object]], *, within: floa
     async with asyncio.timeout(within):
         while not await condition():  # noqa: ASYNC110 - what is waited for happens in a database
             await asyncio.sleep(0.02)
-
-
-async def set_state(scene: Scene, ticket_id: int, state: str) -> None:
-    """The ticket's source moves it to a state."""
-    await scene.change(tables.ticket, EntityKind.TICKET, ticket_id, state=tables.ticket.c.state.type.enum(state))
-
-
-async def quietly(scene: Scene, table: Table, row_id: int, **values: Any) -> None:
-    """Change a row without a line in the log."""
-    async with transaction(scene.database) as tx:
-        await tx.execute(update(table).where(table.c.id == row_id).values(**values))

@@ -118,7 +118,8 @@ async def send_off(
     shelves, ids = await _lock_reserved(tx, asset_ids)
     changes = []
     if ids:
-        hubs = dict((await tx.execute(select(asset.c.id, asset.c.hub_id).where(asset.c.id.in_(ids)))).tuples().all())
+        located = await tx.execute(select(asset.c.id, asset.c.hub_id).where(asset.c.id.in_(ids)))
+        hubs = {row.id: row.hub_id for row in located}
         gone = update(asset).where(asset.c.id.in_(ids))
         await tx.execute(gone.values(state=AssetState.IN_TRANSIT, hub_id=None, updated_at=at))
         for asset_id in ids:

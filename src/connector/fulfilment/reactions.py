@@ -1,0 +1,176 @@
+"""What follows from a change: for a ticket, a parcel, and for tickets that wait for something that changed.
+
+Steps of the caller's transaction; the reader of the log (`connector.fulfilment.react`) decides when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from connector.fulfilment.handover import leave_hub
+from connector.fulfilment.keys import ACTOR
+from connector.fulfilment.reviews import ABOUT_FULFILMENT, ABOUT_THE_DECISION, close_reviews, require_review
+from connector.fulfilment.stopping import order_stop
+from connector.fulfilment.work import Work
+from connector.model.kinds import TaskKind
+from connector.model.lifecycle import TICKET_OPEN, ReservationState, ShipmentStatus, TaskState, TicketState
+from connector.model.refs import EntityKind
+from connector.rules.decision import Outcome
+from connector.rules.policy import Policy
+from connector.storage.changes import LoggedChange
+from connector.storage.consignments import lock_reservation
+from connector.storage.engine import Transaction, reading
+from connector.storage.shipments import ON_ITS_WAY, shipment_row
+from connector.storage.sourcing import decide_and_reserve
+from connector.storage.standing import Standing, products_on, ticket_standing, waiting_tickets
+from connector.storage.tasks import NewTask, require_task
+
+DECIDING: Final = frozenset(
+    {
+        "priority", "state", "type", "title", "description", "category", "asset_id", "site_id", "product_id",
+        "asset_hint", "site_hint", "product_hint", "sla_due_at", "requester", "retired_at",
+    }
+)  # fmt: skip
+"""Fields of a ticket that a decision looks at."""
+TROUBLE: Final = frozenset({ShipmentStatus.EXCEPTION, ShipmentStatus.LOST, ShipmentStatus.RETURNED})
+"""What a courier reports when a person has to ask."""
+IDENTIFYING: Final = frozenset({"asset_id", "product_id"})
+"""Fields of a ticket that say which hardware it is about."""
+LINKS: Final = {
+    EntityKind.ASSET: frozenset({"product_id", "site_id"}),
+    EntityKind.SITE: frozenset({"latitude", "longitude", "time_zone", "access_hours", "address", "country"}),
+    EntityKind.STOCK: frozenset({"on_hand", "reserved"}),
+    EntityKind.COMPATIBILITY: frozenset({"product_id", "substitute_id", "condition", "retired_at"}),
+}
+"""Fields of other things whose change may give a waiting ticket what it lacks."""
+
+
+class Reactions:
+    """What the rules and the fulfilment do about changes."""
+
+    def __init__(self, work: Work, policy: Policy) -> None:
+        self._work = work
+        self._policy = policy
+
+    async def on_ticket(self, tx: Transaction, ticket_id: int, fields: dict[str, Any]) -> None:
+        """Decide and reserve for an open ticket, withdraw what a ticket had that is over."""
+        now = self._work.clock.now()
+        standing = await ticket_standing(tx, ticket_id)
+        if not standing.wants_hardware:
+            await self._withdraw(tx, standing)
+            return
+        if standing.holdings:
+            await self._compare(tx, standing, fields)
+            return
+        sourced = await decide_and_reserve(tx, ticket_id, self._policy, now=now)
+        decision = sourced.decision
+        if decision is not None and decision.outcome is Outcome.REVIEW:
+            code, number = decision.reason.value, standing.number
+            await require_review(tx, ticket_id=ticket_id, number=number, code=code, reason=decision.text, at=now)
+            return
+        cause = "a unit was reserved" if sourced.reserved else "nothing is needed"
+        prefixes = (*ABOUT_THE_DECISION, *ABOUT_FULFILMENT)
+        await close_reviews(tx, ticket_id=ticket_id, target=TaskState.DONE, cause=cause, at=now, prefixes=prefixes)
+
+    async def _withdraw(self, tx: Transaction, standing: Standing) -> None:
+        now = self._work.clock.now()
+        state = "deleted" if standing.is_deleted else standing.state.value.replace("_", " ")
+        for reservation_id in standing.withdrawn:
+            await order_stop(tx, reservation_id, reason=f"ticket {standing.number} is {state}", actor=ACTOR, at=now)
+        await close_reviews(
+            tx,
+            ticket_id=standing.ticket_id,
+            target=TaskState.CANCELLED,
+            cause=f"the ticket is {state}",
+            at=now,
+            prefixes=(*ABOUT_THE_DECISION, *ABOUT_FULFILMENT),
+        )
+
+    async def _compare(self, tx: Transaction, standing: Standing, fields: dict[str, Any]) -> None:
+        """A ticket that has its hardware already gets no second one; what no longer fits is for a person to judge."""
+        reopened = "state" in fields and fields["state"][0] is not None
+        has_live = any(item.is_live for item in standing.holdings)
+        fits = standing.product_id in {None, *(item.requested_product_id for item in standing.holdings)}
+        code, reason = "", ""
+        if IDENTIFYING & fields.keys() and not fits:
+            code = "hardware_changed"
+            reason = "The ticket is now about another product than the one that was reserved for it."
+        elif reopened and not has_live:
+            code = "reopened"
+            reason = "The ticket was opened again after its replacement had been sent. Reserve another one, or none."
+        if code:
+            now = self._work.clock.now()
+            await require_review(
+                tx, ticket_id=standing.ticket_id, number=standing.number, code=code, reason=reason, at=now
+            )
+
+    async def on_shipment(self, tx: Transaction, shipment_id: int, status: ShipmentStatus) -> None:
+        """Book what has left the hub, and ask a person about a parcel in trouble."""
+        if status in ON_ITS_WAY:
+            await self._leave(tx, shipment_id)
+        if status in TROUBLE:
+            await self._ask(tx, shipment_id, status)
+
+    async def _leave(self, tx: Transaction, shipment_id: int) -> None:
+        """The courier has the parcel, so the unit has left the hub even if nobody there said so."""
+        shipment = await shipment_row(tx, shipment_id)
+        if shipment.reservation_id is None:
+            return
+        if await lock_reservation(tx, shipment.reservation_id) is ReservationState.COMMITTED:
+            now = self._work.clock.now()
+            cause = f"courier reports {shipment.status.value}"
+            await leave_hub(tx, shipment.reservation_id, actor=ACTOR, cause=cause, at=now, was_seen=True)
+
+    async def _ask(self, tx: Transaction, shipment_id: int, status: ShipmentStatus) -> None:
+        shipment = await shipment_row(tx, shipment_id)
+        new = NewTask(
+            key=f"shipment:{shipment_id}:{status.value}",
+            kind=TaskKind.REVIEW,
+            title=f"{shipment.name.capitalize()}: {status.value}",
+            instructions="The courier reports trouble. Ask there; send a replacement if it does not come in time.",
+            ticket_id=shipment.ticket_id,
+            reservation_id=shipment.reservation_id,
+            shipment_id=shipment_id,
+            hub_id=shipment.hub_id,
+        )
+        await require_task(tx, new, actor=ACTOR, cause=None, at=self._work.clock.now())
+
+    async def tickets_helped(self, changes: Sequence[LoggedChange]) -> list[int]:
+        """Tickets that wait for a person and may have got what they lacked."""
+        touched: dict[EntityKind, set[int]] = {kind: set() for kind in LINKS}
+        for change in changes:
+            if change.kind in LINKS and (LINKS[change.kind] & change.fields.keys()) and _may_help(change):
+                touched[change.kind].add(change.entity_id)
+        if not any(touched.values()):
+            return []
+        async with reading(self._work.database) as tx:
+            products = await products_on(
+                tx, stock_ids=touched[EntityKind.STOCK], compatibility_ids=touched[EntityKind.COMPATIBILITY]
+            )
+            return await waiting_tickets(
+                tx, asset_ids=touched[EntityKind.ASSET], site_ids=touched[EntityKind.SITE], product_ids=products
+            )
+
+
+def concerns_decision(change: LoggedChange) -> bool:
+    """Whether a decision could come out differently.
+
+    A move between open states does not count, nor a ticket that comes in closed.
+    """
+    fields = DECIDING & change.fields.keys()
+    if change.operation == "created":
+        return TicketState(change.fields["state"][1]) in TICKET_OPEN
+    if fields != {"state"}:
+        return bool(fields) or change.operation == "deleted"
+    before, after = (TicketState(value) if value else None for value in change.fields["state"])
+    return (before in TICKET_OPEN) != (after in TICKET_OPEN) or after is TicketState.CANCELLED
+
+
+def _may_help(change: LoggedChange) -> bool:
+    """Whether a change can give a waiting ticket what it lacks: of stock, only more of it."""
+    if change.kind is not EntityKind.STOCK:
+        return True
+    more = [(change.fields.get(name) or [0, 0]) for name in ("on_hand", "reserved")]
+    (held, holds), (claimed, claims) = more
+    return (holds or 0) > (held or 0) or (claims or 0) < (claimed or 0)
