@@ -92,7 +92,9 @@ class Nautobot(Adapter[NautobotConfig]):
                 if not progress.is_full:
                     async with aclosing(reader.below(rows)) as below:
                         async for more in below:
-                            yield _batch(*await reader.records(more), resume=since)
+                            batch = _batch(*await reader.records(more), resume=since)
+                            if batch.records or batch.rejected:
+                                yield batch
                 progress = progress.step(position_of(rows[-1], "last_updated", reader.operation))
                 since = write_cursor({"rows": progress})
                 batch = _batch(*await reader.records(rows), resume=since)

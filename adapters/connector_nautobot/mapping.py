@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -145,7 +146,7 @@ def device(
             name=optional(row, "name"),
             serial=optional(row, "serial"),
             asset_tag=optional(row, "asset_tag"),
-            product=SourceRef(kind=EntityKind.PRODUCT, external_id=reference(row, "device_type")),
+            product=_product(reference(row, "device_type")),
             place=place,
             state=state,
             lane=_choice(row, custom("lane"), Lane),
@@ -218,6 +219,12 @@ def reference(row: Row, name: str) -> str:
     if not isinstance(external_id, str):
         raise InvalidRecord(f"field {name!r} is {value!r}, expected a reference with an id", path=f"/{name}")
     return external_id
+
+
+@lru_cache(maxsize=4096)
+def _product(external_id: str) -> SourceRef:
+    """The same few products are named by every device: each reference is made once."""
+    return SourceRef(kind=EntityKind.PRODUCT, external_id=external_id)
 
 
 def _use_of(data: object, uses: LocationUses) -> Use | None:

@@ -72,6 +72,8 @@ class NautobotSandbox:
     ) -> None:
         self.clock = clock
         self.token = token
+        self.hidden: set[str] = set()
+        """Content types that the token's user may not view."""
         self.store = Store(tuple(SHAPES), journal=journal)
         self._transport = transport
         self._outbox: list[tuple[str, bytes, str]] = []

@@ -82,6 +82,8 @@ def _filtered(
 ) -> Iterable[Fields]:
     field, _, bound = name.partition("__")
     shape = SHAPES[content_type]
+    if name == "last_updated__isnull" and content_type != CHANGE:
+        return (row for row in rows if values[-1].lower() != "true")
     if field == table.order or (field == "created" and content_type != CHANGE):
         at = _moment(name, values[-1])
         compare = BOUNDS.get(bound) if bound else (lambda value, wanted: value == wanted)

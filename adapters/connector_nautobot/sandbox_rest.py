@@ -83,6 +83,7 @@ class _Endpoints:
         self._table = sandbox.store.tables[content_type]
 
     async def list(self, request: Request) -> Response:
+        self._require_permission()
         if request.method == "POST":
             row = self._sandbox.create(self._type, self._given(await _json(request), row=None))
             return _answer(self._shown(request, row), 201)
@@ -93,6 +94,7 @@ class _Endpoints:
         return _answer({"count": count, "next": following, "previous": previous, "results": results})
 
     async def one(self, request: Request) -> Response:
+        self._require_permission()
         row = self._table.rows.get(request.path_params["id"])
         if row is None:
             name = self._type.partition(".")[2].capitalize()
@@ -104,6 +106,10 @@ class _Endpoints:
         if request.method == "PATCH":
             row = self._sandbox.change(row["id"], **self._given(await _json(request), row=row))
         return _answer(self._shown(request, row))
+
+    def _require_permission(self) -> None:
+        if self._type in self._sandbox.hidden:
+            raise Refused(403, {"detail": "You do not have permission to perform this action."})
 
     def _shown(self, request: Request, row: Fields) -> Fields:
         return shown(self._sandbox.store, self._type, row, depth=_depth(request), base=_base(request))
