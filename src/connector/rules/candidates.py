@@ -1,27 +1,30 @@
-"""Every way in which a shelf could serve a ticket, timed: the part of a decision that must be fast.
+"""Every way in which a hub could serve a ticket, timed: the part of a decision that must be fast.
 
-A route is a tuple of numbers in the order of the constants below, so that thousands are compared without building
-objects; `connector.rules.sourcing` makes candidates of the best. Times are whole minutes since 1970 UTC.
+Hubs that may not serve are set aside as sets. The others are looked at from the nearest outwards, and no further
+than something could still be found that is better than the best ones so far: what a hub farther away could offer at
+best is known from its distance. A route is a tuple of numbers, indexed by the constants below. Times are whole
+minutes since 1970 UTC.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from math import asin, ceil, sqrt
+from heapq import heapify, heappop
+from math import asin, ceil, pi, sin, sqrt
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from connector.model.geo import EARTH_RADIUS_KM, Point
+from connector.model.geo import EARTH_RADIUS_KM
 from connector.model.kinds import Lane
+from connector.rules.destination import Destination
 from connector.rules.document import Criterion, Mode, Policy, Rule
-from connector.rules.facts import Profile, Shelf, SiteFacts, unit_vector
-from connector.rules.timetable import Timetable, departures, minute_at_or_after, timetable
+from connector.rules.facts import NO_COORDINATES, Fleet, Holding, Profile
+from connector.rules.timetable import departures, timetable
 
-Route: TypeAlias = tuple[int, int, int, int, int, float, int, int, int, int, int, int, int]
-"""Indexed by the constants below. Every value compares lower-is-better, up to MODE."""
+Route: TypeAlias = tuple[int, int, int, int, int, float, int, int, int, int, int, int]
+"""Indexed by the constants below; lower is better in every one up to MODE."""
 
 NOT_EXACT: Final = 0
 LATE: Final = 1
@@ -29,15 +32,20 @@ PREFERENCE: Final = 2
 ARRIVES: Final = 3
 COST: Final = 4
 DISTANCE: Final = 5
-LANE: Final = 6
+OTHER_LANE: Final = 6
 HUB: Final = 7
 PRODUCT: Final = 8
 MODE: Final = 9
-SHELF: Final = 10
-READY: Final = 11
-DEPARTS: Final = 12
+READY: Final = 10
+DEPARTS: Final = 11
 
 MODES: Final = (Mode.DRIVE, Mode.COURIER)
+LANES: Final = (Lane.NORMAL, Lane.BREAK_GLASS)
+NEVER: Final = 2**40
+"""A minute that never comes."""
+DETAILED: Final = 20
+"""Routes that are exactly the best ones, in order; the rest is only known to be no better."""
+
 _INDEX: Final = {
     Criterion.EXACT: NOT_EXACT,
     Criterion.WITHIN_SLA: LATE,
@@ -46,14 +54,12 @@ _INDEX: Final = {
     Criterion.COST: COST,
     Criterion.DISTANCE: DISTANCE,
 }
-_TIES: Final = (LANE, HUB, PRODUCT, MODE)
-NEVER: Final = 2**40
-"""A due minute that everything meets."""
+_CHECK_EVERY: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a shelf cannot serve. code: stable; text: for people."""
+    """Why hubs cannot serve. code: stable; text: for people."""
 
     code: str
     text: str
@@ -61,168 +67,205 @@ class Refusal:
 
 @dataclass(slots=True)
 class Found:
-    """routes: at most one per shelf, its best. refused: reason to the shelves (by index) that it concerns."""
+    """What was found. best: the best routes, in order, at most DETAILED. worse: routes that were timed and are worse.
 
-    routes: list[Route] = field(default_factory=list)
-    refused: dict[Refusal, list[int]] = field(default_factory=dict)
+    beyond: the best that the hubs of a group could offer, which were not timed since even that is worse.
+    refused: reason to the hubs that it concerns.
+    """
 
-    def refuse(self, shelf: int, code: str, text: str) -> None:
-        """Note that a shelf cannot serve."""
-        self.refused.setdefault(Refusal(code, text), []).append(shelf)
+    best: list[Route] = field(default_factory=list)
+    worse: list[Route] = field(default_factory=list)
+    beyond: list[tuple[Route, tuple[int, ...]]] = field(default_factory=list)
+    refused: dict[Refusal, tuple[int, ...]] = field(default_factory=dict)
+
+    def refuse(self, hubs: Iterable[int], code: str, text: str) -> None:
+        """Note that hubs cannot serve."""
+        ids = tuple(hubs)
+        if ids:
+            refusal = Refusal(code, text)
+            self.refused[refusal] = self.refused.get(refusal, ()) + ids
 
 
 def order_of(rule: Rule, policy: Policy) -> tuple[int, ...]:
-    """Indexes of a route in the order in which a rule compares them; the last ones only make ties deterministic."""
-    return tuple(_INDEX[criterion] for criterion in rule.ranking or policy.sourcing.ranking) + _TIES
+    """Indexes of a route in the order in which a rule compares them; the last ones only settle ties."""
+    criteria = tuple(_INDEX[criterion] for criterion in rule.ranking or policy.sourcing.ranking)
+    return (*criteria, OTHER_LANE, HUB, PRODUCT, MODE)
 
 
-def ranking_key(rule: Rule, policy: Policy) -> Callable[[Route], Any]:
-    """What routes are sorted by under a rule."""
-    return itemgetter(*order_of(rule, policy))
+class Search:
+    """One decision's search for routes under a rule. start: the minute of the decision; due: the last one in time."""
 
+    def __init__(
+        self, rule: Rule, policy: Policy, fleet: Fleet, destination: Destination, *, start: int, due: int, quantity: int
+    ) -> None:
+        self.found = Found()
+        self._rule, self._fleet, self._destination = rule, fleet, destination
+        self._start, self._due, self._quantity = start, due, quantity
+        self._key: Callable[[Route], Any] = itemgetter(*order_of(rule, policy))
+        self._may_send = Mode.COURIER in rule.transport
+        drive = policy.sourcing.drive
+        limit = drive.max_drive_km if rule.max_drive_km is None else rule.max_drive_km
+        self._max_km = limit if Mode.DRIVE in rule.transport else -1.0
+        self._max_direct_km = self._max_km / drive.detour_factor
+        self._minutes_per_km = drive.detour_factor * 60 / drive.speed_kmh
+        self._cents_per_km = 2 * drive.detour_factor * drive.cost_cents_per_km
+        bands = policy.sourcing.courier.transit
+        self._band_ends = [band.within_km for band in bands if band.within_km is not None]
+        self._transits = [(ceil(band.hours * 60), band.cost_cents) for band in bands]
+        self._cheapest_from = [
+            (min(hours for hours, _ in self._transits[i:]), min(cost for _, cost in self._transits[i:]))
+            for i in range(len(bands))
+        ]
+        self._allowed = set[int]().union(*(fleet.tiers[tier] for tier in rule.sources))
+        self._times: dict[Profile, tuple[int | None, int | None]] = {}
 
-class Destination:
-    """The site as a place to arrive at: its position, and when somebody or some courier can hand over there.
+    def look_at(self, holding: Holding, preference: int) -> None:
+        """Add what one product in one lane offers. preference: 0 for the needed product itself."""
+        queue = self._usable(holding)
+        seen = 0
+        while queue:
+            if seen % _CHECK_EVERY == 0 and len(self.found.best) == DETAILED:
+                bound = self._bound(holding, preference, _km(queue[0][0]))
+                if self._key(bound) > self._key(self.found.best[-1]):
+                    self._leave(bound, [hub for _, hub in queue])
+                    return
+            chord, hub_id = heappop(queue)
+            seen += 1
+            route = self._route(holding, preference, hub_id, _km(chord))
+            if route is not None:
+                self._keep(route)
 
-    Raises ValueError for coordinates, hours or a time zone that cannot be used.
-    """
+    def _usable(self, holding: Holding) -> list[tuple[float, int]]:
+        """The hubs that may serve, as a heap by their squared chord from the site; the others are refused."""
+        fleet, found, rule = self._fleet, self.found, self._rule
+        hubs = holding.free.keys() & fleet.hubs.keys()
+        if holding.lane not in rule.lanes:
+            text = f"{holding.lane.value} lane not allowed by rule {rule.name!r}"
+            found.refuse(sorted(hubs), "lane_not_allowed", text)
+            return []
+        for tier, members in fleet.tiers.items():
+            if tier not in rule.sources:
+                text = f"tier {tier.value} not allowed by rule {rule.name!r}"
+                found.refuse(sorted(hubs & members), "tier_not_allowed", text)
+        hubs &= self._allowed
+        if self._quantity > 1:
+            few = {hub for hub in hubs if holding.free[hub] < self._quantity}
+            found.refuse(sorted(few), "not_enough", f"fewer than the {self._quantity} units that are needed")
+            hubs -= few
+        for problem, members in fleet.unusable.items():
+            code = "no_coordinates" if problem == NO_COORDINATES else "unusable_data"
+            found.refuse(sorted(hubs & members), code, problem)
+            hubs -= members
+        if fleet.never_open:
+            found.refuse(sorted(hubs & fleet.never_open), "never_open", "has no opening hours")
+            hubs -= fleet.never_open
+        x, y, z = self._destination.unit
+        units = fleet.units
+        queue = [
+            ((ux - x) * (ux - x) + (uy - y) * (uy - y) + (uz - z) * (uz - z), hub)
+            for hub in hubs
+            for ux, uy, uz in (units[hub],)
+        ]
+        if not self._may_send or fleet.uncollected:
+            queue = self._within_drive(queue)
+        heapify(queue)
+        return queue
 
-    def __init__(self, site: SiteFacts, policy: Policy, now: int) -> None:
-        if site.latitude is None or site.longitude is None:
-            raise ValueError("has no coordinates")
-        zone = site.time_zone or policy.sourcing.default_time_zone
-        self.unit = unit_vector(Point(site.latitude, site.longitude))
-        self._access = timetable(zone, site.access_hours or "24x7", now)
-        self._delivery = timetable(zone, policy.sourcing.courier.delivery_hours, now)
-        self._handed_over: dict[int, int | None] = {}
-
-    def access(self, minute: int) -> int | None:
-        """When somebody who is there at `minute` is let in."""
-        return minute if self._access.always else self._access.next_open(minute)
-
-    def handed_over(self, minute: int) -> int | None:
-        """When a parcel that reached the region at `minute` is handed over: couriers deliver and the site is open."""
-        if minute not in self._handed_over:
-            self._handed_over[minute] = _both_open(self._delivery, self._access, minute)
-        return self._handed_over[minute]
-
-
-def find_routes(
-    shelves: tuple[Shelf, ...],
-    *,
-    preferences: dict[int, int],
-    refused_products: dict[int, Refusal],
-    quantity: int,
-    rule: Rule,
-    policy: Policy,
-    destination: Destination,
-    now: datetime,
-    due: int,
-) -> Found:
-    """The best route from each shelf that may serve, and why the others may not.
-
-    preferences: 0 for the needed product, from 1 for substitutes; products that are not in it do not count.
-    refused_products: substitutes that this ticket may not get. due: minute until which an arrival is in time.
-    """
-    start = minute_at_or_after(now)
-    found = Found()
-    sourcing, key = policy.sourcing, ranking_key(rule, policy)
-    may_drive, may_send = Mode.DRIVE in rule.transport, Mode.COURIER in rule.transport
-    max_km = (sourcing.drive.max_drive_km if rule.max_drive_km is None else rule.max_drive_km) if may_drive else -1.0
-    max_direct_km = max_km / sourcing.drive.detour_factor
-    drive_minutes_per_km = sourcing.drive.detour_factor * 60 / sourcing.drive.speed_kmh
-    drive_cents_per_km = 2 * sourcing.drive.detour_factor * sourcing.drive.cost_cents_per_km
-    bands = sourcing.courier.transit
-    band_ends = [band.within_km for band in bands if band.within_km is not None]
-    band_costs = [(ceil(band.hours * 60), band.cost_cents) for band in bands]
-    lanes, tiers = set(rule.lanes), set(rule.sources)
-    times: dict[Profile, tuple[int | None, int | None]] = {}
-    site_x, site_y, site_z = destination.unit
-    routes = found.routes
-    for index, (hub, product_id, lane, free) in enumerate(shelves):
-        if refused_products and product_id in refused_products:
-            refusal = refused_products[product_id]
-            found.refuse(index, refusal.code, refusal.text)
-            continue
-        preference = preferences.get(product_id)
-        if preference is None:
-            found.refuse(index, "not_compatible", "neither the needed product nor a substitute of it")
-            continue
-        if lane not in lanes:
-            found.refuse(index, "lane_not_allowed", f"{lane.value} lane not allowed by rule {rule.name!r}")
-            continue
-        if hub.tier not in tiers:
-            found.refuse(index, "tier_not_allowed", f"tier {hub.tier.value} not allowed by rule {rule.name!r}")
-            continue
-        if free < quantity:
-            found.refuse(index, "not_enough", f"fewer than the {quantity} units that are needed")
-            continue
-        if hub.unit is None or hub.problem is not None:
-            code, text = ("unusable_data", hub.problem) if hub.problem else ("no_coordinates", "no coordinates")
-            found.refuse(index, code, text)
-            continue
-        profile = hub.profile
-        known = times.get(profile)
-        if known is None:
-            known = times[profile] = _times(profile, start, may_send)
-        ready, leaves = known
-        if ready is None:
-            found.refuse(index, "never_open", f"never open for long enough (hours {profile[1]!r})")
-            continue
-        x, y, z = hub.unit
-        x, y, z = x - site_x, y - site_y, z - site_z
-        half_chord = sqrt(x * x + y * y + z * z) / 2
-        km = 2 * EARTH_RADIUS_KM * asin(half_chord if half_chord < 1.0 else 1.0)
-        not_exact, other_lane = (1 if preference else 0), (0 if lane is Lane.NORMAL else 1)
-        best: Route | None = None
-        if leaves is not None:
-            transit, cost = band_costs[bisect_left(band_ends, km)]
-            arrives = destination.handed_over(leaves + transit)
-            if arrives is not None:
-                best = (
-                    not_exact, 1 if arrives > due else 0, preference, arrives, cost, km, other_lane, hub.id,
-                    product_id, 1, index, ready, leaves,
-                )  # fmt: skip
-        if km <= max_direct_km:
-            arrives = destination.access(ready + ceil(km * drive_minutes_per_km))
-            if arrives is not None:
-                cost = round(km * drive_cents_per_km)
-                driven: Route = (
-                    not_exact, 1 if arrives > due else 0, preference, arrives, cost, km, other_lane, hub.id,
-                    product_id, 0, index, ready, ready,
-                )  # fmt: skip
-                if best is None or key(driven) < key(best):
-                    best = driven
-        if best is not None:
-            routes.append(best)
-        elif leaves is not None or km <= max_direct_km:
-            found.refuse(index, "site_never_open", "the site's access hours never allow a delivery")
-        elif may_send and not profile[2]:
-            found.refuse(index, "no_courier", "no courier collects there and it is too far to drive")
-        elif may_send:
-            found.refuse(index, "never_collected", "the courier never collects there and it is too far to drive")
+    def _within_drive(self, queue: list[tuple[float, int]]) -> list[tuple[float, int]]:
+        """Without those that no courier serves and that are too far to drive."""
+        drivable, uncollected = _squared_chord(self._max_direct_km), self._fleet.uncollected
+        far = [hub for chord, hub in queue if chord > drivable and (not self._may_send or hub in uncollected)]
+        if self._may_send:
+            self.found.refuse(sorted(far), "no_courier", "no courier collects there and it is too far to drive")
         else:
-            found.refuse(index, "too_far", f"farther than {max_km:g} km by road and rule {rule.name!r} has no courier")
-    return found
+            text = f"farther than {self._max_km:g} km by road, and rule {self._rule.name!r} allows no courier"
+            self.found.refuse(sorted(far), "too_far", text)
+        left_out = set(far)
+        return [entry for entry in queue if entry[1] not in left_out]
+
+    def _route(self, holding: Holding, preference: int, hub_id: int, km: float) -> Route | None:
+        """The better one of driving and sending; refused when the site's hours allow neither."""
+        profile = self._fleet.hubs[hub_id].profile
+        if profile not in self._times:
+            self._times[profile] = _times(profile, self._start, self._may_send)
+        ready, leaves = self._times[profile]
+        if ready is None:
+            self.found.refuse((hub_id,), "never_open", "has no opening hours that are long enough")
+            return None
+        routes: list[Route] = []
+        head, tail = (1 if preference else 0), (LANES.index(holding.lane), hub_id, holding.product_id)
+        if leaves is not None:
+            transit, cost = self._transits[bisect_left(self._band_ends, km)]
+            arrives = self._destination.handed_over(leaves + transit)
+            if arrives is not None:
+                late = 1 if arrives > self._due else 0
+                routes.append((head, late, preference, arrives, cost, km, *tail, 1, ready, leaves))
+        if km <= self._max_direct_km:
+            arrives = self._destination.access(ready + ceil(km * self._minutes_per_km))
+            if arrives is not None:
+                late, cost = (1 if arrives > self._due else 0), round(km * self._cents_per_km)
+                routes.append((head, late, preference, arrives, cost, km, *tail, 0, ready, ready))
+        if not routes:
+            self.found.refuse((hub_id,), "site_never_open", "the site's access hours never allow a delivery")
+            return None
+        return min(routes, key=self._key) if len(routes) > 1 else routes[0]
+
+    def _bound(self, holding: Holding, preference: int, km: float) -> Route:
+        """What a hub at this distance or farther could offer at best, in every respect by itself."""
+        band = bisect_left(self._band_ends, km)
+        transit, cost = self._cheapest_from[band] if self._may_send else (NEVER, NEVER)
+        arrives = self._start + transit
+        if km <= self._max_direct_km:
+            arrives = min(arrives, self._start + ceil(km * self._minutes_per_km))
+            cost = min(cost, round(km * self._cents_per_km))
+        late, lane = (1 if arrives > self._due else 0), LANES.index(holding.lane)
+        return (1 if preference else 0, late, preference, arrives, cost, km, lane, 0, 0, 0, 0, 0)
+
+    def _keep(self, route: Route) -> None:
+        best = self.found.best
+        if len(best) < DETAILED:
+            insort(best, route, key=self._key)
+        elif self._key(route) < self._key(best[-1]):
+            self.found.worse.append(best.pop())
+            insort(best, route, key=self._key)
+        else:
+            self.found.worse.append(route)
+
+    def _leave(self, bound: Route, hubs: list[int]) -> None:
+        self.found.beyond.append((bound, tuple(hubs)))
+
+
+def search(
+    holdings: Iterable[Holding], preferences: Mapping[int, int], refused: Mapping[int, Refusal], searching: Search
+) -> Found:
+    """Look at the holdings, the most preferred product first.
+
+    preferences: 0 for the needed product, from 1 for substitutes that may serve; refused: why others may not.
+    """
+    for holding in sorted(holdings, key=lambda h: (preferences.get(h.product_id, NEVER), h.product_id, h.lane)):
+        preference = preferences.get(holding.product_id)
+        if preference is not None:
+            searching.look_at(holding, preference)
+        else:
+            refusal = refused.get(holding.product_id, Refusal("not_compatible", "cannot stand in for the product"))
+            searching.found.refuse(sorted(holding.free), refusal.code, refusal.text)
+    return searching.found
+
+
+def _km(squared_chord: float) -> float:
+    """Great-circle distance of two points whose unit vectors are that far apart, squared."""
+    return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(squared_chord) / 2))
+
+
+def _squared_chord(km: float) -> float:
+    """The opposite of `_km`; -1 for a negative distance."""
+    return -1.0 if km < 0 else (2 * sin(min(km / (2 * EARTH_RADIUS_KM), pi / 2))) ** 2
 
 
 def _times(profile: Profile, start: int, may_send: bool) -> tuple[int | None, int | None]:
-    """When a hub has the unit ready, handled in open time only, and when the next courier leaves with it."""
+    """When such a hub has a unit ready, handled in open time only, and when the next courier leaves with it."""
     zone, hours, cut_offs, handling = profile
     ready = timetable(zone, hours, start).after_open_time(start, handling)
     if ready is None or not may_send or not cut_offs:
         return ready, None
     return ready, departures(zone, hours, cut_offs, start).next(ready)
-
-
-def _both_open(first: Timetable, second: Timetable, minute: int) -> int | None:
-    """The first minute at or after at which both are open; None when there is none within reach."""
-    for _ in range(1_000):
-        at = first.next_open(minute)
-        if at is None:
-            return None
-        minute_or_none = second.next_open(at)
-        if minute_or_none is None or minute_or_none == at:
-            return minute_or_none
-        minute = minute_or_none
-    return None

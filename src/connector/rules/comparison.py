@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from connector.model.kinds import Lane
 from connector.rules.candidates import (
     ARRIVES,
     COST,
     DEPARTS,
     DISTANCE,
     HUB,
-    LANE,
+    LANES,
     LATE,
     MODE,
     MODES,
     NOT_EXACT,
+    OTHER_LANE,
     PREFERENCE,
     PRODUCT,
     READY,
-    SHELF,
     Found,
     Route,
 )
 from connector.rules.decision import Candidate, Losers
-from connector.rules.facts import HubFacts, Shelf
+from connector.rules.facts import HubFacts, SourcingFacts
 from connector.rules.timetable import instant_of, minute_at_or_after, timetable
 
 _CODES = {
@@ -34,7 +35,7 @@ _CODES = {
     ARRIVES: ("arrives_later", "arrives later"),
     COST: ("costs_more", "costs more"),
     DISTANCE: ("farther", "farther away"),
-    LANE: ("lane", "draws on the break-glass lane, the chosen one does not"),
+    OTHER_LANE: ("lane", "draws on the break-glass lane, the chosen one does not"),
     HUB: ("equal", "equal in everything that is compared"),
     PRODUCT: ("equal", "equal in everything that is compared"),
     MODE: ("equal", "equal in everything that is compared"),
@@ -42,21 +43,21 @@ _CODES = {
 
 
 def candidate_of(
-    route: Route, chosen: Route, shelves: Sequence[Shelf], order: Sequence[int], currency: str, now: datetime
+    route: Route, chosen: Route, facts: SourcingFacts, order: Sequence[int], currency: str, now: datetime
 ) -> Candidate:
     """A route with all detail and the reason why it lost against the chosen one."""
-    hub, product_id, lane, free = shelves[route[SHELF]]
+    hub, lane = facts.fleet.hubs[route[HUB]], LANES[route[OTHER_LANE]]
     why = ""
     if route is not chosen:
-        why = _why(route, chosen, shelves[chosen[SHELF]].hub.label, order, currency) + _closed(hub, now)
+        why = _why(route, chosen, facts.fleet.hubs[chosen[HUB]].label, order, currency) + _closed(hub, now)
     return Candidate(
         hub_id=hub.id,
         hub=hub.label,
         tier=hub.tier,
-        product_id=product_id,
+        product_id=route[PRODUCT],
         preference=route[PREFERENCE],
         lane=lane,
-        free=free,
+        free=_free(facts, route[PRODUCT], lane, hub.id),
         mode=MODES[route[MODE]],
         distance_km=route[DISTANCE],
         cost_cents=route[COST],
@@ -68,30 +69,35 @@ def candidate_of(
     )
 
 
-def losers_of(
-    found: Found, shelves: Sequence[Shelf], *, best: Sequence[Route] = (), order: Sequence[int] = ()
-) -> tuple[Losers, ...]:
+def losers_of(found: Found, order: Sequence[int]) -> tuple[Losers, ...]:
     """Everything that is not among the best, grouped by reason: what lost, then what could not serve."""
     groups: dict[int, list[Route]] = {}
-    if len(found.routes) > len(best):
-        detailed = {route[SHELF] for route in best}
-        chosen = best[0]
-        for route in found.routes:
-            if route[SHELF] not in detailed:
-                groups.setdefault(_first_difference(route, chosen, order), []).append(route)
+    for route in found.worse:
+        groups.setdefault(_first_difference(route, found.best[0], order), []).append(route)
     lost = [
         Losers(
             *_CODES[index],
             hubs=tuple(route[HUB] for route in routes),
-            minutes=tuple(route[ARRIVES] - best[0][ARRIVES] for route in routes) if index == ARRIVES else (),
+            minutes=tuple(route[ARRIVES] - found.best[0][ARRIVES] for route in routes) if index == ARRIVES else (),
         )
         for index, routes in sorted(groups.items())
     ]
-    refused = [
-        Losers(refusal.code, refusal.text, tuple(shelves[index].hub.id for index in indexes))
-        for refusal, indexes in found.refused.items()
-    ]
-    return tuple(lost + refused)
+    beyond = [_out_of_reach(bound, hubs, found.best[0], order) for bound, hubs in found.beyond]
+    refused = [Losers(refusal.code, refusal.text, hubs) for refusal, hubs in found.refused.items()]
+    return tuple(lost + beyond + refused)
+
+
+def _out_of_reach(bound: Route, hubs: tuple[int, ...], chosen: Route, order: Sequence[int]) -> Losers:
+    """Hubs that were not timed, since what their distance allows at best is worse already."""
+    index = _first_difference(bound, chosen, order)
+    code, text = _CODES[index]
+    if index == ARRIVES:
+        text += f", by {duration_text(bound[ARRIVES] - chosen[ARRIVES])} at the least"
+    return Losers(code, f"{bound[DISTANCE]:.0f} km or more away: {text}", hubs)
+
+
+def _free(facts: SourcingFacts, product_id: int, lane: Lane, hub_id: int) -> int:
+    return sum(h.free.get(hub_id, 0) for h in facts.holdings if h.product_id == product_id and h.lane is lane)
 
 
 def duration_text(minutes: int) -> str:
@@ -124,7 +130,7 @@ def _why(route: Route, chosen: Route, label: str, order: Sequence[int], currency
         return f"costs {(route[COST] - chosen[COST]) / 100:.2f} {currency} more than {label}"
     if index == DISTANCE:
         return f"{route[DISTANCE] - chosen[DISTANCE]:.1f} km farther away than {label}"
-    if index == LANE:
+    if index == OTHER_LANE:
         return f"draws on the break-glass lane, {label} does not"
     return f"equal to {label} in everything that is compared, and comes after it by number"
 

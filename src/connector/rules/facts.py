@@ -6,10 +6,11 @@ used (hours that nobody can read, a time zone that does not exist) is kept as a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import cos, radians, sin
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
 from connector.model.geo import Point
@@ -18,6 +19,9 @@ from connector.model.lifecycle import AssetState, TicketState
 
 Profile: TypeAlias = tuple[str, str, tuple[int, ...], int]
 """Time zone, opening hours, courier cut-offs, handling minutes: hubs that share it work at the same times."""
+
+
+NO_COORDINATES = "no coordinates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +121,44 @@ class HubFacts:
     problem: str | None = None
 
 
-class Shelf(NamedTuple):
-    """Free units of one product in one hub and lane. A tuple: a decision may look at many thousands."""
+class Fleet:
+    """The hubs, arranged so that a decision handles most of them as sets and looks only at the nearest one by one.
 
-    hub: HubFacts
+    hubs, units: by id, units only of those that can be planned with. tiers: ids of the hubs of each. unusable: text
+    of the problem to the ids that have it. never_open: ids of hubs without opening hours; uncollected: of those
+    that no courier collects from.
+    """
+
+    __slots__ = ("hubs", "never_open", "tiers", "uncollected", "units", "unusable")
+
+    def __init__(self, hubs: Iterable[HubFacts]) -> None:
+        self.hubs = {hub.id: hub for hub in hubs}
+        self.units: dict[int, tuple[float, float, float]] = {}
+        self.tiers: dict[HubTier, set[int]] = {tier: set() for tier in HubTier}
+        self.never_open: set[int] = set()
+        self.uncollected: set[int] = set()
+        self.unusable: dict[str, set[int]] = {}
+        for hub in self.hubs.values():
+            self.tiers[hub.tier].add(hub.id)
+            problem = hub.problem or (NO_COORDINATES if hub.unit is None else None)
+            if hub.unit is None or problem is not None:
+                self.unusable.setdefault(str(problem), set()).add(hub.id)
+                continue
+            self.units[hub.id] = hub.unit
+            _, opening_hours, cut_offs, _ = hub.profile
+            if not any(parse_hours(opening_hours).days):
+                self.never_open.add(hub.id)
+            if not cut_offs:
+                self.uncollected.add(hub.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Where free units of one product are in one lane. free: hub id to the number of units, at least 1 each."""
+
     product_id: int
     lane: Lane
-    free: int
+    free: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +173,7 @@ class SubstituteFacts:
 
 @dataclass(frozen=True, slots=True)
 class SourcingFacts:
-    """Everything that one decision looks at. shelves: those with free units, of the product and its substitutes.
+    """Everything that one decision looks at. holdings: free units of the product and of its substitutes.
 
     service_class_name is what the site names; service_class what the database knows of it.
     """
@@ -149,7 +184,8 @@ class SourcingFacts:
     site: SiteFacts | None = None
     service_class: ServiceClassFacts | None = None
     substitutes: tuple[SubstituteFacts, ...] = ()
-    shelves: tuple[Shelf, ...] = ()
+    holdings: tuple[Holding, ...] = ()
+    fleet: Fleet = field(default_factory=lambda: Fleet(()))
     quantity: int = 1
 
 

@@ -9,31 +9,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from heapq import nsmallest
 from typing import TypeAlias
 
 from connector.model.kinds import Lane
 from connector.model.lifecycle import TICKET_OPEN
-from connector.rules.candidates import (
-    NEVER,
-    Destination,
-    Found,
-    Refusal,
-    find_routes,
-    order_of,
-    ranking_key,
-)
+from connector.rules.candidates import NEVER, Found, Refusal, Search, order_of, search
 from connector.rules.comparison import candidate_of, losers_of
 from connector.rules.conditions import ConditionFailed, Facts, compile_condition
 from connector.rules.decision import Decision, Losers, Outcome, Reason
+from connector.rules.destination import Destination
 from connector.rules.document import Policy, Rule
 from connector.rules.due import Due, due, service_class_of
-from connector.rules.facts import ProductFacts, Shelf, SiteFacts, SourcingFacts, SubstituteFacts
+from connector.rules.facts import Holding, ProductFacts, SiteFacts, SourcingFacts, SubstituteFacts
 from connector.rules.scope import inputs_of, scope_of
 from connector.rules.timetable import minute_at_or_after
-
-DETAILED = 20
-"""Candidates that a decision describes in full; the others are listed by hub and reason."""
 
 ShelfKey: TypeAlias = tuple[int, int, Lane]
 """Hub, product, lane."""
@@ -109,41 +98,36 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     if missing is not None:
         return case.end(Outcome.REVIEW, missing[0], missing[1], rule)
     product, site = _required(facts)
+    start = minute_at_or_after(case.now)
     try:
-        destination = Destination(site, policy, minute_at_or_after(case.now))
+        destination = Destination(site, policy, start)
     except ValueError as error:
         text = f"Site {site.label!r} cannot be planned for: {error}. Correct it in its source."
         return case.end(Outcome.REVIEW, Reason.SITE_UNUSABLE, text, rule)
     until = due(facts, policy)
     preferences, refused = _substitutes(facts, rule, condition_facts)
-    shelves = _left(facts.shelves, emptied)
-    found = find_routes(
-        shelves,
-        preferences={product.id: 0, **preferences},
-        refused_products=refused,
-        quantity=facts.quantity,
-        rule=rule,
-        policy=policy,
-        destination=destination,
-        now=case.now,
-        due=NEVER if until.at is None else int(until.at.timestamp()) // 60,
-    )
-    taken = _taken(emptied)
-    if not found.routes:
-        reason, text = _nothing(facts, product, shelves, found)
-        return case.end(Outcome.REVIEW, reason, text, rule, until=until, losers=losers_of(found, shelves) + taken)
-    return _choice(case, rule, until, shelves, found, taken)
+    last_minute = NEVER if until.at is None else int(until.at.timestamp()) // 60
+    searching = Search(rule, policy, facts.fleet, destination, start=start, due=last_minute, quantity=facts.quantity)
+    holdings = _left(facts.holdings, emptied)
+    found = search(holdings, {**preferences, product.id: 0}, refused, searching)
+    order = order_of(rule, policy)
+    losers = losers_of(found, order) + _taken(emptied)
+    if not found.best:
+        reason, text = _nothing(facts, product, found)
+        return case.end(Outcome.REVIEW, reason, text, rule, until=until, losers=losers)
+    return _choice(case, rule, until, found, order, losers)
 
 
 def _choice(
-    case: _Case, rule: Rule, until: Due, shelves: tuple[Shelf, ...], found: Found, taken: tuple[Losers, ...]
+    case: _Case, rule: Rule, until: Due, found: Found, order: tuple[int, ...], losers: tuple[Losers, ...]
 ) -> Decision:
-    best = nsmallest(DETAILED, found.routes, key=ranking_key(rule, case.policy))
-    order, currency = order_of(rule, case.policy), case.policy.sourcing.currency
-    candidates = tuple(candidate_of(route, best[0], shelves, order, currency, case.now) for route in best)
+    currency = case.policy.sourcing.currency
+    candidates = tuple(
+        candidate_of(route, found.best[0], case.facts, order, currency, case.now) for route in found.best
+    )
     chosen = candidates[0]
     way = "by car" if chosen.mode.value == "drive" else "by courier"
-    late = "" if chosen.is_within_sla else ", after the due time: nothing allowed arrives sooner by the ranking"
+    late = "" if chosen.is_within_sla else ", after the due time: nothing that is allowed ranks better"
     return Decision(
         outcome=Outcome.RESERVE,
         reason=Reason.SOURCED,
@@ -158,7 +142,7 @@ def _choice(
         due_basis=until.basis,
         hold_minutes=rule.hold_minutes,
         candidates=candidates,
-        losers=losers_of(found, shelves, best=best, order=order) + taken,
+        losers=losers,
     )
 
 
@@ -217,10 +201,15 @@ def _refusal(substitute: SubstituteFacts, rule: Rule, condition_facts: Facts) ->
     return Refusal("condition_not_met", f"substitute {label!r} only when {substitute.condition}")
 
 
-def _left(shelves: tuple[Shelf, ...], emptied: frozenset[ShelfKey]) -> tuple[Shelf, ...]:
+def _left(holdings: tuple[Holding, ...], emptied: frozenset[ShelfKey]) -> tuple[Holding, ...]:
     if not emptied:
-        return shelves
-    return tuple(s for s in shelves if (s.hub.id, s.product_id, s.lane) not in emptied)
+        return holdings
+    return tuple(
+        Holding(
+            h.product_id, h.lane, {hub: n for hub, n in h.free.items() if (hub, h.product_id, h.lane) not in emptied}
+        )
+        for h in holdings
+    )
 
 
 def _taken(emptied: frozenset[ShelfKey]) -> tuple[Losers, ...]:
@@ -230,15 +219,13 @@ def _taken(emptied: frozenset[ShelfKey]) -> tuple[Losers, ...]:
     return (Losers("emptied", text, tuple(sorted(hub for hub, _, _ in emptied))),)
 
 
-def _nothing(
-    facts: SourcingFacts, product: ProductFacts, shelves: tuple[Shelf, ...], found: Found
-) -> tuple[Reason, str]:
+def _nothing(facts: SourcingFacts, product: ProductFacts, found: Found) -> tuple[Reason, str]:
     wanted = f"{product.label!r}"
     if facts.substitutes:
         wanted += f" or its substitutes {', '.join(repr(s.label) for s in facts.substitutes)}"
-    if not shelves:
+    if not found.refused:
         return Reason.NO_COMPATIBLE_STOCK, f"No hub has a free unit of {wanted}."
-    counts = ", ".join(f"{len(indexes)} {refusal.text}" for refusal, indexes in found.refused.items())
+    counts = "; ".join(f"{len(hubs)} × {refusal.text}" for refusal, hubs in found.refused.items())
     if all(refusal.code in _NOT_ALLOWED for refusal in found.refused):
-        return Reason.NOTHING_ALLOWED, f"There is stock of {wanted}, none of it allowed: {counts}."
-    return Reason.NOTHING_REACHABLE, f"There is stock of {wanted}, none of it can be brought: {counts}."
+        return Reason.NOTHING_ALLOWED, f"There is stock of {wanted}, but none of it is allowed: {counts}."
+    return Reason.NOTHING_REACHABLE, f"There is stock of {wanted}, but none of it can be brought: {counts}."

@@ -1,7 +1,7 @@
-"""The facts of a sourcing decision, read in three queries however large the fleet is.
+"""The facts of a sourcing decision, read in two queries (three with substitutes) however large the fleet is.
 
-The ticket with everything that hangs on it; the substitutes of its product; the shelves that have free units of
-them, joined to their hubs. Hubs without such stock are never looked at.
+The ticket with everything that hangs on it; the shelves that have free units of its product and substitutes, of one
+product in one row. The hubs themselves are remembered (see `connector.storage.fleet`).
 """
 
 from __future__ import annotations
@@ -10,33 +10,55 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, Text, bindparam, cast, func, select, type_coerce
+from sqlalchemy import Text, bindparam, cast, exists, func, select, true, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
-from connector.model.kinds import CalendarKind, HubTier, Lane
+from connector.model.kinds import CalendarKind, Lane
+from connector.model.lifecycle import RESERVATION_LIVE
 from connector.rules.facts import (
     AssetFacts,
-    HubFacts,
+    Holding,
     ProductFacts,
     ServiceClassFacts,
-    Shelf,
     SiteFacts,
     SourcingFacts,
     SubstituteFacts,
     TicketFacts,
-    hub_facts,
 )
-from connector.storage.tables import asset, compatibility, hub, product, service_class, site, source, stock, ticket
+from connector.storage.fleet import fleet_stamp, read_fleet
+from connector.storage.tables import (
+    asset,
+    compatibility,
+    product,
+    reservation,
+    service_class,
+    site,
+    source,
+    stock,
+    ticket,
+)
 
-_HUB_AT = 3
-"""Where the hub begins in a row of the shelves."""
-_KNOWN_HUBS = 20_000
-_LANES = {lane.value: lane for lane in Lane}
+_LANES = {lane.value[0]: lane for lane in Lane}
+"""Lanes by the letter that stands for them in a list of shelves."""
+
+_has_substitutes = exists().where(
+    compatibility.c.product_id == func.coalesce(asset.c.product_id, ticket.c.product_id),
+    compatibility.c.retired_at.is_(None),
+)
+
+_is_reserved = exists().where(
+    reservation.c.ticket_id == ticket.c.id,
+    reservation.c.line == bindparam("line"),
+    reservation.c.state.in_(RESERVATION_LIVE),
+)
 
 _TICKET = (
     select(
         ticket,
+        _has_substitutes.label("has_substitutes"),
+        _is_reserved.label("is_reserved"),
+        *(column.label(f"fleet_{column.name}") for column in fleet_stamp.c),
         source.c.name.label("source_name"),
         asset.c.id.label("a_id"),
         asset.c.name.label("a_name"),
@@ -74,6 +96,7 @@ _TICKET = (
     .outerjoin(asset, asset.c.id == ticket.c.asset_id)
     .outerjoin(product, product.c.id == func.coalesce(asset.c.product_id, ticket.c.product_id))
     .outerjoin(site, site.c.id == func.coalesce(ticket.c.site_id, asset.c.site_id))
+    .join(fleet_stamp, true())
     .outerjoin(service_class, service_class.c.id == site.c.service_class_id)
     .where(ticket.c.id == bindparam("ticket_id"))
 )
@@ -96,34 +119,20 @@ _SUBSTITUTES = (
 )
 
 
-def _shelves() -> Select[Any]:
-    """Plain text and numbers, so that no row pays for conversions that its hub has had before."""
-    return (
-        select(
-            stock.c.product_id,
-            type_coerce(stock.c.lane, Text),
-            (stock.c.on_hand - stock.c.reserved).label("free"),
-            hub.c.id,
-            func.coalesce(hub.c.code, hub.c.name),
-            type_coerce(hub.c.tier, Text),
-            hub.c.latitude,
-            hub.c.longitude,
-            hub.c.time_zone,
-            hub.c.opening_hours,
-            cast(hub.c.courier_cut_offs, Text),
-            hub.c.handling_minutes,
-        )
-        .join(hub, hub.c.id == stock.c.hub_id)
-        .where(
-            stock.c.product_id.in_(bindparam("product_ids", expanding=True)),
-            stock.c.on_hand > stock.c.reserved,
-            hub.c.retired_at.is_(None),
-        )
-        .order_by(hub.c.id, stock.c.id)
+_HOLDINGS = (
+    select(
+        stock.c.product_id,
+        func.aggregate_strings(cast(stock.c.hub_id, Text), ","),
+        func.aggregate_strings(cast(stock.c.on_hand - stock.c.reserved, Text), ","),
+        func.aggregate_strings(func.substr(type_coerce(stock.c.lane, Text), 1, 1), ""),
     )
-
-
-_SHELVES = _shelves()
+    .where(
+        stock.c.product_id.in_(bindparam("product_ids", expanding=True)),
+        stock.c.on_hand > stock.c.reserved,
+    )
+    .group_by(stock.c.product_id)
+)
+"""One row per product, its shelves as lists: a row per shelf costs more than everything that is done with it."""
 
 
 async def sourcing_facts(tx: AsyncConnection, ticket_id: int) -> SourcingFacts:
@@ -132,19 +141,32 @@ async def sourcing_facts(tx: AsyncConnection, ticket_id: int) -> SourcingFacts:
     The needed product is the affected asset's, else the one that the ticket names; the site is the ticket's, else
     the asset's. Raises NotKnown when there is no such ticket.
     """
-    row = (await tx.execute(_TICKET, {"ticket_id": ticket_id})).mappings().one_or_none()
+    return await _facts(tx, await _ticket_row(tx, ticket_id, line=1))
+
+
+async def facts_to_reserve(tx: AsyncConnection, ticket_id: int, line: int) -> SourcingFacts | None:
+    """The same, or None when the line has a live reservation already. Raises NotKnown."""
+    row = await _ticket_row(tx, ticket_id, line=line)
+    return None if row["is_reserved"] else await _facts(tx, row)
+
+
+async def _ticket_row(tx: AsyncConnection, ticket_id: int, *, line: int) -> Any:
+    row = (await tx.execute(_TICKET, {"ticket_id": ticket_id, "line": line})).mappings().one_or_none()
     if row is None:
         raise NotKnown(f"there is no ticket with id {ticket_id}")
+    return row
+
+
+async def _facts(tx: AsyncConnection, row: Any) -> SourcingFacts:
     needed = _product(row)
     substitutes: tuple[SubstituteFacts, ...] = ()
-    shelves: tuple[Shelf, ...] = ()
+    holdings: tuple[Holding, ...] = ()
     if needed is not None:
-        substitutes = tuple(
-            SubstituteFacts(r[0], f"{r[1]} {r[2]}", r[3], r[4])
-            for r in (await tx.execute(_SUBSTITUTES, {"product_id": needed.id})).all()
-        )
+        if row["has_substitutes"]:
+            found = await tx.execute(_SUBSTITUTES, {"product_id": needed.id})
+            substitutes = tuple(SubstituteFacts(r[0], f"{r[1]} {r[2]}", r[3], r[4]) for r in found.all())
         products = [needed.id, *(s.product_id for s in substitutes)]
-        shelves = _read_shelves((await tx.execute(_SHELVES, {"product_ids": products})).all())
+        holdings = _holdings((await tx.execute(_HOLDINGS, {"product_ids": products})).all())
     return SourcingFacts(
         ticket=_ticket(row),
         asset=_asset(row),
@@ -152,41 +174,23 @@ async def sourcing_facts(tx: AsyncConnection, ticket_id: int) -> SourcingFacts:
         site=_site(row),
         service_class=_service_class(row),
         substitutes=substitutes,
-        shelves=shelves,
+        holdings=holdings,
+        fleet=await read_fleet(tx, tuple(row[f"fleet_{column.name}"] for column in fleet_stamp.c)),
     )
 
 
-_hubs: dict[int, tuple[tuple[Any, ...], HubFacts]] = {}
-"""Hubs as they were last read with what was made of them: used again only while the row is still the same."""
-
-
-def _read_shelves(rows: Sequence[Any]) -> tuple[Shelf, ...]:
-    if len(_hubs) > _KNOWN_HUBS:
-        _hubs.clear()
-    shelves = []
-    for row in rows:
-        product_id, lane, free, *_ = row
-        described = row[_HUB_AT:]
-        known = _hubs.get(described[0])
-        if known is None or known[0] != described:
-            known = _hubs[described[0]] = (described, _hub(described))
-        shelves.append(Shelf(known[1], product_id, _LANES[lane], free))
-    return tuple(shelves)
-
-
-def _hub(row: tuple[Any, ...]) -> HubFacts:
-    hub_id, label, tier, latitude, longitude, time_zone, opening_hours, cut_offs, handling_minutes = row
-    return hub_facts(
-        id=hub_id,
-        label=label,
-        tier=HubTier(tier),
-        latitude=latitude,
-        longitude=longitude,
-        time_zone=time_zone,
-        opening_hours=opening_hours,
-        cut_offs=tuple(orjson.loads(cut_offs)) if cut_offs else (),
-        handling_minutes=handling_minutes,
-    )
+def _holdings(rows: Sequence[Any]) -> tuple[Holding, ...]:
+    holdings = []
+    for product_id, hubs, free, letters in rows:
+        shelves = zip(orjson.loads(f"[{hubs}]"), orjson.loads(f"[{free}]"), letters, strict=True)
+        by_lane: dict[str, dict[int, int]] = {}
+        if letters.count(letters[0]) == len(letters):
+            by_lane[letters[0]] = {hub_id: units for hub_id, units, _ in shelves}
+        else:
+            for hub_id, units, letter in shelves:
+                by_lane.setdefault(letter, {})[hub_id] = units
+        holdings += [Holding(product_id, _LANES[letter], by_hub) for letter, by_hub in by_lane.items()]
+    return tuple(holdings)
 
 
 def _ticket(row: Any) -> TicketFacts:

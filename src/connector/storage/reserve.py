@@ -102,7 +102,7 @@ async def reserve(tx: AsyncConnection, claim: Claim, *, actor: str, at: datetime
 async def lock_ticket(tx: AsyncConnection, ticket_id: int) -> None:
     """Let no other transaction reserve for this ticket or move its reservations until this one ends.
 
-    Raises NotKnown when there is no such ticket. SQLite has one writer, so the lock is there already.
+    Raises NotKnown when there is no such ticket.
     """
     statement = select(ticket.c.id).where(ticket.c.id == ticket_id).with_for_update(key_share=True)
     if (await tx.execute(statement)).one_or_none() is None:
