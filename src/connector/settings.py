@@ -19,6 +19,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from connector.model.errors import InvalidConfiguration
+from connector.model.kinds import LabelFormat
+from connector.model.lifecycle import TicketState
 from connector.sdk.connection import config_problems
 from connector.sdk.errors import ConfigError
 from connector.sdk.registry import adapter_names, load_adapter
@@ -58,19 +60,35 @@ class AuthSettings(_Section):
         return value
 
 
+class TicketSettings(_Section):
+    """What is written to the tickets of one source, beside the note."""
+
+    fields: dict[str, str] = Field(
+        default_factory=dict,
+        description="Custom field -> its text, with placeholders in braces.",
+        examples=[{"Tracking Number": "{tracking_number}"}],
+    )
+    state: TicketState | None = Field(
+        default=None, description="State that a sourced ticket is moved to; empty leaves it.", examples=["in_progress"]
+    )
+
+
 class FulfilmentSettings(_Section):
     """How reservations become parcels."""
 
     courier: str | None = Field(
         default=None, description="Name of the source that carries parcels.", examples=["parcels"]
     )
-    label_format: str = Field(
-        default="pdf", pattern="^(pdf|zpl)$", description="File format of labels.", examples=["pdf"]
+    label_format: LabelFormat = Field(
+        default=LabelFormat.PDF, description="File format of labels, pdf or zpl.", examples=["pdf"]
     )
-    ticket_fields: dict[str, str] = Field(
+    notes_are_public: bool = Field(
+        default=True, description="Whether requesters see the notes on their tickets.", examples=[True]
+    )
+    tickets: dict[str, TicketSettings] = Field(
         default_factory=dict,
-        description="Custom field of the ticket -> what goes into it.",
-        examples=[{"Tracking Number": "tracking_number"}],
+        description="Source -> what is written to its tickets.",
+        examples=[{"itsm": {"fields": {"Tracking Number": "{tracking_number}"}}}],
     )
 
 
@@ -157,6 +175,9 @@ class Settings(BaseSettings):
         if courier is not None and courier not in self.sources:
             known = ", ".join(sorted(self.sources)) or "none"
             raise ValueError(f"fulfilment.courier: there is no source {courier!r}; configured are: {known}")
+        for name in self.fulfilment.tickets:
+            if name not in self.sources:
+                raise ValueError(f"fulfilment.tickets.{name}: there is no source {name!r}")
         return self
 
     @classmethod

@@ -1,0 +1,51 @@
+"""The command line: `connector`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from connector import __version__
+from connector.cli.adapters import adapters
+from connector.cli.demo import demo
+from connector.cli.doctor import doctor
+from connector.cli.explain import explain
+from connector.cli.hub import migrate, schema, serve
+from connector.cli.quarantine import quarantine
+from connector.cli.sources import sources, sync
+
+app = typer.Typer(
+    help="A GraphQL integration hub for IT hardware logistics.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A GraphQL integration hub for IT hardware logistics."""
+
+
+for command in (serve, sync, sources, explain, doctor, migrate, schema):
+    app.command()(command)
+app.add_typer(adapters, name="adapters")
+app.add_typer(quarantine, name="quarantine")
+app.add_typer(demo, name="demo")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

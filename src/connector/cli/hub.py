@@ -1,0 +1,55 @@
+"""`connector serve`, `migrate` and `schema`: the hub itself."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector.cli.configured import AsJson, Config, loaded_settings
+from connector.cli.output import ExitCode, console, print_json, told
+
+
+def serve(config: Config = None) -> None:
+    """Serve GraphQL, subscriptions and webhooks; pull the sources and fulfil, until Ctrl-C."""
+    from connector.serve import serve as serve_hub
+
+    with told():
+        asyncio.run(serve_hub(loaded_settings(config)))
+
+
+def migrate(config: Config = None, as_json: AsJson = False) -> None:
+    """Bring the database to the schema of this version. `serve` does so by itself."""
+    from connector.storage.engine import database_url
+    from connector.storage.migrations import migrate as migrate_database
+
+    with told(as_json=as_json):
+        loaded = loaded_settings(config, log_level="WARNING")
+        migrate_database(loaded.settings.database)
+    shown = database_url(loaded.settings.database).render_as_string(hide_password=True)
+    if as_json:
+        print_json({"database": shown})
+    else:
+        console.print(f"{shown} is up to date.", highlight=False)
+
+
+def schema(
+    write: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+    check: Annotated[Path | None, typer.Option(help="Compare it with this file; exit 4 when they differ.")] = None,
+) -> None:
+    """Print the GraphQL schema, write it to a file, or compare it with one."""
+    from connector.api.schema import export
+
+    text = export()
+    if write is not None:
+        write.write_text(text, encoding="utf-8")
+        console.print(f"Written to {write}.", highlight=False)
+    elif check is not None:
+        if not check.exists() or check.read_text(encoding="utf-8") != text:
+            console.print(f"{check} is not the schema of this version; `connector schema --write {check}` mends it.")
+            raise typer.Exit(ExitCode.UNHEALTHY)
+        console.print(f"{check} is the schema of this version.", highlight=False)
+    else:
+        typer.echo(text, nl=False)

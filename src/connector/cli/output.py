@@ -1,0 +1,97 @@
+"""What commands print: tables for people, JSON for scripts, errors that help, and exit codes that mean something."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import IntEnum
+from typing import NoReturn
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from connector.model.errors import ConnectorError, InvalidInput, NotKnown, Unavailable
+
+
+class ExitCode(IntEnum):
+    """0 done; 1 failed; 2 wrong input or configuration; 3 not found; 4 something is not healthy; 5 unreachable."""
+
+    DONE = 0
+    FAILED = 1
+    INVALID = 2
+    NOT_FOUND = 3
+    UNHEALTHY = 4
+    UNREACHABLE = 5
+
+
+console = Console()
+_errors = Console(stderr=True)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=str).decode() + "\n")
+
+
+def print_table(title: str, rows: Sequence[Mapping[str, object]], *, empty: str) -> None:
+    """Rows as a table, their keys as its head; `empty` is said when there are none."""
+    if not rows:
+        console.print(empty)
+        return
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(cell(value) for value in row.values()))
+    console.print(table)
+
+
+def cell(value: object) -> str:
+    """A value as people read it; nothing for None."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        case _:
+            return str(value)
+
+
+def fail(error: ConnectorError, *, as_json: bool = False) -> NoReturn:
+    """Say what is wrong and leave with the exit code of its kind."""
+    if as_json:
+        print_json({"error": {"code": error.code, "message": error.message, "hint": error.hint or None}})
+    else:
+        _errors.print(f"[bold red]{error.code}[/] ", end="")
+        _errors.print(error.message, markup=False, highlight=False)
+        if error.hint:
+            _errors.print(error.hint, style="yellow", markup=False, highlight=False)
+    raise typer.Exit(exit_code(error))
+
+
+def exit_code(error: ConnectorError) -> ExitCode:
+    """The exit code that an error calls for."""
+    match error:
+        case InvalidInput():
+            return ExitCode.INVALID
+        case NotKnown():
+            return ExitCode.NOT_FOUND
+        case Unavailable():
+            return ExitCode.UNREACHABLE
+        case _:
+            return ExitCode.FAILED
+
+
+@contextmanager
+def told(*, as_json: bool = False) -> Iterator[None]:
+    """Turns the product's errors into a message and an exit code; anything else is a bug and keeps its trace."""
+    try:
+        yield
+    except ConnectorError as error:
+        fail(error, as_json=as_json)

@@ -1,0 +1,191 @@
+"""Serving: the API, fulfilment, schedules and the webhook inbox in one process, begun and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+
+import uvicorn
+from starlette.applications import Starlette
+
+from connector.api.app import create_app
+from connector.api.commands import hub_commands
+from connector.api.feed import Feed
+from connector.api.wake import Announcer
+from connector.fulfilment.engine import FulfilmentEngine
+from connector.hub import Hub, executor_name, fulfilment_options, open_hub
+from connector.ingest.inbox import process_inbox
+from connector.ingest.pull import PullReport, pull_source
+from connector.model.errors import Unavailable
+from connector.sdk.adapter import Pulls
+from connector.settings import LoadedSettings
+from connector.storage.engine import wake_on_commit
+
+log = logging.getLogger("connector")
+
+INBOX_POLL_SECONDS = 1.0
+SHUTDOWN_SECONDS = 5
+
+
+async def serve(loaded: LoadedSettings) -> None:
+    """Serve until SIGINT or SIGTERM. Raises Unavailable when the address is taken."""
+    listener = _listen(loaded.settings.server.host, loaded.settings.server.port)
+    async with open_hub(loaded) as hub, running(hub) as app:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            ws_ping_interval=20,
+        )
+        server = _Server(config)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, partial(setattr, server, "should_exit", True))
+        host, port = listener.getsockname()[:2]
+        log.info("listening on http://%s:%s/graphql", host, port)
+        await server.serve(sockets=[listener])
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def running(hub: Hub) -> AsyncIterator[Starlette]:
+    """The application with everything that works behind it; what is unfinished at the end resumes at the next start.
+
+    The application answers at once; durable execution is launched beside it.
+    """
+    settings = hub.settings
+    feed = Feed(hub.database, redis=settings.redis)
+    fulfilment = FulfilmentEngine(
+        hub.database,
+        settings.database,
+        hub.connections,
+        clock=hub.clock,
+        policy=hub.policy,
+        options=fulfilment_options(settings),
+        executor=executor_name(settings),
+    )
+    inbox = _Inbox(hub)
+    for name in hub.connections:
+        _schedule(hub, fulfilment, name)
+    announcer = Announcer(settings.redis) if settings.redis else None
+    woken: list[Callable[[], None]] = [feed.wake, fulfilment.reactor.wake]
+    background: set[asyncio.Task[object]] = set()
+    if announcer is not None:
+        woken.append(lambda: _spawn(background, announcer.announce()))
+    for wake in woken:
+        wake_on_commit(hub.database, wake)
+    app = create_app(
+        engine=hub.database,
+        feed=feed,
+        commands=hub_commands(fulfilment.commands, hub.database, hub.connections, hub.clock),
+        policy=hub.policy,
+        connections=hub.connections,
+        clock=hub.clock,
+        token=settings.auth.token.get_secret_value() if settings.auth.token else None,
+        public_url=settings.server.public_url,
+        webhook_received=inbox.arrived,
+    )
+    starting = asyncio.create_task(_begin(hub, fulfilment), name="begin")
+    receiving = asyncio.create_task(inbox.run(), name="inbox")
+    try:
+        yield app
+    finally:
+        for task in (starting, receiving, *background):
+            task.cancel()
+        await asyncio.gather(starting, receiving, *background, return_exceptions=True)
+        await fulfilment.close()
+        if announcer is not None:
+            await announcer.aclose()
+
+
+class _Inbox:
+    """Deals with webhooks as they come."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._arrived = asyncio.Event()
+
+    async def arrived(self) -> None:
+        """A webhook was stored."""
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Until cancelled: what is waiting now, then whatever comes; those that are to be tried again, in time."""
+        while True:
+            self._arrived.clear()
+            try:
+                while await process_inbox(self._hub.database, self._hub.connections, clock=self._hub.clock):
+                    continue
+            except Exception:
+                log.exception("webhooks could not be dealt with; they are tried again")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(INBOX_POLL_SECONDS):
+                    await self._arrived.wait()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own handling of signals: the hub ends in order, whoever tells it to."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket on the address. Raises Unavailable saying who may have it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(
+            f"the hub cannot listen on {host}:{port}: {error.strerror}",
+            hint="Another hub may be running; stop it, or set server.port or CONNECTOR_SERVER__PORT.",
+        ) from error
+    return listener
+
+
+def _spawn(background: set[asyncio.Task[object]], work: Coroutine[object, object, None]) -> None:
+    task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
+    background.add(task)
+    task.add_done_callback(background.discard)
+
+
+async def _begin(hub: Hub, fulfilment: FulfilmentEngine) -> None:
+    """Launch durable execution, then pull every source once, each at its own pace."""
+    try:
+        await fulfilment.launch()
+    except Exception:
+        log.exception("durable execution could not be launched: nothing is sourced until the hub is started again")
+        raise
+    await asyncio.gather(*(_pull(hub, name, None) for name in hub.connections if hub.settings.sources[name].schedule))
+
+
+def _schedule(hub: Hub, fulfilment: FulfilmentEngine, name: str) -> None:
+    """Pull a source by its cron; streams with a cron of their own by that."""
+    source, adapter = hub.settings.sources[name], hub.connections[name].adapter
+    if not isinstance(adapter, Pulls):
+        return
+    for stream, cron in source.schedules.items():
+        fulfilment.schedule(f"pull-{name}-{stream}", cron, partial(_pull, hub, name, (stream,)))
+    rest = tuple(stream.name for stream in adapter.streams() if stream.name not in source.schedules)
+    if source.schedule and rest:
+        fulfilment.schedule(f"pull-{name}", source.schedule, partial(_pull, hub, name, rest))
+
+
+async def _pull(hub: Hub, name: str, streams: tuple[str, ...] | None) -> PullReport | None:
+    try:
+        return await pull_source(hub.database, hub.connections[name], clock=hub.clock, streams=streams)
+    except Exception:
+        log.exception("source %r could not be pulled; it is tried again at its next time", name)
+        return None

@@ -1,0 +1,197 @@
+"""The command line as people and scripts use it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from connector import __version__
+from connector.cli import app
+
+
+@pytest.fixture(autouse=True)
+def undisturbed_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with sheets of two hubs, a product, its stock, and a row that is wrong."""
+    sheets = tmp_path / "sheets"
+    sheets.mkdir()
+    (sheets / "hubs.csv").write_text(
+        "code,name,tier,latitude,longitude,time_zone,country\n"
+        "BER,Berlin hub,local,52.52,13.405,Europe/Berlin,DE\n"
+        "HAM,Hamburg hub,regional,53.55,9.993,Europe/Berlin,DE\n"
+        "XXX,Nowhere hub,local,95,13.4,Europe/Berlin,DE\n"
+    )
+    (sheets / "products.csv").write_text("manufacturer,model,tracking\nAcme,Dock 1,counted\n")
+    (sheets / "stock.csv").write_text("hub,manufacturer,model,quantity\nBER,Acme,Dock 1,12\n")
+    (tmp_path / "connector.toml").write_text(
+        'database = "sqlite:///hub.db"\n[sources.sheets]\nadapter = "file"\ndirectory = "sheets"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
+
+
+def run_json(*arguments: str) -> object:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_the_version_is_told():
+    assert run("--version").output == f"{__version__}\n"
+
+
+def test_a_wrong_configuration_names_everything_and_starts_nothing(tmp_path: Path):
+    file = tmp_path / "connector.toml"
+    file.write_text('[server]\nport = 99999\n[sources.a]\nadapter = "nosuch"\n')
+
+    result = run("sources", "--config", str(file))
+
+    assert result.exit_code == 2
+    assert "INVALID_CONFIGURATION" in result.stderr
+    assert "server.port: Input should be less than or equal to 65535" in result.stderr
+    assert "sources.a.adapter: adapter 'nosuch' is not installed. Installed are: " in result.stderr
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_errors_are_json_where_json_was_asked_for(tmp_path: Path):
+    result = run("sources", "--config", str(tmp_path / "nowhere.toml"), "--json")
+
+    assert result.exit_code == 2
+    error = json.loads(result.stdout)["error"]
+    assert error["code"] == "INVALID_CONFIGURATION"
+    assert "does not exist" in error["message"]
+
+
+def test_a_hub_without_sources_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert "No source is configured" in run("sources").output
+    assert run_json("sources") == []
+
+
+def test_a_small_team_syncs_its_sheets_and_sees_what_was_wrong(here: Path):
+    (report,) = run_json("sync", "sheets")  # type: ignore[misc]
+    by_stream = {stream["name"]: stream for stream in report["streams"]}
+    assert report["state"] == "ok"
+    assert by_stream["hubs"]["created"] == 2
+    assert by_stream["hubs"]["quarantined"] == 1
+    assert by_stream["stock"]["created"] == 1
+
+    (source,) = run_json("sources")  # type: ignore[misc]
+    assert (source["name"], source["state"], source["quarantined"]) == ("sheets", "ok", 1)
+    assert source["freshness_seconds"] < 60
+
+    (entry,) = run_json("quarantine", "list")  # type: ignore[misc]
+    assert "hubs.csv" in entry["reason"]
+    assert "95" in entry["reason"]
+    shown = run("quarantine", "show", str(entry["id"]))
+    assert "Nowhere hub" in shown.output
+
+
+def test_a_second_sync_changes_nothing(here: Path):
+    run_json("sync")
+
+    (report,) = run_json("sync")  # type: ignore[misc]
+
+    assert [stream["created"] + stream["updated"] + stream["deleted"] for stream in report["streams"]] == [0] * len(
+        report["streams"]
+    )
+
+
+def test_replaying_what_is_still_wrong_says_so(here: Path):
+    run_json("sync")
+    (entry,) = run_json("quarantine", "list")  # type: ignore[misc]
+
+    result = run("quarantine", "replay", str(entry["id"]), "--json")
+
+    assert result.exit_code == 4
+    assert json.loads(result.stdout) == {"applied": 0, "remaining": 1}
+
+
+def test_discarding_settles_an_entry_and_keeps_it_readable(here: Path):
+    run_json("sync")
+    (entry,) = run_json("quarantine", "list")  # type: ignore[misc]
+
+    assert run_json("quarantine", "discard", str(entry["id"])) == {"discarded": 1}
+
+    assert run_json("quarantine", "list") == []
+    assert [item["id"] for item in run_json("quarantine", "list", "--resolved")] == [entry["id"]]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("sync", "nosuch"), 3, "there is no source 'nosuch'"),
+        (("sync", "sheets", "--stream", "tickets"), 2, "has no stream 'tickets'"),
+        (("explain", "INC-404"), 3, "there is no ticket 'INC-404'"),
+        (("quarantine", "show", "404"), 3, "there is no quarantine entry 404"),
+        (("quarantine", "replay"), 2, "name either entries or a source"),
+        (("demo", "incident", "--home", "nowhere"), 3, "there is no demo in"),
+        (("demo", "incident", "--priority", "P9"), 2, "priority 'P9' is not one of P1, P2, P3, P4"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_its_exit_code(here: Path, arguments: tuple[str, ...], code: int, text: str):
+    result = run(*arguments)
+
+    assert result.exit_code == code
+    assert text in " ".join(result.stderr.split())
+
+
+def test_doctor_finds_a_healthy_hub_and_its_quarantine(here: Path):
+    run_json("sync")
+
+    result = run("doctor", "--json")
+
+    findings = {item["what"]: item for item in json.loads(result.stdout)["findings"] if not item["is_healthy"]}
+    assert result.exit_code == 4
+    assert findings["source sheets"]["found"] == "1 records in quarantine"
+    assert findings["source sheets"]["todo"] == "connector quarantine list --source sheets"
+
+
+def test_doctor_says_when_everything_is_as_it_must_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+
+    result = run("doctor")
+
+    assert result.exit_code == 0
+    assert "Everything is as it must be." in result.output
+
+
+def test_the_schema_is_printed_written_and_compared(tmp_path: Path):
+    printed = run("schema").stdout
+    file = tmp_path / "schema.graphql"
+
+    assert run("schema", "--check", str(file)).exit_code == 4
+    assert run("schema", "--write", str(file)).exit_code == 0
+    assert file.read_text() == printed
+    assert run("schema", "--check", str(file)).exit_code == 0
+
+
+def test_adapters_are_listed_with_what_they_can_do():
+    found = {item["name"]: item for item in run_json("adapters", "list")}  # type: ignore[attr-defined]
+
+    assert {"file", "karrio", "nautobot", "request_tracker"} <= set(found)
+    assert found["request_tracker"]["capabilities"] == ["Fetches", "Pulls", "ReceivesWebhooks", "WritesTickets"]
+    assert found["nautobot"]["problem"] is None
+
+
+def test_migrate_is_told_without_the_password(here: Path):
+    assert run_json("migrate") == {"database": f"sqlite+aiosqlite:///{here}/hub.db"}
