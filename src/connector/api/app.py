@@ -1,0 +1,137 @@
+"""The HTTP application: GraphQL, webhooks, labels, health."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from connector.api.access import Access, Guarded, error_response
+from connector.api.commands import Commands
+from connector.api.context import ApiContext
+from connector.api.endpoint import Endpoint
+from connector.api.feed import Feed
+from connector.api.guard import BodyLimit, SecurityHeaders
+from connector.api.limits import LARGEST_REQUEST
+from connector.api.schema import build_schema
+from connector.api.static import HERE, SERVED
+from connector.api.webhooks import LARGEST_WEBHOOK, Webhooks
+from connector.model.errors import NotKnown, Unavailable
+from connector.rules.policy import Policy
+from connector.sdk.adapter import Clock
+from connector.sdk.connection import Connection
+from connector.storage.documents import read_document
+from connector.storage.engine import Database, reading
+from connector.storage.readiness import check_ready
+
+ACTOR = "api"
+"""Who the change log names for what clients do."""
+
+
+def create_app(
+    *,
+    engine: Database,
+    clock: Clock,
+    commands: Commands,
+    policy: Policy,
+    feed: Feed,
+    connections: Mapping[str, Connection],
+    token: str | None = None,
+    public_url: str | None = None,
+    webhook_received: Callable[[], Awaitable[None]] | None = None,
+) -> Starlette:
+    """The application; it starts and stops the feed with itself.
+
+    token: what clients must show; None lets everybody in, and belongs on the loopback only. public_url: where
+    others reach the hub, None for wherever they do. webhook_received: called after each webhook.
+    """
+    own_name = urlsplit(public_url).hostname if public_url else None
+    access = Access(token, hosts=frozenset({own_name} if own_name else ()))
+    webhooks = Webhooks(engine, connections, clock, webhook_received)
+
+    def context() -> ApiContext:
+        return ApiContext(
+            engine=engine,
+            clock=clock,
+            commands=commands,
+            policy=policy,
+            feed=feed,
+            public_url=(public_url or "").rstrip("/"),
+            actor=ACTOR,
+        )
+
+    async def ready(_request: Request) -> Response:
+        try:
+            await check_ready(engine)
+        except Unavailable as error:
+            return error_response(503, error)
+        return JSONResponse({"status": "ready"})
+
+    async def label(request: Request) -> Response:
+        try:
+            async with reading(engine) as tx:
+                document = await read_document(tx, request.path_params["id"])
+        except NotKnown as error:
+            return error_response(404, error)
+        return Response(
+            document.content,
+            media_type=document.media_type,
+            headers={
+                "etag": f'"{document.sha256}"',
+                "content-disposition": f'inline; filename="{_plain(document.name)}"',
+            },
+        )
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await feed.start()
+        try:
+            yield
+        finally:
+            await feed.stop()
+
+    endpoint = Endpoint(build_schema(), access, context)
+    return Starlette(
+        routes=[
+            Route("/", _to_graphiql),
+            Route("/healthz", _alive),
+            Route("/readyz", ready),
+            Route("/static/{name}", _static),
+            Route("/graphql", endpoint, middleware=[Middleware(BodyLimit, limit=LARGEST_REQUEST)]),
+            WebSocketRoute("/graphql", endpoint),
+            Route("/labels/{id:int}", label, middleware=[Middleware(Guarded, access=access)]),
+            Route(
+                "/webhooks/{source}",
+                webhooks.post,
+                methods=["POST"],
+                middleware=[Middleware(BodyLimit, limit=LARGEST_WEBHOOK)],
+            ),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+        lifespan=lifespan,
+    )
+
+
+async def _to_graphiql(_request: Request) -> Response:
+    return RedirectResponse("/graphql")
+
+
+async def _alive(_request: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in SERVED:
+        return error_response(404, NotKnown(f"there is no file {name!r}"))
+    return FileResponse(HERE / name, media_type=SERVED[name], headers={"cache-control": "no-cache"})
+
+
+def _plain(name: str) -> str:
+    return "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-_.") else "_" for sign in name)

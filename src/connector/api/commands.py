@@ -1,0 +1,108 @@
+"""What mutations ask the rest of the hub to do: a bundle of callables that the composition root fills."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from connector.fulfilment.commands import Commands as FulfilmentCommands
+from connector.fulfilment.commands import PickupResult, ReceiveResult, ReserveResult, WithdrawResult
+from connector.ingest.pull import PullReport, pull_source
+from connector.ingest.replay import discard, replay
+from connector.model.errors import NotKnown
+from connector.model.refs import IdempotencyKey
+from connector.sdk.adapter import Clock
+from connector.sdk.connection import Connection
+from connector.storage.engine import Database, reading
+from connector.storage.sources import source_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who asks for something, and the key that makes asking twice one effect."""
+
+    actor: str
+    key: IdempotencyKey
+
+
+Reserve: TypeAlias = Callable[[int, int | None, int | None, Request], Awaitable[ReserveResult]]
+"""(ticket, hub or None, product or None): without a hub the rules choose."""
+Withdraw: TypeAlias = Callable[[int, str, Request], Awaitable[WithdrawResult]]
+"""(reservation or ticket, reason)."""
+ConfirmPickup: TypeAlias = Callable[[int, Request], Awaitable[PickupResult]]
+"""(task)."""
+Receive: TypeAlias = Callable[[int, Request], Awaitable[ReceiveResult]]
+"""(shipment)."""
+Sync: TypeAlias = Callable[[int, Sequence[str] | None, bool], Awaitable[PullReport]]
+"""(source, streams or None for all, whether from the beginning)."""
+OnQuarantine: TypeAlias = Callable[[Sequence[int], Request], Awaitable[int]]
+"""(records): how many of them are settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Everything that a dispatcher can have done.
+
+    Each raises a ConnectorError that says why it refuses; what it did is committed when it returns.
+    """
+
+    reserve: Reserve
+    release: Withdraw
+    cancel: Withdraw
+    confirm_pickup: ConfirmPickup
+    receive: Receive
+    sync_source: Sync
+    replay_quarantine: OnQuarantine
+    discard_quarantine: OnQuarantine
+
+
+def hub_commands(
+    fulfilment: FulfilmentCommands, database: Database, connections: Mapping[str, Connection], clock: Clock
+) -> Commands:
+    """The commands of a hub."""
+
+    async def reserve(ticket_id: int, hub_id: int | None, product_id: int | None, by: Request) -> ReserveResult:
+        return await fulfilment.reserve_for_ticket(
+            ticket_id, key=by.key, actor=by.actor, hub_id=hub_id, product_id=product_id
+        )
+
+    async def release(reservation_id: int, reason: str, by: Request) -> WithdrawResult:
+        return await fulfilment.release(reservation_id, reason=reason, key=by.key, actor=by.actor)
+
+    async def cancel(ticket_id: int, reason: str, by: Request) -> WithdrawResult:
+        return await fulfilment.cancel(ticket_id, reason=reason, key=by.key, actor=by.actor)
+
+    async def confirm_pickup(task_id: int, by: Request) -> PickupResult:
+        return await fulfilment.confirm_pickup(task_id, key=by.key, actor=by.actor)
+
+    async def receive(shipment_id: int, by: Request) -> ReceiveResult:
+        return await fulfilment.receive(shipment_id, key=by.key, actor=by.actor)
+
+    async def sync_source(source_id: int, streams: Sequence[str] | None, full: bool) -> PullReport:
+        async with reading(database) as tx:
+            names = {key: name for name, key in (await source_ids(tx)).items()}
+        name = names.get(source_id)
+        if name is None or name not in connections:
+            raise NotKnown(
+                f"source {name or source_id!r} is not connected",
+                hint=f"Connected are: {', '.join(sorted(connections)) or 'none'}.",
+            )
+        return await pull_source(database, connections[name], clock=clock, streams=streams, full=full, resume=True)
+
+    async def replay_quarantine(ids: Sequence[int], _by: Request) -> int:
+        return (await replay(database, connections, ids, clock=clock)).applied
+
+    async def discard_quarantine(ids: Sequence[int], by: Request) -> int:
+        return await discard(database, ids, actor=by.actor, clock=clock)
+
+    return Commands(
+        reserve=reserve,
+        release=release,
+        cancel=cancel,
+        confirm_pickup=confirm_pickup,
+        receive=receive,
+        sync_source=sync_source,
+        replay_quarantine=replay_quarantine,
+        discard_quarantine=discard_quarantine,
+    )

@@ -1,0 +1,90 @@
+"""From filter and ordering arguments to conditions on entities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, get_args
+
+from strawberry.utils.str_converters import to_camel_case
+
+from connector.api.schema.nodes import key_of
+from connector.model.errors import InvalidInput
+from connector.storage.query import (
+    ENTITIES,
+    AllOf,
+    AnyOf,
+    Compare,
+    Condition,
+    Not,
+    Operator,
+    Order,
+    Related,
+)
+
+_OPERATORS: Mapping[str, Operator] = {to_camel_case(name): name for name in get_args(Operator)}
+
+
+def condition_of(entity: str, given: Mapping[str, Any] | None) -> Condition | None:
+    """The condition that a filter means; None when it is empty. given: argument as graphql-core coerced it.
+
+    Raises InvalidInput for an id of something else, or a text that no database can hold.
+    """
+    conditions = list(_conditions(entity, given or {}))
+    if not conditions:
+        return None
+    return conditions[0] if len(conditions) == 1 else AllOf(tuple(conditions))
+
+
+def order_of(given: Sequence[Mapping[str, Any]] | None) -> tuple[Order, ...]:
+    """The ordering that `orderBy` means."""
+    return tuple(Order(key["field"].value, descending=key["direction"] == "desc") for key in given or ())
+
+
+def _conditions(entity: str, given: Mapping[str, Any]) -> list[Condition]:
+    found: list[Condition] = []
+    for name, value in given.items():
+        if value is None:
+            continue
+        match name:
+            case "and":
+                found.append(AllOf(tuple(_whole(entity, item) for item in value)))
+            case "or":
+                found.append(AnyOf(tuple(_whole(entity, item) for item in value)))
+            case "not":
+                found.append(Not(_whole(entity, value)))
+            case _:
+                found.extend(_field(entity, _names(entity)[name], value))
+    return found
+
+
+def _whole(entity: str, given: Mapping[str, Any]) -> Condition:
+    return condition_of(entity, given) or AllOf(())
+
+
+def _field(entity: str, name: str, value: Mapping[str, Any]) -> list[Condition]:
+    relation = ENTITIES[entity].relations.get(name)
+    if relation is not None:
+        return [Related(name, _whole(relation.target, value))]
+    return [
+        Compare(name, _OPERATORS[operator], _value(entity, name, operand))
+        for operator, operand in value.items()
+        if operand is not None or operator in ("eq", "ne")
+    ]
+
+
+def _value(entity: str, name: str, operand: Any) -> Any:
+    if isinstance(operand, list):
+        return [_value(entity, name, item) for item in operand if item is not None]
+    if isinstance(operand, str) and "\0" in operand:
+        raise InvalidInput(f"{operand!r} holds a zero character, which no text in the hub does")
+    if name == "id" and isinstance(operand, str):
+        return key_of(operand, entity=entity)
+    return operand
+
+
+@cache
+def _names(entity: str) -> Mapping[str, str]:
+    """GraphQL name -> name of the column or relation."""
+    known = ENTITIES[entity]
+    return {to_camel_case(name): name for name in (*known.names(), *known.relations)}

@@ -1,0 +1,104 @@
+"""What resolvers may use: given by the composition root, fresh where an operation needs its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from starlette.requests import Request
+from starlette.websockets import WebSocket
+from strawberry.types.info import Info as StrawberryInfo
+
+from connector.api.commands import Commands
+from connector.api.feed import Feed
+from connector.rules.policy import Policy
+from connector.sdk.adapter import Clock
+from connector.storage.engine import Database, Transaction, reading
+from connector.storage.query import Connection, Page, Row, Selection, fetch_page, fetch_rows
+
+
+class Reader:
+    """Reads everything that one operation asks for from one snapshot of the database.
+
+    The snapshot is taken by the first read and kept until `renew` or `aclose`.
+    """
+
+    def __init__(self, engine: Database) -> None:
+        self._engine = engine
+        self._lock = asyncio.Lock()
+        self._open = AsyncExitStack()
+        self._snapshot: Transaction | None = None
+
+    async def page(self, selection: Selection, page: Page) -> Connection:
+        """One page of rows."""
+        async with self._lock:
+            return await fetch_page(await self.snapshot(), selection, page)
+
+    async def rows(self, selection: Selection, ids: Collection[int]) -> dict[int, Row]:
+        """Rows by their ids."""
+        async with self._lock:
+            return await fetch_rows(await self.snapshot(), selection, ids)
+
+    async def row(self, selection: Selection, key: int) -> Row | None:
+        """One row, None when there is none of this id."""
+        return (await self.rows(selection, [key])).get(key)
+
+    async def snapshot(self) -> Transaction:
+        """The snapshot itself; hold `exclusively` while using it."""
+        if self._snapshot is None:
+            self._snapshot = await self._open.enter_async_context(reading(self._engine))
+        return self._snapshot
+
+    @property
+    def exclusively(self) -> asyncio.Lock:
+        """A connection serves one statement at a time."""
+        return self._lock
+
+    async def renew(self) -> None:
+        """Let later reads see what has been written since."""
+        async with self._lock:
+            await self._close()
+
+    async def aclose(self) -> None:
+        """Give the connection back."""
+        await self._close()
+
+    async def _close(self) -> None:
+        self._snapshot = None
+        await self._open.aclose()
+
+
+@dataclass(slots=True)
+class ApiContext:
+    """The surroundings of a request. actor: who asks, for the change log. public_url: without a slash at its end.
+
+    connection_params: what a WebSocket client sent when it connected.
+    """
+
+    engine: Database
+    clock: Clock
+    commands: Commands
+    policy: Policy
+    feed: Feed
+    public_url: str
+    actor: str
+    request: Request | WebSocket | None = None
+    connection_params: dict[str, Any] | None = None
+    reader: Reader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.engine)
+
+    def for_operation(self) -> ApiContext:
+        """The same surroundings with a reader of its own."""
+        return replace(self)
+
+    def label_url(self, document_id: int) -> str:
+        """Where the file of a label is."""
+        return f"{self.public_url}/labels/{document_id}"
+
+
+Info: TypeAlias = StrawberryInfo[ApiContext, None]

@@ -1,0 +1,91 @@
+"""Errors as clients see them: a stable code, what to do next, and nothing of our insides."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+from graphql import ExecutionResult as GraphQLResult
+from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.extensions import SchemaExtension
+from strawberry.types.execution import ExecutionResult, StreamExecutionResult
+
+from connector.api.context import ApiContext
+from connector.model.errors import ConnectorError, InvalidConfiguration
+
+log = logging.getLogger(__name__)
+
+_VALIDATION = {"code": "GRAPHQL_VALIDATION_FAILED"}
+_SYNTAX = {"code": "GRAPHQL_PARSE_FAILED"}
+
+
+def public_error(error: GraphQLError) -> GraphQLError:
+    """The error as a client may see it; what is not meant for clients is logged under a correlation id."""
+    original = error.original_error
+    while isinstance(original, GraphQLError) and original.original_error is not None:
+        original = original.original_error
+    match original:
+        case ConnectorError():
+            return _copy(error, original.message, _extensions(original))
+        case None | GraphQLError():
+            extensions = _SYNTAX if isinstance(error, GraphQLSyntaxError) else _VALIDATION
+            return _copy(error, error.message, {**extensions, **(error.extensions or {})})
+        case _:
+            correlation_id = secrets.token_hex(8)
+            log.error("internal error %s at %s", correlation_id, error.path, exc_info=original)
+            return _copy(
+                error,
+                "an internal error occurred; nothing that you sent is known to be wrong",
+                {"code": "INTERNAL", "correlationId": correlation_id},
+            )
+
+
+def _extensions(error: ConnectorError) -> dict[str, Any]:
+    extensions: dict[str, Any] = {"code": error.code}
+    if error.hint:
+        extensions["hint"] = error.hint
+    if isinstance(error, InvalidConfiguration) and error.problems:
+        extensions["problems"] = list(error.problems)
+    return extensions
+
+
+def _copy(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=extensions,
+    )
+
+
+def _public(errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | None:
+    return [public_error(error) for error in errors] if errors else None
+
+
+class Operation(SchemaExtension):
+    """Gives each operation its own reader, closes it, and makes its errors public."""
+
+    async def on_operation(self) -> AsyncIterator[None]:
+        """Around everything."""
+        shared: ApiContext = self.execution_context.context
+        context = shared.for_operation()
+        self.execution_context.context = context
+        self._streamed = False
+        try:
+            yield
+        finally:
+            await context.reader.aclose()
+        result = self.execution_context.result
+        if not self._streamed and isinstance(result, (ExecutionResult, GraphQLResult)) and result.errors:
+            result.errors = _public(result.errors)
+
+    def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
+        """Around each result that is sent over a WebSocket."""
+        self._streamed = True
+        if isinstance(result, ExecutionResult) and result.errors:
+            result.errors = _public(result.errors)
+        yield None

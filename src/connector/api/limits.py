@@ -1,0 +1,85 @@
+"""How large a query may be before it is run: its depth, its aliases, its length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValidationContext,
+    ValidationRule,
+)
+
+LARGEST_DEPTH = 12
+"""Fields within fields; each inner page costs three (`tickets { edges { node`)."""
+MOST_ALIASES = 50
+MOST_TOKENS = 4_000
+"""Words and signs of a document."""
+LARGEST_REQUEST = 256 * 1024
+"""Bytes of a GraphQL request."""
+
+
+class QueryLimits(ValidationRule):
+    """Refuses operations that are nested too deeply or have too many aliases."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        document = context.document.definitions
+        fragments = {node.name.value: node for node in document if isinstance(node, FragmentDefinitionNode)}
+        for operation in document:
+            if isinstance(operation, OperationDefinitionNode):
+                depth, aliases = _measure(operation.selection_set, fragments, {})
+                if depth > LARGEST_DEPTH:
+                    self._refuse(
+                        operation,
+                        f"the query is nested {depth} fields deep, {LARGEST_DEPTH} are allowed",
+                        "QUERY_TOO_DEEP",
+                    )
+                if aliases > MOST_ALIASES:
+                    self._refuse(
+                        operation, f"the query has {aliases} aliases, {MOST_ALIASES} are allowed", "TOO_MANY_ALIASES"
+                    )
+
+    def _refuse(self, operation: OperationDefinitionNode, message: str, code: str) -> None:
+        hint = "Ask in several requests; `nodes(ids:)` fetches many things at once."
+        self.report_error(GraphQLError(message, operation, extensions={"code": code, "hint": hint}))
+
+
+def _measure(
+    selections: SelectionSetNode | None,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    known: dict[str, tuple[int, int] | None],
+) -> tuple[int, int]:
+    """Depth and number of aliases; introspection is not measured. known: fragments measured, None while at it."""
+    deepest, aliases = 0, 0
+    for node in selections.selections if selections else ():
+        below = (0, 0)
+        match node:
+            case FieldNode():
+                if node.name.value.startswith("__"):
+                    continue
+                depth, more = _measure(node.selection_set, fragments, known)
+                below = depth + 1, more + (node.alias is not None)
+            case InlineFragmentNode():
+                below = _measure(node.selection_set, fragments, known)
+            case FragmentSpreadNode():
+                below = _measure_fragment(node.name.value, fragments, known)
+        deepest, aliases = max(deepest, below[0]), aliases + below[1]
+    return deepest, aliases
+
+
+def _measure_fragment(
+    name: str, fragments: Mapping[str, FragmentDefinitionNode], known: dict[str, tuple[int, int] | None]
+) -> tuple[int, int]:
+    """A fragment that spreads itself counts once; another rule refuses it."""
+    if name not in known:
+        known[name] = None
+        fragment = fragments.get(name)
+        known[name] = _measure(fragment.selection_set, fragments, known) if fragment else (0, 0)
+    return known[name] or (0, 0)

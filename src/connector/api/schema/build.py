@@ -1,0 +1,49 @@
+"""Puts the schema together."""
+
+from __future__ import annotations
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from connector.api.errors import Operation
+from connector.api.limits import MOST_TOKENS, QueryLimits
+from connector.api.schema.fields import take
+from connector.api.schema.mutation import Mutation
+from connector.api.schema.query import Query
+from connector.api.schema.refusals import REFUSALS
+from connector.api.schema.scalars import SCALARS
+from connector.api.schema.subscription import Subscription
+
+CACHED_DOCUMENTS = 500
+
+
+class HubSchema(strawberry.Schema):
+    """A schema whose errors are logged where they are made public, and nowhere else."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Nothing: see `connector.api.errors`."""
+
+
+def build_schema() -> strawberry.Schema:
+    """The schema with everything that guards it."""
+    return HubSchema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=list(REFUSALS.values()),
+        config=StrawberryConfig(default_resolver=take, scalar_map=SCALARS),
+        extensions=[
+            Operation,
+            lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
+            lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
+            lambda: AddValidationRules([QueryLimits]),
+        ],
+    )
+
+
+def export() -> str:
+    """The schema in GraphQL's schema definition language, with a line break at its end."""
+    return build_schema().as_str().rstrip() + "\n"

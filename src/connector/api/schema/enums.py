@@ -1,0 +1,72 @@
+"""The closed vocabularies of the domain as GraphQL enums."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import strawberry
+
+from connector.model.kinds import (
+    CalendarKind,
+    Criticality,
+    Direction,
+    HubTier,
+    LabelFormat,
+    Lane,
+    Priority,
+    ProductStatus,
+    SourceState,
+    TaskKind,
+    TicketType,
+    Tracking,
+)
+from connector.model.lifecycle import AssetState, ReservationState, ShipmentStatus, TaskState, TicketState
+
+
+@strawberry.enum(description="Which way an ordering runs.")
+class SortDirection(StrEnum):
+    """Ascending or descending."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+@strawberry.enum(description="What happened to the thing that changed.")
+class ChangeOperation(StrEnum):
+    """As the change log records it."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+_NAMES = {Direction: "ShipmentDirection", Tracking: "StockTracking"}
+
+ENUMS: tuple[type[StrEnum], ...] = (
+    AssetState,
+    CalendarKind,
+    Criticality,
+    Direction,
+    HubTier,
+    LabelFormat,
+    Lane,
+    Priority,
+    ProductStatus,
+    ReservationState,
+    ShipmentStatus,
+    SourceState,
+    TaskKind,
+    TaskState,
+    TicketState,
+    TicketType,
+    Tracking,
+)
+
+
+def enum_name(enum: type[StrEnum]) -> str:
+    """The name of the enum in the schema."""
+    return _NAMES.get(enum, enum.__name__)
+
+
+for _enum in ENUMS:
+    strawberry.enum(_enum, name=enum_name(_enum), description=" ".join((_enum.__doc__ or "").split()))

@@ -1,0 +1,125 @@
+"""Why the rules decided as they did: the same for a recorded decision and for a dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from connector.api.schema.nodes import global_id
+from connector.api.schema.scalars import JSON, as_json
+from connector.model.kinds import HubTier, Lane
+
+
+@strawberry.type(description="A shelf that could serve the ticket, and how.")
+class Candidate:
+    """A candidate of a decision."""
+
+    hub_id: strawberry.ID = strawberry.field(description="Id of the hub, for `node`.")
+    hub: str = strawberry.field(description="Name of the hub.")
+    tier: HubTier = strawberry.field(description="Tier of the hub.")
+    product_id: strawberry.ID = strawberry.field(description="Id of the product, for `node`.")
+    is_exact: bool = strawberry.field(description="Whether it is the needed product itself, not a substitute.")
+    lane: Lane = strawberry.field(description="Lane of the stock.")
+    free: int = strawberry.field(description="Free units when it was decided.")
+    mode: str = strawberry.field(description="How the unit travels: `drive` or `courier`.")
+    distance_km: float = strawberry.field(description="Great circle from hub to site.")
+    cost_cents: int = strawberry.field(description="Expected cost, in hundredths of the policy's currency.")
+    ready_at: datetime = strawberry.field(description="When it is picked and packed.")
+    departs_at: datetime = strawberry.field(description="When it leaves.")
+    arrives_at: datetime = strawberry.field(description="When it is handed over at the site.")
+    is_within_sla: bool = strawberry.field(description="Whether that is in time.")
+    why: str = strawberry.field(description="What it lost by; empty for the chosen one.")
+
+
+@strawberry.type(description="Shelves that lost for the same reason.")
+class Losers:
+    """A group of refused shelves."""
+
+    code: str = strawberry.field(description="The reason, stable, for programs.")
+    text: str = strawberry.field(description="The reason, for people.")
+    count: int = strawberry.field(description="How many shelves.")
+    hub_ids: list[strawberry.ID] = strawberry.field(description="Their hubs, once per shelf.")
+
+
+@strawberry.type(description="What the rules decide for a ticket, and why.")
+class Explanation:
+    """The explanation of a decision."""
+
+    outcome: str = strawberry.field(description="`reserve`, `not_needed` or `review` (a person is asked).")
+    reason: str = strawberry.field(description="Why, stable, for programs.")
+    text: str = strawberry.field(description="Why, for people.")
+    rule: str | None = strawberry.field(description="The rule of the policy that matched.")
+    policy_version: str = strawberry.field(description="Version of the policy.")
+    decided_at: datetime = strawberry.field(description="The moment for which it was decided.")
+    product_id: strawberry.ID | None = strawberry.field(description="Id of the product that is needed.")
+    quantity: int = strawberry.field(description="Units that are needed.")
+    due_at: datetime | None = strawberry.field(description="Until when an arrival is in time.")
+    due_basis: str = strawberry.field(description="What that time follows from.")
+    margin_minutes: int | None = strawberry.field(
+        description="Minutes between arrival and due time; negative when late."
+    )
+    considered: int = strawberry.field(description="How many shelves were considered.")
+    chosen: Candidate | None = strawberry.field(description="The candidate to reserve.")
+    candidates: list[Candidate] = strawberry.field(
+        description="The best shelves with all detail, the chosen one first."
+    )
+    losers: list[Losers] = strawberry.field(description="All other shelves, by why they lost.")
+    inputs: JSON = strawberry.field(description="The facts that it was decided from.")
+
+
+def explanation_of(content: Mapping[str, Any]) -> Explanation:
+    """The explanation from what `connector.rules` writes down."""
+    sla = content["sla"]
+    return Explanation(
+        outcome=content["outcome"],
+        reason=content["reason"],
+        text=content["text"],
+        rule=content["rule"],
+        policy_version=content["policy_version"],
+        decided_at=datetime.fromisoformat(content["decided_at"]),
+        product_id=_id("Product", content["product_id"]),
+        quantity=content["quantity"],
+        due_at=datetime.fromisoformat(sla["due_at"]) if sla["due_at"] else None,
+        due_basis=sla["basis"],
+        margin_minutes=sla["margin_minutes"],
+        considered=content["considered"],
+        chosen=_candidate(content["chosen"]) if content["chosen"] else None,
+        candidates=[_candidate(item) for item in content["candidates"]],
+        losers=[
+            Losers(
+                code=item["code"],
+                text=item["text"],
+                count=item["count"],
+                hub_ids=[strawberry.ID(global_id("Hub", hub)) for hub in item["hubs"]],
+            )
+            for item in content["losers"]
+        ],
+        inputs=as_json(content["inputs"]),
+    )
+
+
+def _id(type_name: str, key: int | None) -> strawberry.ID | None:
+    return None if key is None else strawberry.ID(global_id(type_name, key))
+
+
+def _candidate(item: Mapping[str, Any]) -> Candidate:
+    return Candidate(
+        hub_id=strawberry.ID(global_id("Hub", item["hub_id"])),
+        hub=item["hub"],
+        tier=HubTier(item["tier"]),
+        product_id=strawberry.ID(global_id("Product", item["product_id"])),
+        is_exact=item["is_exact"],
+        lane=Lane(item["lane"]),
+        free=item["free"],
+        mode=item["mode"],
+        distance_km=item["distance_km"],
+        cost_cents=item["cost_cents"],
+        ready_at=datetime.fromisoformat(item["ready_at"]),
+        departs_at=datetime.fromisoformat(item["departs_at"]),
+        arrives_at=datetime.fromisoformat(item["arrives_at"]),
+        is_within_sla=item["is_within_sla"],
+        why=item["why"],
+    )

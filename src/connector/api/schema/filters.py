@@ -1,0 +1,124 @@
+"""Filter and ordering inputs, derived from the entities: what can be compared and sorted by is told once, there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum, StrEnum
+from typing import Any
+
+import strawberry
+from strawberry.types.field import StrawberryField
+
+from connector.api.schema.enums import SortDirection, enum_name
+from connector.api.schema.nodes import ENTITY_TYPES
+from connector.storage.query import ENTITIES, Entity, ToOne
+
+_ORDERED = {"lt": "Less than.", "lte": "At most.", "gt": "Greater than.", "gte": "At least."}
+_TIMES = {"lt": "Before.", "lte": "At or before.", "gt": "After.", "gte": "At or after."}
+_TEXTS = {
+    "contains": "Holds this text anywhere; upper and lower case are the same.",
+    "starts_with": "Begins with this text; upper and lower case are the same.",
+    "ends_with": "Ends with this text; upper and lower case are the same.",
+}
+
+
+def _input(name: str, description: str, fields: Mapping[str, tuple[Any, StrawberryField]]) -> Any:
+    """An input type whose fields are all optional."""
+    members: dict[str, Any] = {"__annotations__": {key: annotation for key, (annotation, _) in fields.items()}}
+    members |= {key: field for key, (_, field) in fields.items()}
+    members["__module__"] = __name__
+    return strawberry.input(type(name, (), members), name=name, description=description)
+
+
+def _optional(description: str, name: str | None = None) -> Any:
+    return strawberry.field(default=strawberry.UNSET, description=description, name=name)
+
+
+def _operators(name: str, type_: Any, what: str, more: Mapping[str, str], *, lists: bool = True) -> Any:
+    fields: dict[str, tuple[Any, Any]] = {"eq": (type_ | None, _optional("Equal to."))}
+    fields["ne"] = (type_ | None, _optional("Not equal to; a missing value is not equal to anything."))
+    if lists:
+        fields["in_"] = (list[type_] | None, _optional("One of.", "in"))
+        fields["not_in"] = (list[type_] | None, _optional("None of; a missing value is none of them."))
+    fields |= {key: (type_ | None, _optional(description)) for key, description in more.items()}
+    fields["is_null"] = (bool | None, _optional("Whether the value is missing."))
+    return _input(name, f"Compares {what}; several comparisons must all hold.", fields)
+
+
+IdFilter = _operators("IdFilter", strawberry.ID, "an id", {})
+TextFilter = _operators("TextFilter", str, "a text", _TEXTS)
+IntFilter = _operators("IntFilter", int, "a whole number", _ORDERED)
+FloatFilter = _operators("FloatFilter", float, "a number", _ORDERED)
+TimeFilter = _operators("TimeFilter", datetime, "an instant", _TIMES, lists=False)
+BooleanFilter = _operators("BooleanFilter", bool, "a truth value", {}, lists=False)
+
+_SIMPLE: Mapping[type[Any], Any] = {
+    str: TextFilter,
+    int: IntFilter,
+    float: FloatFilter,
+    datetime: TimeFilter,
+    bool: BooleanFilter,
+}
+_enum_filters: dict[type[StrEnum], Any] = {}
+
+
+def _value_filter(entity: Entity, name: str) -> Any:
+    if name == "id":
+        return IdFilter
+    value_type = entity.value_type(name)
+    if not issubclass(value_type, StrEnum):
+        return _SIMPLE[value_type]
+    if value_type not in _enum_filters:
+        title = enum_name(value_type)
+        _enum_filters[value_type] = _operators(f"{title}Filter", value_type, f"a {title}", {})
+    return _enum_filters[value_type]
+
+
+def _filter_of(entity: Entity) -> Any:
+    type_name = ENTITY_TYPES[entity.name]
+    own = f"{type_name}Filter"
+    fields: dict[str, tuple[Any, Any]] = {
+        name: (_value_filter(entity, name) | None, _optional(f"Compares `{_camel(name)}`.")) for name in entity.names()
+    }
+    for name, relation in entity.relations.items():
+        if isinstance(relation, ToOne) and relation.target in _FILTERED:
+            annotation = f"{ENTITY_TYPES[relation.target]}Filter | None"
+            fields[name] = (annotation, _optional(f"Its `{_camel(name)}` exists and satisfies this."))
+    fields["and_"] = (f"list[{own}] | None", _optional("All of these hold.", "and"))
+    fields["or_"] = (f"list[{own}] | None", _optional("At least one of these holds.", "or"))
+    fields["not_"] = (f"{own} | None", _optional("This does not hold.", "not"))
+    return _input(own, f"Which {type_name} rows are wanted; all that is given must hold.", fields)
+
+
+def _order_of(entity: Entity) -> Any:
+    type_name = ENTITY_TYPES[entity.name]
+    values = Enum(f"{type_name}OrderField", {name.upper(): name for name in entity.names()})  # type: ignore[misc]
+    by = strawberry.enum(values, description=f"What {type_name} rows can be sorted by.")
+    direction = strawberry.field(default=SortDirection.ASC, description="Which way.")
+    return _input(
+        f"{type_name}Order",
+        f"One key of an ordering of {type_name} rows.",
+        {
+            "field": (by, strawberry.field(description="What to sort by.")),
+            "direction": (SortDirection, direction),
+        },
+    )
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+_FILTERED = tuple(
+    name for name in ENTITIES if name not in ("document", "kit_component", "shipment_event", "source_stream")
+)
+
+FILTERS: dict[str, Any] = {name: _filter_of(ENTITIES[name]) for name in _FILTERED}
+"""Entity -> its filter input."""
+
+ORDERS: dict[str, Any] = {name: _order_of(ENTITIES[name]) for name in _FILTERED}
+"""Entity -> one key of its ordering, as an input."""
+
+globals().update({f"{ENTITY_TYPES[name]}Filter": made for name, made in FILTERS.items()})

@@ -1,0 +1,76 @@
+"""What mutations are given."""
+
+from __future__ import annotations
+
+import strawberry
+
+KEY_LENGTH = 80
+MOST_RECORDS = 500
+
+_KEY = strawberry.field(
+    description="Made up by the client, new for each intention: the same key again is the same effect, once. "
+    f"At most {KEY_LENGTH} letters, digits and `-_.:`."
+)
+
+
+@strawberry.input(description="Claim a unit for a ticket.")
+class ReserveInput:
+    """Input of `reserve`."""
+
+    ticket_id: strawberry.ID = strawberry.field(description="For which ticket.")
+    hub_id: strawberry.ID | None = strawberry.field(default=None, description="From where; the rules choose when null.")
+    product_id: strawberry.ID | None = strawberry.field(
+        default=None, description="What; what the ticket needs when null."
+    )
+    idempotency_key: str = _KEY
+
+
+@strawberry.input(description="Give a claim up.")
+class ReleaseInput:
+    """Input of `release`."""
+
+    reservation_id: strawberry.ID = strawberry.field(description="Which claim.")
+    reason: str = strawberry.field(description="Why; kept with it.")
+    idempotency_key: str = _KEY
+
+
+@strawberry.input(description="Undo everything that was done for a ticket.")
+class CancelInput:
+    """Input of `cancel`."""
+
+    ticket_id: strawberry.ID = strawberry.field(description="For which ticket.")
+    reason: str = strawberry.field(description="Why; kept with it.")
+    idempotency_key: str = _KEY
+
+
+@strawberry.input(description="Say that the unit has been handed over.")
+class ConfirmPickupInput:
+    """Input of `confirmPickup`."""
+
+    task_id: strawberry.ID = strawberry.field(description="The pickup task.")
+    idempotency_key: str = _KEY
+
+
+@strawberry.input(description="Say that a parcel has arrived.")
+class ReceiveInput:
+    """Input of `receive`."""
+
+    shipment_id: strawberry.ID = strawberry.field(description="Which parcel.")
+    idempotency_key: str = _KEY
+
+
+@strawberry.input(description="Pull from a source now, without waiting for its schedule.")
+class SyncSourceInput:
+    """Input of `syncSource`."""
+
+    source_id: strawberry.ID = strawberry.field(description="Which source.")
+    streams: list[str] | None = strawberry.field(default=None, description="Only these streams; all when null.")
+    full: bool = strawberry.field(default=False, description="From the beginning, not from where the last pull ended.")
+
+
+@strawberry.input(description="Deal with quarantined records.")
+class QuarantineInput:
+    """Input of `replayQuarantine` and `discardQuarantine`."""
+
+    ids: list[strawberry.ID] = strawberry.field(description=f"Which records; {MOST_RECORDS} at most.")
+    idempotency_key: str = _KEY

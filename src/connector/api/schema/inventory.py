@@ -1,0 +1,53 @@
+"""Assets and stock."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from connector.api.schema.fields import column, paged, related
+from connector.api.schema.lazy import AnyHub, AnyProduct, AnyReservation, AnySite, AnyTicket
+from connector.api.schema.nodes import Node
+from connector.api.schema.paging import Connection
+from connector.model.kinds import Lane, Tracking
+from connector.model.lifecycle import AssetState
+
+
+@strawberry.type(description="One serialised device: at a site, in a hub, or on its way.")
+class Asset(Node):
+    """An asset."""
+
+    name: str | None = column("Its host name, or whatever it is called.")
+    serial: str | None = column("The maker's serial number.")
+    asset_tag: str | None = column("Our inventory number.")
+    product: AnyProduct | None = related("product", "What it is; null when nobody knows.")
+    site: AnySite | None = related("site", "Where it is used.")
+    hub: AnyHub | None = related("hub", "Where it is held.")
+    state: AssetState = column("Where it is in its life.")
+    lane: Lane = column("Which purpose it is kept for.")
+    holder: str | None = column("Who has it.")
+    url: str | None = column("Its page in the system that it comes from.")
+    tickets: Connection[AnyTicket] = paged("ticket", "tickets", "Tickets about it.")
+    reservations: Connection[AnyReservation] = paged("reservation", "reservations", "Claims of it.")
+    created_at: datetime = column("When the hub first heard of it.")
+    updated_at: datetime = column("When the hub last changed it.")
+    retired_at: datetime | None = column("When its source deleted it; null while it exists.")
+
+
+@strawberry.type(description="Units of one product in one hub and lane.")
+class Stock(Node):
+    """A shelf."""
+
+    hub: AnyHub = related("hub", "Where.")
+    product: AnyProduct = related("product", "What.")
+    lane: Lane = column("Which purpose it is kept for.")
+    tracking: Tracking = column("Whether units are told apart by serial.")
+    on_hand: int = column("Units on the shelf, claimed ones included.")
+    reserved: int = column("Units that are claimed.")
+    free: int = column("Units that nobody has claimed.")
+    reorder_point: int | None = column("Free units below which more are wanted.")
+    target: int | None = column("Units that there should be.")
+    is_low: bool | None = column("Whether fewer units are free than the reorder point; null where there is none.")
+    counted_at: datetime | None = column("When it was last counted by hand.")
+    updated_at: datetime = column("When it last changed.")

@@ -1,0 +1,38 @@
+"""Names of object types for those that are defined before them: the domain is full of circles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import strawberry
+
+if TYPE_CHECKING:
+    from connector.api.schema.catalogue import Compatibility, Kit, Product
+    from connector.api.schema.inventory import Asset, Stock
+    from connector.api.schema.places import Hub, ServiceClass, Site
+    from connector.api.schema.shipping import Shipment
+    from connector.api.schema.sources import QuarantinedRecord, Source
+    from connector.api.schema.work import Decision, Reservation, Task, Ticket
+
+_catalogue = strawberry.lazy("connector.api.schema.catalogue")
+_inventory = strawberry.lazy("connector.api.schema.inventory")
+_places = strawberry.lazy("connector.api.schema.places")
+_shipping = strawberry.lazy("connector.api.schema.shipping")
+_sources = strawberry.lazy("connector.api.schema.sources")
+_work = strawberry.lazy("connector.api.schema.work")
+
+AnyAsset: TypeAlias = Annotated["Asset", _inventory]
+AnyCompatibility: TypeAlias = Annotated["Compatibility", _catalogue]
+AnyDecision: TypeAlias = Annotated["Decision", _work]
+AnyHub: TypeAlias = Annotated["Hub", _places]
+AnyKit: TypeAlias = Annotated["Kit", _catalogue]
+AnyProduct: TypeAlias = Annotated["Product", _catalogue]
+AnyQuarantinedRecord: TypeAlias = Annotated["QuarantinedRecord", _sources]
+AnyReservation: TypeAlias = Annotated["Reservation", _work]
+AnyServiceClass: TypeAlias = Annotated["ServiceClass", _places]
+AnyShipment: TypeAlias = Annotated["Shipment", _shipping]
+AnySite: TypeAlias = Annotated["Site", _places]
+AnySource: TypeAlias = Annotated["Source", _sources]
+AnyStock: TypeAlias = Annotated["Stock", _inventory]
+AnyTask: TypeAlias = Annotated["Task", _work]
+AnyTicket: TypeAlias = Annotated["Ticket", _work]

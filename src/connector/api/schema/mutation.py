@@ -1,0 +1,187 @@
+"""Root fields that change something: what a dispatcher does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import strawberry
+
+from connector.api.commands import Request
+from connector.api.context import Info
+from connector.api.schema.inputs import (
+    KEY_LENGTH,
+    MOST_RECORDS,
+    CancelInput,
+    ConfirmPickupInput,
+    QuarantineInput,
+    ReceiveInput,
+    ReleaseInput,
+    ReserveInput,
+    SyncSourceInput,
+)
+from connector.api.schema.nodes import key_of
+from connector.api.schema.payloads import (
+    CancelPayload,
+    ConfirmPickupPayload,
+    PulledStream,
+    QuarantinePayload,
+    ReceivePayload,
+    ReleasePayload,
+    ReservePayload,
+    SyncSourcePayload,
+)
+from connector.api.schema.refusals import Refusal, refusal_of
+from connector.model.errors import ConnectorError, InvalidInput
+
+_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
+
+
+@asynccontextmanager
+async def _refusing(info: Info) -> AsyncIterator[list[Refusal]]:
+    """Turns a refusal inside into an entry of the list; faults go on. What is read afterwards is read anew."""
+    refusals: list[Refusal] = []
+    try:
+        yield refusals
+    except ConnectorError as error:
+        refusals.append(refusal_of(error))
+    finally:
+        await info.context.reader.renew()
+        await info.context.feed.committed()
+
+
+def _by(info: Info, key: str) -> Request:
+    if not 0 < len(key) <= KEY_LENGTH or not _SIGNS.issuperset(key):
+        raise InvalidInput(
+            f"idempotencyKey {key!r} cannot be used",
+            hint=f"Make up 1 to {KEY_LENGTH} letters, digits and '-_.:', for example a UUID.",
+        )
+    return Request(actor=info.context.actor, key=key)
+
+
+def _optional_key(text: str | None, entity: str) -> int | None:
+    return None if text is None else key_of(text, entity=entity)
+
+
+def _record_keys(ids: Sequence[strawberry.ID]) -> list[int]:
+    if len(ids) > MOST_RECORDS:
+        raise InvalidInput(f"{len(ids)} ids are given, {MOST_RECORDS} are allowed", hint="Ask in several requests.")
+    return sorted({key_of(text, entity="quarantine") for text in ids})
+
+
+async def _reserve(info: Info, input: ReserveInput) -> ReservePayload:
+    async with _refusing(info) as refusals:
+        result = await info.context.commands.reserve(
+            key_of(input.ticket_id, entity="ticket"),
+            _optional_key(input.hub_id, "hub"),
+            _optional_key(input.product_id, "product"),
+            _by(info, input.idempotency_key),
+        )
+        return ReservePayload(
+            key=result.reservation_ids[0] if result.reservation_ids else None,
+            outcome=result.outcome,
+            reason=result.reason,
+            is_new=result.is_new,
+        )
+    return ReservePayload(errors=refusals)
+
+
+async def _release(info: Info, input: ReleaseInput) -> ReleasePayload:
+    async with _refusing(info) as refusals:
+        key = key_of(input.reservation_id, entity="reservation")
+        result = await info.context.commands.release(key, input.reason, _by(info, input.idempotency_key))
+        return ReleasePayload(key=key, is_finished=result.is_finished)
+    return ReleasePayload(errors=refusals)
+
+
+async def _cancel(info: Info, input: CancelInput) -> CancelPayload:
+    async with _refusing(info) as refusals:
+        key = key_of(input.ticket_id, entity="ticket")
+        result = await info.context.commands.cancel(key, input.reason, _by(info, input.idempotency_key))
+        return CancelPayload(key=key, is_finished=result.is_finished)
+    return CancelPayload(errors=refusals)
+
+
+async def _confirm_pickup(info: Info, input: ConfirmPickupInput) -> ConfirmPickupPayload:
+    async with _refusing(info) as refusals:
+        key = key_of(input.task_id, entity="task")
+        await info.context.commands.confirm_pickup(key, _by(info, input.idempotency_key))
+        return ConfirmPickupPayload(key=key)
+    return ConfirmPickupPayload(errors=refusals)
+
+
+async def _receive(info: Info, input: ReceiveInput) -> ReceivePayload:
+    async with _refusing(info) as refusals:
+        key = key_of(input.shipment_id, entity="shipment")
+        await info.context.commands.receive(key, _by(info, input.idempotency_key))
+        return ReceivePayload(key=key)
+    return ReceivePayload(errors=refusals)
+
+
+async def _sync_source(info: Info, input: SyncSourceInput) -> SyncSourcePayload:
+    async with _refusing(info) as refusals:
+        key = key_of(input.source_id, entity="source")
+        report = await info.context.commands.sync_source(key, input.streams, input.full)
+        return SyncSourcePayload(
+            key=key,
+            outcome=report.outcome,
+            state=report.state,
+            error=report.error,
+            replayed=report.replayed,
+            streams=[
+                PulledStream(
+                    name=stream.name,
+                    outcome=stream.outcome,
+                    seen=stream.seen,
+                    created=stream.created,
+                    updated=stream.updated,
+                    deleted=stream.deleted,
+                    unchanged=stream.unchanged,
+                    quarantined=stream.quarantined,
+                )
+                for stream in report.streams
+            ],
+        )
+    return SyncSourcePayload(errors=refusals)
+
+
+async def _replay_quarantine(info: Info, input: QuarantineInput) -> QuarantinePayload:
+    async with _refusing(info) as refusals:
+        by = _by(info, input.idempotency_key)
+        return QuarantinePayload(settled=await info.context.commands.replay_quarantine(_record_keys(input.ids), by))
+    return QuarantinePayload(errors=refusals)
+
+
+async def _discard_quarantine(info: Info, input: QuarantineInput) -> QuarantinePayload:
+    async with _refusing(info) as refusals:
+        by = _by(info, input.idempotency_key)
+        return QuarantinePayload(settled=await info.context.commands.discard_quarantine(_record_keys(input.ids), by))
+    return QuarantinePayload(errors=refusals)
+
+
+@strawberry.type(description="What can be done.")
+class Mutation:
+    """Each does one thing, once per idempotency key."""
+
+    reserve: ReservePayload = strawberry.mutation(
+        resolver=_reserve, description="Claim a unit for a ticket; label, task and note follow by themselves."
+    )
+    release: ReleasePayload = strawberry.mutation(
+        resolver=_release, description="Give a claim up: its unit is free again, and what was done for it is undone."
+    )
+    cancel: CancelPayload = strawberry.mutation(
+        resolver=_cancel, description="Undo everything that was done for a ticket: claims, labels, tasks."
+    )
+    confirm_pickup: ConfirmPickupPayload = strawberry.mutation(
+        resolver=_confirm_pickup, description="Confirm that the unit of a pickup task has been handed over."
+    )
+    receive: ReceivePayload = strawberry.mutation(resolver=_receive, description="Confirm that a parcel has arrived.")
+    sync_source: SyncSourcePayload = strawberry.mutation(
+        resolver=_sync_source, description="Pull from a source now, and wait until it is done."
+    )
+    replay_quarantine: QuarantinePayload = strawberry.mutation(
+        resolver=_replay_quarantine, description="Try quarantined records again, after what was wrong has been mended."
+    )
+    discard_quarantine: QuarantinePayload = strawberry.mutation(
+        resolver=_discard_quarantine, description="Settle quarantined records without using them; they stay on record."
+    )

@@ -1,0 +1,157 @@
+"""Root fields that read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+
+from connector.api.context import Info
+from connector.api.plan import Plan
+from connector.api.schema.catalogue import Compatibility, Kit, Product
+from connector.api.schema.explanation import Explanation, explanation_of
+from connector.api.schema.fields import PageArguments
+from connector.api.schema.inventory import Asset, Stock
+from connector.api.schema.nodes import Node, key_of, parse_global_id
+from connector.api.schema.paging import Connection
+from connector.api.schema.places import Hub, ServiceClass, Site
+from connector.api.schema.shipping import Shipment
+from connector.api.schema.sources import QuarantinedRecord, Source
+from connector.api.schema.work import Decision, Reservation, Task, Ticket
+from connector.model.errors import InvalidInput
+from connector.rules.sourcing import decide
+from connector.storage.changes import last_position
+from connector.storage.facts import sourcing_facts
+from connector.storage.query import Compare, Page, Row
+
+MOST_NODES = 500
+
+
+async def _page(info: Info) -> Any:
+    return await info.context.reader.page(*Plan(info._raw_info).page())
+
+
+def _listing(entity: str, description: str) -> Any:
+    return strawberry.field(resolver=_page, description=description, extensions=[PageArguments(entity)])
+
+
+def _single(entity: str, what: str) -> Any:
+    async def resolve(info: Info, id: strawberry.ID) -> Any:
+        return await info.context.reader.row(Plan(info._raw_info).selection(), key_of(id, entity=entity))
+
+    return strawberry.field(resolver=resolve, description=f"One {what} by its id; null when there is none.")
+
+
+async def _by(info: Info, entity: str, column: str, id: strawberry.ID | None, text: str | None) -> Any:
+    if (id is None) == (text is None):
+        raise InvalidInput(f"{entity} needs either `id` or `{column}`, and only one of them")
+    selection = Plan(info._raw_info).selection()
+    if id is not None:
+        return await info.context.reader.row(selection, key_of(id, entity=entity))
+    page = Page(size=2, where=Compare(column, "eq", text), include_retired=True)
+    found = await info.context.reader.page(selection, page)
+    if len(found.edges) > 1:
+        raise InvalidInput(
+            f"more than one {entity} has the {column} {text!r}",
+            hint="Several systems use it; ask the plural field with a filter for all of them.",
+        )
+    return found.edges[0].node if found.edges else None
+
+
+async def _ticket(info: Info, id: strawberry.ID | None = None, number: str | None = None) -> Ticket | None:
+    found: Ticket | None = await _by(info, "ticket", "number", id, number)
+    return found
+
+
+async def _source(info: Info, id: strawberry.ID | None = None, name: str | None = None) -> Source | None:
+    found: Source | None = await _by(info, "source", "name", id, name)
+    return found
+
+
+async def _node(info: Info, id: strawberry.ID) -> Node | None:
+    found: Node | None = (await _rows(info, [id]))[0]
+    return found
+
+
+async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+    if len(ids) > MOST_NODES:
+        raise InvalidInput(f"{len(ids)} ids are given, {MOST_NODES} are allowed", hint="Ask in several requests.")
+    return await _rows(info, ids)
+
+
+async def _explain(info: Info, ticket: strawberry.ID) -> Explanation:
+    key = key_of(ticket, entity="ticket")
+    context = info.context
+    async with context.reader.exclusively:
+        facts = await sourcing_facts(await context.reader.snapshot(), key)
+    return explanation_of(decide(facts, context.policy, context.clock.now()).explanation())
+
+
+async def _feed_cursor(info: Info) -> str:
+    async with info.context.reader.exclusively:
+        return str(await last_position(await info.context.reader.snapshot()))
+
+
+async def _rows(info: Info, ids: list[strawberry.ID]) -> list[Any]:
+    names = [parse_global_id(text) for text in ids]
+    found: dict[tuple[str, int], Row] = {}
+    for name in dict.fromkeys(name for name, _ in names):
+        selection = Plan(info._raw_info).selection_of_named(name)
+        rows = await info.context.reader.rows(selection, {key for other, key in names if other == name})
+        found |= {(name, key): row for key, row in rows.items()}
+    return [found.get(name) for name in names]
+
+
+@strawberry.type(description="What can be read.")
+class Query:
+    """Lists in the plural, single things in the singular, and anything by its global id."""
+
+    service_classes: Connection[ServiceClass] = _listing("service_class", "How long outages may last.")
+    sites: Connection[Site] = _listing("site", "Places where hardware is used.")
+    hubs: Connection[Hub] = _listing("hub", "Places where spares are held.")
+    products: Connection[Product] = _listing("product", "Models of hardware.")
+    compatibilities: Connection[Compatibility] = _listing("compatibility", "Which product can stand in for which.")
+    kits: Connection[Kit] = _listing("kit", "Bills of materials that ship as one.")
+    assets: Connection[Asset] = _listing("asset", "Serialised devices.")
+    stock: Connection[Stock] = _listing("stock", "What hubs hold, by product and lane.")
+    tickets: Connection[Ticket] = _listing("ticket", "Tickets of all ITSM systems.")
+    decisions: Connection[Decision] = _listing("decision", "What the rules decided.")
+    reservations: Connection[Reservation] = _listing("reservation", "Claims of stock.")
+    shipments: Connection[Shipment] = _listing("shipment", "Parcels.")
+    tasks: Connection[Task] = _listing("task", "Work for people.")
+    sources: Connection[Source] = _listing("source", "Configured external systems and how they fare.")
+    quarantine: Connection[QuarantinedRecord] = _listing(
+        "quarantine", "Records that could not be used, settled ones too: filter `resolvedAt: {isNull: true}`."
+    )
+    service_class: ServiceClass | None = _single("service_class", "service class")
+    site: Site | None = _single("site", "site")
+    hub: Hub | None = _single("hub", "hub")
+    product: Product | None = _single("product", "product")
+    kit: Kit | None = _single("kit", "kit")
+    asset: Asset | None = _single("asset", "asset")
+    decision: Decision | None = _single("decision", "decision")
+    reservation: Reservation | None = _single("reservation", "reservation")
+    shipment: Shipment | None = _single("shipment", "shipment")
+    task: Task | None = _single("task", "task")
+    quarantined_record: QuarantinedRecord | None = _single("quarantine", "quarantined record")
+    ticket: Ticket | None = strawberry.field(
+        resolver=_ticket,
+        description="One ticket, by its id or by the number that people call it; null when there is none.",
+    )
+    source: Source | None = strawberry.field(
+        resolver=_source, description="One source, by its id or by its name in connector.toml; null when there is none."
+    )
+    node: Node | None = strawberry.field(
+        resolver=_node, description="Anything by its id; null when there is no such thing any more."
+    )
+    nodes: list[Node | None] = strawberry.field(
+        resolver=_nodes, description=f"Many things by their ids, in the order of the ids; {MOST_NODES} at most."
+    )
+    explain: Explanation = strawberry.field(
+        resolver=_explain, description="What the rules would decide for a ticket now, and why; nothing is done."
+    )
+    feed_cursor: str = strawberry.field(
+        resolver=_feed_cursor,
+        description="Cursor of the newest event that the rest of this query has seen: subscribe with `after` set to "
+        "it to miss nothing that happens later.",
+    )

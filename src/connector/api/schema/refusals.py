@@ -1,0 +1,68 @@
+"""Why a mutation was refused: one type per reason, all with the same fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import strawberry
+
+from connector.model.errors import ConnectorError, IllegalTransition, InvalidInput, NotKnown, OutOfStock, StaleWrite
+from connector.sdk.errors import AdapterError
+
+
+@strawberry.interface(description="Why something was refused. Nothing was changed.")
+class Refusal:
+    """A refusal."""
+
+    message: str = strawberry.field(description="What is wrong, where and why.")
+    hint: str = strawberry.field(description="What to do next; empty when the message says it.")
+    code: str = strawberry.field(description="Stable, for programs.")
+
+
+@strawberry.type(description="The unit that was asked for is not free.")
+class OutOfStockRefusal(Refusal):
+    """OUT_OF_STOCK."""
+
+
+@strawberry.type(description="A lifecycle does not allow it; the message names the legal moves.")
+class IllegalTransitionRefusal(Refusal):
+    """ILLEGAL_TRANSITION."""
+
+
+@strawberry.type(description="There is no such thing.")
+class NotFoundRefusal(Refusal):
+    """NOT_FOUND."""
+
+
+@strawberry.type(description="What was given is wrong.")
+class InvalidInputRefusal(Refusal):
+    """INVALID_INPUT."""
+
+
+@strawberry.type(description="Somebody else changed it first; read it again.")
+class ConflictRefusal(Refusal):
+    """CONFLICT."""
+
+
+@strawberry.type(description="An external system failed.")
+class SourceRefusal(Refusal):
+    """SOURCE_..."""
+
+
+REFUSALS: Mapping[type[ConnectorError], type[Refusal]] = {
+    OutOfStock: OutOfStockRefusal,
+    IllegalTransition: IllegalTransitionRefusal,
+    NotKnown: NotFoundRefusal,
+    InvalidInput: InvalidInputRefusal,
+    StaleWrite: ConflictRefusal,
+    AdapterError: SourceRefusal,
+}
+"""Error -> how it is told; errors that are not here are faults, not refusals."""
+
+
+def refusal_of(error: ConnectorError) -> Refusal:
+    """The refusal that an error means. Raises the error when it is a fault of the hub."""
+    for kind, refusal in REFUSALS.items():
+        if isinstance(error, kind):
+            return refusal(message=error.message, hint=error.hint, code=error.code)
+    raise error

@@ -1,0 +1,241 @@
+"""Root fields that follow what happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from typing import Annotated, Generic, TypeAlias, TypeVar
+
+import strawberry
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from connector.api.context import ApiContext, Info
+from connector.api.plan import Plan
+from connector.api.schema.enums import ChangeOperation
+from connector.api.schema.nodes import key_of
+from connector.api.schema.scalars import JSON, as_json
+from connector.api.schema.shipping import Shipment
+from connector.api.schema.work import Reservation, Task, Ticket
+from connector.model.errors import InvalidInput
+from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState, TicketState
+from connector.model.refs import EntityKind
+from connector.storage.changes import LoggedChange, parse_cursor
+from connector.storage.engine import reading
+from connector.storage.query import Row, Selection, fetch_rows
+
+SLOW_CONSUMER = 4429
+"""Code that a WebSocket is closed with when its client does not keep up."""
+
+EventT = TypeVar("EventT")
+
+
+@strawberry.type(description="One field that changed.")
+class FieldChange:
+    """Before and after."""
+
+    field: str = strawberry.field(description="The field's name as the change log has it, for example `state`.")
+    before: JSON | None = strawberry.field(description="Its value before; null for something new.")
+    after: JSON | None = strawberry.field(description="Its value after; null for something deleted.")
+
+
+@strawberry.interface(description="Something that happened. Events come in the order in which they were committed.")
+class Event:
+    """An entry of the change log."""
+
+    cursor: str = strawberry.field(description="Names this event: `after` it a new subscription goes on without gap.")
+    at: datetime = strawberry.field(description="When it happened.")
+    operation: ChangeOperation = strawberry.field(description="What happened.")
+    actor: str = strawberry.field(description="Who or what did it.")
+    changes: list[FieldChange] = strawberry.field(description="Every field that changed.")
+
+
+@strawberry.type(description="A ticket came or changed.")
+class TicketEvent(Event):
+    """News of a ticket."""
+
+    before: TicketState | None = strawberry.field(description="Its state before.")
+    after: TicketState | None = strawberry.field(description="Its state after.")
+    ticket: Ticket | None = strawberry.field(description="As it is when the event is sent; null when it is gone.")
+
+
+@strawberry.type(description="Stock was claimed, or a claim changed.")
+class ReservationEvent(Event):
+    """News of a reservation."""
+
+    before: ReservationState | None = strawberry.field(description="Its state before.")
+    after: ReservationState | None = strawberry.field(description="Its state after.")
+    reservation: Reservation | None = strawberry.field(description="As it is when the event is sent.")
+
+
+@strawberry.type(description="The status of a parcel changed, or it was scanned.")
+class ShipmentStatusEvent(Event):
+    """News of a shipment."""
+
+    before: ShipmentStatus | None = strawberry.field(description="Its status before.")
+    after: ShipmentStatus | None = strawberry.field(description="Its status after; the same for a mere scan.")
+    shipment: Shipment | None = strawberry.field(description="As it is when the event is sent.")
+
+
+@strawberry.type(description="Work was given to people, or changed.")
+class TaskEvent(Event):
+    """News of a task."""
+
+    before: TaskState | None = strawberry.field(description="Its state before.")
+    after: TaskState | None = strawberry.field(description="Its state after.")
+    task: Task | None = strawberry.field(description="As it is when the event is sent.")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic(Generic[EventT]):
+    """How changes of one kind become events. row: field of the event that holds the thing itself.
+
+    state: its column that `before` and `after` show. news: fields whose change is worth an event, None for all.
+    """
+
+    kind: EntityKind
+    row: str
+    state: str
+    states: type[StrEnum]
+    event: Callable[..., EventT]
+    news: frozenset[str] | None = None
+
+    def is_news(self, change: LoggedChange) -> bool:
+        """Whether the change is worth an event."""
+        return self.news is None or change.operation != "updated" or not self.news.isdisjoint(change.fields)
+
+    def event_of(self, change: LoggedChange, row: Row | None) -> EventT:
+        """The event that a change is."""
+        now = row.values[self.state] if row else None
+        before, after = change.fields.get(self.state, (now, now))
+        return self.event(
+            cursor=str(change.position),
+            at=change.at,
+            operation=ChangeOperation(change.operation),
+            actor=change.actor,
+            changes=[
+                FieldChange(field=name, before=as_json(pair[0]), after=as_json(pair[1]))
+                for name, pair in sorted(change.fields.items())
+            ],
+            before=None if before is None else self.states(before),
+            after=None if after is None else self.states(after),
+            **{self.row: row},
+        )
+
+
+TICKETS = Topic(EntityKind.TICKET, "ticket", "state", TicketState, TicketEvent)
+RESERVATIONS = Topic(EntityKind.RESERVATION, "reservation", "state", ReservationState, ReservationEvent)
+SHIPMENTS = Topic(
+    EntityKind.SHIPMENT, "shipment", "status", ShipmentStatus, ShipmentStatusEvent, frozenset({"status", "events"})
+)
+TASKS = Topic(EntityKind.TASK, "task", "state", TaskState, TaskEvent)
+
+
+async def _follow(
+    info: Info, topic: Topic[EventT], after: str | None, only: Mapping[str, strawberry.ID | None]
+) -> AsyncGenerator[EventT, None]:
+    """Events of a topic. only: column -> id that the thing must have there."""
+    context = info.context
+    wanted = {name: _key(name, topic.row, text) for name, text in only.items() if text is not None}
+    asked = Plan(info._raw_info).below(topic.row) or Selection(topic.row)
+    selection = replace(asked, columns=asked.columns | {topic.state} | wanted.keys() - {"id"})
+    start = None if after is None else parse_cursor(after)
+    if start is not None and start > await context.feed.now():
+        raise InvalidInput(
+            f"cursor {after!r} lies ahead of everything that has happened",
+            hint="Was the database replaced by an older one? Leave `after` out and read the present state again.",
+        )
+    pages = context.feed.pages(start, kinds=[topic.kind], on_slow=partial(_close_slow, context))
+    async with aclosing(pages):
+        async for page in pages:
+            news = [
+                change
+                for change in page
+                if topic.is_news(change) and wanted.get("id", change.entity_id) == change.entity_id
+            ]
+            async with reading(context.engine) as tx:
+                rows = await fetch_rows(tx, selection, {change.entity_id for change in news})
+            for change in news:
+                row = rows.get(change.entity_id)
+                if all(row is not None and row.values[name] == key for name, key in wanted.items()):
+                    yield topic.event_of(change, row)
+
+
+def _key(column: str, entity: str, text: str) -> int:
+    return key_of(text, entity=entity if column == "id" else column.removesuffix("_id"))
+
+
+async def _close_slow(context: ApiContext) -> None:
+    """Close the connection of a client that does not keep up; it may be gone already."""
+    if isinstance(context.request, WebSocket):
+        with suppress(RuntimeError, WebSocketDisconnect):
+            await context.request.close(code=SLOW_CONSUMER, reason="Too slow: resume with `after`")
+
+
+After: TypeAlias = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Cursor of the last event that was received, or `feedCursor` of a query: go on behind it. "
+        "Left out, begin now."
+    ),
+]
+OfTicket: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only of this ticket.")]
+OfHub: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only of this hub.")]
+OfSite: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only of this site.")]
+OfReservation: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only this reservation.")]
+OfShipment: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only this shipment.")]
+
+
+async def _tickets(
+    info: Info, after: After = None, ticket_id: OfTicket = None, site_id: OfSite = None
+) -> AsyncGenerator[TicketEvent, None]:
+    return _follow(info, TICKETS, after, {"id": ticket_id, "site_id": site_id})
+
+
+async def _reservations(
+    info: Info,
+    after: After = None,
+    reservation_id: OfReservation = None,
+    ticket_id: OfTicket = None,
+    hub_id: OfHub = None,
+) -> AsyncGenerator[ReservationEvent, None]:
+    return _follow(info, RESERVATIONS, after, {"id": reservation_id, "ticket_id": ticket_id, "hub_id": hub_id})
+
+
+async def _shipment_status(
+    info: Info,
+    after: After = None,
+    shipment_id: OfShipment = None,
+    ticket_id: OfTicket = None,
+    hub_id: OfHub = None,
+    site_id: OfSite = None,
+) -> AsyncGenerator[ShipmentStatusEvent, None]:
+    only = {"id": shipment_id, "ticket_id": ticket_id, "hub_id": hub_id, "site_id": site_id}
+    return _follow(info, SHIPMENTS, after, only)
+
+
+async def _tasks(
+    info: Info, after: After = None, ticket_id: OfTicket = None, hub_id: OfHub = None
+) -> AsyncGenerator[TaskEvent, None]:
+    return _follow(info, TASKS, after, {"ticket_id": ticket_id, "hub_id": hub_id})
+
+
+@strawberry.type(description="What can be followed, over the graphql-transport-ws protocol.")
+class Subscription:
+    """Each event carries a cursor to resume from."""
+
+    tickets: AsyncGenerator[TicketEvent, None] = strawberry.subscription(
+        resolver=_tickets, description="Tickets that come or change."
+    )
+    reservations: AsyncGenerator[ReservationEvent, None] = strawberry.subscription(
+        resolver=_reservations, description="Stock that is claimed, and claims that change."
+    )
+    shipment_status: AsyncGenerator[ShipmentStatusEvent, None] = strawberry.subscription(
+        resolver=_shipment_status, description="Parcels whose status changes, or that are scanned."
+    )
+    tasks: AsyncGenerator[TaskEvent, None] = strawberry.subscription(
+        resolver=_tasks, description="Work that is given to people, and its progress."
+    )

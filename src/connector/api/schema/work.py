@@ -1,0 +1,151 @@
+"""Tickets and what is done about them: decisions, reservations, tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from connector.api.schema.explanation import Explanation, explanation_of
+from connector.api.schema.fields import column, derived, related
+from connector.api.schema.lazy import (
+    AnyAsset,
+    AnyHub,
+    AnyProduct,
+    AnyReservation,
+    AnyShipment,
+    AnySite,
+    AnySource,
+    AnyTask,
+    AnyTicket,
+)
+from connector.api.schema.nodes import Node
+from connector.model.kinds import Lane, Priority, TaskKind, TicketType
+from connector.model.lifecycle import ReservationState, TaskState, TicketState
+from connector.storage.query import Row
+
+
+def _explanation(root: Row) -> Explanation:
+    return explanation_of(root.values["explanation"])
+
+
+@strawberry.type(description="What the rules decided for a ticket.")
+class Decision(Node):
+    """A recorded decision."""
+
+    ticket: AnyTicket = related("ticket", "For which ticket.")
+    outcome: str = column("`reserve`, `not_needed` or `review` (a person is asked).")
+    reason: str = column("Why.")
+    rule: str | None = column("The rule of the policy that matched.")
+    policy_version: str = column("Version of the policy.")
+    explanation: Explanation = derived(_explanation, "Candidates, and why each lost.", columns=("explanation",))
+    reservations: list[AnyReservation] = related("reservations", "What was claimed because of it.")
+    decided_at: datetime = column("When.")
+
+
+@strawberry.type(description="A ticket of an ITSM system.")
+class Ticket(Node):
+    """A ticket."""
+
+    number: str = column("What people call it.")
+    external_id: str = column("What its system calls it.")
+    source: AnySource = related("source", "The system that it comes from.")
+    type: TicketType = column("Its ITIL type.")
+    priority: Priority | None = column("P1 is the most urgent.")
+    state: TicketState = column("Where it stands.")
+    title: str = column("Its subject.")
+    description: str | None = column("What was written.")
+    category: str | None = column("Its category there.")
+    asset: AnyAsset | None = related("asset", "The device that is affected.")
+    site: AnySite | None = related("site", "The place that is affected.")
+    product: AnyProduct | None = related("product", "The product that is affected, when the device is not known.")
+    asset_hint: str | None = column("What its system called the device, kept when nobody knows it.")
+    site_hint: str | None = column("What its system called the place, kept when nobody knows it.")
+    product_hint: str | None = column("What its system called the product, kept when nobody knows it.")
+    requester: str | None = column("Who asked.")
+    assignee: str | None = column("Who works on it.")
+    decision: Decision | None = related("decision", "What the rules decided last.")
+    decisions: list[Decision] = related("decisions", "What the rules decided, the oldest first.")
+    reservations: list[AnyReservation] = related("reservations", "Stock that was claimed for it, the oldest first.")
+    shipments: list[AnyShipment] = related("shipments", "Parcels that were sent for it, the oldest first.")
+    tasks: list[AnyTask] = related("tasks", "Work for people because of it, the oldest first.")
+    opened_at: datetime | None = column("When it was opened.")
+    resolved_at: datetime | None = column("When it was resolved.")
+    sla_due_at: datetime | None = column("When it must be resolved.")
+    url: str | None = column("Its page in its system.")
+    created_at: datetime = column("When the hub first heard of it.")
+    updated_at: datetime = column("When the hub last changed it.")
+    retired_at: datetime | None = column("When its source deleted it; null while it exists.")
+
+
+@strawberry.type(description="A claim of stock for one line of a ticket.")
+class Reservation(Node):
+    """A reservation."""
+
+    ticket: Ticket = related("ticket", "For which ticket.")
+    line: int = column("Which line of the ticket.")
+    state: ReservationState = column("Where it stands.")
+    quantity: int = column("How many units.")
+    hub: AnyHub = related("hub", "Where they are.")
+    product: AnyProduct = related("product", "What they are.")
+    requested_product: AnyProduct = related(
+        "requested_product", "What was needed; differs from `product` for a substitute."
+    )
+    asset: AnyAsset | None = related("asset", "The unit itself, for serialised products.")
+    lane: Lane = column("From which lane.")
+    reason: str | None = column("Why it was released or let expire.")
+    decision: Decision | None = related("decision", "The decision behind it; null when a person chose.")
+    shipments: list[AnyShipment] = related("shipments", "Parcels that deliver it.")
+    tasks: list[AnyTask] = related("tasks", "Work for people because of it.")
+    estimated_arrival_at: datetime | None = column("When it should arrive.")
+    expires_at: datetime | None = column("When a held claim ends by itself.")
+    created_at: datetime = column("When it was claimed.")
+    updated_at: datetime = column("When it last changed.")
+
+
+@strawberry.type(description="One line of a packing list.")
+class PackingLine:
+    """What goes into the parcel."""
+
+    product: str = strawberry.field(description="Maker and model.")
+    part_number: str | None = strawberry.field(description="The maker's part number.")
+    quantity: int = strawberry.field(description="How many.")
+    serial: str | None = strawberry.field(description="Serial of the unit to be picked.")
+    asset_tag: str | None = strawberry.field(description="Inventory number of the unit to be picked.")
+    is_device: bool = strawberry.field(description="Whether it is the device itself, not what its kit brings along.")
+
+
+def _packing_list(root: Row) -> list[PackingLine]:
+    return [
+        PackingLine(
+            product=line["product"],
+            part_number=line["part_number"],
+            quantity=line["quantity"],
+            serial=line["serial"],
+            asset_tag=line["asset_tag"],
+            is_device=line["is_device"],
+        )
+        for line in root.values["packing_list"] or ()
+    ]
+
+
+@strawberry.type(description="A piece of work for a person.")
+class Task(Node):
+    """A task."""
+
+    kind: TaskKind = column("What sort of work.")
+    state: TaskState = column("Where it stands.")
+    title: str = column("What is to be done.")
+    instructions: str | None = column("How.")
+    packing_list: list[PackingLine] = derived(
+        _packing_list, "What goes into the parcel, line by line.", columns=("packing_list",)
+    )
+    ticket: Ticket | None = related("ticket", "The ticket behind it.")
+    reservation: Reservation | None = related("reservation", "The claim that it is about.")
+    shipment: AnyShipment | None = related("shipment", "The parcel that it is about.")
+    hub: AnyHub | None = related("hub", "Where it is to be done.")
+    assignee: str | None = column("Who does it.")
+    due_at: datetime | None = column("Until when.")
+    completed_at: datetime | None = column("When it was done.")
+    created_at: datetime = column("When it was given.")
+    updated_at: datetime = column("When it last changed.")
