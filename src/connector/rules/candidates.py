@@ -242,7 +242,11 @@ def search(
 
     preferences: 0 for the needed product, from 1 for substitutes that may serve; refused: why others may not.
     """
-    for holding in sorted(holdings, key=lambda h: (preferences.get(h.product_id, NEVER), h.product_id, h.lane)):
+
+    def preferred(holding: Holding) -> tuple[int, int, int]:
+        return preferences.get(holding.product_id, NEVER), holding.product_id, LANES.index(holding.lane)
+
+    for holding in sorted(holdings, key=preferred):
         preference = preferences.get(holding.product_id)
         if preference is not None:
             searching.look_at(holding, preference)

@@ -148,14 +148,22 @@ class Rule(_Part):
     name: RuleName
     when: ConditionText
     hardware: Annotated[Literal["replace", "none"], Field(examples=["replace"])]
-    lanes: Annotated[tuple[Lane, ...], Field(examples=[["normal"]]), AfterValidator(_not_empty)] = (Lane.NORMAL,)
-    sources: Annotated[tuple[HubTier, ...], Field(examples=[["local", "regional"]]), AfterValidator(_not_empty)] = (
-        tuple(HubTier)
-    )
+    lanes: Annotated[
+        tuple[Lane, ...], Field(examples=[["normal"]]), AfterValidator(_not_empty), AfterValidator(_no_repetition)
+    ] = (Lane.NORMAL,)
+    sources: Annotated[
+        tuple[HubTier, ...],
+        Field(examples=[["local", "regional"]]),
+        AfterValidator(_not_empty),
+        AfterValidator(_no_repetition),
+    ] = tuple(HubTier)
     allow_substitutes: bool = True
-    transport: Annotated[tuple[Mode, ...], Field(examples=[["drive", "courier"]]), AfterValidator(_not_empty)] = tuple(
-        Mode
-    )
+    transport: Annotated[
+        tuple[Mode, ...],
+        Field(examples=[["drive", "courier"]]),
+        AfterValidator(_not_empty),
+        AfterValidator(_no_repetition),
+    ] = tuple(Mode)
     max_drive_km: Annotated[float, Field(ge=0, le=5_000, examples=[120])] | None = None
     ranking: Ranking | None = None
     hold_minutes: Annotated[int, Field(gt=0, le=10_080, examples=[60])] = 60
