@@ -85,9 +85,39 @@ def ticket_ref(number: int | str) -> SourceRef:
 def ticket_record(item: Any, config: RequestTrackerConfig) -> TicketRecord | Tombstone:
     """A ticket as a search tells it. Raises InvalidRecord with the path of what is wrong."""
     try:
-        ticket = _Ticket.model_validate(item)
+        return _record(_Ticket.model_validate(item), config)
     except ValidationError as error:
         raise _invalid(error, "ticket") from None
+
+
+def rejected(item: Any, error: InvalidRecord) -> Rejected:
+    """An object that cannot become a record, kept whole."""
+    raw_id = item.get("id") if isinstance(item, dict) else None
+    ref = ticket_ref(raw_id) if isinstance(raw_id, str | int) and str(raw_id).isdigit() else None
+    raw = json.dumps(item, ensure_ascii=False).encode()
+    return Rejected(ref=ref, raw=raw, reason=str(error), path=error.path)
+
+
+def hinted_ticket(request: WebhookRequest) -> SourceRef | None:
+    """The ticket that a webhook says has changed; None when it tells of nothing that we read. Raises InvalidRecord."""
+    try:
+        hint = _Hint.model_validate_json(request.body)
+        return ticket_ref(hint.ticket) if hint.type in CHANGES else None
+    except ValidationError as error:
+        raise _invalid(error, "webhook") from None
+
+
+def values_of(ticket: Any) -> dict[str, tuple[str, ...]]:
+    """Custom field -> its values, empty ones left out, of a ticket as it is read by its number."""
+    fields = ticket.get("CustomFields") if isinstance(ticket, dict) else None
+    try:
+        parsed = [_CustomField.model_validate(field) for field in fields or ()]
+    except ValidationError as error:
+        raise _invalid(error, "ticket") from None
+    return {field.name: field.texts() for field in parsed}
+
+
+def _record(ticket: _Ticket, config: RequestTrackerConfig) -> TicketRecord | Tombstone:
     ref = ticket_ref(ticket.id)
     if ticket.status.casefold() == DELETED:
         return Tombstone(ref=ref, updated_at=ticket.last_updated)
@@ -120,33 +150,6 @@ def ticket_record(item: Any, config: RequestTrackerConfig) -> TicketRecord | Tom
         sla_due_at=_set(ticket.due),
         url=f"{str(config.base_url).rstrip('/')}/Ticket/Display.html?id={ticket.id}",
     )
-
-
-def rejected(item: Any, error: InvalidRecord) -> Rejected:
-    """An object that cannot become a record, kept whole."""
-    raw_id = item.get("id") if isinstance(item, dict) else None
-    ref = ticket_ref(raw_id) if isinstance(raw_id, str | int) and str(raw_id).isdigit() else None
-    raw = json.dumps(item, ensure_ascii=False).encode()
-    return Rejected(ref=ref, raw=raw, reason=str(error), path=error.path)
-
-
-def hinted_ticket(request: WebhookRequest) -> SourceRef | None:
-    """The ticket that a webhook says has changed; None when it tells of nothing that we read. Raises InvalidRecord."""
-    try:
-        hint = _Hint.model_validate_json(request.body)
-        return ticket_ref(hint.ticket) if hint.type in CHANGES else None
-    except ValidationError as error:
-        raise _invalid(error, "webhook") from None
-
-
-def values_of(ticket: Any) -> dict[str, tuple[str, ...]]:
-    """Custom field -> its values, empty ones left out, of a ticket as it is read by its number."""
-    fields = ticket.get("CustomFields") if isinstance(ticket, dict) else None
-    try:
-        parsed = [_CustomField.model_validate(field) for field in fields or ()]
-    except ValidationError as error:
-        raise _invalid(error, "ticket") from None
-    return {field.name: field.texts() for field in parsed}
 
 
 def _field(fields: dict[str, tuple[str, ...]], name: str | None) -> str | None:

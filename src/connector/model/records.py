@@ -28,7 +28,10 @@ from connector.model.refs import SourceRef
 
 
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{value.isoformat()} is outside the calendar in UTC") from None
 
 
 def _hours(value: str) -> str:

@@ -8,7 +8,7 @@ AdapterError
 ├── OutcomeUnknown      time-out or reset after a write was sent: `find(key)`, only then again
 ├── NotFound            404, 410: tombstone on fetch, a failed step on push
 ├── Conflict            409, 412: fetch again, decide anew
-├── Invalid             400, 422 on our request: dead letter, compensate; never retried
+├── Invalid             400, 422, 424 on our request: dead letter, compensate; never retried
 └── UnexpectedResponse  not JSON, a field missing, an unknown value: their API changed or our mapping is wrong
 
 Everything else that escapes an adapter is a bug and is treated as one.

@@ -1,0 +1,192 @@
+"""Karrio's offers and bought shipments, in the hub's terms. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from connector.sdk import BuyLabel, EntityKind, Invalid, LabelFormat, LabelReceipt, Quote, SourceRef, UnexpectedResponse
+from connector_karrio.config import KarrioConfig
+
+Money = Annotated[Decimal, BeforeValidator(lambda value: str(value) if isinstance(value, float) else value)]
+"""Karrio writes money as floats; their shortest decimal form is the amount that was meant."""
+
+
+def _complete(rates: object) -> object:
+    """Without offers that lack a service or a currency: such cannot be bought."""
+    if not isinstance(rates, list):
+        return rates or ()
+    return [rate for rate in rates if not isinstance(rate, dict) or (rate.get("service") and rate.get("currency"))]
+
+
+class _Theirs(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Rate(_Theirs):
+    """An offer of a carrier. carrier_id: the account, carrier_name: whose it is."""
+
+    id: str | None = None
+    carrier_id: str
+    carrier_name: str
+    service: str = Field(min_length=1)
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    total_charge: Money
+    transit_days: int | None = None
+    estimated_delivery: str | None = None
+
+    @property
+    def amount_cents(self) -> int:
+        """Hundredths of the currency, halves rounded up."""
+        return int((self.total_charge * 100).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+Rates = Annotated[tuple[Rate, ...], BeforeValidator(_complete)]
+
+
+class Message(_Theirs):
+    """What a carrier says to a request."""
+
+    message: str | None = None
+    code: str | None = None
+    carrier_id: str | None = None
+
+
+class Shipment(_Theirs):
+    """A shipment as Karrio keeps it. It is bought once it has a tracking number."""
+
+    id: str
+    status: str
+    created_at: datetime | None = None
+    tracking_number: str | None = None
+    tracking_url: str | None = None
+    label_type: str | None = None
+    rates: Rates = ()
+    selected_rate: Rate | None = None
+    messages: tuple[Message, ...] = ()
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def ref(self) -> SourceRef:
+        """Identity of the shipment."""
+        return SourceRef(kind=EntityKind.SHIPMENT, external_id=self.id)
+
+    @property
+    def is_bought(self) -> bool:
+        """Whether it has ever had a label, void ones included."""
+        return bool(self.tracking_number)
+
+
+def read_shipment(body: object, operation: str) -> Shipment:
+    """A shipment of an answer. Raises UnexpectedResponse."""
+    try:
+        return Shipment.model_validate(body)
+    except ValidationError as error:
+        raise _unexpected(error, operation) from None
+
+
+def read_rates(body: object, operation: str) -> tuple[Rate, ...]:
+    """The offers of an answer. Raises UnexpectedResponse."""
+    try:
+        return _Answer.model_validate(body).rates
+    except ValidationError as error:
+        raise _unexpected(error, operation) from None
+
+
+def allowed(rates: Sequence[Rate], config: KarrioConfig) -> tuple[Rate, ...]:
+    """Those offers that the settings allow, cheapest first. Karrio passes over a service that it does not know."""
+    fitting = (
+        rate
+        for rate in rates
+        if (not config.services or rate.service in config.services)
+        and (not config.carrier_ids or rate.carrier_id in config.carrier_ids)
+    )
+    return tuple(sorted(fitting, key=lambda rate: (rate.amount_cents, rate.transit_days or 0, rate.service)))
+
+
+def quote(rate: Rate, config: KarrioConfig) -> Quote:
+    """An offer; its carrier is the account, so that it can be bought."""
+    return Quote(
+        carrier=rate.carrier_id,
+        service=rate.service,
+        amount_cents=rate.amount_cents,
+        currency=rate.currency,
+        transit_days=rate.transit_days,
+        estimated_delivery_at=expected(rate.estimated_delivery, config),
+    )
+
+
+def choose(shipment: Shipment, op: BuyLabel, config: KarrioConfig) -> Rate:
+    """The offer that was asked for, else the cheapest. Raises Invalid naming what is offered instead."""
+    offers = allowed(shipment.rates, config)
+    fitting = [
+        rate
+        for rate in offers
+        if op.carrier in (None, rate.carrier_id, rate.carrier_name) and op.service in (None, rate.service)
+    ]
+    if fitting:
+        return fitting[0]
+    said = "; ".join(message.message for message in shipment.messages if message.message)
+    others = ", ".join(f"{rate.carrier_id}/{rate.service}" for rate in offers) or "nothing"
+    wanted = f"{op.carrier or 'any carrier'}/{op.service or 'any service'}"
+    raise Invalid(
+        f"no carrier offers {wanted} for this parcel, offered is {others}. {said}".strip(),
+        operation="buy label",
+        fields={"service": f"{wanted} is not offered"},
+        hint="Check address, weight and size of the parcel, and the settings `carrier_ids` and `services`.",
+    )
+
+
+def label_receipt(shipment: Shipment, key: str, document: bytes, config: KarrioConfig) -> LabelReceipt:
+    """Proof of a bought label. Raises UnexpectedResponse when the shipment was not bought."""
+    rate = shipment.selected_rate
+    if rate is None or not shipment.tracking_number:
+        raise UnexpectedResponse(
+            f"shipment {shipment.id} is {shipment.status} and has no tracking number", operation="buy label"
+        )
+    url = shipment.tracking_url
+    return LabelReceipt(
+        key=key,
+        shipment=shipment.ref,
+        tracking_number=shipment.tracking_number,
+        carrier=rate.carrier_name,
+        service=rate.service,
+        label_format=LabelFormat((shipment.label_type or "PDF").lower()),
+        document=document,
+        amount_cents=rate.amount_cents,
+        currency=rate.currency,
+        tracking_url=f"{str(config.base_url).rstrip('/')}{url}" if url and url.startswith("/") else url,
+        estimated_delivery_at=expected(rate.estimated_delivery, config),
+    )
+
+
+def expected(text: str | None, config: KarrioConfig) -> datetime | None:
+    """When a parcel is expected: an instant, or the end of the day where only that is told."""
+    if not text:
+        return None
+    try:
+        if len(text) <= len("2026-11-25"):
+            return datetime.combine(date.fromisoformat(text), time(23, 59, 59), ZoneInfo(config.tracking_time_zone))
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(config.tracking_time_zone))
+
+
+class _Answer(_Theirs):
+    rates: Rates
+
+
+def _unexpected(error: ValidationError, operation: str) -> UnexpectedResponse:
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = "/" + "/".join(str(step) for step in first["loc"])
+    return UnexpectedResponse(
+        f"the answer to {operation} cannot be read at {path}: {first['msg']}",
+        operation=operation,
+        hint="Compare it with the API version in the adapter's README.",
+    )
