@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from connector_karrio.sandbox import KarrioSandbox
+from connector_karrio.sandbox import DEMO_JOURNEY, KarrioSandbox
 from starlette.types import ASGIApp
 
 from connector.clock import SystemClock
@@ -91,6 +91,7 @@ def karrio(state: DemoState, home: Path, clock: Clock) -> KarrioSandbox:
         token=state.tokens["parcels"],
         hook_url=state.webhook_url("parcels"),
         hook_secret=state.webhook_secrets["parcels"],
+        journey=DEMO_JOURNEY,
         path=home / "sandbox-karrio.json",
     )
 
