@@ -33,7 +33,7 @@ from connector.sdk.testing import NotApplicable, Operation, OperationKind, Refus
 from connector_karrio.config import KarrioConfig
 from connector_karrio.requests import KEY, shipment_request
 from connector_karrio.sandbox.hooks import Hooks
-from connector_karrio.sandbox.office import Leg, Office
+from connector_karrio.sandbox.office import DEMO_JOURNEY, Leg, Office
 from connector_karrio.sandbox.server import Counter
 from connector_karrio.sandbox.shapes import LONG
 
@@ -48,7 +48,7 @@ class KarrioSandbox(Sandbox):
     """Karrio in small: drafts that are bought, labels that are drawn, parcels that go nowhere.
 
     path: file from which a later start resumes. hook_url: a webhook that is there from the start. journey: scans
-    after each purchase; the served app looks every `tick` whether one is due.
+    after each purchase; a served app looks every `tick` whether one is due, else `advance()` does.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class KarrioSandbox(Sandbox):
         token: str = TOKEN,
         hook_url: str | None = None,
         hook_secret: str = SECRET,
-        journey: Sequence[Leg] = (),
+        journey: Sequence[Leg] = DEMO_JOURNEY,
         tick: timedelta = timedelta(seconds=1),
         path: Path | None = None,
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -229,10 +230,8 @@ class RequestTrackerSandbox(Sandbox):
         async with httpx.AsyncClient(timeout=HOOK_TIMEOUT, trust_env=False) as http:
             for transaction in fresh:
                 request = self._request(self._payload(transaction, self._clock.now()), self._clock.now())
-                try:
+                with contextlib.suppress(httpx.HTTPError):
                     await http.post(self._hook_url, content=request.body, headers=dict(request.headers))
-                except httpx.HTTPError:
-                    return
 
 
 def _ticket_of(operation: Operation) -> SourceRef:
