@@ -15,14 +15,16 @@ from connector.fulfilment.react import READER
 from connector.model.lifecycle import AssetState, ReservationState, ShipmentStatus, TicketState
 from connector.model.refs import EntityKind
 from connector.storage import tables
-from connector.storage.changes import last_position, reader_position
-from connector.storage.engine import reading
+from connector.storage.changes import last_position, publish_changes, reader_position
+from connector.storage.engine import reading, transaction
 
 
 async def caught_up(scene: Scene) -> None:
     """Wait until the reactor has read everything."""
 
     async def is_level() -> bool:
+        async with transaction(scene.database) as tx:
+            await publish_changes(tx)
         async with reading(scene.database) as tx:
             return await reader_position(tx, READER) == await last_position(tx)
 

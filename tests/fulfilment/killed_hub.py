@@ -1,0 +1,158 @@
+"""The hub's fulfilment in processes that are killed at chosen points; run as a script by the kill tests.
+
+The script imports everything once and then makes a process for each line that it reads: `{"kill_at": 7, "after": 3,
+"wanted": {...}}`. The process runs the hub until the wanted receipts are there, or kills itself (SIGKILL) at the
+seventh point that concerns a reservation with an id above 3. Points are set from outside by wrapping: around every
+call of an adapter that has an effect, before and after every commit of a step, around decisions and starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import dbos  # noqa: F401 - imported once, here, and not in every process
+from sqlalchemy import select
+from tests.fulfilment.world import connections
+
+from connector.fulfilment.engine import FulfilmentEngine
+from connector.fulfilment.keys import Step
+from connector.fulfilment.options import Backoff, FulfilmentOptions
+from connector.fulfilment.reactions import Reactions
+from connector.fulfilment.work import Work
+from connector.fulfilment.workflows import Workflows
+from connector.rules.policy import default_policy
+from connector.sdk import Connection
+from connector.storage.engine import open_engine, reading
+from connector.storage.tables import step_receipt
+
+ACTING = (Step.LABEL, Step.TRACK, Step.NOTE, Step.UNDO_LABEL, Step.UNDO_NOTE, Step.OFFER, Step.FIELDS, Step.STATE)
+"""Steps that act outside: the point after the effect lies before their commit already, or they write nothing else."""
+EFFECTS = ("buy_label", "void_label", "track", "push")
+DEADLINE = 40
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class Killer:
+    """Counts the points that were passed, and kills the process at one of them."""
+
+    def __init__(self, kill_at: int | None, after: int, trace: Path) -> None:
+        self._kill_at = kill_at
+        self._after = after
+        self._count = 0
+        self._trace = trace
+
+    def point(self, name: str, reservation_id: int | None) -> None:
+        """A point is passed; None concerns no reservation yet and always counts."""
+        if reservation_id is not None and reservation_id <= self._after:
+            return
+        self._count += 1
+        if self._count == self._kill_at:
+            self._trace.write_text(name)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, owner: Any, name: str, concerns: Callable[..., int | None]) -> None:
+        """Set a point before and one after a method of an object or class."""
+        method = getattr(owner, name)
+
+        @wraps(method)
+        async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self.point(f"before {name}", concerns(*args))
+            result = await method(*args, **kwargs)
+            self.point(f"after {name}", concerns(*args))
+            return result
+
+        setattr(owner, name, wrapped)
+
+
+def set_points(killer: Killer, sources: dict[str, Connection]) -> None:
+    for connection in sources.values():
+        for name in EFFECTS:
+            if hasattr(connection.adapter, name):
+                killer.around(connection.adapter, name, lambda op: int(re.findall(r"\d+", op.key)[0]))
+    killer.around(Workflows, "start_fulfilment", lambda _self, reservation_id: reservation_id)
+    killer.around(Workflows, "start_undo", lambda _self, reservation_id: reservation_id)
+
+    react, record = Reactions.on_ticket, Work.record
+
+    async def on_ticket(self: Reactions, tx: Any, ticket_id: int, fields: Any) -> None:
+        await react(self, tx, ticket_id, fields)
+        killer.point("decided, not committed", None)
+
+    async def recorded(self: Work, reservation_id: int, step: Any, write: Callable[..., Awaitable[Any]]) -> None:
+        async def written(tx: Any, at: datetime) -> Any:
+            result = await write(tx, at)
+            if step not in ACTING:
+                killer.point(f"{step.value} written, not committed", reservation_id)
+            return result
+
+        await record(self, reservation_id, step, written)
+        killer.point(f"{step.value} committed", reservation_id)
+
+    Reactions.on_ticket = on_ticket  # type: ignore[method-assign]
+    Work.record = recorded  # type: ignore[method-assign]
+
+
+async def run_hub(config: dict[str, Any], order: dict[str, Any]) -> None:
+    """Run until as many receipts of each wanted step are there as are wanted."""
+    clock = SystemClock()
+    sources = connections(config["world"], clock)
+    set_points(Killer(order["kill_at"], order["after"], Path(config["trace"])), sources)
+    database = open_engine(config["database"], pool_size=5)
+    quick = Backoff(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=200))
+    hub = FulfilmentEngine(
+        database,
+        config["database"],
+        sources,
+        clock=clock,
+        policy=default_policy(),
+        options=FulfilmentOptions(courier="courier", backoff=quick),
+    )
+    await hub.launch()
+    async with asyncio.timeout(DEADLINE):
+        while not await has_receipts(database, order["wanted"]):  # noqa: ASYNC110 - it happens in a database
+            await asyncio.sleep(0.03)
+    await hub.close()
+    for connection in sources.values():
+        await connection.aclose()
+    await database.dispose()
+
+
+async def has_receipts(database: Any, wanted: dict[str, int]) -> bool:
+    async with reading(database) as tx:
+        keys = [row.key for row in await tx.execute(select(step_receipt.c.key))]
+    return all(sum(key.endswith(f":{step}") for key in keys) >= count for step, count in wanted.items())
+
+
+def main() -> None:
+    config = json.loads(sys.argv[1])
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                asyncio.run(run_hub(config, order))
+                status = 0
+            finally:
+                os._exit(status)
+        _, code = os.waitpid(child, 0)
+        died = os.WTERMSIG(code) if os.WIFSIGNALED(code) else 0
+        print(json.dumps({"died": died, "status": os.waitstatus_to_exitcode(code)}), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""The process is killed at every point of a fulfilment and of its undoing: nothing twice, nothing missing.
+
+Each round brings a new ticket and kills the hub (SIGKILL) at the next point of it, while it also goes on with what
+the earlier rounds left behind. The outside world is a server of its own and remembers what was really done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.fulfilment.scene import Scene, make_scene
+from tests.fulfilment.world import World
+
+from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState, TicketState
+from connector.model.refs import EntityKind
+from connector.storage import tables
+
+TICKETS = 40
+"""More than there are points."""
+
+
+class Hub:
+    """The hub as the tests see it: a process that is run until something is done, or is killed before."""
+
+    def __init__(self, process: asyncio.subprocess.Process, trace: Path) -> None:
+        self._process = process
+        self._trace = trace
+
+    async def run(self, wanted: dict[str, int], *, kill_at: int | None = None, after: int = 0) -> str | None:
+        """Run the hub; the name of the point at which it was killed, None when it got done."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        order = {"kill_at": kill_at, "after": after, "wanted": wanted}
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        answer = json.loads(await self._process.stdout.readline())
+        if answer["died"] == signal.SIGKILL:
+            return self._trace.read_text()
+        assert answer["status"] == 0
+        return None
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """The outside world on a loopback port."""
+    world = World()
+    server = uvicorn.Server(uvicorn.Config(world.app(), host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    world.port = server.servers[0].sockets[0].getsockname()[1]
+    yield world
+    server.should_exit = True
+    await serving
+
+
+@asynccontextmanager
+async def killable_hub(database: str, world: World, tmp_path: Path) -> AsyncIterator[Hub]:
+    trace = tmp_path / "point"
+    config = {"database": database, "world": f"http://127.0.0.1:{world.port}", "trace": str(trace)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.fulfilment.killed_hub",
+        json.dumps(config),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    try:
+        yield Hub(process, trace)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()
+
+
+async def newest(scene: Scene) -> int:
+    return max((row["id"] for row in await scene.rows(tables.reservation)), default=0)
+
+
+async def test_killed_at_every_point_of_a_fulfilment_everything_is_done_once(
+    engine: AsyncEngine, database: str, world: World, tmp_path: Path
+):
+    scene = await make_scene(engine, spares=TICKETS)
+    points: list[str] = []
+
+    async with killable_hub(database, world, tmp_path) as hub:
+        for number in range(1, TICKETS):
+            await scene.open_ticket(number=f"T{number}")
+            point = await hub.run({"state": number}, kill_at=number, after=await newest(scene))
+            if point is None:
+                break
+            points.append(point)
+        count = len(points) + 1
+        await hub.run({"state": count})
+
+    assert {"after buy_label", "before push", "note committed", "task written, not committed"} <= set(points)
+    assert len(points) >= 18
+    reservations = await scene.rows(tables.reservation)
+    assert [row["state"] for row in reservations] == [ReservationState.COMMITTED] * count
+    assert len({row["asset_id"] for row in reservations}) == count
+    assert await scene.shelf() == (TICKETS, count)
+    assert len(await scene.rows(tables.decision)) == count
+    assert await scene.tasks() == [("pickup", "open")] * count
+    assert len(world.bought()) == len(world.labels) == count
+    shipments = await scene.rows(tables.shipment)
+    assert sorted(row["tracking_number"] for row in shipments) == sorted(world.labels)
+    assert sorted(world.tracked) == sorted(world.labels)
+    assert Counter(note["ticket"] for note in world.notes) == {f"T{n}": 1 for n in range(1, count + 1)}
+
+
+async def test_killed_at_every_point_of_a_cancellation_everything_is_undone_once(
+    engine: AsyncEngine, database: str, world: World, tmp_path: Path
+):
+    scene = await make_scene(engine, spares=TICKETS)
+    count = 16
+    tickets = [await scene.open_ticket(number=f"T{number}") for number in range(1, count + 1)]
+    points: list[str] = []
+
+    async with killable_hub(database, world, tmp_path) as hub:
+        await hub.run({"state": count})
+        for number, ticket_id in enumerate(tickets, start=1):
+            [reservation] = await scene.rows(tables.reservation, ticket_id=ticket_id)
+            await cancel(scene, ticket_id)
+            point = await hub.run({"undo-note": number}, kill_at=number, after=reservation["id"] - 1)
+            if point is None:
+                break
+            points.append(point)
+        undone = len(points) + 1
+        assert undone < count
+        await hub.run({"undo-note": undone})
+
+    assert {"after void_label", "undo-stock committed", "after push"} <= set(points)
+    assert len(points) >= 12
+    assert await scene.shelf() == (TICKETS, count - undone)
+    states = Counter(row["state"] for row in await scene.rows(tables.reservation))
+    assert states == {ReservationState.RELEASED: undone, ReservationState.COMMITTED: count - undone}
+    statuses = Counter(row["status"] for row in await scene.rows(tables.shipment))
+    assert statuses == {ShipmentStatus.CANCELLED: undone, ShipmentStatus.LABEL_CREATED: count - undone}
+    tasks = Counter(row["state"] for row in await scene.rows(tables.task))
+    assert tasks == {TaskState.CANCELLED: undone, TaskState.OPEN: count - undone}
+    assert len(world.labels) == count
+    assert len(world.bought()) == count - undone
+    told = Counter(note["ticket"] for note in world.notes)
+    assert told == {f"T{n}": 2 if n <= undone else 1 for n in range(1, count + 1)}
+
+
+async def test_cancelled_wherever_the_fulfilment_was_killed_nothing_is_left(
+    engine: AsyncEngine, database: str, world: World, tmp_path: Path
+):
+    scene = await make_scene(engine, spares=TICKETS)
+    points: list[str] = []
+
+    async with killable_hub(database, world, tmp_path) as hub:
+        for kill_at in range(3, 19, 3):
+            ticket_id = await scene.open_ticket(number=f"T{kill_at}")
+            point = await hub.run({"state": TICKETS}, kill_at=kill_at, after=await newest(scene))
+            assert point is not None
+            points.append(point)
+            await cancel(scene, ticket_id)
+        await hub.run({"undo-note": len(points)})
+
+    states = {row["state"] for row in await scene.rows(tables.reservation)}
+    assert states == {ReservationState.RELEASED}
+    assert await scene.shelf() == (TICKETS, 0)
+    assert world.bought() == []
+    assert {row["status"] for row in await scene.rows(tables.shipment)} == {ShipmentStatus.CANCELLED}
+    assert {row["state"] for row in await scene.rows(tables.task)} == {TaskState.CANCELLED}
+    told = Counter(note["ticket"] for note in world.notes)
+    assert set(told.values()) <= {2}
+
+
+async def cancel(scene: Scene, ticket_id: int) -> None:
+    await scene.change(tables.ticket, EntityKind.TICKET, ticket_id, state=TicketState.CANCELLED)
