@@ -11,11 +11,12 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from connector.sdk import Clock
+from connector_karrio.sandbox import bodies
 from connector_karrio.sandbox.tariff import CARRIERS, offers
 
 REPORTERS = (*CARRIERS, "dhl_universal")
@@ -92,16 +93,7 @@ class Office:
         """A draft with offers."""
         number = self.new_id("shp")
         self.made_at[number] = self._clock.now()
-        self.shipments[number] = {
-            "id": number, "object_type": "shipment", "status": "draft", "shipper": dict(body["shipper"]),
-            "recipient": dict(body["recipient"]), "parcels": [dict(each) for each in body["parcels"]],
-            "rates": self.rates(body), "reference": body.get("reference"), "label_type": body.get("label_type", "PDF"),
-            "metadata": dict(body.get("metadata") or {}), "messages": [], "tracking_number": None,
-            "tracking_url": None, "shipment_identifier": None, "carrier_name": None, "carrier_id": None,
-            "service": None, "selected_rate": None, "selected_rate_id": None, "label_url": None, "tracker_id": None,
-            "created_at": str(self.made_at[number].astimezone(UTC)), "test_mode": True, "is_archived": False,
-            "meta": {}, "options": {}, "shipping_documents": [],
-        }  # fmt: skip
+        self.shipments[number] = bodies.draft(number, body, self.rates(body), self.made_at[number])
         return self.shipments[number]
 
     def purchase(self, shipment: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,13 +147,7 @@ class Office:
                 return tracker
         tracker_id = self.new_id("trk")
         self.made_at[tracker_id] = at or self._clock.now()
-        event = _event(self.made_at[tracker_id], "pending", "Label created and ready for shipment", "CREATED", None)
-        self.trackers[tracker_id] = {
-            "id": tracker_id, "object_type": "tracker", "carrier_name": carrier, "carrier_id": carrier,
-            "tracking_number": number, "status": "pending", "delivered": False, "estimated_delivery": None,
-            "events": [event], "info": {"source": "api"}, "meta": {"carrier": carrier}, "metadata": {},
-            "messages": [], "test_mode": True, "is_archived": False,
-        }  # fmt: skip
+        self.trackers[tracker_id] = bodies.tracker(tracker_id, number, carrier, self.made_at[tracker_id])
         self._tell("tracker_created", self.trackers[tracker_id])
         return self.trackers[tracker_id]
 
@@ -170,8 +156,7 @@ class Office:
         at: datetime | None = None,
     ) -> None:  # fmt: skip
         """A scan of the parcel; newest first, as Karrio keeps them."""
-        event = _event(at or self._clock.now(), status, description, status.upper(), location)
-        events = [event, *tracker["events"]]
+        events = [bodies.scan(status, description, location, at or self._clock.now()), *tracker["events"]]
         tracker["events"] = sorted(events, key=lambda each: str(each["timestamp"]), reverse=True)
         self.set_status(tracker, status)
 
@@ -218,12 +203,3 @@ class Office:
 
     def _tell(self, event: str, data: Mapping[str, Any]) -> None:
         self.outbox.append({"event": event, "data": copy.deepcopy(data)})
-
-
-def _event(at: datetime, status: str, description: str, code: str, location: str | None) -> dict[str, Any]:
-    told = at.astimezone(UTC)
-    return {
-        "date": f"{told:%Y-%m-%d}", "time": f"{told:%I:%M %p}", "timestamp": f"{told:%Y-%m-%dT%H:%M:%S.000Z}",
-        "status": status, "code": code, "reason": None, "description": description, "location": location,
-        "latitude": None, "longitude": None,
-    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -157,3 +158,19 @@ async def receiver() -> object:
     port = server.sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}/hook", received
     server.close()
+
+
+def test_bodies_have_the_keys_of_the_real_server() -> None:
+    sandbox = KarrioSandbox(Clock())
+    shipment = sandbox._bought("wf-1:label")
+    payloads = Path(__file__).parents[1] / "payloads"
+    real_shipment = json.loads((payloads / "webhook_shipment_purchased.json").read_text())["data"]
+    real_tracker = json.loads((payloads / "webhook_tracker_updated.json").read_text())["data"]
+    tracker = sandbox.office.trackers[shipment["tracker_id"]]
+
+    assert shipment.keys() == real_shipment.keys()
+    assert shipment["rates"][0].keys() == real_shipment["rates"][0].keys()
+    assert shipment["recipient"].keys() == real_shipment["recipient"].keys()
+    assert shipment["parcels"][0].keys() == real_shipment["parcels"][0].keys()
+    assert tracker.keys() == real_tracker.keys()
+    assert tracker["events"][0].keys() == real_tracker["events"][0].keys()
