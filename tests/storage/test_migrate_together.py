@@ -9,11 +9,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
+from tests.conftest import DATABASES, named
 
 from connector.storage.engine import open_engine
+from connector.storage.migrations import HEAD, HERE
 from connector.storage.tables import metadata
-from tests.conftest import DATABASES, named
 
 
 @pytest.fixture(params=DATABASES)
@@ -44,3 +46,7 @@ async def test_three_processes_migrate_at_once_and_all_succeed(empty_database: s
         tables = set(await connection.run_sync(lambda sync: inspect(sync).get_table_names()))
     await engine.dispose()
     assert tables - {"alembic_version"} == set(metadata.tables)
+
+
+def test_the_stated_head_is_the_newest_script():
+    assert ScriptDirectory(str(HERE)).get_current_head() == HEAD

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.model.errors import Unavailable
 from connector.storage.engine import Database, reading
-from connector.storage.migrations import HERE
+from connector.storage.migrations import HEAD
 
 
 async def check_ready(engine: Database) -> None:
@@ -23,14 +20,8 @@ async def check_ready(engine: Database) -> None:
             f"the database cannot be used: {type(error).__name__}",
             hint="Check that it runs, and that `connector migrate` has been run.",
         ) from error
-    if found != expected_version():
+    if found != HEAD:
         raise Unavailable(
-            f"the database is at schema {found!r}, this version of the hub needs {expected_version()!r}",
+            f"the database is at schema {found!r}, this version of the hub needs {HEAD!r}",
             hint="Run `connector migrate`.",
         )
-
-
-@cache
-def expected_version() -> str | None:
-    """The newest schema that this version knows."""
-    return ScriptDirectory(str(HERE)).get_current_head()
