@@ -303,6 +303,21 @@ async def test_what_comes_back_in_a_later_snapshot_is_back(engine: AsyncEngine, 
     assert [row["retired_at"] for row in await intake.rows("site")] == [None, None]
 
 
+async def test_a_full_pull_of_a_stream_that_is_otherwise_incremental_is_a_snapshot_too(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake
+):
+    adapter, connection = scripted(clock, SITES)
+    adapter.scripts = {"sites": [batch(site("s1"), resume="1"), batch(site("s2")), batch(complete=True, resume="2")]}
+    await pull_source(engine, connection, clock=clock)
+    adapter.scripts = {"sites": [batch(site("s2"), resume="3"), batch(complete=True, resume="4")]}
+
+    await pull_source(engine, connection, clock=clock, full=True)
+
+    retired = {row["name"]: row["retired_at"] for row in await intake.rows("site")}
+    assert retired == {"Site s1": clock.now(), "Site s2": None}
+    assert (await stream_row(engine))["resume"] == "4"
+
+
 async def test_an_aborted_snapshot_retires_nothing(engine: AsyncEngine, clock: MovableClock, intake: Intake):
     adapter, connection = scripted(clock, ALL_SITES)
     adapter.scripts = {"sites": [batch(site("s1"), site("s2"), complete=True)]}

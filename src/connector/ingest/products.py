@@ -8,7 +8,7 @@ from typing import Any
 from connector.ingest.arrivals import Arrival
 from connector.ingest.work import Work, stated
 from connector.model.kinds import ProductStatus, Tracking
-from connector.model.naming import fold, manufacturer_key, product_key
+from connector.model.naming import product_key
 from connector.model.records import CompatibilityRecord, ProductKey, ProductRecord
 from connector.model.refs import EntityKind, SourceRef
 from connector.storage.drafts import Draft, Values, find_rows, load_drafts
@@ -179,13 +179,8 @@ def _product_values(record: ProductRecord, draft: Draft, *, is_counted: bool) ->
     """
     name = product_key(record.key)
     values: dict[str, Any] = {"manufacturer_key": name[0], "model_key": name[1], "part_number": record.key.part_number}
-    shown = {"manufacturer": record.key.manufacturer, "model": record.key.model}
-    folded = {"manufacturer": manufacturer_key, "model": fold}
-    values |= {
-        column: text
-        for column, text in shown.items()
-        if column not in draft.after or folded[column](draft.after[column]) != folded[column](text)
-    }
+    if (draft.after.get("manufacturer_key"), draft.after.get("model_key")) != name:
+        values |= {"manufacturer": record.key.manufacturer, "model": record.key.model}
     kept = {"tracking": None if is_counted else record.tracking, "status": record.status}
     return (
         values

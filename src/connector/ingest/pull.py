@@ -195,12 +195,14 @@ class _Pull:
             newest = await newest_ref(tx)
         if position is None:
             return replace(self.report, outcome="busy"), None
+        since = None if self.full else position.resume
         snapshot = None
-        if stream.mode == "snapshot":
-            snapshot = Snapshot(kinds={KIND_OF[stream.record]}, newest=newest, limit=self.retire_limit)
+        if stream.mode == "snapshot" or since is None:
+            kinds = {KIND_OF[stream.record]} if stream.record in KIND_OF else set()
+            snapshot = Snapshot(kinds=kinds, newest=newest, limit=self.retire_limit)
         alarm: str | None = None
         try:
-            batches = self._batches(stream, None if self.full else position.resume)
+            batches = self._batches(stream, since)
             async with aclosing(batches):
                 async for batch in batches:
                     alarm = await self._take(stream, batch, snapshot) or alarm

@@ -10,7 +10,7 @@ from connector.ingest.arrivals import Arrival
 from connector.ingest.places import resolve_places
 from connector.ingest.products import product_id, product_name, resolve_products
 from connector.ingest.work import Work
-from connector.model.naming import host_names, serial_key, tag_key
+from connector.model.naming import host_names, serial_key, short_host_name, tag_key
 from connector.model.records import TicketRecord
 from connector.model.refs import EntityKind, SourceRef
 from connector.storage.drafts import Draft, Values, find_rows, load_drafts
@@ -122,7 +122,8 @@ def _link(draft: Draft, column: str, hint_column: str, found: int | None, hint: 
 
 
 def _asset_hint(record: TicketRecord) -> str | None:
-    texts = (record.asset_tag, record.serial, record.hostname, _ref_text(record.asset))
+    host = short_host_name(record.hostname or "")
+    texts = (record.asset_tag, record.serial, host, _ref_text(record.asset))
     return next((text.strip() for text in texts if text and text.strip()), None)
 
 

@@ -81,6 +81,12 @@ def tag_key(asset_tag: str | None) -> str | None:
 
 def host_names(name: str) -> tuple[str, ...]:
     """The ways in which a device may be written: as given, in either case, and without its domain."""
+    words = (name.strip(), short_host_name(name))
+    return tuple(dict.fromkeys(text for word in words for text in (word, word.lower(), word.upper()) if text))
+
+
+def short_host_name(name: str) -> str:
+    """A host name without its domain; an address stays whole."""
     given = name.strip()
-    short = given.split(".", 1)[0]
-    return tuple(dict.fromkeys(text for word in (given, short) for text in (word, word.lower(), word.upper()) if text))
+    first = given.split(".", 1)[0]
+    return given if first.isdigit() else first

@@ -61,7 +61,7 @@ async def store_delivery(
         "attempts": 0,
     }
     statement = make(inbox).values(**values).on_conflict_do_nothing(index_elements=[c.source_id, c.fingerprint])
-    if (await tx.execute(statement)).rowcount:
+    if (await tx.execute(statement.returning(c.id))).first() is not None:
         return True
     again = (
         update(inbox)
