@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import Field, SecretStr, field_validator
 
 from connector.sdk import HttpConfig, Priority, TicketState, TicketType
@@ -37,6 +39,11 @@ PRIORITY_FLOORS: dict[Priority, int] = {
 class RequestTrackerConfig(HttpConfig):
     """Settings below `[sources.NAME]` with `adapter = "request_tracker"`."""
 
+    timeout: timedelta = Field(
+        default=timedelta(seconds=60),
+        description="Longest wait for one answer; a page of 100 tickets took 5 s on a small server.",
+        examples=["PT60S"],
+    )
     token: SecretStr = Field(
         description="Authentication token of a user of its own, whose time zone is UTC.",
         examples=[{"env": "RT_TOKEN"}],
