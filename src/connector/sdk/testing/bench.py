@@ -97,15 +97,18 @@ class Rig:
 
 @dataclass
 class Bench:
-    """What a check gets. notes: what it left out and why, shown beside a pass."""
+    """What a check gets. notes: what it left out and why, shown beside a pass. loaded: the adapter's class."""
 
     contract: Contract
+    loaded: AdapterType | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
     def adapter_type(self) -> AdapterType:
         """The adapter's class. Raises ConfigError when it cannot be loaded."""
-        return load_adapter(self.contract.adapter)
+        if self.loaded is None:
+            self.loaded = load_adapter(self.contract.adapter)
+        return self.loaded
 
     def has(self, capability: str) -> bool:
         """Whether the adapter's class implements the protocol of this name."""
@@ -178,6 +181,12 @@ async def pull(adapter: Adapter[Any], stream: Stream, since: Cursor | None = Non
         batches.append(batch)
         require(len(batches) <= MOST_BATCHES, f"the pull does not end: it yielded {MOST_BATCHES} batches")
     return batches
+
+
+def end_of(batches: Sequence[Batch]) -> Cursor | None:
+    """Where the next pull begins. Raises Broken when the pull said nothing at all."""
+    require(bool(batches), "a pull yields no batch: where there is nothing new, yield an empty one with its resume")
+    return batches[-1].resume
 
 
 def puller(adapter: Adapter[Any]) -> Pulls:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from connector.sdk.errors import ConfigError
+from connector.sdk.registry import AdapterType
 from connector.sdk.testing.bench import Bench, Broken
 from connector.sdk.testing.contract import CheckResult, Contract, Outcome
 from connector.sdk.testing.sandbox import NotApplicable, NotTold
@@ -43,9 +44,12 @@ def check(number: int, title: str, *needs: str) -> Callable[[Callable[[Bench], A
     return make
 
 
-async def run_check(contract: Contract, check: Check) -> CheckResult:
-    """Run one check; whatever the adapter or the sandbox does, the answer is a result."""
-    bench = Bench(contract)
+async def run_check(contract: Contract, check: Check, loaded: AdapterType | None = None) -> CheckResult:
+    """Run one check; whatever the adapter or the sandbox does, the answer is a result.
+
+    loaded: the adapter's class where it is known; finding it takes a while.
+    """
+    bench = Bench(contract, loaded)
     try:
         if check.needs and not any(bench.has(capability) for capability in check.needs):
             raise NotApplicable(f"the adapter does not implement {' or '.join(check.needs)}")

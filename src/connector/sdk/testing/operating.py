@@ -28,6 +28,7 @@ KINDS: tuple[tuple[str, OperationKind], ...] = (
     ("TracksShipments", TrackShipment),
 )
 """Which capability takes which operation."""
+EVERY_KIND: tuple[OperationKind, ...] = tuple(operation for _, operation in KINDS)
 
 
 def kinds_of(bench: Bench) -> tuple[OperationKind, ...]:

@@ -16,6 +16,7 @@ async def good_credentials(bench: Bench) -> None:
     async with bench.rig() as rig:
         health = await rig.adapter().check()
         require(isinstance(health, Health), f"check() returns {health!r} where a Health is right")
+        require(rig.wire is None or rig.sent() > 0, "check() sends no request: make the cheapest authenticated call")
 
 
 @check(8, "wrong credentials -> AuthError")

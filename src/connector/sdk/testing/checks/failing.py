@@ -76,7 +76,6 @@ async def each_broken_read(
             before = len(wire.requests)
             await call(rig.adapter())
             needed = len(wire.requests) - before
-            require(needed > 0 or name != "check()", "check() sends no request: make the cheapest authenticated call")
             for fault in faults:
                 for request in range(1, min(needed, MOST_REQUESTS) + 1):
                     wire.fail(fault, request=request)
@@ -140,14 +139,15 @@ async def expired_token(bench: Bench) -> None:
         seed(rig, stream, 3 * rig.sandbox.page_size(stream.name), step=sparse(stream))
         batches = puller(rig.adapter()).pull(stream, None)
         await anext(batches)
+        first = len(wire.requests)
+        async for _ in batches:
+            continue
+        if len(wire.requests) == first:
+            first = 1  # it asks for everything before the first batch, which is another check's business
         asked = len(wire.requests)
-        wire.fail(answers(401))
-
-        async def rest() -> int:
-            return len([batch async for batch in batches])
-
-        await raised_by(rest(), AuthError, when="on a 401 in the middle of a pull")
-        tries = len(wire.requests) - asked
+        wire.fail(answers(401), request=first + 1)
+        await raised_by(_drain(stream, rig.adapter()), AuthError, when="on a 401 in the middle of a pull")
+        tries = len(wire.requests) - asked - first
         require(tries <= 2, f"on a 401 in the middle of a pull it sends {tries} requests, at most 2 are right")
 
     await bench.each_stream(body)

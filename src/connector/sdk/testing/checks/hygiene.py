@@ -155,7 +155,7 @@ async def golden_payloads(bench: Bench) -> None:
     )
     for payload, expected in pairs:
         records = TypeAdapter(list[Record]).dump_python(
-            list(golden.read(payload.name, payload.read_bytes())), mode="json"
+            list(golden.read(payload.name, payload.read_bytes())), mode="json", exclude_none=True
         )
         wanted = json.loads(expected.read_bytes())
         require(

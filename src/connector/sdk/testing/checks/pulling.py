@@ -19,6 +19,7 @@ from connector.sdk.testing.bench import (
     Bench,
     Broken,
     Rig,
+    end_of,
     listed,
     pull,
     puller,
@@ -143,7 +144,7 @@ async def deletions(bench: Bench) -> None:
         gone, *others = seed(rig, stream, rig.sandbox.page_size(stream.name) + 2, step=sparse(stream))
         cursors: dict[str, Cursor | None] = {}
         for each in bench.streams():
-            cursors[each.name] = (await pull(rig.adapter(), each))[-1].resume
+            cursors[each.name] = end_of(await pull(rig.adapter(), each))
         rig.sandbox.delete(gone, at=NOW - timedelta(minutes=30))
         tombstones: set[SourceRef] = set()
         unseen: set[SourceRef] = set()

@@ -1,0 +1,304 @@
+"""A sandbox of Acme Desk: everything in memory, the protocol as Acme speaks it."""
+
+import base64
+import hashlib
+import hmac
+import itertools
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connector.sdk import (
+    AddNote,
+    Address,
+    BuyLabel,
+    Clock,
+    EntityKind,
+    IdempotencyKey,
+    Parcel,
+    Party,
+    SetTicketFields,
+    SetTicketState,
+    SourceRef,
+    TicketState,
+    TrackShipment,
+    VoidLabel,
+    WebhookRequest,
+)
+from connector.sdk.testing import (
+    App,
+    NotApplicable,
+    Operation,
+    OperationKind,
+    Refused,
+    Sandbox,
+    SentWebhook,
+    Signature,
+)
+from connector_acme.mapping import STATUSES
+
+TOKEN = "acme-canary-5f0c2d"
+SECRET = "acme-webhook-canary-77e1"
+ADDRESS = Address(line1="1 Depot Road", city="Berlin", postal_code="10115", country="DE")
+
+
+class AcmeSandbox(Sandbox):
+    """Acme Desk in memory."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.tickets: dict[str, dict[str, Any]] = {}
+        self.sites: dict[str, dict[str, Any]] = {}
+        self.changes: list[dict[str, Any]] = []
+        self.labels: dict[str, dict[str, Any]] = {}
+        self.trackers: dict[str, str] = {}
+        self._numbers = itertools.count(1)
+        guarded = self._guarded
+        self._app = Starlette(
+            routes=[
+                Route("/api/version", guarded(self._version)),
+                Route("/api/sites", guarded(self._list_sites)),
+                Route("/api/sites/{id}", guarded(self._site)),
+                Route("/api/tickets", guarded(self._list_tickets)),
+                Route("/api/tickets/{id}", guarded(self._ticket)),
+                Route("/api/tickets/{id}/changes", guarded(self._change), methods=["POST"]),
+                Route("/api/changes", guarded(self._find_change)),
+                Route("/api/quotes", guarded(self._quote), methods=["POST"]),
+                Route("/api/labels", guarded(self._buy), methods=["POST"]),
+                Route("/api/labels", guarded(self._find_label)),
+                Route("/api/labels/{id}/void", guarded(self._void), methods=["POST"]),
+                Route("/api/trackers", guarded(self._track), methods=["POST"]),
+            ]
+        )
+
+    # The server
+
+    def _guarded(self, handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def check(request: Request) -> Response:
+            if request.headers.get("authorization") != f"Bearer {TOKEN}":
+                return JSONResponse({"error": "who are you?"}, 401)
+            return await handle(request)
+
+        return check
+
+    async def _version(self, request: Request) -> Response:
+        return JSONResponse({"version": "2.1"})
+
+    async def _list_sites(self, request: Request) -> Response:
+        after, limit = request.query_params.get("after", ""), int(request.query_params["limit"])
+        rows = [row for key, row in sorted(self.sites.items()) if key > after]
+        rows = rows[int(request.query_params.get("offset", "0")) :]
+        return JSONResponse({"items": rows[:limit], "more": len(rows) > limit})
+
+    async def _site(self, request: Request) -> Response:
+        row = self.sites.get(request.path_params["id"])
+        return JSONResponse(row) if row else JSONResponse({"error": "no such site"}, 404)
+
+    async def _list_tickets(self, request: Request) -> Response:
+        query = request.query_params
+        start = (query.get("from", ""), query.get("after", ""))
+        rows = sorted(self.tickets.values(), key=lambda row: (row["updated"], row["id"]))
+        rows = [row for row in rows if (row["updated"], row["id"]) > start]
+        limit = int(query["limit"])
+        return JSONResponse({"items": rows[:limit], "more": len(rows) > limit})
+
+    async def _ticket(self, request: Request) -> Response:
+        row = self.tickets.get(request.path_params["id"])
+        return JSONResponse(row) if row else JSONResponse({"error": "no such ticket"}, 404)
+
+    async def _change(self, request: Request) -> Response:
+        key, body = request.headers.get("idempotency-key"), await request.json()
+        earlier = [change for change in self.changes if key and change["key"] == key]
+        if earlier:
+            return JSONResponse(earlier[0])
+        if "status" in body and body["status"] not in STATUSES.values():
+            return JSONResponse({"fields": {"status": "unknown status"}}, 422)
+        if len(body.get("note", "")) > 4_000:
+            return JSONResponse({"fields": {"note": "too long"}}, 422)
+        if "colour" in body.get("fields", {}):
+            return JSONResponse({"fields": {"colour": "no such field"}}, 422)
+        change = {"id": f"c{next(self._numbers)}", "key": key, "ticket": request.path_params["id"], **body}
+        self.changes.append(change)
+        return JSONResponse(change, 201)
+
+    async def _find_change(self, request: Request) -> Response:
+        key = request.query_params["key"]
+        return JSONResponse({"items": [change for change in self.changes if change["key"] == key]})
+
+    async def _quote(self, request: Request) -> Response:
+        return JSONResponse({"amount_cents": 500 + (await request.json())["weight_g"] // 10})
+
+    async def _buy(self, request: Request) -> Response:
+        key, body = request.headers.get("idempotency-key"), await request.json()
+        for label in self.labels.values():
+            if key and label["key"] == key:
+                return JSONResponse(label)
+        if not body["postal_code"]:
+            return JSONResponse({"fields": {"postal_code": "is required"}}, 422)
+        number = f"l{next(self._numbers)}"
+        document = base64.b64encode(b"%PDF-1.4 label").decode()
+        self.labels[number] = {
+            **body, "id": number, "key": key, "number": f"AC{number}", "document": document, "state": "bought",
+        }  # fmt: skip
+        return JSONResponse(self.labels[number], 201)
+
+    async def _find_label(self, request: Request) -> Response:
+        key = request.query_params["key"]
+        return JSONResponse({"items": [label for label in self.labels.values() if label["key"] == key]})
+
+    async def _void(self, request: Request) -> Response:
+        label = self.labels.get(request.path_params["id"])
+        if label is None:
+            return JSONResponse({"fields": {"label": "no such label"}}, 422)
+        if label["state"] == "used":
+            return JSONResponse({"error": "the parcel is under way"}, 409)
+        label["state"] = "void"
+        return JSONResponse({"id": label["id"]})
+
+    async def _track(self, request: Request) -> Response:
+        number = (await request.json())["number"]
+        if not number.startswith("AC"):
+            return JSONResponse({"fields": {"number": "is none of ours"}}, 422)
+        return JSONResponse({"id": self.trackers.setdefault(number, f"t{next(self._numbers)}")})
+
+    # What the kit asks for
+
+    def app(self) -> App | None:
+        return self._app
+
+    def settings(self) -> Mapping[str, object]:
+        return {
+            "base_url": "http://acme.test", "token": TOKEN, "webhook_secret": SECRET, "page_size": 5,
+            "max_concurrency": 3,
+        }  # fmt: skip
+
+    def wrong_settings(self) -> Mapping[str, object]:
+        return {**self.settings(), "token": "wrong-0000000000"}
+
+    def page_size(self, stream: str) -> int:
+        return 5
+
+    def seed(self, stream: str, count: int, *, at: datetime, step: timedelta) -> tuple[SourceRef, ...]:
+        if stream == "sites":
+            return tuple(self._add_site() for _ in range(count))
+        return tuple(self._add_ticket(at + step * number) for number in range(count))
+
+    def _add_site(self, **fields: object) -> SourceRef:
+        key = f"s{next(self._numbers):06}"
+        self.sites[key] = {"id": key, "name": f"Site {key}", "lat": 52.5, "lon": 13.4, **fields}
+        return SourceRef(kind=EntityKind.SITE, external_id=key)
+
+    def _add_ticket(self, at: datetime, **fields: object) -> SourceRef:
+        key = f"t{next(self._numbers):06}"
+        self.tickets[key] = {
+            "id": key, "subject": f"Ticket {key}", "status": "open", "urgency": 1, "updated": at.isoformat(), **fields,
+        }  # fmt: skip
+        return SourceRef(kind=EntityKind.TICKET, external_id=key)
+
+    def touch(self, ref: SourceRef, *, at: datetime) -> None:
+        if ref.kind is EntityKind.SITE:
+            self.sites[ref.external_id]["name"] = f"Changed {at}"
+        else:
+            self.tickets[ref.external_id].update(subject=f"Changed {at}", updated=at.isoformat())
+
+    def delete(self, ref: SourceRef, *, at: datetime) -> None:
+        if ref.kind is EntityKind.SITE:
+            del self.sites[ref.external_id]
+        else:
+            self.tickets[ref.external_id].update(deleted=True, updated=at.isoformat())
+
+    def seed_malformed(self, stream: str, *, at: datetime) -> SourceRef | None:
+        return self._add_site(lat=123.0) if stream == "sites" else self._add_ticket(at, subject=None)
+
+    def seed_unusual(self, stream: str, *, at: datetime) -> SourceRef:
+        if stream == "sites":
+            return self._add_site(colour="red", lat=None)
+        return self._add_ticket(at, colour="red", status="pondering")
+
+    def webhook(self, ref: SourceRef | None = None, *, at: datetime) -> SentWebhook:
+        event = "ticket.updated" if ref else "ticket.created"
+        if ref:
+            self.touch(ref, at=at)
+        else:
+            ref = self._add_ticket(at)
+        return SentWebhook(ref, self._signed(event, at, ticket=self.tickets[ref.external_id]))
+
+    def webhook_of_unknown_kind(self, *, at: datetime) -> WebhookRequest:
+        return self._signed("survey.answered", at, survey={"stars": 5})
+
+    def _signed(self, event: str, at: datetime, **content: object) -> WebhookRequest:
+        body = json.dumps({"event": event, "sent_at": at.isoformat(), **content}).encode()
+        signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        return WebhookRequest(headers={"x-acme-signature": signature}, body=body, received_at=at)
+
+    def signature(self) -> Signature:
+        return Signature("x-acme-signature", expires_after=timedelta(minutes=5))
+
+    def operation(self, kind: OperationKind, key: IdempotencyKey) -> Operation:
+        ticket = SourceRef(kind=EntityKind.TICKET, external_id="t1")
+        if kind is AddNote:
+            return AddNote(key, ticket, "A spare is on its way")
+        if kind is SetTicketState:
+            return SetTicketState(key, ticket, TicketState.IN_PROGRESS)
+        if kind is SetTicketFields:
+            return SetTicketFields(key, ticket, {"Spare": "SN1"})
+        if kind is VoidLabel:
+            return VoidLabel(key, self._bought("bought"))
+        if kind is TrackShipment:
+            return TrackShipment(key, "AC1", "acme")
+        return BuyLabel(key, Parcel(Party("Hub", ADDRESS), Party("Zoë", ADDRESS), weight_g=4_500), reference="INC-1")
+
+    def _bought(self, state: str) -> SourceRef:
+        number = f"l{next(self._numbers)}"
+        self.labels[number] = {"id": number, "key": None, "state": state}
+        return SourceRef(kind=EntityKind.SHIPMENT, external_id=number)
+
+    def effects(self, operation: Operation) -> int:
+        match operation:
+            case AddNote():
+                return sum(change.get("note") == operation.body for change in self.changes)
+            case SetTicketState():
+                return sum("status" in change for change in self.changes)
+            case SetTicketFields():
+                return sum("fields" in change for change in self.changes)
+            case BuyLabel():
+                return sum(label["key"] == operation.key for label in self.labels.values())
+            case VoidLabel():
+                return int(self.labels[operation.shipment.external_id]["state"] == "void")
+            case TrackShipment():
+                return len(self.trackers)
+
+    def refused_operation(self, kind: OperationKind, key: IdempotencyKey) -> Refused:
+        ticket = SourceRef(kind=EntityKind.TICKET, external_id="t1")
+        if kind is AddNote:
+            return Refused(AddNote(key, ticket, "x" * 4_001), "note")
+        if kind is SetTicketFields:
+            return Refused(SetTicketFields(key, ticket, {"colour": "red"}), "colour")
+        if kind is VoidLabel:
+            return Refused(VoidLabel(key, SourceRef(kind=EntityKind.SHIPMENT, external_id="none")), "label")
+        if kind is TrackShipment:
+            return Refused(TrackShipment(key, "XX1", "acme"), "number")
+        if kind is BuyLabel:
+            nowhere = Party("Zoë", Address(city="Berlin", country="DE"))
+            return Refused(BuyLabel(key, Parcel(nowhere, nowhere, weight_g=1), reference="INC-1"), "postal_code")
+        raise NotApplicable("Acme knows every state that the hub knows, bar cancelled")
+
+    def void_of_used_label(self, key: IdempotencyKey) -> VoidLabel:
+        return VoidLabel(key, self._bought("used"))
+
+    def longest_text(self, operation: AddNote | SetTicketFields | BuyLabel) -> int:
+        return 4_000
+
+    def stored_text(self, operation: AddNote | SetTicketFields | BuyLabel) -> str:
+        if isinstance(operation, BuyLabel):
+            texts = [label["consignee"] for label in self.labels.values() if label["key"] == operation.key]
+        else:
+            wanted = "note" if isinstance(operation, AddNote) else "fields"
+            changes = [change for change in self.changes if wanted in change]
+            texts = [change.get("note") or change["fields"]["Spare"] for change in changes[-1:]]
+        return str(texts[0])

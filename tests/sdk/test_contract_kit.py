@@ -1,0 +1,178 @@
+"""The kit passes what is right, and finds what is wrong by the check that is meant for it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from connector.sdk import ConfigError, SourceRef
+from connector.sdk.testing import (
+    AdapterContract,
+    CheckResult,
+    Golden,
+    NotApplicable,
+    Outcome,
+    Sandbox,
+    find_contract,
+    run_contract,
+)
+from connector.sdk.testing.check import Check, run_check
+from connector.sdk.testing.suite import ALL_CHECKS
+from tests.sdk.plugins import PACKAGES, declare, importable, name_of
+
+with importable(PACKAGES):
+    from connector_acme.contract import CONTRACT
+    from connector_acme.mapping import records_of
+    from connector_acme.sandbox import AcmeSandbox
+    from connector_acme_wrong import WRONG
+
+IN_A_PROCESS_OF_THEIR_OWN = {4, 5}
+"""Checks that start Python or mypy: only those wrong adapters run them that should fail them."""
+OF_THE_PACKAGE = {2, 5, 6, 39}
+"""Checks of the folder that the entry point names: the wrong adapters share a single module."""
+
+
+class TestAcme(AdapterContract):
+    contract = CONTRACT
+
+
+def failures(results: list[CheckResult]) -> dict[int, str]:
+    return {result.number: result.reason for result in results if result.outcome is Outcome.FAILED}
+
+
+async def test_a_correct_adapter_passes_every_check_and_leaves_none_out():
+    told: list[int] = []
+
+    results = await run_contract(find_contract("acme"), on_result=lambda result: told.append(result.number))
+
+    assert failures(results) == {}
+    assert {result.number for result in results if result.outcome is Outcome.NOT_APPLICABLE} == set()
+    assert [result.number for result in results] == told == list(range(1, 40))
+
+
+@pytest.mark.parametrize("kind", WRONG, ids=name_of)
+async def test_a_wrong_adapter_fails_exactly_the_check_that_is_meant_for_it(kind: type[object]):
+    expected = WRONG[kind]
+    left_out = (IN_A_PROCESS_OF_THEIR_OWN | OF_THE_PACKAGE) - set(expected)
+
+    results = await run_contract(
+        replace(CONTRACT, adapter=name_of(kind)), checks=[c for c in ALL_CHECKS if c.number not in left_out]
+    )
+
+    found = failures(results)
+    assert found.keys() == expected.keys(), found
+    for number, part in expected.items():
+        assert part in found[number]
+
+
+def test_what_the_sandbox_leaves_out_is_not_applicable_with_its_reason_and_what_it_forgets_fails():
+    class Forgetful(AcmeSandbox):
+        delete = Sandbox.delete
+
+    class Keeping(AcmeSandbox):
+        def delete(self, ref: SourceRef, *, at: datetime) -> None:
+            raise NotApplicable("Acme keeps everything")
+
+    class KeepingWithoutSites(Keeping):
+        def seed(self, stream: str, count: int, *, at: datetime, step: timedelta) -> tuple[SourceRef, ...]:
+            if stream == "sites":
+                raise NotApplicable("Acme has no sites here")
+            return super().seed(stream, count, at=at, step=step)
+
+    forgotten = asyncio.run(run_check(replace(CONTRACT, sandbox=Forgetful), check_of(18)))
+    kept = asyncio.run(run_check(replace(CONTRACT, sandbox=Keeping), check_of(18)))
+    partly = asyncio.run(run_check(replace(CONTRACT, sandbox=KeepingWithoutSites), check_of(10)))
+
+    assert (forgotten.outcome, forgotten.reason) == (
+        Outcome.FAILED,
+        "the sandbox does not implement delete(ref, ...); implement it, or raise NotApplicable with the reason",
+    )
+    assert (kept.outcome, kept.reason) == (Outcome.PASSED, "deletions: Acme keeps everything")
+    assert (partly.outcome, partly.reason) == (Outcome.PASSED, "stream 'sites': Acme has no sites here")
+
+
+def test_checks_of_capabilities_that_an_adapter_lacks_are_not_applicable():
+    result = asyncio.run(run_check(replace(CONTRACT, adapter="only_checks"), check_of(27)))
+
+    assert (result.outcome, result.reason) == (
+        Outcome.NOT_APPLICABLE,
+        "the adapter does not implement ReceivesWebhooks",
+    )
+
+
+def test_golden_payloads_that_map_otherwise_are_shown_with_what_was_expected(tmp_path):
+    (tmp_path / "sites.json").write_text('{"items": [{"id": "s1", "name": "Depot"}]}')
+    (tmp_path / "sites.expected.json").write_text('[{"ref": {"kind": "site", "external_id": "s1"}, "name": "Depo"}]')
+
+    result = asyncio.run(run_check(replace(CONTRACT, golden=Golden(tmp_path, records_of)), check_of(39)))
+
+    assert result.outcome is Outcome.FAILED
+    assert result.reason == (
+        'sites.json becomes [{"ref": {"kind": "site", "external_id": "s1"}, "name": "Depot"}], '
+        'sites.expected.json says [{"ref": {"kind": "site", "external_id": "s1"}, "name": "Depo"}]'
+    )
+
+
+def test_a_payload_without_expectation_is_a_mistake(tmp_path):
+    (tmp_path / "sites.json").write_text('{"items": []}')
+
+    result = asyncio.run(run_check(replace(CONTRACT, golden=Golden(tmp_path, records_of)), check_of(39)))
+
+    assert (result.outcome, result.reason) == (
+        Outcome.FAILED, "sites.json has no sites.expected.json beside it",
+    )  # fmt: skip
+
+
+def test_an_adapter_that_is_not_installed_fails_instead_of_crashing():
+    result = asyncio.run(run_check(replace(CONTRACT, adapter="nowhere"), check_of(1)))
+
+    assert result.outcome is Outcome.FAILED
+    assert result.reason.startswith("adapter 'nowhere' is not installed")
+
+
+def test_an_adapter_without_contract_is_told_where_to_declare_it():
+    with pytest.raises(ConfigError) as raised:
+        find_contract("only_checks")
+
+    assert str(raised.value) == (
+        "adapter 'only_checks' declares no contract: there is no module 'connector_acme_wrong.contract' "
+        "See connector.sdk.testing for the few lines that it takes."
+    )
+
+
+def test_the_sdk_and_the_kit_import_no_test_tool():
+    code = (
+        "import sys, connector.sdk, connector.sdk.testing; print(sorted({'pytest', 'hypothesis'} & set(sys.modules)))"
+    )
+
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert found.stdout.strip() == "[]"
+
+
+def test_check_2_finds_imports_past_the_sdk_and_check_5_wrong_signatures(tmp_path):
+    package = tmp_path / "connector_reaches_inside"
+    package.mkdir()
+    (package / "py.typed").touch()
+    (package / "__init__.py").write_text(
+        "from connector.storage import tables\nfrom connector_acme import Acme\n\n\n"
+        "class Inside(Acme):\n    async def check(self) -> int:\n        return len(tables.__name__)\n"
+    )
+    declare(tmp_path, "connector-inside", {"inside": "connector_reaches_inside:Inside"})
+
+    with importable(tmp_path):
+        contract = replace(CONTRACT, adapter="inside")
+        imports, types, readme = (asyncio.run(run_check(contract, check_of(number))) for number in (2, 5, 6))
+
+    assert imports.reason == ("__init__.py, line 1 imports 'connector.storage': an adapter imports connector.sdk alone")
+    assert 'Return type "Coroutine[Any, Any, int]" of "check" incompatible with return type' in types.reason
+    assert readme.reason == "connector_reaches_inside has no README.md: add it to the package"
+
+
+def check_of(number: int) -> Check:
+    return next(check for check in ALL_CHECKS if check.number == number)
