@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.factories import NOW
+
+from connector.rules.policy import default_policy, default_policy_text, read_policy
+from connector.storage import tables
+from connector.storage.changes import publish_changes, read_changes
+from connector.storage.engine import reading, transaction
+from connector.storage.service_classes import keep_service_classes
+
+
+async def test_the_policys_service_classes_are_kept_and_an_unchanged_policy_writes_nothing(engine: AsyncEngine):
+    longer = read_policy(
+        default_policy_text().replace("{ maximum_outage_minutes: 120,", "{ maximum_outage_minutes: 90,")
+    )
+    written = []
+    for policy in (default_policy(), default_policy(), longer):
+        async with transaction(engine) as tx:
+            written.append(await keep_service_classes(tx, policy, at=NOW))
+            await publish_changes(tx)
+
+    assert written == [4, 0, 1]
+    async with reading(engine) as tx:
+        table = tables.service_class
+        rows = (await tx.execute(select(table).order_by(table.c.name))).all()
+        changes = await read_changes(tx, 0)
+    assert [tuple(row)[1:] for row in rows] == [
+        ("critical", 240, "always", None),
+        ("next-business-day", 1080, "business", "Mon-Fri 08:00-17:00"),
+        ("standard", 540, "business", "Mon-Fri 08:00-17:00"),
+        ("trading-floor", 90, "always", None),
+    ]
+    assert [(c.operation, c.fields) for c in changes[3:]] == [
+        (
+            "created",
+            {"name": [None, "trading-floor"], "maximum_outage_minutes": [None, 120], "calendar": [None, "always"]},
+        ),
+        ("updated", {"maximum_outage_minutes": [120, 90]}),
+    ]
+    assert changes[4].cause == longer.version
