@@ -212,7 +212,7 @@ class Karrio(Adapter[KarrioConfig], Ships, TracksShipments, Pulls, ReceivesWebho
                 # Trackers were discarded, and others moved up: begin a page further up, without a mark.
                 place = Place(place.after, max(0, start - self.config.page_size))
                 continue
-            skip = ids.index(place.last) + 1 if place.last in ids else 0
+            skip = ids.index(place.last) + 1 if place.last and place.last in ids else 0
             following = Place(place.after, start + len(ids), ids[-1] if ids else None)
             return Page(page.results[skip:], page.has_more), following if page.has_more else None
 
