@@ -40,11 +40,11 @@ def require_hmac(request: WebhookRequest, *, header: str, secret: str, algorithm
     """Check a hex HMAC of the raw body in constant time.
 
     algorithm: name for hashlib, "sha256" or "sha512". A prefix such as `sha256=` is allowed.
-    Raises AuthError.
+    An empty secret proves nothing. Raises AuthError.
     """
     given = request.headers.get(header.lower(), "").strip().removeprefix(f"{algorithm}=")
     expected = hmac.new(secret.encode(), request.body, getattr(hashlib, algorithm)).hexdigest()
-    if not hmac.compare_digest(given.encode(), expected.encode()):
+    if not secret or not hmac.compare_digest(given.encode(), expected.encode()):
         raise AuthError(
             f"the webhook's signature in header {header!r} does not match its body",
             operation="verify webhook",
@@ -53,9 +53,12 @@ def require_hmac(request: WebhookRequest, *, header: str, secret: str, algorithm
 
 
 def require_secret(request: WebhookRequest, *, header: str, secret: str) -> None:
-    """Check a shared secret that the sender repeats in a header, in constant time. Raises AuthError."""
+    """Check a shared secret that the sender repeats in a header, in constant time; an empty one proves nothing.
+
+    Raises AuthError.
+    """
     given = request.headers.get(header.lower(), "")
-    if not hmac.compare_digest(given.encode(), secret.encode()):
+    if not secret or not hmac.compare_digest(given.encode(), secret.encode()):
         raise AuthError(
             f"the webhook's secret in header {header!r} is not the configured one",
             operation="verify webhook",
