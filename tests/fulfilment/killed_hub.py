@@ -31,7 +31,7 @@ from connector.fulfilment.reactions import Reactions
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.rules.policy import default_policy
-from connector.sdk import Connection
+from connector.sdk import Connection, connect
 from connector.storage.engine import open_engine, reading
 from connector.storage.tables import step_receipt
 
@@ -106,11 +106,41 @@ def set_points(killer: Killer, sources: dict[str, Connection]) -> None:
     Work.record = recorded  # type: ignore[method-assign]
 
 
+def set_points_at_requests(killer: Killer, sources: dict[str, Connection]) -> None:
+    """A point before and after each request that changes something over there, whatever it is for."""
+    for connection in sources.values():
+        request = connection.http.request
+
+        async def requested(method: str, path: str, *, _request: Any = request, **kwargs: Any) -> Any:
+            if method == "GET":
+                return await _request(method, path, **kwargs)
+            killer.point(f"before {kwargs['operation']}", None)
+            response = await _request(method, path, **kwargs)
+            killer.point(f"after {kwargs['operation']}", None)
+            return response
+
+        connection.http.request = requested  # type: ignore[method-assign]
+
+
+def connected(config: dict[str, Any], clock: SystemClock) -> dict[str, Connection]:
+    """Connections to the tests' own world, or to sandboxes through the real adapters."""
+    if "world" in config:
+        return connections(config["world"], clock)
+    return {
+        name: connect(name, source["adapter"], source["settings"], clock=clock)
+        for name, source in config["sources"].items()
+    }
+
+
 async def run_hub(config: dict[str, Any], order: dict[str, Any]) -> None:
     """Run until as many receipts of each wanted step are there as are wanted."""
     clock = SystemClock()
-    sources = connections(config["world"], clock)
-    set_points(Killer(order["kill_at"], order["after"], Path(config["trace"])), sources)
+    sources = connected(config, clock)
+    killer = Killer(order["kill_at"], order["after"], Path(config["trace"]))
+    if config.get("requests"):
+        set_points_at_requests(killer, sources)
+    else:
+        set_points(killer, sources)
     database = open_engine(config["database"], pool_size=5)
     quick = Backoff(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=200))
     hub = FulfilmentEngine(

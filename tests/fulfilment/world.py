@@ -50,7 +50,7 @@ class World:
     drop_answer: paths whose effect happens and whose answer is lost, how many times.
     """
 
-    port: int = 0
+    url: str = BASE
     labels: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[dict[str, Any]] = field(default_factory=list)
     fields: dict[str, dict[str, str]] = field(default_factory=dict)

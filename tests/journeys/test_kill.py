@@ -14,16 +14,21 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
+from tests.fulfilment.killed_hub import SystemClock
 from tests.fulfilment.scene import Scene, make_scene
 from tests.fulfilment.world import World
 
 from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState, TicketState
 from connector.model.refs import EntityKind
 from connector.storage import tables
+from connector_karrio.sandbox import KarrioSandbox
+from connector_request_tracker.sandbox import RequestTrackerSandbox, SandboxTicket
 
 TICKETS = 40
 """More than there are points."""
@@ -49,24 +54,32 @@ class Hub:
         return None
 
 
+@asynccontextmanager
+async def served(app: Starlette) -> AsyncIterator[str]:
+    """The address of an application on a loopback port."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     """The outside world on a loopback port."""
     world = World()
-    server = uvicorn.Server(uvicorn.Config(world.app(), host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    world.port = server.servers[0].sockets[0].getsockname()[1]
-    yield world
-    server.should_exit = True
-    await serving
+    async with served(world.app()) as world.url:
+        yield world
 
 
 @asynccontextmanager
-async def killable_hub(database: str, world: World, tmp_path: Path) -> AsyncIterator[Hub]:
+async def killable_hub(database: str, tmp_path: Path, **outside: Any) -> AsyncIterator[Hub]:
     trace = tmp_path / "point"
-    config = {"database": database, "world": f"http://127.0.0.1:{world.port}", "trace": str(trace)}
+    config = {"database": database, "trace": str(trace), **outside}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -94,7 +107,7 @@ async def test_killed_at_every_point_of_a_fulfilment_everything_is_done_once(
     scene = await make_scene(engine, spares=TICKETS)
     points: list[str] = []
 
-    async with killable_hub(database, world, tmp_path) as hub:
+    async with killable_hub(database, tmp_path, world=world.url) as hub:
         for number in range(1, TICKETS):
             await scene.open_ticket(number=f"T{number}")
             point = await hub.run({"state": number}, kill_at=number, after=await newest(scene))
@@ -127,7 +140,7 @@ async def test_killed_at_every_point_of_a_cancellation_everything_is_undone_once
     tickets = [await scene.open_ticket(number=f"T{number}") for number in range(1, count + 1)]
     points: list[str] = []
 
-    async with killable_hub(database, world, tmp_path) as hub:
+    async with killable_hub(database, tmp_path, world=world.url) as hub:
         await hub.run({"state": count})
         for number, ticket_id in enumerate(tickets, start=1):
             [reservation] = await scene.rows(tables.reservation, ticket_id=ticket_id)
@@ -161,7 +174,7 @@ async def test_cancelled_wherever_the_fulfilment_was_killed_nothing_is_left(
     scene = await make_scene(engine, spares=TICKETS)
     points: list[str] = []
 
-    async with killable_hub(database, world, tmp_path) as hub:
+    async with killable_hub(database, tmp_path, world=world.url) as hub:
         for kill_at in range(3, 19, 3):
             ticket_id = await scene.open_ticket(number=f"T{kill_at}")
             point = await hub.run({"state": TICKETS}, kill_at=kill_at, after=await newest(scene))
@@ -178,6 +191,44 @@ async def test_cancelled_wherever_the_fulfilment_was_killed_nothing_is_left(
     assert {row["state"] for row in await scene.rows(tables.task)} == {TaskState.CANCELLED}
     told = Counter(note["ticket"] for note in world.notes)
     assert set(told.values()) <= {2}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_killed_around_every_request_to_request_tracker_and_karrio_nothing_happens_twice(
+    engine: AsyncEngine, database: str, tmp_path: Path
+):
+    clock = SystemClock()
+    desk, parcels = RequestTrackerSandbox(clock), KarrioSandbox(clock, journey=())
+    scene = await make_scene(engine, spares=TICKETS)
+    tickets: list[SandboxTicket] = []
+    points: list[str] = []
+
+    async with served(desk.app()) as itsm, served(parcels.app()) as courier:
+        sources = {
+            "itsm": {"adapter": "request_tracker", "settings": {**desk.settings(), "base_url": itsm}},
+            "courier": {"adapter": "karrio", "settings": {**parcels.settings(), "base_url": courier}},
+        }
+        async with killable_hub(database, tmp_path, sources=sources, requests=True) as hub:
+            for kill_at in range(1, TICKETS):
+                tickets.append(desk.open_ticket())
+                ticket_id = await scene.open_ticket(number=str(tickets[-1].id))
+                point = await hub.run({"state": await scene.receipts("state") + 1}, kill_at=kill_at)
+                if point is None:
+                    break
+                points.append(point)
+                await cancel(scene, ticket_id)
+                await hub.run({"undo-note": len(points)})
+
+    bought = [item for item in parcels.office.shipments.values() if item["tracking_number"]]
+    kept = [item for item in bought if item["status"] != "cancelled"]
+    assert len(points) >= 6
+    assert len(kept) == 1
+    assert {row["external_id"] for row in await scene.rows(tables.shipment)} <= {item["id"] for item in bought}
+    assert await scene.shelf() == (TICKETS, 1)
+    for ticket in tickets:
+        texts = [each.content for each in desk.desk.attachments if each.ticket == ticket.id]
+        assert sum("A replacement is on its way." in text for text in texts) <= 1
+        assert sum("was called back." in text for text in texts) <= 1
 
 
 async def cancel(scene: Scene, ticket_id: int) -> None:
