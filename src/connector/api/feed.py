@@ -19,15 +19,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from connector.model.errors import ConnectorError
 from connector.model.refs import EntityKind
 from connector.storage.changes import LoggedChange, last_position, publish_changes, read_changes
 from connector.storage.engine import Database, reading, transaction
-
-if TYPE_CHECKING:
-    from connector.api.wake import Announcer
 
 KINDS = (EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.TASK)
 """What can be subscribed to."""
@@ -77,7 +73,6 @@ class Feed:
     ) -> None:
         self._engine = engine
         self._redis = redis
-        self._announcer: Announcer | None = None
         self._page = page
         self._poll = poll.total_seconds()
         self._patience = patience.total_seconds()
@@ -104,9 +99,8 @@ class Feed:
             self._position = self._floor = await last_position(tx)
         self._tasks = [asyncio.create_task(self._follow(), name="feed")]
         if self._redis is not None:
-            from connector.api.wake import Announcer, listen  # Redis takes a while to import; most hubs have none
+            from connector.api.wake import listen  # Redis takes a while to import, and most hubs have none
 
-            self._announcer = Announcer(self._redis)
             self._tasks.append(asyncio.create_task(listen(self._redis, self.wake), name="feed-redis"))
 
     async def stop(self) -> None:
@@ -117,18 +111,10 @@ class Feed:
             with suppress(asyncio.CancelledError):
                 await task
         self._tasks.clear()
-        if self._announcer is not None:
-            await self._announcer.aclose()
 
     def wake(self) -> None:
         """Something was committed: look now."""
         self._awake.set()
-
-    async def committed(self) -> None:
-        """This process has committed something: look now, and tell the other processes."""
-        self.wake()
-        if self._announcer is not None:
-            await self._announcer.announce()
 
     async def now(self) -> int:
         """The position behind everything that is committed now."""

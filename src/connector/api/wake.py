@@ -20,7 +20,7 @@ async def listen(url: str, wake: Callable[[], None]) -> None:
     """Call `wake` for every hint, for ever; says once when Redis is lost and once when it is back."""
     is_lost = False
     while True:
-        client = Redis.from_url(url, socket_connect_timeout=5, socket_keepalive=True)
+        client = Redis.from_url(url, socket_connect_timeout=5)
         try:
             async with client.pubsub() as hints:
                 await hints.subscribe(CHANNEL)

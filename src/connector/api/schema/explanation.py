@@ -18,7 +18,7 @@ class Candidate:
     """A candidate of a decision."""
 
     hub_id: strawberry.ID = strawberry.field(description="Id of the hub, for `node`.")
-    hub: str = strawberry.field(description="Name of the hub.")
+    hub: str = strawberry.field(description="What people call the hub: its code, or its name.")
     tier: HubTier = strawberry.field(description="Tier of the hub.")
     product_id: strawberry.ID = strawberry.field(description="Id of the product, for `node`.")
     is_exact: bool = strawberry.field(description="Whether it is the needed product itself, not a substitute.")

