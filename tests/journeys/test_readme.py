@@ -176,7 +176,7 @@ async def test_a_newcomer_follows_the_readme_from_the_first_command_to_ctrl_c(de
     assert event["shipmentStatus"]["shipment"]["ticket"]["number"]
     assert incident.startswith("Ticket 2: ")
     assert all(name in sources for name in ("cmdb", "itsm", "parcels", "sheets"))
-    assert "Candidates" in explanation
+    assert re.search(r"^ 1  HUB-\w+  \w+, [\d,]+ km by (courier|drive), arrives .* UTC", explanation, re.MULTILINE)
 
     # Ctrl-C stops everything.
     count = "{ assets(first: 1) { totalCount } tickets(first: 1) { totalCount } }"

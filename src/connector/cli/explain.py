@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from connector.cli.configured import AsJson, Config, with_hub
-from connector.cli.output import console, print_json, print_table
+from connector.cli.output import console, print_json
 from connector.hub import Hub
-from connector.rules.decision import Candidate, Decision
+from connector.rules.decision import Decision
 from connector.storage.engine import reading
 from connector.storage.overview import ticket_id_of
 from connector.storage.sourcing import explain_ticket
@@ -32,27 +32,24 @@ def explain(
         print_json(decision.explanation())
         return
     console.print(f"[bold]{decision.outcome.value}[/] ({decision.reason.value})")
-    console.print(decision.text, markup=False, highlight=False)
+    console.print(decision.text, markup=False, highlight=False, soft_wrap=True)
     rule = decision.rule or "no rule"
     console.print(f"rule {rule} of policy {decision.policy_version}", markup=False, highlight=False)
     if decision.due_at:
         margin = "" if decision.margin_minutes is None else f", margin {decision.margin_minutes} min"
-        console.print(f"due {decision.due_at:%Y-%m-%d %H:%M} UTC ({decision.due_basis}){margin}", highlight=False)
-    if decision.candidates:
-        print_table("Candidates", [_row(item) for item in decision.candidates[:limit]], empty="")
+        console.print(
+            f"due {decision.due_at:%a %d %b %H:%M} UTC ({decision.due_basis}){margin}", highlight=False, soft_wrap=True
+        )
+    for number, item in enumerate(decision.candidates[:limit], 1):
+        console.print()
+        late = "in time" if item.is_within_sla else "[red]late[/]"
+        console.print(
+            f"{number:>2}  [bold]{item.hub}[/]  {item.tier.value}, {item.distance_km:,.0f} km by {item.mode.value}, "
+            f"arrives {item.arrives_at:%a %d %b %H:%M} UTC ({late}), "
+            f"costs {item.cost_cents / 100:,.2f}, {item.free} free",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+        console.print(f"    {item.why or 'chosen'}", markup=False, highlight=False, soft_wrap=True)
+    console.print()
     for losers in decision.losers:
-        console.print(f"{len(losers.hubs)} more: {losers.text}", markup=False, highlight=False)
-
-
-def _row(item: Candidate) -> dict[str, object]:
-    return {
-        "hub": item.hub,
-        "tier": item.tier.value,
-        "km": round(item.distance_km),
-        "by": item.mode.value,
-        "arrives (UTC)": f"{item.arrives_at:%Y-%m-%d %H:%M}",
-        "in time": item.is_within_sla,
-        "cost": f"{item.cost_cents / 100:.2f}",
-        "free": item.free,
-        "why not": item.why or "chosen",
-    }
+        console.print(f"{len(losers.hubs)} more: {losers.text}", markup=False, highlight=False, soft_wrap=True)

@@ -23,6 +23,8 @@ from connector.model.errors import Unavailable
 
 LOAD_SECONDS = 120.0
 FIRST_INCIDENT_AFTER_SECONDS = 2.0
+FIRST_INCIDENT_SITE = "BER"
+"""Too far from every hub to drive, so that the story has a courier in it."""
 PORT_VARIABLE = "CONNECTOR_SERVER__PORT"
 
 _COUNTS = """{
@@ -135,5 +137,5 @@ async def _tell(state: DemoState, topic: str, console: Console) -> None:
 
 async def _first_incident(state: DemoState, fleet: Fleet, console: Console) -> None:
     await asyncio.sleep(FIRST_INCIDENT_AFTER_SECONDS)
-    opened = await open_incident(state, choose_device(fleet), "P1")
+    opened = await open_incident(state, choose_device(fleet, site=FIRST_INCIDENT_SITE), "P1")
     console.print(f"Opened incident {opened.number} at {opened.site}.", highlight=False)
