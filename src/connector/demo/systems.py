@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from connector_karrio.sandbox import DEMO_JOURNEY, KarrioSandbox
 from starlette.types import ASGIApp
 
 from connector.clock import SystemClock
 from connector.demo.fleet import Fleet, Place, catalogue_entry, demo_fleet
 from connector.demo.home import DemoState, read_state
 from connector.sdk.adapter import Clock
+from connector_karrio.sandbox import DEMO_JOURNEY, KarrioSandbox
 from connector_nautobot.sandbox import Hook, NautobotSandbox
 from connector_nautobot.sandbox_shapes import DEVICE
 from connector_request_tracker.sandbox import RequestTrackerSandbox
