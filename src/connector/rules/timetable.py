@@ -1,6 +1,6 @@
 """Calendars as sorted minutes, so that asking one costs a binary search.
 
-The same questions as `connector.model.calendars`, in whole minutes since 1970 UTC. A timetable covers some weeks
+The same questions as `connector.model.calendars`, in whole minutes since 1970 UTC. A timetable covers two weeks
 and is shared by everything with the same hours in the same time zone; past its end the calendar itself is asked.
 """
 
@@ -21,8 +21,8 @@ from connector.model.calendars import (
 )
 
 WEEK = 7 * 24 * 60
-WINDOW = 5 * WEEK
-"""Minutes that a timetable covers."""
+WINDOW = 2 * WEEK
+"""Minutes that a timetable covers: what is asked about lies within days, and building it must stay cheap."""
 
 
 def minute_at_or_after(instant: datetime) -> int:

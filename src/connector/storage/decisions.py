@@ -14,6 +14,8 @@ from connector.rules.decision import Decision
 from connector.storage.changes import NewChange, log_changes
 from connector.storage.tables import decision as decision_table
 
+_INSERT = insert(decision_table).returning(decision_table.c.id)
+
 RULES = "rules"
 """Actor of changes that the rules decided."""
 
@@ -53,8 +55,8 @@ async def insert_decision(
         "rule": decision.rule,
         "policy_version": decision.policy_version,
     }
-    statement = insert(decision_table).values(**named, explanation=decision.explanation(), decided_at=at)
-    decision_id = int((await tx.execute(statement.returning(decision_table.c.id))).scalar_one())
+    values = {**named, "explanation": decision.explanation(), "decided_at": at}
+    decision_id = int((await tx.execute(_INSERT, values)).scalar_one())
     fields = {name: (None, value) for name, value in named.items() if value is not None}
     return decision_id, NewChange(EntityKind.DECISION, decision_id, "created", fields)
 

@@ -24,6 +24,7 @@ from connector.storage.changes import NewChange, log_changes
 from connector.storage.tables import reservation, ticket
 from connector.storage.units import ShelfKey, Taken, put_back, send_off, take_units
 
+_INSERT = insert(reservation).returning(reservation.c.id)
 _ENDED = frozenset({ReservationState.RELEASED, ReservationState.EXPIRED})
 
 
@@ -159,8 +160,8 @@ async def insert_reservations(
             "created_at": at,
             "updated_at": at,
         }
-        statement = insert(reservation).values(**values).returning(reservation.c.id)
-        reservations.append(Reservation(id=int((await tx.execute(statement)).scalar_one()), **values))
+        number = int((await tx.execute(_INSERT, values)).scalar_one())
+        reservations.append(Reservation(id=number, **values))
     return tuple(reservations), tuple(_created(item) for item in reservations)
 
 

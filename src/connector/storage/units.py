@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import OutOfStock
@@ -33,6 +33,40 @@ class ShelfKey(NamedTuple):
     lane: Lane
 
 
+_TAKE_FROM_BOOK = (
+    update(stock)
+    .where(
+        stock.c.product_id == bindparam("p_product"),
+        stock.c.hub_id == bindparam("p_hub"),
+        stock.c.lane == bindparam("p_lane"),
+        stock.c.on_hand - stock.c.reserved >= bindparam("p_quantity"),
+    )
+    .values(reserved=stock.c.reserved + bindparam("p_quantity"), updated_at=bindparam("p_at"))
+    .returning(stock.c.id, stock.c.tracking, stock.c.reserved)
+)
+
+_FREE_UNITS = (
+    select(asset.c.id)
+    .where(
+        asset.c.hub_id == bindparam("p_hub"),
+        asset.c.product_id == bindparam("p_product"),
+        asset.c.lane == bindparam("p_lane"),
+        asset.c.state == AssetState.IN_STOCK,
+        asset.c.retired_at.is_(None),
+    )
+    .order_by(asset.c.id)
+    .with_for_update(skip_locked=True)
+)
+
+_TAKE_ONE = (
+    update(asset)
+    .where(asset.c.id == _FREE_UNITS.limit(1).scalar_subquery())
+    .values(state=AssetState.RESERVED, updated_at=bindparam("p_at"))
+    .returning(asset.c.id)
+)
+"""These are built once: building a statement costs as much as executing it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """asset_ids: the units, none for counted products. changes: for the caller to log."""
@@ -46,21 +80,15 @@ async def take_units(tx: AsyncConnection, shelf: ShelfKey, quantity: int, at: da
 
     Raises OutOfStock when fewer are free; nothing has changed then.
     """
-    row = (
-        await tx.execute(
-            update(stock)
-            .where(*_on_shelf(shelf), stock.c.on_hand - stock.c.reserved >= quantity)
-            .values(reserved=stock.c.reserved + quantity, updated_at=at)
-            .returning(stock.c.id, stock.c.tracking, stock.c.reserved)
-        )
-    ).one_or_none()
+    place = {"p_hub": shelf.hub_id, "p_product": shelf.product_id, "p_lane": shelf.lane, "p_at": at}
+    row = (await tx.execute(_TAKE_FROM_BOOK, {**place, "p_quantity": quantity})).one_or_none()
     if row is None:
         raise _out_of_stock(shelf, quantity)
     stock_id, tracking, reserved = row
     booked = NewChange(EntityKind.STOCK, stock_id, "updated", {"reserved": (reserved - quantity, reserved)})
     if tracking is Tracking.COUNTED:
         return Taken((), (booked,))
-    taken = await _reserve_assets(tx, shelf, quantity, at)
+    taken = await _reserve_assets(tx, place, quantity, at)
     if len(taken) < quantity:
         await tx.execute(update(stock).where(stock.c.id == stock_id).values(reserved=stock.c.reserved - quantity))
         raise _out_of_stock(shelf, quantity)
@@ -68,29 +96,15 @@ async def take_units(tx: AsyncConnection, shelf: ShelfKey, quantity: int, at: da
     return Taken(tuple(taken), (*moved, booked))
 
 
-async def _reserve_assets(tx: AsyncConnection, shelf: ShelfKey, quantity: int, at: datetime) -> Sequence[int]:
+async def _reserve_assets(tx: AsyncConnection, place: dict[str, Any], quantity: int, at: datetime) -> Sequence[int]:
     """Reserve the first free units by id, passing over those that another transaction has locked."""
-    free = (
-        select(asset.c.id)
-        .where(
-            asset.c.hub_id == shelf.hub_id,
-            asset.c.product_id == shelf.product_id,
-            asset.c.lane == shelf.lane,
-            asset.c.state == AssetState.IN_STOCK,
-            asset.c.retired_at.is_(None),
-        )
-        .order_by(asset.c.id)
-        .limit(quantity)
-        .with_for_update(skip_locked=True)
-    )
-    reserve = update(asset).values(state=AssetState.RESERVED, updated_at=at)
     if quantity == 1:
-        one = reserve.where(asset.c.id == free.scalar_subquery()).returning(asset.c.id)
-        taken: Sequence[int] = (await tx.execute(one)).scalars().all()
+        taken: Sequence[int] = (await tx.execute(_TAKE_ONE, place)).scalars().all()
         return taken
-    ids: Sequence[int] = (await tx.execute(free)).scalars().all()
+    ids: Sequence[int] = (await tx.execute(_FREE_UNITS.limit(quantity), place)).scalars().all()
     if len(ids) == quantity:
-        await tx.execute(reserve.where(asset.c.id.in_(ids)))
+        reserve = update(asset).where(asset.c.id.in_(ids))
+        await tx.execute(reserve.values(state=AssetState.RESERVED, updated_at=at))
     return ids
 
 
