@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.factories import make_asset
-from tests.fulfilment.scene import Scene, eventually, make_scene
+from tests.conftest import MovableClock
+from tests.factories import NOW, make_asset
+from tests.fulfilment.scene import Scene, eventually, make_engine, make_scene
 from tests.fulfilment.world import World
 
+from connector.fulfilment.engine import FulfilmentEngine
 from connector.fulfilment.options import TicketWrites
 from connector.fulfilment.react import READER
+from connector.model.errors import Unavailable
 from connector.model.lifecycle import AssetState, ReservationState, ShipmentStatus, TicketState
 from connector.model.refs import EntityKind
 from connector.storage import tables
-from connector.storage.changes import last_position, publish_changes, reader_position
+from connector.storage.changes import NewChange, last_position, log_changes, publish_changes, reader_position
 from connector.storage.engine import reading, transaction
 
 
@@ -237,7 +241,7 @@ async def test_a_lost_parcel_is_shown_to_a_person(engine: AsyncEngine, launch: A
     await scene.change(tables.shipment, EntityKind.SHIPMENT, shipment["id"], status=ShipmentStatus.LOST)
     await eventually(lambda: scene.rows(tables.task, kind="review"))
 
-    assert (await scene.row(tables.task, kind="review"))["title"] == "Shipment trk0001: lost"
+    assert (await scene.row(tables.task, kind="review"))["title"] == "Shipment TRK0001: lost"
 
 
 async def test_a_ticket_that_comes_in_closed_is_not_decided_about(engine: AsyncEngine, launch: Any):
@@ -263,3 +267,46 @@ async def test_two_processes_react_to_each_change_once(engine: AsyncEngine, laun
     assert len(await scene.rows(tables.decision)) == 5
     assert len(world.bought()) == 5
     assert await scene.shelf() == (8, 5)
+
+
+async def test_a_hold_that_was_not_committed_in_time_is_given_back_and_shown(
+    engine: AsyncEngine, database: str, world: World, clock: MovableClock
+):
+    scene = await make_scene(engine)
+    hub = make_engine(engine, database, world.connections(clock), clock)
+    await scene.open_ticket()
+    with pytest.raises(Unavailable):
+        await hub.commands.cancel(await held_ticket(hub, scene), reason="x", key="k", actor="ada")
+    assert await scene.shelf() == (2, 1)
+
+    clock.advance(timedelta(minutes=59))
+    assert await hub.expire() == 0
+    clock.advance(timedelta(minutes=1))
+    assert await hub.expire() == 1
+
+    assert (await scene.row(tables.reservation))["state"] is ReservationState.EXPIRED
+    assert await scene.shelf() == (2, 0)
+    assert (await scene.row(tables.task))["title"] == "Ticket 4711 needs a decision: reservation expired"
+
+
+async def held_ticket(hub: FulfilmentEngine, scene: Scene) -> int:
+    """Reserve without anything that fulfils it."""
+    ticket = await scene.row(tables.ticket)
+    await hub.commands.reserve_for_ticket(ticket["id"], key="r", actor="ada")
+    return int(ticket["id"])
+
+
+async def test_a_change_that_cannot_be_dealt_with_is_shown_and_the_next_ones_go_on(engine: AsyncEngine, launch: Any):
+    scene = await make_scene(engine)
+    broken = await scene.open_ticket("4710", state="closed")
+    async with transaction(engine) as tx:
+        nonsense = NewChange(EntityKind.TICKET, broken, "updated", {"state": ("new", "teleported")})
+        unknown = NewChange(EntityKind.TICKET, 999, "created", {"state": (None, "new")})
+        await log_changes(tx, [nonsense, unknown], actor="itsm", at=NOW)
+    await launch()
+
+    await scene.open_ticket("4711")
+    await scene.finished(1)
+
+    assert await scene.tasks() == [("error", "open"), ("pickup", "open")]
+    assert (await scene.rows(tables.task))[0]["title"] == f"A change of ticket {broken} could not be dealt with"

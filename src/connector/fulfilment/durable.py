@@ -279,6 +279,7 @@ def _config(database: str, executor: str) -> DBOSConfig:
         "application_version": VERSION,
         "executor_id": executor,
         "sys_db_pool_size": 5,
+        "notification_listener_polling_interval_sec": 0.25,
         "log_level": "WARNING",
         "enable_otlp": False,
     }

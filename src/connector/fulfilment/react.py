@@ -18,7 +18,7 @@ from connector.fulfilment.reactions import LINKS, Reactions, concerns_decision
 from connector.fulfilment.stopping import stop_reason
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
-from connector.model.errors import ConnectorError
+from connector.model.errors import ConnectorError, NotKnown
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ShipmentStatus
 from connector.model.refs import EntityKind
@@ -110,6 +110,9 @@ class Reactor:
         for number in range(1, TRIES + 1):
             try:
                 await self._react(change)
+            except NotKnown as error:
+                log.warning("change %s is passed over: %s", change.position, error)
+                return
             except Exception:
                 log.exception("change %s of %s %s failed", change.position, change.kind.value, change.entity_id)
                 if number == TRIES:

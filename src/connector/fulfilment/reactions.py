@@ -127,7 +127,7 @@ class Reactions:
         new = NewTask(
             key=f"shipment:{shipment_id}:{status.value}",
             kind=TaskKind.REVIEW,
-            title=f"{shipment.name.capitalize()}: {status.value}",
+            title=f"{shipment.name[0].upper()}{shipment.name[1:]}: {status.value.replace('_', ' ')}",
             instructions="The courier reports trouble. Ask there; send a replacement if it does not come in time.",
             ticket_id=shipment.ticket_id,
             reservation_id=shipment.reservation_id,
