@@ -12,7 +12,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heapify, heappop
-from math import asin, ceil, pi, sin, sqrt
+from math import asin, ceil, dist, pi, sin
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
@@ -136,7 +136,7 @@ class Search:
                 self._keep(route)
 
     def _usable(self, holding: Holding) -> list[tuple[float, int]]:
-        """The hubs that may serve, as a heap by their squared chord from the site; the others are refused."""
+        """The hubs that may serve, as a heap by their chord to the site; the others are refused."""
         fleet, found, rule = self._fleet, self.found, self._rule
         hubs = holding.free.keys() & fleet.hubs.keys()
         if holding.lane not in rule.lanes:
@@ -159,13 +159,8 @@ class Search:
         if fleet.never_open:
             found.refuse(sorted(hubs & fleet.never_open), "never_open", "has no opening hours")
             hubs -= fleet.never_open
-        x, y, z = self._destination.unit
-        units = fleet.units
-        queue = [
-            ((ux - x) * (ux - x) + (uy - y) * (uy - y) + (uz - z) * (uz - z), hub)
-            for hub in hubs
-            for ux, uy, uz in (units[hub],)
-        ]
+        site, units = self._destination.unit, fleet.units
+        queue = [(dist(units[hub], site), hub) for hub in hubs]
         if not self._may_send or fleet.uncollected:
             queue = self._within_drive(queue)
         heapify(queue)
@@ -173,7 +168,7 @@ class Search:
 
     def _within_drive(self, queue: list[tuple[float, int]]) -> list[tuple[float, int]]:
         """Without those that no courier serves and that are too far to drive."""
-        drivable, uncollected = _squared_chord(self._max_direct_km), self._fleet.uncollected
+        drivable, uncollected = _chord(self._max_direct_km), self._fleet.uncollected
         far = [hub for chord, hub in queue if chord > drivable and (not self._may_send or hub in uncollected)]
         if self._may_send:
             self.found.refuse(sorted(far), "no_courier", "no courier collects there and it is too far to drive")
@@ -256,14 +251,14 @@ def search(
     return searching.found
 
 
-def _km(squared_chord: float) -> float:
-    """Great-circle distance of two points whose unit vectors are that far apart, squared."""
-    return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(squared_chord) / 2))
+def _km(chord: float) -> float:
+    """Great-circle distance of two points whose unit vectors are that far apart."""
+    return 2 * EARTH_RADIUS_KM * asin(min(1.0, chord / 2))
 
 
-def _squared_chord(km: float) -> float:
+def _chord(km: float) -> float:
     """The opposite of `_km`; -1 for a negative distance."""
-    return -1.0 if km < 0 else (2 * sin(min(km / (2 * EARTH_RADIUS_KM), pi / 2))) ** 2
+    return -1.0 if km < 0 else 2 * sin(min(km / (2 * EARTH_RADIUS_KM), pi / 2))
 
 
 def _times(profile: Profile, start: int, may_send: bool) -> tuple[int | None, int | None]:
