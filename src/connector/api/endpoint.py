@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -66,7 +67,13 @@ class Endpoint(GraphQL[ApiContext, None]):
         except Unauthenticated:
             await socket.close(1008)
             return
-        await self.run(socket)
+        socket.state.work = work = asyncio.create_task(self.run(socket), name="socket")
+        try:
+            await asyncio.wait([work])
+        finally:
+            work.cancel()
+        if not work.cancelled():
+            work.result()
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> ApiContext:  # noqa: ARG002
         """The surroundings of this request."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from graphql import ExecutionResult as GraphQLResult
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import SchemaExtension
 from strawberry.types.execution import ExecutionResult, StreamExecutionResult
@@ -62,30 +61,26 @@ def _copy(error: GraphQLError, message: str, extensions: dict[str, Any]) -> Grap
     )
 
 
-def _public(errors: Sequence[GraphQLError] | None) -> list[GraphQLError] | None:
-    return [public_error(error) for error in errors] if errors else None
+def make_public(result: object) -> None:
+    """Replace the errors of a result by what clients may see."""
+    if isinstance(result, ExecutionResult) and result.errors:
+        result.errors = [public_error(error) for error in result.errors]
 
 
 class Operation(SchemaExtension):
-    """Gives each operation its own reader, closes it, and makes its errors public."""
+    """Gives each operation its own reader and closes it; makes the errors of streamed results public."""
 
     async def on_operation(self) -> AsyncIterator[None]:
         """Around everything."""
         shared: ApiContext = self.execution_context.context
         context = shared.for_operation()
         self.execution_context.context = context
-        self._streamed = False
         try:
             yield
         finally:
             await context.reader.aclose()
-        result = self.execution_context.result
-        if not self._streamed and isinstance(result, (ExecutionResult, GraphQLResult)) and result.errors:
-            result.errors = _public(result.errors)
 
     def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
         """Around each result that is sent over a WebSocket."""
-        self._streamed = True
-        if isinstance(result, ExecutionResult) and result.errors:
-            result.errors = _public(result.errors)
+        make_public(result)
         yield None

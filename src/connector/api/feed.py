@@ -75,7 +75,7 @@ class Feed:
         self._redis = redis
         self._page = page
         self._poll = poll.total_seconds()
-        self._patience = patience.total_seconds()
+        self.patience = patience.total_seconds()
         self._window: deque[LoggedChange] = deque()
         self._size = window
         self._floor = 0
@@ -150,7 +150,7 @@ class Feed:
         """The changes that follow the subscriber's position, which moves behind them; none when it is at the end."""
         if subscriber.is_slow:
             raise SlowConsumer(
-                f"the subscriber has not read for {self._patience:g} s while more than {self._size} changes happened",
+                f"the subscriber has not read for {self.patience:g} s while more than {self._size} changes happened",
                 hint="Subscribe again with `after` set to the cursor of the last event that was received.",
             )
         subscriber.read_at = asyncio.get_running_loop().time()
@@ -213,7 +213,7 @@ class Feed:
 
     def _give_up_slow(self) -> None:
         """Close the connections of those that the window has left behind and that do not read on."""
-        overdue = asyncio.get_running_loop().time() - self._patience
+        overdue = asyncio.get_running_loop().time() - self.patience
         for subscriber in self._subscribers:
             if subscriber.position < self._floor and subscriber.read_at < overdue and not subscriber.is_slow:
                 subscriber.is_slow = True

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, ExecutionResult
 
-from connector.api.errors import Operation
+from connector.api.errors import Operation, make_public
 from connector.api.limits import MOST_TOKENS, QueryLimits
 from connector.api.schema.fields import take
 from connector.api.schema.mutation import Mutation
@@ -22,6 +24,12 @@ CACHED_DOCUMENTS = 500
 
 class HubSchema(strawberry.Schema):
     """A schema whose errors are logged where they are made public, and nowhere else."""
+
+    async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
+        """Run one operation; its errors, those of parsing included, are made public."""
+        result = await super().execute(*args, **kwargs)
+        make_public(result)
+        return result
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Nothing: see `connector.api.errors`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -169,10 +170,16 @@ def _key(column: str, entity: str, text: str) -> int:
 
 
 async def _close_slow(context: ApiContext) -> None:
-    """Close the connection of a client that does not keep up; it may be gone already."""
-    if isinstance(context.request, WebSocket):
-        with suppress(RuntimeError, WebSocketDisconnect):
-            await context.request.close(code=SLOW_CONSUMER, reason="Too slow: resume with `after`")
+    """Close the connection of a client that does not keep up; drop it when it does not even read that."""
+    socket = context.request
+    if isinstance(socket, WebSocket):
+        try:
+            async with asyncio.timeout(context.feed.patience):
+                await socket.close(code=SLOW_CONSUMER, reason="Too slow: resume with `after`")
+        except TimeoutError:
+            socket.state.work.cancel()
+        except (RuntimeError, WebSocketDisconnect):
+            return  # it is closed already
 
 
 After: TypeAlias = Annotated[
