@@ -132,7 +132,7 @@ def test_an_adapter_that_is_not_installed_fails_instead_of_crashing():
     result = asyncio.run(run_check(replace(CONTRACT, adapter="nowhere"), check_of(1)))
 
     assert result.outcome is Outcome.FAILED
-    assert result.reason.startswith("adapter 'nowhere' is not installed")
+    assert result.reason.startswith("adapter 'nowhere' is not installed. Installed are: ")
 
 
 def test_an_adapter_without_contract_is_told_where_to_declare_it():
@@ -140,7 +140,7 @@ def test_an_adapter_without_contract_is_told_where_to_declare_it():
         find_contract("only_checks")
 
     assert str(raised.value) == (
-        "adapter 'only_checks' declares no contract: there is no module 'connector_acme_wrong.contract' "
+        "adapter 'only_checks' declares no contract: there is no module 'connector_acme_wrong.contract'. "
         "See connector.sdk.testing for the few lines that it takes."
     )
 
