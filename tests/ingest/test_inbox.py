@@ -78,7 +78,7 @@ async def test_a_source_that_takes_no_webhooks_says_so(engine: AsyncEngine, cloc
     http = SourceClient("http://localhost")
     connection = Connection("erp", "deaf", Deaf(AdapterConfig(), http, clock), http)
 
-    with pytest.raises(InvalidInput, match="source 'erp' takes no webhooks Its adapter 'deaf' only pulls"):
+    with pytest.raises(InvalidInput, match=r"source 'erp' takes no webhooks\. Its adapter 'deaf' only pulls"):
         await receive(engine, connection, request(clock))
 
 
@@ -164,7 +164,7 @@ async def test_a_source_that_is_down_is_asked_again_ever_later(
 
     assert await process_inbox(engine, {"cmdb": connection}, clock=clock) == 1
     assert waits == [5, 10, 20]
-    assert row["error"] == "no answer to token [redacted] Later."
+    assert row["error"] == "no answer to token [redacted]. Later."
     assert len(await intake.rows("ticket")) == 1
 
 

@@ -96,7 +96,7 @@ async def test_progress_is_told_after_each_batch(engine: AsyncEngine, clock: Mov
 async def test_an_unknown_stream_is_refused_and_the_known_ones_named(engine: AsyncEngine, clock: MovableClock):
     _, connection = scripted(clock, SITES, DEVICES)
 
-    with pytest.raises(InvalidInput, match=r"source 'cmdb' has no stream 'racks' It has: sites, devices\."):
+    with pytest.raises(InvalidInput, match=r"source 'cmdb' has no stream 'racks'\. It has: sites, devices\."):
         await pull_source(engine, connection, clock=clock, streams=["racks"])
 
 
@@ -316,6 +316,22 @@ async def test_a_full_pull_of_a_stream_that_is_otherwise_incremental_is_a_snapsh
     retired = {row["name"]: row["retired_at"] for row in await intake.rows("site")}
     assert retired == {"Site s1": clock.now(), "Site s2": None}
     assert (await stream_row(engine))["resume"] == "4"
+
+
+async def test_a_full_pull_that_breaks_off_goes_on_from_where_the_last_pull_ended(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake
+):
+    adapter, connection = scripted(clock, SITES)
+    adapter.scripts = {"sites": [batch(site("s1"), resume="1"), batch(site("s2"), resume="2")]}
+    await pull_source(engine, connection, clock=clock)
+    adapter.scripts = {"sites": [batch(site("s1"), resume="half"), Transient("502")]}
+    await pull_source(engine, connection, clock=clock, full=True)
+    assert (await stream_row(engine))["resume"] == "2"
+
+    adapter.scripts = {"sites": [batch(site("s1"), resume="8"), batch(site("s2"), resume="9")]}
+    await pull_source(engine, connection, clock=clock, full=True, resume=True)
+
+    assert (await stream_row(engine))["resume"] == "9"
 
 
 async def test_an_aborted_snapshot_retires_nothing(engine: AsyncEngine, clock: MovableClock, intake: Intake):

@@ -31,7 +31,7 @@ async def test_entries_are_listed_by_page_and_shown_whole(intake: Intake, engine
 
 async def test_an_entry_that_is_not_there_is_named(engine: AsyncEngine):
     async with reading(engine) as tx:
-        with pytest.raises(NotKnown, match="there is no quarantine entry 7 `connector quarantine list` shows"):
+        with pytest.raises(NotKnown, match=r"there is no quarantine entry 7\. `connector quarantine list` shows"):
             await quarantine_entry(tx, 7)
 
 

@@ -18,7 +18,7 @@ from connector.sdk.adapter import Batch, Clock, Fetches, ReceivesWebhooks
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AdapterError, Invalid, NotFound, RateLimited, UnexpectedResponse
 from connector.sdk.webhook import WebhookRequest, WebhookResult
-from connector.storage.engine import Database, transaction
+from connector.storage.engine import Database, Transaction, in_transaction, transaction
 from connector.storage.inbox import (
     Delivery,
     claim_deliveries,
@@ -110,11 +110,13 @@ async def _deal_with(engine: Database, connection: Connection, delivery: Deliver
     except Exception as error:  # noqa: BLE001 - a plugin may fail in any way; the delivery keeps the reason
         await _failed(engine, connection, delivery, error, clock)
         return False
-    async with transaction(engine) as tx:
-        await apply(
-            tx, delivery.source_id, WEBHOOKS, Batch(records=records), actor=f"webhook:{delivery.source}", at=clock.now()
-        )
+
+    async def take(tx: Transaction) -> None:
+        batch = Batch(records=records)
+        await apply(tx, delivery.source_id, WEBHOOKS, batch, actor=f"webhook:{delivery.source}", at=clock.now())
         await finish_delivery(tx, delivery, at=clock.now())
+
+    await in_transaction(engine, take)
     return True
 
 

@@ -23,13 +23,14 @@ from connector.model.kinds import SourceState
 from connector.sdk.adapter import Batch, Clock, Pulls, Stream
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AdapterError, AuthError, ConfigError, RateLimited
-from connector.storage.engine import Database, transaction
+from connector.storage.engine import Database, Transaction, in_transaction, transaction
 from connector.storage.refs import newest_ref
 from connector.storage.sources import (
     drop_lease,
     finish_stream,
     hold_lease,
     register_source,
+    save_resume,
     set_condition,
     source_condition,
     source_ids,
@@ -163,7 +164,10 @@ async def pull_source(
 
 
 class _Pull:
-    """One pull of one source. report: how far the stream under way has come."""
+    """One pull of one source.
+
+    report: how far the stream under way has come. end: where it goes on, if that is not saved before it has ended.
+    """
 
     def __init__(
         self,
@@ -186,10 +190,11 @@ class _Pull:
         self.actor = f"source:{connection.name}"
         self.token = uuid4().hex
         self.report = StreamReport("", "pulled")
+        self.end: str | None = None
 
     async def stream(self, stream: Stream) -> tuple[StreamReport, str | None]:
         """Pull one stream to its end; returns the report and why a snapshot retired nothing, if so."""
-        self.report = StreamReport(stream.name, "pulled")
+        self.report, self.end = StreamReport(stream.name, "pulled"), None
         async with transaction(self.engine) as tx:
             position = await take_lease(tx, self.source_id, stream.name, token=self.token, at=self.clock.now())
             newest = await newest_ref(tx)
@@ -241,15 +246,21 @@ class _Pull:
     async def _take(self, stream: Stream, batch: Batch, snapshot: Snapshot | None) -> str | None:
         """Apply a batch in one transaction, as long as the stream is ours. Returns the alarm.
 
-        The cursor of a snapshot counts when it is complete: a part of it is no place to go on from.
+        Where a stream goes on is saved with each batch, but not while everything is read anew: half of a snapshot
+        is no place to go on from, and what changed meanwhile is found from where the last pull ended.
         """
-        if stream.mode == "snapshot" and not batch.complete:
+        self.end = None
+        if (stream.mode == "snapshot" or self.full) and not batch.complete:
+            self.end = batch.resume if stream.mode == "incremental" else None
             batch = replace(batch, resume=None)
         now = self.clock.now()
-        async with transaction(self.engine) as tx:
+
+        async def take(tx: Transaction) -> Applied:
             if not await hold_lease(tx, self.source_id, stream.name, token=self.token, at=now):
                 raise _LeaseLostError
-            applied = await apply(tx, self.source_id, stream.name, batch, actor=self.actor, at=now, snapshot=snapshot)
+            return await apply(tx, self.source_id, stream.name, batch, actor=self.actor, at=now, snapshot=snapshot)
+
+        applied = await in_transaction(self.engine, take)
         self.report = self.report.plus(applied)
         if self.progress is not None:
             self.progress(self.report)
@@ -258,6 +269,8 @@ class _Pull:
     async def _finish(self, stream: Stream) -> None:
         changed = self.report.created + self.report.updated + self.report.deleted
         async with transaction(self.engine) as tx:
+            if self.end is not None:
+                await save_resume(tx, self.source_id, stream.name, self.end)
             await finish_stream(
                 tx, self.source_id, stream.name, seen=self.report.seen, changed=changed, at=self.clock.now()
             )

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import orjson
 from sqlalchemy import event, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from connector.model.errors import InvalidConfiguration
 
 BUSY_TIMEOUT_MS = 30_000
+DEADLOCK_ATTEMPTS = 3
+BROKEN_OFF = frozenset({"40001", "40P01"})
+"""PostgreSQL's codes for a transaction that lost to another one: serialisation failure, deadlock."""
+T = TypeVar("T")
 LOGGED = "connector_logged"
 """Set in a connection's info when its transaction wrote to the change log."""
 WOKEN = "connector_woken"
@@ -84,6 +89,21 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 def wake_on_commit(engine: AsyncEngine, wake: Callable[[], None]) -> None:
     """Call `wake` after each commit in this process that logged a change: a hint to look, not the news itself."""
     engine.update_execution_options(**{WOKEN: (*engine.get_execution_options().get(WOKEN, ()), wake)})
+
+
+async def in_transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Do the work in a writing transaction; once more, and once more again, when it was the victim of a deadlock.
+
+    The work must have no effect but through its transaction.
+    """
+    for attempt in range(1, DEADLOCK_ATTEMPTS + 1):
+        try:
+            async with transaction(engine) as tx:
+                return await work(tx)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in BROKEN_OFF or attempt == DEADLOCK_ATTEMPTS:
+                raise
+    raise AssertionError("the last attempt returns or raises")
 
 
 @asynccontextmanager

@@ -1,0 +1,69 @@
+"""Runs the measures: all of them, or those named, `python -m bench sync reserve`.
+
+Prints a line for each and writes its figures to bench/results; exits with 1 if one falls short.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import orjson
+
+from bench.measure import Measure
+
+HERE = Path(__file__).parent
+NOT_MEASURES = frozenset({"__init__", "__main__", "measure"})
+
+
+def main(names: list[str]) -> int:
+    """Run the measures of these names; the exit code."""
+    known = known_measures()
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        print(f"there is no measure {', '.join(map(repr, unknown))}; known are {', '.join(known)}", file=sys.stderr)
+        return 2
+    short = 0
+    for name in names or known:
+        found = run(name)
+        for measure in found:
+            short += not measure.ok
+            print(f"{measure.name} {measure.ratio:.2f} {measure.required:.2f} {'ok' if measure.ok else 'short'}")
+        write(name, found)
+    return 1 if short else 0
+
+
+def known_measures() -> list[str]:
+    """Names of the modules that offer `measures`."""
+    return sorted(
+        path.stem
+        for path in HERE.glob("*.py")
+        if path.stem not in NOT_MEASURES and "def measures(" in path.read_text(encoding="utf-8")
+    )
+
+
+def run(name: str) -> list[Measure]:
+    """The measures of one module."""
+    found = importlib.import_module(f"bench.{name}").measures()
+    if inspect.iscoroutine(found):
+        found = asyncio.run(found)
+    return list(found)
+
+
+def write(name: str, found: Iterable[Measure]) -> None:
+    """Keep the figures of one module."""
+    results = HERE / "results"
+    results.mkdir(exist_ok=True)
+    rows = [
+        {"name": m.name, "ratio": m.ratio, "required": m.required, "ok": m.ok, "figures": dict(m.figures)}
+        for m in found
+    ]
+    (results / f"{name}.json").write_bytes(orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
