@@ -133,11 +133,15 @@ def make_engine(
     url: str,
     connections: Mapping[str, Connection],
     clock: Clock,
+    *,
+    executor: str = "hub",
     **options: Any,
 ) -> FulfilmentEngine:
     """The hub's fulfilment with short pauses."""
     settings = FulfilmentOptions(**{"courier": "courier", "backoff": QUICK, **options})
-    return FulfilmentEngine(scene_database, url, connections, clock=clock, policy=default_policy(), options=settings)
+    return FulfilmentEngine(
+        scene_database, url, connections, clock=clock, policy=default_policy(), options=settings, executor=executor
+    )
 
 
 async def eventually(condition: Callable[[], Awaitable[object]], *, within: float = 20) -> None:

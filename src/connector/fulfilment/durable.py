@@ -171,6 +171,23 @@ class Durable:
         status = await self._launched().DBOS.get_workflow_status_async(workflow_id)
         return status is not None and status.status not in ("PENDING", "ENQUEUED", "DELAYED")
 
+    async def executors_at_work(self) -> set[str]:
+        """Names of the other processes that have workflows under way, or had when they died."""
+        pending = await self._launched().DBOS.list_workflows_async(
+            status="PENDING", load_input=False, load_output=False
+        )
+        return {item.executor_id for item in pending if item.executor_id} - {self._executor}
+
+    async def adopt(self, executor: str) -> int:
+        """Go on with what a process left that is there no more; returns how many workflows that were."""
+        dbos = self._launched()
+        left = await dbos.DBOS.list_workflows_async(
+            status="PENDING", executor_id=executor, load_input=False, load_output=False
+        )
+        if left:
+            await dbos.DBOS.resume_workflows_async([item.workflow_id for item in left])
+        return len(left)
+
     def _launched(self) -> Any:
         if self._dbos is None:
             raise Unavailable("durable execution is not launched", hint="Start the hub with `connector serve`.")

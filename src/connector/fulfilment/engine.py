@@ -16,10 +16,12 @@ from connector.fulfilment.workflows import Workflows
 from connector.rules.policy import Policy
 from connector.sdk import Clock, Connection
 from connector.storage.engine import Database, transaction
+from connector.storage.presence import Presence, is_present
 from connector.storage.reserve import expire_due
 from connector.storage.standing import ticket_standing
 
-EXPIRY_CRON: Final = "* * * * *"
+EVERY_MINUTE: Final = "* * * * *"
+ONLY_PROCESS: Final = "hub"
 
 
 class FulfilmentEngine:
@@ -41,12 +43,16 @@ class FulfilmentEngine:
         executor: str = "hub",
     ) -> None:
         self._work = Work(database, connections, clock, options)
-        self._durable = Durable(database_url, executor=executor)
+        is_shared = database.dialect.name == "postgresql"
+        name = executor if is_shared else ONLY_PROCESS
+        self._presence = Presence(database, name) if is_shared else None
+        self._durable = Durable(database_url, executor=name)
         self._workflows = Workflows(self._durable, self._work)
         self.reactor = Reactor(self._work, self._workflows, policy)
         self.commands = Commands(self._work, self._durable, self._workflows, self.reactor, policy)
         self._following: asyncio.Task[None] | None = None
-        self.schedule("expire-reservations", EXPIRY_CRON, self.expire)
+        self.schedule("expire-reservations", EVERY_MINUTE, self.expire)
+        self.schedule("adopt-workflows", EVERY_MINUTE, self.adopt)
 
     def schedule(self, name: str, cron: str, tick: Tick) -> None:
         """Call `tick` at the times of a cron expression (UTC), once over all processes; before the launch."""
@@ -54,7 +60,10 @@ class FulfilmentEngine:
 
     async def launch(self) -> None:
         """Resume what a previous process left, begin the schedules, and follow the change log."""
+        if self._presence is not None:
+            await self._presence.hold()
         await self._durable.launch()
+        await self.adopt()
         self._following = asyncio.create_task(self.reactor.run(), name="reactor")
 
     async def close(self) -> None:
@@ -64,8 +73,23 @@ class FulfilmentEngine:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
         await self._durable.close()
+        if self._presence is not None:
+            await self._presence.drop()
         if following is not None and not following.cancelled():
             following.result()
+
+    async def adopt(self) -> int:
+        """Go on with the workflows of processes that are there no more; returns how many that were."""
+        if self._presence is None:
+            return 0
+        await self._presence.hold()
+        adopted = 0
+        for executor in await self._durable.executors_at_work():
+            async with transaction(self._work.database) as tx:
+                is_there = await is_present(tx, executor)
+            if not is_there:
+                adopted += await self._durable.adopt(executor)
+        return adopted
 
     async def expire(self) -> int:
         """Give back what is held past its time, and ask a person about its ticket; returns how many that were."""

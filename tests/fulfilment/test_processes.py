@@ -1,0 +1,65 @@
+"""Several processes on one PostgreSQL database: what one leaves and does not come back to, another finishes."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.fulfilment.scene import eventually, make_engine, make_scene
+from tests.fulfilment.world import World
+
+from connector.sdk import Clock
+from connector.storage import tables
+from connector.storage.engine import open_engine, transaction
+from connector.storage.presence import Presence, is_present
+
+postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+
+
+@postgresql
+async def test_a_name_is_held_by_one_process_as_long_as_it_is_there(engine: AsyncEngine, database: str):
+    other = open_engine(database)
+    mine, theirs = Presence(engine, "a"), Presence(other, "a")
+
+    assert await mine.hold() is True
+    assert await mine.hold() is True
+    assert await theirs.hold() is False
+    async with transaction(other) as tx:
+        assert (await is_present(tx, "a"), await is_present(tx, "b")) == (True, False)
+    await mine.drop()
+
+    assert await theirs.hold() is True
+    await theirs.drop()
+    async with transaction(engine) as tx:
+        assert await is_present(tx, "a") is False
+    await other.dispose()
+
+
+@postgresql
+async def test_what_a_dead_process_left_is_finished_by_another_and_what_a_living_one_does_is_not_touched(
+    engine: AsyncEngine, database: str, world: World, clock: Clock
+):
+    scene = await make_scene(engine)
+    world.refuse = {"POST labels": (503, 1_000)}
+    first = make_engine(engine, database, world.connections(clock), clock, executor="one")
+    await first.launch()
+    await scene.open_ticket()
+    await eventually(lambda: scene.rows(tables.task))
+    await first.close()
+    world.refuse = {}
+    still_there = Presence(engine, "one")
+    await still_there.hold()
+
+    second = make_engine(engine, database, world.connections(clock), clock, executor="two")
+    await second.launch()
+    try:
+        assert await second.adopt() == 0
+        assert world.labels == {}
+
+        await still_there.drop()
+        assert await second.adopt() == 1
+        await scene.finished(1)
+    finally:
+        await second.close()
+
+    assert world.bought() == ["TRK0001"]
+    assert world.told("4711") == ["A replacement is on its way."]
