@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from connector.clock import SystemClock
 from connector.fulfilment.options import FulfilmentOptions, TicketWrites
 from connector.ingest.pull import PullReport, pull_source
-from connector.model.errors import InvalidConfiguration, NotKnown
+from connector.model.errors import NotKnown
 from connector.model.kinds import SourceState
 from connector.rules.policy import Policy, default_policy, read_policy
 from connector.sdk.adapter import Clock
@@ -21,6 +21,7 @@ from connector.sdk.errors import ConfigError
 from connector.settings import LoadedSettings, Settings
 from connector.storage.engine import Database, open_engine, transaction
 from connector.storage.migrations import migrate
+from connector.storage.service_classes import keep_service_classes
 from connector.storage.sources import register_source, set_condition
 
 log = logging.getLogger("connector")
@@ -64,6 +65,8 @@ async def open_hub(loaded: LoadedSettings, *, clock: Clock | None = None) -> Asy
     await asyncio.to_thread(migrate, settings.database)
     database = open_engine(settings.database)
     try:
+        async with transaction(database) as tx:
+            await keep_service_classes(tx, policy, at=clock.now(), actor="policy")
         await _register(database, settings, broken, clock)
         yield Hub(settings, database, clock, policy, connections, broken)
     finally:
@@ -110,6 +113,3 @@ async def _register(database: Database, settings: Settings, broken: Mapping[str,
                 await set_condition(
                     tx, source_id, state=SourceState.DISABLED, at=clock.now(), error=broken[name], failures=1
                 )
-
-
-__all__ = ["Hub", "InvalidConfiguration", "executor_name", "fulfilment_options", "open_hub"]

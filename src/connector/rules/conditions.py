@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-import cel
+from connector.rules.expressions import engine as cel
 
 Value: TypeAlias = str | int | float | bool
 Scope: TypeAlias = Mapping[str, Mapping[str, Value]]
