@@ -147,6 +147,7 @@ class Bench:
 
     async def each(self, cases: Sequence[tuple[str, Callable[[Rig], Awaitable[None]]]]) -> None:
         """Run named cases, each with a new rig; what is not applicable to all of them is so for the check."""
+        require(bool(cases), "the adapter has the capability and nothing to use it on: streams() is empty")
         missing: list[str] = []
         for name, body in cases:
             try:
