@@ -62,14 +62,17 @@ async def test_a_parcel_can_be_received_although_nobody_confirmed_its_pickup(eng
     assert await scene.shelf() == (1, 0)
 
 
-async def test_the_same_key_is_answered_with_the_first_result(engine: AsyncEngine, launch: Any):
+async def test_the_same_key_is_answered_with_the_first_result_and_serves_nothing_else(engine: AsyncEngine, launch: Any):
     scene, hub = await served(engine, launch)
     task = await scene.row(tables.task)
 
     first = await hub.commands.confirm_pickup(task["id"], key="p1", actor="ada")
-    second = await hub.commands.confirm_pickup(9_999, key="p1", actor="ada")
+    second = await hub.commands.confirm_pickup(task["id"], key="p1", actor="ada")
+    with pytest.raises(InvalidInput) as refused:
+        await hub.commands.confirm_pickup(9_999, key="p1", actor="ada")
 
     assert first == second
+    assert refused.value.message == (f"key 'p1' was used before, for 'confirm-pickup' of {task['id']}, not of 9999")
 
 
 async def test_a_release_undoes_what_was_done(engine: AsyncEngine, launch: Any, world: World):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from connector.fulfilment.durable import Durable
 from connector.fulfilment.handover import arrive_at_site, leave_hub
@@ -34,6 +34,8 @@ from connector.storage.sourcing import decide_and_reserve
 from connector.storage.standing import ticket_standing
 from connector.storage.tasks import task_row
 
+Do: TypeAlias = Callable[[Transaction, datetime], Awaitable[dict[str, Any]]]
+"""The work of a command, in its transaction; its result as JSON."""
 PATIENCE: Final = timedelta(seconds=5)
 """How long a release waits for its undoing before it answers."""
 HOLD: Final = timedelta(minutes=15)
@@ -129,7 +131,7 @@ class Commands:
                 )
             return {"ticket_id": ticket_id, **result}
 
-        result = await self._keyed("reserve", key, do)
+        result = await self._keyed("reserve", key, ticket_id, do)
         self._reactor.wake()
         return ReserveResult(**{**result, "reservation_ids": tuple(result["reservation_ids"])})
 
@@ -148,7 +150,7 @@ class Commands:
             await order_stop(tx, reservation_id, reason=_given(reason), actor=actor, at=at)
             return {"reservation_ids": [reservation_id]}
 
-        return await self._withdraw("release", key, do, patience)
+        return await self._withdraw("release", key, reservation_id, do, patience)
 
     async def cancel(
         self, ticket_id: int, *, reason: str, key: str, actor: str, patience: timedelta = PATIENCE
@@ -166,7 +168,7 @@ class Commands:
                 await order_stop(tx, reservation_id, reason=_given(reason), actor=actor, at=at)
             return {"reservation_ids": ids}
 
-        return await self._withdraw("cancel", key, do, patience)
+        return await self._withdraw("cancel", key, ticket_id, do, patience)
 
     async def confirm_pickup(self, task_id: int, *, key: str, actor: str) -> PickupResult:
         """The unit of a pickup task was picked and has left the hub.
@@ -191,7 +193,7 @@ class Commands:
                 "shipment_id": shipment.id if shipment else None,
             }
 
-        return PickupResult(**await self._keyed("confirm-pickup", key, do))
+        return PickupResult(**await self._keyed("confirm-pickup", key, task_id, do))
 
     async def receive(self, shipment_id: int, *, key: str, actor: str) -> ReceiveResult:
         """A parcel was taken in at its site: it is delivered, and its asset is deployed there.
@@ -206,7 +208,7 @@ class Commands:
             asset_id = await arrive_at_site(tx, shipment, actor=actor, cause=shipment.name, at=at)
             return {"shipment_id": shipment_id, "reservation_id": shipment.reservation_id, "asset_id": asset_id}
 
-        result = ReceiveResult(**await self._keyed("receive", key, do))
+        result = ReceiveResult(**await self._keyed("receive", key, shipment_id, do))
         self._reactor.wake()
         return result
 
@@ -259,19 +261,18 @@ class Commands:
         )
         return await reserve(tx, claim, actor=actor, at=at, cause="dispatcher")
 
-    async def _withdraw(
-        self, name: str, key: str, do: Callable[[Transaction, datetime], Awaitable[dict[str, Any]]], patience: timedelta
-    ) -> WithdrawResult:
-        ids = tuple((await self._keyed(name, key, do))["reservation_ids"])
+    async def _withdraw(self, name: str, key: str, target: int, do: Do, patience: timedelta) -> WithdrawResult:
+        ids = tuple((await self._keyed(name, key, target, do))["reservation_ids"])
         for reservation_id in ids:
             await self._workflows.start_undo(reservation_id)
         ends = [await self._durable.wait(undo_id(reservation_id), within=patience) for reservation_id in ids]
         return WithdrawResult(reservation_ids=ids, is_finished=all(ends))
 
-    async def _keyed(
-        self, name: str, key: str, do: Callable[[Transaction, datetime], Awaitable[dict[str, Any]]]
-    ) -> dict[str, Any]:
-        """Do it once per key; the result of the first time is the answer to all."""
+    async def _keyed(self, name: str, key: str, target: int, do: Do) -> dict[str, Any]:
+        """Do it once per key; the result of the first time is the answer to all.
+
+        target: the id that the command is about. Raises InvalidInput when the key was used for another one.
+        """
         if not key.strip():
             raise InvalidInput(f"command {name!r} needs an idempotency key", hint="Send a new random text with each.")
         full = f"command:{name}:{key}"
@@ -279,13 +280,23 @@ class Commands:
         async with reading(self._work.database) as tx:
             known = await find_receipt(tx, full)
         if known is not None:
-            return known
+            return _answer(known, name, key, target)
         async with transaction(self._work.database) as tx:
-            if not await record_receipt(tx, full, {}, at=at):
-                return await find_receipt(tx, full) or {}
+            if not await record_receipt(tx, full, {"target": target}, at=at):
+                return _answer(await find_receipt(tx, full) or {}, name, key, target)
             result = await do(tx, at)
-            await settle_receipt(tx, full, result)
+            await settle_receipt(tx, full, {"target": target, "result": result})
         return result
+
+
+def _answer(receipt: dict[str, Any], name: str, key: str, target: int) -> dict[str, Any]:
+    if receipt.get("target") != target:
+        raise InvalidInput(
+            f"key {key!r} was used before, for {name!r} of {receipt.get('target')}, not of {target}",
+            hint="Send a new random key with each new command.",
+        )
+    result: dict[str, Any] = receipt["result"]
+    return result
 
 
 def _reserved(reserved: Reserved, reason: str, decision_id: int | None) -> dict[str, Any]:
