@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.conftest import MovableClock
 from tests.fulfilment.scene import eventually, make_scene
 from tests.fulfilment.world import World
 
@@ -60,6 +61,27 @@ async def test_a_ticket_becomes_a_reservation_a_label_a_task_and_a_note(engine: 
         f"Reference: reservation {reservation['id']}",
     ]
     assert note["body"].splitlines()[5].endswith("(Europe/Berlin)")
+
+
+async def test_what_another_hub_bought_under_the_same_number_is_left_alone(
+    engine: AsyncEngine, launch: Any, world: World, clock: MovableClock
+):
+    theirs = [f"fulfil-1:{step}:20261125T085959.999999Z" for step in ("label", "note")]
+    world.labels["TRK0001"] = {
+        "key": theirs[0], "number": "TRK0001", "status": "picked_up", "carrier": "dhl", "service": "economy",
+        "reference": "4711",
+    }  # fmt: skip
+    world.notes.append({"key": theirs[1], "ticket": "4711", "body": "Of another hub.", "is_public": True, "id": "1"})
+    scene = await make_scene(engine)
+    await launch()
+
+    await scene.open_ticket()
+    await scene.finished(1)
+
+    assert (await scene.row(tables.reservation))["id"] == 1
+    assert (await scene.row(tables.shipment))["tracking_number"] == "TRK0002"
+    assert world.labels["TRK0002"]["key"] == "fulfil-1:label:20261125T090000.000000Z"
+    assert world.told("4711") == ["Of another hub.", "A replacement is on its way."]
 
 
 async def test_fields_and_state_are_written_where_they_are_configured(engine: AsyncEngine, launch: Any, world: World):

@@ -35,6 +35,7 @@ WEDNESDAY = datetime(2026, 11, 25, 9, tzinfo=UTC)
 GERMANY = Address(line1="1 Main St", city="Berlin", postal_code="10115", country="DE", contact="Ada")
 GOODS = Consignment(
     reservation_id=7,
+    made_at=WEDNESDAY,
     state=ReservationState.COMMITTED,
     estimated_arrival_at=datetime(2026, 11, 26, 7, 30, tzinfo=UTC),
     ticket=TicketSide(id=1, number="4711", external_id="4711", state=TicketState.NEW, source="itsm"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -58,6 +59,16 @@ def delivered_id(shipment_id: int) -> str:
 def step_key(reservation_id: int, step: Step) -> IdempotencyKey:
     """The key of a step's effect, and of its receipt."""
     return f"{fulfil_id(reservation_id)}:{step.value}"
+
+
+def effect_key(key: str, made_at: datetime) -> IdempotencyKey:
+    """The key by which other systems know an effect: `key`, told apart from that of any other hub.
+
+    made_at: when the reservation was made. Hubs count their reservations alike, and several may use one courier
+    account or service desk, also one hub after its database was made anew; what one of them bought is not the
+    other's.
+    """
+    return f"{key}:{made_at:%Y%m%dT%H%M%S.%fZ}"
 
 
 def stop_key(reservation_id: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from connector.fulfilment.keys import ACTOR, Step, fulfil_id, step_key
+from connector.fulfilment.keys import ACTOR, Step, effect_key, fulfil_id, step_key
 from connector.fulfilment.outcomes import Attempt, Stopped
 from connector.fulfilment.parcels import choose_offer, parcel_of
 from connector.fulfilment.stopping import stop_reason
@@ -113,7 +113,7 @@ class Steps:
             await self._record_own_transport(progress)
             return
         connection, ships = self._work.courier()
-        key = step_key(goods.reservation_id, Step.LABEL)
+        key = effect_key(step_key(goods.reservation_id, Step.LABEL), goods.made_at)
         offer = progress.receipts[Step.OFFER]
         with naming(connection):
             label = await ships.find_label(key) or await ships.buy_label(
@@ -205,7 +205,7 @@ class Steps:
         with naming(connection):
             receipt = await connection.adapter.track(
                 TrackShipment(
-                    key=step_key(reservation_id, Step.TRACK),
+                    key=effect_key(step_key(reservation_id, Step.TRACK), progress.goods.made_at),
                     tracking_number=label["tracking_number"],
                     carrier=label["carrier"],
                 )
@@ -236,7 +236,7 @@ class Steps:
     async def _note(self, progress: Progress) -> None:
         goods = progress.goods
         note = AddNote(
-            key=step_key(goods.reservation_id, Step.NOTE),
+            key=effect_key(step_key(goods.reservation_id, Step.NOTE), goods.made_at),
             ticket=ticket_ref(goods),
             body=sent_note(goods, progress.shipment),
             is_public=self._work.options.notes_are_public,
@@ -252,7 +252,7 @@ class Steps:
         filled = {name: text for name, text in texts.items() if text}
         written: Written = {"skipped": "no fields are configured"}
         if filled:
-            key = step_key(goods.reservation_id, Step.FIELDS)
+            key = effect_key(step_key(goods.reservation_id, Step.FIELDS), goods.made_at)
             written = await self._work.write_to_ticket(goods, SetTicketFields(key, ticket_ref(goods), filled))
         await self._work.receipt(goods.reservation_id, Step.FIELDS, written)
 
@@ -261,7 +261,7 @@ class Steps:
         writes = self._work.options.ticket_writes.get(goods.ticket.source)
         written: Written = {"skipped": "no state is configured"}
         if writes is not None and writes.state is not None and writes.state is not goods.ticket.state:
-            key = step_key(goods.reservation_id, Step.STATE)
+            key = effect_key(step_key(goods.reservation_id, Step.STATE), goods.made_at)
             written = await self._work.write_to_ticket(goods, SetTicketState(key, ticket_ref(goods), writes.state))
         await self._work.receipt(goods.reservation_id, Step.STATE, written)
 

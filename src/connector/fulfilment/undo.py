@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from connector.fulfilment.keys import ACTOR, Step, step_key, undo_id
+from connector.fulfilment.keys import ACTOR, Step, effect_key, step_key, undo_id
 from connector.fulfilment.outcomes import Attempt
 from connector.fulfilment.wording import withdrawn_note
 from connector.fulfilment.work import Progress, Work, Written, naming, ticket_ref
@@ -94,14 +94,15 @@ class UndoSteps:
         if Step.OFFER not in progress.receipts or not self._work.goes_by_courier(progress.goods):
             return NOTHING
         connection, ships = self._work.courier()
+        key = effect_key(step_key(progress.goods.reservation_id, Step.LABEL), progress.goods.made_at)
         with naming(connection):
-            label = await ships.find_label(step_key(progress.goods.reservation_id, Step.LABEL))
+            label = await ships.find_label(key)
         return NOTHING if label is None else await self._void_at_courier(progress, label.shipment.external_id)
 
     async def _void_at_courier(self, progress: Progress, external_id: str) -> str:
         connection, ships = self._work.courier()
         operation = VoidLabel(
-            key=step_key(progress.goods.reservation_id, Step.UNDO_LABEL),
+            key=effect_key(step_key(progress.goods.reservation_id, Step.UNDO_LABEL), progress.goods.made_at),
             shipment=SourceRef(kind=EntityKind.SHIPMENT, external_id=external_id),
         )
         try:
@@ -156,7 +157,7 @@ class UndoSteps:
                 label_was_voided=_outcome(progress) == VOIDED and self._work.goes_by_courier(goods),
                 is_under_way=_outcome(progress) == UNDER_WAY,
             )
-            key = step_key(goods.reservation_id, Step.UNDO_NOTE)
+            key = effect_key(step_key(goods.reservation_id, Step.UNDO_NOTE), goods.made_at)
             note = AddNote(key, ticket_ref(goods), body, is_public=self._work.options.notes_are_public)
             written = await self._work.write_to_ticket(goods, note)
         await self._work.receipt(goods.reservation_id, Step.UNDO_NOTE, written)

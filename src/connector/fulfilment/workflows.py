@@ -21,6 +21,7 @@ from connector.fulfilment.keys import (
     Step,
     delivered_id,
     delivered_key,
+    effect_key,
     fulfil_id,
     undo_id,
 )
@@ -197,7 +198,9 @@ class Workflows:
             if await find_receipt(tx, key) is not None:
                 return
         body = delivered_note(goods, shipment)
-        note = AddNote(key, ticket_ref(goods), body, is_public=self._work.options.notes_are_public)
+        note = AddNote(
+            effect_key(key, goods.made_at), ticket_ref(goods), body, is_public=self._work.options.notes_are_public
+        )
         written = await self._work.write_to_ticket(goods, note)
         async with transaction(self._work.database) as tx:
             await record_receipt(tx, key, written, at=self._work.clock.now())

@@ -95,11 +95,13 @@ class KitLine:
 class Consignment:
     """Everything that fulfilling a reservation needs to know.
 
-    mode: how it travels; a courier, unless the decision chose otherwise. departs_at: when it must leave the hub to
-    arrive as estimated. due_at: until when an arrival is in time. None when the decision does not say.
+    made_at: when the reservation was made. mode: how it travels; a courier, unless the decision chose otherwise.
+    departs_at: when it must leave the hub to arrive as estimated. due_at: until when an arrival is in time. None when
+    the decision does not say.
     """
 
     reservation_id: int
+    made_at: datetime
     state: ReservationState
     estimated_arrival_at: datetime | None
     ticket: TicketSide
@@ -150,6 +152,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
     chosen, sla = explanation.get("chosen") or {}, explanation.get("sla") or {}
     return Consignment(
         reservation_id=reservation_id,
+        made_at=row["created_at"],
         state=row["state"],
         estimated_arrival_at=row["estimated_arrival_at"],
         ticket=TicketSide(
