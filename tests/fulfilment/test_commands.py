@@ -119,7 +119,7 @@ async def test_a_unit_that_is_being_withdrawn_must_not_leave(engine: AsyncEngine
         await hub.commands.confirm_pickup(task["id"], key="p1", actor="ada")
 
     assert str(refused.value) == (
-        "task 'Pick Acme SW-48 for ticket 4711' was cancelled, so its unit must not leave the hub "
+        "task 'Pick Acme SW-48 for ticket 4711' was cancelled, so its unit must not leave the hub. "
         "Put the unit back on its shelf."
     )
 
