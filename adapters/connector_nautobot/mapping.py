@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -315,8 +316,8 @@ def _times(row: Row, key: str) -> tuple[str, ...] | None:
     value = _custom(row, key)
     if value is None:
         return None
-    parts = value if isinstance(value, list) else str(value).split(",")
-    return tuple(str(part).strip() for part in parts if str(part).strip())
+    texts = value if isinstance(value, list) else [value]
+    return tuple(part for text in texts for part in re.split(r"[\s,;]+", str(text)) if part)
 
 
 def _valid(build: Callable[[], T]) -> T:

@@ -67,6 +67,16 @@ def test_what_cannot_be_understood_is_refused(values: dict[str, object], message
             {"name": "Depot", "opening_hours": "always"},
             "Value error, hours 'always' cannot be read: write '24x7' or 'Mon-Fri 08:00-18:00; Sat 09:00-12:00'",
         ),
+        (
+            HubRecord,
+            {"name": "Depot", "courier_cut_offs": ["12:00", "12:00 18:00"]},
+            "Value error, time of day '12:00 18:00' cannot be read: write HH:MM, for example '16:30'",
+        ),
+        (
+            HubRecord,
+            {"name": "Depot", "courier_cut_offs": ["24:01"]},
+            "Value error, time of day '24:01' cannot be read: write HH:MM, for example '16:30'",
+        ),
         (HubRecord, {"name": "Depot", "handling_minutes": -1}, "Input should be greater than or equal to 0"),
         (SiteRecord, {"name": "  "}, "String should have at least 1 character"),
         (

@@ -56,6 +56,25 @@ async def test_custom_fields_tell_what_nautobot_has_no_field_for(world, source):
     assert (hub.courier_cut_offs, hub.handling_minutes) == (("11:30", "16:30"), 25)
 
 
+@pytest.mark.parametrize(
+    "written", ["11:30 16:30", "11:30;16:30", " 11:30 , 16:30,\n", ["11:30", "16:30"], "11:30\t16:30"]
+)
+async def test_cut_offs_are_separated_by_commas_semicolons_or_spaces(world, source, written):
+    world.nautobot.change(world.graz, custom_fields={"courier_cut_offs": written})
+
+    hub = next(record for record in by_ref(await source.pull("locations")).values() if record.name == "Graz")
+
+    assert hub.courier_cut_offs == ("11:30", "16:30")
+
+
+async def test_a_cut_off_that_is_no_time_of_day_is_rejected_with_its_text(world, source):
+    world.nautobot.change(world.graz, custom_fields={"courier_cut_offs": "11:30, noon"})
+
+    item = await rejected(source, "locations")
+
+    assert "time of day 'noon' cannot be read: write HH:MM, for example '16:30'" in item.reason
+
+
 async def test_custom_fields_of_types_and_devices(world, source):
     world.nautobot.change(
         world.mx204, part_number="", custom_fields={
@@ -130,12 +149,20 @@ def test_a_cursor_survives_the_way_through_its_text(floor, position, is_full, fa
     assert len(cursor) < 4096
 
 
-@given(begun=times, took=st.integers(0, 7200), stamped=times)
-def test_the_next_pull_goes_back_by_the_lag_and_the_length_of_the_pull(begun, took, stamped):
-    progress = Progress().begin(begun, "f")
-    reached = progress.step(Position(write_time(stamped), "1"))
+@given(begun=times, took=st.integers(0, 7200), before=st.integers(0, 899))
+def test_the_next_pull_goes_back_by_the_lag_and_the_length_of_the_pull(begun, took, before):
+    stamped = begun - timedelta(seconds=before)
+    progress = Progress().begin(begun, "f").step(Position(write_time(stamped), "1"))
 
-    done = reached.finish(begun + timedelta(seconds=took), LAG)
+    done = progress.finish(begun + timedelta(seconds=took), LAG)
 
     assert done.end == write_time(stamped)
     assert read_time(done.floor) == stamped - LAG - timedelta(seconds=took)
+
+
+@given(begun=times, took=st.integers(0, 7200), before=st.integers(900, 10**8))
+def test_what_is_older_than_two_wrong_clocks_explain_is_not_read_again(begun, took, before):
+    stamped = begun - timedelta(seconds=before)
+    progress = Progress().begin(begun, "f").step(Position(write_time(stamped), "1"))
+
+    assert read_time(progress.finish(begun + timedelta(seconds=took), LAG).floor) == stamped

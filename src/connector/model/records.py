@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from connector.model.calendars import check_time_zone, parse_hours
+from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
 from connector.model.geo import Point
 from connector.model.kinds import (
     Criticality,
@@ -39,9 +39,15 @@ def _hours(value: str) -> str:
     return value
 
 
+def _time_of_day(value: str) -> str:
+    parse_time_of_day(value)
+    return value
+
+
 UtcDatetime = Annotated[AwareDatetime, AfterValidator(_utc)]
 """An aware instant, always kept in UTC; a time without zone is refused, since guessing one loses records."""
 Hours = Annotated[str, AfterValidator(_hours)]
+TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
 TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 Text = Annotated[str, Field(max_length=65_536)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
@@ -111,7 +117,7 @@ class HubRecord(_Record):
     region: str | None = None
     address: Address | None = None
     opening_hours: Hours | None = None
-    courier_cut_offs: tuple[str, ...] | None = None
+    courier_cut_offs: tuple[TimeOfDay, ...] | None = None
     handling_minutes: Annotated[int, Field(ge=0, le=10_080)] | None = None
 
 
