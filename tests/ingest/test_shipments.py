@@ -62,6 +62,19 @@ async def test_a_report_that_comes_twice_counts_once(intake: Intake, engine: Asy
     assert await intake.count_changes() == before
 
 
+async def test_a_scan_that_is_read_anew_as_something_else_counts_once(intake: Intake, engine: AsyncEngine):
+    await intake(source="courier")
+    await send(engine)
+    alone = scan(ShipmentStatus.IN_TRANSIT, 1, vendor_code="transit", description="left the depot")
+    await intake(parcel(events=(alone,)), source="courier")
+
+    first = alone.model_copy(update={"status": ShipmentStatus.PICKED_UP})
+    await intake(parcel(v=4, events=(first, DELIVERED)), source="courier")
+
+    assert await statuses(engine) == ["in_transit", "delivered"]
+    assert (await intake.changes("shipment"))[-1]["fields"]["events"] == [1, 2]
+
+
 async def test_another_scan_of_the_same_status_is_told_too(intake: Intake, engine: AsyncEngine):
     await intake(source="courier")
     await send(engine)

@@ -51,8 +51,13 @@ async def settle_shipments(work: Work, arrivals: Sequence[Arrival]) -> None:
 
 
 def scan_of(event: TrackingEvent) -> Scan:
-    """The scan that an event reports; its fingerprint is made of all that the courier says."""
-    parts = (event.status.value, event.vendor_code, event.description, event.location, event.occurred_at.isoformat())
+    """The scan that an event reports; its fingerprint is made of what the courier itself says.
+
+    Where it has its own word for the scan, our status does not count: Karrio reads the same word as something else
+    once a later scan is known.
+    """
+    word = event.vendor_code or event.status.value
+    parts = (word, event.description, event.location, event.occurred_at.isoformat())
     fingerprint = hashlib.sha256("\x1f".join(part or "" for part in parts).encode()).hexdigest()
     return Scan(event.status, event.vendor_code, event.description, event.location, event.occurred_at, fingerprint)
 
