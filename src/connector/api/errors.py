@@ -29,8 +29,9 @@ def public_error(error: GraphQLError) -> GraphQLError:
         case ConnectorError():
             return _copy(error, original.message, _extensions(original))
         case None | GraphQLError():
-            extensions = _SYNTAX if isinstance(error, GraphQLSyntaxError) else _VALIDATION
-            return _copy(error, error.message, {**extensions, **(error.extensions or {})})
+            return _clients(error)
+        case ValueError() if error.path is None and error.nodes:
+            return _clients(error)  # a scalar refused what was given in a variable or literal
         case _:
             correlation_id = secrets.token_hex(8)
             log.error("internal error %s at %s", correlation_id, error.path, exc_info=original)
@@ -39,6 +40,11 @@ def public_error(error: GraphQLError) -> GraphQLError:
                 "an internal error occurred; nothing that you sent is known to be wrong",
                 {"code": "INTERNAL", "correlationId": correlation_id},
             )
+
+
+def _clients(error: GraphQLError) -> GraphQLError:
+    extensions = _SYNTAX if isinstance(error, GraphQLSyntaxError) else _VALIDATION
+    return _copy(error, error.message, {**extensions, **(error.extensions or {})})
 
 
 def _extensions(error: ConnectorError) -> dict[str, Any]:

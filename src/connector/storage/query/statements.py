@@ -181,7 +181,7 @@ def _related(entity: Entity, source: FromClause, test: Related) -> ColumnElement
         return _compare(key, test.condition)
     if isinstance(test.condition, AllOf):
         own = [item for item in test.condition.conditions if isinstance(item, Compare) and item.column == "id"]
-        if len(own) == len(test.condition.conditions):
+        if own and len(own) == len(test.condition.conditions):
             return and_(true(), *(_compare(key, item) for item in own))
     target = ENTITIES[relation.target]
     alias = target.table.alias()

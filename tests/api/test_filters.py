@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from connector.api.schema.nodes import global_id
+from connector.storage.engine import transaction
+from tests.api.conftest import Hub
+from tests.factories import (
+    NOW,
+    make_asset,
+    make_counted_stock,
+    make_hub,
+    make_product,
+    make_site,
+    make_source,
+    make_ticket,
+)
+
+
+async def numbers(hub: Hub, where: Any) -> list[str]:
+    """Numbers of the tickets that a filter leaves."""
+    data = await hub.query("query ($f: TicketFilter) { tickets(filter: $f) { totalCount nodes { number } } }", f=where)
+    assert data["tickets"]["totalCount"] == len(data["tickets"]["nodes"])
+    return [node["number"] for node in data["tickets"]["nodes"]]
+
+
+@pytest.fixture
+async def tickets(hub: Hub) -> None:
+    """1 and 2 at the sites A (EU) and B (US), 3 nowhere; 1 about a device at A."""
+    async with transaction(hub.engine) as tx:
+        source = await make_source(tx)
+        a = await make_site(tx, name="A", region="EU")
+        b = await make_site(tx, name="B", region="US")
+        device = await make_asset(tx, serial="FOC1", site_id=a)
+        common = {"source_id": source}
+        await make_ticket(tx, **common, number="1", priority="P1", site_id=a, asset_id=device, title="Switch 100% dead")
+        await make_ticket(
+            tx, **common, number="2", priority="P3", site_id=b, title="switch_2", opened_at=NOW + timedelta(days=1)
+        )
+        await make_ticket(tx, **common, number="3", priority=None, state="closed", title="Disk", category=None)
+
+
+SITE_A, SITE_B = global_id("Site", 1), global_id("Site", 2)
+
+
+@pytest.mark.usefixtures("tickets")
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (None, ["1", "2", "3"]),
+        ({}, ["1", "2", "3"]),
+        ({"priority": {"eq": "P1"}}, ["1"]),
+        ({"priority": {"ne": "P1"}}, ["2", "3"]),
+        ({"priority": {"in": ["P1", "P3"]}}, ["1", "2"]),
+        ({"priority": {"in": []}}, []),
+        ({"priority": {"notIn": ["P1"]}}, ["2", "3"]),
+        ({"priority": {"isNull": True}}, ["3"]),
+        ({"priority": {"isNull": False}}, ["1", "2"]),
+        ({"priority": {"eq": None}}, ["3"]),
+        ({"priority": None}, ["1", "2", "3"]),
+        ({"state": {"in": ["NEW", "IN_PROGRESS"]}}, ["1", "2"]),
+        ({"title": {"contains": "SWITCH"}}, ["1", "2"]),
+        ({"title": {"contains": "100%"}}, ["1"]),
+        ({"title": {"contains": "%"}}, ["1"]),
+        ({"title": {"contains": "h_"}}, ["2"]),
+        ({"title": {"startsWith": "dis"}}, ["3"]),
+        ({"title": {"endsWith": "DEAD"}}, ["1"]),
+        ({"title": {"contains": "switch", "endsWith": "2"}}, ["2"]),
+        ({"openedAt": {"gt": "2026-11-25T09:00:00Z"}}, ["2"]),
+        ({"openedAt": {"gte": "2026-11-25T10:00:00+01:00", "lt": "2026-11-26T00:00:00Z"}}, ["1", "3"]),
+        ({"openedAt": {"lte": "2026-11-25T08:59:59.999999Z"}}, []),
+        ({"id": {"in": [global_id("Ticket", 1), global_id("Ticket", 3)]}}, ["1", "3"]),
+        ({"site": {"id": {"eq": SITE_A}}}, ["1"]),
+        ({"site": {"id": {"in": [SITE_A, SITE_B]}}}, ["1", "2"]),
+        ({"site": {"id": {"isNull": True}}}, ["3"]),
+        ({"site": {"region": {"eq": "US"}}}, ["2"]),
+        ({"site": {"region": {"ne": "US"}}}, ["1"]),
+        ({"site": {}}, ["1", "2"]),
+        ({"asset": {"serial": {"eq": "FOC1"}, "site": {"name": {"eq": "A"}}}}, ["1"]),
+        ({"asset": {"site": {"name": {"eq": "B"}}}}, []),
+        ({"or": [{"priority": {"eq": "P1"}}, {"state": {"eq": "CLOSED"}}]}, ["1", "3"]),
+        ({"or": []}, []),
+        ({"and": [{"priority": {"ne": "P1"}}, {"title": {"contains": "switch"}}]}, ["2"]),
+        ({"and": []}, ["1", "2", "3"]),
+        ({"not": {"priority": {"eq": "P1"}}}, ["2", "3"]),
+        ({"not": {"or": [{"priority": {"eq": "P1"}}, {"priority": {"isNull": True}}]}}, ["2"]),
+        ({"not": {"site": {"region": {"eq": "US"}}}}, ["1", "3"]),
+        ({"title": {"eq": "'; DROP TABLE ticket; --"}}, []),
+    ],
+)
+async def test_a_filter_leaves_what_satisfies_it(hub: Hub, where: Any, expected: list[str]):
+    assert await numbers(hub, where) == expected
+
+
+async def test_numbers_and_truth_values_are_compared_too(hub: Hub):
+    async with transaction(hub.engine) as tx:
+        shelf = {"hub_id": await make_hub(tx, latitude=52.5), "reorder_point": 3}
+        for on_hand in (2, 3, 4):
+            await make_counted_stock(tx, **shelf, product_id=await make_product(tx), on_hand=on_hand)
+
+    data = await hub.query(
+        """{
+          low: stock(filter: {isLow: {eq: true}}) { nodes { onHand } }
+          free: stock(filter: {free: {gte: 3}}, orderBy: [{field: FREE, direction: DESC}]) { nodes { onHand } }
+          here: hubs(filter: {latitude: {gt: 52.4, lt: 52.6}}) { totalCount }
+          there: hubs(filter: {latitude: {gt: 52.6}}) { totalCount }
+        }"""
+    )
+
+    assert data == {
+        "low": {"nodes": [{"onHand": 2}]},
+        "free": {"nodes": [{"onHand": 4}, {"onHand": 3}]},
+        "here": {"totalCount": 1},
+        "there": {"totalCount": 0},
+    }
+
+
+@pytest.mark.parametrize(
+    ("where", "part"),
+    [
+        ({"openedAt": {"gt": "2026-11-25T09:00:00"}}, "has no time zone"),
+        ({"openedAt": {"gt": "yesterday"}}, "'yesterday' is no instant; write it like '2026-11-25T09:00:00Z'"),
+        ({"priority": {"eq": "P9"}}, "Value 'P9' does not exist in 'Priority' enum"),
+        ({"nonsense": {"eq": 1}}, "nonsense"),
+        ({"title": {"eq": "a\0b"}}, "holds a zero character"),
+    ],
+)
+async def test_a_filter_that_makes_no_sense_is_refused(hub: Hub, where: Any, part: str):
+    error = await hub.error("query ($f: TicketFilter) { tickets(filter: $f) { totalCount } }", f=where)
+
+    assert part in error["message"]
+    assert error["extensions"]["code"] in ("INVALID_INPUT", "GRAPHQL_VALIDATION_FAILED")
