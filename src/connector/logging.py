@@ -10,7 +10,7 @@ from typing import TextIO
 
 import orjson
 
-QUIET = ("httpx", "httpcore", "alembic", "uvicorn.access", "dbos", "aiosqlite", "asyncio")
+QUIET = ("httpx", "httpcore", "alembic", "uvicorn.access", "uvicorn.error", "dbos", "aiosqlite", "asyncio")
 """Loggers whose details are not for operators; httpx would write whole URLs."""
 
 

@@ -118,7 +118,8 @@ def _fields(place: Place) -> dict[str, Any]:
         "latitude": f"{place.point.latitude:.6f}",
         "longitude": f"{place.point.longitude:.6f}",
         "time_zone": place.time_zone,
-        "physical_address": f"{place.street}\n{place.postal_code} {place.city}\n{place.country}",
+        "physical_address": place.street,
+        "custom_fields": {"city": place.city, "postal_code": place.postal_code, "country": place.country},
     }
 
 
