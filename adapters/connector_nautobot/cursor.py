@@ -7,7 +7,7 @@ is read again is found without comparing our clock with theirs: only durations o
 - The server's time at the end of a pull is at least the latest stamp that was seen, so all that is stamped `lag`
   and the length of the pull before that has been read.
 - A pull that begins `lag` after the latest stamp was first seen reads everything up to that stamp. From then on
-  a source in which nothing happens costs one row per pull, not its last five minutes again and again.
+  a source in which nothing happens costs no row per pull, not its last five minutes again and again.
 """
 
 from __future__ import annotations
@@ -65,10 +65,13 @@ class Progress:
         if self.floor:
             settled.append(read_time(self.floor))
         if self.end and self.reached and started - read_time(self.reached) >= lag:
-            settled.append(read_time(self.end))
+            settled.append(read_time(self.end) + RESOLUTION)
         reached = self.reached if latest == self.end else write_time(now)
         return Progress(floor=write_time(max(settled)), end=latest, reached=reached, facts=self.facts)
 
+
+RESOLUTION = timedelta(microseconds=1)
+"""Of Nautobot's times."""
 
 NAMES = frozenset(field.name for field in fields(Progress))
 

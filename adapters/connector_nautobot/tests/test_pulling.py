@@ -123,7 +123,7 @@ async def test_a_full_pull_says_complete_and_a_resumed_one_does_not(world, sourc
     assert [batch.complete for batch in rest] == [False, False]
 
 
-async def test_an_idle_source_costs_one_row_once_its_last_minutes_are_settled(world, source):
+async def test_an_idle_source_costs_no_row_once_its_last_minutes_are_settled(world, source):
     for number in range(10):
         world.device(f"dev-{number}", at=NOW - timedelta(seconds=10 - number))
     seen = []
@@ -135,7 +135,22 @@ async def test_an_idle_source_costs_one_row_once_its_last_minutes_are_settled(wo
         seen.append(len(ids(batches)))
         world.clock.advance(timedelta(minutes=6))
 
-    assert seen == [10, 10, 1, 1]
+    assert seen == [10, 10, 0, 0]
+
+
+async def test_frequent_pulls_settle_as_well(world, source):
+    for number in range(10):
+        world.device(f"dev-{number}", at=NOW - timedelta(seconds=10 - number))
+    seen = []
+    since = None
+
+    for _ in range(5):
+        batches = await source.pull("devices", since)
+        since = batches[-1].resume
+        seen.append(len(ids(batches)))
+        world.clock.advance(timedelta(minutes=2))
+
+    assert seen == [10, 10, 10, 10, 0]
 
 
 async def test_a_row_that_is_committed_behind_the_last_one_is_read(world, source):
