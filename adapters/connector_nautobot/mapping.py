@@ -173,9 +173,10 @@ def tombstones(content_type: str, external_id: str, data: object, at: datetime, 
     return [Tombstone(ref=SourceRef(kind=kind, external_id=external_id), updated_at=at) for kind in kinds]
 
 
-def place_kind(data: object, uses: LocationUses) -> EntityKind:
-    """Whether a location's nested form says that it is a hub; otherwise it is taken for a site."""
-    return EntityKind.HUB if _use_of(data, uses) is Use.HUB else EntityKind.SITE
+def place_kind(data: object, uses: LocationUses) -> EntityKind | None:
+    """What a location's nested form says that it is; a site when it does not tell, None for a region."""
+    use = _use_of(data, uses)
+    return None if use is Use.REGION else EntityKind.HUB if use is Use.HUB else EntityKind.SITE
 
 
 def facts_of_location(row: Row, uses: LocationUses, types: Mapping[str, str]) -> Location:

@@ -69,7 +69,7 @@ def parse(request: WebhookRequest, uses: LocationUses) -> WebhookResult:
             ) from error
         return WebhookResult(records=tuple(tombstones(content_type, external_id, data, at, uses)))
     kind = place_kind(data, uses) if KINDS[content_type] is EntityKind.SITE else KINDS[content_type]
-    return WebhookResult(fetch=(SourceRef(kind=kind, external_id=external_id),))
+    return WebhookResult(fetch=(SourceRef(kind=kind, external_id=external_id),) if kind else ())
 
 
 def _sent_at(payload: dict[str, object]) -> datetime:

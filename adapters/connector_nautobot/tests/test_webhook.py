@@ -55,8 +55,9 @@ def test_a_deleted_device_is_erased_at_the_time_of_the_webhook(real):
     assert result.records == (Tombstone(ref=SourceRef(kind=EntityKind.ASSET, external_id=DEVICE), updated_at=at),)
 
 
-def test_a_deleted_region_erases_nothing(real):
-    result = real.parse(recorded("deleted_location"))
+@pytest.mark.parametrize("name", ["created_location", "deleted_location"])
+def test_a_region_is_neither_read_again_nor_erased(real, name):
+    result = real.parse(recorded(name))
 
     assert (result.records, result.fetch) == ((), ())
 
