@@ -43,7 +43,14 @@ def test_every_problem_is_told_at_once_with_key_expectation_and_example(tmp_path
         schedule = "never"
         [sources.itsm]
         adapter = "request_tracker"
+        base_url = "https://rt.example.com"
         token = { env = "CONNECTOR_TEST_UNSET" }
+        [sources.parcels]
+        adapter = "karrio"
+        base_url = "https://karrio.example.com"
+        token = "key_0123"
+        page_size = 1000
+        colour = "blue"
         """,
     )
 
@@ -58,6 +65,8 @@ def test_every_problem_is_told_at_once_with_key_expectation_and_example(tmp_path
         "sources.cmdb.schedule: 'never' is no cron expression; write minute hour day month weekday. "
         "Expected: When to pull, as cron; empty means by hand only. Example: '*/5 * * * *'",
         "sources.itsm.token: environment variable 'CONNECTOR_TEST_UNSET' is not set",
+        "sources.parcels.colour: Extra inputs are not permitted.",
+        "sources.parcels.page_size: Input should be less than or equal to 100. Example: 100.",
     ]
 
 
@@ -95,11 +104,15 @@ def test_a_short_token_is_refused_without_showing_it(tmp_path: Path):
 
 def test_secrets_come_from_files_beside_the_configuration(tmp_path: Path):
     (tmp_path / "token.txt").write_text("from-a-file\n", encoding="utf-8")
-    file = write(tmp_path, '[sources.itsm]\nadapter = "request_tracker"\ntoken = { file = "token.txt" }\n')
+    url = "https://rt.example.com"
+    file = write(
+        tmp_path,
+        f'[sources.itsm]\nadapter = "request_tracker"\nbase_url = "{url}"\ntoken = {{ file = "token.txt" }}\n',
+    )
 
     loaded = load_settings(file)
 
-    assert loaded.settings.sources["itsm"].adapter_settings() == {"token": "from-a-file"}
+    assert loaded.settings.sources["itsm"].adapter_settings() == {"base_url": url, "token": "from-a-file"}
     assert loaded.secrets == ("from-a-file",)
 
 
@@ -130,9 +143,10 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_courier_that_is_no_source_is_named_with_the_alternatives(tmp_path: Path):
-    file = write(tmp_path, '[fulfilment]\ncourier = "post"\n[sources.parcels]\nadapter = "karrio"\n')
+    sheets = '[sources.sheets]\nadapter = "file"\ndirectory = "sheets"\n'
+    file = write(tmp_path, f'[fulfilment]\ncourier = "post"\n{sheets}')
 
-    assert problems_of(file) == ["fulfilment.courier: there is no source 'post'; configured are: parcels"]
+    assert problems_of(file) == ["fulfilment.courier: there is no source 'post'; configured are: sheets"]
 
 
 def test_a_missing_file_and_broken_toml_say_so(tmp_path: Path):

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import orjson
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -28,6 +29,9 @@ class ExitCode(IntEnum):
     UNREACHABLE = 5
 
 
+SHORT = 20
+"""Cells of at most so many characters are kept on one line."""
+
 console = Console()
 _errors = Console(stderr=True)
 
@@ -42,11 +46,13 @@ def print_table(title: str, rows: Sequence[Mapping[str, object]], *, empty: str)
     if not rows:
         console.print(empty)
         return
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for name in rows[0]:
-        table.add_column(name.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(cell(value) for value in row.values()))
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    lines = [[cell(value) for value in row.values()] for row in rows]
+    for index, name in enumerate(rows[0]):
+        is_short = max(len(line[index]) for line in lines) <= SHORT
+        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=is_short)
+    for line in lines:
+        table.add_row(*line)
     console.print(table)
 
 
@@ -58,7 +64,7 @@ def cell(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case datetime():
-            return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            return value.astimezone().strftime("%d %b %H:%M:%S")
         case _:
             return str(value)
 
