@@ -107,14 +107,13 @@ def set_points(killer: Killer, sources: dict[str, Connection]) -> None:
 
 
 def set_points_at_requests(killer: Killer, sources: dict[str, Connection]) -> None:
-    """A point before and after each request that changes something over there, whatever it is for."""
+    """A point after each request that changes something over there, before its answer is seen."""
     for connection in sources.values():
         request = connection.http.request
 
         async def requested(method: str, path: str, *, _request: Any = request, **kwargs: Any) -> Any:
             if method == "GET":
                 return await _request(method, path, **kwargs)
-            killer.point(f"before {kwargs['operation']}", None)
             response = await _request(method, path, **kwargs)
             killer.point(f"after {kwargs['operation']}", None)
             return response
