@@ -7,8 +7,9 @@ Karrio comes from PyPI and keeps its data in SQLite. Its worker polls trackers o
 
 from __future__ import annotations
 
+import sqlite3
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,13 @@ class Karrio:
     def __str__(self) -> str:
         return f"KARRIO_URL={self.url}\nKARRIO_TOKEN={self.token}\nTRACKING_FEED_URL={self.feed_url}"
 
+    def client(self) -> httpx.Client:
+        """A client of its REST interface."""
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Token {self.token}"}, timeout=60)
+
     def post_webhooks_to(self, url: str) -> str:
         """Have all events posted to one address, and to no other; the secret that Karrio sends along."""
-        with _client(self.url, self.token) as client:
+        with self.client() as client:
             for webhook in client.get("/v1/webhooks").raise_for_status().json()["results"]:
                 client.delete(f"/v1/webhooks/{webhook['id']}").raise_for_status()
             made = client.post("/v1/webhooks", json={"url": url, "enabled_events": ["all"], "description": "hub"})
@@ -62,7 +67,14 @@ def up() -> Karrio:
     feed_port, port = server.port("feed"), server.port("web")
     feed_url, url = f"http://{LOOPBACK}:{feed_port}", f"http://{LOOPBACK}:{port}"
     environment = _environment(server, feed_url)
-    server.once("migrate", lambda: server.run("migrate", bin_ / "karrio", "migrate", env=environment), for_=VERSION)
+
+    def migrate() -> None:
+        server.run("migrate", bin_ / "karrio", "migrate", env=environment)
+        with closing(sqlite3.connect(environment["DATABASE_NAME"])) as database:
+            # Web server and worker write side by side, and lock each other out without this.
+            database.execute("PRAGMA journal_mode = WAL")
+
+    server.once("migrate", migrate, for_=f"{VERSION} in WAL mode")
     made = server.run("token", python, PROGRAM, "token", env=environment)
     token = made.rpartition("TOKEN ")[2].strip()
     root = Path(__file__).parents[2]
@@ -70,8 +82,9 @@ def up() -> Karrio:
     server.start("feed", *feed, env={"PYTHONPATH": str(root)}, ready=lambda: _answers(f"{feed_url}/track/shipments"))
     server.start("web", python, PROGRAM, "serve", str(port), env=environment, ready=lambda: _answers(url))
     server.start("worker", python, PROGRAM, "work", env=environment, ready=lambda: True)
-    server.once("carriers", lambda: _add_carriers(url, token), for_=VERSION)
-    return Karrio(url=url, token=token, feed_url=feed_url, durations=server.durations)
+    system = Karrio(url, token, feed_url, server.durations)
+    server.once("carriers", lambda: _add_carriers(system), for_=VERSION)
+    return system
 
 
 def down() -> None:
@@ -106,8 +119,8 @@ def _environment(server: Server, feed_url: str) -> dict[str, str]:
     }
 
 
-def _add_carriers(url: str, token: str) -> None:
-    with _client(url, token) as client:
+def _add_carriers(system: Karrio) -> None:
+    with system.client() as client:
         carrier = client.post("/v1/connections", json={
             "carrier_name": "generic", "carrier_id": CARRIER, "active": True,
             "credentials": {"display_name": CARRIER, "custom_carrier_name": CARRIER,
@@ -145,10 +158,6 @@ def _graphql(client: httpx.Client, query: str, given: dict[str, object]) -> dict
         raise SetUpFailed(f"karrio: GraphQL answered {failed}")
     data: dict[str, Any] = answer["data"]
     return data
-
-
-def _client(url: str, token: str) -> httpx.Client:
-    return httpx.Client(base_url=url, headers={"Authorization": f"Token {token}"}, timeout=60)
 
 
 def _answers(url: str) -> bool:

@@ -44,6 +44,12 @@ class Nautobot:
     def __str__(self) -> str:
         return f"NAUTOBOT_URL={self.url}\nNAUTOBOT_TOKEN={self.token}"
 
+    def client(self) -> httpx.Client:
+        """A client of its REST interface, for what a person would do."""
+        # Its server closes each connection after the answer and does not say so: a second request would be lost.
+        headers = {"Authorization": f"Token {self.token}", "Connection": "close"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+
 
 def up() -> Nautobot:
     """Install, fill and start it, as far as that is still to be done."""

@@ -59,6 +59,14 @@ class RequestTracker:
         headers = {"Authorization": f"token {self.token}"}
         return httpx.Client(base_url=f"{self.url}/REST/2.0/", headers=headers, timeout=60)
 
+    def reject_open_incidents(self) -> None:
+        """Put an end to the P1 tickets that an earlier run left open: a new hub would send spares for them."""
+        query = f"Queue = '{self.queue}' AND Status = '__Active__' AND CF.{{Hub Priority}} = 'P1'"
+        with self.client() as client:
+            found = client.get("tickets", params={"query": query, "per_page": 100}).raise_for_status().json()
+            for ticket in found["items"]:
+                client.put(f"ticket/{ticket['id']}", json={"Status": "rejected"}).raise_for_status()
+
     def post_webhooks_to(self, url: str, secret: str) -> None:
         """Install the scrip of the adapter's README, for the given address and secret."""
         _perl(
