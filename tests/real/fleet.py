@@ -11,7 +11,7 @@ PRODUCT_FIELDS = ("asset_class", "criticality", "unit_cost_cents", "currency", "
 def nautobot_objects(fleet: Fleet) -> dict[str, object]:
     """The fleet as `inside/nautobot_load.py` reads it: regions, sites and hubs, device types, devices."""
     places = (*fleet.sites, *fleet.hubs)
-    regions = [
+    regions: list[dict[str, object]] = [
         {"code": name, "name": name, "type": "Region", "parent": None, "latitude": None, "longitude": None,
          "time_zone": None, "address": "", "custom_fields": {}}
         for name in sorted({place.region for place in places})

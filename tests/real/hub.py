@@ -93,11 +93,11 @@ class Hub:
 
 @dataclass(slots=True)
 class Subscriber:
-    """A client of one subscription; it keeps every event with the time of its arrival."""
+    """A client of one subscription, the field `topic`; it keeps every event."""
 
     url: str
     query: str
-    field: str
+    topic: str
     variables: Mapping[str, object]
     events: list[dict[str, Any]] = field(default_factory=list)
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -121,7 +121,7 @@ class Subscriber:
             try:
                 await asyncio.wait_for(self._arrived.wait_for(lambda: any(map(is_wanted, self.events))), seconds)
             except TimeoutError:
-                raise AssertionError(f"no such event of {self.field} in {seconds} s: {self.events}") from None
+                raise AssertionError(f"no such event of {self.topic} in {seconds} s: {self.events}") from None
         return next(event for event in self.events if is_wanted(event))
 
     async def _listen(self, subscribed: asyncio.Event) -> None:
@@ -140,5 +140,5 @@ class Subscriber:
                 assert message["type"] == "next", message
                 assert not message["payload"].get("errors"), message
                 async with self._arrived:
-                    self.events.append(message["payload"]["data"][self.field])
+                    self.events.append(message["payload"]["data"][self.topic])
                     self._arrived.notify_all()

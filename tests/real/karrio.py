@@ -26,12 +26,23 @@ PARTS = ("server", "server-manager", "server-proxy", "server-events", "server-pr
 PROGRAM = Path(__file__).parent / "inside" / "karrio_program.py"
 CARRIER = "testpost"
 TRACKING_CARRIER = "dhl_universal"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the carrier offers anywhere in the world, with its price in US cents."""
+
+    name: str
+    code: str
+    transit_days: int
+    cents: int
+
+
 SERVICES = (
-    {"service_name": "Same Day", "service_code": "testpost_same_day", "transit_days": 0, "rate": 240.0},
-    {"service_name": "Express", "service_code": "testpost_express", "transit_days": 1, "rate": 89.5},
-    {"service_name": "Ground", "service_code": "testpost_ground", "transit_days": 3, "rate": 24.9},
+    Service("Same Day", "testpost_same_day", 0, 24_000),
+    Service("Express", "testpost_express", 1, 8_950),
+    Service("Ground", "testpost_ground", 3, 2_490),
 )
-"""What the carrier offers anywhere in the world, with its price in USD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +142,8 @@ def _add_carriers(system: Karrio) -> None:
             "credentials": {"consumer_key": "none", "consumer_secret": "none"},
         }).raise_for_status()  # fmt: skip
         services = [
-            {"service_name": item["service_name"], "service_code": item["service_code"], "currency": "USD",
-             "transit_days": item["transit_days"], "active": True, "domicile": True, "international": True,
+            {"service_name": item.name, "service_code": item.code, "currency": "USD",
+             "transit_days": item.transit_days, "active": True, "domicile": True, "international": True,
              "zone_ids": ["world"], "max_weight": 70.0, "weight_unit": "KG"}
             for item in SERVICES
         ]  # fmt: skip
@@ -144,7 +155,7 @@ def _add_carriers(system: Karrio) -> None:
                 "name": "testpost prices", "carrier_name": "generic", "carriers": [carrier["id"]],
                 "services": services, "zones": [{"id": "world", "label": "World", "country_codes": []}],
                 "service_rates": [
-                    {"service_id": f"temp-{index}", "zone_id": "world", "rate": item["rate"]}
+                    {"service_id": f"temp-{index}", "zone_id": "world", "rate": item.cents / 100}
                     for index, item in enumerate(SERVICES)
                 ],
             },

@@ -161,7 +161,7 @@ async def test_a_p1_becomes_a_reserved_labelled_tracked_spare(
     assert reservation["asset"]["state"] == "RESERVED"
     assert reservation["asset"]["serial"] in spares_at(reservation["hub"]["name"])
     (shipment,) = ticket["shipments"]
-    prices = {service["service_code"]: round(service["rate"] * 100) for service in SERVICES}
+    prices = {service.code: service.cents for service in SERVICES}
     assert (shipment["carrier"], shipment["currency"]) == (CARRIER, "USD")
     assert shipment["costCents"] == prices[shipment["service"]]
     assert [(task["kind"], task["state"]) for task in ticket["tasks"]] == [("PICKUP", "OPEN")]
@@ -302,7 +302,7 @@ async def wait_for_note(systems: Systems, number: str, text: str) -> str:
     while True:
         with systems.desk.client() as client:
             found = client.get(f"ticket/{number}/attachments", params={"fields": "Content", "per_page": 100})
-        notes = [item["Content"] for item in found.raise_for_status().json()["items"]]
+        notes: list[str] = [item["Content"] for item in found.raise_for_status().json()["items"]]
         for note in notes:
             if text in note:
                 return note
@@ -314,7 +314,8 @@ def real_ticket_field(systems: Systems, number: str, name: str) -> list[str]:
     """Values of a custom field of the real ticket."""
     with systems.desk.client() as client:
         ticket = client.get(f"ticket/{number}").raise_for_status().json()
-    return next(field["values"] for field in ticket["CustomFields"] if field["name"] == name)
+    values: list[str] = next(field["values"] for field in ticket["CustomFields"] if field["name"] == name)
+    return values
 
 
 def parcel_of(systems: Systems, external_id: str) -> dict[str, Any]:
