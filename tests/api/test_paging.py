@@ -52,8 +52,6 @@ async def test_pages_follow_each_other_forward_and_backward(hub: Hub):
     assert await pages(hub, 2, backward=True) == [["T4", "T5"], ["T2", "T3"], ["T1"]]
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 5])
-@pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
@@ -64,14 +62,14 @@ async def test_pages_follow_each_other_forward_and_backward(hub: Hub):
         ([{"field": "PRIORITY"}, {"field": "NUMBER"}], ["T2", "T4", "T1", "T5", "T3"]),
     ],
 )
-async def test_any_ordering_can_be_paged_through_with_missing_values_last(
-    hub: Hub, order: Any, expected: list[str], size: int, backward: bool
-):
+async def test_any_ordering_can_be_paged_through_with_missing_values_last(hub: Hub, order: Any, expected: list[str]):
     await five_tickets(hub)
 
-    found = await pages(hub, size, backward=backward, order=order)
-
-    assert [number for page in (reversed(found) if backward else found) for number in page] == expected
+    for size in (1, 2, 3, 5):
+        for backward in (False, True):
+            found = await pages(hub, size, backward=backward, order=order)
+            in_order = reversed(found) if backward else found
+            assert [number for page in in_order for number in page] == expected, (size, backward)
 
 
 async def test_a_page_goes_on_behind_a_row_that_is_gone_and_sees_new_rows(hub: Hub):
