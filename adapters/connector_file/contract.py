@@ -18,7 +18,8 @@ def read_sheet(name: str, body: bytes) -> Sequence[Record]:
     """The records of a sheet whose name begins with its stream's."""
     config = FileConfig(directory=Path(), time_zone="Europe/Berlin")
     stream = re.split(r"[._]", name)[0]
-    return [record for batch in read_batches(io.BytesIO(body), name, stream, config) for record in batch.records]
+    found = (item for batch in read_batches(io.BytesIO(body), name, stream, config) for item in batch.records)
+    return [item for item in found if isinstance(item, Record)]
 
 
 def _sandbox(_clock: Clock) -> FileSandbox:
