@@ -28,7 +28,7 @@ bench: .venv/dev ## measures: make bench, or make bench only=sync
 	python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check uv
 
 .venv/run: .venv/bin/uv pyproject.toml constraints.txt
-	.venv/bin/uv pip install --quiet --python $(PY) --constraints constraints.txt --editable . && touch $@
+	.venv/bin/uv pip install --quiet --compile-bytecode --python $(PY) --constraints constraints.txt --editable . && $(PY) -m compileall -q src adapters && touch $@
 
 .venv/dev: .venv/bin/uv pyproject.toml constraints.txt
-	.venv/bin/uv pip install --quiet --python $(PY) --constraints constraints.txt --editable '.[dev]' && touch $@ .venv/run
+	.venv/bin/uv pip install --quiet --compile-bytecode --python $(PY) --constraints constraints.txt --editable '.[dev]' && $(PY) -m compileall -q src adapters && touch $@ .venv/run

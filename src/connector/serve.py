@@ -6,9 +6,10 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,15 +17,18 @@ from starlette.applications import Starlette
 from connector.api.app import create_app
 from connector.api.commands import hub_commands
 from connector.api.feed import Feed
-from connector.api.wake import Announcer
+from connector.api.limits import LARGEST_REQUEST
 from connector.fulfilment.engine import FulfilmentEngine
 from connector.hub import Hub, executor_name, fulfilment_options, open_hub
 from connector.ingest.inbox import process_inbox
 from connector.ingest.pull import PullReport, pull_source
 from connector.model.errors import Unavailable
 from connector.sdk.adapter import Pulls
-from connector.settings import LoadedSettings
+from connector.settings import LoadedSettings, Settings
 from connector.storage.engine import wake_on_commit
+
+if TYPE_CHECKING:
+    from connector.api.wake import Announcer
 
 log = logging.getLogger("connector")
 
@@ -43,6 +47,7 @@ async def serve(loaded: LoadedSettings) -> None:
             ws="websockets-sansio",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             ws_ping_interval=20,
+            ws_max_size=LARGEST_REQUEST,
         )
         server = _Server(config)
         loop = asyncio.get_running_loop()
@@ -74,13 +79,12 @@ async def running(hub: Hub) -> AsyncIterator[Starlette]:
     inbox = _Inbox(hub)
     for name in hub.connections:
         _schedule(hub, fulfilment, name)
-    announcer = Announcer(settings.redis) if settings.redis else None
-    woken: list[Callable[[], None]] = [feed.wake, fulfilment.reactor.wake]
     background: set[asyncio.Task[object]] = set()
+    wake_on_commit(hub.database, feed.wake)
+    wake_on_commit(hub.database, fulfilment.reactor.wake)
+    announcer = _announcer(settings)
     if announcer is not None:
-        woken.append(lambda: _spawn(background, announcer.announce()))
-    for wake in woken:
-        wake_on_commit(hub.database, wake)
+        wake_on_commit(hub.database, lambda: _spawn(background, announcer.announce()))
     app = create_app(
         engine=hub.database,
         feed=feed,
@@ -153,6 +157,15 @@ def _listen(host: str, port: int) -> socket.socket:
             hint="Another hub may be running; stop it, or set server.port or CONNECTOR_SERVER__PORT.",
         ) from error
     return listener
+
+
+def _announcer(settings: Settings) -> Announcer | None:
+    """What wakes other processes, where there is a Redis to do it through."""
+    if settings.redis is None:
+        return None
+    from connector.api.wake import Announcer  # Redis takes a while to import, and most hubs have none
+
+    return Announcer(settings.redis)
 
 
 def _spawn(background: set[asyncio.Task[object]], work: Coroutine[object, object, None]) -> None:
