@@ -1,0 +1,111 @@
+"""The hub as a whole: what it refuses to start with, and what it starts without."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from connector.hub import open_hub
+from connector.model.errors import NotKnown
+from connector.model.kinds import SourceState
+from connector.sdk.errors import ConfigError
+from connector.settings import load_settings
+from connector.storage.engine import reading
+from connector.storage.overview import source_overviews
+from connector.storage.tables import service_class
+
+CONNECTOR = Path(sys.executable).with_name("connector")
+
+
+def serve(directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `connector serve`, which must end by itself."""
+    return subprocess.run(
+        [CONNECTOR, "serve"],
+        cwd=directory,
+        env={**os.environ, **environment, "COLUMNS": "300"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_taken_port_is_told_with_what_to_do(tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        done = serve(tmp_path, CONNECTOR_SERVER__PORT=str(port))
+
+    assert done.returncode == 5
+    assert f"the hub cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr
+    assert "set server.port or CONNECTOR_SERVER__PORT" in done.stderr
+
+
+def test_an_address_beyond_this_machine_is_refused_without_authentication(tmp_path: Path):
+    done = serve(tmp_path, CONNECTOR_SERVER__HOST="0.0.0.0")
+
+    assert done.returncode == 2
+    assert "needs auth.token first" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def broken_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An installed package whose adapter fails to load."""
+    site = tmp_path / "site"
+    info = site / "acme_desk-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "acme_desk.py").write_text('raise RuntimeError("the licence file is missing")\n')
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-desk\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[connector.adapters]\nacme_desk = acme_desk:AcmeDesk\n")
+    monkeypatch.syspath_prepend(site)
+    return "acme_desk"
+
+
+async def test_a_broken_plugin_disables_only_its_own_source(tmp_path: Path, broken_plugin: str):
+    (tmp_path / "sheets").mkdir()
+    (tmp_path / "sheets/products.csv").write_text("manufacturer,model\nAcme,Switch 48\n")
+    file = tmp_path / "connector.toml"
+    file.write_text(
+        'database = "sqlite:///hub.db"\n'
+        f'[sources.desk]\nadapter = "{broken_plugin}"\nurl = "https://desk.example.com"\n'
+        '[sources.sheets]\nadapter = "file"\ndirectory = "sheets"\n'
+    )
+
+    async with open_hub(load_settings(file)) as hub:
+        report = await hub.pull("sheets")
+        async with reading(hub.database) as tx:
+            desk, sheets = await source_overviews(tx)
+        with pytest.raises(ConfigError, match="source 'desk' cannot be used"):
+            hub.connection("desk")
+        with pytest.raises(NotKnown, match="there is no source 'nosuch'"):
+            hub.connection("nosuch")
+
+    assert report.error is None
+    assert sum(stream.created for stream in report.streams) == 1
+    assert (sheets.state, desk.state) == (SourceState.OK, SourceState.DISABLED)
+    assert desk.last_error == (
+        "adapter 'acme_desk' of package 'acme-desk' cannot be used: "
+        "it fails to load with RuntimeError: the licence file is missing"
+    )
+
+
+async def test_the_policy_s_service_classes_are_there_before_any_site_names_one(tmp_path: Path):
+    file = tmp_path / "connector.toml"
+    file.write_text('database = "sqlite:///hub.db"\n')
+
+    async with open_hub(load_settings(file)):
+        pass
+    async with open_hub(load_settings(file)) as hub, reading(hub.database) as tx:
+        rows = (await tx.execute(select(service_class.c.name, service_class.c.maximum_outage_minutes))).all()
+
+    assert dict(rows) == {name: wanted.maximum_outage_minutes for name, wanted in hub.policy.service_classes.items()}
+    assert len(rows) >= 2
