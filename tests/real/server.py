@@ -113,20 +113,24 @@ class Server:
         if self.is_running(name):
             return
         log = self.directory / "log" / f"{name}.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [str(part) for part in command],
-                env={**os.environ, **(env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=self.directory,
-                start_new_session=True,
-            )
-        self._pid_file(name).write_text(json.dumps({"pid": process.pid, "started": _started(process.pid)}))
+        arguments = ["env", f"--chdir={self.directory}", *map(str, command)]
+        # It outlives this program, so that nothing here waits for it, as the objects of `subprocess` would.
+        append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        pid = os.posix_spawnp(
+            "env",
+            arguments,
+            {**os.environ, **(env or {})},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), append, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        self._pid_file(name).write_text(json.dumps({"pid": pid, "started": _started(pid)}))
         began, deadline = time.monotonic(), time.monotonic() + 180
         while not ready():
-            if process.poll() is not None or time.monotonic() > deadline:
+            if _started(pid) is None or time.monotonic() > deadline:
                 last = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
                 raise SetUpFailed(f"{self.name}: {name} does not answer, see {log}:\n{last}")
             time.sleep(0.2)
