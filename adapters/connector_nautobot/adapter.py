@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 import orjson
@@ -13,6 +13,7 @@ from connector.sdk import (
     Batch,
     Clock,
     Cursor,
+    Deferred,
     Health,
     NotFound,
     ProductRecord,
@@ -92,12 +93,12 @@ class Nautobot(Adapter[NautobotConfig]):
                 if not progress.is_full:
                     async with aclosing(reader.below(rows)) as below:
                         async for more in below:
-                            batch = _batch(*await reader.records(more), resume=since)
+                            batch = _batch(*await reader.pulled(more), resume=since)
                             if batch.records or batch.rejected:
                                 yield batch
                 progress = progress.step(position_of(rows[-1], "last_updated", reader.operation))
                 since = write_cursor({"rows": progress})
-                batch = _batch(*await reader.records(rows), resume=since)
+                batch = _batch(*await reader.pulled(rows), resume=since)
                 if batch.records or batch.rejected:
                     yield batch
         done = progress.finish(self.clock.now(), stream.overlap)
@@ -163,5 +164,5 @@ class Nautobot(Adapter[NautobotConfig]):
         return webhook.parse(request, self._uses)
 
 
-def _batch(records: list[Record], rejected: list[Rejected], *, resume: Cursor | None) -> Batch:
+def _batch(records: Sequence[Record | Deferred], rejected: Sequence[Rejected], *, resume: Cursor | None) -> Batch:
     return Batch(records=tuple(records), rejected=tuple(rejected), resume=resume)

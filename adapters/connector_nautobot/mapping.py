@@ -41,6 +41,8 @@ KINDS: Mapping[str, EntityKind] = {
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
+DEVICE_VERSION = 1
+"""Of what `device` makes of a row. One more with each change of it: then every device is made anew."""
 CustomField = Callable[[str], str]
 """Key in Nautobot of the custom field with the given name."""
 
@@ -143,7 +145,7 @@ def device(
     try:
         return AssetRecord(
             ref=SourceRef(kind=EntityKind.ASSET, external_id=external_id),
-            updated_at=read_time(text(row, "last_updated")),
+            updated_at=last_updated(row),
             name=optional(row, "name"),
             serial=optional(row, "serial"),
             asset_tag=optional(row, "asset_tag"),
@@ -194,6 +196,21 @@ def facts_of_location(row: Row, uses: LocationUses, types: Mapping[str, str]) ->
         time_zone=row.get("time_zone"),
         updated_at=text(row, "last_updated"),
     )
+
+
+def device_ref(row: Row) -> SourceRef:
+    """Who a device is. Raises InvalidRecord."""
+    external_id = text(row, "id")
+    return _valid(lambda: SourceRef(kind=EntityKind.ASSET, external_id=external_id))
+
+
+def last_updated(row: Row) -> datetime:
+    """When the object changed last. Raises InvalidRecord."""
+    value = text(row, "last_updated")
+    try:
+        return read_time(value)
+    except (ValueError, OverflowError) as error:
+        raise InvalidRecord(f"field 'last_updated' is {value!r}: {error}", path="/last_updated") from error
 
 
 def text(row: Row, name: str) -> str:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import ClassVar
+from hashlib import blake2b
+from typing import ClassVar, TypeVar
 
 import orjson
 
-from connector.sdk import EntityKind, InvalidRecord, Record, Rejected, SourceRef
+from connector.sdk import Deferred, EntityKind, InvalidRecord, Record, Rejected, SourceRef
 from connector_nautobot import mapping
 from connector_nautobot.client import NautobotClient, Row
 from connector_nautobot.config import NautobotConfig
 from connector_nautobot.lookup import LOCATIONS, Lookup, fingerprint, ids_in
 from connector_nautobot.places import LocationUses
+
+T = TypeVar("T")
+DIGEST_BYTES = 16
 
 
 class Reader(ABC):
@@ -34,6 +38,11 @@ class Reader(ABC):
     @abstractmethod
     async def records(self, rows: Sequence[Row]) -> tuple[list[Record], list[Rejected]]:
         """The records of some rows, and what could not be made one."""
+
+    async def pulled(self, rows: Sequence[Row]) -> tuple[list[Record | Deferred], list[Rejected]]:
+        """As `records`, for a pull: a record need not be made before it is known that something is new in it."""
+        records, rejected = await self.records(rows)
+        return [*records], rejected
 
     async def below(self, rows: Sequence[Row]) -> AsyncGenerator[Sequence[Row], None]:
         """Further rows whose records change with these rows, although they do not change themselves."""
@@ -108,15 +117,50 @@ class Devices(Reader):
 
     async def records(self, rows: Sequence[Row]) -> tuple[list[Record], list[Rejected]]:
         """Assets."""
+        return _made(rows, await self._mapping(rows), _asset)
+
+    async def pulled(self, rows: Sequence[Row]) -> tuple[list[Record | Deferred], list[Rejected]]:
+        """Assets, made only where a row, or a name or setting that it is read with, is another than last time."""
+        make, statuses = await self._mapping(rows), await self.lookup.statuses(ids_in(rows, "status"))
+        settings = blake2b(
+            orjson.dumps(
+                [mapping.DEVICE_VERSION, self._base_url, self.config.custom_fields, self.lookup.states],
+                option=orjson.OPT_SORT_KEYS,
+            ),
+            digest_size=DIGEST_BYTES,
+        )
+
+        def one(row: Row) -> Deferred:
+            place = self.lookup.place(mapping.reference(row, "location"))
+            raw = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+            digest = settings.copy()
+            digest.update(orjson.dumps([statuses.get(mapping.reference(row, "status")), str(place)]) + raw)
+            return Deferred(
+                ref=mapping.device_ref(row),
+                updated_at=mapping.last_updated(row),
+                digest=digest.digest(),
+                raw=raw,
+                make=lambda: _named(row, make),
+            )
+
+        return _made(rows, one, _asset)
+
+    async def _mapping(self, rows: Sequence[Row]) -> Callable[[Row], Record]:
+        """What makes a record of one of these rows."""
         statuses = await self.lookup.statuses(ids_in(rows, "status"))
         await self.lookup.learn(ids_in(rows, "location"))
-        states, custom, base = self.lookup.states, self.config.custom_field, str(self.config.base_url).rstrip("/")
+        states, custom, base = self.lookup.states, self.config.custom_field, self._base_url
+        lookup = self.lookup
 
         def one(row: Row) -> Record:
-            place = self.lookup.place(mapping.reference(row, "location"))
+            place = lookup.place(mapping.reference(row, "location"))
             return mapping.device(row, statuses, states, place, custom, base)
 
-        return _made(rows, one, lambda external_id: SourceRef(kind=EntityKind.ASSET, external_id=external_id))
+        return one
+
+    @property
+    def _base_url(self) -> str:
+        return str(self.config.base_url).rstrip("/")
 
 
 READERS: dict[str, type[Reader]] = {"locations": Locations, "device_types": DeviceTypes, "devices": Devices}
@@ -131,26 +175,41 @@ READER_OF: dict[EntityKind, type[Reader]] = {
 """The reader of each kind of reference."""
 
 
+def _asset(external_id: str) -> SourceRef:
+    return SourceRef(kind=EntityKind.ASSET, external_id=external_id)
+
+
 def _made(
-    rows: Sequence[Row], make: Callable[[Row], Record | None], ref: Callable[[str], SourceRef]
-) -> tuple[list[Record], list[Rejected]]:
-    records: list[Record] = []
+    rows: Sequence[Row], make: Callable[[Row], T | None], ref: Callable[[str], SourceRef]
+) -> tuple[list[T], list[Rejected]]:
+    made: list[T] = []
     rejected: list[Rejected] = []
     for row in rows:
         try:
-            record = make(row)
+            item = _named(row, make)
         except InvalidRecord as error:
             external_id = row.get("id")
-            name = row.get("display") or external_id
+            is_named = isinstance(external_id, str) and external_id
             rejected.append(
                 Rejected(
-                    ref=ref(external_id) if isinstance(external_id, str) and external_id else None,
+                    ref=ref(str(external_id)) if is_named else None,
                     raw=orjson.dumps(row),
-                    reason=f"{row.get('object_type', 'object')} {name!r}: {error}",
+                    reason=str(error),
                     path=error.path,
                 )
             )
         else:
-            if record is not None:
-                records.append(record)
-    return records, rejected
+            if item is not None:
+                made.append(item)
+    return made, rejected
+
+
+def _named(row: Row, make: Callable[[Row], T]) -> T:
+    """What is made of a row; an error says of which."""
+    try:
+        return make(row)
+    except InvalidRecord as error:
+        name = row.get("display") or row.get("id")
+        raise InvalidRecord(
+            f"{row.get('object_type', 'object')} {name!r}: {error.message}", path=error.path, hint=error.hint
+        ) from error

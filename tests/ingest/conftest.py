@@ -12,7 +12,7 @@ from tests.conftest import MovableClock
 
 from connector.ingest.apply import Applied, apply
 from connector.model.refs import EntityKind
-from connector.sdk import Batch, Record
+from connector.sdk import Batch, Deferred, Record
 from connector.storage import tables
 from connector.storage.drafts import TABLES
 from connector.storage.engine import reading, transaction
@@ -26,7 +26,7 @@ class Intake:
         self.engine = engine
         self.clock = clock
 
-    async def __call__(self, *records: Record, source: str = "cmdb", **values: Any) -> Applied:
+    async def __call__(self, *records: Record | Deferred, source: str = "cmdb", **values: Any) -> Applied:
         return await self.batch(Batch(records=records, **values), source=source)
 
     async def batch(self, batch: Batch, *, source: str = "cmdb", stream: str = "things") -> Applied:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +14,7 @@ from connector.sdk import (
     AssetRecord,
     AssetState,
     Batch,
+    Deferred,
     EntityKind,
     HubRecord,
     HubTier,
@@ -42,6 +45,18 @@ def version(number: int) -> datetime:
 
 def ref(kind: str, external_id: str) -> SourceRef:
     return SourceRef(kind=EntityKind(kind), external_id=external_id)
+
+
+def deferred(record: Record, *, make: Callable[[], Record] | None = None) -> Deferred:
+    """The record, to be made only when something in it is new."""
+    content = record.model_dump_json(exclude={"updated_at"}).encode()
+    return Deferred(
+        ref=record.ref,
+        updated_at=record.updated_at,
+        digest=hashlib.blake2b(b"deferred" + content, digest_size=16).digest(),
+        raw=content,
+        make=make or (lambda: record),
+    )
 
 
 def site(external_id: str = "s1", *, v: int | None = 1, **values: Any) -> SiteRecord:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.factories import NOW
-from tests.ingest.records import asset, gone, hub, ref, site, version
+from tests.ingest.records import asset, deferred, gone, hub, ref, site, version
 
 from connector.ingest.apply import Applied, apply
 from connector.model.kinds import Lane
 from connector.model.lifecycle import AssetState
-from connector.sdk import AssetRecord, Batch, Record, Tombstone
+from connector.sdk import AssetRecord, Batch, Deferred, Record, Tombstone
 from connector.storage.engine import open_engine
 from connector.storage.sources import register_source
 from connector.storage.tables import asset as asset_table
@@ -51,17 +51,21 @@ def histories(draw: st.DrawFn) -> list[Record]:
 
 
 @st.composite
-def arrivals(draw: st.DrawFn) -> tuple[list[Record], list[list[Record]]]:
-    """A history, and batches in which it arrives: in any order, with repetitions."""
+def arrivals(draw: st.DrawFn) -> tuple[list[Record], list[list[Record | Deferred]]]:
+    """A history, and batches in which it arrives: in any order, with repetitions, made or deferred."""
     history = draw(histories())
     repeated = draw(st.lists(st.sampled_from(history), max_size=4))
-    order = draw(st.permutations([*history, *repeated]))
+    is_deferred = draw(st.booleans())
+    order = [
+        deferred(record) if is_deferred and isinstance(record, AssetRecord) else record
+        for record in draw(st.permutations([*history, *repeated]))
+    ]
     cuts = sorted(draw(st.lists(st.integers(0, len(order)), max_size=4)))
     edges = [0, *cuts, len(order)]
     return history, [order[start:end] for start, end in itertools.pairwise(edges)]
 
 
-async def take(tx: AsyncConnection, records: Sequence[Record]) -> Applied:
+async def take(tx: AsyncConnection, records: Sequence[Record | Deferred]) -> Applied:
     source_id = await register_source(tx, name="cmdb", adapter="test", at=NOW)
     return await apply(tx, source_id, "things", Batch(records=tuple(records)), actor="test", at=NOW)
 
@@ -96,7 +100,7 @@ def newest(history: Sequence[Record]) -> dict[str, Record]:
     return last
 
 
-async def check(engine: AsyncEngine, history: list[Record], batches: list[list[Record]]) -> None:
+async def check(engine: AsyncEngine, history: list[Record], batches: list[list[Record | Deferred]]) -> None:
     """Everything happens in one transaction that is rolled back, so that each example finds the hub empty."""
     async with engine.connect() as tx:
         tx = await tx.execution_options(writes=True)

@@ -87,7 +87,7 @@ class Source:
         return next(stream for stream in self.adapter.streams() if stream.name == name)
 
     async def pull(self, name: str, since: str | None = None) -> list[Batch]:
-        return [batch async for batch in self.adapter.pull(self.stream(name), since)]
+        return [batch.made() async for batch in self.adapter.pull(self.stream(name), since)]
 
 
 @pytest.fixture

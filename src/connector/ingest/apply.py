@@ -39,7 +39,7 @@ from connector.model.records import (
     Tombstone,
 )
 from connector.model.refs import EntityKind
-from connector.sdk.adapter import Batch, Rejected
+from connector.sdk.adapter import Batch, Deferred, Rejected
 from connector.storage.engine import Transaction
 from connector.storage.quarantine import NewEntry, entries_of_refs, put_entries, resolve_entries
 from connector.storage.refs import KnownRef, RefState, known_refs, lock_ingest, newest_ref, write_refs
@@ -81,6 +81,10 @@ class Applied:
     alarm: str | None = None
 
 
+class MakingError(Exception):
+    """The adapter failed to make a record that it deferred, by a defect of its own; the reason is the cause."""
+
+
 async def apply(
     tx: Transaction,
     source_id: int,
@@ -106,10 +110,13 @@ async def apply(
 
     work = Work(tx=tx, source_id=source_id, actor=actor, cause=f"{stream} of source {source_id}", at=at)
     fresh = [arrival for arrival in arrivals if _is_fresh(arrival)]
+    unchanged = len(batch.records) - len(fresh)
+    rejected = [*batch.rejected, *_make(fresh)]
     alarm: str | None = None
-    if fresh or batch.rejected or batch.complete:
+    if fresh or rejected or batch.complete:
         await lock_ingest(tx)
         await _recall(tx, source_id, fresh)
+        rejected += _make(fresh)
         await _settle(work, [arrival for arrival in fresh if _is_fresh(arrival)])
         if batch.complete and snapshot is not None:
             alarm = await retire_unseen(work, snapshot)
@@ -118,7 +125,7 @@ async def apply(
         new_refs = await write_refs(tx, source_id, [*work.ref_states, *_states(work)])
         if snapshot is not None:
             snapshot.see(new_refs)
-    entries = [_refused(problem) for problem in work.problems] + [_rejected(item) for item in batch.rejected]
+    entries = [_refused(problem) for problem in work.problems] + [_rejected(item) for item in rejected]
     await put_entries(tx, source_id, stream, entries, actor=actor, at=at)
     await _close_entries(work, fresh, {entry.fingerprint for entry in entries})
     if batch.resume is not None:
@@ -128,7 +135,7 @@ async def apply(
         created=work.created,
         updated=work.updated,
         deleted=work.deleted,
-        unchanged=len(batch.records) - len(fresh),
+        unchanged=unchanged,
         quarantined=len(entries),
         refused=frozenset(entry.fingerprint for entry in entries),
         alarm=alarm,
@@ -157,11 +164,28 @@ async def _recall(tx: Transaction, source_id: int, arrivals: Sequence[Arrival]) 
             arrival.known = known.get((EntityKind.HUB, arrival.key[1]), arrival.known)
 
 
+def _make(arrivals: list[Arrival]) -> list[Rejected]:
+    """Make what is deferred and states something new; takes out, and returns, what cannot be made."""
+    rejected: list[Rejected] = []
+    for arrival in list(arrivals):
+        if isinstance(arrival.said, Deferred) and not arrival.is_unchanged:
+            try:
+                made = arrival.said.made()
+            except Exception as error:
+                raise MakingError(f"{arrival.said.ref} could not be made") from error
+            if isinstance(made, Rejected):
+                rejected.append(made)
+                arrivals.remove(arrival)
+            else:
+                arrival.said = made
+    return rejected
+
+
 def _is_fresh(arrival: Arrival) -> bool:
     """Whether a record may change anything. An old report of a parcel may still bring a scan."""
     if arrival.is_unchanged:
         return arrival.is_news
-    return not arrival.is_stale or isinstance(arrival.record, ShipmentRecord)
+    return not arrival.is_stale or isinstance(arrival.said, ShipmentRecord)
 
 
 async def _see(
@@ -169,9 +193,7 @@ async def _see(
 ) -> None:
     """Everything in the batch is still there, whether or not it can be used."""
     snapshot.kinds |= {arrival.known.kind for arrival in arrivals if arrival.known}
-    snapshot.see(
-        arrival.known.id for arrival in arrivals if arrival.known and not isinstance(arrival.record, Tombstone)
-    )
+    snapshot.see(arrival.known.id for arrival in arrivals if arrival.known and not isinstance(arrival.said, Tombstone))
     keys = {(item.ref.kind, item.ref.external_id) for item in rejected if item.ref is not None}
     if keys:
         snapshot.see(ref.id for ref in (await known_refs(tx, source_id, keys)).values())
@@ -260,7 +282,7 @@ def fingerprint(raw: bytes) -> str:
 async def _close_entries(work: Work, arrivals: Sequence[Arrival], refused: set[str]) -> None:
     """What was in quarantine about a thing is settled when a record of it was used after all."""
     unused = {problem.arrival.key for problem in work.problems}
-    refs = {str(arrival.record.ref) for arrival in arrivals if arrival.key not in unused}
+    refs = {str(arrival.said.ref) for arrival in arrivals if arrival.key not in unused}
     if refs:
         entries = await entries_of_refs(work.tx, work.source_id, refs)
         settled = [entry_id for entry_id, print_ in entries if print_ not in refused]

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias, cast
 from uuid import uuid4
 
-from connector.ingest.apply import Applied, apply
+from connector.ingest.apply import Applied, MakingError, apply
 from connector.ingest.replay import replay_arrived
 from connector.ingest.snapshot import KIND_OF, RetireLimit, Snapshot
 from connector.model.errors import InvalidInput
@@ -260,7 +260,10 @@ class _Pull:
                 raise _LeaseLostError
             return await apply(tx, self.source_id, stream.name, batch, actor=self.actor, at=now, snapshot=snapshot)
 
-        applied = await in_transaction(self.engine, take)
+        try:
+            applied = await in_transaction(self.engine, take)
+        except MakingError as error:
+            raise _PluginError from error.__cause__
         self.report = self.report.plus(applied)
         if self.progress is not None:
             self.progress(self.report)

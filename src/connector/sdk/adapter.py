@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from connector.model.records import Record
-from connector.model.refs import IdempotencyKey, SourceRef
+from connector.model.errors import InvalidRecord
+from connector.model.records import Record, Tombstone
+from connector.model.refs import EntityKind, IdempotencyKey, SourceRef
 from connector.sdk.client import SourceClient
 from connector.sdk.config import AdapterConfig
 from connector.sdk.operations import (
@@ -31,6 +32,9 @@ API_VERSION = 1
 
 Cursor: TypeAlias = str
 """Where a pull goes on: JSON text of at most 4 KiB, made and read only by the adapter."""
+
+MIN_DIGEST_BYTES = 16
+"""With fewer, two contents of one thing might have one digest."""
 
 
 class Clock(Protocol):
@@ -54,6 +58,43 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """A record that is made only when its digest is new: for long streams in which little changes.
+
+    updated_at: as the record has it. digest: 16 bytes or more, of everything that the record is made from: the
+    source's row, names that were looked up, settings, and a version of the mapping. What is left out of it is a
+    change that is never seen. raw: the source's row, for the quarantine. make: pure, called at most once or twice;
+    raises InvalidRecord, and makes no Tombstone. Not for shipments, whose old reports still bring scans.
+    """
+
+    ref: SourceRef
+    updated_at: datetime | None
+    digest: bytes
+    raw: bytes
+    make: Callable[[], Record]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what cannot be deferred."""
+        if self.ref.kind is EntityKind.SHIPMENT:
+            raise ValueError(f"{self.ref} cannot be deferred: its old reports still bring scans")
+        if len(self.digest) < MIN_DIGEST_BYTES:
+            raise ValueError(f"the digest of {self.ref} has {len(self.digest)} bytes, not {MIN_DIGEST_BYTES} or more")
+
+    def made(self) -> Record | Rejected:
+        """The record, or why there is none. Raises ValueError when it is not the one that was announced."""
+        try:
+            record = self.make()
+        except InvalidRecord as error:
+            return Rejected(ref=self.ref, raw=self.raw, reason=str(error), path=error.path)
+        if record.ref != self.ref or record.updated_at != self.updated_at or isinstance(record, Tombstone):
+            raise ValueError(
+                f"{self.ref} of {self.updated_at} was announced, a {type(record).__name__} of {record.ref} of "
+                f"{record.updated_at} was made"
+            )
+        return record
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Records that become durable together with `resume`.
 
@@ -61,10 +102,17 @@ class Batch:
     what it did not show may be retired.
     """
 
-    records: tuple[Record, ...]
+    records: tuple[Record | Deferred, ...]
     rejected: tuple[Rejected, ...] = ()
     resume: Cursor | None = None
     complete: bool = False
+
+    def made(self) -> Batch:
+        """The same batch with every deferred record made, or rejected."""
+        made = [item.made() if isinstance(item, Deferred) else item for item in self.records]
+        refused = tuple(item for item in made if isinstance(item, Rejected))
+        records = tuple(item for item in made if not isinstance(item, Rejected))
+        return replace(self, records=records, rejected=(*self.rejected, *refused))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from connector.model.records import Record
 from connector.model.refs import SourceRef
-from connector.sdk.adapter import Adapter, Batch, Cursor, Pulls, Stream, capabilities
+from connector.sdk.adapter import Adapter, Batch, Cursor, Deferred, Pulls, Stream, capabilities
 from connector.sdk.client import SourceClient, secrets_of
 from connector.sdk.config import AdapterConfig, HttpConfig
 from connector.sdk.connection import NO_SERVER, read_config
@@ -190,16 +190,33 @@ def end_of(batches: Sequence[Batch]) -> Cursor | None:
     return batches[-1].resume
 
 
-def puller(adapter: Adapter[Any]) -> Pulls:
+def puller(adapter: Adapter[Any]) -> Puller:
     """The adapter as what can be pulled from."""
     if not isinstance(adapter, Pulls):
         raise NotApplicable("the adapter does not pull")
-    return adapter
+    return Puller(adapter)
+
+
+class Puller:
+    """An adapter of whose batches every deferred record is made: what is checked is what it says in the end."""
+
+    def __init__(self, adapter: Pulls) -> None:
+        self._adapter = adapter
+
+    async def pull(self, stream: Stream, since: Cursor | None) -> AsyncGenerator[Batch, None]:
+        """The adapter's batches; a page is asked for when it is wanted."""
+        batches = self._adapter.pull(stream, since)
+        try:
+            async for batch in batches:
+                yield batch.made()
+        finally:
+            if isinstance(batches, AsyncGenerator):
+                await batches.aclose()
 
 
 def records_of(batches: Sequence[Batch]) -> dict[SourceRef, Record]:
     """The last record of each thing."""
-    return {record.ref: record for batch in batches for record in batch.records}
+    return {record.ref: record for batch in batches for record in batch.records if not isinstance(record, Deferred)}
 
 
 def sparse(stream: Stream) -> timedelta:
