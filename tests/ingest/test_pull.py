@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.ingest.adapters import SECRET, scripted
@@ -426,3 +426,39 @@ async def test_records_that_waited_are_applied_at_the_end_of_the_pull(
     assert [row["name"] for row in await intake.rows("asset")] == ["sw-a1"]
     (entry,) = await intake.quarantine()
     assert entry["waits_for"] == "site:s2"
+
+
+async def test_a_record_that_the_database_refuses_holds_up_nothing(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake
+):
+    async with transaction(engine) as tx:
+        await tx.execute(text("CREATE UNIQUE INDEX one_site_a_name ON site (name)"))
+    adapter, connection = scripted(clock, SITES)
+    adapter.scripts = {"sites": [batch(site("s1"), site("s2", name="Site s1"), site("s3"), resume="1")]}
+
+    report = await pull_source(engine, connection, clock=clock)
+    await pull_source(engine, connection, clock=clock)
+
+    assert (report.outcome, report.error) == ("pulled", None)
+    assert [row["name"] for row in await intake.rows("site")] == ["Site s1", "Site s3"]
+    (entry,) = await intake.quarantine()
+    assert entry["external_ref"] == "site:s2"
+    assert entry["reason"].startswith("the database refuses it: ")
+    assert "INSERT" not in entry["reason"]
+    assert adapter.asked == [("sites", None), ("sites", "1")]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+async def test_a_text_that_postgresql_cannot_hold_is_quarantined(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake
+):
+    adapter, connection = scripted(clock, SITES)
+    adapter.scripts = {"sites": [batch(site("s1"), site("s2", name="Site\x00 two"), resume="1")]}
+
+    report = await pull_source(engine, connection, clock=clock)
+
+    assert report.error is None
+    assert [row["name"] for row in await intake.rows("site")] == ["Site s1"]
+    (entry,) = await intake.quarantine()
+    assert entry["external_ref"] == "site:s2"
+    assert "NUL" in entry["reason"]

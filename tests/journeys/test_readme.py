@@ -48,14 +48,13 @@ class Demo:
             "CONNECTOR_SERVER__PORT": str(port),
             "COLUMNS": "200",
         }
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        log = (self.home.parent / "make.log").open("w+")
-        self._log = log
-        self._process = subprocess.Popen(
-            ["make", "run"], cwd=ROOT, env=self._environment, stdout=log, stderr=log, text=True, start_new_session=True
-        )
+        with (self.home.parent / "make.log").open("w") as log:
+            self._process = subprocess.Popen(
+                ["make", "run"], cwd=ROOT, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
         self.wait_for("Ctrl-C stops everything")
 
     def wait_for(self, text: str) -> None:
@@ -75,7 +74,6 @@ class Demo:
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGINT)
         code = self._process.wait(timeout=60)
-        self._log.close()
         self._process = None
         return code
 

@@ -40,7 +40,7 @@ from connector.model.records import (
 )
 from connector.model.refs import EntityKind
 from connector.sdk.adapter import Batch, Deferred, Rejected
-from connector.storage.engine import Transaction
+from connector.storage.engine import DatabaseRefusal, Transaction
 from connector.storage.quarantine import NewEntry, entries_of_refs, put_entries, resolve_entries
 from connector.storage.refs import KnownRef, RefState, known_refs, lock_ingest, newest_ref, write_refs
 from connector.storage.sources import save_resume
@@ -271,6 +271,16 @@ def _rejected(item: Rejected) -> NewEntry:
         raw=item.raw,
         external_ref=str(item.ref) if item.ref else None,
         path=item.path,
+    )
+
+
+def refusal(item: Record | Deferred, error: DatabaseRefusal) -> Rejected:
+    """The rejection of a record that can be read but not be stored."""
+    raw = item.raw if isinstance(item, Deferred) else item.model_dump_json(exclude_none=True).encode()
+    return Rejected(
+        ref=item.ref,
+        raw=raw,
+        reason=f"the database refuses it: {error.message}. Correct it at its source; the next sync brings it again.",
     )
 
 

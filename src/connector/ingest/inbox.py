@@ -18,7 +18,7 @@ from connector.sdk.adapter import Batch, Clock, Fetches, ReceivesWebhooks
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AdapterError, Invalid, NotFound, RateLimited, UnexpectedResponse
 from connector.sdk.webhook import WebhookRequest, WebhookResult
-from connector.storage.engine import Database, Transaction, in_transaction, transaction
+from connector.storage.engine import Database, DatabaseRefusal, Transaction, in_transaction, transaction
 from connector.storage.inbox import (
     Delivery,
     claim_deliveries,
@@ -116,7 +116,12 @@ async def _deal_with(engine: Database, connection: Connection, delivery: Deliver
         await apply(tx, delivery.source_id, WEBHOOKS, batch, actor=f"webhook:{delivery.source}", at=clock.now())
         await finish_delivery(tx, delivery, at=clock.now())
 
-    await in_transaction(engine, take)
+    try:
+        await in_transaction(engine, take)
+    except DatabaseRefusal as error:
+        refused = Invalid(f"the database refuses what it says: {error.message}", operation="apply webhook")
+        await _failed(engine, connection, delivery, refused, clock)
+        return False
     return True
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias, cast
 from uuid import uuid4
 
-from connector.ingest.apply import Applied, MakingError, apply
+from connector.ingest.apply import Applied, MakingError, apply, refusal
 from connector.ingest.replay import replay_arrived
 from connector.ingest.snapshot import KIND_OF, RetireLimit, Snapshot
 from connector.model.errors import InvalidInput
@@ -23,7 +23,7 @@ from connector.model.kinds import SourceState
 from connector.sdk.adapter import Batch, Clock, Pulls, Stream
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AdapterError, AuthError, ConfigError, RateLimited
-from connector.storage.engine import Database, Transaction, in_transaction, transaction
+from connector.storage.engine import Database, DatabaseRefusal, Transaction, in_transaction, transaction
 from connector.storage.refs import newest_ref
 from connector.storage.sources import (
     drop_lease,
@@ -253,6 +253,17 @@ class _Pull:
         if (stream.mode == "snapshot" or self.full) and not batch.complete:
             self.end = batch.resume if stream.mode == "incremental" else None
             batch = replace(batch, resume=None)
+        try:
+            alarm = await self._apply(stream, batch, snapshot)
+        except DatabaseRefusal:
+            alarm = await self._one_by_one(stream, batch, snapshot)
+        except MakingError as error:
+            raise _PluginError from error.__cause__
+        if self.progress is not None:
+            self.progress(self.report)
+        return alarm
+
+    async def _apply(self, stream: Stream, batch: Batch, snapshot: Snapshot | None) -> str | None:
         now = self.clock.now()
 
         async def take(tx: Transaction) -> Applied:
@@ -260,14 +271,22 @@ class _Pull:
                 raise _LeaseLostError
             return await apply(tx, self.source_id, stream.name, batch, actor=self.actor, at=now, snapshot=snapshot)
 
-        try:
-            applied = await in_transaction(self.engine, take)
-        except MakingError as error:
-            raise _PluginError from error.__cause__
+        applied = await in_transaction(self.engine, take)
         self.report = self.report.plus(applied)
-        if self.progress is not None:
-            self.progress(self.report)
         return applied.alarm
+
+    async def _one_by_one(self, stream: Stream, batch: Batch, snapshot: Snapshot | None) -> str | None:
+        """Apply each record by itself and keep those that the database refuses; where the stream goes on, comes last.
+
+        One record that cannot be stored must not hold up the others, nor the source for ever.
+        """
+        for item in batch.records:
+            try:
+                await self._apply(stream, Batch(records=(item,)), snapshot)
+            except DatabaseRefusal as error:
+                refused = Batch(records=(), rejected=(refusal(item, error),))
+                await self._apply(stream, refused, snapshot)
+        return await self._apply(stream, replace(batch, records=()), snapshot)
 
     async def _finish(self, stream: Stream) -> None:
         changed = self.report.created + self.report.updated + self.report.deleted

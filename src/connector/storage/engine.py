@@ -10,10 +10,10 @@ from typing import Any, TypeAlias, TypeVar
 import orjson
 from sqlalchemy import event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from connector.model.errors import InvalidConfiguration
+from connector.model.errors import InvalidConfiguration, InvalidInput
 
 BUSY_TIMEOUT_MS = 30_000
 DEADLOCK_ATTEMPTS = 3
@@ -27,6 +27,12 @@ WOKEN = "connector_woken"
 Database: TypeAlias = AsyncEngine
 Transaction: TypeAlias = AsyncConnection
 """What layers above storage call these two; they hand them on and never use them."""
+
+
+class DatabaseRefusal(InvalidInput):
+    """The database does not store this: it breaks a rule of the schema, or is out of a column's range."""
+
+    code = "REFUSED_BY_DATABASE"
 
 
 def database_url(text: str) -> URL:
@@ -95,6 +101,7 @@ async def in_transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], 
     """Do the work in a writing transaction; once more, and once more again, when it was the victim of a deadlock.
 
     The work must have no effect but through its transaction.
+    Raises DatabaseRefusal when what is to be written breaks a rule of the schema or cannot be stored.
     """
     for attempt in range(1, DEADLOCK_ATTEMPTS + 1):
         try:
@@ -103,6 +110,12 @@ async def in_transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], 
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in BROKEN_OFF or attempt == DEADLOCK_ATTEMPTS:
                 raise
+        except (IntegrityError, DataError) as error:
+            raise DatabaseRefusal(_first_line(error.orig)) from error
+        except StatementError as error:
+            if isinstance(error, DBAPIError):
+                raise
+            raise DatabaseRefusal(_first_line(error.orig)) from error
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -114,6 +127,11 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             connection = await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
             yield connection
+
+
+def _first_line(error: object) -> str:
+    """What the database says, without the statement and the values that it may add in further lines."""
+    return str(error).replace("\x00", "").strip().split("\n", 1)[0]
 
 
 def _dumps(value: object) -> str:
