@@ -93,7 +93,7 @@ async def _measure(database: str, engine: AsyncEngine) -> Measure:
                 times[name].append(seconds * 1_000)
     ours_p99, bare_p99 = _quantile(times["ours"], 0.99), _quantile(times["bare"], 0.99)
     return Measure(
-        name=f"decision and reservation, p99 within {FACTOR} times a bare claim, {database}",
+        name=f"reserve-{database.casefold()}",
         ratio=FACTOR * bare_p99 / ours_p99,
         required=1.0,
         figures={

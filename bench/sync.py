@@ -1,7 +1,8 @@
 """Sync of 100,000 devices from a sandbox of Nautobot, through the adapter, into SQLite.
 
-The first sync fills an empty hub, the second asks for everything again and finds nothing changed. The sandbox runs
-in a process of its own. Memory is the resident set of this process, its peak against what it is idle.
+The first sync fills an empty hub, the second asks for everything again and finds nothing changed, the third is what a
+schedule does: it asks for what changed. The sandbox runs in a process of its own. Memory is the resident set of this
+process, its peak against what it is idle.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ async def _measure(address: str, database: Path) -> list[Measure]:
     first_s, first_cpu_s, _ = await _sync(engine, connection)
     with _writes(engine) as written:
         second_s, second_cpu_s, report = await _sync(engine, connection)
+        scheduled_s, _, _ = await _sync(engine, connection, full=False)
     peak = _resident("VmHWM")
 
     async with reading(engine) as tx:
@@ -77,19 +79,25 @@ async def _measure(address: str, database: Path) -> list[Measure]:
     }
     return [
         Measure(
-            name=f"peak memory of a sync within {ALLOWED_MIB} MiB above idle",
+            name="sync-memory",
             ratio=ALLOWED_MIB / max(peak - idle, 0.1),
             required=1.0,
             figures={"idle MiB": idle, "peak MiB": peak, "above idle MiB": peak - idle},
         ),
         Measure(
-            name=f"unchanged second sync at least {FACTOR} times faster than the first",
-            ratio=first_s / second_s / FACTOR,
-            required=1.0,
-            figures={"times faster": first_s / second_s, **times},
+            name="sync-unchanged-in-full",
+            ratio=first_s / second_s,
+            required=FACTOR,
+            figures={"times faster by cpu": first_cpu_s / second_cpu_s, **times},
         ),
         Measure(
-            name="unchanged second sync writes nothing",
+            name="sync-unchanged-as-scheduled",
+            ratio=first_s / scheduled_s,
+            required=FACTOR,
+            figures={"scheduled sync s": scheduled_s},
+        ),
+        Measure(
+            name="sync-unchanged-writes-nothing",
             ratio=1.0 if rows == 0 and unchanged > DEVICES else 0.0,
             required=1.0,
             figures={"statements that write": rows, **{f"bookkeeping of {t}": n for t, n in written.items()}},
@@ -97,10 +105,10 @@ async def _measure(address: str, database: Path) -> list[Measure]:
     ]
 
 
-async def _sync(engine: AsyncEngine, connection: Connection) -> tuple[float, float, PullReport]:
-    """Pull everything; seconds, seconds of this process's CPU, and the report."""
+async def _sync(engine: AsyncEngine, connection: Connection, *, full: bool = True) -> tuple[float, float, PullReport]:
+    """Pull everything, or as a schedule does; seconds, seconds of this process's CPU, and the report."""
     begun, cpu = time.perf_counter(), _cpu()
-    report = await pull_source(engine, connection, clock=SystemClock(), full=True)
+    report = await pull_source(engine, connection, clock=SystemClock(), full=full)
     assert report.error is None, report.error
     assert not sum(stream.quarantined for stream in report.streams), report
     return time.perf_counter() - begun, _cpu() - cpu, report
