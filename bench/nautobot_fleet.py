@@ -56,7 +56,7 @@ def fleet(devices: int) -> NautobotSandbox:
 
 async def serve(devices: int) -> None:
     """Serve until standard input ends."""
-    listener = socket.socket()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(fleet(devices).app, log_level="warning", access_log=False)
     server = uvicorn.Server(config)

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bench.measure import Measure
 from bench.nautobot_fleet import TOKEN, SystemClock, running
 from connector.ingest.pull import PullReport, pull_source
+from connector.memory import calm_garbage_collection
 from connector.sdk.connection import Connection, connect
 from connector.storage.engine import open_engine, reading
 from connector.storage.migrations import migrate
@@ -51,6 +52,7 @@ async def _measure(address: str, database: Path) -> list[Measure]:
     async with reading(engine) as tx:
         await tx.execute(select(func.count()).select_from(asset))
     gc.collect()
+    calm_garbage_collection()
     _forget_peak()
     idle = _resident("VmRSS")
 

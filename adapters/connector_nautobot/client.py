@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TypeAlias
 
 import orjson
@@ -50,7 +51,7 @@ class NautobotClient:
         """The rows of one page of a list, and whether it is the last; the server may give fewer than asked for."""
         answer = await self._get(path, [*params, ("exclude_m2m", "true")], operation)
         rows = answer.get("results")
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        if not isinstance(rows, list) or not set(map(type, rows)) <= {dict}:
             raise UnexpectedResponse(
                 f"{operation}: the answer of {path!r} holds no list `results`",
                 operation=operation,
@@ -105,7 +106,7 @@ class NautobotClient:
                 rows = rows[1:]
             if not rows and not is_last:
                 raise UnexpectedResponse(f"{operation}: {path!r} has a further page, but no rows", operation=operation)
-            fresh = [row for row in rows if not _is_read(row, order, after)] if after else rows
+            fresh = _unread(rows, order, after) if after else rows
             if rows:
                 last = position_of(rows[-1], order, operation)
                 offset = offset + len(rows) if last.at == since else 0
@@ -136,8 +137,10 @@ class NautobotClient:
         return answer
 
 
-def _is_read(row: Row, order: str, after: Position) -> bool:
-    return row.get(order) == after.at and str(row.get("id")) <= after.id
+def _unread(rows: list[Row], order: str, after: Position) -> list[Row]:
+    """The rows behind a position: only those at their beginning may share its instant."""
+    shared = list(takewhile(lambda row: row.get(order) == after.at, rows))
+    return [row for row in shared if str(row.get("id")) > after.id] + rows[len(shared) :]
 
 
 def position_of(row: Row, order: str, operation: str) -> Position:

@@ -83,7 +83,9 @@ def write_time(at: datetime) -> str:
 
 def read_time(text: str) -> datetime:
     """An instant from ISO 8601. Raises ValueError when it cannot be read or has no zone."""
-    at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is UTC:
+        return at
     if at.tzinfo is None:
         raise ValueError(f"time {text!r} has no zone")
     return at.astimezone(UTC)

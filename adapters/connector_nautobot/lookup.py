@@ -92,12 +92,8 @@ class Lookup:
 
 def ids_in(rows: Iterable[Row], name: str) -> set[str]:
     """Identifiers of what the rows' field points to; a field that is empty or cannot be read gives none."""
-    found: set[str] = set()
-    for row in rows:
-        value = row.get(name)
-        if isinstance(value, dict) and isinstance(value.get("id"), str):
-            found.add(value["id"])
-    return found
+    values = [row.get(name) for row in rows]
+    return {key for value in values if isinstance(value, dict) and isinstance(key := value.get("id"), str)}
 
 
 def fingerprint(*tables: Mapping[str, str]) -> str:

@@ -200,8 +200,10 @@ def facts_of_location(row: Row, uses: LocationUses, types: Mapping[str, str]) ->
 
 def device_ref(row: Row) -> SourceRef:
     """Who a device is. Raises InvalidRecord."""
-    external_id = text(row, "id")
-    return _valid(lambda: SourceRef(kind=EntityKind.ASSET, external_id=external_id))
+    try:
+        return SourceRef(kind=EntityKind.ASSET, external_id=text(row, "id"))
+    except ValidationError as error:
+        raise _invalid(error) from error
 
 
 def last_updated(row: Row) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import ClassVar, TypeVar
 
@@ -121,26 +122,21 @@ class Devices(Reader):
 
     async def pulled(self, rows: Sequence[Row]) -> tuple[list[Record | Deferred], list[Rejected]]:
         """Assets, made only where a row, or a name or setting that it is read with, is another than last time."""
-        make, statuses = await self._mapping(rows), await self.lookup.statuses(ids_in(rows, "status"))
-        settings = blake2b(
-            orjson.dumps(
-                [mapping.DEVICE_VERSION, self._base_url, self.config.custom_fields, self.lookup.states],
-                option=orjson.OPT_SORT_KEYS,
-            ),
-            digest_size=DIGEST_BYTES,
-        )
+        make, statuses = await self._mapping(rows), await self.lookup.statuses()
+        read_with = [mapping.DEVICE_VERSION, self._base_url, self.config.custom_fields, self.lookup.states]
+        settings = blake2b(orjson.dumps(read_with, option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_BYTES)
 
         def one(row: Row) -> Deferred:
             place = self.lookup.place(mapping.reference(row, "location"))
-            raw = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
-            digest = settings.copy()
-            digest.update(orjson.dumps([statuses.get(mapping.reference(row, "status")), str(place)]) + raw)
+            raw, digest = orjson.dumps(row), settings.copy()
+            digest.update(orjson.dumps((statuses.get(mapping.reference(row, "status")), str(place))))
+            digest.update(raw)
             return Deferred(
                 ref=mapping.device_ref(row),
                 updated_at=mapping.last_updated(row),
                 digest=digest.digest(),
                 raw=raw,
-                make=lambda: _named(row, make),
+                make=partial(_named, row, make),
             )
 
         return _made(rows, one, _asset)

@@ -22,6 +22,7 @@ from connector.fulfilment.engine import FulfilmentEngine
 from connector.hub import Hub, executor_name, fulfilment_options, open_hub
 from connector.ingest.inbox import process_inbox
 from connector.ingest.pull import PullReport, pull_source
+from connector.memory import calm_garbage_collection
 from connector.model.errors import Unavailable
 from connector.sdk.adapter import Pulls
 from connector.settings import LoadedSettings, Settings
@@ -38,7 +39,8 @@ SHUTDOWN_SECONDS = 5
 
 async def serve(loaded: LoadedSettings) -> None:
     """Serve until SIGINT or SIGTERM. Raises Unavailable when the address is taken."""
-    listener = _listen(loaded.settings.server.host, loaded.settings.server.port)
+    listener = listen(loaded.settings.server.host, loaded.settings.server.port)
+    calm_garbage_collection()
     async with open_hub(loaded) as hub, running(hub) as app:
         config = uvicorn.Config(
             app,
@@ -143,10 +145,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket on the address. Raises Unavailable saying who may have it."""
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on the address. Raises Unavailable saying who may have it.
+
+    It names TCP, for asyncio turns Nagle's algorithm off only where it sees that; with it on, the second answer over
+    a kept connection waits 40 ms for the client's delayed acknowledgement.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.ingest.adapters import SECRET, scripted
@@ -243,18 +245,105 @@ async def test_a_process_that_lost_its_lease_writes_nothing_more(
     engine: AsyncEngine, clock: MovableClock, intake: Intake
 ):
     adapter, connection = scripted(clock, SITES)
+    stored = asyncio.Event()
 
     async def be_overtaken() -> None:
+        await stored.wait()
         async with transaction(engine) as tx:
             await tx.execute(update(source_stream).values(lease="the other"))
 
     adapter.scripts = {"sites": [batch(site("s1")), be_overtaken, batch(site("s2"), resume="late")]}
-    report = await pull_source(engine, connection, clock=clock)
+    report = await pull_source(engine, connection, clock=clock, progress=lambda _: stored.set())
 
     assert report.outcome == "busy"
     assert [row["name"] for row in await intake.rows("site")] == ["Site s1"]
     row = await stream_row(engine)
     assert (row["lease"], row["resume"]) == ("the other", None)
+
+
+async def test_batches_in_which_nothing_is_new_are_only_read_and_their_end_is_remembered(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake
+):
+    adapter, connection = scripted(clock, SITES)
+    adapter.scripts = {"sites": [batch(site("s1"), resume="1"), batch(site("s2"), resume="2")]}
+    await pull_source(engine, connection, clock=clock)
+    adapter.scripts = {"sites": [batch(site("s1"), resume="3"), batch(site("s2"), resume="4"), batch(resume=None)]}
+    written: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        written.extend(re.findall(r"^(?:INSERT INTO|UPDATE) (\w+)", statement))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    report = await pull_source(engine, connection, clock=clock)
+    event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+    assert (report.streams[0].seen, report.streams[0].unchanged) == (2, 2)
+    assert (await stream_row(engine))["resume"] == "4"
+    # the stream is entered, leased, ended, told where it goes on, and released, however many batches there are
+    assert Counter(written) == {"source": 2, "source_stream": 5}
+
+
+async def test_a_pull_that_fails_after_batches_without_news_goes_on_behind_them(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake
+):
+    adapter, connection = scripted(clock, SITES)
+    adapter.scripts = {"sites": [batch(site("s1"), resume="1")]}
+    await pull_source(engine, connection, clock=clock)
+    adapter.scripts = {"sites": [batch(site("s1"), resume="2"), Transient("gone", operation="pull")]}
+
+    report = await pull_source(engine, connection, clock=clock)
+
+    assert report.outcome == "failed"
+    assert (await stream_row(engine))["resume"] == "2"
+
+
+async def test_a_full_pull_that_fails_does_not_go_on_behind_what_it_read(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake
+):
+    adapter, connection = scripted(clock, SITES)
+    adapter.scripts = {"sites": [batch(site("s1"), resume="1")]}
+    await pull_source(engine, connection, clock=clock)
+    adapter.scripts = {"sites": [batch(site("s1"), resume="0"), Transient("gone", operation="pull")]}
+
+    await pull_source(engine, connection, clock=clock, full=True)
+
+    assert (await stream_row(engine))["resume"] == "1"
+
+
+async def test_news_after_batches_without_any_is_stored_with_where_it_goes_on(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake
+):
+    adapter, connection = scripted(clock, SITES)
+    adapter.scripts = {"sites": [batch(site("s1"), resume="1")]}
+    await pull_source(engine, connection, clock=clock)
+    adapter.scripts = {
+        "sites": [batch(site("s1"), resume="2"), batch(site("s2"), resume="3"), batch(site("s1"), resume="4"),
+                  batch(site("s2"), resume="5")]
+    }  # fmt: skip
+
+    report = await pull_source(engine, connection, clock=clock)
+
+    assert (report.streams[0].created, report.streams[0].unchanged) == (1, 3)
+    assert (await stream_row(engine))["resume"] == "5"
+
+
+async def test_a_lease_is_renewed_although_nothing_is_new(engine: AsyncEngine, clock: MovableClock, intake: Intake):
+    adapter, connection = scripted(clock, SITES)
+    adapter.scripts = {"sites": [batch(site("s1"))]}
+    await pull_source(engine, connection, clock=clock)
+    leases: list[Any] = []
+
+    async def wait() -> None:
+        clock.advance(LEASE * 0.6)
+
+    async def look() -> None:
+        leases.append((await stream_row(engine))["lease_until"] - clock.now())
+
+    same = batch(site("s1"))
+    adapter.scripts = {"sites": [same, wait, same, wait, same, same, look]}
+    await pull_source(engine, connection, clock=clock)
+
+    assert leases[0] > LEASE * 0.3
 
 
 async def test_a_cancelled_pull_lets_go_of_its_stream(engine: AsyncEngine, clock: MovableClock):

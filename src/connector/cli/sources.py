@@ -12,6 +12,7 @@ from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.output import ExitCode, console, print_json, print_table
 from connector.hub import Hub
 from connector.ingest.pull import PullReport, StreamReport, pull_source
+from connector.memory import calm_garbage_collection
 from connector.model.kinds import SourceState
 from connector.storage.engine import reading
 from connector.storage.overview import SourceOverview, source_overviews
@@ -64,6 +65,7 @@ def sync(
                 )  # fmt: skip
             return reports
 
+    calm_garbage_collection()
     reports = with_hub(config, pull, as_json=as_json)
     if as_json:
         print_json([asdict(report) for report in reports])

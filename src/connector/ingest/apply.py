@@ -85,6 +85,19 @@ class MakingError(Exception):
     """The adapter failed to make a record that it deferred, by a defect of its own; the reason is the cause."""
 
 
+async def look(tx: Transaction, source_id: int, batch: Batch, snapshot: Snapshot | None) -> Applied | None:
+    """What a batch comes to in which nothing is new, for the cost of reading; None for one that is to be applied."""
+    if batch.rejected or batch.complete:
+        return None
+    arrivals = _arrivals(batch)
+    await _recall(tx, source_id, arrivals)
+    if any(_is_fresh(arrival) for arrival in arrivals):
+        return None
+    if snapshot is not None:
+        await _see(tx, source_id, snapshot, arrivals, ())
+    return Applied(seen=len(batch.records), unchanged=len(batch.records))
+
+
 async def apply(
     tx: Transaction,
     source_id: int,
@@ -100,7 +113,7 @@ async def apply(
     snapshot: what a complete look has shown so far, over all of its batches; a `complete` batch without one is the
     whole look.
     """
-    arrivals = [Arrival(record, key, digest(record)) for key, record in newest_of_each(batch.records).items()]
+    arrivals = _arrivals(batch)
     if batch.complete and snapshot is None:
         kinds = {kind for kind, _ in (arrival.key for arrival in arrivals)}
         snapshot = Snapshot(kinds=kinds, newest=await newest_ref(tx))
@@ -153,6 +166,10 @@ def unpack(packed: Mapping[str, object]) -> Record:
     return types[str(packed["type"])].model_validate(packed["record"])
 
 
+def _arrivals(batch: Batch) -> list[Arrival]:
+    return [Arrival(record, key, digest(record)) for key, record in newest_of_each(batch.records).items()]
+
+
 async def _recall(tx: Transaction, source_id: int, arrivals: Sequence[Arrival]) -> None:
     """Look up what is known of each reference. A site that turned out to be a hub is known as one."""
     keys = {arrival.key for arrival in arrivals}
@@ -192,8 +209,9 @@ async def _see(
     tx: Transaction, source_id: int, snapshot: Snapshot, arrivals: Sequence[Arrival], rejected: Iterable[Rejected]
 ) -> None:
     """Everything in the batch is still there, whether or not it can be used."""
-    snapshot.kinds |= {arrival.known.kind for arrival in arrivals if arrival.known}
-    snapshot.see(arrival.known.id for arrival in arrivals if arrival.known and not isinstance(arrival.said, Tombstone))
+    known = [arrival.known for arrival in arrivals if arrival.known and not isinstance(arrival.said, Tombstone)]
+    snapshot.kinds |= {ref.kind for ref in known}
+    snapshot.see(ref.id for ref in known)
     keys = {(item.ref.kind, item.ref.external_id) for item in rejected if item.ref is not None}
     if keys:
         snapshot.see(ref.id for ref in (await known_refs(tx, source_id, keys)).values())

@@ -76,8 +76,7 @@ def newest_of_each(records: Iterable[Record | Deferred]) -> dict[RefKey, Record 
     for record in records:
         ref = record.ref
         key = (ref.kind, ref.external_id)
-        other = newest.get(key)
-        newest[key] = record if other is None else _newer(other, record)
+        newest[key] = _newer(newest[key], record) if key in newest else record
     return newest
 
 

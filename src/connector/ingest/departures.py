@@ -14,7 +14,7 @@ from connector.model.kinds import Tracking
 from connector.model.lifecycle import ASSET_MOVES, TICKET_OPEN, AssetState, TicketState
 from connector.model.refs import EntityKind
 from connector.storage.drafts import Draft, load_drafts
-from connector.storage.refs import RefState, all_live_refs, delete_refs, live_refs
+from connector.storage.refs import RefState, delete_refs, live_ref_ids, live_refs, things_of_refs
 from connector.storage.stock import claimed_assets, shelf_of
 
 CHUNK = 500
@@ -54,13 +54,11 @@ async def retire_unseen(work: Work, snapshot: Snapshot) -> str | None:
 
     No version is remembered with it: what comes back unchanged is back.
     """
-    unseen: list[Leaving] = []
+    unseen: list[int] = []
     live = 0
-    async for page in all_live_refs(work.tx, work.source_id, snapshot.kinds, up_to=snapshot.newest):
+    async for page in live_ref_ids(work.tx, work.source_id, snapshot.kinds, up_to=snapshot.newest):
         live += len(page)
-        unseen += [
-            Leaving(row_id, kind, entity_id) for row_id, kind, _, entity_id in page if not snapshot.has_seen(row_id)
-        ]
+        unseen += snapshot.unseen(page)
     if snapshot.limit.forbids(len(unseen), live):
         kinds = ", ".join(sorted(kind.value for kind in snapshot.kinds))
         return (
@@ -69,7 +67,8 @@ async def retire_unseen(work: Work, snapshot: Snapshot) -> str | None:
             "its token may see; if they are gone indeed, sync once with a higher limit."
         )
     for start in range(0, len(unseen), CHUNK):
-        await _leave(work, unseen[start : start + CHUNK])
+        things = await things_of_refs(work.tx, unseen[start : start + CHUNK])
+        await _leave(work, [Leaving(row_id, kind, entity_id) for row_id, kind, entity_id in things])
     return None
 
 

@@ -57,13 +57,15 @@ class Snapshot:
 
     def see(self, ref_ids: Iterable[int]) -> None:
         """These references are still there."""
-        for ref_id in ref_ids:
-            byte = ref_id >> 3
-            if byte >= len(self._bits):
-                self._bits.extend(bytes(max(4096, byte + 1 - len(self._bits))))
-            self._bits[byte] |= 1 << (ref_id & 7)
+        ids = list(ref_ids)
+        missing = (max(ids, default=0) >> 3) + 1 - len(self._bits)
+        if missing > 0:
+            self._bits.extend(bytes(max(4096, missing)))
+        bits = self._bits
+        for ref_id in ids:
+            bits[ref_id >> 3] |= 1 << (ref_id & 7)
 
-    def has_seen(self, ref_id: int) -> bool:
-        """Whether the reference is still there."""
-        byte = ref_id >> 3
-        return byte < len(self._bits) and bool(self._bits[byte] >> (ref_id & 7) & 1)
+    def unseen(self, ref_ids: Iterable[int]) -> list[int]:
+        """Those of the references that were not seen."""
+        bits, known = self._bits, len(self._bits) << 3
+        return [ref_id for ref_id in ref_ids if ref_id >= known or not bits[ref_id >> 3] >> (ref_id & 7) & 1]

@@ -57,7 +57,7 @@ class Rejected:
     path: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Deferred:
     """A record that is made only when its digest is new: for long streams in which little changes.
 

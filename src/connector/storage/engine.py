@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -103,9 +103,22 @@ async def in_transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], 
     The work must have no effect but through its transaction.
     Raises DatabaseRefusal when what is to be written breaks a rule of the schema or cannot be stored.
     """
+    return await _attempt(transaction, engine, work)
+
+
+async def in_reading(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Do the work in a reading transaction. Raises DatabaseRefusal when what is asked for could not be stored."""
+    return await _attempt(reading, engine, work)
+
+
+async def _attempt(
+    begin: Callable[[AsyncEngine], AbstractAsyncContextManager[AsyncConnection]],
+    engine: AsyncEngine,
+    work: Callable[[AsyncConnection], Awaitable[T]],
+) -> T:
     for attempt in range(1, DEADLOCK_ATTEMPTS + 1):
         try:
-            async with transaction(engine) as tx:
+            async with begin(engine) as tx:
                 return await work(tx)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in BROKEN_OFF or attempt == DEADLOCK_ATTEMPTS:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, Text, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.refs import EntityKind
@@ -25,8 +25,7 @@ INGEST_LOCK = 0x494E4753
 """Key of the advisory lock that makes the writing part of ingest one at a time on PostgreSQL."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownRef:
+class KnownRef(NamedTuple):
     """A reference that the hub has seen. See the table for what each field means."""
 
     kind: EntityKind
@@ -73,8 +72,8 @@ async def known_refs(tx: AsyncConnection, source_id: int, keys: Iterable[RefKey]
         statement = select(
             c.external_id, c.id, c.entity_id, c.version, c.content_hash, c.placement, c.deleted_at
         ).where(c.source_id == source_id, c.kind == kind, among(tx, c.external_id, external_ids))
-        for external_id, *rest in await tx.execute(statement):
-            known[kind, external_id] = KnownRef(kind, *rest)
+        for row in (await tx.execute(statement)).all():
+            known[kind, row[0]] = KnownRef(kind, *row[1:])
     return known
 
 
@@ -133,28 +132,33 @@ async def newest_ref(tx: AsyncConnection) -> int:
     return int((await tx.execute(select(func.coalesce(func.max(source_ref.c.id), 0)))).scalar_one())
 
 
-async def all_live_refs(
+async def live_ref_ids(
     tx: AsyncConnection, source_id: int, kinds: Collection[EntityKind], *, up_to: int
-) -> AsyncIterator[list[tuple[int, EntityKind, str, int]]]:
-    """Pages of (row id, kind, external id, thing) of what a source has and has not deleted, by row id.
+) -> AsyncIterator[Sequence[int]]:
+    """Pages of row ids of what a source has and has not deleted, ascending.
 
-    up_to: the newest row that is looked at; a reference that came later is not among them.
+    up_to: the newest row that is looked at; a reference that came later is not among them. The casts keep SQLite
+    from its indexes on source and kind, through which it would sort everything again for each page.
     """
     c = source_ref.c
-    after = 0
-    while True:
+    its_own = cast(c.source_id, BigInteger) == source_id
+    of_kinds = cast(c.kind, Text).in_([kind.value for kind in kinds])
+    for after in range(0, up_to, PAGE):
         statement = (
-            select(c.id, c.kind, c.external_id, c.entity_id)
-            .where(c.source_id == source_id, c.kind.in_(kinds), c.deleted_at.is_(None))
-            .where(c.id > after, c.id <= up_to)
+            select(c.id)
+            .where(c.id > after, c.id <= min(after + PAGE, up_to), its_own, of_kinds, c.deleted_at.is_(None))
             .order_by(c.id)
-            .limit(PAGE)
         )
-        page = [(row[0], row[1], row[2], row[3]) for row in await tx.execute(statement)]
-        if not page:
-            return
-        yield page
-        after = page[-1][0]
+        page = (await tx.execute(statement)).scalars().all()
+        if page:
+            yield page
+
+
+async def things_of_refs(tx: AsyncConnection, ref_ids: Collection[int]) -> list[tuple[int, EntityKind, int]]:
+    """(row id, kind, thing) of references that lead to something."""
+    c = source_ref.c
+    statement = select(c.id, c.kind, c.entity_id).where(among(tx, c.id, ref_ids), c.entity_id.is_not(None))
+    return [(row[0], row[1], row[2]) for row in await tx.execute(statement)]
 
 
 def entity_ids(known: Mapping[RefKey, KnownRef]) -> dict[RefKey, int]:
