@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 
-YOUNG = 50_000
-"""Objects that are made, less those that are freed, before the young are looked through; a batch is less."""
+YOUNG = 10_000
+"""Objects that are made, less those that are freed, before the young are looked through."""
 
 
 def calm_garbage_collection() -> None:
@@ -15,4 +15,4 @@ def calm_garbage_collection() -> None:
     eighth of the time of a sync. Call it once, when everything is imported.
     """
     gc.freeze()
-    gc.set_threshold(YOUNG, 20, 50)
+    gc.set_threshold(YOUNG)

@@ -134,6 +134,8 @@ class SourceClient:
                 except httpx.HTTPError as error:
                     # not chained: the library's message may quote a header with its credential
                     raise self._failure(error, operation, ref, harmless) from None
+            # an answer and the stream that it came by name each other: unbound, it goes when its last user does
+            response.stream = httpx.ByteStream(b"")
             log.debug("%s: %s %s answered %d", operation, method, self.redact(str(url)), response.status_code)
             self._check(response, operation, ref, harmless)
             return response
