@@ -27,6 +27,7 @@ from connector.sdk import (
     UnexpectedResponse,
     WebhookRequest,
     WebhookResult,
+    read_ahead,
 )
 from connector_nautobot import webhook
 from connector_nautobot.client import NautobotClient, Row, position_of
@@ -80,7 +81,7 @@ class Nautobot(Adapter[NautobotConfig]):
     async def _objects(self, stream: Stream, since: Cursor | None) -> AsyncGenerator[Batch, None]:
         reader, is_whole = READERS[stream.name](self._client, self.config), since is None
         progress = read_cursor(since).get("rows", Progress()).begin(self.clock.now(), await reader.facts())
-        pages = self._client.walk(
+        walk = self._client.walk(
             reader.path,
             (),
             reader.operation,
@@ -88,7 +89,7 @@ class Nautobot(Adapter[NautobotConfig]):
             floor=None if progress.is_full else progress.floor,
             after=progress.position(),
         )
-        async with aclosing(pages):
+        async with aclosing(read_ahead(walk)) as pages:
             async for rows in pages:
                 if not progress.is_full:
                     async with aclosing(reader.below(rows)) as below:

@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias, cast
 from uuid import uuid4
 
-from connector.ingest.ahead import read_ahead
 from connector.ingest.apply import Applied, MakingError, apply, look, refusal
 from connector.ingest.replay import replay_arrived
 from connector.ingest.snapshot import KIND_OF, RetireLimit, Snapshot
 from connector.model.errors import InvalidInput
 from connector.model.kinds import SourceState
 from connector.sdk.adapter import Batch, Clock, Pulls, Stream
+from connector.sdk.ahead import read_ahead
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AdapterError, AuthError, ConfigError, RateLimited
 from connector.storage.engine import Database, DatabaseRefusal, Transaction, in_reading, in_transaction, transaction

@@ -50,6 +50,7 @@ from connector.sdk.adapter import (
     WritesTickets,
     capabilities,
 )
+from connector.sdk.ahead import read_ahead
 from connector.sdk.client import SourceClient, secrets_of
 from connector.sdk.config import AdapterConfig, HttpConfig
 from connector.sdk.connection import Connection, connect
@@ -97,6 +98,6 @@ __all__ = [
     "ShipmentRecord", "ShipmentStatus", "Ships", "SiteRecord", "SourceClient", "SourceRef", "StockRecord", "Stream",
     "TicketRecord", "TicketState", "TicketType", "Tombstone", "TrackShipment", "Tracking", "TrackingEvent",
     "TracksShipments", "Transient", "UnexpectedResponse", "VoidLabel", "WebhookRequest", "WebhookResult",
-    "WritesTickets", "capabilities", "connect", "require_hmac", "require_json", "require_recent", "require_secret",
-    "secrets_of",
+    "WritesTickets", "capabilities", "connect", "read_ahead", "require_hmac", "require_json", "require_recent",
+    "require_secret", "secrets_of",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from connector.ingest.ahead import read_ahead
+from connector.sdk.ahead import read_ahead
 
 
 class Pages:

@@ -1,4 +1,4 @@
-"""Reading ahead: a source prepares its next answer while the hub stores the last one."""
+"""Reading ahead: a system prepares its next answer while the last one is dealt with."""
 
 from __future__ import annotations
 
