@@ -21,7 +21,9 @@ from tests.conftest import MovableClock
 from tests.fulfilment.scene import Scene, make_engine, make_scene
 from tests.fulfilment.world import World
 from tests.ingest.adapters import scripted
-from tests.ingest.records import site
+from tests.ingest.conftest import Intake
+from tests.ingest.records import count, site
+from tests.ingest.records import hub as a_hub
 
 OPERATIONS = Path(__file__).parents[2] / "graphql" / "operations"
 DISPATCH = (OPERATIONS / "Dispatch.graphql").read_text(encoding="utf-8")
@@ -105,6 +107,26 @@ async def test_what_was_done_for_a_ticket_is_undone_when_it_is_cancelled(dispatc
         assert await at.scene.shelf() == (2, 0)
 
 
+async def test_a_released_unit_is_back_on_its_shelf_and_what_was_done_with_it_undone(dispatching: Dispatching):
+    async with dispatching() as at:
+        reserved = await at.do("Reserve", ticket=at.ticket, key="r1")
+        await at.scene.finished(1)
+        taken = await at.scene.shelf()
+        reservation = reserved["reservation"]["id"]
+
+        released = await at.do("Release", reservation=reservation, reason="wrong model", key="l1")
+        await at.scene.undone(1)
+        again = await at.do("Release", reservation=reservation, reason="wrong model", key="l1")
+        anew = await at.do("Reserve", ticket=at.ticket, key="r2")
+        await at.scene.finished(2)
+
+        assert (taken, await at.scene.shelf()) == ((2, 1), (2, 1))
+        assert [row["state"].value for row in await at.scene.rows(tables.reservation)] == ["released", "committed"]
+    assert released["errors"] == again["errors"] == anew["errors"] == []
+    assert again["reservation"] == {"id": reservation, "state": "RELEASED", "reason": "wrong model"}
+    assert anew["reservation"]["id"] != reservation
+
+
 async def test_a_refusal_is_an_answer_with_a_type(dispatching: Dispatching):
     async with dispatching(spares=1) as at:
         hub = global_id("Hub", at.scene.hub_id)
@@ -165,3 +187,25 @@ async def test_a_source_is_pulled_now_and_its_quarantine_dealt_with(
     assert wrong["errors"][0]["__typename"] == "InvalidInputRefusal"
     assert (discarded["settled"], again["settled"]) == (1, 0)
     assert missing["errors"][0]["code"] == "NOT_FOUND"
+
+
+async def test_a_record_in_quarantine_is_used_once_what_it_names_is_there(
+    engine: AsyncEngine, database: str, clock: MovableClock, open_hub: OpenHub
+):
+    await seed(engine)
+    intake = Intake(engine, clock)
+    assert (await intake(count(quantity=7), source="itsm")).quarantined == 1
+    ids = [global_id("QuarantinedRecord", (await intake.quarantine())[-1]["id"])]
+    shelves = len(await intake.rows("stock"))
+    fulfilment = make_engine(engine, database, {}, clock)
+    commands = hub_commands(fulfilment.commands, engine, {}, clock)
+    async with open_hub(commands=commands) as hub:
+        too_early = await operator(hub, "ReplayQuarantine", ids=ids, key="q1")
+        await intake(a_hub(), source="itsm")
+        replayed = await operator(hub, "ReplayQuarantine", ids=ids, key="q2")
+        again = await operator(hub, "ReplayQuarantine", ids=ids, key="q3")
+
+    assert [(answer["settled"], answer["errors"]) for answer in (too_early, replayed, again)] == [
+        (0, []), (1, []), (0, []),
+    ]  # fmt: skip
+    assert [row["on_hand"] for row in (await intake.rows("stock"))[shelves:]] == [7]

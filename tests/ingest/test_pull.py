@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.ingest.adapters import SECRET, scripted
 from tests.ingest.conftest import Intake
-from tests.ingest.records import asset, batch, ref, site
+from tests.ingest.records import asset, batch, hub, ref, site
 
 from connector.ingest.pull import StreamReport, pull_source
 from connector.ingest.snapshot import RetireLimit
@@ -381,6 +381,21 @@ async def test_a_complete_snapshot_retires_what_it_did_not_show(
         "Site s1": None, "Site s2": clock.now(), "Site s3": None, "Site s4": None,
     }  # fmt: skip
     assert (await stream_row(engine))["resume"] == "two"
+
+
+async def test_a_snapshot_of_places_lets_go_of_hubs_as_of_sites(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake
+):
+    adapter, connection = scripted(clock, ALL_SITES)
+    adapter.scripts = {"sites": [batch(hub("h1"), hub("h2"), site("s1"), site("s2"), complete=True)]}
+    await pull_source(engine, connection, clock=clock)
+    adapter.scripts = {"sites": [batch(hub("h1"), site("s1"), complete=True)]}
+
+    report = await pull_source(engine, connection, clock=clock)
+
+    assert report.streams[0].deleted == 2
+    for kind in ("hub", "site"):
+        assert [row["retired_at"] is None for row in await intake.rows(kind)] == [True, False]
 
 
 async def test_what_comes_back_in_a_later_snapshot_is_back(engine: AsyncEngine, clock: MovableClock, intake: Intake):

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, func, insert, literal, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import InvalidInput
 from connector.model.refs import EntityKind
+from connector.storage.bulk import insert_rows
 from connector.storage.engine import LOGGED
 from connector.storage.tables import change, reader
 
@@ -74,24 +75,23 @@ async def log_changes(
     if not changes:
         return
     tx.info[LOGGED] = True
-    number: ColumnElement[Any] = literal(None)
-    if tx.dialect.name == "sqlite":
-        number = select(func.coalesce(func.max(change.c.position), 0) + 1).scalar_subquery()
-    await tx.execute(
-        insert(change).values(position=number),
-        [
-            {
-                "kind": item.kind,
-                "entity_id": item.entity_id,
-                "operation": item.operation,
-                "fields": {name: list(pair) for name, pair in item.fields.items()},
-                "actor": actor,
-                "cause": cause,
-                "at": at,
-            }
-            for item in changes
-        ],
-    )
+    rows = [
+        {
+            "kind": item.kind,
+            "entity_id": item.entity_id,
+            "operation": item.operation,
+            "fields": {name: list(pair) for name, pair in item.fields.items()},
+            "actor": actor,
+            "cause": cause,
+            "at": at,
+        }
+        for item in changes
+    ]
+    if tx.dialect.name == "postgresql":
+        await insert_rows(tx, change, rows)
+    else:
+        following = select(func.coalesce(func.max(change.c.position), 0) + 1).scalar_subquery()
+        await tx.execute(insert(change).values(position=following), rows)
 
 
 async def publish_changes(tx: AsyncConnection) -> None:

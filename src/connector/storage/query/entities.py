@@ -280,7 +280,7 @@ ENTITIES: Mapping[str, Entity] = {
             tables.source_stream,
             {"source": ToOne("source", "source_id")},
             renamed={"last_success": "last_success_at"},
-            private=frozenset({"resume", "generation"}),
+            private=frozenset({"resume", "lease", "lease_until"}),
         ),
         _entity(
             "quarantine",
