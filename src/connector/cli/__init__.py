@@ -44,8 +44,3 @@ for command in (serve, sync, sources, explain, doctor, migrate, schema):
 app.add_typer(adapters, name="adapters")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(demo, name="demo")
-
-
-def main() -> None:
-    """Run the command line."""
-    app()

@@ -41,7 +41,7 @@ async def run_demo(home: Path, *, console: Console, incident: bool = True) -> No
         await children.start("sandbox systems", [sys.executable, "-m", "connector.demo.systems", str(home)])
         for name in state.ports:
             await _answers(state.url(name), children)
-        hub = [sys.executable, "-m", "connector.cli", "serve", "--config", str(home / CONFIGURATION_FILE)]
+        hub = [sys.executable, "-m", "connector", "serve", "--config", str(home / CONFIGURATION_FILE)]
         await children.start("hub", hub)
         await _answers(f"{state.hub_url}/healthz", children)
         await _load(state, fleet, children, console)

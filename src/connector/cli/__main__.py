@@ -1,5 +1,0 @@
-"""`python -m connector.cli`."""
-
-from connector.cli import main
-
-main()
