@@ -22,6 +22,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bench.measure import Measure
+from connector.memory import calm_garbage_collection
 from connector.rules.policy import default_policy
 from connector.storage import tables
 from connector.storage.engine import open_engine, transaction
@@ -58,6 +59,7 @@ async def measures() -> list[Measure]:
 async def _measure(database: str, engine: AsyncEngine) -> Measure:
     rng = random.Random(7)
     hubs, product, tickets = await _fill(engine, rng, WARM_UP + ROUNDS)
+    calm_garbage_collection()  # as `connector serve` does
     policy = default_policy()
     claims = itertools.count()
 

@@ -14,6 +14,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from connector.model.errors import InvalidConfiguration, InvalidInput
+from connector.storage.checkpoint import LOG_PAGES, Checkpointer
+from connector.storage.one_visit import connect_in_one_visit
 
 BUSY_TIMEOUT_MS = 30_000
 DEADLOCK_ATTEMPTS = 3
@@ -23,6 +25,7 @@ T = TypeVar("T")
 LOGGED = "connector_logged"
 """Set in a connection's info when its transaction wrote to the change log."""
 WOKEN = "connector_woken"
+CHECKPOINTER = "connector_checkpointer"
 
 Database: TypeAlias = AsyncEngine
 Transaction: TypeAlias = AsyncConnection
@@ -63,8 +66,11 @@ def open_engine(text: str, *, pool_size: int = 10) -> AsyncEngine:
         engine = create_async_engine(
             url, json_serializer=_dumps, json_deserializer=orjson.loads, pool_size=pool_size, max_overflow=0
         )
+        event.listen(engine.sync_engine, "do_connect", connect_in_one_visit)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        if url.database and url.database != ":memory:":
+            engine.update_execution_options(**{CHECKPOINTER: Checkpointer(url.database)})
         return engine
     return create_async_engine(
         url,
@@ -87,6 +93,9 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         connection.info.pop(LOGGED, None)
         async with connection.begin():
             yield connection
+        checkpointer = engine.get_execution_options().get(CHECKPOINTER)
+        if checkpointer is not None:
+            checkpointer.committed()
         if connection.info.pop(LOGGED, False):
             for woken in engine.get_execution_options().get(WOKEN, ()):
                 woken()
@@ -161,6 +170,7 @@ def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
         "synchronous = NORMAL",
         "foreign_keys = ON",
         "cache_size = -16000",
+        f"wal_autocheckpoint = {LOG_PAGES}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -1,0 +1,94 @@
+"""SQLite statements in one visit to the connection's thread instead of four.
+
+aiosqlite runs each call in a thread of the connection, and SQLAlchemy makes four of them for a statement: a cursor,
+execute, fetch, close. Between them the two threads wait for each other, which takes longer than most statements.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Dialect
+from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_cursor
+from sqlalchemy.util.concurrency import await_
+
+
+class _Cursor(AsyncAdapt_aiosqlite_cursor):
+    """Holds what a statement came to; the database's own cursor is closed when it is made."""
+
+    __slots__ = ("_description", "_lastrowid", "_rowcount", "arraysize")
+
+    def __init__(self, adapt_connection: AsyncAdapt_aiosqlite_connection) -> None:
+        self._adapt_connection = adapt_connection
+        self._connection = adapt_connection._connection
+        self._rows = deque()
+        self._description: Any = None
+        self._rowcount = -1
+        self._lastrowid: int | None = None
+        self.arraysize = 1
+
+    @property
+    def description(self) -> Any:
+        """Of the columns, None when the statement has none."""
+        return self._description
+
+    @property
+    def rowcount(self) -> int:
+        """Rows that were changed."""
+        return self._rowcount
+
+    @property
+    def lastrowid(self) -> Any:
+        """Of the row that was inserted last."""
+        return self._lastrowid
+
+    def execute(self, operation: Any, parameters: Any = None) -> Any:
+        """Run a statement and take its rows."""
+        self._visit(lambda connection: connection.execute(operation, parameters or ()))
+
+    def executemany(self, operation: Any, seq_of_parameters: Any) -> Any:
+        """Run a statement once for each."""
+        self._visit(lambda connection: connection.executemany(operation, seq_of_parameters))
+
+    def close(self) -> None:
+        """Let the rows go."""
+        self._rows.clear()
+
+    async def _async_soft_close(self) -> None:
+        """There is nothing to close."""
+
+    def _visit(self, run: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> None:
+        adapted: Any = self._connection
+
+        def visit() -> None:
+            cursor = run(adapted._conn)
+            try:
+                if cursor.description is not None:
+                    self._rows = deque(cursor.fetchall())
+                self._description, self._rowcount, self._lastrowid = (
+                    cursor.description, cursor.rowcount, cursor.lastrowid,
+                )  # fmt: skip
+            finally:
+                cursor.close()
+
+        try:
+            await_(adapted._execute(visit))
+        except Exception as error:  # noqa: BLE001 - raises it again, as SQLAlchemy wants it
+            self._adapt_connection._handle_exception(error)
+
+
+class _Connection(AsyncAdapt_aiosqlite_connection):
+    """Makes such cursors."""
+
+    __slots__ = ()
+
+    _cursor_cls = _Cursor  # type: ignore[assignment]
+
+
+def connect_in_one_visit(dialect: Dialect, _record: object, arguments: list[Any], parameters: dict[str, Any]) -> Any:
+    """A connection whose statements take one visit: for SQLAlchemy's event `do_connect`."""
+    adapted: Any = dialect.connect(*arguments, **parameters)
+    return _Connection(adapted.dbapi, adapted._connection)
