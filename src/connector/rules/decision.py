@@ -168,4 +168,4 @@ class Decision:
 
 def instant_text(instant: datetime) -> str:
     """ISO 8601 in UTC with Z, whole minutes without seconds."""
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{instant.isoformat()[:19]}Z"

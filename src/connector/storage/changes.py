@@ -31,6 +31,9 @@ Fields: TypeAlias = Mapping[str, tuple[Any, Any]]
 PUBLISHER_LOCK = 0x434F4E4E
 """Key of the advisory lock that makes publishing one at a time on PostgreSQL."""
 
+_APPEND = insert(change).values(position=select(func.coalesce(func.max(change.c.position), 0) + 1).scalar_subquery())
+"""On SQLite a change has its position at once."""
+
 _PUBLISH = text(
     """
     UPDATE change SET position = numbered.base + numbered.offset
@@ -90,8 +93,7 @@ async def log_changes(
     if tx.dialect.name == "postgresql":
         await insert_rows(tx, change, rows)
     else:
-        following = select(func.coalesce(func.max(change.c.position), 0) + 1).scalar_subquery()
-        await tx.execute(insert(change).values(position=following), rows)
+        await tx.execute(_APPEND, rows)
 
 
 async def publish_changes(tx: AsyncConnection) -> None:

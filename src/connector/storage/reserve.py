@@ -8,7 +8,7 @@ reservation, assets, stock. Locks are taken in one order everywhere: ticket, res
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -282,16 +282,20 @@ async def _move(
 
 
 def _replaced(current: Reservation, values: dict[str, Any], at: datetime) -> Reservation:
-    return Reservation(**{**asdict(current), **values, "updated_at": at})
+    return Reservation(**{**_values(current), **values, "updated_at": at})
+
+
+def _values(item: Reservation) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in Reservation.__slots__}
 
 
 def _created(new: Reservation) -> NewChange:
-    fields = {name: (None, _json(value)) for name, value in asdict(new).items() if value is not None}
+    fields = {name: (None, _json(value)) for name, value in _values(new).items() if value is not None}
     return NewChange(EntityKind.RESERVATION, new.id, "created", fields)
 
 
 def _updated(current: Reservation, values: dict[str, Any]) -> NewChange:
-    before = asdict(current)
+    before = _values(current)
     fields = {name: (_json(before[name]), _json(value)) for name, value in values.items() if before[name] != value}
     return NewChange(EntityKind.RESERVATION, current.id, "updated", fields)
 
