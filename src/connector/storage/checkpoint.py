@@ -13,8 +13,8 @@ log = logging.getLogger("connector.storage")
 COMMITS = 32
 """After so many, what is in the log is copied: some hundred pages when each changes a few rows."""
 
-LOG_PAGES = 4_000
-"""16 MiB, at which a commit copies what is left after all, so that the log stays bounded while many write."""
+LOG_PAGES = 16_000
+"""64 MiB, at which a commit copies what is left after all, so that the log stays bounded while many write."""
 
 
 class Checkpointer:
