@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gc
+from connector.memory import loading
 
 
 def main() -> None:
-    """Run the command line. What is loaded stays, so nothing is looked through for garbage meanwhile."""
-    gc.disable()
-    from connector.cli import app
-
-    gc.enable()
+    """Run the command line."""
+    with loading():
+        from connector.cli import app
     app()
 
 

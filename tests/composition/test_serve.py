@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from connector.memory import YOUNG, calm_garbage_collection
+from connector.memory import YOUNG, calm_garbage_collection, loading
 from connector.serve import listen
 
 
@@ -26,6 +26,17 @@ async def test_answers_are_sent_at_once(host: str):
         assert await asyncio.wait_for(options.get(), 10) == 1
         writer.close()
         await writer.wait_closed()
+
+
+def test_nothing_is_looked_through_while_it_is_loaded_nor_later():
+    try:
+        with loading():
+            assert not gc.isenabled()
+
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
 
 
 def test_what_is_loaded_is_not_looked_through_again():

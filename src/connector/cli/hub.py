@@ -10,11 +10,13 @@ import typer
 
 from connector.cli.configured import AsJson, Config, loaded_settings
 from connector.cli.output import ExitCode, console, print_json, told
+from connector.memory import loading
 
 
 def serve(config: Config = None) -> None:
     """Serve GraphQL, subscriptions and webhooks; pull the sources and fulfil, until Ctrl-C."""
-    from connector.serve import serve as serve_hub
+    with loading():
+        from connector.serve import serve as serve_hub
 
     with told():
         asyncio.run(serve_hub(loaded_settings(config)))
