@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 from connector.model.kinds import Criticality, ProductStatus, Tracking
-from connector.storage.tables.columns import EnumText, Id, Row, UtcDateTime, one_of
+from connector.storage.tables.columns import EnumText, Id, UtcDateTime, one_of
 
 
-class Product(Row, table=True):
+class Product(SQLModel, table=True):
     """A stockable model. manufacturer_key, model_key: the names folded for matching."""
 
     __tablename__: ClassVar[str] = "product"
@@ -48,7 +48,7 @@ class Product(Row, table=True):
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Compatibility(Row, table=True):
+class Compatibility(SQLModel, table=True):
     """`substitute` can stand in for `product`; not the other way round. condition: CEL, NULL means always."""
 
     __tablename__: ClassVar[str] = "compatibility"
@@ -65,7 +65,7 @@ class Compatibility(Row, table=True):
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Kit(Row, table=True):
+class Kit(SQLModel, table=True):
     """A bill of materials that ships as one. product_id: the device that it is the swap kit of."""
 
     __tablename__: ClassVar[str] = "kit"
@@ -76,7 +76,7 @@ class Kit(Row, table=True):
     instructions: str | None = None
 
 
-class KitComponent(Row, table=True):
+class KitComponent(SQLModel, table=True):
     """One line of a kit."""
 
     __tablename__: ClassVar[str] = "kit_component"

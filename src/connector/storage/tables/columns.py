@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import ConfigDict
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -29,13 +28,6 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 """Every constraint has a name, so that a later migration can change it on both databases."""
-
-
-class Row(SQLModel):
-    """Declares a table. Its validator, which nothing uses, is not built: two dozen of them take a tenth of a start."""
-
-    model_config = ConfigDict(defer_build=True)  # type: ignore[assignment]
-
 
 Id = BigInteger().with_variant(Integer(), "sqlite")
 """Keys are integers: SQLite looks up only an INTEGER PRIMARY KEY by its rowid."""

@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 from connector.model.kinds import Lane, Tracking
 from connector.model.lifecycle import AssetState
-from connector.storage.tables.columns import EnumText, Id, Row, UtcDateTime, one_of
+from connector.storage.tables.columns import EnumText, Id, UtcDateTime, one_of
 
 
-class Asset(Row, table=True):
+class Asset(SQLModel, table=True):
     """One serialised device. It is at a site (in use) or in a hub (held), or on its way between."""
 
     __tablename__: ClassVar[str] = "asset"
@@ -49,7 +49,7 @@ class Asset(Row, table=True):
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Stock(Row, table=True):
+class Stock(SQLModel, table=True):
     """Units of one product in one hub and lane. free = on_hand - reserved."""
 
     __tablename__: ClassVar[str] = "stock"

@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import Index, text
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 from connector.model.refs import EntityKind
-from connector.storage.tables.columns import EnumText, Id, Json, Row, UtcDateTime
+from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime
 
 _UNPUBLISHED = text("position IS NULL")
 
 
-class Change(Row, table=True):
+class Change(SQLModel, table=True):
     """One change of one thing, written in the transaction that made it.
 
     position: the order in which readers follow; given when the change is published, NULL until then (see
@@ -39,7 +39,7 @@ class Change(Row, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Reader(Row, table=True):
+class Reader(SQLModel, table=True):
     """How far a durable reader of the change log has come."""
 
     __tablename__: ClassVar[str] = "reader"
@@ -48,7 +48,7 @@ class Reader(Row, table=True):
     position: int = Field(default=0, sa_type=Id)
 
 
-class StepReceipt(Row, table=True):
+class StepReceipt(SQLModel, table=True):
     """The recorded result of a workflow step or a keyed mutation: asked again, it is answered from here."""
 
     __tablename__: ClassVar[str] = "step_receipt"

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import CheckConstraint, Index
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 from connector.model.kinds import CalendarKind, HubTier
-from connector.storage.tables.columns import EnumText, Id, Json, Row, UtcDateTime, one_of
+from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
 
 
-class ServiceClass(Row, table=True):
+class ServiceClass(SQLModel, table=True):
     """How long an outage may last, and in which hours that counts."""
 
     __tablename__: ClassVar[str] = "service_class"
@@ -28,7 +28,7 @@ class ServiceClass(Row, table=True):
     business_hours: str | None = None
 
 
-class Site(Row, table=True):
+class Site(SQLModel, table=True):
     """A place where hardware is used."""
 
     __tablename__: ClassVar[str] = "site"
@@ -50,7 +50,7 @@ class Site(Row, table=True):
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Hub(Row, table=True):
+class Hub(SQLModel, table=True):
     """A place where spares are held."""
 
     __tablename__: ClassVar[str] = "hub"

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import Index, LargeBinary, UniqueConstraint
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 from connector.model.kinds import SourceState
 from connector.model.refs import EntityKind
-from connector.storage.tables.columns import EnumText, Id, Json, Row, UtcDateTime, one_of
+from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
 
 
-class Source(Row, table=True):
+class Source(SQLModel, table=True):
     """A configured external system and how the connection to it fares.
 
     failures: in a row. not_before: while backing off, when it is asked again.
@@ -34,7 +34,7 @@ class Source(Row, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class SourceStream(Row, table=True):
+class SourceStream(SQLModel, table=True):
     """How far one stream of a source has been pulled. resume: the adapter's cursor.
 
     lease, lease_until: who is pulling it, and until when that holds unless it is renewed.
@@ -54,7 +54,7 @@ class SourceStream(Row, table=True):
     records_changed: int = 0
 
 
-class SourceRefRow(Row, table=True):
+class SourceRefRow(SQLModel, table=True):
     """What a source calls one of our things.
 
     entity_id: NULL when the source deleted it before the hub ever saw it. version: the source's updated_at.
@@ -80,7 +80,7 @@ class SourceRefRow(Row, table=True):
     deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Quarantine(Row, table=True):
+class Quarantine(SQLModel, table=True):
     """A record that could not be normalised, whole, with its reason.
 
     waits_for: `kind:external_id` of a reference that is not known yet; its arrival replays the record.
@@ -109,7 +109,7 @@ class Quarantine(Row, table=True):
     resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Inbox(Row, table=True):
+class Inbox(SQLModel, table=True):
     """A verified webhook as it arrived, without the source's secrets; answered 2xx once it is here.
 
     not_before: until when it is left alone, by backing off or because somebody works on it.

@@ -6,18 +6,18 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, text
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 from connector.model.kinds import Direction, LabelFormat, Lane, Priority, TaskKind, TicketType
 from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState, TicketState
-from connector.storage.tables.columns import EnumText, Id, Json, Row, UtcDateTime, one_of
+from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
 
 _LIVE = text("state IN ('held', 'committed')")
 _ASSET_UNKNOWN = text("asset_id IS NULL")
 _SITE_UNKNOWN = text("site_id IS NULL")
 
 
-class Ticket(Row, table=True):
+class Ticket(SQLModel, table=True):
     """A ticket of an ITSM system. asset_hint, site_hint: what the source called them, kept when unknown."""
 
     __tablename__: ClassVar[str] = "ticket"
@@ -61,7 +61,7 @@ class Ticket(Row, table=True):
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Decision(Row, table=True):
+class Decision(SQLModel, table=True):
     """What the rules decided for a ticket, and why. explanation: see `connector.rules`."""
 
     __tablename__: ClassVar[str] = "decision"
@@ -76,7 +76,7 @@ class Decision(Row, table=True):
     decided_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Reservation(Row, table=True):
+class Reservation(SQLModel, table=True):
     """A claim of stock for one line of a ticket. asset_id: the unit, for serialised products."""
 
     __tablename__: ClassVar[str] = "reservation"
@@ -114,7 +114,7 @@ class Reservation(Row, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Document(Row, table=True):
+class Document(SQLModel, table=True):
     """A file, such as a label. sha256: hex digest of the content."""
 
     __tablename__: ClassVar[str] = "document"
@@ -127,7 +127,7 @@ class Document(Row, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Shipment(Row, table=True):
+class Shipment(SQLModel, table=True):
     """A parcel's life. source_id: the courier; NULL when our own people carry it."""
 
     __tablename__: ClassVar[str] = "shipment"
@@ -163,7 +163,7 @@ class Shipment(Row, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ShipmentEvent(Row, table=True):
+class ShipmentEvent(SQLModel, table=True):
     """One scan of a parcel. fingerprint: makes a repeated report one event."""
 
     __tablename__: ClassVar[str] = "shipment_event"
@@ -183,7 +183,7 @@ class ShipmentEvent(Row, table=True):
     fingerprint: str
 
 
-class Task(Row, table=True):
+class Task(SQLModel, table=True):
     """A piece of work for a person. key: makes creating it twice one task."""
 
     __tablename__: ClassVar[str] = "task"
