@@ -41,7 +41,8 @@ async def serve(loaded: LoadedSettings) -> None:
     """Serve until SIGINT or SIGTERM. Raises Unavailable when the address is taken."""
     listener = listen(loaded.settings.server.host, loaded.settings.server.port)
     calm_garbage_collection()
-    async with open_hub(loaded) as hub, running(hub) as app:
+    answering = asyncio.Event()
+    async with open_hub(loaded) as hub, running(hub, answering) as app:
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -51,7 +52,7 @@ async def serve(loaded: LoadedSettings) -> None:
             ws_ping_interval=20,
             ws_max_size=LARGEST_REQUEST,
         )
-        server = _Server(config)
+        server = _Server(config, answering)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, partial(setattr, server, "should_exit", True))
@@ -62,10 +63,10 @@ async def serve(loaded: LoadedSettings) -> None:
 
 
 @asynccontextmanager
-async def running(hub: Hub) -> AsyncIterator[Starlette]:
+async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette]:
     """The application with everything that works behind it; what is unfinished at the end resumes at the next start.
 
-    The application answers at once; durable execution is launched beside it.
+    The application answers at once; durable execution is launched beside it, once it is `answering`.
     """
     settings = hub.settings
     feed = Feed(hub.database, redis=settings.redis)
@@ -98,7 +99,7 @@ async def running(hub: Hub) -> AsyncIterator[Starlette]:
         public_url=settings.server.public_url,
         webhook_received=inbox.arrived,
     )
-    starting = asyncio.create_task(_begin(hub, fulfilment), name="begin")
+    starting = asyncio.create_task(_begin(hub, fulfilment, answering), name="begin")
     receiving = asyncio.create_task(inbox.run(), name="inbox")
     try:
         yield app
@@ -137,7 +138,16 @@ class _Inbox:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without its own handling of signals: the hub ends in order, whoever tells it to."""
+    """Uvicorn that tells when it answers, and does not handle signals: the hub ends in order, whoever tells it to."""
+
+    def __init__(self, config: uvicorn.Config, answering: asyncio.Event) -> None:
+        super().__init__(config)
+        self._answering = answering
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer from now on."""
+        await super().startup(sockets)
+        self._answering.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -180,8 +190,9 @@ def _spawn(background: set[asyncio.Task[object]], work: Coroutine[object, object
     task.add_done_callback(background.discard)
 
 
-async def _begin(hub: Hub, fulfilment: FulfilmentEngine) -> None:
+async def _begin(hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Event) -> None:
     """Launch durable execution, then pull every source once, each at its own pace."""
+    await answering.wait()
     try:
         await fulfilment.launch()
     except Exception:

@@ -1,7 +1,5 @@
 """Puts the schema together."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import strawberry

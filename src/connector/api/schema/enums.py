@@ -1,7 +1,5 @@
 """The closed vocabularies of the domain as GraphQL enums."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 import strawberry

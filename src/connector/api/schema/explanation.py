@@ -1,7 +1,5 @@
 """Why the rules decided as they did: the same for a recorded decision and for a dry run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any

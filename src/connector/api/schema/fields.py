@@ -4,8 +4,6 @@ A field carries metadata that `connector.api.plan` reads to select exactly what 
 plain or derived field, or the relation that it follows. The resolvers only take what has been read already.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache

@@ -1,11 +1,9 @@
 """Filter and ordering inputs, derived from the entities: what can be compared and sorted by is told once, there."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from strawberry.types.field import StrawberryField
@@ -60,6 +58,7 @@ _SIMPLE: Mapping[type[Any], Any] = {
     datetime: TimeFilter,
     bool: BooleanFilter,
 }
+_HERE = strawberry.lazy(__name__)
 _enum_filters: dict[type[StrEnum], Any] = {}
 
 
@@ -83,12 +82,18 @@ def _filter_of(entity: Entity) -> Any:
     }
     for name, relation in entity.relations.items():
         if isinstance(relation, ToOne) and relation.target in _FILTERED:
-            annotation = f"{ENTITY_TYPES[relation.target]}Filter | None"
-            fields[name] = (annotation, _optional(f"Its `{_camel(name)}` exists and satisfies this."))
-    fields["and_"] = (f"list[{own}] | None", _optional("All of these hold.", "and"))
-    fields["or_"] = (f"list[{own}] | None", _optional("At least one of these holds.", "or"))
-    fields["not_"] = (f"{own} | None", _optional("This does not hold.", "not"))
+            related = _later(f"{ENTITY_TYPES[relation.target]}Filter")
+            fields[name] = (related | None, _optional(f"Its `{_camel(name)}` exists and satisfies this."))
+    several: Any = list[_later(own)]  # type: ignore[misc]  # made at run time
+    fields["and_"] = (several | None, _optional("All of these hold.", "and"))
+    fields["or_"] = (several | None, _optional("At least one of these holds.", "or"))
+    fields["not_"] = (_later(own) | None, _optional("This does not hold.", "not"))
     return _input(own, f"Which {type_name} rows are wanted; all that is given must hold.", fields)
+
+
+def _later(name: str) -> Any:
+    """A filter of this module that is not made yet. Not a bare string, which strawberry parses at every look."""
+    return Annotated[name, _HERE]
 
 
 def _order_of(entity: Entity) -> Any:

@@ -1,7 +1,5 @@
 """What mutations are given."""
 
-from __future__ import annotations
-
 import strawberry
 
 KEY_LENGTH = 80

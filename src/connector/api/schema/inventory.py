@@ -1,7 +1,5 @@
 """Assets and stock."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import strawberry

@@ -1,7 +1,5 @@
 """Names of object types for those that are defined before them: the domain is full of circles."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import strawberry

@@ -1,7 +1,5 @@
 """Root fields that change something: what a dispatcher does."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 

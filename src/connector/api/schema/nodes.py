@@ -1,7 +1,5 @@
 """Global object identification: one id for everything, and the interface of everything that has one."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -1,7 +1,5 @@
 """Connections: pages of rows in Relay's form."""
 
-from __future__ import annotations
-
 from typing import Generic, TypeVar
 
 import strawberry

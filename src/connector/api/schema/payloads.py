@@ -4,8 +4,6 @@ A refusal is an answer, not a fault: it comes back in `errors` of the payload, t
 null. Faults (not authorised, the hub itself is in trouble) are errors of the response.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import strawberry

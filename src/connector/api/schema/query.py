@@ -1,7 +1,5 @@
 """Root fields that read."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import strawberry

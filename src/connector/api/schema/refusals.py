@@ -1,7 +1,5 @@
 """Why a mutation was refused: one type per reason, all with the same fields."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import strawberry

@@ -1,7 +1,5 @@
 """Custom scalars: instants, durations and free-form JSON."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Parcels, their labels and their scans."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

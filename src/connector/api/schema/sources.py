@@ -1,7 +1,5 @@
 """External systems: how they fare, and what they sent that could not be used."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import strawberry

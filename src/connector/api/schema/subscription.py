@@ -1,7 +1,5 @@
 """Root fields that follow what happens."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing

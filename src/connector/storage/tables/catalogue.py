@@ -1,7 +1,5 @@
 """Products, what can stand in for them, and kits."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import ClassVar
 

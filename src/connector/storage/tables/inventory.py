@@ -5,8 +5,6 @@ assets (on_hand counts those in stock or reserved there), kept in step inside th
 products the row is the only book.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import ClassVar
 

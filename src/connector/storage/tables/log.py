@@ -1,7 +1,5 @@
 """The change log, its readers, and the receipts that make effects happen once."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Sites, hubs and service classes."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """External systems: their condition, what they call our things, and what they sent that we could not use."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, ClassVar
 

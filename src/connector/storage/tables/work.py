@@ -1,7 +1,5 @@
 """Tickets and what is done about them: decisions, reservations, shipments, tasks."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, ClassVar
 
