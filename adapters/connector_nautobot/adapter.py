@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
-import orjson
-
 from connector.sdk import (
     Adapter,
     AssetRecord,
@@ -30,12 +28,13 @@ from connector.sdk import (
     read_ahead,
 )
 from connector_nautobot import webhook
-from connector_nautobot.client import NautobotClient, Row, position_of
+from connector_nautobot.client import NautobotClient, position_of
 from connector_nautobot.config import NautobotConfig
 from connector_nautobot.cursor import Progress, read_cursor, read_time, write_cursor
 from connector_nautobot.mapping import KINDS, tombstones
 from connector_nautobot.places import LocationUses
 from connector_nautobot.readers import READER_OF, READERS
+from connector_nautobot.rows import SentRow
 
 CHANGES = "/api/extras/object-changes/"
 
@@ -125,7 +124,7 @@ class Nautobot(Adapter[NautobotConfig]):
         done = {kind: progress.finish(self.clock.now(), stream.overlap) for kind, progress in feeds.items()}
         yield Batch(records=(), resume=write_cursor(done))
 
-    def _erased(self, kind: str, rows: list[Row], resume: Cursor) -> Batch:
+    def _erased(self, kind: str, rows: list[SentRow], resume: Cursor) -> Batch:
         records: list[Record] = []
         rejected: list[Rejected] = []
         for row in rows:
@@ -135,7 +134,7 @@ class Nautobot(Adapter[NautobotConfig]):
                     raise ValueError(f"changed_object_id is {external_id!r} and time is {at!r}, expected texts")
                 records += tombstones(kind, external_id, row.get("object_data_v2"), read_time(at), self._uses)
             except ValueError as error:
-                rejected.append(Rejected(ref=None, raw=orjson.dumps(row), reason=f"deletion of a {kind}: {error}"))
+                rejected.append(Rejected(ref=None, raw=row.raw, reason=f"deletion of a {kind}: {error}"))
         return _batch(records, rejected, resume=resume)
 
     async def fetch(self, ref: SourceRef) -> Record:

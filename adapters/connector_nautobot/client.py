@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TypeAlias
 
+import httpx
 import orjson
 
 from connector.sdk import AuthError, SourceClient, SourceRef, UnexpectedResponse
-
-Row: TypeAlias = Mapping[str, object]
-"""One object as Nautobot shows it."""
+from connector_nautobot.rows import Row, SentRow, read_page
 
 EPOCH = "1970-01-01T00:00:00Z"
 IDS_PER_REQUEST = 50
@@ -43,32 +41,40 @@ class NautobotClient:
         """Versions and health, for an accepted token only."""
         return await self._get("/api/status/", {}, "check")
 
-    async def one(self, path: str, external_id: str, ref: SourceRef) -> Row:
+    async def one(self, path: str, external_id: str, ref: SourceRef) -> SentRow:
         """One object. Raises NotFound."""
-        return await self._get(f"{path}{external_id}/", {"exclude_m2m": "true"}, f"fetch {ref}", ref)
+        row = await self._get(f"{path}{external_id}/", {"exclude_m2m": "true"}, f"fetch {ref}", ref)
+        return SentRow(orjson.dumps(row))
 
-    async def page(self, path: str, params: Iterable[tuple[str, str | int]], operation: str) -> tuple[list[Row], bool]:
+    async def page(
+        self, path: str, params: Iterable[tuple[str, str | int]], operation: str
+    ) -> tuple[list[SentRow], bool]:
         """The rows of one page of a list, and whether it is the last; the server may give fewer than asked for."""
-        answer = await self._get(path, [*params, ("exclude_m2m", "true")], operation)
-        rows = answer.get("results")
-        if not isinstance(rows, list) or not set(map(type, rows)) <= {dict}:
+        response = await self._answer(path, [*params, ("exclude_m2m", "true")], operation)
+        try:
+            return read_page(response.content)
+        except ValueError as error:
+            self._http.json(response, operation=operation)
             raise UnexpectedResponse(
-                f"{operation}: the answer of {path!r} holds no list `results`",
+                f"{operation}: the answer of {path!r} cannot be read: {error}", operation=operation
+            ) from error
+        except TypeError as error:
+            raise UnexpectedResponse(
+                f"{operation}: the answer of {path!r} holds no list `results` of objects: {error}",
                 operation=operation,
                 hint="Check that base_url is the address of Nautobot itself.",
-            )
-        return rows, answer.get("next") is None
+            ) from error
 
-    async def by_ids(self, path: str, ids: Sequence[str], operation: str, *, name: str = "id") -> list[Row]:
+    async def by_ids(self, path: str, ids: Sequence[str], operation: str, *, name: str = "id") -> list[SentRow]:
         """All rows whose `name` is one of the ids, in no order."""
-        rows: list[Row] = []
+        rows: list[SentRow] = []
         for start in range(0, len(ids), IDS_PER_REQUEST):
             filters = [(name, external_id) for external_id in ids[start : start + IDS_PER_REQUEST]]
             async for part in self.walk(path, filters, operation, size=TABLE_PAGE):
                 rows += part
         return rows
 
-    async def table(self, path: str, operation: str, filters: Sequence[tuple[str, str]] = ()) -> list[Row]:
+    async def table(self, path: str, operation: str, filters: Sequence[tuple[str, str]] = ()) -> list[SentRow]:
         """All rows of a small table."""
         return [row async for part in self.walk(path, filters, operation, size=TABLE_PAGE) for row in part]
 
@@ -82,7 +88,7 @@ class NautobotClient:
         order: str = "last_updated",
         floor: str | None = None,
         after: Position | None = None,
-    ) -> AsyncGenerator[list[Row], None]:
+    ) -> AsyncGenerator[list[SentRow], None]:
         """Rows in the order (`order`, id), at most `size` at once; one page is asked for when it is wanted.
 
         floor: not older than this. after: behind this position. A row that changes meanwhile comes (again) at
@@ -124,10 +130,7 @@ class NautobotClient:
         operation: str,
         ref: SourceRef | None = None,
     ) -> Row:
-        try:
-            response = await self._http.request("GET", path, operation=operation, params=params, ref=ref)
-        except AuthError as error:
-            raise _explained(error, operation) from error
+        response = await self._answer(path, params, operation, ref)
         try:
             answer = orjson.loads(response.content)
         except orjson.JSONDecodeError:
@@ -136,8 +139,20 @@ class NautobotClient:
             raise UnexpectedResponse(f"{operation}: {path!r} answered no object", operation=operation)
         return answer
 
+    async def _answer(
+        self,
+        path: str,
+        params: Mapping[str, str | int] | Sequence[tuple[str, str | int]],
+        operation: str,
+        ref: SourceRef | None = None,
+    ) -> httpx.Response:
+        try:
+            return await self._http.request("GET", path, operation=operation, params=params, ref=ref)
+        except AuthError as error:
+            raise _explained(error, operation) from error
 
-def _unread(rows: list[Row], order: str, after: Position) -> list[Row]:
+
+def _unread(rows: list[SentRow], order: str, after: Position) -> list[SentRow]:
     """The rows behind a position: only those at their beginning may share its instant."""
     shared = list(takewhile(lambda row: row.get(order) == after.at, rows))
     return [row for row in shared if str(row.get("id")) > after.id] + rows[len(shared) :]

@@ -9,9 +9,10 @@ import orjson
 
 from connector.sdk import AssetState, InvalidRecord, SourceRef
 from connector_nautobot import mapping
-from connector_nautobot.client import NautobotClient, Row
+from connector_nautobot.client import NautobotClient
 from connector_nautobot.config import NautobotConfig
 from connector_nautobot.places import Location, LocationUses, place_of
+from connector_nautobot.rows import Row
 
 LOCATIONS = "/api/dcim/locations/"
 PLACES_KEPT = 50_000
@@ -92,8 +93,7 @@ class Lookup:
 
 def ids_in(rows: Iterable[Row], name: str) -> set[str]:
     """Identifiers of what the rows' field points to; a field that is empty or cannot be read gives none."""
-    values = [row.get(name) for row in rows]
-    return {key for value in values if isinstance(value, dict) and isinstance(key := value.get("id"), str)}
+    return {key for row in rows if isinstance(value := row.get(name), dict) and isinstance(key := value.get("id"), str)}
 
 
 def fingerprint(*tables: Mapping[str, str]) -> str:

@@ -28,9 +28,9 @@ from connector.sdk import (
     SourceRef,
     Tombstone,
 )
-from connector_nautobot.client import Row
 from connector_nautobot.cursor import read_time
 from connector_nautobot.places import Location, LocationUses, Use, place_of, region_of
+from connector_nautobot.rows import Row
 
 KINDS: Mapping[str, EntityKind] = {
     "dcim.location": EntityKind.SITE,
@@ -196,14 +196,6 @@ def facts_of_location(row: Row, uses: LocationUses, types: Mapping[str, str]) ->
         time_zone=row.get("time_zone"),
         updated_at=text(row, "last_updated"),
     )
-
-
-def device_ref(row: Row) -> SourceRef:
-    """Who a device is. Raises InvalidRecord."""
-    try:
-        return SourceRef(kind=EntityKind.ASSET, external_id=text(row, "id"))
-    except ValidationError as error:
-        raise _invalid(error) from error
 
 
 def last_updated(row: Row) -> datetime:

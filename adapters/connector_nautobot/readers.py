@@ -12,13 +12,16 @@ import orjson
 
 from connector.sdk import Deferred, EntityKind, InvalidRecord, Record, Rejected, SourceRef
 from connector_nautobot import mapping
-from connector_nautobot.client import NautobotClient, Row
+from connector_nautobot.client import NautobotClient
 from connector_nautobot.config import NautobotConfig
 from connector_nautobot.lookup import LOCATIONS, Lookup, fingerprint, ids_in
 from connector_nautobot.places import LocationUses
+from connector_nautobot.rows import Row, SentRow, glance
 
 T = TypeVar("T")
 DIGEST_BYTES = 16
+SURROUNDINGS_KEPT = 10_000
+"""Begun digests that are remembered at once: one for each location and status that devices have."""
 
 
 class Reader(ABC):
@@ -37,15 +40,15 @@ class Reader(ABC):
         """Fingerprint of the names that the records show although the rows do not change with them."""
 
     @abstractmethod
-    async def records(self, rows: Sequence[Row]) -> tuple[list[Record], list[Rejected]]:
+    async def records(self, rows: Sequence[SentRow]) -> tuple[list[Record], list[Rejected]]:
         """The records of some rows, and what could not be made one."""
 
-    async def pulled(self, rows: Sequence[Row]) -> tuple[list[Record | Deferred], list[Rejected]]:
+    async def pulled(self, rows: Sequence[SentRow]) -> tuple[list[Record | Deferred], list[Rejected]]:
         """As `records`, for a pull: a record need not be made before it is known that something is new in it."""
         records, rejected = await self.records(rows)
         return [*records], rejected
 
-    async def below(self, rows: Sequence[Row]) -> AsyncGenerator[Sequence[Row], None]:
+    async def below(self, rows: Sequence[SentRow]) -> AsyncGenerator[Sequence[SentRow], None]:
         """Further rows whose records change with these rows, although they do not change themselves."""
         for nothing in rows[:0]:
             yield [nothing]
@@ -61,7 +64,7 @@ class Locations(Reader):
         """Of the location types: their names say what a location is."""
         return fingerprint(await self.lookup.location_types())
 
-    async def records(self, rows: Sequence[Row]) -> tuple[list[Record], list[Rejected]]:
+    async def records(self, rows: Sequence[SentRow]) -> tuple[list[Record], list[Rejected]]:
         """Sites and hubs; nothing for locations that only group."""
         await self.lookup.remember(rows)
         await self.lookup.learn(ids_in(rows, "parent"))
@@ -76,7 +79,7 @@ class Locations(Reader):
 
         return _made(rows, one, ref)
 
-    async def below(self, rows: Sequence[Row]) -> AsyncGenerator[Sequence[Row], None]:
+    async def below(self, rows: Sequence[SentRow]) -> AsyncGenerator[Sequence[SentRow], None]:
         """Everything below the locations."""
         level = [str(row.get("id")) for row in rows]
         while level:
@@ -96,7 +99,7 @@ class DeviceTypes(Reader):
         """Of the manufacturers: a renamed one leaves its types' rows as they are."""
         return fingerprint(await self.lookup.manufacturers())
 
-    async def records(self, rows: Sequence[Row]) -> tuple[list[Record], list[Rejected]]:
+    async def records(self, rows: Sequence[SentRow]) -> tuple[list[Record], list[Rejected]]:
         """Products."""
         makers = await self.lookup.manufacturers(ids_in(rows, "manufacturer"))
         return _made(
@@ -116,41 +119,61 @@ class Devices(Reader):
         """Of statuses and location types: their names give state and place."""
         return fingerprint(await self.lookup.statuses(), await self.lookup.location_types())
 
-    async def records(self, rows: Sequence[Row]) -> tuple[list[Record], list[Rejected]]:
+    def __init__(self, client: NautobotClient, config: NautobotConfig) -> None:
+        super().__init__(client, config)
+        self._begun: dict[tuple[str, str | None], blake2b] = {}
+
+    async def records(self, rows: Sequence[SentRow]) -> tuple[list[Record], list[Rejected]]:
         """Assets."""
-        return _made(rows, await self._mapping(rows), _asset)
+        return _made(rows, await self._mapping(ids_in(rows, "status"), ids_in(rows, "location")), _asset)
 
-    async def pulled(self, rows: Sequence[Row]) -> tuple[list[Record | Deferred], list[Rejected]]:
+    async def pulled(self, rows: Sequence[SentRow]) -> tuple[list[Record | Deferred], list[Rejected]]:
         """Assets, made only where a row, or a name or setting that it is read with, is another than last time."""
-        make, statuses = await self._mapping(rows), await self.lookup.statuses()
-        read_with = [mapping.DEVICE_VERSION, self._base_url, self.config.custom_fields, self.lookup.states]
-        settings = blake2b(orjson.dumps(read_with, option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_BYTES)
-
-        def one(row: Row) -> Deferred:
-            place = self.lookup.place(mapping.reference(row, "location"))
-            raw, digest = orjson.dumps(row), settings.copy()
-            digest.update(orjson.dumps((statuses.get(mapping.reference(row, "status")), str(place))))
-            digest.update(raw)
-            return Deferred(
-                ref=mapping.device_ref(row),
-                updated_at=mapping.last_updated(row),
-                digest=digest.digest(),
-                raw=raw,
+        glances = [glance(row) for row in rows]
+        unclear = [row for row, seen in zip(rows, glances, strict=True) if seen is None]
+        make = await self._mapping(
+            {seen.status.id for seen in glances if seen} | ids_in(unclear, "status"),
+            {seen.location.id for seen in glances if seen} | ids_in(unclear, "location"),
+        )
+        statuses, kind = await self.lookup.statuses(), EntityKind.ASSET
+        deferred = [
+            Deferred(
+                ref=SourceRef(kind=kind, external_id=seen.id),
+                updated_at=seen.last_updated,
+                digest=self._digest(row, seen.location.id, statuses.get(seen.status.id)),
+                raw=row.raw,
                 make=partial(_named, row, make),
             )
+            for row, seen in zip(rows, glances, strict=True)
+            if seen
+        ]
+        in_full: tuple[list[Record], list[Rejected]] = _made(unclear, make, _asset)
+        return [*deferred, *in_full[0]], in_full[1]
 
-        return _made(rows, one, _asset)
+    def _digest(self, row: SentRow, location: str, status: str | None) -> bytes:
+        """Of everything that the record is made from: settings and names, which many rows share, and the row."""
+        begun = self._begun.get((location, status))
+        if begun is None:
+            if len(self._begun) >= SURROUNDINGS_KEPT:
+                self._begun.clear()
+            read_with = [mapping.DEVICE_VERSION, self._base_url, self.config.custom_fields, self.lookup.states]
+            names = [status, str(self.lookup.place(location))]
+            content = orjson.dumps([*read_with, *names], option=orjson.OPT_SORT_KEYS)
+            begun = self._begun[location, status] = blake2b(content, digest_size=DIGEST_BYTES)
+        digest = begun.copy()
+        digest.update(row.raw)
+        return digest.digest()
 
-    async def _mapping(self, rows: Sequence[Row]) -> Callable[[Row], Record]:
-        """What makes a record of one of these rows."""
-        statuses = await self.lookup.statuses(ids_in(rows, "status"))
-        await self.lookup.learn(ids_in(rows, "location"))
+    async def _mapping(self, statuses: set[str], locations: set[str]) -> Callable[[Row], Record]:
+        """What makes a record of a row that names these."""
+        names = await self.lookup.statuses(statuses)
+        await self.lookup.learn(locations)
         states, custom, base = self.lookup.states, self.config.custom_field, self._base_url
         lookup = self.lookup
 
         def one(row: Row) -> Record:
             place = lookup.place(mapping.reference(row, "location"))
-            return mapping.device(row, statuses, states, place, custom, base)
+            return mapping.device(row, names, states, place, custom, base)
 
         return one
 
@@ -176,7 +199,7 @@ def _asset(external_id: str) -> SourceRef:
 
 
 def _made(
-    rows: Sequence[Row], make: Callable[[Row], T | None], ref: Callable[[str], SourceRef]
+    rows: Sequence[SentRow], make: Callable[[Row], T | None], ref: Callable[[str], SourceRef]
 ) -> tuple[list[T], list[Rejected]]:
     made: list[T] = []
     rejected: list[Rejected] = []
@@ -189,7 +212,7 @@ def _made(
             rejected.append(
                 Rejected(
                     ref=ref(str(external_id)) if is_named else None,
-                    raw=orjson.dumps(row),
+                    raw=row.raw,
                     reason=str(error),
                     path=error.path,
                 )

@@ -261,6 +261,28 @@ async def test_a_process_that_lost_its_lease_writes_nothing_more(
     assert (row["lease"], row["resume"]) == ("the other", None)
 
 
+async def test_a_process_that_lost_its_lease_while_nothing_was_new_does_not_say_that_it_pulled(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake
+):
+    adapter, connection = scripted(clock, SITES)
+    adapter.scripts = {"sites": [batch(site("s1"), resume="1")]}
+    await pull_source(engine, connection, clock=clock)
+    before = await stream_row(engine)
+
+    async def be_overtaken() -> None:
+        async with transaction(engine) as tx:
+            await tx.execute(update(source_stream).values(lease="the other"))
+
+    clock.advance(timedelta(minutes=1))
+    adapter.scripts = {"sites": [batch(site("s1"), resume="2"), be_overtaken]}
+    report = await pull_source(engine, connection, clock=clock)
+
+    assert (report.outcome, report.streams[0].outcome) == ("busy", "busy")
+    row = await stream_row(engine)
+    assert (row["lease"], row["resume"]) == ("the other", "1")
+    assert row["last_success_at"] == before["last_success_at"]
+
+
 async def test_batches_in_which_nothing_is_new_are_only_read_and_their_end_is_remembered(
     engine: AsyncEngine, clock: MovableClock, intake: Intake
 ):

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
 import orjson
 
+from connector.ingest.applied import Applied
 from connector.ingest.arrivals import Arrival, digest, newest_of_each
 from connector.ingest.assets import settle_assets
 from connector.ingest.departures import retire_unseen, settle_tombstones
@@ -62,40 +62,8 @@ SETTLE: Mapping[type[Record], Settle] = {
 """Who deals with each kind of record, in the order in which they refer to each other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What a batch came to.
-
-    seen: records, rejected ones included. created, updated: rows. deleted: references that the source let go.
-    unchanged: records that said nothing new. quarantined: records that could not be used; refused: their
-    fingerprints. alarm: why a complete snapshot retired nothing, or None.
-    """
-
-    seen: int = 0
-    created: int = 0
-    updated: int = 0
-    deleted: int = 0
-    unchanged: int = 0
-    quarantined: int = 0
-    refused: frozenset[str] = frozenset()
-    alarm: str | None = None
-
-
 class MakingError(Exception):
     """The adapter failed to make a record that it deferred, by a defect of its own; the reason is the cause."""
-
-
-async def look(tx: Transaction, source_id: int, batch: Batch, snapshot: Snapshot | None) -> Applied | None:
-    """What a batch comes to in which nothing is new, for the cost of reading; None for one that is to be applied."""
-    if batch.rejected or batch.complete:
-        return None
-    arrivals = _arrivals(batch)
-    await _recall(tx, source_id, arrivals)
-    if any(_is_fresh(arrival) for arrival in arrivals):
-        return None
-    if snapshot is not None:
-        await _see(tx, source_id, snapshot, arrivals, ())
-    return Applied(seen=len(batch.records), unchanged=len(batch.records))
 
 
 async def apply(

@@ -15,7 +15,9 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias, cast
 from uuid import uuid4
 
-from connector.ingest.apply import Applied, MakingError, apply, look, refusal
+from connector.ingest.applied import Applied
+from connector.ingest.apply import MakingError, apply, refusal
+from connector.ingest.look import look
 from connector.ingest.replay import replay_arrived
 from connector.ingest.snapshot import KIND_OF, RetireLimit, Snapshot
 from connector.model.errors import InvalidInput
@@ -314,6 +316,8 @@ class _Pull:
     async def _finish(self, stream: Stream) -> None:
         changed = self.report.created + self.report.updated + self.report.deleted
         async with transaction(self.engine) as tx:
+            if not await self._hold(tx, stream):
+                raise _LeaseLostError
             if self.end is not None:
                 await save_resume(tx, self.source_id, stream.name, self.end)
             await finish_stream(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import BigInteger, Text, cast, func, select
+from sqlalchemy import BigInteger, Row, Text, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.refs import EntityKind
@@ -75,6 +75,17 @@ async def known_refs(tx: AsyncConnection, source_id: int, keys: Iterable[RefKey]
         for row in (await tx.execute(statement)).all():
             known[kind, row[0]] = KnownRef(kind, *row[1:])
     return known
+
+
+async def said_before(
+    tx: AsyncConnection, source_id: int, kind: EntityKind, external_ids: Collection[str]
+) -> Sequence[Row[str, int, datetime | None, bytes, bool]]:
+    """(external id, row id, version, content hash, whether its source deleted it) of references that are known."""
+    c = source_ref.c
+    statement = select(c.external_id, c.id, c.version, c.content_hash, c.deleted_at.is_not(None)).where(
+        c.source_id == source_id, c.kind == kind, among(tx, c.external_id, external_ids)
+    )
+    return (await tx.execute(statement)).all()
 
 
 async def live_refs(

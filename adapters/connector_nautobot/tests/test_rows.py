@@ -1,0 +1,91 @@
+"""Rows are read as far as they are looked at, and lose nothing by it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector_nautobot.rows import SentRow, glance, read_page
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+OBJECTS = st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), JSON, max_size=5)
+DEVICE = {
+    "id": "d1",
+    "last_updated": "2026-03-01T12:00:00.5+02:00",
+    "location": {"id": "l1", "url": "x"},
+    "status": {"id": "s1"},
+}
+
+
+@given(st.lists(OBJECTS, max_size=4), st.sampled_from([None, "http://nautobot/?offset=2"]), st.sampled_from([None, 2]))
+def test_a_page_gives_the_rows_that_were_sent_as_they_were_sent(objects, further, indent):
+    content = json.dumps({"count": 9, "next": further, "results": objects}, indent=indent).encode()
+
+    rows, is_last = read_page(content)
+
+    assert [dict(row) for row in rows] == objects
+    assert [orjson.loads(row.raw) for row in rows] == objects
+    assert all(row.raw in content for row in rows)
+    assert is_last == (further is None)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<html>",
+        b'{"results": [{"id": "\xff"}]}',
+        b'{"results": [{"id": 1,}]}',
+        b'{"results": [' + b"[" * 5000 + b"]" * 5000 + b"]}",
+    ],
+)
+def test_what_is_not_json_is_a_value_error(content):
+    with pytest.raises(ValueError, match=r".+"):
+        read_page(content)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b'{"results": {}}', b'{"results": [1]}', b'{"results": [null]}'])
+def test_json_that_is_no_page_is_a_type_error(content):
+    with pytest.raises(TypeError):
+        read_page(content)
+
+
+def test_a_number_beyond_floating_point_does_not_spoil_its_row():
+    (row,), _ = read_page(b'{"results": [{"id": "d1", "position": 1e999}]}')
+
+    assert (row["id"], row.get("position"), row.get("face", "none")) == ("d1", float("inf"), "none")
+
+
+def test_a_glance_tells_who_and_when_in_utc():
+    seen = glance(SentRow(orjson.dumps(DEVICE)))
+
+    assert seen is not None
+    assert (seen.id, seen.location.id, seen.status.id) == ("d1", "l1", "s1")
+    assert seen.last_updated == datetime(2026, 3, 1, 10, 0, 0, 500_000, tzinfo=UTC)
+    assert seen.last_updated.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": ""},
+        {"id": "x" * 256},
+        {"id": None},
+        {"last_updated": "yesterday"},
+        {"last_updated": "2026-03-01T12:00:00"},
+        {"last_updated": "0001-01-01T00:00:00+14:00"},
+        {"location": None},
+        {"status": "active"},
+    ],
+)
+def test_a_row_that_says_less_is_read_in_full(change):
+    assert glance(SentRow(orjson.dumps(DEVICE | change))) is None

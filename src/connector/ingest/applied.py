@@ -1,0 +1,24 @@
+"""What taking over a batch came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a batch came to.
+
+    seen: records, rejected ones included. created, updated: rows. deleted: references that the source let go.
+    unchanged: records that said nothing new. quarantined: records that could not be used; refused: their
+    fingerprints. alarm: why a complete snapshot retired nothing, or None.
+    """
+
+    seen: int = 0
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    refused: frozenset[str] = frozenset()
+    alarm: str | None = None
