@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from croniter import croniter
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -166,18 +167,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
-        if not is_loopback(self.server.host) and self.auth.token is None:
-            raise ValueError(
-                f"server.host: {self.server.host!r} is reachable from other machines, which needs auth.token first; "
-                'add [auth] token = { env = "CONNECTOR_API_TOKEN" }, or listen on 127.0.0.1'
-            )
-        courier = self.fulfilment.courier
-        if courier is not None and courier not in self.sources:
-            known = ", ".join(sorted(self.sources)) or "none"
-            raise ValueError(f"fulfilment.courier: there is no source {courier!r}; configured are: {known}")
-        for name in self.fulfilment.tickets:
-            if name not in self.sources:
-                raise ValueError(f"fulfilment.tickets.{name}: there is no source {name!r}")
+        problems = _misfits(self.model_dump())
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
     @classmethod
@@ -221,12 +213,11 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        failed = {str(problem).split(":", 1)[0] for problem in problems}
-        problems += [
-            line
-            for item in error.errors(include_input=False, include_url=False, include_context=False)
-            if (line := _problem(item["loc"], item["msg"])).split(":", 1)[0] not in failed
-        ]
+        given = _over(values, EnvSettingsSource(Settings)())
+        found = error.errors(include_input=False, include_url=False, include_context=False)
+        lines = [_problem(item["loc"], item["msg"]) for item in found if item["loc"]]
+        failed = {problem.split(":", 1)[0] for problem in problems}
+        problems += [line for line in [*lines, *_misfits(given)] if line.split(":", 1)[0] not in failed]
     told = {problem.split(":", 1)[0] for problem in problems}
     problems += [p for p in _adapter_problems(values.get("sources")) if p.split(":", 1)[0] not in told]
     if problems:
@@ -239,6 +230,37 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
     for url in (settings.database, settings.redis):
         secrets += [str(make_url(url).password)] if url and make_url(url).password else []
     return LoadedSettings(settings=settings, file=path, secrets=tuple(secrets))
+
+
+def _misfits(values: Mapping[str, Any]) -> list[str]:
+    """What does not go together, whatever else is wrong with the values."""
+    server, auth, fulfilment, sources = (_table(values, key) for key in ("server", "auth", "fulfilment", "sources"))
+    host, courier = server.get("host"), fulfilment.get("courier")
+    problems: list[str] = []
+    if isinstance(host, str) and not is_loopback(host) and auth.get("token") is None:
+        problems.append(
+            f"server.host: {host!r} is reachable from other machines, which needs auth.token first; "
+            'add [auth] token = { env = "CONNECTOR_API_TOKEN" }, or listen on 127.0.0.1'
+        )
+    if isinstance(courier, str) and courier not in sources:
+        known = ", ".join(sorted(sources)) or "none"
+        problems.append(f"fulfilment.courier: there is no source {courier!r}; configured are: {known}")
+    strangers = [name for name in _table(fulfilment, "tickets") if name not in sources]
+    return [*problems, *(f"fulfilment.tickets.{name}: there is no source {name!r}" for name in strangers)]
+
+
+def _table(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = values.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _over(values: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with those above them laid over, table by table."""
+    merged = dict(values)
+    for key, value in above.items():
+        below = merged.get(key)
+        merged[key] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def is_loopback(host: str) -> bool:

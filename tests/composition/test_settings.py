@@ -84,6 +84,32 @@ def test_loopback_needs_none(tmp_path: Path, host: str):
     assert load_settings(write(tmp_path, f'[server]\nhost = "{host}"\n')).settings.server.host == host
 
 
+def test_what_does_not_go_together_is_told_beside_what_is_wrong_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("CONNECTOR_SERVER__HOST", "0.0.0.0")
+    found = problems_of(
+        write(
+            tmp_path,
+            """
+            [server]
+            port = 70000
+            [fulfilment]
+            courier = "parcels"
+            [fulfilment.tickets.itsm]
+            state = "on_hold"
+            """,
+        )
+    )
+
+    assert [problem.split(":", 1)[0] for problem in found] == [
+        "server.port",
+        "server.host",
+        "fulfilment.courier",
+        "fulfilment.tickets.itsm",
+    ]
+
+
 def test_with_a_token_any_address_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CONNECTOR_TEST_TOKEN", "0123456789abcdef")
     file = write(tmp_path, '[server]\nhost = "0.0.0.0"\n[auth]\ntoken = { env = "CONNECTOR_TEST_TOKEN" }\n')
