@@ -37,7 +37,7 @@ query ($first: Int) {
 
 @contextmanager
 def statements(engine: AsyncEngine) -> Iterator[list[str]]:
-    """The SELECT statements that are run inside, but for the feed's look at the change log, which comes when it likes."""
+    """The SELECT statements that are run inside, but for the feed's look at the log, which comes when it likes."""
     seen: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
