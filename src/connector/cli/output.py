@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import IntEnum
+from textwrap import wrap
 from typing import NoReturn
 
 import orjson
@@ -30,7 +31,7 @@ class ExitCode(IntEnum):
 
 
 SHORT = 20
-"""Cells of at most so many characters are kept on one line."""
+"""Columns whose cells have at most so many characters are kept on one line."""
 
 console = Console()
 _errors = Console(stderr=True)
@@ -42,16 +43,29 @@ def print_json(value: object) -> None:
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, object]], *, empty: str) -> None:
-    """Rows as a table, their keys as its head; `empty` is said when there are none."""
+    """Rows as a table, their keys as its head, without columns that are empty; `empty` is said when there are no rows.
+
+    Short cells stay on one line however narrow the terminal is; the head above them folds between words.
+    """
     if not rows:
         console.print(empty)
         return
-    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    lines = [[cell(value) for value in row.values()] for row in rows]
-    for index, name in enumerate(rows[0]):
-        is_short = max(len(line[index]) for line in lines) <= SHORT
-        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=is_short)
-    for line in lines:
+    table = Table(
+        title=title,
+        title_justify="left",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    columns = [(name, [cell(row[name]) for row in rows]) for name in rows[0]]
+    columns = [(name, cells) for name, cells in columns if any(cells)]
+    for name, cells in columns:
+        widest = max(map(len, cells))
+        head = "\n".join(wrap(name.replace("_", " "), max(widest, 1), break_long_words=False))
+        table.add_column(head, overflow="fold", no_wrap=widest <= SHORT)
+    for line in zip(*(cells for _, cells in columns), strict=True):
         table.add_row(*line)
     console.print(table)
 
