@@ -2,7 +2,7 @@
 
 ConnectorError
 ├── InvalidInput            what somebody gave is wrong; nothing was done
-│   ├── InvalidConfiguration    connector.toml or a policy file, all problems at once
+│   ├── InvalidConfiguration    connector.toml, all problems at once; its InvalidPolicy a policy document
 │   └── InvalidRecord           a record that cannot be normalised
 ├── NotKnown                no such site, ticket, source ...
 ├── IllegalTransition       a lifecycle refuses the move

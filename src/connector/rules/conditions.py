@@ -38,8 +38,10 @@ SAMPLE: Scope = {
 }  # fmt: skip
 """What a condition may name, with a value of the right type for each."""
 
-_LITERAL = re.compile(r"""[rR]?("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
-_FIELD = re.compile(rf"(?<![\w.])({'|'.join(SAMPLE)})\s*\.\s*([A-Za-z_]\w*)(?!\w*\s*\()")
+LITERAL = re.compile(r"""[rR]?(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
+"""A text in quotes."""
+FIELD = re.compile(rf"(?<![\w.])({'|'.join(SAMPLE)})\s*\.\s*([A-Za-z_]\w*)(?!\w*\s*\()")
+"""A field of a variable, where no text in quotes is left."""
 
 
 class ConditionFailed(Exception):  # noqa: N818 - named by what is wrong
@@ -83,7 +85,7 @@ def compile_condition(text: str) -> Condition:
         condition = Condition(text, cel.compile(text))
     except ValueError as error:
         raise ValueError(f"is no CEL expression: {first_line(error)}") from error
-    for variable, field in _FIELD.findall(_LITERAL.sub("''", text)):
+    for variable, field in FIELD.findall(LITERAL.sub("''", text)):
         if field not in SAMPLE[variable]:
             near = get_close_matches(field, SAMPLE[variable], n=1) or sorted(SAMPLE[variable])
             raise ValueError(f"names {variable}.{field}, which does not exist: did you mean {variable}.{near[0]}?")

@@ -1,6 +1,7 @@
 """The policy document: which tickets need hardware, what may serve them, and how outages are counted.
 
-Read by `connector.rules.policy.read_policy`; every field is explained in docs/rules.md.
+Read by `connector.rules.policy.read_policy`; how the parts fit together is judged by `connector.rules.consistency`.
+Every field is explained in docs/rules.md.
 """
 
 from __future__ import annotations
@@ -204,15 +205,3 @@ class Policy(_Part):
         copy = self.model_copy()
         copy._version = version
         return copy
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        names = [rule.name for rule in self.rules]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"rules must have different names: {', '.join(twice)} stands there more than once")
-        default = self.sourcing.default_service_class
-        if default is not None and default not in self.service_classes:
-            known = ", ".join(sorted(self.service_classes)) or "none"
-            raise ValueError(f"default_service_class {default!r} is not under service_classes (there: {known})")
-        return self

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from reprlib import Repr
 from typing import Any, get_args, get_origin
 
 import yaml
@@ -13,9 +15,16 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from connector.model.errors import InvalidConfiguration
+from connector.rules.consistency import findings
 from connector.rules.document import Policy
+from connector.rules.marks import Mark, Marked, compose, yaml_problem
 
-__all__ = ["Policy", "default_policy", "default_policy_text", "read_policy"]
+__all__ = ["InvalidPolicy", "Policy", "Problem", "default_policy", "default_policy_text", "read_policy", "version_of"]
+
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 160
+"""Shows what was given, but never all of a document that repeats itself by reference."""
 
 
 def default_policy_text() -> str:
@@ -32,67 +41,84 @@ def read_policy(document: str | Path, *, source: str | None = None) -> Policy:
     """Read a policy from its text, or from a file when given a path.
 
     source: what messages call the document; the file's name by default.
-    Raises InvalidConfiguration with every problem: where it is, what is wrong, what is expected, an example.
+    Raises InvalidPolicy with every problem: where it is, what is wrong, what is expected, an example.
     """
     name = source or (str(document) if isinstance(document, Path) else "policy")
     text = _file_text(document) if isinstance(document, Path) else document
     try:
-        content = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader that also refuses repeated keys
-    except yaml.YAMLError as error:
-        raise _invalid(name, [_yaml_problem(error)]) from error
+        marked = compose(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark, what = yaml_problem(error)
+        raise InvalidPolicy(name, [Problem(mark, "", what)]) from error
+    content = marked.content
     if not isinstance(content, dict):
-        raise _invalid(name, ["is empty or no mapping: expected the keys name, rules, sourcing, service_classes"])
+        what = "is empty or no mapping: expected the keys name, rules, sourcing, service_classes"
+        raise InvalidPolicy(name, [Problem(Mark(1, 1), "", what)])
+    problems = [Problem(mark, "", f"key {key!r} stands there twice") for key, mark in marked.repeated]
+    policy: Policy | None = None
     try:
         policy = Policy.model_validate(content)
     except ValidationError as error:
-        raise _invalid(name, [_problem(detail) for detail in error.errors(include_url=False)]) from error
-    return policy.with_version(f"{policy.name}@{hashlib.sha256(text.encode()).hexdigest()[:12]}")
+        problems += [_problem(detail, marked) for detail in error.errors(include_url=False)]
+    problems += [Problem(marked.place(location), _path(location), text) for location, text in findings(content)]
+    if policy is None or problems:
+        raise InvalidPolicy(name, problems)
+    return policy.with_version(version_of(policy.name, text))
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping, which YAML readers otherwise drop silently."""
+def version_of(name: str, text: str) -> str:
+    """The version of a policy: its name, and the hash of its text."""
+    return f"{name}@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key.value!r} stands there twice", key.start_mark
-                )
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. path: such as `rules[0].when`; "" for the document as a whole."""
+
+    mark: Mark
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.mark}: {self.path}: {self.text}" if self.path else f"{self.mark}: {self.text}"
+
+
+class InvalidPolicy(InvalidConfiguration):
+    """A policy document that cannot be used; `found` has every problem in the order of the document."""
+
+    code = "INVALID_POLICY"
+
+    def __init__(self, name: str, problems: Iterable[Problem]) -> None:
+        self.found = tuple(sorted(problems, key=lambda problem: problem.mark))
+        listed = "\n".join(f"  {problem}" for problem in self.found)
+        count = "1 problem" if len(self.found) == 1 else f"{len(self.found)} problems"
+        super().__init__(
+            f"policy {name!r} has {count}:\n{listed}",
+            problems=tuple(f"{name}:{problem}" for problem in self.found),
+            hint="docs/rules.md explains every field.",
+        )
 
 
 def _file_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise _invalid(str(path), [f"cannot be read: {error}"]) from error
+        raise InvalidPolicy(str(path), [Problem(Mark(1, 1), "", f"cannot be read: {error}")]) from error
 
 
-def _invalid(name: str, problems: list[str]) -> InvalidConfiguration:
-    listed = "\n".join(f"  {problem}" for problem in problems)
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return InvalidConfiguration(
-        f"policy {name!r} has {count}:\n{listed}",
-        problems=tuple(f"{name}: {problem}" for problem in problems),
-        hint="docs/rules.md explains every field.",
-    )
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or str(error)
-    return f"line {mark.line + 1}, column {mark.column + 1}: {what}" if mark else what
-
-
-def _problem(detail: ErrorDetails) -> str:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
+def _problem(detail: ErrorDetails, marked: Marked) -> Problem:
     message = detail["msg"].removeprefix("Value error, ")
     given = detail["input"]
-    value = "" if detail["type"] == "missing" or isinstance(given, (dict, BaseModel)) else f" (given: {given!r})"
+    value = (
+        "" if detail["type"] == "missing" or isinstance(given, (dict, BaseModel)) else f" (given: {_SHORT.repr(given)})"
+    )
     example = _example(detail["loc"])
-    return f"{path or 'document'}: {message}{value}" + (f"; example: {example}" if example else "")
+    text = f"{message}{value}" + (f"; example: {example}" if example else "")
+    return Problem(marked.place(detail["loc"]), _path(detail["loc"]) or "document", text)
+
+
+def _path(location: Sequence[int | str]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
 
 
 def _example(location: Sequence[int | str]) -> str:

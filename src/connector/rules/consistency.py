@@ -1,0 +1,127 @@
+"""What must hold between the parts of a policy document: names that fit together, rules that leave each other room.
+
+Each part is judged as far as it can be read, so that one mistake does not hide another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from connector.rules.conditions import SAMPLE, Value, first_line
+from connector.rules.document import Rule
+from connector.rules.expressions import engine as cel
+from connector.rules.logic import VOCABULARIES, Claim, Not, can_hold, claims_in, formula_of
+
+Location: TypeAlias = tuple[int | str, ...]
+Finding: TypeAlias = tuple[Location, str]
+"""Path into the document, and what is wrong there."""
+
+
+def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
+    """Everything that does not fit together in a document, which may have other mistakes as well."""
+    rules = _readable(content.get("rules"))
+    yield from _names(content.get("rules"))
+    for index, rule in rules.items():
+        yield from _claims(index, rule)
+    yield from _reach(rules)
+    yield from _default_class(content)
+
+
+def _readable(rules: Any) -> dict[int, Rule]:
+    """The rules that can be read by themselves, by their place."""
+    read: dict[int, Rule] = {}
+    for index, given in enumerate(rules if isinstance(rules, list) else ()):
+        try:
+            read[index] = Rule.model_validate(given)
+        except ValidationError:
+            continue
+    return read
+
+
+def _names(rules: Any) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for index, given in enumerate(rules if isinstance(rules, list) else ()):
+        name = given.get("name") if isinstance(given, dict) else None
+        if not isinstance(name, str):
+            continue
+        if name in seen:
+            yield ("rules", index, "name"), f"is {name!r}, which is the name of rules[{seen[name]}] already"
+        seen.setdefault(name, index)
+
+
+def _claims(index: int, rule: Rule) -> Iterator[Finding]:
+    """What single claims of a condition get wrong, even where the rest of the condition hides it."""
+    for claim in claims_in(formula_of(rule.when)):
+        for value in claim.strangers:
+            yield ("rules", index, "when"), _stranger(claim, value)
+        wrong = _type_error(claim)
+        if wrong:
+            yield ("rules", index, "when"), f"contains {claim.text!r}, which cannot be evaluated: {wrong}"
+
+
+def _stranger(claim: Claim, value: Value) -> str:
+    field = claim.fields[0]
+    known = [str(word) for word in VOCABULARIES.get(field, ()) if word]
+    if not known:
+        variable, _, name = field.partition(".")
+        kinds = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
+        return f"compares {field} with {value!r}, but it is {kinds[type(SAMPLE[variable][name])]}"
+    near = get_close_matches(str(value), known, n=1)
+    guess = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(map(repr, known))}"
+    return f"compares {field} with {value!r}, which it never is when rules are asked: {guess}"
+
+
+def _type_error(claim: Claim) -> str | None:
+    """Why a claim can never be evaluated; None for one that fails on some values only, as int('') does."""
+    try:
+        cel.compile(claim.text).execute({name: dict(fields) for name, fields in SAMPLE.items()})
+    except TypeError as error:
+        return first_line(error)
+    except Exception as error:  # noqa: BLE001 - whatever the engine raises; only what no value could mend counts
+        text = first_line(error)
+        return text if text.startswith("Undefined") or "not a valid" in text else None
+    return None
+
+
+def _reach(rules: Mapping[int, Rule]) -> Iterator[Finding]:
+    """Rules that no ticket can get to, and why."""
+    passed: list[int] = []
+    for index, rule in rules.items():
+        formula = formula_of(rule.when)
+        place: Location = ("rules", index, "when")
+        if not can_hold(formula):
+            yield place, f"can never match: {rule.when!r} is true of no ticket"
+            continue
+        before = next((i for i in passed if not can_hold(formula, Not(formula_of(rules[i].when)))), None)
+        if before is not None:
+            yield place, _behind(before, rules[before], rule)
+        elif not can_hold(formula, *(Not(formula_of(rules[i].when)) for i in passed)):
+            yield place, f"can never match: the {len(passed)} rules before it take every ticket that it is about"
+        passed.append(index)
+
+
+def _behind(index: int, first: Rule, rule: Rule) -> str:
+    other = f"rules[{index}] ({first.name!r})"
+    if formula_of(first.when) == formula_of(rule.when):
+        if _outcome(first) != _outcome(rule):
+            return f"is in conflict with {other}: the same condition with another outcome, and only the first decides"
+        return f"can never match: {other} has the same condition and stands before it"
+    if not can_hold(Not(formula_of(first.when))):
+        return f"can never match: {other} stands before it and is true of every ticket; put that one last"
+    return f"can never match: wherever it is true, {other} before it is true as well"
+
+
+def _outcome(rule: Rule) -> dict[str, Any]:
+    return rule.model_dump(exclude={"name", "when"})
+
+
+def _default_class(content: Mapping[str, Any]) -> Iterator[Finding]:
+    sourcing, classes = content.get("sourcing"), content.get("service_classes", {})
+    default = sourcing.get("default_service_class") if isinstance(sourcing, dict) else None
+    if isinstance(default, str) and isinstance(classes, dict) and default not in classes:
+        known = ", ".join(sorted(map(str, classes))) or "none"
+        yield ("sourcing", "default_service_class"), f"is {default!r}, which is not under service_classes: {known}"
