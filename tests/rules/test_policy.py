@@ -98,7 +98,7 @@ def test_names_must_fit_together():
         "policy.yaml:4:24: rules[1].when: can never match: rules[0] ('a') has the same condition and stands before it",
     )
     assert problems(unknown) == (
-        "policy.yaml:11:26: sourcing.default_service_class: is 'gold', which is not under service_classes: "
+        "policy.yaml:12:26: sourcing.default_service_class: is 'gold', which is not under service_classes: "
         "critical, office",
     )
 
