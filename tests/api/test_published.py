@@ -9,6 +9,7 @@ import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, OperationType, build_schema, parse, validate
 
 from connector.api.schema import export
+from connector.rules.policy import default_policy_text
 from tests.api.conftest import Hub, connected, served
 from tests.api.seed import Seeded, seed
 
@@ -34,6 +35,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "LowStock": {"region": "EU"},
         "SearchAssets": {"text": "foc"},
         "ExplainTicket": {"ticket": seeded.id("Ticket")},
+        "WhatIf": {"draft": {"priority": "P1", "assetId": seeded.id("Asset")}, "policy": default_policy_text()},
     }
 
 
@@ -57,6 +59,9 @@ ANSWERS: dict[str, Any] = {
     "LowStock": lambda data: [shelf["product"]["model"] for shelf in data["stock"]["nodes"]] == ["Bracket"],
     "SearchAssets": lambda data: [edge["node"]["serial"] for edge in data["assets"]["edges"]] == ["FOC1"],
     "ExplainTicket": lambda data: data["explain"]["outcome"] == "reserve",
+    "WhatIf": lambda data: (
+        data["whatIf"]["explanation"]["outcome"] == "reserve" and data["whatIf"]["active"]["policyVersion"]
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 ConnectorError
 ├── InvalidInput            what somebody gave is wrong; nothing was done
 │   ├── InvalidConfiguration    connector.toml, all problems at once; its InvalidPolicy a policy document
+│   ├── InvalidDraft            a draft of a ticket, all problems at once
 │   └── InvalidRecord           a record that cannot be normalised
 ├── NotKnown                no such site, ticket, source ...
 ├── IllegalTransition       a lifecycle refuses the move
@@ -52,6 +53,16 @@ class InvalidConfiguration(InvalidInput):
     code = "INVALID_CONFIGURATION"
 
     def __init__(self, message: str, *, problems: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems
+
+
+class InvalidDraft(InvalidInput):
+    """A draft that cannot be decided about. problems: each with its place, `draft.siteId: what is wrong`."""
+
+    code = "INVALID_DRAFT"
+
+    def __init__(self, message: str, *, problems: tuple[str, ...], hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.problems = problems
 

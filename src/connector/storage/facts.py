@@ -53,7 +53,7 @@ _is_reserved = exists().where(
     reservation.c.state.in_(RESERVATION_LIVE),
 )
 
-_TICKET = (
+TICKET_STATEMENT = (
     select(
         ticket,
         _has_substitutes.label("has_substitutes"),
@@ -92,7 +92,7 @@ _TICKET = (
         service_class.c.business_hours.label("c_business_hours"),
     )
     .select_from(ticket)
-    .join(source, source.c.id == ticket.c.source_id)
+    .outerjoin(source, source.c.id == ticket.c.source_id)
     .outerjoin(asset, asset.c.id == ticket.c.asset_id)
     .outerjoin(product, product.c.id == func.coalesce(asset.c.product_id, ticket.c.product_id))
     .outerjoin(site, site.c.id == func.coalesce(ticket.c.site_id, asset.c.site_id))
@@ -100,6 +100,7 @@ _TICKET = (
     .outerjoin(service_class, service_class.c.id == site.c.service_class_id)
     .where(ticket.c.id == bindparam("ticket_id"))
 )
+"""One ticket with what hangs on it. Binds `ticket_id` and `line`, whose live reservation `is_reserved` is about."""
 
 _SUBSTITUTES = (
     select(
@@ -141,23 +142,24 @@ async def sourcing_facts(tx: AsyncConnection, ticket_id: int) -> SourcingFacts:
     The needed product is the affected asset's, else the one that the ticket names; the site is the ticket's, else
     the asset's. Raises NotKnown when there is no such ticket.
     """
-    return await _facts(tx, await _ticket_row(tx, ticket_id, line=1))
+    return await facts_of(tx, await _ticket_row(tx, ticket_id, line=1))
 
 
 async def facts_to_reserve(tx: AsyncConnection, ticket_id: int, line: int) -> SourcingFacts | None:
     """The same, or None when the line has a live reservation already. Raises NotKnown."""
     row = await _ticket_row(tx, ticket_id, line=line)
-    return None if row["is_reserved"] else await _facts(tx, row)
+    return None if row["is_reserved"] else await facts_of(tx, row)
 
 
 async def _ticket_row(tx: AsyncConnection, ticket_id: int, *, line: int) -> Any:
-    row = (await tx.execute(_TICKET, {"ticket_id": ticket_id, "line": line})).mappings().one_or_none()
+    row = (await tx.execute(TICKET_STATEMENT, {"ticket_id": ticket_id, "line": line})).mappings().one_or_none()
     if row is None:
         raise NotKnown(f"there is no ticket with id {ticket_id}")
     return row
 
 
-async def _facts(tx: AsyncConnection, row: Any) -> SourcingFacts:
+async def facts_of(tx: AsyncConnection, row: Any) -> SourcingFacts:
+    """The facts around a row of `TICKET_STATEMENT`."""
     needed = _product(row)
     substitutes: tuple[SubstituteFacts, ...] = ()
     holdings: tuple[Holding, ...] = ()
@@ -208,7 +210,7 @@ def _ticket(row: Any) -> TicketFacts:
         asset_hint=row["asset_hint"],
         site_hint=row["site_hint"],
         product_hint=row["product_hint"],
-        source=row["source_name"],
+        source=row["source_name"] or "",
         opened_at=row["opened_at"],
         sla_due_at=row["sla_due_at"],
     )

@@ -39,7 +39,7 @@ def build_schema() -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=list(REFUSALS.values()),
+        types=list(dict.fromkeys(REFUSALS.values())),
         config=StrawberryConfig(default_resolver=take, scalar_map=SCALARS),
         extensions=[
             Operation,

@@ -15,6 +15,7 @@ from connector.api.schema.paging import Connection
 from connector.api.schema.places import Hub, ServiceClass, Site
 from connector.api.schema.shipping import Shipment
 from connector.api.schema.sources import QuarantinedRecord, Source
+from connector.api.schema.what_if import WhatIf, resolve_what_if
 from connector.api.schema.work import Decision, Reservation, Task, Ticket
 from connector.model.errors import InvalidInput
 from connector.rules.sourcing import decide
@@ -147,6 +148,11 @@ class Query:
     )
     explain: Explanation = strawberry.field(
         resolver=_explain, description="What the rules would decide for a ticket now, and why; nothing is done."
+    )
+    what_if: WhatIf = strawberry.field(
+        resolver=resolve_what_if,
+        description="What the rules would decide for a ticket or a draft of one, under the active policy or a draft "
+        "of one, as things stand; nothing is done.",
     )
     feed_cursor: str = strawberry.field(
         resolver=_feed_cursor,

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 
 import strawberry
 
-from connector.model.errors import ConnectorError, IllegalTransition, InvalidInput, NotKnown, OutOfStock, StaleWrite
+from connector.model.errors import (
+    ConnectorError,
+    IllegalTransition,
+    InvalidConfiguration,
+    InvalidDraft,
+    InvalidInput,
+    NotKnown,
+    OutOfStock,
+    StaleWrite,
+)
 from connector.sdk.errors import AdapterError
 
 
@@ -37,6 +46,15 @@ class InvalidInputRefusal(Refusal):
     """INVALID_INPUT."""
 
 
+@strawberry.type(description="A draft of a policy or of a ticket has mistakes.")
+class InvalidDraftRefusal(Refusal):
+    """INVALID_POLICY, INVALID_CONFIGURATION, INVALID_DRAFT."""
+
+    problems: list[str] = strawberry.field(
+        default_factory=list, description="Every mistake: its place, what is wrong, and what is expected there."
+    )
+
+
 @strawberry.type(description="Somebody else changed it first; read it again.")
 class ConflictRefusal(Refusal):
     """CONFLICT."""
@@ -51,15 +69,21 @@ REFUSALS: Mapping[type[ConnectorError], type[Refusal]] = {
     OutOfStock: OutOfStockRefusal,
     IllegalTransition: IllegalTransitionRefusal,
     NotKnown: NotFoundRefusal,
+    InvalidConfiguration: InvalidDraftRefusal,
+    InvalidDraft: InvalidDraftRefusal,
     InvalidInput: InvalidInputRefusal,
     StaleWrite: ConflictRefusal,
     AdapterError: SourceRefusal,
 }
-"""Error -> how it is told; errors that are not here are faults, not refusals."""
+"""Error -> how it is told, the narrower first; errors that are not here are faults, not refusals."""
 
 
 def refusal_of(error: ConnectorError) -> Refusal:
     """The refusal that an error means. Raises the error when it is a fault of the hub."""
+    if isinstance(error, InvalidConfiguration | InvalidDraft):
+        return InvalidDraftRefusal(
+            message=error.message, hint=error.hint, code=error.code, problems=list(error.problems)
+        )
     for kind, refusal in REFUSALS.items():
         if isinstance(error, kind):
             return refusal(message=error.message, hint=error.hint, code=error.code)
