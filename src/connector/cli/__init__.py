@@ -12,6 +12,7 @@ from connector.cli.demo import demo
 from connector.cli.doctor import doctor
 from connector.cli.explain import explain
 from connector.cli.hub import migrate, schema, serve
+from connector.cli.policy import policy
 from connector.cli.quarantine import quarantine
 from connector.cli.sources import sources, sync
 
@@ -43,4 +44,5 @@ for command in (serve, sync, sources, explain, doctor, migrate, schema):
     app.command()(command)
 app.add_typer(adapters, name="adapters")
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(policy, name="policy")
 app.add_typer(demo, name="demo")

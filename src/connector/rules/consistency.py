@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeAlias
+from typing import Any
 
 from pydantic import ValidationError
 
 from connector.rules.conditions import SAMPLE, Value, first_line
 from connector.rules.document import Rule
+from connector.rules.expectations import Finding, Location, findings_in_tests
 from connector.rules.expressions import engine as cel
 from connector.rules.logic import VOCABULARIES, Claim, Not, can_hold, claims_in, formula_of
-
-Location: TypeAlias = tuple[int | str, ...]
-Finding: TypeAlias = tuple[Location, str]
-"""Path into the document, and what is wrong there."""
 
 
 def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
@@ -29,6 +26,7 @@ def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _claims(index, rule)
     yield from _reach(rules)
     yield from _default_class(content)
+    yield from findings_in_tests(content)
 
 
 def _readable(rules: Any) -> dict[int, Rule]:

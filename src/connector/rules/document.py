@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 from connector.model.calendars import check_time_zone, parse_hours
 from connector.model.kinds import HubTier, Lane
 from connector.rules.conditions import Condition, compile_condition
+from connector.rules.given import PolicyTest
 
 
 class Mode(StrEnum):
@@ -193,6 +194,10 @@ class Policy(_Part):
     service_classes: Annotated[
         dict[str, ServiceClass], Field(examples=[{"standard": {"maximum_outage_minutes": 480}}])
     ] = Field(default_factory=dict)
+    tests: Annotated[
+        tuple[PolicyTest, ...],
+        Field(examples=["- {name: a dead switch, given: {ticket: {priority: P1}}, expect: {rule: critical}}"]),
+    ] = ()
     _version: str = PrivateAttr(default="")
 
     @property

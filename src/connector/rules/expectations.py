@@ -1,0 +1,84 @@
+"""What must hold of the tests inside a policy document: everything that they name is there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from connector.rules.decision import Outcome, Reason
+from connector.rules.document import Mode
+from connector.rules.given import PolicyTest
+
+Location: TypeAlias = tuple[int | str, ...]
+Finding: TypeAlias = tuple[Location, str]
+"""Path into the document, and what is wrong there."""
+
+
+def findings_in_tests(content: Mapping[str, Any]) -> Iterator[Finding]:
+    """Everything that the tests of a document name and that is not there, as far as they can be read."""
+    tests, rules = content.get("tests"), content.get("rules")
+    names = [rule.get("name") for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
+    known = {name for name in names if isinstance(name, str)}
+    classes = content.get("service_classes")
+    seen: set[str] = set()
+    for index, given in enumerate(tests if isinstance(tests, list) else ()):
+        try:
+            test = PolicyTest.model_validate(given)
+        except ValidationError:
+            continue
+        if test.name in seen:
+            yield ("tests", index, "name"), f"is {test.name!r}, which is the name of a test before it"
+        seen.add(test.name)
+        yield from _expectation(index, test, known)
+        yield from _stock(index, test)
+        yield from _class(index, test, classes if isinstance(classes, dict) else {})
+
+
+def _expectation(index: int, test: PolicyTest, rules: Collection[str]) -> Iterator[Finding]:
+    expect = test.expect
+    if not expect.model_fields_set:
+        known = ", ".join(type(expect).model_fields)
+        yield ("tests", index, "expect"), f"expects nothing: name at least one of {known}"
+    vocabularies: tuple[tuple[str, str | None, Collection[str]], ...] = (
+        ("rule", expect.rule, rules),
+        ("outcome", expect.outcome, [outcome.value for outcome in Outcome]),
+        ("reason", expect.reason, [reason.value for reason in Reason]),
+        ("mode", expect.mode, [mode.value for mode in Mode]),
+        ("hub", expect.hub, test.given.hubs),
+    )
+    for field, value, known_values in vocabularies:
+        if value is not None and value not in known_values:
+            yield ("tests", index, "expect", field), _unknown(value, known_values)
+
+
+def _stock(index: int, test: PolicyTest) -> Iterator[Finding]:
+    given, products = test.given, [substitute.product for substitute in test.given.substitutes]
+    for number, shelf in enumerate(given.stock):
+        place: Location = ("tests", index, "given", "stock", number)
+        if shelf.hub not in given.hubs:
+            yield (*place, "hub"), f"{_unknown(shelf.hub, given.hubs)}, under given.hubs"
+        if shelf.product is not None and shelf.product not in products:
+            yield (*place, "product"), f"{_unknown(shelf.product, products)}, under given.substitutes"
+    for number, product in enumerate(products):
+        if product in products[:number]:
+            yield ("tests", index, "given", "substitutes", number, "product"), f"{product!r} stands there twice"
+
+
+def _class(index: int, test: PolicyTest, classes: Mapping[Any, Any]) -> Iterator[Finding]:
+    site, stated = test.given.site, test.given.service_class
+    name = site.service_class if site else ""
+    place: Location = ("tests", index, "given", "site", "service_class")
+    if name and stated is not None and stated.known and stated.name != name:
+        yield place, f"is {name!r}, but given.service_class is {stated.name!r}: name one of them, or the same twice"
+    elif name and stated is None and name not in classes:
+        known = ", ".join(map(str, classes)) or "none"
+        yield place, f"is {name!r}, which is not under service_classes ({known}): describe it in given.service_class"
+
+
+def _unknown(value: str, known: Collection[str]) -> str:
+    near = get_close_matches(value, known, n=1)
+    guess = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known)) or 'none'}"
+    return f"names {value!r}, which is not there: {guess}"

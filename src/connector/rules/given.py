@@ -1,0 +1,188 @@
+"""Tests inside a policy document: facts that are given, and what is expected of the policy.
+
+The vocabulary is that of conditions, and what a sourcing decision needs besides: positions, hours, stock. Whatever is
+left out has a default, so that a test states only what matters to it. Run by `connector.rules.policy_tests`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
+from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, TicketType
+from connector.model.lifecycle import AssetState, TicketState
+from connector.rules.conditions import compile_condition
+
+NOW = datetime(2026, 1, 7, 9, 0, tzinfo=UTC)
+"""When a test takes place that does not say when: a Wednesday morning."""
+
+
+def _hours(text: str) -> str:
+    parse_hours(text)
+    return text
+
+
+def _condition(text: str) -> str:
+    compile_condition(text)
+    return text
+
+
+def _times(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        parse_time_of_day(text)
+    return texts
+
+
+Hours = Annotated[str, AfterValidator(_hours), Field(examples=["Mon-Fri 08:00-18:00"])]
+TimeZone = Annotated[str, AfterValidator(check_time_zone), Field(examples=["Europe/Berlin"])]
+Latitude = Annotated[float, Field(ge=-90, le=90, examples=[52.5])]
+Longitude = Annotated[float, Field(ge=-180, le=180, examples=[13.4])]
+Instant = Annotated[AwareDatetime, Field(examples=["2026-01-07T09:00:00Z"])]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GivenTicket(_Part):
+    """The ticket. opened_at: the moment of the test unless said otherwise."""
+
+    number: str = "TEST-1"
+    type: TicketType = TicketType.INCIDENT
+    priority: Priority | None = None
+    state: TicketState = TicketState.NEW
+    title: str = ""
+    description: str = ""
+    category: str = ""
+    requester: str = ""
+    assignee: str = ""
+    asset_hint: str = ""
+    site_hint: str = ""
+    product_hint: str = ""
+    source: str = "test"
+    opened_at: Instant | None = None
+    sla_due_at: Instant | None = None
+
+
+class GivenAsset(_Part):
+    """The affected device. known: false is the same as leaving it out."""
+
+    known: bool = True
+    name: str = ""
+    serial: str = ""
+    asset_tag: str = ""
+    state: AssetState = AssetState.DEPLOYED
+    holder: str = ""
+
+
+class GivenSite(_Part):
+    """Where the unit must go. service_class: one of the policy's, or the one that is given beside it."""
+
+    known: bool = True
+    name: str = "Site"
+    code: str = ""
+    region: str = ""
+    country: str = ""
+    time_zone: TimeZone | None = None
+    service_class: str = ""
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    access_hours: Hours | None = None
+
+
+class GivenProduct(_Part):
+    """What is needed."""
+
+    known: bool = True
+    manufacturer: str = "Acme"
+    model: str = "Unit"
+    part_number: str = ""
+    sku: str = ""
+    asset_class: str = ""
+    criticality: Criticality | None = None
+    unit_cost_cents: Annotated[int, Field(ge=0)] = 0
+    weight_g: Annotated[int, Field(ge=0)] = 0
+    is_data_bearing: bool = False
+    status: ProductStatus = ProductStatus.ACTIVE
+
+
+class GivenServiceClass(_Part):
+    """A service class that the policy does not define. always: 24x7, else Mon-Fri 08:00-17:00."""
+
+    known: bool = True
+    name: Annotated[str, Field(min_length=1, examples=["critical"])]
+    maximum_outage_minutes: Annotated[int, Field(gt=0, examples=[240])]
+    always: bool = True
+
+
+class GivenHub(_Part):
+    """A hub, as its source would describe it."""
+
+    tier: HubTier = HubTier.REGIONAL
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    time_zone: TimeZone = "UTC"
+    opening_hours: Hours = "24x7"
+    cut_offs: Annotated[tuple[str, ...], AfterValidator(_times), Field(examples=[["17:00"]])] = ("17:00",)
+    handling_minutes: Annotated[int, Field(ge=0, le=100_000, examples=[30])] = 30
+
+
+class GivenSubstitute(_Part):
+    """A product that can stand in for the needed one."""
+
+    product: Annotated[str, Field(min_length=1, examples=["Acme X2"])]
+    preference: Annotated[int, Field(ge=1)] = 1
+    condition: Annotated[str, AfterValidator(_condition)] | None = None
+
+
+class GivenShelf(_Part):
+    """Free units at a hub. product: one of `substitutes`; the needed one when left out."""
+
+    hub: Annotated[str, Field(examples=["BER"])]
+    product: str | None = None
+    lane: Lane = Lane.NORMAL
+    free: Annotated[int, Field(ge=1)] = 1
+
+
+class Given(_Part):
+    """The facts of a test. What is not there at all is unknown to the hub."""
+
+    now: Instant = NOW
+    ticket: GivenTicket = GivenTicket()
+    asset: GivenAsset | None = None
+    site: GivenSite | None = None
+    product: GivenProduct | None = None
+    service_class: GivenServiceClass | None = None
+    hubs: dict[str, GivenHub] = Field(default_factory=dict)
+    stock: tuple[GivenShelf, ...] = ()
+    substitutes: tuple[GivenSubstitute, ...] = ()
+    quantity: Annotated[int, Field(ge=1)] = 1
+
+
+class Expect(_Part):
+    """What must come out; what is left out may be anything. null: no rule decides, nothing is due, no hub is chosen.
+
+    lanes: of the rule that decides. due_minutes: from the moment of the test to the due time. hub, mode,
+    is_within_sla: of the chosen candidate.
+    """
+
+    rule: str | None = None
+    hardware: Annotated[Literal["replace", "none"], Field(examples=["replace"])] | None = None
+    outcome: Annotated[str, Field(examples=["reserve"])] | None = None
+    reason: Annotated[str, Field(examples=["sourced"])] | None = None
+    lanes: Annotated[tuple[Lane, ...], Field(examples=[["normal"]])] | None = None
+    due_minutes: Annotated[int, Field(examples=[240])] | None = None
+    hub: Annotated[str, Field(examples=["BER"])] | None = None
+    mode: Annotated[str, Field(examples=["drive"])] | None = None
+    is_within_sla: bool | None = None
+
+
+class PolicyTest(_Part):
+    """One test. name: what should be so, for people."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200, examples=["a dead switch gets a replacement"])]
+    given: Given = Given()
+    expect: Expect

@@ -1,0 +1,160 @@
+"""Runs the tests inside a policy document: decides on the given facts, compares with what is expected. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+from connector.rules.decision import Decision
+from connector.rules.document import Policy
+from connector.rules.due import due
+from connector.rules.facts import (
+    AssetFacts,
+    Fleet,
+    Holding,
+    ProductFacts,
+    ServiceClassFacts,
+    SiteFacts,
+    SourcingFacts,
+    SubstituteFacts,
+    TicketFacts,
+    hub_facts,
+)
+from connector.rules.given import Given, GivenShelf, PolicyTest
+from connector.rules.sourcing import decide
+
+Shown: TypeAlias = str | int | bool | list[str] | None
+
+NEEDED = 1
+"""Id of the needed product; substitutes follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that did not come out as expected. what: field of `expect`."""
+
+    what: str
+    expected: Shown
+    got: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTestResult:
+    """How a test ended. number: its place in the document, from 0. text: what the decision says for people."""
+
+    number: int
+    name: str
+    differences: tuple[Difference, ...]
+    text: str
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether everything came out as expected."""
+        return not self.differences
+
+
+def run_tests(policy: Policy) -> tuple[PolicyTestResult, ...]:
+    """Run all tests of a policy, in the order of the document."""
+    return tuple(_run(number, test, policy) for number, test in enumerate(policy.tests))
+
+
+def _run(number: int, test: PolicyTest, policy: Policy) -> PolicyTestResult:
+    facts = facts_of(test.given)
+    decision = decide(facts, policy, test.given.now)
+    got = _outcome(decision, facts, policy, test.given)
+    wanted = test.expect.model_dump(mode="json", include=test.expect.model_fields_set)
+    differences = tuple(
+        Difference(what, expected, got[what]) for what, expected in wanted.items() if expected != got[what]
+    )
+    return PolicyTestResult(number, test.name, differences, decision.text)
+
+
+def _outcome(decision: Decision, facts: SourcingFacts, policy: Policy, given: Given) -> Mapping[str, Shown]:
+    rule = next((rule for rule in policy.rules if rule.name == decision.rule), None)
+    chosen, until = decision.chosen, due(facts, policy)
+    return {
+        "rule": decision.rule,
+        "hardware": rule.hardware if rule else None,
+        "outcome": decision.outcome.value,
+        "reason": decision.reason.value,
+        "lanes": [lane.value for lane in rule.lanes] if rule else None,
+        "due_minutes": (until.at - given.now) // timedelta(minutes=1) if until.at else None,
+        "hub": chosen.hub if chosen else None,
+        "mode": chosen.mode.value if chosen else None,
+        "is_within_sla": chosen.is_within_sla if chosen else None,
+    }
+
+
+def facts_of(given: Given) -> SourcingFacts:
+    """The given facts as decisions read them."""
+    hubs = {name: number for number, name in enumerate(given.hubs, 1)}
+    products = {substitute.product: number for number, substitute in enumerate(given.substitutes, NEEDED + 1)}
+    return SourcingFacts(
+        ticket=_ticket(given),
+        asset=_asset(given),
+        product=_product(given),
+        site=_site(given),
+        service_class=_service_class(given),
+        substitutes=tuple(
+            SubstituteFacts(products[item.product], item.product, item.preference, item.condition)
+            for item in given.substitutes
+        ),
+        holdings=_holdings(given.stock, hubs, products),
+        fleet=Fleet(
+            hub_facts(id=hubs[name], label=name, **{key: getattr(hub, key) for key in type(hub).model_fields})
+            for name, hub in given.hubs.items()
+        ),
+        quantity=given.quantity,
+    )
+
+
+def _ticket(given: Given) -> TicketFacts:
+    ticket = given.ticket
+    values: dict[str, Any] = {name: getattr(ticket, name) for name in type(ticket).model_fields}
+    return TicketFacts(**{**values, "id": 1, "opened_at": ticket.opened_at or given.now})
+
+
+def _asset(given: Given) -> AssetFacts | None:
+    asset = given.asset
+    if asset is None or not asset.known:
+        return None
+    return AssetFacts(1, asset.state, asset.name, asset.serial, asset.asset_tag, asset.holder)
+
+
+def _product(given: Given) -> ProductFacts | None:
+    product = given.product
+    if product is None or not product.known:
+        return None
+    values = {name: getattr(product, name) for name in type(product).model_fields if name != "known"}
+    return ProductFacts(id=NEEDED, **values)
+
+
+def _site(given: Given) -> SiteFacts | None:
+    site = given.site
+    if site is None or not site.known:
+        return None
+    values = {name: getattr(site, name) for name in type(site).model_fields if name not in {"known", "service_class"}}
+    return SiteFacts(id=1, **{**values, "code": site.code or None})
+
+
+def _service_class(given: Given) -> ServiceClassFacts | None:
+    """As the database would hold it; what the policy itself says of a class of this name counts more."""
+    stated = given.service_class
+    if stated is not None and stated.known:
+        hours = "24x7" if stated.always else "Mon-Fri 08:00-17:00"
+        return ServiceClassFacts(stated.name, stated.maximum_outage_minutes, hours)
+    name = given.site.service_class if given.site else ""
+    return ServiceClassFacts(name, 0, "24x7") if name else None
+
+
+def _holdings(
+    shelves: tuple[GivenShelf, ...], hubs: Mapping[str, int], products: Mapping[str, int]
+) -> tuple[Holding, ...]:
+    free: dict[tuple[int, Any], dict[int, int]] = {}
+    for shelf in shelves:
+        product = NEEDED if shelf.product is None else products[shelf.product]
+        at_hubs = free.setdefault((product, shelf.lane), {})
+        at_hubs[hubs[shelf.hub]] = at_hubs.get(hubs[shelf.hub], 0) + shelf.free
+    return tuple(Holding(product, lane, at_hubs) for (product, lane), at_hubs in free.items())
