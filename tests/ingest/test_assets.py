@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from connector.model.lifecycle import AssetState
 from connector.sdk import ProductKey
 from connector.storage import tables
 from connector.storage.engine import transaction
+from connector.storage.reserve import Claim, reserve
 
 IN_HUB: dict[str, Any] = {"place": ref("hub", "h1"), "state": AssetState.IN_STOCK}
 
@@ -36,6 +38,14 @@ async def claim(engine: AsyncEngine, intake: Intake, state: str = "held") -> Non
         await tx.execute(insert(tables.reservation).values(**values))
         await tx.execute(update(tables.asset).values(state="reserved"))
         await tx.execute(update(tables.stock).values(reserved=1))
+
+
+async def let_go(engine: AsyncEngine) -> None:
+    """The reservation is released, as releasing leaves it."""
+    async with transaction(engine) as tx:
+        await tx.execute(update(tables.reservation).values(state="released"))
+        await tx.execute(update(tables.asset).values(state="in_stock"))
+        await tx.execute(update(tables.stock).values(reserved=0))
 
 
 async def test_a_device_of_another_source_is_found_by_serial_and_maker(intake: Intake):
@@ -166,15 +176,29 @@ async def test_a_pull_does_not_undo_a_live_reservation(intake: Intake, engine: A
     assert await book(intake) == (1, 1)
 
 
+async def test_a_unit_that_is_promised_stays_the_product_that_was_promised(intake: Intake, engine: AsyncEngine):
+    await intake(hub(), asset(**IN_HUB))
+    switch = (await intake.row("asset"))["product_id"]
+    await claim(engine, intake)
+    relabelled = asset(v=2, product=ProductKey(manufacturer="Cisco", model="C9500"), **IN_HUB)
+
+    await intake(relabelled)
+    assert (await intake.row("asset"))["product_id"] == switch
+    assert await book(intake) == (1, 1)
+
+    await let_go(engine)
+    await intake(relabelled)
+    router = (await intake.row("asset"))["product_id"]
+    shelves = {row["product_id"]: (row["on_hand"], row["reserved"]) for row in await intake.rows("stock")}
+    assert shelves == {switch: (0, 0), router: (1, 0)}
+
+
 async def test_what_a_source_said_during_a_reservation_counts_when_it_is_over(intake: Intake, engine: AsyncEngine):
     await intake(hub(), site(), asset(**IN_HUB))
     await claim(engine, intake)
     moved = asset(v=2, place=ref("site", "s1"), state=AssetState.DEPLOYED)
     await intake(moved)
-    async with transaction(engine) as tx:
-        await tx.execute(update(tables.reservation).values(state="released"))
-        await tx.execute(update(tables.asset).values(state="in_stock"))
-        await tx.execute(update(tables.stock).values(reserved=0))
+    await let_go(engine)
 
     await intake(moved)
 
@@ -246,6 +270,25 @@ async def test_the_deletion_of_a_promised_unit_waits_for_a_person(intake: Intake
         f"asset:a1 was deleted in its source, but asset {row['id']} is promised to a ticket. "
         "Release the reservation or see it through, then replay this record."
     )
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+async def test_the_deletion_of_a_unit_that_is_being_claimed_waits_for_the_claim(intake: Intake, engine: AsyncEngine):
+    await intake(hub(), asset(**IN_HUB))
+    unit = await intake.row("asset")
+    async with transaction(engine) as tx:
+        wanted = Claim(await make_ticket(tx, source_id=1), unit["hub_id"], unit["product_id"], unit["product_id"])
+
+    async with transaction(engine) as tx:
+        await reserve(tx, wanted, actor="test", at=NOW)
+        deleting = asyncio.create_task(intake(gone("asset", "a1")))
+        done, _ = await asyncio.wait([deleting], timeout=0.2)
+        assert not done
+    applied = await asyncio.wait_for(deleting, 20)
+
+    assert (applied.deleted, applied.quarantined) == (0, 1)
+    row = await intake.row("asset")
+    assert (row["state"], row["retired_at"]) == (AssetState.RESERVED, None)
 
 
 async def test_a_late_record_of_a_deleted_device_does_not_bring_it_back(intake: Intake):

@@ -25,7 +25,7 @@ from tests.factories import (
     make_spares,
     make_ticket,
 )
-from tests.storage.test_reserve_invariants import books_that_lie, live_units
+from tests.invariants.truth import lies, look
 
 from connector.model.errors import IllegalTransition, OutOfStock
 from connector.model.lifecycle import ReservationState
@@ -57,10 +57,10 @@ async def engine(database: str) -> AsyncIterator[AsyncEngine]:
 async def consistent(engine: AsyncEngine) -> list[int]:
     """The units that live reservations hold, after the books were found to be true."""
     async with reading(engine) as tx:
-        assert await books_that_lie(tx) == []
-        units = await live_units(tx)
-    assert len(units) == len(set(units))
-    return units
+        products = (await tx.execute(select(tables.product.c.id))).scalars().all()
+        scene = await look(tx, products)
+    assert lies(scene) == []
+    return [claim.asset_id for claim in scene.claims.values() if claim.is_live and claim.asset_id is not None]
 
 
 async def gather(*work: Coroutine[Any, Any, Any]) -> list[Any]:

@@ -38,8 +38,13 @@ async def settle_assets(work: Work, arrivals: Sequence[Arrival]) -> None:
             EntityKind.ASSET, before=None, after={"lane": Lane.NORMAL}
         )
         _note_shelf(work, draft)
-        complete, placement = _place(device, draft, is_claimed=draft.id in claimed, guarded=guarded)
-        changes.append((arrival, draft, _values(device)))
+        is_claimed = draft.id in claimed
+        complete, placement = _place(device, draft, is_claimed=is_claimed, guarded=guarded)
+        values = _values(device)
+        if is_claimed and "product_id" in values and values["product_id"] != draft.after["product_id"]:
+            del values["product_id"]
+            complete = False
+        changes.append((arrival, draft, values))
         work.land(arrival, draft, complete=complete, placement=placement)
     await work.merge(changes)
     for _, draft, _ in changes:
@@ -83,7 +88,7 @@ def _place(device: Device, draft: Draft, *, is_claimed: bool, guarded: frozenset
     """Put the device where the record says it is; returns whether that could be done, and the placement to remember.
 
     What a source says of state and place counts when it says it: repeated, it does not undo what the hub did
-    since. While a reservation holds the unit nothing moves it.
+    since. While a reservation holds the unit nothing moves it, and nothing makes another product of it.
     """
     record, known = device.record, device.arrival.known
     placement = _placement(device)

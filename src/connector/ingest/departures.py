@@ -77,22 +77,26 @@ async def _leave(work: Work, leaving: Sequence[Leaving]) -> None:
     for item in leaving:
         by_kind[item.kind].append(item)
     for kind, items in by_kind.items():
+        drafts = await load_drafts(work.tx, kind, {item.entity_id for item in items})
         staying = await _claimed(work, kind, items)
         items = [item for item in items if item.entity_id not in staying]
         live = await live_refs(work.tx, kind, {item.entity_id for item in items})
         own = {(work.source_id, item.ref_id) for item in items}
         gone = {item.entity_id for item in items if not live.get(item.entity_id, set()) - own}
-        drafts = await load_drafts(work.tx, kind, gone)
-        for draft in drafts.values():
+        retired = [draft for entity_id, draft in drafts.items() if entity_id in gone]
+        for draft in retired:
             _retire(work, draft)
-        await work.write(kind, drafts.values())
-        work.updated -= len(drafts)
+        await work.write(kind, retired)
+        work.updated -= len(retired)
         work.deleted += len(items)
         await delete_refs(work.tx, {item.ref_id: item.version for item in items}, at=work.at)
 
 
 async def _claimed(work: Work, kind: EntityKind, items: Sequence[Leaving]) -> frozenset[int]:
-    """Units that a reservation holds stay until it ends; a tombstone for one waits in quarantine."""
+    """Units that a reservation holds stay until it ends; a tombstone for one waits in quarantine.
+
+    Asked when the units are locked: until then one may still be claimed.
+    """
     if kind is not EntityKind.ASSET:
         return frozenset()
     claimed = await claimed_assets(work.tx, {item.entity_id for item in items})

@@ -1,0 +1,253 @@
+"""A yard of two hubs with serialised switches and counted cables, and everything that may be done to it.
+
+Every move is one transaction on the real functions of storage and ingest. A move that is refused for a reason that
+the hub states (out of stock, an illegal move, lines that are taken) has done nothing, and that is fine.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from tests.factories import BERLIN, MUNICH, NOW, make_asset, make_site, make_ticket
+from tests.ingest import records
+from tests.invariants.truth import Scene, look
+
+from connector.ingest.apply import apply
+from connector.model.errors import IllegalTransition, InvalidInput, OutOfStock, StaleWrite
+from connector.model.geo import Point
+from connector.model.kinds import Lane
+from connector.model.lifecycle import RESERVATION_LIVE, AssetState
+from connector.rules.policy import default_policy
+from connector.sdk import Batch, ProductKey, Record
+from connector.storage import tables
+from connector.storage.engine import in_transaction, reading
+from connector.storage.reserve import (
+    Claim,
+    Reserved,
+    commit_reservation,
+    expire_due,
+    fulfil_reservation,
+    release_reservation,
+    reserve,
+)
+from connector.storage.sources import register_source
+from connector.storage.sourcing import Sourced, decide_and_reserve
+
+SWITCHES, CABLES, TICKETS, HUBS = 6, 9, 6, ("north", "south")
+STATES = (AssetState.IN_STOCK, AssetState.QUARANTINED, AssetState.LOST, AssetState.RETIRED)
+LINES = {"switch": 1, "cable": 10}
+POLICY = default_policy()
+
+
+@dataclass
+class Yard:
+    """Ids of what is there. name: marks what is this yard's in a database that others share."""
+
+    engine: AsyncEngine
+    name: str
+    source_id: int
+    hubs: dict[str, int]
+    switch: int
+    router: int
+    cable: int
+    tickets: list[int]
+    versions: Iterator[int]
+    now: datetime = NOW
+
+    @property
+    def products(self) -> tuple[int, ...]:
+        return self.switch, self.router, self.cable
+
+    async def scene(self) -> Scene:
+        async with reading(self.engine) as tx:
+            return await look(tx, self.products)
+
+    async def numbers(self) -> list[int]:
+        """Ids of all reservations of the yard's tickets."""
+        table = tables.reservation
+        async with reading(self.engine) as tx:
+            statement = select(table.c.id).where(table.c.ticket_id.in_(self.tickets)).order_by(table.c.id)
+            return list((await tx.execute(statement)).scalars())
+
+    async def claim(
+        self, *, kind: str, ticket: int, hub: str, quantity: int, lane: Lane = Lane.NORMAL, minutes: int = 30
+    ) -> Reserved | None:
+        """A dispatcher's choice; None when it was refused."""
+        product = {"switch": self.switch, "cable": self.cable}[kind]
+        wanted = Claim(
+            ticket_id=self.tickets[ticket], hub_id=self.hubs[hub], product_id=product, requested_product_id=product,
+            lane=lane, quantity=quantity, line=LINES[kind], expires_at=self.now + timedelta(minutes=minutes),
+        )  # fmt: skip
+
+        async def work(tx: AsyncConnection) -> Reserved:
+            return await reserve(tx, wanted, actor="test", at=self.now)
+
+        with suppress(OutOfStock, InvalidInput):
+            return await in_transaction(self.engine, work)
+        return None
+
+    async def decide(self, *, ticket: int) -> Sourced | None:
+        """What the rules choose; None when others were quicker time and again."""
+
+        async def work(tx: AsyncConnection) -> Sourced:
+            return await decide_and_reserve(tx, self.tickets[ticket], POLICY, now=self.now)
+
+        with suppress(StaleWrite):
+            return await in_transaction(self.engine, work)
+        return None
+
+    async def commit(self, number: int) -> None:
+        await self._move(lambda tx: commit_reservation(tx, number, actor="test", at=self.now))
+
+    async def fulfil(self, number: int) -> None:
+        await self._move(lambda tx: fulfil_reservation(tx, number, actor="test", at=self.now))
+
+    async def release(self, number: int) -> None:
+        await self._move(lambda tx: release_reservation(tx, number, reason="test", actor="test", at=self.now))
+
+    async def cancel(self, *, ticket: int) -> None:
+        """Give back everything that the ticket has."""
+        table = tables.reservation
+
+        async def work(tx: AsyncConnection) -> None:
+            live = table.c.state.in_(RESERVATION_LIVE)
+            mine = select(table.c.id).where(table.c.ticket_id == self.tickets[ticket], live).order_by(table.c.id)
+            for number in (await tx.execute(mine)).scalars().all():
+                with suppress(IllegalTransition):
+                    await release_reservation(tx, number, reason="cancelled", actor="test", at=self.now)
+
+        await in_transaction(self.engine, work)
+
+    async def expire(self, *, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+        await in_transaction(self.engine, lambda tx: expire_due(tx, at=self.now))
+
+    async def state_unit(self, *, unit: int, hub: str, lane: Lane, state: AssetState, is_router: bool) -> None:
+        """The source says where a unit is, how, and which of two products; one that it never spoke of is a new one."""
+        key = _router(self.name) if is_router else _switch(self.name)
+        await self.take_in(_unit(self.name, unit, hub, next(self.versions), lane=lane, state=state, product=key))
+
+    async def drop_unit(self, *, unit: int) -> None:
+        """The source has the unit no longer."""
+        external_id = f"{self.name}-{unit}"
+        await self.take_in(records.gone("asset", external_id, v=next(self.versions)))
+
+    async def count(self, *, hub: str, quantity: int) -> None:
+        """The source has counted the cables of a hub anew."""
+        await self.take_in(_count(self.name, hub, next(self.versions), quantity))
+
+    async def drop_count(self, *, hub: str) -> None:
+        """The source keeps no cables in that hub any more."""
+        await self.take_in(records.gone("stock", f"{self.name}-{hub}", v=next(self.versions)))
+
+    async def take_in(self, *batch: Record) -> None:
+        async def work(tx: AsyncConnection) -> None:
+            await apply(tx, self.source_id, "things", Batch(records=batch), actor="source", at=self.now)
+
+        await in_transaction(self.engine, work)
+
+    async def at_random(self, rng: random.Random) -> None:
+        """One move, as the generator would have it."""
+        ticket, hub = rng.randrange(TICKETS), rng.choice(HUBS)
+        numbers = await self.numbers()
+        number = rng.choice(numbers[-12:]) if numbers else None
+        moves: list[Callable[[], Awaitable[Any]]] = [
+            lambda: self.claim(
+                kind=rng.choice(["switch", "cable"]), ticket=ticket, hub=hub, quantity=rng.randint(1, 3),
+                minutes=rng.randint(0, 3),
+            ),
+            lambda: self.decide(ticket=ticket),
+            lambda: self.decide(ticket=ticket),
+            lambda: self.cancel(ticket=ticket),
+            lambda: self.expire(minutes=rng.randint(0, 2)),
+            lambda: self.state_unit(
+                unit=rng.randrange(SWITCHES + 3), hub=hub, lane=Lane.NORMAL, is_router=False,
+                state=rng.choice(STATES[:1] * 3 + STATES),
+            ),
+            lambda: self.drop_unit(unit=rng.randrange(SWITCHES)),
+            lambda: self.count(hub=hub, quantity=rng.randint(0, CABLES)),
+        ]  # fmt: skip
+        if number is not None:
+            moves += [lambda: self.commit(number), lambda: self.fulfil(number), lambda: self.release(number)] * 2
+        await rng.choice(moves)()
+
+    async def _move(self, step: Callable[[AsyncConnection], Awaitable[object]]) -> None:
+        with suppress(IllegalTransition):
+            await in_transaction(self.engine, step)
+
+
+async def make_yard(engine: AsyncEngine, name: str) -> Yard:
+    """A yard as its source describes it, and tickets about a device in Berlin."""
+    async with engine.begin() as tx:
+        source_id = await register_source(tx, name=f"cmdb-{name}", adapter="test", at=NOW)
+    yard = Yard(engine, name, source_id, {}, 0, 0, 0, [], itertools.count(100))
+    places = {"north": BERLIN, "south": MUNICH}
+    await yard.take_in(
+        *(
+            records.hub(
+                f"{name}-{hub}", point=Point(places[hub]["latitude"], places[hub]["longitude"]),
+                time_zone="Europe/Berlin", opening_hours="24x7", courier_cut_offs=("17:00",),
+            )
+            for hub in HUBS
+        ),
+        records.product(f"{name}-router", key=_router(name)),
+        *(_unit(name, number, HUBS[number % 2], 1) for number in range(SWITCHES)),
+        *(_count(name, hub, 1, CABLES) for hub in HUBS),
+    )  # fmt: skip
+    return await known_yard(engine, name)
+
+
+async def known_yard(engine: AsyncEngine, name: str, *, first_version: int = 100) -> Yard:
+    """The yard of that name, its tickets made with the first look at it."""
+    hub, product, source, ticket = tables.hub, tables.product, tables.source, tables.ticket
+
+    async def work(tx: AsyncConnection) -> Yard:
+        async def number(column: Any, value: str) -> int:
+            return int((await tx.execute(select(column.table.c.id).where(column == value))).scalar_one())
+
+        source_id = await number(source.c.name, f"cmdb-{name}")
+        switch, router, cable = [
+            await number(product.c.model, key.model) for key in (_switch(name), _router(name), _cable(name))
+        ]
+        mine = select(ticket.c.id).where(ticket.c.source_id == source_id).order_by(ticket.c.id)
+        tickets = list((await tx.execute(mine)).scalars())
+        if not tickets:
+            failed = await make_asset(tx, product_id=switch, site_id=await make_site(tx))
+            tickets = [await make_ticket(tx, source_id=source_id, asset_id=failed) for _ in range(TICKETS)]
+        return Yard(
+            engine, name, source_id,
+            hubs={where: await number(hub.c.code, f"{name}-{where}".upper()) for where in HUBS},
+            switch=switch, router=router, cable=cable, tickets=tickets, versions=itertools.count(first_version),
+        )  # fmt: skip
+
+    return await in_transaction(engine, work)
+
+
+def _switch(name: str) -> ProductKey:
+    return ProductKey(manufacturer="Cisco", model=f"Switch {name}")
+
+
+def _router(name: str) -> ProductKey:
+    return ProductKey(manufacturer="Cisco", model=f"Router {name}")
+
+
+def _cable(name: str) -> ProductKey:
+    return ProductKey(manufacturer="Cisco", model=f"Cable {name}")
+
+
+def _unit(name: str, number: int, hub: str, version: int, **values: Any) -> Record:
+    given = {"product": _switch(name), "place": records.ref("hub", f"{name}-{hub}"), "state": AssetState.IN_STOCK}
+    return records.asset(f"{name}-{number}", v=version, **{**given, **values})
+
+
+def _count(name: str, hub: str, version: int, quantity: int) -> Record:
+    code = f"{name}-{hub}".upper()
+    return records.count(f"{name}-{hub}", v=version, quantity=quantity, hub=code, product=_cable(name))
