@@ -12,29 +12,36 @@ from dataclasses import dataclass
 from connector.clock import SystemClock
 from connector.fulfilment.options import FulfilmentOptions, TicketWrites
 from connector.ingest.pull import PullReport, pull_source
-from connector.model.errors import NotKnown
+from connector.model.errors import InvalidConfiguration, NotKnown
 from connector.model.kinds import SourceState
-from connector.rules.policy import Policy, default_policy, read_policy
+from connector.rules.policy import default_policy_text, policy_file_text
+from connector.rules.policy_tests import PolicyTestsFailed
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection, connect
 from connector.sdk.errors import ConfigError
 from connector.settings import LoadedSettings, Settings
-from connector.storage.engine import Database, open_engine, transaction
+from connector.storage.active_policy import ActivePolicy
+from connector.storage.engine import Database, open_engine, reading, transaction
 from connector.storage.migrations import migrate
-from connector.storage.service_classes import keep_service_classes
+from connector.storage.policies import has_active_policy, take_in_policy
 from connector.storage.sources import register_source, set_condition
 
 log = logging.getLogger("connector")
 
+CONFIGURATION = "configuration"
+"""Author of policies that are taken in from where the configuration says."""
+BUILT_IN = "default_policy.yaml"
+"""What the policy is called that is taken when the configuration names none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """The parts that every command shares. broken: source -> why it cannot be used."""
+    """The parts that every command shares. policy: the active one. broken: source -> why it cannot be used."""
 
     settings: Settings
     database: Database
     clock: Clock
-    policy: Policy
+    policy: ActivePolicy
     connections: Mapping[str, Connection]
     broken: Mapping[str, str]
 
@@ -53,26 +60,34 @@ class Hub:
 
 
 @asynccontextmanager
-async def open_hub(loaded: LoadedSettings, *, clock: Clock | None = None) -> AsyncIterator[Hub]:
-    """Migrate the database, connect the sources, read the policy; everything is closed at the end.
+async def open_hub(
+    loaded: LoadedSettings, *, clock: Clock | None = None, takes_policy: bool = False
+) -> AsyncIterator[Hub]:
+    """Migrate the database, connect the sources, see to a policy; everything is closed at the end.
 
-    A plugin that does not load disables its own source and nothing else.
+    A plugin that does not load disables its own source and nothing else. takes_policy: take in what is configured,
+    as a hub that begins to serve does; else that is done only in a database that has no active policy.
     Raises InvalidConfiguration.
     """
     settings, clock = loaded.settings, clock or SystemClock()
-    policy = read_policy(settings.policy) if settings.policy else default_policy()
     connections, broken = _connect(settings, clock)
     await asyncio.to_thread(migrate, settings.database)
     database = open_engine(settings.database)
     try:
-        async with transaction(database) as tx:
-            await keep_service_classes(tx, policy, at=clock.now(), actor="policy")
+        await _take_in(database, settings, clock, is_start=takes_policy)
         await _register(database, settings, broken, clock)
-        yield Hub(settings, database, clock, policy, connections, broken)
+        yield Hub(settings, database, clock, ActivePolicy(), connections, broken)
     finally:
         for connection in connections.values():
             await connection.aclose()
         await database.dispose()
+
+
+def configured_policy(settings: Settings) -> tuple[str, str]:
+    """Text of the policy that the configuration names, and what to call it. Raises InvalidPolicy: cannot be read."""
+    if settings.policy is None:
+        return default_policy_text(), BUILT_IN
+    return policy_file_text(settings.policy), settings.policy.name
 
 
 def fulfilment_options(settings: Settings) -> FulfilmentOptions:
@@ -103,6 +118,29 @@ def _connect(settings: Settings, clock: Clock) -> tuple[dict[str, Connection], d
             broken[name] = error.message
             log.error("source %r is disabled: %s", name, error.message)
     return connections, broken
+
+
+async def _take_in(database: Database, settings: Settings, clock: Clock, *, is_start: bool) -> None:
+    """See to an active policy. A configured one that cannot be used stops only a hub that would have none."""
+    async with reading(database) as tx:
+        has_policy = await has_active_policy(tx)
+    if has_policy and not is_start:
+        return
+    try:
+        text, source = configured_policy(settings)
+        async with transaction(database) as tx:
+            active = await take_in_policy(tx, text, source=source, author=CONFIGURATION, at=clock.now())
+    except (InvalidConfiguration, PolicyTestsFailed) as error:
+        if not has_policy:
+            raise
+        log.error("the active policy stays, for the configured one cannot be used: %s", error.message)
+        return
+    if active is None:
+        log.warning(
+            "policy %s is known but not active: another was chosen; `connector policy activate` changes that", source
+        )
+    elif active.is_new:
+        log.info("policy %s is active", active.version)
 
 
 async def _register(database: Database, settings: Settings, broken: Mapping[str, str], clock: Clock) -> None:

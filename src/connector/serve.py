@@ -42,7 +42,7 @@ async def serve(loaded: LoadedSettings) -> None:
     listener = listen(loaded.settings.server.host, loaded.settings.server.port)
     calm_garbage_collection()
     answering = asyncio.Event()
-    async with open_hub(loaded) as hub, running(hub, answering) as app:
+    async with open_hub(loaded, takes_policy=True) as hub, running(hub, answering) as app:
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -23,9 +23,9 @@ from connector.api.schema import build_schema
 from connector.api.static import HERE, SERVED
 from connector.api.webhooks import LARGEST_WEBHOOK, Webhooks
 from connector.model.errors import NotKnown, Unavailable
-from connector.rules.policy import Policy
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
+from connector.storage.active_policy import PolicySource
 from connector.storage.documents import read_document
 from connector.storage.engine import Database, reading
 from connector.storage.readiness import check_ready
@@ -39,7 +39,7 @@ def create_app(
     engine: Database,
     clock: Clock,
     commands: Commands,
-    policy: Policy,
+    policy: PolicySource,
     feed: Feed,
     connections: Mapping[str, Connection],
     token: str | None = None,

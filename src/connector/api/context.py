@@ -16,6 +16,7 @@ from connector.api.commands import Commands
 from connector.api.feed import Feed
 from connector.rules.policy import Policy
 from connector.sdk.adapter import Clock
+from connector.storage.active_policy import PolicySource, policy_now
 from connector.storage.engine import Database, Transaction, reading
 from connector.storage.query import Connection, Page, Row, Selection, fetch_page, fetch_rows
 
@@ -81,7 +82,7 @@ class ApiContext:
     engine: Database
     clock: Clock
     commands: Commands
-    policy: Policy
+    policy: PolicySource
     feed: Feed
     public_url: str
     actor: str
@@ -95,6 +96,11 @@ class ApiContext:
     def for_operation(self) -> ApiContext:
         """The same surroundings with a reader of its own."""
         return replace(self)
+
+    async def active_policy(self) -> Policy:
+        """The policy that is active in the snapshot of this operation."""
+        async with self.reader.exclusively:
+            return await policy_now(await self.reader.snapshot(), self.policy)
 
     def label_url(self, document_id: int) -> str:
         """Where the file of a label is."""

@@ -14,8 +14,9 @@ import typer
 from connector import __version__
 from connector.cli.configured import AsJson, Config, loaded_settings
 from connector.cli.output import ExitCode, console, print_json, print_table, told
-from connector.hub import Hub, open_hub
+from connector.hub import Hub, configured_policy, open_hub
 from connector.model.errors import ConnectorError
+from connector.rules.policy import read_policy
 from connector.sdk.errors import AdapterError
 from connector.storage.engine import reading
 from connector.storage.overview import source_overviews
@@ -57,7 +58,10 @@ async def _examine(config: Config) -> list[Finding]:
     loaded = loaded_settings(config, log_level="ERROR")
     findings.append(Finding("configuration", True, str(loaded.file or "defaults, no file")))
     async with open_hub(loaded) as hub:
-        findings.append(Finding("policy", True, hub.policy.version))
+        findings += [
+            await _try("policy", lambda: _policy(hub)),
+            await _try("configured policy", lambda: _configured(hub)),
+        ]
         findings.append(await _try("database", lambda: _database(hub)))
         if hub.settings.redis:
             findings.append(await _try("redis", lambda: _redis(hub.settings.redis or "")))
@@ -83,6 +87,19 @@ def _sqlite() -> Finding:
 
 def _python() -> Finding:
     return Finding("python", True, ".".join(map(str, sys.version_info[:3])))
+
+
+async def _policy(hub: Hub) -> str:
+    async with reading(hub.database) as tx:
+        return f"{(await hub.policy.now(tx)).version} is active"
+
+
+async def _configured(hub: Hub) -> str:
+    text, source = configured_policy(hub.settings)
+    configured = read_policy(text, source=source)
+    async with reading(hub.database) as tx:
+        active = await hub.policy.now(tx)
+    return f"{configured.version} from {source}" + ("" if configured.version == active.version else ", not active")
 
 
 async def _database(hub: Hub) -> str:

@@ -1,7 +1,8 @@
-"""`connector policy`: policies as documents, to be validated and tested."""
+"""`connector policy`: policies as documents, to be validated, tested, compared, activated and rolled back."""
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -9,20 +10,32 @@ from typing import Annotated
 import orjson
 import typer
 
-from connector.cli.configured import AsJson, Config, loaded_settings
-from connector.cli.output import ExitCode, console, fail, print_json, told
+from connector.cli.configured import AsJson, Config, with_hub
+from connector.cli.output import ExitCode, console, fail, print_json, print_table, told
+from connector.hub import Hub
+from connector.rules.comparing import PolicyChange, changes_between, text_difference
 from connector.rules.marks import compose
-from connector.rules.policy import InvalidPolicy, default_policy_text, read_policy
-from connector.rules.policy_tests import PolicyTestResult, run_tests
+from connector.rules.policy import InvalidPolicy, policy_file_text, read_policy
+from connector.rules.policy_tests import PolicyTestResult, run_tests, shown
+from connector.storage.engine import reading, transaction
+from connector.storage.policies import (
+    Activation,
+    PolicyVersion,
+    activate_policy,
+    list_policies,
+    policy_version,
+    rollback_policy,
+)
 
-policy = typer.Typer(help="Policies: validate, test.", no_args_is_help=True)
+policy = typer.Typer(help="Policies: validate, test, list, show, diff, activate, rollback.", no_args_is_help=True)
+
+Document = Annotated[str, typer.Argument(help="Policy file, or a version (the beginning of its hash is enough).")]
+Author = Annotated[str | None, typer.Option(help="Who does it, for the record; the name of your account by default.")]
+Comment = Annotated[str | None, typer.Option(help="Why, for the record.")]
 
 
 @policy.command()
-def validate(
-    file: Annotated[Path, typer.Argument(help="Policy file.")],
-    as_json: AsJson = False,
-) -> None:
+def validate(file: Annotated[Path, typer.Argument(help="Policy file.")], as_json: AsJson = False) -> None:
     """Read a policy file and tell every mistake in it with line and column."""
     try:
         read = read_policy(file)
@@ -37,60 +50,207 @@ def validate(
         raise typer.Exit(ExitCode.INVALID) from error
     if as_json:
         print_json({"valid": True, "version": read.version, "rules": len(read.rules), "tests": len(read.tests)})
-        return
-    console.print(
-        f"{file} is valid: {read.version}, {len(read.rules)} rules, {len(read.tests)} tests",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    else:
+        _say(f"{file} is valid: {read.version}, {len(read.rules)} rules, {len(read.tests)} tests")
 
 
 @policy.command("test")
 def run(
-    file: Annotated[Path | None, typer.Argument(help="Policy file; the configured policy when left out.")] = None,
+    document: Annotated[str | None, typer.Argument(help="Policy file or version; the active one by default.")] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the tests inside a policy; leaves with exit code 4 when one of them fails."""
+    source, text = _document(document, config, as_json=as_json)
     with told(as_json=as_json):
-        path = file or loaded_settings(config, log_level="WARNING").settings.policy
-        source = str(path) if path else "default_policy.yaml"
-        read = read_policy(path) if path else read_policy(default_policy_text(), source=source)
-        results = run_tests(read)
-    text = path.read_text(encoding="utf-8") if path else default_policy_text()
+        read = read_policy(text, source=source)
+    results = run_tests(read)
     failed = [result for result in results if not result.has_passed]
+    passed = len(results) - len(failed)
     if as_json:
-        print_json({"version": read.version, "passed": len(results) - len(failed), "failed": len(failed),
-                    "tests": [test_json(result) for result in results]})  # fmt: skip
+        tests = [_test_json(result) for result in results]
+        print_json({"version": read.version, "passed": passed, "failed": len(failed), "tests": tests})
     else:
-        print_failures(source, text, failed)
-        console.print(f"{read.version}: {len(results) - len(failed)} passed, {len(failed)} failed", highlight=False)
+        _print_failures(source, text, failed)
+        _say(f"{read.version}: {passed} passed, {len(failed)} failed")
     if failed:
         raise typer.Exit(ExitCode.UNHEALTHY)
 
 
-def test_json(result: PolicyTestResult) -> dict[str, object]:
-    """The result of a test as JSON values."""
+@policy.command("list")
+def list_versions(config: Config = None, as_json: AsJson = False) -> None:
+    """List every version that was ever taken in, the newest first."""
+
+    async def read(hub: Hub) -> list[PolicyVersion]:
+        async with reading(hub.database) as tx:
+            return await list_policies(tx)
+
+    versions = with_hub(config, read, as_json=as_json)
+    if as_json:
+        print_json([_version_json(item) for item in versions])
+        return
+    rows = [
+        {
+            "": "active" if item.is_active else "",
+            "version": item.version,
+            "author": item.author,
+            "created": item.created_at,
+            "activated": item.activated_at,
+            "by": item.activated_by,
+            "comment": item.comment,
+        }
+        for item in versions
+    ]
+    print_table("Policies", rows, empty="There is no policy yet.")
+
+
+@policy.command()
+def show(
+    version: Annotated[str | None, typer.Argument(help="Version; the active one by default.")] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the text of a version as it was written."""
+
+    async def read(hub: Hub) -> PolicyVersion:
+        async with reading(hub.database) as tx:
+            return await policy_version(tx, version)
+
+    found = with_hub(config, read, as_json=as_json)
+    if as_json:
+        print_json({**_version_json(found), "text": found.text})
+    else:
+        typer.echo(found.text, nl=not found.text.endswith("\n"))
+
+
+@policy.command()
+def diff(before: Document, after: Document, config: Config = None, as_json: AsJson = False) -> None:
+    """Say what the second policy does differently, path by path, and show how the texts differ."""
+    first, second = (_document(name, config, as_json=as_json) for name in (before, after))
+    with told(as_json=as_json):
+        changes = changes_between(*(read_policy(text, source=name) for name, text in (first, second)))
+    text = text_difference(first[1], second[1], names=(first[0], second[0]))
+    if as_json:
+        listed = [{"kind": c.kind, "path": c.path, "before": c.before, "after": c.after} for c in changes]
+        print_json({"changes": listed, "text": text})
+        return
+    for change in changes:
+        _say(_change_line(change))
+    if not changes:
+        _say("Both decide the same." if text else "Both are the same.")
+    if text:
+        _say(f"\n{text}")
+
+
+@policy.command()
+def activate(
+    document: Document,
+    author: Author = None,
+    comment: Comment = None,
+    force: Annotated[
+        str | None, typer.Option(help="Activate it although its tests fail; the reason is recorded.")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a policy the active one; running hubs take it up with their next decision."""
+    source, text = _document(document, config, as_json=as_json)
+
+    async def do(hub: Hub) -> Activation:
+        async with transaction(hub.database) as tx:
+            return await activate_policy(
+                tx, text, author=author or getpass.getuser(), at=hub.clock.now(), comment=comment,
+                forced_because=force, source=source,
+            )  # fmt: skip
+
+    _tell(with_hub(config, do, as_json=as_json), as_json=as_json)
+
+
+@policy.command()
+def rollback(
+    author: Author = None,
+    comment: Comment = None,
+    from_version: Annotated[
+        str | None, typer.Option("--from", help="Version that must be the active one, else nothing is done.")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the policy active again that was active before; once more goes one further back."""
+
+    async def do(hub: Hub) -> Activation:
+        async with transaction(hub.database) as tx:
+            expected = (await policy_version(tx, from_version)).version if from_version else None
+            return await rollback_policy(
+                tx, author=author or getpass.getuser(), at=hub.clock.now(), comment=comment, expected=expected
+            )
+
+    _tell(with_hub(config, do, as_json=as_json), as_json=as_json)
+
+
+def _document(name: str | None, config: Config, *, as_json: bool) -> tuple[str, str]:
+    """What to call a document, and its text: a file, else a version, else the active policy."""
+    if name is not None and (Path(name).is_file() or name.endswith((".yaml", ".yml"))):
+        with told(as_json=as_json):
+            return name, policy_file_text(Path(name))
+
+    async def read(hub: Hub) -> PolicyVersion:
+        async with reading(hub.database) as tx:
+            return await policy_version(tx, name)
+
+    found = with_hub(config, read, as_json=as_json)
+    return found.version, found.text
+
+
+def _tell(done: Activation, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"version": done.version, "previous": done.previous, "is_new": done.is_new})
+    elif done.is_new:
+        _say(f"{done.version} is active" + (f", in place of {done.previous}" if done.previous else ""))
+    else:
+        _say(f"{done.version} is active already")
+
+
+def _version_json(item: PolicyVersion) -> dict[str, object]:
     return {
-        "name": result.name,
-        "passed": result.has_passed,
-        "differences": [{"what": item.what, "expected": item.expected, "got": item.got} for item in result.differences],
-        "decision": result.text,
-    }
+        "version": item.version, "is_active": item.is_active, "author": item.author, "comment": item.comment,
+        "created_at": item.created_at, "activated_at": item.activated_at, "activated_by": item.activated_by,
+    }  # fmt: skip
 
 
-def print_failures(source: str, text: str, failed: Sequence[PolicyTestResult]) -> None:
+def _test_json(result: PolicyTestResult) -> dict[str, object]:
+    differences = [{"what": item.what, "expected": item.expected, "got": item.got} for item in result.differences]
+    return {
+        "name": result.name, "passed": result.has_passed, "differences": differences, "decision": result.text,
+    }  # fmt: skip
+
+
+def _print_failures(source: str, text: str, failed: Sequence[PolicyTestResult]) -> None:
     """Failed tests, each with its place, what was expected, and what came out."""
     marked = compose(text)
     for result in failed:
         mark = marked.place(("tests", result.number))
-        console.print(f"[bold red]FAILED[/] {source}:{mark}: ", end="", highlight=False, soft_wrap=True)
-        console.print(result.name, markup=False, highlight=False, soft_wrap=True)
+        _say(f"FAILED {source}:{mark}: {result.name}")
         for item in result.differences:
-            line = f"  {item.what}: expected {shown(item.expected)}, got {shown(item.got)}"
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        console.print(f"  {result.text}", markup=False, highlight=False, soft_wrap=True)
+            _say(f"  {item.what}: expected {shown(item.expected)}, got {shown(item.got)}")
+        _say(f"  {result.text}")
 
 
-def shown(value: object) -> str:
-    """A value as policy documents write it."""
+def _change_line(change: PolicyChange) -> str:
+    match change.kind:
+        case "added":
+            return f"+ {change.path}: {_value(change.after)}"
+        case "removed":
+            return f"- {change.path}: {_value(change.before)}"
+        case "moved":
+            return f"~ {change.path}: moved from place {change.before} to {change.after}"
+        case "changed":
+            return f"~ {change.path}: {_value(change.before)} -> {_value(change.after)}"
+
+
+def _value(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -23,7 +23,7 @@ from connector.fulfilment.workflows import Workflows
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import Lane, TaskKind
 from connector.model.lifecycle import RESERVATION_LIVE, ReservationState, ShipmentStatus, TaskState
-from connector.rules.policy import Policy
+from connector.storage.active_policy import PolicySource
 from connector.storage.consignments import lock_reservation
 from connector.storage.engine import Transaction, reading, transaction
 from connector.storage.facts import sourcing_facts
@@ -86,7 +86,9 @@ class ReceiveResult:
 class Commands:
     """The commands, on the hub's database and workflows."""
 
-    def __init__(self, work: Work, durable: Durable, workflows: Workflows, reactor: Reactor, policy: Policy) -> None:
+    def __init__(
+        self, work: Work, durable: Durable, workflows: Workflows, reactor: Reactor, policy: PolicySource
+    ) -> None:
         self._work = work
         self._durable = durable
         self._workflows = workflows

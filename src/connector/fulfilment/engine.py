@@ -13,8 +13,8 @@ from connector.fulfilment.react import Reactor
 from connector.fulfilment.reviews import require_review
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
-from connector.rules.policy import Policy
 from connector.sdk import Clock, Connection
+from connector.storage.active_policy import PolicySource
 from connector.storage.engine import Database, transaction
 from connector.storage.presence import Presence, is_present
 from connector.storage.reserve import expire_due
@@ -38,7 +38,7 @@ class FulfilmentEngine:
         connections: Mapping[str, Connection],
         *,
         clock: Clock,
-        policy: Policy,
+        policy: PolicySource,
         options: FulfilmentOptions,
         executor: str = "hub",
     ) -> None:

@@ -22,7 +22,7 @@ from connector.model.errors import ConnectorError, NotKnown
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ShipmentStatus
 from connector.model.refs import EntityKind
-from connector.rules.policy import Policy
+from connector.storage.active_policy import PolicySource
 from connector.storage.changes import (
     LoggedChange,
     claim_reader,
@@ -52,7 +52,7 @@ class Reactor:
     Any number of processes may run one: each change is dealt with once.
     """
 
-    def __init__(self, work: Work, workflows: Workflows, policy: Policy) -> None:
+    def __init__(self, work: Work, workflows: Workflows, policy: PolicySource) -> None:
         self._work = work
         self._workflows = workflows
         self._reactions = Reactions(work, policy)

@@ -17,7 +17,7 @@ from connector.model.kinds import TaskKind
 from connector.model.lifecycle import TICKET_OPEN, ReservationState, ShipmentStatus, TaskState, TicketState
 from connector.model.refs import EntityKind
 from connector.rules.decision import Outcome
-from connector.rules.policy import Policy
+from connector.storage.active_policy import PolicySource
 from connector.storage.changes import LoggedChange
 from connector.storage.consignments import lock_reservation
 from connector.storage.engine import Transaction, reading
@@ -49,7 +49,7 @@ LINKS: Final = {
 class Reactions:
     """What the rules and the fulfilment do about changes."""
 
-    def __init__(self, work: Work, policy: Policy) -> None:
+    def __init__(self, work: Work, policy: PolicySource) -> None:
         self._work = work
         self._policy = policy
 

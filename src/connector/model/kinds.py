@@ -85,6 +85,14 @@ class LabelFormat(StrEnum):
     ZPL = "zpl"
 
 
+class ActivationKind(StrEnum):
+    """How a policy became active: taken in at a start, by somebody's choice, or by going back to the one before."""
+
+    START = "start"
+    CHOICE = "choice"
+    ROLLBACK = "rollback"
+
+
 class CalendarKind(StrEnum):
     """Which hours a service class counts in."""
 

@@ -23,6 +23,7 @@ class EntityKind(StrEnum):
     ASSET = "asset"
     STOCK = "stock"
     TICKET = "ticket"
+    POLICY = "policy"
     DECISION = "decision"
     RESERVATION = "reservation"
     SHIPMENT = "shipment"

@@ -44,7 +44,7 @@ def read_policy(document: str | Path, *, source: str | None = None) -> Policy:
     Raises InvalidPolicy with every problem: where it is, what is wrong, what is expected, an example.
     """
     name = source or (str(document) if isinstance(document, Path) else "policy")
-    text = _file_text(document) if isinstance(document, Path) else document
+    text = policy_file_text(document) if isinstance(document, Path) else document
     try:
         marked = compose(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -99,7 +99,8 @@ class InvalidPolicy(InvalidConfiguration):
         )
 
 
-def _file_text(path: Path) -> str:
+def policy_file_text(path: Path) -> str:
+    """The text of a policy file. Raises InvalidPolicy when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
 
+from connector.model.errors import InvalidInput
 from connector.rules.decision import Decision
 from connector.rules.document import Policy
 from connector.rules.due import due
@@ -31,6 +32,19 @@ NEEDED = 1
 """Id of the needed product; substitutes follow."""
 
 
+def shown(value: Shown) -> str:
+    """A value as policy documents write it."""
+    match value:
+        case str():
+            return value
+        case list():
+            return f"[{', '.join(value)}]"
+        case bool() | None:
+            return {True: "true", False: "false", None: "null"}[value]
+        case int():
+            return str(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Something that did not come out as expected. what: field of `expect`."""
@@ -53,6 +67,27 @@ class PolicyTestResult:
     def has_passed(self) -> bool:
         """Whether everything came out as expected."""
         return not self.differences
+
+    def told(self) -> str:
+        """In one line: `name: rule: expected a, got b`."""
+        differences = (f"{d.what}: expected {shown(d.expected)}, got {shown(d.got)}" for d in self.differences)
+        return f"{self.name}: {'; '.join(differences)}"
+
+
+class PolicyTestsFailed(InvalidInput):
+    """Tests in a policy document fail. problems: one text per test, with what was expected and what came out."""
+
+    code = "POLICY_TESTS_FAILED"
+
+    def __init__(self, version: str, failed: Sequence[PolicyTestResult]) -> None:
+        self.failed = tuple(failed)
+        self.problems = tuple(result.told() for result in self.failed)
+        listed = "\n".join(f"  {problem}" for problem in self.problems)
+        count = "1 test" if len(self.failed) == 1 else f"{len(self.failed)} tests"
+        super().__init__(
+            f"{count} of policy {version!r} failed:\n{listed}",
+            hint="Correct the rule or the test; to activate it all the same, give a reason, which is recorded.",
+        )
 
 
 def run_tests(policy: Policy) -> tuple[PolicyTestResult, ...]:

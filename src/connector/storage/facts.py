@@ -7,6 +7,7 @@ product in one row. The hubs themselves are remembered (see `connector.storage.f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -26,6 +27,7 @@ from connector.rules.facts import (
     SubstituteFacts,
     TicketFacts,
 )
+from connector.storage.active_policy import active_activation
 from connector.storage.fleet import fleet_stamp, read_fleet
 from connector.storage.tables import (
     asset,
@@ -58,6 +60,7 @@ TICKET_STATEMENT = (
         ticket,
         _has_substitutes.label("has_substitutes"),
         _is_reserved.label("is_reserved"),
+        active_activation.label("activation_id"),
         *(column.label(f"fleet_{column.name}") for column in fleet_stamp.c),
         source.c.name.label("source_name"),
         asset.c.id.label("a_id"),
@@ -145,10 +148,18 @@ async def sourcing_facts(tx: AsyncConnection, ticket_id: int) -> SourcingFacts:
     return await facts_of(tx, await _ticket_row(tx, ticket_id, line=1))
 
 
-async def facts_to_reserve(tx: AsyncConnection, ticket_id: int, line: int) -> SourcingFacts | None:
+@dataclass(frozen=True, slots=True)
+class FactsToReserve:
+    """The facts, and the activation of the policy that was active when they were read; None when none was."""
+
+    facts: SourcingFacts
+    activation_id: int | None
+
+
+async def facts_to_reserve(tx: AsyncConnection, ticket_id: int, line: int) -> FactsToReserve | None:
     """The same, or None when the line has a live reservation already. Raises NotKnown."""
     row = await _ticket_row(tx, ticket_id, line=line)
-    return None if row["is_reserved"] else await facts_of(tx, row)
+    return None if row["is_reserved"] else FactsToReserve(await facts_of(tx, row), row["activation_id"])
 
 
 async def _ticket_row(tx: AsyncConnection, ticket_id: int, *, line: int) -> Any:

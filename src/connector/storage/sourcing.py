@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import OutOfStock, StaleWrite
 from connector.rules.decision import Candidate, Decision
-from connector.rules.policy import Policy
 from connector.rules.sourcing import decide
+from connector.storage.active_policy import PolicySource, policy_at, policy_now
 from connector.storage.changes import log_changes
 from connector.storage.decisions import RULES, cause_of, insert_decision
 from connector.storage.facts import facts_to_reserve, sourcing_facts
@@ -32,7 +32,7 @@ class Sourced:
 
 
 async def decide_and_reserve(
-    tx: AsyncConnection, ticket_id: int, policy: Policy, *, now: datetime, actor: str = RULES, line: int = 1
+    tx: AsyncConnection, ticket_id: int, policy: PolicySource, *, now: datetime, actor: str = RULES, line: int = 1
 ) -> Sourced:
     """Decide about a ticket, claim what was chosen, and record the decision; asked again, nothing happens twice.
 
@@ -43,12 +43,13 @@ async def decide_and_reserve(
         await lock_ticket(tx, ticket_id)
     emptied: set[ShelfKey] = set()
     for _ in range(READINGS):
-        facts = await facts_to_reserve(tx, ticket_id, line)
-        if facts is None:
+        read = await facts_to_reserve(tx, ticket_id, line)
+        if read is None:
             existing = await live_reservations(tx, ticket_id, line)
             return Sourced(None, existing[0].decision_id, Reserved(existing, is_new=False))
+        current = await policy_at(tx, policy, read.activation_id)
         for _ in range(TRIES_PER_READING):
-            decision = decide(facts, policy, now, emptied=emptied)
+            decision = decide(read.facts, current, now, emptied=emptied)
             if decision.chosen is None:
                 decision_id, change = await insert_decision(tx, ticket_id, decision, now)
                 await log_changes(tx, [change], actor=actor, cause=cause_of(decision), at=now)
@@ -68,9 +69,9 @@ async def decide_and_reserve(
     )
 
 
-async def explain_ticket(tx: AsyncConnection, ticket_id: int, policy: Policy, now: datetime) -> Decision:
+async def explain_ticket(tx: AsyncConnection, ticket_id: int, policy: PolicySource, now: datetime) -> Decision:
     """What would be decided now; writes nothing. Raises NotKnown when there is no such ticket."""
-    return decide(await sourcing_facts(tx, ticket_id), policy, now)
+    return decide(await sourcing_facts(tx, ticket_id), await policy_now(tx, policy), now)
 
 
 def _claim(ticket_id: int, decision: Decision, chosen: Candidate, *, line: int, now: datetime) -> Claim:

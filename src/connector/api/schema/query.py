@@ -18,10 +18,9 @@ from connector.api.schema.sources import QuarantinedRecord, Source
 from connector.api.schema.what_if import WhatIf, resolve_what_if
 from connector.api.schema.work import Decision, Reservation, Task, Ticket
 from connector.model.errors import InvalidInput
-from connector.rules.sourcing import decide
 from connector.storage.changes import last_position
-from connector.storage.facts import sourcing_facts
 from connector.storage.query import Compare, Page, Row
+from connector.storage.sourcing import explain_ticket
 
 MOST_NODES = 500
 
@@ -82,8 +81,9 @@ async def _explain(info: Info, ticket: strawberry.ID) -> Explanation:
     key = key_of(ticket, entity="ticket")
     context = info.context
     async with context.reader.exclusively:
-        facts = await sourcing_facts(await context.reader.snapshot(), key)
-    return explanation_of(decide(facts, context.policy, context.clock.now()).explanation())
+        snapshot = await context.reader.snapshot()
+        decision = await explain_ticket(snapshot, key, context.policy, context.clock.now())
+    return explanation_of(decision.explanation())
 
 
 async def _feed_cursor(info: Info) -> str:

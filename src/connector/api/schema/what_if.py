@@ -82,7 +82,8 @@ async def resolve_what_if(
     now = at or context.clock.now()
     try:
         _check_moment(at)
-        found = await what_if(context.reader, _asked(ticket, draft, now), context.policy, policy_text=policy, now=now)
+        asked, active = _asked(ticket, draft, now), await context.active_policy()
+        found = await what_if(context.reader, asked, active, policy_text=policy, now=now)
     except ConnectorError as error:
         return WhatIf(errors=[refusal_of(error)])
     return WhatIf(

@@ -11,6 +11,7 @@ from connector.storage.tables.catalogue import Compatibility, Kit, KitComponent,
 from connector.storage.tables.inventory import Asset, Stock
 from connector.storage.tables.log import Change, Reader, StepReceipt
 from connector.storage.tables.places import Hub, ServiceClass, Site
+from connector.storage.tables.policies import Policy, PolicyActivation
 from connector.storage.tables.sources import Inbox, Quarantine, Source, SourceRefRow, SourceStream
 from connector.storage.tables.work import (
     Decision,
@@ -38,6 +39,8 @@ hub = _table(Hub)
 inbox = _table(Inbox)
 kit = _table(Kit)
 kit_component = _table(KitComponent)
+policy = _table(Policy)
+policy_activation = _table(PolicyActivation)
 product = _table(Product)
 quarantine = _table(Quarantine)
 reader = _table(Reader)

@@ -74,6 +74,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_hub_name"), ["name"], unique=False)
 
     op.create_table(
+        "policy",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy")),
+        sa.UniqueConstraint("version", name=op.f("uq_policy_version")),
+    )
+    with op.batch_alter_table("policy", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_policy_name"), ["name"], unique=False)
+
+    op.create_table(
         "product",
         sa.Column("id", Id, nullable=False),
         sa.Column("manufacturer", sa.Text(), nullable=False),
@@ -205,6 +220,26 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("kit", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_kit_product_id"), ["product_id"], unique=False)
+
+    op.create_table(
+        "policy_activation",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("policy_id", Id, nullable=False),
+        sa.Column("previous_id", Id, nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("activated_by", sa.Text(), nullable=False),
+        sa.Column("activated_at", UtcDateTime(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=True),
+        sa.Column("forced_because", sa.Text(), nullable=True),
+        sa.CheckConstraint("kind IN ('start', 'choice', 'rollback')", name=op.f("ck_policy_activation_kind_known")),
+        sa.ForeignKeyConstraint(["policy_id"], ["policy.id"], name=op.f("fk_policy_activation_policy_id")),
+        sa.ForeignKeyConstraint(
+            ["previous_id"], ["policy_activation.id"], name=op.f("fk_policy_activation_previous_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_activation")),
+    )
+    with op.batch_alter_table("policy_activation", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_policy_activation_policy_id"), ["policy_id"], unique=False)
 
     op.create_table(
         "quarantine",
@@ -694,6 +729,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_quarantine_ref")
 
     op.drop_table("quarantine")
+    with op.batch_alter_table("policy_activation", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_policy_activation_policy_id"))
+
+    op.drop_table("policy_activation")
     with op.batch_alter_table("kit", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_kit_product_id"))
 
@@ -715,6 +754,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_product_asset_class"))
 
     op.drop_table("product")
+    with op.batch_alter_table("policy", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_policy_name"))
+
+    op.drop_table("policy")
     with op.batch_alter_table("hub", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hub_name"))
 
