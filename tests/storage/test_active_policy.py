@@ -65,11 +65,10 @@ async def test_within_the_activating_transaction_the_new_policy_counts_and_outsi
     policy = ActivePolicy()
     async with transaction(engine) as tx:
         await activate_policy(tx, default_policy_text(), author="ada", at=NOW)
-    with pytest.raises(ZeroDivisionError):
-        async with transaction(engine) as tx:
-            changed = await activate_policy(tx, CHANGED, author="ada", at=NOW)
-            inside = await explain_ticket(tx, tickets[0], policy, NOW)
-            raise ZeroDivisionError
+    async with engine.connect() as tx:
+        changed = await activate_policy(tx, CHANGED, author="ada", at=NOW)
+        inside = await explain_ticket(tx, tickets[0], policy, NOW)
+        await tx.rollback()
 
     assert inside.policy_version == changed.version
     assert version_of(await decided(engine, tickets[0], policy)) == default_policy().version

@@ -5,6 +5,7 @@ from enum import StrEnum
 import strawberry
 
 from connector.model.kinds import (
+    ActivationKind,
     CalendarKind,
     Criticality,
     Direction,
@@ -38,9 +39,10 @@ class ChangeOperation(StrEnum):
     DELETED = "deleted"
 
 
-_NAMES = {Direction: "ShipmentDirection", Tracking: "StockTracking"}
+_NAMES = {ActivationKind: "PolicyActivationKind", Direction: "ShipmentDirection", Tracking: "StockTracking"}
 
 ENUMS: tuple[type[StrEnum], ...] = (
+    ActivationKind,
     AssetState,
     CalendarKind,
     Criticality,

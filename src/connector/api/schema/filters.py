@@ -117,7 +117,9 @@ def _camel(name: str) -> str:
 
 
 _FILTERED = tuple(
-    name for name in ENTITIES if name not in ("document", "kit_component", "shipment_event", "source_stream")
+    name
+    for name in ENTITIES
+    if name not in ("document", "kit_component", "policy_activation", "shipment_event", "source_stream")
 )
 
 FILTERS: dict[str, Any] = {name: _filter_of(ENTITIES[name]) for name in _FILTERED}

@@ -72,3 +72,28 @@ class QuarantineInput:
 
     ids: list[strawberry.ID] = strawberry.field(description=f"Which records; {MOST_RECORDS} at most.")
     idempotency_key: str = _KEY
+
+
+@strawberry.input(description="Make a policy the active one: a new document, or a version that the hub has.")
+class ActivatePolicyInput:
+    """Input of `activatePolicy`."""
+
+    text: str | None = strawberry.field(default=None, description="A document, YAML; or else `version`.")
+    version: str | None = strawberry.field(default=None, description="A version that the hub has.")
+    author: str = strawberry.field(description="Who does it; kept with it.")
+    comment: str | None = strawberry.field(default=None, description="Why; kept with it.")
+    force_because: str | None = strawberry.field(
+        default=None, description="Why it is to be activated although tests in the document fail; kept with it."
+    )
+
+
+@strawberry.input(description="Make the policy active again that was active before.")
+class RollbackPolicyInput:
+    """Input of `rollbackPolicy`."""
+
+    from_version: str = strawberry.field(
+        description="The version that is active now. When it is not, nothing is done, so that asking twice goes back "
+        "only once."
+    )
+    author: str = strawberry.field(description="Who does it; kept with it.")
+    comment: str | None = strawberry.field(default=None, description="Why; kept with it.")

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from connector.api.schema.catalogue import Compatibility, Kit, Product
     from connector.api.schema.inventory import Asset, Stock
     from connector.api.schema.places import Hub, ServiceClass, Site
+    from connector.api.schema.policies import Policy
     from connector.api.schema.shipping import Shipment
     from connector.api.schema.sources import QuarantinedRecord, Source
     from connector.api.schema.work import Decision, Reservation, Task, Ticket
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _catalogue = strawberry.lazy("connector.api.schema.catalogue")
 _inventory = strawberry.lazy("connector.api.schema.inventory")
 _places = strawberry.lazy("connector.api.schema.places")
+_policies = strawberry.lazy("connector.api.schema.policies")
 _shipping = strawberry.lazy("connector.api.schema.shipping")
 _sources = strawberry.lazy("connector.api.schema.sources")
 _work = strawberry.lazy("connector.api.schema.work")
@@ -24,6 +26,7 @@ AnyCompatibility: TypeAlias = Annotated["Compatibility", _catalogue]
 AnyDecision: TypeAlias = Annotated["Decision", _work]
 AnyHub: TypeAlias = Annotated["Hub", _places]
 AnyKit: TypeAlias = Annotated["Kit", _catalogue]
+AnyPolicy: TypeAlias = Annotated["Policy", _policies]
 AnyProduct: TypeAlias = Annotated["Product", _catalogue]
 AnyQuarantinedRecord: TypeAlias = Annotated["QuarantinedRecord", _sources]
 AnyReservation: TypeAlias = Annotated["Reservation", _work]

@@ -7,21 +7,25 @@ import strawberry
 
 from connector.api.commands import Request
 from connector.api.context import Info
+from connector.api.policies import Chooser, activate, roll_back
 from connector.api.schema.inputs import (
     KEY_LENGTH,
     MOST_RECORDS,
+    ActivatePolicyInput,
     CancelInput,
     ConfirmPickupInput,
     QuarantineInput,
     ReceiveInput,
     ReleaseInput,
     ReserveInput,
+    RollbackPolicyInput,
     SyncSourceInput,
 )
 from connector.api.schema.nodes import key_of
 from connector.api.schema.payloads import (
     CancelPayload,
     ConfirmPickupPayload,
+    PolicyPayload,
     PulledStream,
     QuarantinePayload,
     ReceivePayload,
@@ -156,6 +160,27 @@ async def _discard_quarantine(info: Info, input: QuarantineInput) -> QuarantineP
     return QuarantinePayload(errors=refusals)
 
 
+async def _activate_policy(info: Info, input: ActivatePolicyInput) -> PolicyPayload:
+    async with _refusing(info) as refusals:
+        by = _by_whom(info, input.author, input.comment)
+        done = await activate(info.context.engine, input.text, input.version, by, forced_because=input.force_because)
+        return PolicyPayload(key=done.policy_id, previous=done.previous, is_new=done.is_new)
+    return PolicyPayload(errors=refusals)
+
+
+async def _rollback_policy(info: Info, input: RollbackPolicyInput) -> PolicyPayload:
+    async with _refusing(info) as refusals:
+        done = await roll_back(info.context.engine, input.from_version, _by_whom(info, input.author, input.comment))
+        return PolicyPayload(key=done.policy_id, previous=done.previous, is_new=done.is_new)
+    return PolicyPayload(errors=refusals)
+
+
+def _by_whom(info: Info, author: str, comment: str | None) -> Chooser:
+    if not author.strip():
+        raise InvalidInput("author is empty", hint="Say who does it; it is kept with the activation.")
+    return Chooser(author=author.strip(), comment=comment, at=info.context.clock.now())
+
+
 @strawberry.type(description="What can be done.")
 class Mutation:
     """Each does one thing, once per idempotency key."""
@@ -181,4 +206,12 @@ class Mutation:
     )
     discard_quarantine: QuarantinePayload = strawberry.mutation(
         resolver=_discard_quarantine, description="Settle quarantined records without using them; they stay on record."
+    )
+    activate_policy: PolicyPayload = strawberry.mutation(
+        resolver=_activate_policy,
+        description="Make a policy the active one, after its document is validated and its tests have passed. "
+        "The next decision is made by it.",
+    )
+    rollback_policy: PolicyPayload = strawberry.mutation(
+        resolver=_rollback_policy, description="Make the policy active again that was active before this one."
     )

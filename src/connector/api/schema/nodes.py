@@ -23,6 +23,8 @@ TYPE_NAMES: Mapping[str, str] = {
     "Asset": "asset",
     "Stock": "stock",
     "Ticket": "ticket",
+    "Policy": "policy",
+    "PolicyActivation": "policy_activation",
     "Decision": "decision",
     "Reservation": "reservation",
     "Shipment": "shipment",

@@ -10,6 +10,7 @@ import strawberry
 
 from connector.api.context import Info
 from connector.api.plan import Plan
+from connector.api.schema.policies import Policy
 from connector.api.schema.refusals import Refusal
 from connector.api.schema.shipping import Shipment
 from connector.api.schema.sources import Source
@@ -121,3 +122,14 @@ class QuarantinePayload(Payload):
     """Payload of both."""
 
     settled: int = strawberry.field(default=0, description="Records that are settled now; the others wait on.")
+
+
+@strawberry.type(description="Answer of `activatePolicy` and `rollbackPolicy`.")
+class PolicyPayload(Payload):
+    """Payload of both."""
+
+    policy: Policy | None = _target("policy that is active")
+    previous: str | None = strawberry.field(
+        default=None, description="Version that was active before; null when none was, or when it was refused."
+    )
+    is_new: bool = strawberry.field(default=False, description="False when it was active already.")

@@ -1,6 +1,6 @@
 """Root fields that read."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
@@ -13,6 +13,7 @@ from connector.api.schema.inventory import Asset, Stock
 from connector.api.schema.nodes import Node, key_of, parse_global_id
 from connector.api.schema.paging import Connection
 from connector.api.schema.places import Hub, ServiceClass, Site
+from connector.api.schema.policies import Policy
 from connector.api.schema.shipping import Shipment
 from connector.api.schema.sources import QuarantinedRecord, Source
 from connector.api.schema.what_if import WhatIf, resolve_what_if
@@ -59,6 +60,21 @@ async def _by(info: Info, entity: str, column: str, id: strawberry.ID | None, te
 async def _ticket(info: Info, id: strawberry.ID | None = None, number: str | None = None) -> Ticket | None:
     found: Ticket | None = await _by(info, "ticket", "number", id, number)
     return found
+
+
+async def _policy(
+    info: Info,
+    id: strawberry.ID | None = None,
+    version: Annotated[str | None, strawberry.argument(description="Its version, whole.")] = None,
+) -> Policy | None:
+    selection = Plan(info._raw_info).selection()
+    if id is None and version is None:
+        page = await info.context.reader.page(selection, Page(size=1, where=Compare("is_active", "eq", value=True)))
+        found: Any = page.edges[0].node if page.edges else None
+    else:
+        found = await _by(info, "policy", "version", id, version)
+    one: Policy | None = found
+    return one
 
 
 async def _source(info: Info, id: strawberry.ID | None = None, name: str | None = None) -> Source | None:
@@ -114,6 +130,7 @@ class Query:
     assets: Connection[Asset] = _listing("asset", "Serialised devices.")
     stock: Connection[Stock] = _listing("stock", "What hubs hold, by product and lane.")
     tickets: Connection[Ticket] = _listing("ticket", "Tickets of all ITSM systems.")
+    policies: Connection[Policy] = _listing("policy", "Versions of the policy that decides.")
     decisions: Connection[Decision] = _listing("decision", "What the rules decided.")
     reservations: Connection[Reservation] = _listing("reservation", "Claims of stock.")
     shipments: Connection[Shipment] = _listing("shipment", "Parcels.")
@@ -139,6 +156,11 @@ class Query:
     )
     source: Source | None = strawberry.field(
         resolver=_source, description="One source, by its id or by its name in connector.toml; null when there is none."
+    )
+    policy: Policy | None = strawberry.field(
+        resolver=_policy,
+        description="One policy, by its id or by its version; the active one when neither is given, null when there "
+        "is none.",
     )
     node: Node | None = strawberry.field(
         resolver=_node, description="Anything by its id; null when there is no such thing any more."

@@ -14,6 +14,7 @@ from connector.model.errors import (
     OutOfStock,
     StaleWrite,
 )
+from connector.rules.policy_tests import PolicyTestsFailed
 from connector.sdk.errors import AdapterError
 
 
@@ -55,6 +56,15 @@ class InvalidDraftRefusal(Refusal):
     )
 
 
+@strawberry.type(description="Tests in a policy document fail; it can be activated all the same, with a reason.")
+class PolicyTestsFailedRefusal(Refusal):
+    """POLICY_TESTS_FAILED."""
+
+    problems: list[str] = strawberry.field(
+        default_factory=list, description="Each test that failed: what was expected, and what came out."
+    )
+
+
 @strawberry.type(description="Somebody else changed it first; read it again.")
 class ConflictRefusal(Refusal):
     """CONFLICT."""
@@ -71,6 +81,7 @@ REFUSALS: Mapping[type[ConnectorError], type[Refusal]] = {
     NotKnown: NotFoundRefusal,
     InvalidConfiguration: InvalidDraftRefusal,
     InvalidDraft: InvalidDraftRefusal,
+    PolicyTestsFailed: PolicyTestsFailedRefusal,
     InvalidInput: InvalidInputRefusal,
     StaleWrite: ConflictRefusal,
     AdapterError: SourceRefusal,
@@ -82,6 +93,10 @@ def refusal_of(error: ConnectorError) -> Refusal:
     """The refusal that an error means. Raises the error when it is a fault of the hub."""
     if isinstance(error, InvalidConfiguration | InvalidDraft):
         return InvalidDraftRefusal(
+            message=error.message, hint=error.hint, code=error.code, problems=list(error.problems)
+        )
+    if isinstance(error, PolicyTestsFailed):
+        return PolicyTestsFailedRefusal(
             message=error.message, hint=error.hint, code=error.code, problems=list(error.problems)
         )
     for kind, refusal in REFUSALS.items():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, FromClause, Table
+from sqlalchemy import Column, ColumnElement, FromClause, Table, exists, func, select
 from sqlmodel import AutoString
 
 from connector.storage import tables
@@ -121,6 +121,13 @@ def _below_reorder_point(source: FromClause) -> Expression:
     return (source.c.on_hand - source.c.reserved) < source.c.reorder_point
 
 
+def _is_active(source: FromClause) -> Expression:
+    """Whether it is the policy of the newest activation."""
+    newest = select(func.max(tables.policy_activation.c.id)).correlate(None).scalar_subquery()
+    table = tables.policy_activation.alias()
+    return exists().where(table.c.id == newest, table.c.policy_id == source.c.id)
+
+
 ENTITIES: Mapping[str, Entity] = {
     entity.name: entity
     for entity in (
@@ -155,6 +162,13 @@ ENTITIES: Mapping[str, Entity] = {
             renamed={"handling_time": "handling_minutes"},
             private=frozenset({"address", "courier_cut_offs", "handling_time"}),
         ),
+        _entity(
+            "policy",
+            tables.policy,
+            {"activations": ToMany("policy_activation", "policy_id")},
+            computed={"is_active": _is_active},
+        ),
+        _entity("policy_activation", tables.policy_activation, {"policy": ToOne("policy", "policy_id")}),
         _entity(
             "product",
             tables.product,
