@@ -188,7 +188,7 @@ async def _fill(engine: AsyncEngine, rng: random.Random, tickets: int) -> tuple[
             insert(tables.asset).returning(tables.asset.c.id, sort_by_parameter_order=True),
             [
                 {"serial": f"F{n}", "site_id": n % SITES + 1, "product_id": 1, "state": "deployed", **stamp}
-                for n in range(SITES)
+                for n in range(tickets)
             ],
         )
         broken = failed.scalars().all()
@@ -204,7 +204,7 @@ async def _fill(engine: AsyncEngine, rng: random.Random, tickets: int) -> tuple[
                     "state": "new",
                     "title": "Switch is dead",
                     "category": "hardware",
-                    "asset_id": broken[n % SITES],
+                    "asset_id": broken[n],
                     "opened_at": START,
                     **stamp,
                 }

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.schema.nodes import global_id
+from connector.model.lifecycle import ReservationState
 from connector.rules.policy import default_policy, default_policy_text
-from connector.storage.engine import reading
-from connector.storage.tables import metadata
+from connector.storage.engine import reading, transaction
+from connector.storage.tables import metadata, reservation
 from tests.api.conftest import Hub
 from tests.api.seed import Seeded, seed
 
@@ -64,6 +65,20 @@ async def test_a_ticket_under_the_active_policy_is_decided_as_explain_does(hub: 
     assert answer["active"]["text"] == answer["explanation"]["text"]
 
 
+async def test_a_draft_about_a_device_that_has_a_unit_on_its_way_is_relieved(hub: Hub):
+    seeded = await seed(hub.engine)
+    has_unit = """query ($t: ID!) { ticket(id: $t) { asset { id } reservations { state } } }"""
+    ticket = (await hub.query(has_unit, t=seeded.id("Ticket")))["ticket"]
+    assert [held["state"] for held in ticket["reservations"]] == ["COMMITTED"]
+
+    answer = await ask(
+        hub,
+        draft={"priority": "P1", "category": "hardware", "assetId": ticket["asset"]["id"], "siteId": seeded.id("Site")},
+    )
+
+    assert (answer["explanation"]["outcome"], answer["explanation"]["reason"]) == ("not_needed", "relieved")
+
+
 async def test_a_draft_of_a_policy_decides_and_the_active_one_beside_it(hub: Hub):
     seeded = await seed(hub.engine)
 
@@ -76,6 +91,8 @@ async def test_a_draft_of_a_policy_decides_and_the_active_one_beside_it(hub: Hub
 
 async def test_a_draft_of_a_ticket_is_decided_like_the_ticket_that_says_the_same(hub: Hub):
     seeded = await seed(hub.engine)
+    async with transaction(hub.engine) as tx:  # the ticket's own unit would relieve the draft
+        await tx.execute(update(reservation).values(state=ReservationState.RELEASED))
     real = (await ask(hub, ticket=seeded.id("Ticket")))["explanation"]
 
     asked = draft(seeded, title="Switch is dead", slaDueAt="2026-11-25T13:00:00Z", assetId=seeded.id("Asset"))

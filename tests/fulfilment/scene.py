@@ -52,9 +52,12 @@ class Scene:
     spare_ids: list[int]
 
     async def open_ticket(self, number: str = "4711", **values: Any) -> int:
-        """A ticket arrives, as ingest writes it."""
-        values = {"asset_id": self.failed_id, **values}
+        """A ticket arrives, as ingest writes it: about the broken switch, each further one about another one."""
         async with transaction(self.database) as tx:
+            if "asset_id" not in values:
+                is_first = (await tx.execute(select(tables.ticket.c.id).limit(1))).first() is None
+                another = {"site_id": self.site_id, "product_id": self.product_id}
+                values["asset_id"] = self.failed_id if is_first else await make_asset(tx, **another)
             ticket_id = await make_ticket(
                 tx, source_id=self.source_id, number=number, external_id=number, title="Switch is dead", **values
             )

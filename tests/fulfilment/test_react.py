@@ -111,6 +111,24 @@ async def test_a_ticket_that_is_edited_after_it_was_served_gets_no_second_unit(e
     assert await scene.shelf() == (2, 1)
 
 
+async def test_a_second_ticket_about_a_device_is_served_when_the_first_is_cancelled(engine: AsyncEngine, launch: Any):
+    scene = await make_scene(engine)
+    await launch()
+    first = await scene.open_ticket()
+    await scene.finished(1)
+    second = await scene.open_ticket("4712", asset_id=scene.failed_id)
+    await caught_up(scene)
+    assert [row["reason"] for row in await scene.rows(tables.decision)] == ["sourced", "relieved"]
+    assert await scene.shelf() == (2, 1)
+
+    await scene.change(tables.ticket, EntityKind.TICKET, first, state=TicketState.CANCELLED)
+    await scene.finished(2)
+
+    live = [row for row in await scene.rows(tables.reservation) if row["state"] is ReservationState.COMMITTED]
+    assert [row["ticket_id"] for row in live] == [second]
+    assert await scene.shelf() == (2, 1)
+
+
 async def test_a_ticket_that_turns_out_to_be_about_another_device_is_for_a_person_to_judge(
     engine: AsyncEngine, launch: Any
 ):

@@ -220,8 +220,9 @@ async def known_yard(engine: AsyncEngine, name: str, *, first_version: int = 100
         mine = select(ticket.c.id).where(ticket.c.source_id == source_id).order_by(ticket.c.id)
         tickets = list((await tx.execute(mine)).scalars())
         if not tickets:
-            failed = await make_asset(tx, product_id=switch, site_id=await make_site(tx))
-            tickets = [await make_ticket(tx, source_id=source_id, asset_id=failed) for _ in range(TICKETS)]
+            site = await make_site(tx)
+            failed = [await make_asset(tx, product_id=switch, site_id=site) for _ in range(TICKETS)]
+            tickets = [await make_ticket(tx, source_id=source_id, asset_id=asset_id) for asset_id in failed]
         return Yard(
             engine, name, source_id,
             hubs={where: await number(hub.c.code, f"{name}-{where}".upper()) for where in HUBS},

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.factories import (
     BERLIN,
     HAMBURG,
@@ -76,9 +76,14 @@ async def fleet(engine: AsyncEngine, units: dict[str, int], tickets: int) -> tup
         for place, count in units.items():
             hubs[place] = await make_hub(tx, **places[place])
             await make_spares(tx, hub_id=hubs[place], product_id=product, count=count)
-        failed = await make_asset(tx, product_id=product, site_id=await make_site(tx))
-        source = await make_source(tx)
-        return hubs, product, [await make_ticket(tx, source_id=source, asset_id=failed) for _ in range(tickets)]
+        site, source = await make_site(tx), await make_source(tx)
+        return hubs, product, await failures(tx, tickets, product_id=product, site_id=site, source_id=source)
+
+
+async def failures(tx: AsyncConnection, count: int, *, product_id: int, site_id: int, source_id: int) -> list[int]:
+    """Tickets, each about a device of its own."""
+    failed = [await make_asset(tx, product_id=product_id, site_id=site_id) for _ in range(count)]
+    return [await make_ticket(tx, source_id=source_id, asset_id=asset_id) for asset_id in failed]
 
 
 async def source(engine: AsyncEngine, ticket: int) -> Sourced:
@@ -152,9 +157,8 @@ async def fleet_again(engine: AsyncEngine) -> tuple[list[int], int, list[int]]:
     async with transaction(engine) as tx:
         product, hub = await make_product(tx), await make_hub(tx)
         await make_spares(tx, hub_id=hub, product_id=product, count=1)
-        failed = await make_asset(tx, product_id=product, site_id=await make_site(tx))
-        source_id = await make_source(tx, name=next(_names))
-        return [hub], product, [await make_ticket(tx, source_id=source_id, asset_id=failed) for _ in range(2)]
+        site, source_id = await make_site(tx), await make_source(tx, name=next(_names))
+        return [hub], product, await failures(tx, 2, product_id=product, site_id=site, source_id=source_id)
 
 
 async def test_cancelling_and_reserving_at_the_same_time_leaves_no_unit_behind(engine: AsyncEngine):

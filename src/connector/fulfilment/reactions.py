@@ -23,7 +23,7 @@ from connector.storage.consignments import lock_reservation
 from connector.storage.engine import Transaction, reading
 from connector.storage.shipments import ON_ITS_WAY, shipment_row
 from connector.storage.sourcing import decide_and_reserve
-from connector.storage.standing import Standing, products_on, ticket_standing, waiting_tickets
+from connector.storage.standing import Standing, products_on, ticket_standing, tickets_relieved, waiting_tickets
 from connector.storage.tasks import NewTask, require_task
 
 DECIDING: Final = frozenset(
@@ -137,20 +137,25 @@ class Reactions:
         await require_task(tx, new, actor=ACTOR, cause=None, at=self._work.clock.now())
 
     async def tickets_helped(self, changes: Sequence[LoggedChange]) -> list[int]:
-        """Tickets that wait for a person and may have got what they lacked."""
+        """Tickets that may have got what they lacked, or whose device lost what was on its way for another one."""
+        given_back = {change.entity_id for change in changes if _gives_back(change)}
         touched: dict[EntityKind, set[int]] = {kind: set() for kind in LINKS}
         for change in changes:
             if change.kind in LINKS and (LINKS[change.kind] & change.fields.keys()) and _may_help(change):
                 touched[change.kind].add(change.entity_id)
-        if not any(touched.values()):
+        if not given_back and not any(touched.values()):
             return []
         async with reading(self._work.database) as tx:
+            relieved = await tickets_relieved(tx, given_back) if given_back else []
+            if not any(touched.values()):
+                return relieved
             products = await products_on(
                 tx, stock_ids=touched[EntityKind.STOCK], compatibility_ids=touched[EntityKind.COMPATIBILITY]
             )
-            return await waiting_tickets(
+            waiting = await waiting_tickets(
                 tx, asset_ids=touched[EntityKind.ASSET], site_ids=touched[EntityKind.SITE], product_ids=products
             )
+            return [*relieved, *(ticket_id for ticket_id in waiting if ticket_id not in relieved)]
 
 
 def concerns_decision(change: LoggedChange) -> bool:
@@ -165,6 +170,12 @@ def concerns_decision(change: LoggedChange) -> bool:
         return bool(fields) or change.operation == "deleted"
     before, after = (TicketState(value) if value else None for value in change.fields["state"])
     return (before in TICKET_OPEN) != (after in TICKET_OPEN) or after is TicketState.CANCELLED
+
+
+def _gives_back(change: LoggedChange) -> bool:
+    """Whether a change ends a reservation without the unit having been sent."""
+    state = change.fields.get("state") if change.kind is EntityKind.RESERVATION else None
+    return state is not None and state[1] in (ReservationState.RELEASED, ReservationState.EXPIRED)
 
 
 def _may_help(change: LoggedChange) -> bool:

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     TICKET_NOT_OPEN = "ticket_not_open"
     NO_RULE_MATCHED = "no_rule_matched"
     RULE_SAYS_NONE = "rule_says_none"
+    RELIEVED = "relieved"
     RULE_FAILED = "rule_failed"
     ASSET_UNKNOWN = "asset_unknown"
     PRODUCT_UNKNOWN = "product_unknown"

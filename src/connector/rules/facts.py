@@ -15,7 +15,7 @@ from typing import TypeAlias
 from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
 from connector.model.geo import Point
 from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, TicketType
-from connector.model.lifecycle import AssetState, TicketState
+from connector.model.lifecycle import AssetState, ReservationState, TicketState
 
 Profile: TypeAlias = tuple[str, str, tuple[int, ...], int]
 """Time zone, opening hours, courier cut-offs, handling minutes: hubs that share it work at the same times."""
@@ -172,8 +172,20 @@ class SubstituteFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Relief:
+    """What is on its way to the affected device for another ticket already. hub: what people call where it is from."""
+
+    ticket_number: str
+    reservation_id: int
+    state: ReservationState
+    hub: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourcingFacts:
     """Everything that one decision looks at. holdings: free units of the product and of its substitutes.
+
+    relief: for another ticket about the same device; None when nothing is.
 
     service_class_name is what the site names; service_class what the database knows of it.
     """
@@ -187,6 +199,7 @@ class SourcingFacts:
     holdings: tuple[Holding, ...] = ()
     fleet: Fleet = field(default_factory=lambda: Fleet(()))
     quantity: int = 1
+    relief: Relief | None = None
 
 
 def hub_facts(

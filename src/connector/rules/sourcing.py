@@ -20,7 +20,7 @@ from connector.rules.decision import Decision, Losers, Outcome, Reason
 from connector.rules.destination import Destination
 from connector.rules.document import Policy, Rule
 from connector.rules.due import Due, due, service_class_of
-from connector.rules.facts import Holding, ProductFacts, SiteFacts, SourcingFacts, SubstituteFacts
+from connector.rules.facts import Holding, ProductFacts, Relief, SiteFacts, SourcingFacts, SubstituteFacts
 from connector.rules.scope import inputs_of, scope_of
 from connector.rules.timetable import minute_at_or_after
 
@@ -94,6 +94,8 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     facts, policy = case.facts, case.policy
     if rule.hardware == "none":
         return case.end(Outcome.NOT_NEEDED, Reason.RULE_SAYS_NONE, f"Rule {rule.name!r}: no hardware is needed.", rule)
+    if facts.relief is not None:
+        return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _relieved(facts.relief), rule)
     missing = _missing(facts)
     if missing is not None:
         return case.end(Outcome.REVIEW, missing[0], missing[1], rule)
@@ -143,6 +145,13 @@ def _choice(
         hold_minutes=rule.hold_minutes,
         candidates=candidates,
         losers=losers,
+    )
+
+
+def _relieved(relief: Relief) -> str:
+    return (
+        f"Ticket {relief.ticket_number} is about the same device and has a unit from {relief.hub} already "
+        f"(reservation {relief.reservation_id}, {relief.state.value}): a second one is sourced if that is released."
     )
 
 

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Text, bindparam, cast, exists, func, select, true, type_coerce
+from sqlalchemy import Text, and_, bindparam, cast, exists, func, or_, select, true, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
 from connector.model.kinds import CalendarKind, Lane
-from connector.model.lifecycle import RESERVATION_LIVE
+from connector.model.lifecycle import RESERVATION_LIVE, ReservationState
 from connector.rules.facts import (
     AssetFacts,
     Holding,
     ProductFacts,
+    Relief,
     ServiceClassFacts,
     SiteFacts,
     SourcingFacts,
@@ -32,6 +33,7 @@ from connector.storage.fleet import fleet_stamp, read_fleet
 from connector.storage.tables import (
     asset,
     compatibility,
+    hub,
     product,
     reservation,
     service_class,
@@ -55,9 +57,35 @@ _is_reserved = exists().where(
     reservation.c.state.in_(RESERVATION_LIVE),
 )
 
+_other = ticket.alias("other")
+_relieves = or_(
+    reservation.c.state.in_(RESERVATION_LIVE),
+    and_(
+        reservation.c.state == ReservationState.FULFILLED,
+        reservation.c.updated_at >= func.coalesce(ticket.c.opened_at, ticket.c.created_at),
+    ),
+)
+"""What another ticket has, or was sent after this one was opened."""
+
+_relief = (
+    select(func.min(reservation.c.id))
+    .join(_other, _other.c.id == reservation.c.ticket_id)
+    .where(_other.c.asset_id == ticket.c.asset_id, _other.c.id.is_distinct_from(ticket.c.id), _relieves)
+    .correlate(ticket)
+    .scalar_subquery()
+)
+
+_RELIEF = (
+    select(ticket.c.number, reservation.c.id, reservation.c.state, func.coalesce(hub.c.code, hub.c.name))
+    .join(ticket, ticket.c.id == reservation.c.ticket_id)
+    .join(hub, hub.c.id == reservation.c.hub_id)
+    .where(reservation.c.id == bindparam("reservation_id"))
+)
+
 TICKET_STATEMENT = (
     select(
         ticket,
+        _relief.label("relief"),
         _has_substitutes.label("has_substitutes"),
         _is_reserved.label("is_reserved"),
         active_activation.label("activation_id"),
@@ -180,6 +208,9 @@ async def facts_of(tx: AsyncConnection, row: Any) -> SourcingFacts:
             substitutes = tuple(SubstituteFacts(r[0], f"{r[1]} {r[2]}", r[3], r[4]) for r in found.all())
         products = [needed.id, *(s.product_id for s in substitutes)]
         holdings = _holdings((await tx.execute(_HOLDINGS, {"product_ids": products})).all())
+    relief: Relief | None = None
+    if row["relief"] is not None:
+        relief = Relief(*(await tx.execute(_RELIEF, {"reservation_id": row["relief"]})).one())
     return SourcingFacts(
         ticket=_ticket(row),
         asset=_asset(row),
@@ -189,6 +220,7 @@ async def facts_of(tx: AsyncConnection, row: Any) -> SourcingFacts:
         substitutes=substitutes,
         holdings=holdings,
         fleet=await read_fleet(tx, tuple(row[f"fleet_{column.name}"] for column in fleet_stamp.c)),
+        relief=relief,
     )
 
 

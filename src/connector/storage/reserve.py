@@ -1,7 +1,7 @@
 """Reservations: claims of stock for a ticket, and their moves from held to fulfilled or released.
 
 Every command is one step of the caller's transaction, may be repeated without effect, and logs what it changed:
-reservation, assets, stock. Locks are taken in one order everywhere: ticket, reservation, then units (see
+reservation, assets, stock. Locks are taken in one order everywhere: device, ticket, reservation, then units (see
 `connector.storage.units`), so that two commands never wait for each other in a circle.
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Integer, cast, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import InvalidInput, NotKnown
@@ -25,6 +25,8 @@ from connector.storage.tables import reservation, ticket
 from connector.storage.units import ShelfKey, Taken, put_back, send_off, take_units
 
 _INSERT = insert(reservation).returning(reservation.c.id)
+DEVICE_LOCK = 0x44455649
+"""First key of the advisory locks of devices on PostgreSQL; the second one is the device's id."""
 _ENDED = frozenset({ReservationState.RELEASED, ReservationState.EXPIRED})
 
 
@@ -108,6 +110,17 @@ async def lock_ticket(tx: AsyncConnection, ticket_id: int) -> None:
     statement = select(ticket.c.id).where(ticket.c.id == ticket_id).with_for_update(key_share=True)
     if (await tx.execute(statement)).one_or_none() is None:
         raise NotKnown(f"there is no ticket with id {ticket_id}")
+
+
+async def lock_device(tx: AsyncConnection, ticket_id: int) -> None:
+    """Let no other transaction decide about another ticket of the same device until this one ends.
+
+    An advisory lock and not the device's row, which ingest locks in an order of its own. Nothing on SQLite, which
+    has one writer anyway, nor for a ticket without a known device.
+    """
+    if tx.dialect.name == "postgresql":
+        key = func.pg_advisory_xact_lock(DEVICE_LOCK, cast(ticket.c.asset_id % (2**31), Integer))
+        await tx.execute(select(key).where(ticket.c.id == ticket_id, ticket.c.asset_id.is_not(None)))
 
 
 async def live_reservations(

@@ -14,7 +14,7 @@ from connector.storage.active_policy import PolicySource, policy_at, policy_now
 from connector.storage.changes import log_changes
 from connector.storage.decisions import RULES, cause_of, insert_decision
 from connector.storage.facts import facts_to_reserve, sourcing_facts
-from connector.storage.reserve import Claim, Reserved, insert_reservations, live_reservations, lock_ticket
+from connector.storage.reserve import Claim, Reserved, insert_reservations, live_reservations, lock_device, lock_ticket
 from connector.storage.units import ShelfKey, Taken, take_units
 
 READINGS = 3
@@ -40,6 +40,7 @@ async def decide_and_reserve(
     Raises NotKnown when there is no such ticket, StaleWrite when stock is claimed faster than it can be decided on.
     """
     if tx.dialect.name != "sqlite":  # which has one writer, and this is it
+        await lock_device(tx, ticket_id)
         await lock_ticket(tx, ticket_id)
     emptied: set[ShelfKey] = set()
     for _ in range(READINGS):

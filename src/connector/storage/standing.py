@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
@@ -155,6 +155,29 @@ async def waiting_tickets(
                 (among(tx, needed, product_ids) | stands_in) & no_stock,
             ),
         )
+        .order_by(ticket.c.id)
+    )
+    return list((await tx.execute(statement)).scalars())
+
+
+async def tickets_relieved(tx: AsyncConnection, reservation_ids: Collection[int]) -> list[int]:
+    """Other open tickets about the devices that these reservations were for, which have nothing themselves."""
+    other = ticket.alias("other")
+    devices = (
+        select(other.c.id, other.c.asset_id)
+        .join(reservation, reservation.c.ticket_id == other.c.id)
+        .where(among(tx, reservation.c.id, reservation_ids))
+        .subquery()
+    )
+    has_something = exists().where(
+        reservation.c.ticket_id == ticket.c.id,
+        reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
+    )
+    statement = (
+        select(ticket.c.id)
+        .join(devices, and_(devices.c.asset_id == ticket.c.asset_id, devices.c.id != ticket.c.id))
+        .where(ticket.c.state.in_(TICKET_OPEN), ticket.c.retired_at.is_(None), ~has_something)
+        .distinct()
         .order_by(ticket.c.id)
     )
     return list((await tx.execute(statement)).scalars())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Alias, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.visitors import replacement_traverse
 
@@ -53,7 +53,9 @@ _draft = select(*(bindparam(f"draft_{c.name}", None, type_=c.type).label(c.name)
 
 
 def _in_its_place(element: Any, **_: Any) -> Any:
-    """The draft for the table of tickets, and the draft's columns for its columns."""
+    """The draft for the table of tickets, and the draft's columns for its columns; other tickets stay what they are."""
+    if isinstance(element, Alias):
+        return element
     if element is ticket:
         return _draft
     return _draft.c[element.name] if getattr(element, "table", None) is ticket else None
