@@ -35,11 +35,11 @@ def explain(
     console.print(decision.text, markup=False, highlight=False, soft_wrap=True)
     rule = decision.rule or "no rule"
     console.print(f"rule {rule} of policy {decision.policy_version}", markup=False, highlight=False)
-    if decision.due_at:
-        margin = "" if decision.margin_minutes is None else f", margin {decision.margin_minutes} min"
-        console.print(
-            f"due {decision.due_at:%a %d %b %H:%M} UTC ({decision.due_basis}){margin}", highlight=False, soft_wrap=True
-        )
+    for line in _due(decision):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if decision.access:
+        console.print(f"site lets in {decision.access}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"couriers deliver {decision.delivery}", markup=False, highlight=False, soft_wrap=True)
     for number, item in enumerate(decision.candidates[:limit], 1):
         console.print()
         late = "in time" if item.is_within_sla else "[red]late[/]"
@@ -50,6 +50,26 @@ def explain(
             highlight=False, soft_wrap=True,
         )  # fmt: skip
         console.print(f"    {item.why or 'chosen'}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"    hub works {item.hours}", markup=False, highlight=False, soft_wrap=True)
     console.print()
     for losers in decision.losers:
         console.print(f"{len(losers.hubs)} more: {losers.text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _due(decision: Decision) -> list[str]:
+    """Until when, where that comes from, and how it compares with what the service class gives."""
+    until, lines = decision.until, []
+    if until.at is not None:
+        margin = "" if decision.margin_minutes is None else f", margin {decision.margin_minutes} min"
+        lines.append(f"due {until.at:%a %d %b %H:%M} UTC ({until.basis}){margin}")
+    if until.stated_at is None:
+        return lines
+    if until.computed_at is None:
+        return [*lines, f"not compared with a computed due time: {until.computed_basis}"]
+    verdict = "DISPUTED, the policy tolerates" if until.is_disputed else "within the"
+    lines.append(f"computed due {until.computed_at:%a %d %b %H:%M} UTC ({until.computed_basis})")
+    lines.append(
+        f"stated minus computed: {until.difference_minutes:+} min, {verdict} {until.tolerance_minutes} min"
+        + ("" if until.is_disputed else " of tolerance")
+    )
+    return lines

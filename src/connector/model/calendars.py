@@ -2,6 +2,9 @@
 
 Hours are written as people write them: `24x7`, `Mon-Fri 08:00-18:00; Sat 09:00-12:00`. A range may end at
 `24:00`; one that passes midnight is written as two.
+
+What the clock on the wall shows decides: a minute is open when its local time lies in the hours of its local date. So
+a range loses what a clock change skips, and an hour that comes twice counts twice.
 """
 
 from __future__ import annotations
@@ -13,11 +16,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from connector.model.public_holidays import public_holidays
+
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MINUTES_PER_DAY = 24 * 60
 HORIZON_DAYS = 370
 """A calendar that does not open within this many days is closed for good."""
 
+_DAY = timedelta(days=1)
 _RULE = re.compile(
     r"(?P<first>Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?:-(?P<last>Mon|Tue|Wed|Thu|Fri|Sat|Sun))?\s+"
     r"(?P<open>\d{1,2}:\d{2})-(?P<close>\d{1,2}:\d{2})"
@@ -37,11 +43,27 @@ ALWAYS = WeeklyHours(days=(((0, MINUTES_PER_DAY),),) * 7)
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Weekly hours in an IANA time zone, without the local dates that are closed."""
+    """Weekly hours in an IANA time zone, without local dates that are closed.
+
+    closed: such dates; regions: whose public holidays are closed too (see `connector.model.public_holidays`).
+    """
 
     time_zone: str
     hours: WeeklyHours
     closed: frozenset[date] = frozenset()
+    regions: tuple[str, ...] = ()
+
+    @property
+    def is_always_open(self) -> bool:
+        """Whether it is open every minute of every day."""
+        return self.hours == ALWAYS and not self.closed and not self.regions
+
+    def hours_on(self, day: date) -> tuple[tuple[int, int], ...]:
+        """Open intervals of a local date, in minutes after midnight; none when it is closed."""
+        hours = self.hours.days[day.weekday()]
+        if not hours or day in self.closed or any(day in public_holidays(region, day.year) for region in self.regions):
+            return ()
+        return hours
 
 
 def parse_hours(text: str) -> WeeklyHours:
@@ -106,13 +128,14 @@ def add_open_time(calendar: Calendar, start: datetime, duration: timedelta) -> d
 def next_time_of_day(calendar: Calendar, instant: datetime, minutes: int) -> datetime | None:
     """The first `minutes` after local midnight, at or after `instant`, on a day the calendar is open at; UTC.
 
-    For courier cut-offs: `minutes` is when the van leaves. None when no such day comes.
+    For courier cut-offs: `minutes` is when the van leaves. A time that comes twice means the first; one that a clock
+    change skips is taken as the clock would have run on. None when no such day comes.
     """
     zone = _zone(calendar.time_zone)
-    day = instant.astimezone(zone).date()
-    for offset in range(HORIZON_DAYS):
+    day = instant.astimezone(zone).date() - timedelta(days=1)
+    for offset in range(HORIZON_DAYS + 1):
         current = day + timedelta(days=offset)
-        if current in calendar.closed or not calendar.hours.days[current.weekday()]:
+        if not calendar.hours_on(current):
             continue
         moment = _at(current, minutes, zone)
         if moment >= instant:
@@ -121,28 +144,68 @@ def next_time_of_day(calendar: Calendar, instant: datetime, minutes: int) -> dat
 
 
 def open_intervals(calendar: Calendar, since: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Open intervals that end after `since`, in order, UTC; those that touch at midnight are joined."""
-    if calendar.hours == ALWAYS and not calendar.closed:
+    """Open intervals from `since` on, in order, UTC; those that touch are joined."""
+    if calendar.is_always_open:
         yield since, since + timedelta(days=HORIZON_DAYS)
         return
-    zone = _zone(calendar.time_zone)
-    day = since.astimezone(zone).date()
     pending: tuple[datetime, datetime] | None = None
-    for offset in range(HORIZON_DAYS):
-        current = day + timedelta(days=offset)
-        intervals = () if current in calendar.closed else calendar.hours.days[current.weekday()]
-        for opens, closes in intervals:
-            start, end = _at(current, opens, zone), _at(current, closes, zone)
-            if end <= since or start >= end:
-                continue
-            if pending is not None and pending[1] == start:
-                pending = (pending[0], end)
-                continue
-            if pending is not None:
-                yield pending
-            pending = (start, end)
+    for start, end in _open_parts(calendar, since):
+        if pending is not None and pending[1] == start:
+            pending = (pending[0], end)
+            continue
+        if pending is not None:
+            yield pending
+        pending = (start, end)
     if pending is not None:
         yield pending
+
+
+def _open_parts(calendar: Calendar, since: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The same, cut at local midnight and where the clock is changed."""
+    for begin, end, ahead in _stretches(_zone(calendar.time_zone), since):
+        local_begin, local_end = begin + ahead, end + ahead
+        midnight = local_begin.replace(hour=0, minute=0, second=0, microsecond=0)
+        for opens, closes in calendar.hours_on(midnight.date()):
+            first = max(local_begin, midnight + timedelta(minutes=opens))
+            last = min(local_end, midnight + timedelta(minutes=closes))
+            if first < last:
+                yield first - ahead, last - ahead
+
+
+def _stretches(zone: ZoneInfo, since: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
+    """Time from `since` on in pieces of one local date and one distance to UTC each: begin and end in UTC, distance."""
+    begin, last = since.astimezone(UTC), since + timedelta(days=HORIZON_DAYS)
+    ahead = _ahead(begin, zone)
+    while begin < last:
+        local = begin + ahead
+        end = (
+            begin
+            + _DAY
+            - timedelta(hours=local.hour, minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+        )
+        after = _ahead(end, zone)
+        if after != ahead:
+            end = _change(begin, end, zone)
+            after = _ahead(end, zone)
+        yield begin, end, ahead
+        begin, ahead = end, after
+
+
+def _change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """The second between two instants at which the clock of the zone is changed."""
+    ahead, low, high = _ahead(before, zone), int(before.timestamp()), int(after.timestamp())
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _ahead(datetime.fromtimestamp(middle, UTC), zone) == ahead:
+            low = middle
+        else:
+            high = middle
+    return datetime.fromtimestamp(high, UTC)
+
+
+def _ahead(instant: datetime, zone: ZoneInfo) -> timedelta:
+    """By how much the local clock is ahead of UTC."""
+    return instant.astimezone(zone).utcoffset() or timedelta(0)
 
 
 def _at(day: date, minutes: int, zone: ZoneInfo) -> datetime:

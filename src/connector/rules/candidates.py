@@ -20,8 +20,8 @@ from connector.model.geo import EARTH_RADIUS_KM
 from connector.model.kinds import Lane
 from connector.rules.destination import Destination
 from connector.rules.document import Criterion, Mode, Policy, Rule
-from connector.rules.facts import NO_COORDINATES, Fleet, Holding, Profile
-from connector.rules.timetable import departures, timetable
+from connector.rules.facts import NO_COORDINATES, Fleet, Holding
+from connector.rules.schedules import Schedule, schedules
 
 Route: TypeAlias = tuple[int, int, int, int, int, float, int, int, int, int, int, int]
 """Indexed by the constants below; lower is better in every one up to MODE."""
@@ -117,7 +117,8 @@ class Search:
             for i in range(len(bands))
         ]
         self._allowed = set[int]().union(*(fleet.tiers[tier] for tier in rule.sources))
-        self._times: dict[Profile, tuple[int | None, int | None]] = {}
+        self._schedules = schedules(policy.sourcing, start)
+        self._times: dict[Schedule, tuple[int | None, int | None]] = {}
 
     def look_at(self, holding: Holding, preference: int) -> None:
         """Add what one product in one lane offers. preference: 0 for the needed product itself."""
@@ -180,10 +181,11 @@ class Search:
 
     def _route(self, holding: Holding, preference: int, hub_id: int, km: float) -> Route | None:
         """The better one of driving and sending; refused when the site's hours allow neither."""
-        profile = self._fleet.hubs[hub_id].profile
-        if profile not in self._times:
-            self._times[profile] = _times(profile, self._start, self._may_send)
-        ready, leaves = self._times[profile]
+        schedule = self._schedules.of(self._fleet.hubs[hub_id])
+        times = self._times.get(schedule)
+        if times is None:
+            times = self._times[schedule] = schedule.times(self._start, may_send=self._may_send)
+        ready, leaves = times
         if ready is None:
             self.found.refuse((hub_id,), "never_open", "has no opening hours that are long enough")
             return None
@@ -259,12 +261,3 @@ def _km(chord: float) -> float:
 def _chord(km: float) -> float:
     """The opposite of `_km`; -1 for a negative distance."""
     return -1.0 if km < 0 else 2 * sin(min(km / (2 * EARTH_RADIUS_KM), pi / 2))
-
-
-def _times(profile: Profile, start: int, may_send: bool) -> tuple[int | None, int | None]:
-    """When such a hub has a unit ready, handled in open time only, and when the next courier leaves with it."""
-    zone, hours, cut_offs, handling = profile
-    ready = timetable(zone, hours, start).after_open_time(start, handling)
-    if ready is None or not may_send or not cut_offs:
-        return ready, None
-    return ready, departures(zone, hours, cut_offs, start).next(ready)

@@ -25,8 +25,9 @@ from connector.rules.candidates import (
     Route,
 )
 from connector.rules.decision import Candidate, Losers
-from connector.rules.facts import HubFacts, SourcingFacts
-from connector.rules.timetable import instant_of, minute_at_or_after, timetable
+from connector.rules.facts import SourcingFacts
+from connector.rules.schedules import Schedule, Schedules
+from connector.rules.timetable import instant_of, minute_at_or_after
 
 _CODES = {
     NOT_EXACT: ("substitute", "substitute, where the exact product was chosen"),
@@ -43,13 +44,14 @@ _CODES = {
 
 
 def candidate_of(
-    route: Route, chosen: Route, facts: SourcingFacts, order: Sequence[int], currency: str, now: datetime
+    route: Route, chosen: Route, facts: SourcingFacts, order: Sequence[int], hours: Schedules, now: datetime
 ) -> Candidate:
     """A route with all detail and the reason why it lost against the chosen one."""
     hub, lane = facts.fleet.hubs[route[HUB]], LANES[route[OTHER_LANE]]
+    schedule, currency = hours.of(hub), hours.sourcing.currency
     why = ""
     if route is not chosen:
-        why = _why(route, chosen, facts.fleet.hubs[chosen[HUB]].label, order, currency) + _closed(hub, now)
+        why = _why(route, chosen, facts.fleet.hubs[chosen[HUB]].label, order, currency) + _closed(schedule, now)
     return Candidate(
         hub_id=hub.id,
         hub=hub.label,
@@ -65,6 +67,7 @@ def candidate_of(
         departs_at=instant_of(route[DEPARTS]),
         arrives_at=instant_of(route[ARRIVES]),
         is_within_sla=not route[LATE],
+        hours=schedule.text,
         why=why,
     )
 
@@ -135,8 +138,7 @@ def _why(route: Route, chosen: Route, label: str, order: Sequence[int], currency
     return f"equal to {label} in everything that is compared, and comes after it by number"
 
 
-def _closed(hub: HubFacts, now: datetime) -> str:
-    zone, hours, _, _ = hub.profile
+def _closed(schedule: Schedule, now: datetime) -> str:
     start = minute_at_or_after(now)
-    opens = timetable(zone, hours, start).next_open(start)
+    opens = schedule.opening.next_open(start)
     return f" (closed until {instant_of(opens):%Y-%m-%d %H:%M}Z)" if opens is not None and opens > start else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from connector.model.kinds import HubTier, Lane
 from connector.rules.document import Mode
+from connector.rules.due import NO_DUE, Due
 
 
 class Outcome(StrEnum):
@@ -43,8 +44,8 @@ class Reason(StrEnum):
 class Candidate:
     """A shelf that could serve, and how. why: what it lost by; "" for the chosen one.
 
-    distance_km: great circle. ready_at: picked and packed. departs_at: when it leaves. Costs in cents of the
-    policy's currency.
+    hours: when its hub works, and whose public holidays close it, for people. distance_km: great circle. ready_at:
+    picked and packed. departs_at: when it leaves. Costs in cents of the policy's currency.
     """
 
     hub_id: int
@@ -61,6 +62,7 @@ class Candidate:
     departs_at: datetime
     arrives_at: datetime
     is_within_sla: bool
+    hours: str = ""
     why: str = ""
 
     @property
@@ -85,6 +87,7 @@ class Candidate:
             "departs_at": instant_text(self.departs_at),
             "arrives_at": instant_text(self.arrives_at),
             "is_within_sla": self.is_within_sla,
+            "hours": self.hours,
             "why": self.why,
         }
 
@@ -113,7 +116,8 @@ class Decision:
 
     reason: stable code; text: for people. candidates: the best of them with all detail, the chosen first; losers:
     everything else that was considered. inputs: the facts, as JSON values. product_id: what was needed, quantity
-    units of it. due_at: until when an arrival is in time; None when nothing says so.
+    units of it. until: when an arrival is in time. access, delivery: when the site lets somebody in and couriers hand
+    over there, for people; "" when no site was planned for.
     """
 
     outcome: Outcome
@@ -125,8 +129,9 @@ class Decision:
     inputs: Mapping[str, Any]
     product_id: int | None = None
     quantity: int = 1
-    due_at: datetime | None = None
-    due_basis: str = ""
+    until: Due = NO_DUE
+    access: str = ""
+    delivery: str = ""
     hold_minutes: int = 0
     candidates: tuple[Candidate, ...] = ()
     losers: tuple[Losers, ...] = ()
@@ -135,6 +140,11 @@ class Decision:
     def chosen(self) -> Candidate | None:
         """The candidate to reserve; None unless the outcome is RESERVE."""
         return self.candidates[0] if self.outcome is Outcome.RESERVE else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Until when an arrival is in time; None when nothing says so."""
+        return self.until.at
 
     @property
     def margin_minutes(self) -> int | None:
@@ -157,9 +167,15 @@ class Decision:
             "quantity": self.quantity,
             "sla": {
                 "due_at": instant_text(self.due_at) if self.due_at else None,
-                "basis": self.due_basis,
+                "basis": self.until.basis,
                 "margin_minutes": self.margin_minutes,
+                "stated_at": instant_text(self.until.stated_at) if self.until.stated_at else None,
+                "computed_at": instant_text(self.until.computed_at) if self.until.computed_at else None,
+                "computed_basis": self.until.computed_basis,
+                "difference_minutes": self.until.difference_minutes,
+                "is_disputed": self.until.is_disputed,
             },
+            "site": {"access": self.access, "delivery": self.delivery},
             "chosen": self.chosen.explained() if self.chosen else None,
             "candidates": [candidate.explained() for candidate in self.candidates],
             "losers": [losers.explained() for losers in self.losers],

@@ -1,15 +1,19 @@
-"""The site as a place to arrive at: where it is, and when somebody or some courier can hand over there."""
+"""The site as a place to arrive at: where it is, and when somebody or some courier can hand over there.
+
+Its access hours are kept by every way of transport: nothing arrives while they are closed.
+"""
 
 from __future__ import annotations
 
 from connector.model.geo import Point
+from connector.rules.days import Place, days_off
 from connector.rules.document import Policy
 from connector.rules.facts import SiteFacts, unit_vector
 from connector.rules.timetable import Timetable, timetable
 
 
 class Destination:
-    """A site, planned for at and after a minute.
+    """A site, planned for at and after a minute. access_text, delivery_text: the hours of both, for people.
 
     Raises ValueError for coordinates, hours or a time zone that cannot be used.
     """
@@ -17,10 +21,16 @@ class Destination:
     def __init__(self, site: SiteFacts, policy: Policy, now: int) -> None:
         if site.latitude is None or site.longitude is None:
             raise ValueError("it has no coordinates")
-        zone = site.time_zone or policy.sourcing.default_time_zone
+        sourcing, zone = policy.sourcing, site.time_zone or policy.sourcing.default_time_zone
+        place, days, courier = place_of(site), sourcing.sites.of(site.label), sourcing.courier
+        hours, default = site.access_hours or "24x7", sourcing.default_country
+        let_in = days_off(days.holidays, frozenset(days.closed), hours, place, default)
+        handed = days_off(courier.holidays, frozenset(courier.closed), courier.delivery_hours, place, default)
         self.unit = unit_vector(Point(site.latitude, site.longitude))
-        self._access = timetable(zone, site.access_hours or "24x7", now)
-        self._delivery = timetable(zone, policy.sourcing.courier.delivery_hours, now)
+        self.access_text = f"{hours} in {zone}{let_in.text}"
+        self.delivery_text = f"{courier.delivery_hours} in {zone}{handed.text}"
+        self._access = timetable(zone, hours, let_in, now)
+        self._delivery = timetable(zone, courier.delivery_hours, handed, now)
         self._handed_over: dict[int, int | None] = {}
 
     def access(self, minute: int) -> int | None:
@@ -32,6 +42,11 @@ class Destination:
         if minute not in self._handed_over:
             self._handed_over[minute] = _both_open(self._delivery, self._access, minute)
         return self._handed_over[minute]
+
+
+def place_of(site: SiteFacts | None) -> Place:
+    """Where a site lies, for its public holidays."""
+    return Place("site", site.country or "" if site else "", site.state or "" if site else "")
 
 
 def _both_open(first: Timetable, second: Timetable, minute: int) -> int | None:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 from connector.model.calendars import check_time_zone, parse_hours
 from connector.model.kinds import HubTier, Lane
 from connector.rules.conditions import Condition, compile_condition
+from connector.rules.days import ClosedDates, Country, LocalHolidays, Places, SiteHolidays
 from connector.rules.given import PolicyTest
 
 
@@ -103,9 +104,15 @@ class Band(_Part):
 
 
 class Courier(_Part):
-    """Sending a unit by parcel. delivery_hours: when couriers hand over, in the site's time zone."""
+    """Sending a unit by parcel. delivery_hours: when couriers hand over, in the site's time zone.
+
+    holidays, closed: when they neither collect (days of the hub) nor deliver (days of the site); without holidays,
+    those of the place, or none when they deliver `24x7`.
+    """
 
     delivery_hours: Hours = "Mon-Sat 08:00-18:00"
+    holidays: LocalHolidays | None = None
+    closed: ClosedDates = ()
     transit: Annotated[
         tuple[Band, ...], Field(examples=[[{"hours": 24, "cost_cents": 3000}]]), AfterValidator(_not_empty)
     ]
@@ -122,21 +129,46 @@ class Courier(_Part):
 
 
 class Sourcing(_Part):
-    """How candidates are timed and compared. currency: ISO 4217, of all costs in this document."""
+    """How candidates are timed and compared. currency: ISO 4217, of all costs in this document.
+
+    hubs, sites: what closes them beside their hours. default_country: of sites and hubs whose address names none.
+    due_tolerance_minutes: how far a ticket's due time may be from the computed one before the explanation flags it.
+    """
 
     drive: Drive = Drive()
     courier: Courier
+    hubs: Places = Places()
+    sites: Places = Places()
     ranking: Ranking = DEFAULT_RANKING
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])] = "EUR"
     default_time_zone: Annotated[str, AfterValidator(check_time_zone), Field(examples=["Europe/Berlin"])] = "UTC"
+    default_country: Country | None = None
     default_service_class: Annotated[str, Field(examples=["standard"])] | None = None
+    due_tolerance_minutes: Annotated[int, Field(ge=0, le=525_600, examples=[15])] = 15
+
+
+class ServiceCalendar(_Part):
+    """When an outage counts: `24x7` or business hours in the site's zone, without days that do not count.
+
+    holidays: `site`, `none`, or the region whose public holidays do not count; without it those of the site, and none
+    for `24x7`. closed: further dates that do not count.
+    """
+
+    hours: Hours = "24x7"
+    holidays: SiteHolidays | None = None
+    closed: ClosedDates = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"hours": _hours(value)} if isinstance(value, str) else value
 
 
 class ServiceClass(_Part):
-    """The longest outage that a service bears, and when it counts: `24x7` or business hours in the site's zone."""
+    """The longest outage that a service bears, and when it counts. calendar: its hours alone may be written as text."""
 
     maximum_outage_minutes: Annotated[int, Field(gt=0, le=525_600, examples=[240])]
-    calendar: Annotated[Hours, Field(examples=["24x7"])] = "24x7"
+    calendar: Annotated[ServiceCalendar, Field(examples=["24x7"])] = ServiceCalendar()
 
 
 class Rule(_Part):

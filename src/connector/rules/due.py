@@ -1,21 +1,55 @@
-"""When a ticket must be restored: the due time of its SLA, or opened plus the outage that its service bears."""
+"""When a ticket must be restored: the due time of its SLA, or opened plus the outage that its service bears.
+
+A due time that the ticket's source states is taken over, and compared with the computed one: a difference beyond the
+policy's tolerance says that the two systems do not mean the same by the service class or its calendar.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connector.model.calendars import Calendar, add_open_time, check_time_zone, parse_hours
+from connector.model.calendars import add_open_time, check_time_zone
+from connector.rules.days import days_off
+from connector.rules.destination import place_of
 from connector.rules.document import Policy
 from connector.rules.facts import ServiceClassFacts, SourcingFacts
+
+STATED = "due time of the ticket"
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """at: None when nothing says until when. basis: where it comes from, for people."""
+    """Until when, and how that was found.
 
-    at: datetime | None
-    basis: str
+    at: None when nothing says until when. basis: where it comes from, for people. stated_at: the ticket's own due
+    time; computed_at: what the service class gives, computed_basis: how, or why it gives nothing. tolerance_minutes:
+    of the policy.
+    """
+
+    at: datetime | None = None
+    basis: str = ""
+    stated_at: datetime | None = None
+    computed_at: datetime | None = None
+    computed_basis: str = ""
+    tolerance_minutes: int = 0
+
+    @property
+    def difference_minutes(self) -> int | None:
+        """Minutes from the computed to the stated due time, negative when that is sooner; None without both."""
+        if self.stated_at is None or self.computed_at is None:
+            return None
+        return round((self.stated_at - self.computed_at).total_seconds() / 60)
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether the ticket and the policy say different times, beyond the tolerance."""
+        difference = self.difference_minutes
+        return difference is not None and abs(difference) > self.tolerance_minutes
+
+
+NO_DUE = Due()
+"""Where nothing asked until when."""
 
 
 def service_class_of(facts: SourcingFacts, policy: Policy) -> ServiceClassFacts | None:
@@ -25,28 +59,49 @@ def service_class_of(facts: SourcingFacts, policy: Policy) -> ServiceClassFacts 
     if name is None:
         return None
     stated = policy.service_classes.get(name)
-    return ServiceClassFacts(name, stated.maximum_outage_minutes, stated.calendar) if stated else known
+    if stated is None:
+        return known
+    calendar = stated.calendar
+    return ServiceClassFacts(
+        name, stated.maximum_outage_minutes, calendar.hours, calendar.holidays, frozenset(calendar.closed)
+    )
 
 
 def due(facts: SourcingFacts, policy: Policy) -> Due:
     """Until when the ticket's service must be restored."""
-    if facts.ticket.sla_due_at is not None:
-        return Due(facts.ticket.sla_due_at, "due time of the ticket")
+    computed_at, computed_basis = _computed(facts, policy)
+    stated_at = facts.ticket.sla_due_at
+    return Due(
+        at=computed_at if stated_at is None else stated_at,
+        basis=computed_basis if stated_at is None else STATED,
+        stated_at=stated_at,
+        computed_at=computed_at,
+        computed_basis=computed_basis,
+        tolerance_minutes=policy.sourcing.due_tolerance_minutes,
+    )
+
+
+def _computed(facts: SourcingFacts, policy: Policy) -> tuple[datetime | None, str]:
+    """What the service class gives, and how; None and why when it gives nothing."""
     service = service_class_of(facts, policy)
     if service is None:
-        return Due(None, "no service class is known, so any arrival counts as in time")
-    if facts.ticket.opened_at is None:
-        return Due(None, "the ticket does not say when it was opened, so any arrival counts as in time")
+        return None, "no service class is known, so any arrival counts as in time"
+    opened_at = facts.ticket.opened_at
+    if opened_at is None:
+        return None, "the ticket does not say when it was opened, so any arrival counts as in time"
     zone = (facts.site.time_zone if facts.site else None) or policy.sourcing.default_time_zone
-    outage = f"{service.maximum_outage_minutes} min of {service.hours} in {zone}"
     try:
-        calendar = Calendar(check_time_zone(zone), parse_hours(service.hours))
-    except ValueError as error:
-        return Due(None, f"service class {service.name!r} cannot be counted: {error}")
-    at = add_open_time(calendar, facts.ticket.opened_at, timedelta(minutes=service.maximum_outage_minutes))
+        off = days_off(
+            service.holidays, service.closed, service.hours, place_of(facts.site), policy.sourcing.default_country
+        )
+        calendar = off.calendar(check_time_zone(zone), service.hours)
+        at = add_open_time(calendar, opened_at, timedelta(minutes=service.maximum_outage_minutes))
+    except (ValueError, OverflowError) as error:
+        return None, f"service class {service.name!r} cannot be counted: {error}"
+    outage = f"{service.maximum_outage_minutes} min of {service.hours} in {zone}{off.text}"
     if at is None:
-        return Due(None, f"service class {service.name!r} bears {outage}, which never passes")
-    return Due(at, f"opened at {_text(facts.ticket.opened_at)} plus {outage} (service class {service.name!r})")
+        return None, f"service class {service.name!r} bears {outage}, which never passes"
+    return at, f"opened at {_text(opened_at)} plus {outage} (service class {service.name!r})"
 
 
 def _text(instant: datetime) -> str:

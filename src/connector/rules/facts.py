@@ -8,17 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from math import cos, radians, sin
-from typing import TypeAlias
+from typing import NamedTuple
 
 from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
 from connector.model.geo import Point
 from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, TicketType
 from connector.model.lifecycle import AssetState, ReservationState, TicketState
 
-Profile: TypeAlias = tuple[str, str, tuple[int, ...], int]
-"""Time zone, opening hours, courier cut-offs, handling minutes: hubs that share it work at the same times."""
+
+class Profile(NamedTuple):
+    """What says when a hub works: hubs that share it work at the same times.
+
+    cut_offs: minutes after midnight at which the courier's van leaves. country, state: of its address, which say whose
+    public holidays close it; "" when unknown.
+    """
+
+    time_zone: str
+    hours: str
+    cut_offs: tuple[int, ...]
+    handling_minutes: int
+    country: str = ""
+    state: str = ""
 
 
 NO_COORDINATES = "no coordinates"
@@ -82,7 +94,7 @@ class ProductFacts:
 
 @dataclass(frozen=True, slots=True)
 class SiteFacts:
-    """Where the replacement must go. access_hours: None means at any time."""
+    """Where the replacement must go. access_hours: None means at any time. state: of its address."""
 
     id: int
     name: str
@@ -92,6 +104,7 @@ class SiteFacts:
     time_zone: str | None = None
     region: str | None = None
     country: str | None = None
+    state: str | None = None
     access_hours: str | None = None
 
     @property
@@ -102,11 +115,22 @@ class SiteFacts:
 
 @dataclass(frozen=True, slots=True)
 class ServiceClassFacts:
-    """The outage that the site's service bears. hours: when it counts, as written, in the site's time zone."""
+    """The outage that the site's service bears. hours: when it counts, as written, in the site's time zone.
+
+    holidays: whose public holidays do not count, as a policy says it (see `connector.rules.days`); closed: further
+    dates that do not.
+    """
 
     name: str
     maximum_outage_minutes: int
     hours: str
+    holidays: str | None = None
+    closed: frozenset[date] = frozenset()
+
+    @property
+    def counts_always(self) -> bool:
+        """Whether every minute counts."""
+        return self.hours.strip().lower() == "24x7" and not self.closed and self.holidays in (None, "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +169,9 @@ class Fleet:
                 self.unusable.setdefault(str(problem), set()).add(hub.id)
                 continue
             self.units[hub.id] = hub.unit
-            _, opening_hours, cut_offs, _ = hub.profile
-            if not any(parse_hours(opening_hours).days):
+            if not any(parse_hours(hub.profile.hours).days):
                 self.never_open.add(hub.id)
-            if not cut_offs:
+            if not hub.profile.cut_offs:
                 self.uncollected.add(hub.id)
 
 
@@ -213,6 +236,8 @@ def hub_facts(
     opening_hours: str,
     cut_offs: tuple[str, ...],
     handling_minutes: int,
+    country: str | None = None,
+    state: str | None = None,
 ) -> HubFacts:
     """A hub's facts, its data checked: what cannot be used becomes its `problem`."""
     zone = time_zone or "UTC"
@@ -227,7 +252,8 @@ def hub_facts(
             unit = unit_vector(Point(latitude, longitude))
     except ValueError as error:
         problem = str(error)
-    return HubFacts(id, label, tier, unit, (zone, opening_hours, minutes, handling_minutes), problem)
+    profile = Profile(zone, opening_hours, minutes, handling_minutes, country or "", state or "")
+    return HubFacts(id, label, tier, unit, profile, problem)
 
 
 def unit_vector(point: Point) -> tuple[float, float, float]:

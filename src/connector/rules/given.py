@@ -86,6 +86,7 @@ class GivenSite(_Part):
     code: str = ""
     region: str = ""
     country: str = ""
+    state: str = ""
     time_zone: TimeZone | None = None
     service_class: str = ""
     latitude: Latitude | None = None
@@ -128,6 +129,8 @@ class GivenHub(_Part):
     opening_hours: Hours = "24x7"
     cut_offs: Annotated[tuple[str, ...], AfterValidator(_times), Field(examples=[["17:00"]])] = ("17:00",)
     handling_minutes: Annotated[int, Field(ge=0, le=100_000, examples=[30])] = 30
+    country: str = ""
+    state: str = ""
 
 
 class GivenSubstitute(_Part):

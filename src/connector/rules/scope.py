@@ -20,7 +20,7 @@ def scope_of(facts: SourcingFacts, service_class: ServiceClassFacts | None) -> S
             "known": service_class is not None,
             "name": service_class.name if service_class else "",
             "maximum_outage_minutes": service_class.maximum_outage_minutes if service_class else 0,
-            "always": service_class is not None and service_class.hours.lower() == "24x7",
+            "always": service_class is not None and service_class.counts_always,
         },
     }
 

@@ -19,8 +19,9 @@ from connector.rules.conditions import ConditionFailed, Facts, compile_condition
 from connector.rules.decision import Decision, Losers, Outcome, Reason
 from connector.rules.destination import Destination
 from connector.rules.document import Policy, Rule
-from connector.rules.due import Due, due, service_class_of
+from connector.rules.due import NO_DUE, Due, due, service_class_of
 from connector.rules.facts import Holding, ProductFacts, Relief, SiteFacts, SourcingFacts, SubstituteFacts
+from connector.rules.schedules import schedules
 from connector.rules.scope import inputs_of, scope_of
 from connector.rules.timetable import minute_at_or_after
 
@@ -70,7 +71,8 @@ class _Case:
         text: str,
         rule: Rule | None = None,
         *,
-        until: Due | None = None,
+        until: Due = NO_DUE,
+        destination: Destination | None = None,
         losers: tuple[Losers, ...] = (),
     ) -> Decision:
         """A decision without a choice."""
@@ -84,8 +86,9 @@ class _Case:
             inputs=self.inputs,
             product_id=self.facts.product.id if self.facts.product else None,
             quantity=self.facts.quantity,
-            due_at=until.at if until else None,
-            due_basis=until.basis if until else "",
+            until=until,
+            access=destination.access_text if destination else "",
+            delivery=destination.delivery_text if destination else "",
             losers=losers,
         )
 
@@ -116,17 +119,21 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     losers = losers_of(found, order) + _taken(emptied)
     if not found.best:
         reason, text = _nothing(facts, product, found)
-        return case.end(Outcome.REVIEW, reason, text, rule, until=until, losers=losers)
-    return _choice(case, rule, until, found, order, losers)
+        return case.end(Outcome.REVIEW, reason, text, rule, until=until, destination=destination, losers=losers)
+    return _choice(case, rule, until, destination, found, order, losers)
 
 
 def _choice(
-    case: _Case, rule: Rule, until: Due, found: Found, order: tuple[int, ...], losers: tuple[Losers, ...]
+    case: _Case,
+    rule: Rule,
+    until: Due,
+    destination: Destination,
+    found: Found,
+    order: tuple[int, ...],
+    losers: tuple[Losers, ...],
 ) -> Decision:
-    currency = case.policy.sourcing.currency
-    candidates = tuple(
-        candidate_of(route, found.best[0], case.facts, order, currency, case.now) for route in found.best
-    )
+    hours = schedules(case.policy.sourcing, minute_at_or_after(case.now))
+    candidates = tuple(candidate_of(route, found.best[0], case.facts, order, hours, case.now) for route in found.best)
     chosen = candidates[0]
     way = "by car" if chosen.mode.value == "drive" else "by courier"
     late = "" if chosen.is_within_sla else ", after the due time: nothing that is allowed ranks better"
@@ -140,8 +147,9 @@ def _choice(
         inputs=case.inputs,
         product_id=case.facts.product.id if case.facts.product else None,
         quantity=case.facts.quantity,
-        due_at=until.at,
-        due_basis=until.basis,
+        until=until,
+        access=destination.access_text,
+        delivery=destination.delivery_text,
         hold_minutes=rule.hold_minutes,
         candidates=candidates,
         losers=losers,

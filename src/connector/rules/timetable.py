@@ -10,15 +10,8 @@ from bisect import bisect_left, bisect_right
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from connector.model.calendars import (
-    ALWAYS,
-    Calendar,
-    add_open_time,
-    next_open,
-    next_time_of_day,
-    open_intervals,
-    parse_hours,
-)
+from connector.model.calendars import Calendar, add_open_time, next_open, next_time_of_day, open_intervals
+from connector.rules.days import DaysOff
 
 WEEK = 7 * 24 * 60
 WINDOW = 2 * WEEK
@@ -45,7 +38,7 @@ class Timetable:
         self._end = start + WINDOW
         self._opens: list[int] = []
         self._closes: list[int] = []
-        self.always = calendar.hours == ALWAYS and not calendar.closed
+        self.always = calendar.is_always_open
         if self.always:
             return
         for opens, closes in open_intervals(calendar, instant_of(start)):
@@ -104,24 +97,25 @@ class Departures:
         return min((minute_at_or_after(moment) for moment in moments if moment is not None), default=None)
 
 
-def timetable(time_zone: str, hours: str, minute: int) -> Timetable:
+def timetable(time_zone: str, hours: str, off: DaysOff, minute: int) -> Timetable:
     """The timetable of hours in a time zone, good for asking about `minute` and the weeks after it.
 
-    Raises ValueError for hours that cannot be read and a time zone that does not exist.
+    off: the days on which they do not count. Raises ValueError for hours that cannot be read and a time zone that does
+    not exist.
     """
-    return _timetable(time_zone, hours, minute // WEEK)
+    return _timetable(time_zone, hours, off, minute // WEEK)
 
 
-def departures(time_zone: str, hours: str, cut_offs: tuple[int, ...], minute: int) -> Departures:
-    """The courier's departures from a hub with these hours, good from `minute` on."""
-    return _departures(time_zone, hours, cut_offs, minute // WEEK)
-
-
-@lru_cache(maxsize=4096)
-def _timetable(time_zone: str, hours: str, week: int) -> Timetable:
-    return Timetable(Calendar(time_zone, parse_hours(hours)), week * WEEK)
+def departures(time_zone: str, hours: str, off: DaysOff, cut_offs: tuple[int, ...], minute: int) -> Departures:
+    """The courier's departures from a hub with these hours, good from `minute` on. off: when none collects."""
+    return _departures(time_zone, hours, off, cut_offs, minute // WEEK)
 
 
 @lru_cache(maxsize=4096)
-def _departures(time_zone: str, hours: str, cut_offs: tuple[int, ...], week: int) -> Departures:
-    return Departures(Calendar(time_zone, parse_hours(hours)), cut_offs, week * WEEK)
+def _timetable(time_zone: str, hours: str, off: DaysOff, week: int) -> Timetable:
+    return Timetable(off.calendar(time_zone, hours), week * WEEK)
+
+
+@lru_cache(maxsize=4096)
+def _departures(time_zone: str, hours: str, off: DaysOff, cut_offs: tuple[int, ...], week: int) -> Departures:
+    return Departures(off.calendar(time_zone, hours), cut_offs, week * WEEK)

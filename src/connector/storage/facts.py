@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.errors import NotKnown
 from connector.model.kinds import CalendarKind, Lane
 from connector.model.lifecycle import RESERVATION_LIVE, ReservationState
+from connector.rules.days import NONE
 from connector.rules.facts import (
     AssetFacts,
     Holding,
@@ -116,11 +118,14 @@ TICKET_STATEMENT = (
         site.c.time_zone.label("s_time_zone"),
         site.c.region.label("s_region"),
         site.c.country.label("s_country"),
+        site.c.address["state"].as_string().label("s_state"),
         site.c.access_hours.label("s_access_hours"),
         service_class.c.name.label("c_name"),
         service_class.c.maximum_outage_minutes.label("c_maximum_outage_minutes"),
         service_class.c.calendar.label("c_calendar"),
         service_class.c.business_hours.label("c_business_hours"),
+        service_class.c.holidays.label("c_holidays"),
+        cast(service_class.c.closed_dates, Text).label("c_closed_dates"),
     )
     .select_from(ticket)
     .outerjoin(source, source.c.id == ticket.c.source_id)
@@ -295,6 +300,7 @@ def _site(row: Any) -> SiteFacts | None:
         time_zone=row["s_time_zone"],
         region=row["s_region"],
         country=row["s_country"],
+        state=row["s_state"],
         access_hours=row["s_access_hours"],
     )
 
@@ -303,4 +309,10 @@ def _service_class(row: Any) -> ServiceClassFacts | None:
     if row["c_name"] is None:
         return None
     hours = "24x7" if row["c_calendar"] is CalendarKind.ALWAYS else row["c_business_hours"] or "24x7"
-    return ServiceClassFacts(row["c_name"], row["c_maximum_outage_minutes"], hours)
+    return ServiceClassFacts(
+        row["c_name"],
+        row["c_maximum_outage_minutes"],
+        hours,
+        row["c_holidays"] or NONE,
+        frozenset(date.fromisoformat(day) for day in orjson.loads(row["c_closed_dates"])),
+    )

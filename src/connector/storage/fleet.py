@@ -34,6 +34,8 @@ _HUBS = (
         hub.c.opening_hours,
         cast(hub.c.courier_cut_offs, Text),
         hub.c.handling_minutes,
+        hub.c.country,
+        hub.c.address["state"].as_string(),
     )
     .where(hub.c.retired_at.is_(None))
     .order_by(hub.c.id)
@@ -70,6 +72,8 @@ async def read_fleet(tx: AsyncConnection, stamp: Stamp) -> Fleet:
             opening_hours=row[6],
             cut_offs=tuple(orjson.loads(row[7])) if row[7] else (),
             handling_minutes=row[8],
+            country=row[9],
+            state=row[10],
         )
         for row in rows
     )

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.calendars import ALWAYS, parse_hours
 from connector.model.kinds import CalendarKind
 from connector.model.refs import EntityKind
+from connector.rules.days import NONE, SITE
+from connector.rules.document import ServiceCalendar
 from connector.rules.policy import Policy
 from connector.storage.changes import NewChange, Operation, log_changes
 from connector.storage.tables import service_class
@@ -25,13 +27,7 @@ async def keep_service_classes(tx: AsyncConnection, policy: Policy, *, at: datet
     known = {row["name"]: dict(row) for row in rows}
     changes = []
     for name, wanted in sorted(policy.service_classes.items()):
-        always = parse_hours(wanted.calendar) == ALWAYS
-        values: dict[str, Any] = {
-            "name": name,
-            "maximum_outage_minutes": wanted.maximum_outage_minutes,
-            "calendar": CalendarKind.ALWAYS if always else CalendarKind.BUSINESS,
-            "business_hours": None if always else wanted.calendar,
-        }
+        values = {"name": name, "maximum_outage_minutes": wanted.maximum_outage_minutes, **_calendar(wanted.calendar)}
         before = known.get(name, {})
         fields = {key: (before.get(key), value) for key, value in values.items() if before.get(key) != value}
         if not fields:
@@ -46,3 +42,16 @@ async def keep_service_classes(tx: AsyncConnection, policy: Policy, *, at: datet
         changes.append(NewChange(EntityKind.SERVICE_CLASS, row_id, operation, fields))
     await log_changes(tx, changes, actor=actor, cause=policy.version, at=at)
     return len(changes)
+
+
+def _calendar(stated: ServiceCalendar) -> dict[str, Any]:
+    """The columns of a calendar, what its hours imply made explicit; holidays: None when they count like any day."""
+    every_hour = parse_hours(stated.hours) == ALWAYS
+    holidays = stated.holidays or (NONE if every_hour else SITE)
+    always = every_hour and holidays == NONE and not stated.closed
+    return {
+        "calendar": CalendarKind.ALWAYS if always else CalendarKind.BUSINESS,
+        "business_hours": None if always else stated.hours,
+        "holidays": None if holidays == NONE else holidays,
+        "closed_dates": sorted(day.isoformat() for day in set(stated.closed)),
+    }

@@ -29,6 +29,7 @@ class Candidate:
     departs_at: datetime = strawberry.field(description="When it leaves.")
     arrives_at: datetime = strawberry.field(description="When it is handed over at the site.")
     is_within_sla: bool = strawberry.field(description="Whether that is in time.")
+    hours: str = strawberry.field(description="When the hub works, and whose public holidays close it, for people.")
     why: str = strawberry.field(description="What it lost by; empty for the chosen one.")
 
 
@@ -56,6 +57,17 @@ class Explanation:
     quantity: int = strawberry.field(description="Units that are needed.")
     due_at: datetime | None = strawberry.field(description="Until when an arrival is in time.")
     due_basis: str = strawberry.field(description="What that time follows from.")
+    stated_due_at: datetime | None = strawberry.field(description="The due time that the ticket's source states.")
+    computed_due_at: datetime | None = strawberry.field(
+        description="The due time that the service class gives; it counts when the source states none."
+    )
+    computed_due_basis: str = strawberry.field(
+        description="What the computed due time follows from, or why there is none."
+    )
+    due_difference_minutes: int | None = strawberry.field(
+        description="Minutes from the computed to the stated due time; negative when the stated one is sooner."
+    )
+    is_due_disputed: bool = strawberry.field(description="Whether the two differ by more than the policy tolerates.")
     margin_minutes: int | None = strawberry.field(
         description="Minutes between arrival and due time; negative when late."
     )
@@ -64,13 +76,17 @@ class Explanation:
     candidates: list[Candidate] = strawberry.field(
         description="The best shelves with all detail, the chosen one first."
     )
+    site_access: str = strawberry.field(
+        description="When the site lets somebody in, and whose public holidays close it, for people."
+    )
+    site_delivery: str = strawberry.field(description="When couriers hand over at the site, for people.")
     losers: list[Losers] = strawberry.field(description="All other shelves, by why they lost.")
     inputs: JSON = strawberry.field(description="The facts that it was decided from.")
 
 
 def explanation_of(content: Mapping[str, Any]) -> Explanation:
     """The explanation from what `connector.rules` writes down."""
-    sla = content["sla"]
+    sla, site = content["sla"], content.get("site", {})
     return Explanation(
         outcome=content["outcome"],
         reason=content["reason"],
@@ -80,9 +96,16 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         decided_at=datetime.fromisoformat(content["decided_at"]),
         product_id=_id("Product", content["product_id"]),
         quantity=content["quantity"],
-        due_at=datetime.fromisoformat(sla["due_at"]) if sla["due_at"] else None,
+        due_at=_instant(sla["due_at"]),
         due_basis=sla["basis"],
+        stated_due_at=_instant(sla.get("stated_at")),
+        computed_due_at=_instant(sla.get("computed_at")),
+        computed_due_basis=sla.get("computed_basis", ""),
+        due_difference_minutes=sla.get("difference_minutes"),
+        is_due_disputed=sla.get("is_disputed", False),
         margin_minutes=sla["margin_minutes"],
+        site_access=site.get("access", ""),
+        site_delivery=site.get("delivery", ""),
         considered=content["considered"],
         chosen=_candidate(content["chosen"]) if content["chosen"] else None,
         candidates=[_candidate(item) for item in content["candidates"]],
@@ -97,6 +120,10 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         ],
         inputs=as_json(content["inputs"]),
     )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _id(type_name: str, key: int | None) -> strawberry.ID | None:
@@ -119,5 +146,6 @@ def _candidate(item: Mapping[str, Any]) -> Candidate:
         departs_at=datetime.fromisoformat(item["departs_at"]),
         arrives_at=datetime.fromisoformat(item["arrives_at"]),
         is_within_sla=item["is_within_sla"],
+        hours=item.get("hours", ""),
         why=item["why"],
     )

@@ -1,6 +1,6 @@
 """Sites, hubs and service classes."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import strawberry
 
@@ -50,6 +50,10 @@ def _cut_offs(root: Row) -> list[str]:
     return list(root.values["courier_cut_offs"])
 
 
+def _closed_dates(root: Row) -> list[date]:
+    return [date.fromisoformat(day) for day in root.values["closed_dates"]]
+
+
 @strawberry.type(description="How long an outage may last, and in which hours that counts.")
 class ServiceClass(Node):
     """A class of service."""
@@ -58,6 +62,12 @@ class ServiceClass(Node):
     maximum_outage: timedelta = minutes("maximum_outage", "The longest outage that is tolerable.")
     calendar: CalendarKind = column("Whether every hour counts, or business hours only.")
     business_hours: str | None = column("The hours that count, for a business calendar: `Mon-Fri 08:00-18:00`.")
+    holidays: str | None = column(
+        "Whose public holidays do not count: `site`, or a region like `DE-BY`; null when they count like any day."
+    )
+    closed_dates: list[date] = derived(
+        _closed_dates, "Further dates that do not count, local to the site.", columns=("closed_dates",)
+    )
 
 
 @strawberry.type(description="A place where hardware is used.")

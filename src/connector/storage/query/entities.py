@@ -136,7 +136,7 @@ ENTITIES: Mapping[str, Entity] = {
             tables.service_class,
             {},
             renamed={"maximum_outage": "maximum_outage_minutes"},
-            private=frozenset({"maximum_outage"}),
+            private=frozenset({"maximum_outage", "closed_dates"}),
         ),
         _entity(
             "site",

@@ -24,6 +24,8 @@ class ServiceClass(SQLModel, table=True):
     maximum_outage_minutes: int
     calendar: CalendarKind = Field(sa_type=EnumText(CalendarKind))
     business_hours: str | None = None
+    holidays: str | None = None
+    closed_dates: list[str] = Field(default_factory=list, sa_type=Json, sa_column_kwargs={"server_default": "[]"})
 
 
 class Site(SQLModel, table=True):
