@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.wall_clock import MINUTE, departures_of, local_minutes, moments
 
 from connector.model.calendars import (
     ALWAYS,
-    DAYS,
     Calendar,
     WeeklyHours,
     add_open_time,
@@ -24,21 +24,6 @@ from connector.model.calendars import (
     parse_time_of_day,
 )
 
-MINUTE = timedelta(minutes=1)
-ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia", "UTC")
-CHANGES = (
-    datetime(2026, 3, 29, 1, 0, tzinfo=UTC),
-    datetime(2026, 10, 25, 1, 0, tzinfo=UTC),
-    datetime(2026, 3, 8, 7, 0, tzinfo=UTC),
-    datetime(2026, 11, 1, 6, 0, tzinfo=UTC),
-    datetime(2026, 4, 4, 15, 0, tzinfo=UTC),
-    datetime(2026, 10, 3, 15, 30, tzinfo=UTC),
-)
-"""Clock changes of 2026 in Berlin, New York and on Lord Howe Island, where they are of half an hour."""
-
-EDGES = (0, 1, *range(8, 49))
-"""Half hours of a day at which ranges may begin and end."""
-
 OFFICE = parse_hours("Mon-Fri 08:00-18:00; Sat 09:00-12:00")
 BERLIN = Calendar("Europe/Berlin", OFFICE)
 
@@ -47,83 +32,109 @@ def at(text: str, zone: str = "Europe/Berlin") -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
-def is_open(calendar: Calendar, instant: datetime) -> bool:
-    """Whether the calendar is open in the minute that begins at the instant: what the wall clock shows, looked up."""
-    local = instant.astimezone(ZoneInfo(calendar.time_zone))
-    minute = local.hour * 60 + local.minute
-    return local.date() not in calendar.closed and any(
-        opens <= minute < closes for opens, closes in calendar.hours.days[local.weekday()]
-    )
+@given(moments())
+@settings(max_examples=50, deadline=None)
+def test_the_next_open_moment_is_the_first_minute_in_which_the_wall_clock_is_open(moment: tuple[Calendar, datetime]):
+    calendar, start = moment
 
-
-@st.composite
-def hours(draw: st.DrawFn) -> WeeklyHours:
-    """Up to two ranges on some days. They may span a clock change, and neither begin nor end within one."""
-    text = []
-    for day in DAYS:
-        edges = draw(st.lists(st.sampled_from(EDGES), max_size=4, unique=True).map(sorted))
-        for opens, closes in zip(edges[::2], edges[1::2], strict=False):
-            text.append(f"{day} {opens // 2:02}:{opens % 2 * 30:02}-{closes // 2:02}:{closes % 2 * 30:02}")
-    return parse_hours("; ".join(text)) if text else WeeklyHours(days=((),) * 7)
-
-
-@st.composite
-def calendars(draw: st.DrawFn) -> Calendar:
-    closed = draw(st.frozensets(st.dates(date(2026, 3, 1), date(2026, 11, 30)), max_size=3))
-    return Calendar(draw(st.sampled_from(ZONES)), draw(hours()), closed)
-
-
-def instants() -> st.SearchStrategy[datetime]:
-    return st.builds(
-        lambda change, minutes: change + timedelta(minutes=minutes),
-        st.sampled_from(CHANGES),
-        st.integers(-2 * 1440, 2 * 1440),
-    )
-
-
-@given(calendars(), instants())
-@settings(max_examples=60, deadline=None)
-def test_the_next_open_moment_is_the_first_minute_in_which_the_wall_clock_is_open(calendar: Calendar, start: datetime):
     found = next_open(calendar, start)
 
-    walked = next((t for t in (start + MINUTE * n for n in range(8 * 1440)) if is_open(calendar, t)), None)
+    walked = next((instant for instant, _, is_open in local_minutes(calendar, start, 8) if is_open), None)
     if walked is None:
         assert found is None or found >= start + timedelta(days=8)
     else:
         assert found == walked
 
 
-@given(calendars(), instants(), st.integers(1, 900))
-@settings(max_examples=60, deadline=None)
+@given(moments(), st.integers(1, 2_000))
+@settings(max_examples=50, deadline=None)
 def test_open_time_passes_only_in_minutes_in_which_the_wall_clock_is_open(
-    calendar: Calendar, start: datetime, minutes: int
+    moment: tuple[Calendar, datetime], minutes: int
 ):
+    calendar, start = moment
+
     found = add_open_time(calendar, start, MINUTE * minutes)
 
-    left, moment = minutes, start
-    for _ in range(9 * 1440):
-        if is_open(calendar, moment):
-            left -= 1
-        moment += MINUTE
-        if not left:
-            break
-    assume(left == 0)
-    assert found == moment
+    counted = [instant for instant, _, is_open in local_minutes(calendar, start, 8) if is_open]
+    if len(counted) < minutes:
+        assert found is None or found > start + timedelta(days=8)
+    else:
+        assert found == counted[minutes - 1] + MINUTE
 
 
-@given(calendars(), instants())
+@given(moments())
 @settings(max_examples=40, deadline=None)
-def test_open_intervals_are_in_order_apart_and_open_throughout(calendar: Calendar, since: datetime):
-    intervals = list(open_intervals(calendar, since))[:20]
+def test_open_intervals_are_the_runs_of_minutes_in_which_the_wall_clock_is_open(moment: tuple[Calendar, datetime]):
+    calendar, since = moment
+    end = since + timedelta(days=7)
 
-    for start, end in intervals:
-        assert start < end
-        assert end > since
-        assert is_open(calendar, start)
-        assert is_open(calendar, end - MINUTE)
-        assert not is_open(calendar, end)
-    for (_, end), (start, _) in pairwise(intervals):
-        assert end < start
+    intervals = [(a, min(b, end)) for a, b in takewhile(lambda i: i[0] < end, open_intervals(calendar, since))]
+
+    runs: list[tuple[datetime, datetime]] = []
+    for instant, _, is_open in local_minutes(calendar, since, 7):
+        if is_open and runs and runs[-1][1] == instant:
+            runs[-1] = (runs[-1][0], instant + MINUTE)
+        elif is_open:
+            runs.append((instant, instant + MINUTE))
+    assert intervals == runs
+
+
+@given(moments(), st.integers(0, 96).map(lambda quarter: quarter * 15))
+@settings(max_examples=50, deadline=None)
+def test_the_van_leaves_when_the_wall_clock_first_shows_its_time(moment: tuple[Calendar, datetime], cut_off: int):
+    calendar, start = moment
+
+    found = next_time_of_day(calendar, start, cut_off)
+
+    walked = next(departures_of(calendar, cut_off, start, 8), None)
+    if walked is None:
+        assert found is None or found >= start + timedelta(days=8)
+    else:
+        assert found == walked
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours", "day", "expected"),
+    [
+        # 02:00 to 03:00 is skipped: what is left of the range
+        ("Europe/Berlin", "Sun 01:00-02:30", "2026-03-29", [("00:00", "01:00")]),
+        ("Europe/Berlin", "Sun 02:30-04:00", "2026-03-29", [("01:00", "02:00")]),
+        ("Europe/Berlin", "Sun 02:00-03:00", "2026-03-29", []),
+        # 02:00 to 03:00 comes twice: the clock shows the range, then shows its end once more
+        ("Europe/Berlin", "Sun 01:00-02:30", "2026-10-25", [("23:00", "00:30"), ("01:00", "01:30")]),
+        ("Europe/Berlin", "Sun 02:30-04:00", "2026-10-25", [("00:30", "01:00"), ("01:30", "03:00")]),
+        # the day begins at 01:00, and the hour before midnight comes twice
+        ("America/Sao_Paulo", "Sun 00:00-02:00", "2018-11-04", [("03:00", "04:00")]),
+        ("America/Sao_Paulo", "Sat 23:00-24:00", "2019-02-16", [("01:00", "03:00")]),
+    ],
+)
+def test_ranges_lose_what_a_clock_change_skips_and_count_twice_what_comes_twice(
+    zone: str, hours: str, day: str, expected: list[tuple[str, str]]
+):
+    midnight = at(f"{day}T00:00", zone)
+
+    found = list(takewhile(lambda i: i[0] < midnight + timedelta(days=2),
+                           open_intervals(Calendar(zone, parse_hours(hours)), midnight)))  # fmt: skip
+
+    assert [(f"{a:%H:%M}", f"{b:%H:%M}") for a, b in found] == expected
+
+
+def test_a_public_holiday_is_closed_where_it_is_one():
+    bavaria, prussia = (Calendar("Europe/Berlin", OFFICE, regions=(region,)) for region in ("DE-BY", "DE-BE"))
+
+    # Epiphany 2026, a Tuesday: a public holiday in Bavaria, not in Berlin
+    assert next_open(bavaria, at("2026-01-06T07:00")) == at("2026-01-07T08:00")
+    assert next_open(prussia, at("2026-01-06T07:00")) == at("2026-01-06T08:00")
+    assert next_time_of_day(bavaria, at("2026-01-05T17:30"), 17 * 60) == at("2026-01-07T17:00")
+
+
+def test_one_is_closed_on_the_public_holidays_of_every_region_that_is_named():
+    both = Calendar("Europe/Berlin", OFFICE, frozenset({date(2026, 5, 5)}), ("DE", "PL"))
+
+    # 1 May, a Friday, is one in both; Constitution Day is on Sunday; 4 June is Corpus Christi in Poland only
+    assert next_open(both, at("2026-05-01T09:00")) == at("2026-05-02T09:00")
+    assert next_open(both, at("2026-05-05T09:00")) == at("2026-05-06T08:00")
+    assert next_open(both, at("2026-06-04T09:00")) == at("2026-06-05T08:00")
 
 
 def test_a_shift_over_a_spring_clock_change_is_an_hour_shorter():
@@ -170,6 +181,10 @@ def test_a_closed_date_is_closed_even_where_every_day_is_open():
 
     assert next_open(calendar, at("2026-12-25T00:00")) == at("2026-12-26T00:00")
     assert add_open_time(calendar, at("2026-12-24T23:00"), timedelta(hours=2)) == at("2026-12-26T01:00")
+
+
+def test_a_van_that_leaves_at_the_end_of_the_day_is_met_at_midnight():
+    assert next_time_of_day(BERLIN, at("2026-11-26T00:00"), 1440) == at("2026-11-26T00:00")
 
 
 def test_a_calendar_that_never_opens_says_so():

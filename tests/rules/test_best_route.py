@@ -52,7 +52,7 @@ def arrivals(unit: HubFacts, place: Point, site: SiteFacts, now: datetime) -> li
     """Arrival, cost and distance of each way, by the plain calendars and the haversine formula."""
     assert site.latitude is not None
     assert site.longitude is not None
-    zone, opening, cut_offs, handling = unit.profile
+    zone, opening, cut_offs, handling = unit.profile[:4]
     calendar = Calendar(zone, parse_hours(opening))
     access = Calendar("Europe/Berlin", parse_hours(site.access_hours or "24x7"))
     delivery = Calendar("Europe/Berlin", parse_hours("Mon-Fri 08:00-18:00"))

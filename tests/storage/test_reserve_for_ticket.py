@@ -127,6 +127,15 @@ async def test_the_decision_is_kept_with_its_explanation(engine: AsyncEngine, ca
         "due_at": "2026-11-25T13:00:00Z",
         "basis": "opened at 2026-11-25 09:00Z plus 240 min of 24x7 in Europe/Berlin (service class 'critical')",
         "margin_minutes": 210,
+        "stated_at": None,
+        "computed_at": "2026-11-25T13:00:00Z",
+        "computed_basis": explanation["sla"]["basis"],
+        "difference_minutes": None,
+        "is_disputed": False,
+    }
+    assert explanation["site"] == {
+        "access": "24x7 in Europe/Berlin",
+        "delivery": "Mon-Sat 08:00-18:00 in Europe/Berlin without the public holidays of DE",
     }
 
 
@@ -237,7 +246,7 @@ async def test_facts_hold_the_ticket_and_what_hangs_on_it(engine: AsyncEngine, c
         (case.product, Lane.BREAK_GLASS): {case.near: 3},
         (substitute, Lane.NORMAL): {case.far: 4},
     }
-    assert facts.fleet.hubs[case.near].profile == ("Europe/Berlin", "24x7", (17 * 60,), 30)
+    assert facts.fleet.hubs[case.near].profile == ("Europe/Berlin", "24x7", (17 * 60,), 30, "DE", "")
 
 
 async def test_a_ticket_without_anything_known_has_empty_facts(engine: AsyncEngine, case: Case):
@@ -279,6 +288,8 @@ async def test_facts_take_as_many_queries_with_a_large_fleet_as_with_a_small_one
         {"opening_hours": "Sat 10:00-11:00"}, {"handling_minutes": 9_000}, {"retired_at": NOW},
         {"latitude": 40.0}, {"time_zone": "Asia/Tokyo", "updated_at": NOW + timedelta(seconds=1)},
         {"courier_cut_offs": ["01:00"], "updated_at": NOW + timedelta(seconds=1)},
+        {"country": "FR", "updated_at": NOW + timedelta(seconds=1)},
+        {"address": {"state": "Bayern"}, "updated_at": NOW + timedelta(seconds=1)},
     ],
 )  # fmt: skip
 async def test_a_changed_hub_is_seen_by_the_next_decision(engine: AsyncEngine, case: Case, change: dict[str, Any]):
@@ -324,6 +335,48 @@ async def test_a_decision_can_be_recorded_by_itself(engine: AsyncEngine, case: C
     assert (decision.outcome, decision.reason) == (Outcome.RESERVE, Reason.SOURCED)
     assert kept.explanation["considered"] == 2
     assert [entry[:3] for entry in await logged(engine)] == [("decision", "created", "rules")]
+
+
+async def test_public_holidays_follow_the_addresses_of_site_and_hub(engine: AsyncEngine, case: Case):
+    async with transaction(engine) as tx:
+        await tx.execute(update(tables.site).values(country="DE", address={"country": "DE", "state": "BY"}))
+        far = tables.hub.c.id == case.far
+        await tx.execute(update(tables.hub).values(address={"state": "Berlin"}))
+        await tx.execute(update(tables.hub).values(country=None, address=None).where(far))
+        facts = await sourcing_facts(tx, case.ticket)
+        decision = await explain_ticket(tx, case.ticket, POLICY, NOW)
+
+    assert facts.site is not None
+    assert (facts.site.country, facts.site.state) == ("DE", "BY")
+    assert facts.fleet.hubs[case.near].profile[4:] == ("DE", "Berlin")
+    assert facts.fleet.hubs[case.far].profile[4:] == ("", "")
+    assert decision.delivery == "Mon-Sat 08:00-18:00 in Europe/Berlin without the public holidays of DE-BY"
+    assert [(c.hub, c.hours.partition("; ")[2]) for c in decision.candidates] == [
+        ("NEAR", "couriers collect without the public holidays of DE-BE"),
+        ("FAR", ""),
+    ]
+
+
+async def test_days_off_of_the_database_count_when_the_policy_does_not_know_the_class(engine: AsyncEngine, case: Case):
+    async with transaction(engine) as tx:
+        plant = await tx.execute(
+            insert(tables.service_class)
+            .values(
+                name="plant", maximum_outage_minutes=60, calendar="business", business_hours="Mon-Fri 08:00-17:00",
+                holidays="site", closed_dates=["2026-12-28"],
+            )
+            .returning(tables.service_class.c.id)
+        )  # fmt: skip
+        await tx.execute(update(tables.site).values(service_class_id=plant.scalar_one(), country="DE"))
+        # Christmas Eve, 16:30 in Berlin; the 25th is a public holiday and a Friday
+        opened_at = datetime(2026, 12, 24, 15, 30, tzinfo=UTC)
+        await tx.execute(update(tables.ticket).values(opened_at=opened_at, sla_due_at=opened_at))
+        decision = await explain_ticket(tx, case.ticket, POLICY, NOW)
+
+    assert decision.until.computed_at == datetime(2026, 12, 29, 7, 30, tzinfo=UTC)
+    assert decision.until.difference_minutes == -4 * 24 * 60 - 16 * 60
+    assert decision.until.is_disputed
+    assert "without the public holidays of DE, closed on 2026-12-28" in decision.until.computed_basis
 
 
 async def test_business_hours_of_the_database_count_when_the_policy_does_not_know_the_class(

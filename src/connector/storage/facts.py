@@ -308,11 +308,12 @@ def _site(row: Any) -> SiteFacts | None:
 def _service_class(row: Any) -> ServiceClassFacts | None:
     if row["c_name"] is None:
         return None
-    hours = "24x7" if row["c_calendar"] is CalendarKind.ALWAYS else row["c_business_hours"] or "24x7"
+    always = row["c_calendar"] is CalendarKind.ALWAYS
+    hours = "24x7" if always else row["c_business_hours"] or "24x7"
     return ServiceClassFacts(
         row["c_name"],
         row["c_maximum_outage_minutes"],
         hours,
-        row["c_holidays"] or NONE,
+        None if always else row["c_holidays"] or NONE,
         frozenset(date.fromisoformat(day) for day in orjson.loads(row["c_closed_dates"])),
     )
