@@ -36,7 +36,15 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "LowStock": {"region": "EU"},
         "SearchAssets": {"text": "foc"},
         "ExplainTicket": {"ticket": seeded.id("Ticket")},
-        "WhatIf": {"draft": {"priority": "P1", "assetId": seeded.id("Asset")}, "policy": default_policy_text()},
+        "WhatIf": {
+            "draft": {
+                "priority": "P1",
+                "category": "hardware",
+                "productId": seeded.id("Product"),
+                "siteId": seeded.id("Site"),
+            },
+            "policy": default_policy_text(),
+        },
     }
 
 

@@ -95,6 +95,11 @@ def fail(error: ConnectorError, *, as_json: bool = False) -> NoReturn:
     raise typer.Exit(exit_code(error))
 
 
+def warn(text: str) -> None:
+    """Something beside the answer, on standard error."""
+    _errors.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def exit_code(error: ConnectorError) -> ExitCode:
     """The exit code that an error calls for."""
     match error:

@@ -61,7 +61,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run the tests inside a policy; leaves with exit code 4 when one of them fails."""
-    source, text = _document(document, config, as_json=as_json)
+    source, text = policy_document(document, config, as_json=as_json)
     with told(as_json=as_json):
         read = read_policy(text, source=source)
     results = run_tests(read)
@@ -126,7 +126,7 @@ def show(
 @policy.command()
 def diff(before: Document, after: Document, config: Config = None, as_json: AsJson = False) -> None:
     """Say what the second policy does differently, path by path, and show how the texts differ."""
-    first, second = (_document(name, config, as_json=as_json) for name in (before, after))
+    first, second = (policy_document(name, config, as_json=as_json) for name in (before, after))
     with told(as_json=as_json):
         changes = changes_between(*(read_policy(text, source=name) for name, text in (first, second)))
     text = text_difference(first[1], second[1], names=(first[0], second[0]))
@@ -154,7 +154,7 @@ def activate(
     as_json: AsJson = False,
 ) -> None:
     """Make a policy the active one; running hubs take it up with their next decision."""
-    source, text = _document(document, config, as_json=as_json)
+    source, text = policy_document(document, config, as_json=as_json)
 
     async def do(hub: Hub) -> Activation:
         async with transaction(hub.database) as tx:
@@ -188,7 +188,7 @@ def rollback(
     _tell(with_hub(config, do, as_json=as_json), as_json=as_json)
 
 
-def _document(name: str | None, config: Config, *, as_json: bool) -> tuple[str, str]:
+def policy_document(name: str | None, config: Config, *, as_json: bool) -> tuple[str, str]:
     """What to call a document, and its text: a file, else a version, else the active policy."""
     if name is not None and (Path(name).is_file() or name.endswith((".yaml", ".yml"))):
         with told(as_json=as_json):

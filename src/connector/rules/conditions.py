@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 from connector.rules.expressions import engine as cel
@@ -43,6 +43,13 @@ LITERAL = re.compile(r"""[rR]?(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
 FIELD = re.compile(rf"(?<![\w.])({'|'.join(SAMPLE)})\s*\.\s*([A-Za-z_]\w*)(?!\w*\s*\()")
 """A field of a variable, where no text in quotes is left."""
 
+_VARIABLE = re.compile(rf"\b(?:{'|'.join(SAMPLE)})\b")
+
+MOST_REMEMBERED = 1024
+"""Answers that a condition remembers."""
+LONGEST_REMEMBERED = 200
+"""Characters of a value that an answer is remembered for."""
+
 
 class ConditionFailed(Exception):  # noqa: N818 - named by what is wrong
     """A condition could not be evaluated on real facts; the text says why."""
@@ -50,13 +57,32 @@ class ConditionFailed(Exception):  # noqa: N818 - named by what is wrong
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A compiled condition. text: as it was written."""
+    """A compiled condition. text: as it was written. reads: the fields that decide it; None when that is not sure.
+
+    Tickets resemble each other, and CEL compiles a pattern each time that it matches one: answers are remembered by
+    the values of the fields that are read.
+    """
 
     text: str
     program: Any
+    reads: tuple[tuple[str, str], ...] | None = None
+    _known: dict[tuple[Value, ...], bool] = field(default_factory=dict, repr=False, compare=False)
 
     def holds(self, facts: Facts) -> bool:
         """Whether it is true of the facts. Raises ConditionFailed when it cannot be evaluated."""
+        if self.reads is None:
+            return self._evaluate(facts)
+        values = tuple(facts.scope[variable][name] for variable, name in self.reads)
+        if values in self._known:
+            return self._known[values]
+        result = self._evaluate(facts)
+        if all(not isinstance(value, str) or len(value) <= LONGEST_REMEMBERED for value in values):
+            if len(self._known) >= MOST_REMEMBERED:
+                self._known.clear()
+            self._known[values] = result
+        return result
+
+    def _evaluate(self, facts: Facts) -> bool:
         try:
             result = self.program.execute(facts.context)
         except Exception as error:
@@ -67,12 +93,15 @@ class Condition:
 
 
 class Facts:
-    """Facts in the form that conditions read, converted once for all conditions of a decision."""
-
-    __slots__ = ("context",)
+    """Facts in the form that conditions read, converted at most once for all conditions of a decision."""
 
     def __init__(self, scope: Scope) -> None:
-        self.context = cel.Context({name: dict(fields) for name, fields in scope.items()})
+        self.scope = scope
+
+    @cached_property
+    def context(self) -> Any:
+        """The facts as CEL takes them."""
+        return cel.Context({name: dict(fields) for name, fields in self.scope.items()})
 
 
 @lru_cache(maxsize=2048)
@@ -82,13 +111,13 @@ def compile_condition(text: str) -> Condition:
     Raises ValueError saying what is wrong: syntax, an unknown name (with the nearest known one), a wrong type.
     """
     try:
-        condition = Condition(text, cel.compile(text))
+        condition = Condition(text, cel.compile(text), fields_read(text))
     except ValueError as error:
         raise ValueError(f"is no CEL expression: {first_line(error)}") from error
-    for variable, field in FIELD.findall(LITERAL.sub("''", text)):
-        if field not in SAMPLE[variable]:
-            near = get_close_matches(field, SAMPLE[variable], n=1) or sorted(SAMPLE[variable])
-            raise ValueError(f"names {variable}.{field}, which does not exist: did you mean {variable}.{near[0]}?")
+    for variable, name in FIELD.findall(LITERAL.sub("''", text)):
+        if name not in SAMPLE[variable]:
+            near = get_close_matches(name, SAMPLE[variable], n=1) or sorted(SAMPLE[variable])
+            raise ValueError(f"names {variable}.{name}, which does not exist: did you mean {variable}.{near[0]}?")
     unknown = sorted(set(condition.program.variables()) - set(SAMPLE))
     if unknown:
         raise ValueError(f"names {unknown[0]!r}, which does not exist: known are {', '.join(SAMPLE)}")
@@ -98,6 +127,19 @@ def compile_condition(text: str) -> Condition:
         except ConditionFailed as error:
             raise ValueError(str(error)) from error
     return condition
+
+
+def fields_read(text: str) -> tuple[tuple[str, str], ...] | None:
+    """The fields that a condition reads; None when it may read more than its text shows by itself.
+
+    That is so for a variable that is named without a field, and where comments or long quotes may hide something.
+    """
+    if any(sign in text for sign in ("//", '"""', "'''")):
+        return None
+    bare = LITERAL.sub("''", text)
+    if _VARIABLE.search(FIELD.sub("", bare)):
+        return None
+    return tuple(sorted(set(FIELD.findall(bare))))
 
 
 def first_line(error: Exception) -> str:

@@ -1,0 +1,74 @@
+"""The hub's present stock and network as what a replay starts from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.kinds import CalendarKind
+from connector.rules.facts import ProductFacts, ServiceClassFacts, SiteFacts, SubstituteFacts
+from connector.rules.scene import Place, Scene, Shelf
+from connector.storage.fleet import fleet_stamp, read_fleet
+from connector.storage.tables import compatibility, hub, product, service_class, site, stock
+
+
+async def current_scene(tx: AsyncConnection) -> Scene:
+    """Hubs, free units, products, substitutes and sites that are in use, as they are now."""
+    stamp = (await tx.execute(select(fleet_stamp))).one()
+    fleet = await read_fleet(tx, tuple(stamp))
+    shelves = await tx.execute(
+        select(stock.c.hub_id, stock.c.product_id, stock.c.lane, stock.c.on_hand - stock.c.reserved)
+    )
+    products = (await tx.execute(select(product))).mappings().all()
+    regions = await tx.execute(select(hub.c.id, hub.c.region))
+    pairs = await tx.execute(
+        select(
+            compatibility.c.product_id,
+            compatibility.c.substitute_id,
+            product.c.manufacturer + " " + product.c.model,
+            compatibility.c.preference,
+            compatibility.c.condition,
+        )
+        .join(product, product.c.id == compatibility.c.substitute_id)
+        .where(compatibility.c.retired_at.is_(None), product.c.retired_at.is_(None))
+        .order_by(compatibility.c.preference, compatibility.c.substitute_id)
+    )
+    substitutes: dict[int, list[SubstituteFacts]] = {}
+    for product_id, *of_substitute in pairs:
+        substitutes.setdefault(product_id, []).append(SubstituteFacts(*of_substitute))
+    places = (
+        await tx.execute(
+            select(
+                site,
+                service_class.c.name.label("class_name"),
+                service_class.c.maximum_outage_minutes,
+                service_class.c.calendar,
+                service_class.c.business_hours,
+            )
+            .outerjoin(service_class, service_class.c.id == site.c.service_class_id)
+            .where(site.c.retired_at.is_(None))
+            .order_by(site.c.id)
+        )
+    ).mappings()
+    return Scene(
+        fleet=fleet,
+        stock={Shelf(row[0], row[1], row[2]): row[3] for row in shelves if row[0] in fleet.hubs},
+        products={row["id"]: _product(row) for row in products},
+        places=tuple(_place(row) for row in places),
+        regions={row[0]: row[1] or "" for row in regions},
+        substitutes={key: tuple(items) for key, items in substitutes.items()},
+    )
+
+
+def _product(row: Any) -> ProductFacts:
+    return ProductFacts(**{name: row[name] for name in ProductFacts.__dataclass_fields__})
+
+
+def _place(row: Any) -> Place:
+    facts = SiteFacts(**{name: row[name] for name in SiteFacts.__dataclass_fields__ if name in row})
+    if row["class_name"] is None:
+        return Place(facts)
+    hours = "24x7" if row["calendar"] is CalendarKind.ALWAYS else row["business_hours"] or "24x7"
+    return Place(facts, ServiceClassFacts(row["class_name"], row["maximum_outage_minutes"], hours))
