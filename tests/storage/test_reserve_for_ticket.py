@@ -353,7 +353,7 @@ async def test_public_holidays_follow_the_addresses_of_site_and_hub(engine: Asyn
     assert decision.delivery == "Mon-Sat 08:00-18:00 in Europe/Berlin without the public holidays of DE-BY"
     assert [(c.hub, c.hours.partition("; ")[2]) for c in decision.candidates] == [
         ("NEAR", "couriers collect without the public holidays of DE-BE"),
-        ("FAR", ""),
+        ("FAR", "couriers collect with public holidays (the hub has no country and the policy no default_country)"),
     ]
 
 

@@ -35,7 +35,7 @@ def explain(
     console.print(decision.text, markup=False, highlight=False, soft_wrap=True)
     rule = decision.rule or "no rule"
     console.print(f"rule {rule} of policy {decision.policy_version}", markup=False, highlight=False)
-    for line in _due(decision):
+    for line in due_lines(decision):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if decision.access:
         console.print(f"site lets in {decision.access}", markup=False, highlight=False, soft_wrap=True)
@@ -56,7 +56,7 @@ def explain(
         console.print(f"{len(losers.hubs)} more: {losers.text}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _due(decision: Decision) -> list[str]:
+def due_lines(decision: Decision) -> list[str]:
     """Until when, where that comes from, and how it compares with what the service class gives."""
     until, lines = decision.until, []
     if until.at is not None:

@@ -164,8 +164,11 @@ def _open_parts(calendar: Calendar, since: datetime) -> Iterator[tuple[datetime,
     """The same, cut at local midnight and where the clock is changed."""
     for begin, end, ahead in _stretches(_zone(calendar.time_zone), since):
         local_begin, local_end = begin + ahead, end + ahead
+        ranges = calendar.hours_on(local_begin.date())
+        if not ranges:
+            continue
         midnight = local_begin.replace(hour=0, minute=0, second=0, microsecond=0)
-        for opens, closes in calendar.hours_on(midnight.date()):
+        for opens, closes in ranges:
             first = max(local_begin, midnight + timedelta(minutes=opens))
             last = min(local_end, midnight + timedelta(minutes=closes))
             if first < last:

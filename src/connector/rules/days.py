@@ -55,9 +55,12 @@ def _country(text: str) -> str:
     return check_region(text)
 
 
-LocalHolidays = Annotated[str, BeforeValidator(_no_truth), AfterValidator(_observed(LOCAL)), Field(examples=["DE-BY"])]
-SiteHolidays = Annotated[str, BeforeValidator(_no_truth), AfterValidator(_observed(SITE)), Field(examples=["site"])]
-Country = Annotated[str, BeforeValidator(_no_truth), AfterValidator(_country), Field(examples=["DE"])]
+_Local = Annotated[str, BeforeValidator(_no_truth), AfterValidator(_observed(LOCAL))]
+_Site = Annotated[str, BeforeValidator(_no_truth), AfterValidator(_observed(SITE))]
+_Country = Annotated[str, BeforeValidator(_no_truth), AfterValidator(_country)]
+LocalHolidays = Annotated[_Local | None, Field(examples=["DE-BY"])]
+SiteHolidays = Annotated[_Site | None, Field(examples=["site"])]
+Country = Annotated[_Country | None, Field(examples=["DE"])]
 ClosedDates = Annotated[tuple[date, ...], Field(examples=[["2026-12-24"]])]
 
 
@@ -70,7 +73,7 @@ class PlaceDays(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    holidays: LocalHolidays | None = None
+    holidays: LocalHolidays = None
     closed: ClosedDates = ()
 
 

@@ -111,7 +111,7 @@ class Courier(_Part):
     """
 
     delivery_hours: Hours = "Mon-Sat 08:00-18:00"
-    holidays: LocalHolidays | None = None
+    holidays: LocalHolidays = None
     closed: ClosedDates = ()
     transit: Annotated[
         tuple[Band, ...], Field(examples=[[{"hours": 24, "cost_cents": 3000}]]), AfterValidator(_not_empty)
@@ -142,7 +142,7 @@ class Sourcing(_Part):
     ranking: Ranking = DEFAULT_RANKING
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])] = "EUR"
     default_time_zone: Annotated[str, AfterValidator(check_time_zone), Field(examples=["Europe/Berlin"])] = "UTC"
-    default_country: Country | None = None
+    default_country: Country = None
     default_service_class: Annotated[str, Field(examples=["standard"])] | None = None
     due_tolerance_minutes: Annotated[int, Field(ge=0, le=525_600, examples=[15])] = 15
 
@@ -155,7 +155,7 @@ class ServiceCalendar(_Part):
     """
 
     hours: Hours = "24x7"
-    holidays: SiteHolidays | None = None
+    holidays: SiteHolidays = None
     closed: ClosedDates = ()
 
     @model_validator(mode="before")

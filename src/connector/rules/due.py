@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
-from connector.model.calendars import add_open_time, check_time_zone
-from connector.rules.days import days_off
+from connector.model.calendars import Calendar, add_open_time, check_time_zone
+from connector.rules.days import Place, days_off
 from connector.rules.destination import place_of
 from connector.rules.document import Policy
 from connector.rules.facts import ServiceClassFacts, SourcingFacts
@@ -91,17 +92,24 @@ def _computed(facts: SourcingFacts, policy: Policy) -> tuple[datetime | None, st
         return None, "the ticket does not say when it was opened, so any arrival counts as in time"
     zone = (facts.site.time_zone if facts.site else None) or policy.sourcing.default_time_zone
     try:
-        off = days_off(
-            service.holidays, service.closed, service.hours, place_of(facts.site), policy.sourcing.default_country
-        )
-        calendar = off.calendar(check_time_zone(zone), service.hours)
+        calendar, off = _calendar(service, zone, place_of(facts.site), policy.sourcing.default_country)
         at = add_open_time(calendar, opened_at, timedelta(minutes=service.maximum_outage_minutes))
     except (ValueError, OverflowError) as error:
         return None, f"service class {service.name!r} cannot be counted: {error}"
-    outage = f"{service.maximum_outage_minutes} min of {service.hours} in {zone}{off.text}"
+    outage = f"{service.maximum_outage_minutes} min of {service.hours} in {zone}{off}"
     if at is None:
         return None, f"service class {service.name!r} bears {outage}, which never passes"
     return at, f"opened at {_text(opened_at)} plus {outage} (service class {service.name!r})"
+
+
+@lru_cache(maxsize=4096)
+def _calendar(service: ServiceClassFacts, zone: str, place: Place, default_country: str | None) -> tuple[Calendar, str]:
+    """When the outage of a service counts at a place, and the days off as a text.
+
+    Raises ValueError for hours that cannot be read and a time zone that does not exist.
+    """
+    off = days_off(service.holidays, service.closed, service.hours, place, default_country)
+    return off.calendar(check_time_zone(zone), service.hours), off.text
 
 
 def _text(instant: datetime) -> str:

@@ -26,7 +26,7 @@ class Schedule:
         if profile.cut_offs:
             self.collection = departures(profile.time_zone, profile.hours, self._off, profile.cut_offs, minute)
         self.text = f"{profile.hours} in {profile.time_zone}{opening.text}"
-        if profile.cut_offs and self._off.regions != opening.regions:
+        if profile.cut_offs and collecting.text != opening.text:
             self.text += f"; couriers collect{collecting.text}"
 
     def times(self, start: int, *, may_send: bool) -> tuple[int | None, int | None]:
