@@ -66,6 +66,7 @@ class Calendar:
         return hours
 
 
+@lru_cache(maxsize=4096)
 def parse_hours(text: str) -> WeeklyHours:
     """Read hours as people write them.
 
