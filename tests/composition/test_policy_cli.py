@@ -89,7 +89,8 @@ STRICTER = {"hold_minutes: 240": "hold_minutes: 30", "sources: [regional, centra
 def stricter(file: Path) -> Path:
     text = file.read_text()
     for before, after in STRICTER.items():
-        text = text.replace(before, after)
+        head, _, tail = text.rpartition(before)  # of the last rule
+        text = head + after + tail
     path = file.with_name("stricter.yaml")
     path.write_text(text)
     return path

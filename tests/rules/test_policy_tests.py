@@ -7,7 +7,7 @@ import yaml
 
 from connector.rules.conditions import SAMPLE
 from connector.rules.given import NOW, Given, PolicyTest
-from connector.rules.policy import InvalidPolicy, read_policy
+from connector.rules.policy import InvalidPolicy, default_policy, read_policy
 from connector.rules.policy_tests import Difference, PolicyTestResult, facts_of, run_tests
 from connector.rules.scope import scope_of
 
@@ -150,3 +150,10 @@ def test_the_text_of_a_policy_with_tests_is_plain_yaml():
     assert yaml.safe_load(POLICY + "  - {name: a, expect: {rule: null}}")["tests"] == [
         {"name": "a", "expect": {"rule": None}}
     ]
+
+
+def test_the_shipped_policy_passes_its_own_tests_and_tests_every_rule():
+    policy = default_policy()
+
+    assert [result.told() for result in run_tests(policy) if not result.has_passed] == []
+    assert {rule.name for rule in policy.rules} == {test.expect.rule for test in policy.tests if test.expect.rule}

@@ -391,8 +391,9 @@ def test_long_texts_are_cut_in_the_explanation_only():
         ({}, Outcome.RESERVE, "critical-hardware"),
         ({"type": "request"}, Outcome.NOT_NEEDED, "not-an-incident"),
         ({"category": "Password reset"}, Outcome.NOT_NEEDED, "not-about-hardware"),
-        ({"priority": "P4"}, Outcome.RESERVE, "hardware"),
-        ({"priority": "P4", "category": "", "title": "The switch is broken."}, Outcome.RESERVE, "hardware"),
+        ({"priority": "P4"}, Outcome.RESERVE, "network-device"),
+        ({"priority": "P4", "title": "Badge reader"}, Outcome.RESERVE, "hardware"),
+        ({"priority": "P4", "category": "", "title": "The badge reader is broken."}, Outcome.RESERVE, "hardware"),
         ({"priority": "P4", "category": "", "title": "Unbrokenness"}, Outcome.NOT_NEEDED, None),
     ],
 )

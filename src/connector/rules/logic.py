@@ -52,23 +52,18 @@ _SIMPLE = re.compile(r"F(==|!=)L|L(==|!=)F|Fin\[L(,L)*,?\]|F(<|<=|>|>=)N|N(<|<=|
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A part of a condition that is true or false by itself. fields: `ticket.priority`, ... that it names."""
+    """A part of a condition that is true or false by itself.
+
+    fields: `ticket.priority`, ... that it names. field: the one by whose value alone it can be judged, None when
+    there is no such one. variable: what must be chosen to judge it, its field or itself; None when it is about nothing.
+    """
 
     text: str
     fields: tuple[str, ...]
+    field: str | None
+    variable: str | None
     literals: tuple[Value, ...]
     is_simple: bool
-
-    @property
-    def field(self) -> str | None:
-        """The field by whose value alone it can be judged; None when there is no such field."""
-        if len(self.fields) != 1:
-            return None
-        field = self.fields[0]
-        if field not in _FIELDS:
-            return None
-        is_closed = field in VOCABULARIES or isinstance(_sample(field), bool)
-        return field if is_closed or self.is_simple else None
 
     @property
     def strangers(self) -> tuple[Value, ...]:
@@ -152,11 +147,13 @@ class _Question:
         verdict = _verdict(formula, lambda claim: self._judged(claim, given))
         if verdict is not None:
             return verdict
-        unknown = next(key for key in map(_variable, claims_in(formula)) if key is not None and key not in given)
+        unknown = next(
+            key for key in (claim.variable for claim in claims_in(formula)) if key is not None and key not in given
+        )
         return any(self.has_answer(formula, {**given, unknown: value}) for value in self._domains[unknown])
 
     def _judged(self, claim: Claim, given: Mapping[str, Value]) -> bool | None:
-        variable = _variable(claim)
+        variable = claim.variable
         value = given.get(variable) if variable is not None else ""
         if value is None:
             return None
@@ -176,22 +173,27 @@ def _verdict(formula: Formula, judged: Callable[[Claim], bool | None]) -> bool |
             verdict = _verdict(inner, judged)
             return None if verdict is None else not verdict
         case All(parts):
-            verdicts = [_verdict(part, judged) for part in parts]
-            return False if False in verdicts else None if None in verdicts else True
+            return _first(parts, judged, decisive=False)
         case Either(parts):
-            verdicts = [_verdict(part, judged) for part in parts]
-            return True if True in verdicts else None if None in verdicts else False
+            return _first(parts, judged, decisive=True)
 
 
-def _variable(claim: Claim) -> str | None:
-    """What must be chosen to judge a claim: its field, else itself; None for one about nothing."""
-    return (claim.field or claim.text) if claim.fields else None
+def _first(parts: Iterable[Formula], judged: Callable[[Claim], bool | None], *, decisive: bool) -> bool | None:
+    """The decisive verdict when one part gives it; else None when one is open, and the other verdict."""
+    outcome: bool | None = not decisive
+    for part in parts:
+        verdict = _verdict(part, judged)
+        if verdict is decisive:
+            return decisive
+        if verdict is None:
+            outcome = None
+    return outcome
 
 
 def _domains(claims: Iterable[Claim]) -> dict[str, tuple[Value, ...]]:
     values: dict[str, set[Value]] = {}
     for claim in claims:
-        variable, field = _variable(claim), claim.field
+        variable, field = claim.variable, claim.field
         if variable is None:
             continue
         known = values.setdefault(variable, set())
@@ -268,7 +270,17 @@ def _claim(tokens: Sequence[re.Match[str]], source: str) -> Claim:
     literals = tuple(_literal(t[0]) for t in tokens if t.lastgroup in {"literal", "number"})
     shape = FIELD.sub("F", bare)
     shape = re.sub(r"\b\d+\b", "N", re.sub(r"\s+", "", shape).replace("''", "L"))
-    return Claim(_written(tokens), fields, literals, _SIMPLE.fullmatch(shape) is not None)
+    is_simple = _SIMPLE.fullmatch(shape) is not None
+    written = _written(tokens)
+    field = _decisive_field(fields, is_simple=is_simple)
+    return Claim(written, fields, field, (field or written) if fields else None, literals, is_simple)
+
+
+def _decisive_field(fields: tuple[str, ...], *, is_simple: bool) -> str | None:
+    if len(fields) != 1 or fields[0] not in _FIELDS:
+        return None
+    is_closed = fields[0] in VOCABULARIES or isinstance(_sample(fields[0]), bool)
+    return fields[0] if is_closed or is_simple else None
 
 
 def _written(tokens: Iterable[re.Match[str]]) -> str:

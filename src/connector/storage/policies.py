@@ -149,15 +149,16 @@ async def take_in_policy(
     It becomes the active one as long as nobody has chosen another: when none is active, or the active one came in the
     same way. Else it is only kept. Raises InvalidPolicy, PolicyTestsFailed; None when it is only kept.
     """
-    policy = read_policy(text, source=source)
     await _lock(tx)
     current = await _standing(tx)
+    if current is not None and current.text == text:
+        return Activation(current.policy_id, current.version, current.version, is_new=False)
     comment = f"from {source}"
-    if current is None or current.kind is ActivationKind.START or current.version == policy.version:
+    if current is None or current.kind is ActivationKind.START:
         return await activate_policy(
             tx, text, author=author, at=at, comment=comment, kind=ActivationKind.START, source=source
         )
-    await keep_policy(tx, policy, text, author=author, comment=comment, at=at)
+    await keep_policy(tx, read_policy(text, source=source), text, author=author, comment=comment, at=at)
     return None
 
 
