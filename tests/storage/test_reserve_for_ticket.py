@@ -37,6 +37,7 @@ from connector.storage.decisions import latest_decision, record_decision
 from connector.storage.engine import reading, transaction
 from connector.storage.facts import sourcing_facts
 from connector.storage.reserve import release_reservation
+from connector.storage.scene import current_scene
 from connector.storage.sourcing import decide_and_reserve, explain_ticket
 
 POLICY = default_policy()
@@ -372,7 +373,10 @@ async def test_days_off_of_the_database_count_when_the_policy_does_not_know_the_
         opened_at = datetime(2026, 12, 24, 15, 30, tzinfo=UTC)
         await tx.execute(update(tables.ticket).values(opened_at=opened_at, sla_due_at=opened_at))
         decision = await explain_ticket(tx, case.ticket, POLICY, NOW)
+        facts, scene = await sourcing_facts(tx, case.ticket), await current_scene(tx)
 
+    # a replay counts as decisions do
+    assert [(place.site, place.service_class) for place in scene.places] == [(facts.site, facts.service_class)]
     assert decision.until.computed_at == datetime(2026, 12, 29, 7, 30, tzinfo=UTC)
     assert decision.until.difference_minutes == -4 * 24 * 60 - 16 * 60
     assert decision.until.is_disputed

@@ -38,7 +38,7 @@ TICKET_COLUMNS = (
     "unit_cost_cents",
 )  # fmt: skip
 HUB_COLUMNS = (
-    "tier", "region", "latitude", "longitude", "time_zone", "opening_hours", "cut_offs", "handling_minutes",
+    "tier", "region", "country", "latitude", "longitude", "time_zone", "opening_hours", "cut_offs", "handling_minutes",
 )  # fmt: skip
 SHELF_COLUMNS = ("lane", "asset_class", "unit_cost_cents")
 
@@ -152,6 +152,7 @@ def _hub(number: int, name: str, values: Mapping[str, str]) -> HubFacts:
         opening_hours=values.get("opening_hours", "24x7"),
         cut_offs=tuple(values.get("cut_offs", "17:00").split()),
         handling_minutes=_whole(values.get("handling_minutes", "60"), "handling_minutes"),
+        country=values.get("country"),
     )
     if facts.problem:
         raise ValueError(facts.problem)

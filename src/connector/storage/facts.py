@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import orjson
@@ -16,9 +15,8 @@ from sqlalchemy import Text, and_, bindparam, cast, exists, func, or_, select, t
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
-from connector.model.kinds import CalendarKind, Lane
+from connector.model.kinds import Lane
 from connector.model.lifecycle import RESERVATION_LIVE, ReservationState
-from connector.rules.days import NONE
 from connector.rules.facts import (
     AssetFacts,
     Holding,
@@ -32,6 +30,7 @@ from connector.rules.facts import (
 )
 from connector.storage.active_policy import active_activation
 from connector.storage.fleet import fleet_stamp, read_fleet
+from connector.storage.service_classes import stated_class
 from connector.storage.tables import (
     asset,
     compatibility,
@@ -125,7 +124,7 @@ TICKET_STATEMENT = (
         service_class.c.calendar.label("c_calendar"),
         service_class.c.business_hours.label("c_business_hours"),
         service_class.c.holidays.label("c_holidays"),
-        cast(service_class.c.closed_dates, Text).label("c_closed_dates"),
+        service_class.c.closed_dates.label("c_closed_dates"),
     )
     .select_from(ticket)
     .outerjoin(source, source.c.id == ticket.c.source_id)
@@ -306,14 +305,7 @@ def _site(row: Any) -> SiteFacts | None:
 
 
 def _service_class(row: Any) -> ServiceClassFacts | None:
-    if row["c_name"] is None:
-        return None
-    always = row["c_calendar"] is CalendarKind.ALWAYS
-    hours = "24x7" if always else row["c_business_hours"] or "24x7"
-    return ServiceClassFacts(
-        row["c_name"],
-        row["c_maximum_outage_minutes"],
-        hours,
-        None if always else row["c_holidays"] or NONE,
-        frozenset(date.fromisoformat(day) for day in orjson.loads(row["c_closed_dates"])),
-    )
+    return None if row["c_name"] is None else stated_class({name: row[f"c_{name}"] for name in _CLASS})
+
+
+_CLASS = ("name", "maximum_outage_minutes", "calendar", "business_hours", "holidays", "closed_dates")

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connector.model.kinds import CalendarKind
-from connector.rules.facts import ProductFacts, ServiceClassFacts, SiteFacts, SubstituteFacts
+from connector.rules.facts import ProductFacts, SiteFacts, SubstituteFacts
 from connector.rules.scene import Place, Scene, Shelf
 from connector.storage.fleet import fleet_stamp, read_fleet
+from connector.storage.service_classes import stated_class
 from connector.storage.tables import compatibility, hub, product, service_class, site, stock
 
 
@@ -42,10 +42,8 @@ async def current_scene(tx: AsyncConnection) -> Scene:
         await tx.execute(
             select(
                 site,
-                service_class.c.name.label("class_name"),
-                service_class.c.maximum_outage_minutes,
-                service_class.c.calendar,
-                service_class.c.business_hours,
+                site.c.address["state"].as_string().label("state"),
+                *(column.label(f"class_{column.name}") for column in service_class.c),
             )
             .outerjoin(service_class, service_class.c.id == site.c.service_class_id)
             .where(site.c.retired_at.is_(None))
@@ -70,5 +68,4 @@ def _place(row: Any) -> Place:
     facts = SiteFacts(**{name: row[name] for name in SiteFacts.__dataclass_fields__ if name in row})
     if row["class_name"] is None:
         return Place(facts)
-    hours = "24x7" if row["calendar"] is CalendarKind.ALWAYS else row["business_hours"] or "24x7"
-    return Place(facts, ServiceClassFacts(row["class_name"], row["maximum_outage_minutes"], hours))
+    return Place(facts, stated_class({column.name: row[f"class_{column.name}"] for column in service_class.c}))

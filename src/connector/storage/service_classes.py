@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -13,6 +14,7 @@ from connector.model.kinds import CalendarKind
 from connector.model.refs import EntityKind
 from connector.rules.days import NONE, SITE
 from connector.rules.document import ServiceCalendar
+from connector.rules.facts import ServiceClassFacts
 from connector.rules.policy import Policy
 from connector.storage.changes import NewChange, Operation, log_changes
 from connector.storage.tables import service_class
@@ -42,6 +44,18 @@ async def keep_service_classes(tx: AsyncConnection, policy: Policy, *, at: datet
         changes.append(NewChange(EntityKind.SERVICE_CLASS, row_id, operation, fields))
     await log_changes(tx, changes, actor=actor, cause=policy.version, at=at)
     return len(changes)
+
+
+def stated_class(row: Mapping[str, Any]) -> ServiceClassFacts:
+    """A row of the table as decisions read it."""
+    always = row["calendar"] is CalendarKind.ALWAYS
+    return ServiceClassFacts(
+        row["name"],
+        row["maximum_outage_minutes"],
+        "24x7" if always else row["business_hours"] or "24x7",
+        None if always else row["holidays"] or NONE,
+        frozenset(date.fromisoformat(day) for day in row["closed_dates"]),
+    )
 
 
 def _calendar(stated: ServiceCalendar) -> dict[str, Any]:
