@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connector.fulfilment.options import Backoff, TicketWrites
 from connector.fulfilment.outcomes import Attempt, Stopped, attempt_of, pause_after
-from connector.fulfilment.parcels import choose_offer, parcel_of
+from connector.fulfilment.parcels import access_of, choose_offer, parcel_of
 from connector.fulfilment.wording import arrival_text, packing_list, pickup_instructions, sent_note
 from connector.model.errors import IllegalTransition, InvalidConfiguration, InvalidInput, Unavailable
 from connector.model.lifecycle import ReservationState, TicketState
@@ -106,6 +106,27 @@ def test_transit_days_do_not_count_the_weekend():
 
     assert choose_offer([by_days, by_time], now=friday, due_at=friday + timedelta(days=2)) == by_time
     assert choose_offer([by_days, by_time], now=friday, due_at=friday + timedelta(days=3)) == by_days
+
+
+@pytest.mark.parametrize(
+    ("hours", "chosen"),
+    [(None, "dear"), ("24x7", "dear"), ("Mon-Fri 08:00-17:00", "cheap"), ("", "cheap")],
+)
+def test_an_offer_counts_from_when_the_site_lets_its_courier_in(hours: str | None, chosen: str):
+    saturday = datetime(2026, 11, 28, 9, tzinfo=UTC)
+    # the dear one is there on Saturday and let in on Monday at 08:00, the cheap one on Monday at 07:30
+    offers = [offer("dear", 900, at=saturday), offer("cheap", 100, at=saturday + timedelta(hours=45, minutes=30))]
+    assert GOODS.site is not None
+    access = access_of(replace(GOODS.site, access_hours=hours))
+
+    found = choose_offer(offers, now=WEDNESDAY, due_at=saturday + timedelta(hours=12), access=access)
+
+    assert found is not None
+    assert found.service == chosen
+
+
+def test_a_site_that_is_not_known_lets_in_at_any_time():
+    assert access_of(None) is None
 
 
 def test_offers_that_say_nothing_are_compared_by_cost_and_none_is_none():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from connector.model.calendars import Calendar, next_open, parse_hours
 from connector.model.errors import InvalidInput
 from connector.sdk import Parcel, Party, Quote
 from connector.storage.consignments import Consignment, Place
@@ -36,16 +37,28 @@ def parcel_of(goods: Consignment, *, default_weight_g: int) -> Parcel:
     )
 
 
-def choose_offer(offers: Sequence[Quote], *, now: datetime, due_at: datetime | None) -> Quote | None:
+def access_of(site: Place | None) -> Calendar | None:
+    """When a site lets somebody in; None means at any time. Public holidays are left to the decision."""
+    if site is None or site.access_hours is None:
+        return None
+    return Calendar(site.time_zone or "UTC", parse_hours(site.access_hours))
+
+
+def choose_offer(
+    offers: Sequence[Quote], *, now: datetime, due_at: datetime | None, access: Calendar | None = None
+) -> Quote | None:
     """The cheapest offer that arrives in time; failing that the one that arrives first; None without offers.
 
-    An offer that does not say when it arrives comes after all that do.
+    access: when the site lets somebody in; what comes while it is closed arrives when it opens. An offer that does not
+    say when it arrives, or that nobody would ever take in, comes after all others.
     """
     if not offers:
         return None
 
     def rank(offer: Quote) -> tuple[bool, bool, datetime, int, str, str]:
         arrives = _arrival(offer, now)
+        if arrives is not None and access is not None:
+            arrives = next_open(access, arrives)
         if arrives is None:
             return True, True, now, offer.amount_cents, offer.carrier, offer.service
         in_time = due_at is not None and arrives <= due_at

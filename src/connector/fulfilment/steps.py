@@ -10,7 +10,7 @@ from datetime import datetime
 
 from connector.fulfilment.keys import ACTOR, Step, effect_key, fulfil_id, step_key
 from connector.fulfilment.outcomes import Attempt, Stopped
-from connector.fulfilment.parcels import choose_offer, parcel_of
+from connector.fulfilment.parcels import access_of, choose_offer, parcel_of
 from connector.fulfilment.stopping import stop_reason
 from connector.fulfilment.wording import (
     packing_list,
@@ -92,7 +92,8 @@ class Steps:
         parcel = parcel_of(goods, default_weight_g=self._work.options.default_weight_g)
         with naming(connection):
             offers = await ships.quote(parcel)
-        offer = choose_offer(offers, now=self._work.clock.now(), due_at=goods.due_at)
+        access = access_of(goods.site)
+        offer = choose_offer(offers, now=self._work.clock.now(), due_at=goods.due_at, access=access)
         if offer is None:
             raise InvalidInput(
                 f"courier {connection.name!r} offers nothing from {goods.hub.label} to "

@@ -43,7 +43,7 @@ class TicketSide:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A hub or a site."""
+    """A hub or a site. access_hours: of a site, when somebody is let in; None means at any time."""
 
     id: int
     name: str
@@ -51,6 +51,7 @@ class Place:
     country: str | None
     time_zone: str | None
     address: Address
+    access_hours: str | None = None
 
     @property
     def label(self) -> str:
@@ -129,6 +130,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
             decision.c.explanation,
             *(hub.c[name].label(f"hub_{name}") for name in _PLACE if name != "id"),
             *(site.c[name].label(f"site_{name}") for name in _PLACE),
+            site.c.access_hours.label("site_access_hours"),
             *(product.c[name].label(f"product_{name}") for name in _PRODUCT),
             asset.c.serial,
             asset.c.asset_tag,
@@ -229,6 +231,7 @@ def _place(row: Any, prefix: str) -> Place:
         country=country,
         time_zone=row[f"{prefix}_time_zone"],
         address=Address.model_validate({"country": country, **{k: v for k, v in known.items() if v is not None}}),
+        access_hours=row.get(f"{prefix}_access_hours"),
     )
 
 
