@@ -24,9 +24,10 @@ from connector.ingest.inbox import process_inbox
 from connector.ingest.pull import PullReport, pull_source
 from connector.memory import calm_garbage_collection
 from connector.model.errors import Unavailable
+from connector.rules.policy import InvalidPolicy
 from connector.sdk.adapter import Pulls
 from connector.settings import LoadedSettings, Settings
-from connector.storage.engine import wake_on_commit
+from connector.storage.engine import reading, wake_on_commit
 
 if TYPE_CHECKING:
     from connector.api.wake import Announcer
@@ -198,7 +199,17 @@ async def _begin(hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Even
     except Exception:
         log.exception("durable execution could not be launched: nothing is sourced until the hub is started again")
         raise
+    await _read_policy(hub)
     await asyncio.gather(*(_pull(hub, name, None) for name in hub.connections if hub.settings.sources[name].schedule))
+
+
+async def _read_policy(hub: Hub) -> None:
+    """Read the active policy before the first decision needs it, and say so when this hub cannot use it."""
+    try:
+        async with reading(hub.database) as tx:
+            await hub.policy.now(tx)
+    except InvalidPolicy as error:
+        log.error("nothing is sourced until another policy is activated: %s", error.message)
 
 
 def _schedule(hub: Hub, fulfilment: FulfilmentEngine, name: str) -> None:
