@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from reprlib import Repr
@@ -44,7 +45,12 @@ def read_policy(document: str | Path, *, source: str | None = None) -> Policy:
     Raises InvalidPolicy with every problem: where it is, what is wrong, what is expected, an example.
     """
     name = source or (str(document) if isinstance(document, Path) else "policy")
-    text = policy_file_text(document) if isinstance(document, Path) else document
+    return _read(policy_file_text(document) if isinstance(document, Path) else document, name)
+
+
+@lru_cache(maxsize=16)
+def _read(text: str, name: str) -> Policy:
+    """Read a text once: a policy does not change, and reading a long one takes a tenth of a second."""
     try:
         marked = compose(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
