@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -9,15 +10,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
+from tests.fulfilment.scene import eventually
 
 from connector.hub import open_hub
 from connector.model.errors import NotKnown
 from connector.model.kinds import SourceState
-from connector.rules.policy import default_policy
+from connector.rules.policy import InvalidPolicy, default_policy, default_policy_text
 from connector.sdk.errors import ConfigError
+from connector.serve import running
 from connector.settings import load_settings
-from connector.storage.engine import reading
+from connector.storage import tables
+from connector.storage.engine import reading, transaction
 from connector.storage.overview import source_overviews
 from connector.storage.tables import service_class
 
@@ -111,3 +115,42 @@ async def test_the_policy_s_service_classes_are_there_before_any_site_names_one(
     classes = default_policy().service_classes
     assert dict(rows) == {name: wanted.maximum_outage_minutes for name, wanted in classes.items()}
     assert len(rows) >= 2
+
+
+async def test_a_configured_policy_with_mistakes_stops_only_a_hub_that_would_have_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    file, policy = tmp_path / "connector.toml", tmp_path / "policy.yaml"
+    file.write_text('database = "sqlite:///hub.db"\npolicy = "policy.yaml"\n')
+    policy.write_text("name: [")
+    with pytest.raises(InvalidPolicy, match=r"policy\.yaml"):
+        async with open_hub(load_settings(file), takes_policy=True):
+            pass
+
+    policy.write_text(default_policy_text())
+    async with open_hub(load_settings(file), takes_policy=True):
+        pass
+    policy.write_text("name: [")
+    async with open_hub(load_settings(file), takes_policy=True) as hub, reading(hub.database) as tx:
+        assert (await hub.policy.now(tx)).version == default_policy().version
+
+    assert "the active policy stays, for the configured one cannot be used" in caplog.text
+
+
+async def test_an_active_policy_that_this_hub_cannot_use_is_told_once_it_answers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    file = tmp_path / "connector.toml"
+    file.write_text('database = "sqlite:///hub.db"\n')
+    answering = asyncio.Event()
+
+    async with open_hub(load_settings(file)) as hub:
+        async with transaction(hub.database) as tx:
+            await tx.execute(update(tables.policy).values(text="name: of-another-version"))
+        async with running(hub, answering):
+            answering.set()
+
+            async def is_told() -> bool:
+                return "nothing is sourced until another policy is activated" in caplog.text
+
+            await eventually(is_told)

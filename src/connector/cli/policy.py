@@ -94,9 +94,7 @@ def list_versions(config: Config = None, as_json: AsJson = False) -> None:
             "": "active" if item.is_active else "",
             "version": item.version,
             "author": item.author,
-            "created": item.created_at,
-            "activated": item.activated_at,
-            "by": item.activated_by,
+            "activated": item.activated_at or "never",
             "comment": item.comment,
         }
         for item in versions
