@@ -103,6 +103,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("quantity", ("qty", "count", "amount", "on_hand", "menge", "anzahl"), required=True),
         Column("reorder_point", ("minimum", "min", "meldebestand")),
         Column("target", ("maximum", "max", "sollbestand")),
+        Column("safety_stock", ("safety", "sicherheitsbestand")),
+        Column("emergency_buffer", ("buffer", "notreserve")),
         Column("counted_at", ("counted", "count_date", "gezählt_am")),
     ),
 }

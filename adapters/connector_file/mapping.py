@@ -223,6 +223,8 @@ def _stock(row: Row) -> Fields:
         "quantity": row.whole("quantity", needed=True),
         "reorder_point": row.whole("reorder_point"),
         "target": row.whole("target"),
+        "safety_stock": row.whole("safety_stock"),
+        "emergency_buffer": row.whole("emergency_buffer"),
         "counted_at": row.moment("counted_at"),
     }
 

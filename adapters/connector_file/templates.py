@@ -58,7 +58,10 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
         {"serial": "FCW2140L0AC", "asset_tag": "IT-00043", **_OTHER_SWITCH, "hub": "BER", "state": "in_stock"},
     ),
     "stock": (
-        {"hub": "BER", **_CABLE, "lane": "normal", "quantity": "12", "reorder_point": "4", "target": "16"},
+        {
+            "hub": "BER", **_CABLE, "lane": "normal", "quantity": "12", "reorder_point": "4", "target": "16",
+            "safety_stock": "2",
+        },
     ),
 }  # fmt: skip
 """Example rows by stream; what they name is in another of them."""

@@ -99,7 +99,7 @@ async def test_a_filter_leaves_what_satisfies_it(hub: Hub):
 
 async def test_numbers_and_truth_values_are_compared_too(hub: Hub):
     async with transaction(hub.engine) as tx:
-        shelf = {"hub_id": await make_hub(tx, latitude=52.5), "reorder_point": 3}
+        shelf = {"hub_id": await make_hub(tx, latitude=52.5), "reorder_point": 3, "safety_stock": 2}
         for on_hand in (2, 3, 4):
             await make_counted_stock(tx, **shelf, product_id=await make_product(tx), on_hand=on_hand)
 
@@ -107,6 +107,7 @@ async def test_numbers_and_truth_values_are_compared_too(hub: Hub):
         """{
           low: stock(filter: {isLow: {eq: true}}) { nodes { onHand } }
           free: stock(filter: {free: {gte: 3}}, orderBy: [{field: FREE, direction: DESC}]) { nodes { onHand } }
+          usable: stock(filter: {usable: {gt: 0}}, orderBy: [{field: USABLE}]) { nodes { usable safetyStock } }
           here: hubs(filter: {latitude: {gt: 52.4, lt: 52.6}}) { totalCount }
           there: hubs(filter: {latitude: {gt: 52.6}}) { totalCount }
         }"""
@@ -115,6 +116,7 @@ async def test_numbers_and_truth_values_are_compared_too(hub: Hub):
     assert data == {
         "low": {"nodes": [{"onHand": 2}]},
         "free": {"nodes": [{"onHand": 4}, {"onHand": 3}]},
+        "usable": {"nodes": [{"usable": 1, "safetyStock": 2}, {"usable": 2, "safetyStock": 2}]},
         "here": {"totalCount": 1},
         "there": {"totalCount": 0},
     }

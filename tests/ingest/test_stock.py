@@ -20,6 +20,18 @@ async def test_a_team_that_only_counts_needs_no_serials(intake: Intake):
     assert (await intake.row("product"))["tracking"] is Tracking.COUNTED
 
 
+async def test_a_count_says_how_much_is_kept_and_a_source_that_says_nothing_of_it_changes_nothing(intake: Intake):
+    await intake(hub(), count("c1", quantity=7, safety_stock=2, emergency_buffer=1))
+    await intake(count("c2", v=2, quantity=7), source="erp")
+    row = await intake.row("stock")
+    assert (row["safety_stock"], row["emergency_buffer"]) == (2, 1)
+
+    await intake(count("c1", v=2, quantity=7, safety_stock=3))
+
+    assert ((await intake.row("stock"))["safety_stock"]) == 3
+    assert (await intake.changes("stock"))[-1]["fields"] == {"safety_stock": [2, 3]}
+
+
 async def test_devices_in_use_do_not_keep_their_spares_from_being_counted(intake: Intake):
     await intake(hub(), site(), asset("a1"), asset("a2"), count(quantity=3))
 

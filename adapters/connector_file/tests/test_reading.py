@@ -132,7 +132,8 @@ def test_a_missing_column_names_those_that_are_there_and_those_that_are_expected
 
     assert raised.value.message == (
         "stock.csv has no column 'quantity'. Columns found: 'depot', 'maker', 'model', 'pieces'. Columns expected: "
-        "hub*, manufacturer*, model*, lane, quantity*, reorder_point, target, counted_at (* must be there)"
+        "hub*, manufacturer*, model*, lane, quantity*, reorder_point, target, safety_stock, emergency_buffer, "
+        "counted_at (* must be there)"
     )
 
 

@@ -14,6 +14,9 @@ from connector.model.refs import EntityKind, SourceRef
 from connector.storage.drafts import Draft, Values, find_rows, load_drafts
 from connector.storage.stock import Shelf, shelf_drafts, units_in_hubs
 
+_LEVELS = ("reorder_point", "target", "safety_stock", "emergency_buffer")
+"""What a shelf should hold and keep, as its source says it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counting:
@@ -29,7 +32,8 @@ async def settle_stock(work: Work, arrivals: Sequence[Arrival]) -> None:
 
     A product whose units are not known by serial in any hub becomes a counted one with its first count, so that a
     team that only counts needs no serials. Where units are known by serial, those are the book: a count that
-    differs is refused, one that agrees may set reorder point and target.
+    differs is refused, one that agrees may set reorder point, target, safety
+    stock and emergency buffer.
     """
     countings = await _refer(work, arrivals)
     products = await load_drafts(work.tx, EntityKind.PRODUCT, {counting.shelf.product_id for counting in countings})
@@ -51,7 +55,7 @@ async def settle_stock(work: Work, arrivals: Sequence[Arrival]) -> None:
         drafts[shelf] = draft
         record = counting.record
         counted_at = record.counted_at or record.updated_at
-        values = {"reorder_point": record.reorder_point, "target": record.target, "counted_at": counted_at}
+        values = {**{name: getattr(record, name) for name in _LEVELS}, "counted_at": counted_at}
         changes.append((counting.arrival, draft, values))
         work.land(counting.arrival, draft, placement=_statement(record))
     await work.merge(changes)

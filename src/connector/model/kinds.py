@@ -20,6 +20,16 @@ class Lane(StrEnum):
     BREAK_GLASS = "break_glass"
 
 
+class Protection(StrEnum):
+    """What some of a shelf's free units are kept for; a rule must release them before they are claimed.
+
+    Safety stock covers what varies from week to week, the emergency buffer rare events.
+    """
+
+    SAFETY_STOCK = "safety_stock"
+    EMERGENCY_BUFFER = "emergency_buffer"
+
+
 class Tracking(StrEnum):
     """How units are told apart: each by its serial, or not at all (counted bulk items)."""
 

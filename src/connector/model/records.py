@@ -160,7 +160,8 @@ class AssetRecord(_Record):
 class StockRecord(_Record):
     """A counted quantity of one product in one hub and lane, as the source's book has it.
 
-    hub: their reference, or the hub's code. quantity: units on the shelf, claimed ones included.
+    hub: their reference, or the hub's code. quantity: units on the shelf, claimed ones included. safety_stock,
+    emergency_buffer: units of these that are kept for worse days, and used only where a rule releases them.
     """
 
     hub: SourceRef | str
@@ -169,6 +170,8 @@ class StockRecord(_Record):
     quantity: Annotated[int, Field(ge=0)]
     reorder_point: Annotated[int, Field(ge=0)] | None = None
     target: Annotated[int, Field(ge=0)] | None = None
+    safety_stock: Annotated[int, Field(ge=0)] | None = None
+    emergency_buffer: Annotated[int, Field(ge=0)] | None = None
     counted_at: UtcDatetime | None = None
 
 

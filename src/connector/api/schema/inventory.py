@@ -44,8 +44,15 @@ class Stock(Node):
     on_hand: int = column("Units on the shelf, claimed ones included.")
     reserved: int = column("Units that are claimed.")
     free: int = column("Units that nobody has claimed.")
+    usable: int = column("Free units without safety stock and emergency buffer: what any ticket may be given.")
     reorder_point: int | None = column("Free units below which more are wanted.")
     target: int | None = column("Units that there should be.")
+    safety_stock: int | None = column(
+        "Free units that are kept unless a rule releases safety stock; null when unstated."
+    )
+    emergency_buffer: int | None = column(
+        "Further free units that are kept unless a rule releases the emergency buffer; null when unstated."
+    )
     is_low: bool | None = column("Whether fewer units are free than the reorder point; null where there is none.")
     counted_at: datetime | None = column("When it was last counted by hand.")
     updated_at: datetime = column("When it last changed.")

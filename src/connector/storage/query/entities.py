@@ -15,6 +15,7 @@ from sqlalchemy import Column, ColumnElement, FromClause, Table, exists, func, s
 from sqlmodel import AutoString
 
 from connector.storage import tables
+from connector.storage.protection import usable_units
 from connector.storage.tables.columns import EnumText, UtcDateTime
 
 Expression: TypeAlias = ColumnElement[Any]
@@ -210,7 +211,7 @@ ENTITIES: Mapping[str, Entity] = {
             "stock",
             tables.stock,
             {"hub": ToOne("hub", "hub_id"), "product": ToOne("product", "product_id")},
-            computed={"free": _free, "is_low": _below_reorder_point},
+            computed={"free": _free, "usable": usable_units, "is_low": _below_reorder_point},
         ),
         _entity(
             "ticket",

@@ -48,7 +48,11 @@ class Asset(SQLModel, table=True):
 
 
 class Stock(SQLModel, table=True):
-    """Units of one product in one hub and lane. free = on_hand - reserved."""
+    """Units of one product in one hub and lane. free = on_hand - reserved.
+
+    safety_stock, emergency_buffer: of the free units, those that are claimed only where a rule releases them (see
+    `connector.storage.protection`); None when nobody has said.
+    """
 
     __tablename__: ClassVar[str] = "stock"
     __table_args__ = (
@@ -59,6 +63,8 @@ class Stock(SQLModel, table=True):
         CheckConstraint("on_hand >= 0", name="on_hand_not_negative"),
         CheckConstraint("reserved >= 0", name="reserved_not_negative"),
         CheckConstraint("reserved <= on_hand", name="reserved_within_on_hand"),
+        CheckConstraint("safety_stock >= 0", name="safety_stock_not_negative"),
+        CheckConstraint("emergency_buffer >= 0", name="emergency_buffer_not_negative"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
@@ -70,5 +76,7 @@ class Stock(SQLModel, table=True):
     reserved: int = 0
     reorder_point: int | None = None
     target: int | None = None
+    safety_stock: int | None = None
+    emergency_buffer: int | None = None
     counted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
