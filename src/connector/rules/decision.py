@@ -93,6 +93,21 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Pick:
+    """Units to take from one shelf, in the order in which they become lines of the ticket.
+
+    product_id: what is taken; requested_product_id: what was needed, the same unless it is a substitute.
+    """
+
+    hub_id: int
+    product_id: int
+    requested_product_id: int
+    lane: Lane
+    quantity: int
+    arrives_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Losers:
     """Shelves that lost for the same reason, without further detail.
 
@@ -115,9 +130,10 @@ class Decision:
     """What the rules decided for a ticket at a moment.
 
     reason: stable code; text: for people. candidates: the best of them with all detail, the chosen first; losers:
-    everything else that was considered. inputs: the facts, as JSON values. product_id: what was needed, quantity
-    units of it. until: when an arrival is in time. access, delivery: when the site lets somebody in and couriers hand
-    over there, for people; "" when no site was planned for.
+    everything else that was considered. picks: what is to be claimed, all of it or nothing; none unless the outcome is
+    RESERVE. inputs: the facts, as JSON values. product_id: what was needed, quantity units of it. until: when an
+    arrival is in time. access, delivery: when the site lets somebody in and couriers hand over there, for people; ""
+    when no site was planned for.
     """
 
     outcome: Outcome
@@ -135,6 +151,7 @@ class Decision:
     hold_minutes: int = 0
     candidates: tuple[Candidate, ...] = ()
     losers: tuple[Losers, ...] = ()
+    picks: tuple[Pick, ...] = ()
 
     @property
     def chosen(self) -> Candidate | None:

@@ -16,7 +16,7 @@ from connector.model.lifecycle import TICKET_OPEN
 from connector.rules.candidates import NEVER, Found, Refusal, Search, order_of, search
 from connector.rules.comparison import candidate_of, losers_of
 from connector.rules.conditions import ConditionFailed, Facts, compile_condition
-from connector.rules.decision import Decision, Losers, Outcome, Reason
+from connector.rules.decision import Candidate, Decision, Losers, Outcome, Pick, Reason
 from connector.rules.destination import Destination
 from connector.rules.document import Policy, Rule
 from connector.rules.due import NO_DUE, Due, due, service_class_of
@@ -153,6 +153,18 @@ def _choice(
         hold_minutes=rule.hold_minutes,
         candidates=candidates,
         losers=losers,
+        picks=(_pick(chosen, case.facts),),
+    )
+
+
+def _pick(chosen: Candidate, facts: SourcingFacts) -> Pick:
+    return Pick(
+        hub_id=chosen.hub_id,
+        product_id=chosen.product_id,
+        requested_product_id=facts.product.id if facts.product else chosen.product_id,
+        lane=chosen.lane,
+        quantity=facts.quantity,
+        arrives_at=chosen.arrives_at,
     )
 
 

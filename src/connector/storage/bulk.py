@@ -11,11 +11,28 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, Table, bindparam, func, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Table,
+    Text,
+    TypeDecorator,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Insert, Update
+from sqlalchemy.sql.functions import FunctionElement
 
 
 def among(tx: AsyncConnection, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
@@ -24,6 +41,46 @@ def among(tx: AsyncConnection, column: ColumnElement[Any], values: Collection[An
         return column == func.any(literal(list(values), ARRAY(column.type, dimensions=1)))
     each = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
     return column.in_(select(each.c.value))
+
+
+class _Numbers(TypeDecorator[list[int]]):
+    """A list of numbers as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(ARRAY(BigInteger()) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: list[int] | None, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name == "postgresql" else orjson.dumps(value).decode()
+
+
+class _AmongGiven(FunctionElement[bool]):
+    """A column and a list of numbers."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+@compiles(_AmongGiven, "postgresql")
+def _is_any(element: _AmongGiven, compiler: SQLCompiler, **kwargs: Any) -> str:
+    column, numbers = (compiler.process(clause, **kwargs) for clause in element.clauses)
+    return f"{column} = ANY({numbers})"
+
+
+@compiles(_AmongGiven, "sqlite")
+def _is_in(element: _AmongGiven, compiler: SQLCompiler, **kwargs: Any) -> str:
+    column, numbers = (compiler.process(clause, **kwargs) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608 - of compiled clauses
+
+
+def among_given(column: ColumnElement[int], name: str) -> ColumnElement[bool]:
+    """The condition that a column has one of the numbers that are bound as a list under this name.
+
+    For statements that are built once and serve both databases; `among` is for those built with their values.
+    """
+    return _AmongGiven(column, bindparam(name, type_=_Numbers()))
 
 
 async def new_ids(tx: AsyncConnection, table: Table, count: int) -> Sequence[int]:

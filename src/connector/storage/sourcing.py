@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import OutOfStock, StaleWrite
-from connector.rules.decision import Candidate, Decision
+from connector.rules.decision import Decision, Pick
 from connector.rules.sourcing import decide
 from connector.storage.active_policy import PolicySource, policy_at, policy_now
 from connector.storage.changes import log_changes
 from connector.storage.decisions import RULES, cause_of, insert_decision
 from connector.storage.facts import facts_to_reserve, sourcing_facts
-from connector.storage.reserve import Claim, Reserved, insert_reservations, live_reservations, lock_device, lock_ticket
+from connector.storage.reserve import (
+    Claim,
+    Reservation,
+    Reserved,
+    insert_reservations,
+    live_reservations,
+    lock_device,
+    lock_ticket,
+)
 from connector.storage.units import ShelfKey, Taken, take_units
 
 READINGS = 3
@@ -34,10 +43,12 @@ class Sourced:
 async def decide_and_reserve(
     tx: AsyncConnection, ticket_id: int, policy: PolicySource, *, now: datetime, actor: str = RULES, line: int = 1
 ) -> Sourced:
-    """Decide about a ticket, claim what was chosen, and record the decision; asked again, nothing happens twice.
+    """Decide about a ticket, claim what was picked, and record the decision; asked again, nothing happens twice.
 
-    A shelf that somebody else empties between reading and claiming is noted as lost, and the rules decide anew.
-    Raises NotKnown when there is no such ticket, StaleWrite when stock is claimed faster than it can be decided on.
+    Several picks are claimed on consecutive lines, all or none. A shelf that somebody else empties between reading and
+    claiming is noted as lost, and the rules decide anew.
+    Raises NotKnown when there is no such ticket, StaleWrite when stock is claimed faster than it can be decided on,
+    InvalidInput when one of the lines is taken.
     """
     if tx.dialect.name != "sqlite":  # which has one writer, and this is it
         await lock_device(tx, ticket_id)
@@ -51,18 +62,16 @@ async def decide_and_reserve(
         current = await policy_at(tx, policy, read.activation_id)
         for _ in range(TRIES_PER_READING):
             decision = decide(read.facts, current, now, emptied=emptied)
-            if decision.chosen is None:
+            if not decision.picks:
                 decision_id, change = await insert_decision(tx, ticket_id, decision, now)
                 await log_changes(tx, [change], actor=actor, cause=cause_of(decision), at=now)
                 return Sourced(decision, decision_id, None)
-            shelf = ShelfKey(decision.chosen.hub_id, decision.chosen.product_id, decision.chosen.lane)
             try:
-                taken = await take_units(tx, shelf, decision.quantity, now)
-            except OutOfStock:
-                emptied.add(shelf)
+                taken = await _take(tx, decision.picks, now)
+            except _Emptied as error:
+                emptied.add(error.shelf)
                 continue
-            claim = _claim(ticket_id, decision, decision.chosen, line=line, now=now)
-            return await _record(tx, claim, decision, taken, actor=actor, now=now)
+            return await _record(tx, ticket_id, decision, taken, line=line, actor=actor, now=now)
         emptied.clear()
     raise StaleWrite(
         f"stock for ticket {ticket_id} is claimed by others faster than it can be decided on",
@@ -75,25 +84,71 @@ async def explain_ticket(tx: AsyncConnection, ticket_id: int, policy: PolicySour
     return decide(await sourcing_facts(tx, ticket_id), await policy_now(tx, policy), now)
 
 
-def _claim(ticket_id: int, decision: Decision, chosen: Candidate, *, line: int, now: datetime) -> Claim:
-    return Claim(
-        ticket_id=ticket_id,
-        hub_id=chosen.hub_id,
-        product_id=chosen.product_id,
-        requested_product_id=chosen.product_id if decision.product_id is None else decision.product_id,
-        lane=chosen.lane,
-        quantity=decision.quantity,
-        line=line,
-        estimated_arrival_at=chosen.arrives_at,
-        expires_at=now + timedelta(minutes=decision.hold_minutes),
-    )
+class _Emptied(Exception):  # noqa: N818 - not an error: the next decision is the answer
+    """A shelf has fewer units than the facts said."""
+
+    def __init__(self, shelf: ShelfKey) -> None:
+        super().__init__(shelf)
+        self.shelf = shelf
+
+
+async def _take(tx: AsyncConnection, picks: Sequence[Pick], now: datetime) -> list[tuple[Pick, Taken]]:
+    """The units of every pick, or none of any. Raises _Emptied; nothing has changed then."""
+    if len(picks) == 1:
+        return [(picks[0], await _take_one(tx, picks[0], now))]
+    taken = {}
+    async with tx.begin_nested():
+        for number, pick in sorted(enumerate(picks), key=lambda entry: _shelf(entry[1])):
+            taken[number] = await _take_one(tx, pick, now)
+    return [(pick, taken[number]) for number, pick in enumerate(picks)]
+
+
+async def _take_one(tx: AsyncConnection, pick: Pick, now: datetime) -> Taken:
+    try:
+        return await take_units(tx, _shelf(pick), pick.quantity, now)
+    except OutOfStock as error:
+        raise _Emptied(_shelf(pick)) from error
+
+
+def _shelf(pick: Pick) -> ShelfKey:
+    return ShelfKey(pick.hub_id, pick.product_id, pick.lane)
 
 
 async def _record(
-    tx: AsyncConnection, claim: Claim, decision: Decision, taken: Taken, *, actor: str, now: datetime
+    tx: AsyncConnection,
+    ticket_id: int,
+    decision: Decision,
+    taken: Sequence[tuple[Pick, Taken]],
+    *,
+    line: int,
+    actor: str,
+    now: datetime,
 ) -> Sourced:
-    decision_id, decided = await insert_decision(tx, claim.ticket_id, decision, now)
-    reservations, created = await insert_reservations(tx, claim, taken, decision_id=decision_id, at=now)
-    changes = [decided, *created, *taken.changes]
+    """Keep the decision and a reservation per line: one for each serialised unit, one for a counted quantity."""
+    lines = sum(len(units.asset_ids) or 1 for _, units in taken)
+    if lines > 1:
+        await live_reservations(tx, ticket_id, line, lines)  # raises when one of them is taken
+    decision_id, decided = await insert_decision(tx, ticket_id, decision, now)
+    reservations: list[Reservation] = []
+    changes = [decided]
+    for pick, units in taken:
+        claim = _claim(ticket_id, decision, pick, line=line + len(reservations), now=now)
+        made, created = await insert_reservations(tx, claim, units, decision_id=decision_id, at=now)
+        reservations += made
+        changes += [*created, *units.changes]
     await log_changes(tx, changes, actor=actor, cause=cause_of(decision), at=now)
-    return Sourced(decision, decision_id, Reserved(reservations, is_new=True))
+    return Sourced(decision, decision_id, Reserved(tuple(reservations), is_new=True))
+
+
+def _claim(ticket_id: int, decision: Decision, pick: Pick, *, line: int, now: datetime) -> Claim:
+    return Claim(
+        ticket_id=ticket_id,
+        hub_id=pick.hub_id,
+        product_id=pick.product_id,
+        requested_product_id=pick.requested_product_id,
+        lane=pick.lane,
+        quantity=pick.quantity,
+        line=line,
+        estimated_arrival_at=pick.arrives_at,
+        expires_at=now + timedelta(minutes=decision.hold_minutes),
+    )

@@ -14,8 +14,9 @@ from connector.model.errors import InvalidDraft
 from connector.model.kinds import Priority, TicketType
 from connector.model.lifecycle import TicketState
 from connector.rules.facts import SourcingFacts
-from connector.storage.facts import TICKET_STATEMENT, facts_of
+from connector.storage.facts import facts_of
 from connector.storage.tables import ticket
+from connector.storage.ticket_row import AROUND_TICKETS
 
 NO_TICKET = 0
 """Id of a draft; tickets are numbered from 1."""
@@ -61,7 +62,7 @@ def _in_its_place(element: Any, **_: Any) -> Any:
     return _draft.c[element.name] if getattr(element, "table", None) is ticket else None
 
 
-_STATEMENT: Select[Any] = cast("Select[Any]", replacement_traverse(TICKET_STATEMENT, {}, _in_its_place))
+_STATEMENT: Select[Any] = cast("Select[Any]", replacement_traverse(AROUND_TICKETS, {}, _in_its_place))
 """What is asked about a ticket, asked about a draft: they cannot drift apart."""
 
 
@@ -71,12 +72,12 @@ async def draft_facts(tx: AsyncConnection, draft: TicketDraft) -> SourcingFacts:
     Raises InvalidDraft with every mistake: things that do not exist, a product that is not the asset's.
     """
     values = {f"draft_{name}": getattr(draft, name) for name in _FIELDS}
-    values |= {"draft_id": NO_TICKET, "draft_state": TicketState.NEW, "ticket_id": NO_TICKET, "line": 1}
+    values |= {"draft_id": NO_TICKET, "draft_state": TicketState.NEW, "line": 1}
     row = (await tx.execute(_STATEMENT, values)).mappings().one()
     problems = _problems(draft, row)
     if problems:
         raise InvalidDraft(f"the draft cannot be decided about: {'; '.join(problems)}", problems=problems)
-    facts = await facts_of(tx, row)
+    [facts] = await facts_of(tx, [row])
     return replace(facts, ticket=replace(facts.ticket, source=draft.source), quantity=draft.quantity)
 
 
