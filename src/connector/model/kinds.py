@@ -81,6 +81,14 @@ class Direction(StrEnum):
     TRANSFER = "transfer"
 
 
+class LaneScope(StrEnum):
+    """What deliveries are counted together, the nearest first: hub to site, hub to region, everything."""
+
+    SITE = "site"
+    REGION = "region"
+    EVERYWHERE = "everywhere"
+
+
 class TaskKind(StrEnum):
     """What a person is asked to do. `review` is for what the rules cannot decide alone."""
 

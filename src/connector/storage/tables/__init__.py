@@ -9,6 +9,7 @@ from sqlmodel import SQLModel
 
 from connector.storage.tables.catalogue import Compatibility, Kit, KitComponent, Product
 from connector.storage.tables.inventory import Asset, Stock
+from connector.storage.tables.lanes import LaneQuote, LaneRevision, LaneStatistic, TravelTime
 from connector.storage.tables.log import Change, Reader, StepReceipt
 from connector.storage.tables.places import Hub, ServiceClass, Site
 from connector.storage.tables.policies import Policy, PolicyActivation
@@ -39,6 +40,9 @@ hub = _table(Hub)
 inbox = _table(Inbox)
 kit = _table(Kit)
 kit_component = _table(KitComponent)
+lane_quote = _table(LaneQuote)
+lane_revision = _table(LaneRevision)
+lane_statistic = _table(LaneStatistic)
 policy = _table(Policy)
 policy_activation = _table(PolicyActivation)
 product = _table(Product)
@@ -56,3 +60,4 @@ step_receipt = _table(StepReceipt)
 stock = _table(Stock)
 task = _table(Task)
 ticket = _table(Ticket)
+travel_time = _table(TravelTime)

@@ -74,6 +74,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_hub_name"), ["name"], unique=False)
 
     op.create_table(
+        "lane_revision",
+        sa.Column("site_id", Id, autoincrement=False, nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("site_id", name=op.f("pk_lane_revision")),
+    )
+    op.create_table(
         "policy",
         sa.Column("id", Id, nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
@@ -404,6 +410,68 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_kit_component_product_id"), ["product_id"], unique=False)
 
     op.create_table(
+        "lane_quote",
+        sa.Column("site_id", Id, nullable=False),
+        sa.Column("hub_id", Id, nullable=False),
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.Column("transit_minutes", sa.Integer(), nullable=False),
+        sa.Column("amount_cents", sa.Integer(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("quoted_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint("transit_minutes >= 0", name=op.f("ck_lane_quote_transit_not_negative")),
+        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_lane_quote_hub_id")),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_lane_quote_site_id")),
+        sa.PrimaryKeyConstraint("site_id", "hub_id", "service", name="pk_lane_quote"),
+    )
+    op.create_table(
+        "lane_statistic",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("hub_id", Id, nullable=True),
+        sa.Column("site_id", Id, nullable=True),
+        sa.Column("region", sa.Text(), nullable=True),
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.Column("deliveries", sa.Integer(), nullable=False),
+        sa.Column("p10_minutes", sa.Integer(), nullable=False),
+        sa.Column("p50_minutes", sa.Integer(), nullable=False),
+        sa.Column("p90_minutes", sa.Integer(), nullable=False),
+        sa.Column("p95_minutes", sa.Integer(), nullable=False),
+        sa.Column("minutes", Json, nullable=False),
+        sa.Column("newest_at", UtcDateTime(), nullable=False),
+        sa.Column("computed_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint("scope IN ('site', 'region', 'everywhere')", name=op.f("ck_lane_statistic_scope_known")),
+        sa.CheckConstraint("deliveries > 0", name=op.f("ck_lane_statistic_deliveries_positive")),
+        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_lane_statistic_hub_id")),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_lane_statistic_site_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lane_statistic")),
+        sa.UniqueConstraint("key", name=op.f("uq_lane_statistic_key")),
+    )
+    with op.batch_alter_table("lane_statistic", schema=None) as batch_op:
+        batch_op.create_index("ix_lane_statistic_region", ["region"], unique=False)
+        batch_op.create_index("ix_lane_statistic_site", ["site_id"], unique=False)
+
+    op.create_table(
+        "travel_time",
+        sa.Column("site_id", Id, nullable=False),
+        sa.Column("hub_id", Id, nullable=False),
+        sa.Column("minutes", sa.Integer(), nullable=True),
+        sa.Column("km", sa.Float(), nullable=True),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("measured_at", UtcDateTime(), nullable=False),
+        sa.Column("hub_latitude", sa.Float(), nullable=False),
+        sa.Column("hub_longitude", sa.Float(), nullable=False),
+        sa.Column("site_latitude", sa.Float(), nullable=False),
+        sa.Column("site_longitude", sa.Float(), nullable=False),
+        sa.CheckConstraint("minutes IS NULL OR minutes >= 0", name=op.f("ck_travel_time_minutes_not_negative")),
+        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_travel_time_hub_id")),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_travel_time_site_id")),
+        sa.PrimaryKeyConstraint("site_id", "hub_id", name="pk_travel_time"),
+    )
+    with op.batch_alter_table("travel_time", schema=None) as batch_op:
+        batch_op.create_index("ix_travel_time_measured", ["measured_at"], unique=False)
+
+    op.create_table(
         "ticket",
         sa.Column("id", Id, nullable=False),
         sa.Column("source_id", Id, nullable=False),
@@ -702,6 +770,16 @@ def downgrade() -> None:
         batch_op.drop_index("ix_ticket_asset")
 
     op.drop_table("ticket")
+    with op.batch_alter_table("travel_time", schema=None) as batch_op:
+        batch_op.drop_index("ix_travel_time_measured")
+
+    op.drop_table("travel_time")
+    with op.batch_alter_table("lane_statistic", schema=None) as batch_op:
+        batch_op.drop_index("ix_lane_statistic_site")
+        batch_op.drop_index("ix_lane_statistic_region")
+
+    op.drop_table("lane_statistic")
+    op.drop_table("lane_quote")
     with op.batch_alter_table("kit_component", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_kit_component_product_id"))
 
@@ -764,6 +842,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_policy_name"))
 
     op.drop_table("policy")
+    op.drop_table("lane_revision")
     with op.batch_alter_table("hub", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hub_name"))
 
