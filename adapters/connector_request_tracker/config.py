@@ -78,6 +78,11 @@ class RequestTrackerConfig(HttpConfig):
         description="Custom field with the category; where it is empty, the queue's name is the category.",
         examples=["Category"],
     )
+    duplicate_field: str | None = Field(
+        default="Duplicate Of",
+        description="Custom field with the number of the ticket that this one is a duplicate of.",
+        examples=["Duplicate Of"],
+    )
     priority_field: str | None = Field(
         default="Hub Priority", description="Custom field that decides the priority.", examples=["Hub Priority"]
     )

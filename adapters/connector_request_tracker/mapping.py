@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -21,9 +22,11 @@ from connector.sdk import (
 )
 from connector_request_tracker.config import RequestTrackerConfig
 
-FIELDS = "Subject,Status,Priority,Created,LastUpdated,Resolved,Due,Queue,Owner,Requestor,CustomFields"
+FIELDS = "Subject,Status,Priority,Created,LastUpdated,Resolved,Due,Queue,Owner,Requestor,CustomFields,_hyperlinks"
 """What a search is asked to tell of each ticket."""
 DELETED = "deleted"
+RELATED = frozenset({"depends-on", "depended-on-by", "refers-to", "referred-to-by"})
+"""Links to other tickets that are neither parent nor child."""
 NOBODY = "Nobody"
 CHANGES = frozenset(
     {"Create", "Status", "Set", "CustomField", "Take", "Untake", "Give", "Steal", "Force", "AddLink", "DeleteLink",
@@ -52,6 +55,14 @@ class _CustomField(_Theirs):
         return tuple(value.strip() for value in self.values if isinstance(value, str) and value.strip())
 
 
+class _Hyperlink(_Theirs):
+    """A link of a ticket. Ours are those to other tickets; history, fields and web pages are links as well."""
+
+    ref: str
+    type: str | None = None
+    id: str | None = Field(default=None, coerce_numbers_to_str=True)
+
+
 class _Ticket(_Theirs):
     id: int
     status: str = Field(alias="Status")
@@ -65,11 +76,17 @@ class _Ticket(_Theirs):
     owner: _Reference | None = Field(default=None, alias="Owner")
     requestors: tuple[_Reference, ...] = Field(default=(), alias="Requestor")
     custom_fields: tuple[_CustomField, ...] = Field(default=(), alias="CustomFields")
+    hyperlinks: tuple[_Hyperlink, ...] = Field(default=(), alias="_hyperlinks")
 
-    @field_validator("custom_fields", "requestors", mode="before")
+    @field_validator("custom_fields", "requestors", "hyperlinks", mode="before")
     @classmethod
     def _none_is_empty(cls, value: Any) -> Any:
         return value or ()
+
+
+class _Linked(TypedDict):
+    parent: SourceRef | None
+    related: tuple[SourceRef, ...] | None
 
 
 class _Hint(_Theirs):
@@ -143,6 +160,8 @@ def _record(ticket: _Ticket, config: RequestTrackerConfig) -> TicketRecord | Tom
         serial=_field(fields, config.serial_field),
         hostname=_field(fields, config.hostname_field),
         site_name=_field(fields, config.site_field),
+        duplicate_of=_duplicate_of(fields, config),
+        **_links(ticket),
         requester=ticket.requestors[0].id if ticket.requestors else None,
         assignee=ticket.owner.id if ticket.owner and ticket.owner.id != NOBODY else None,
         opened_at=_set(ticket.created),
@@ -150,6 +169,31 @@ def _record(ticket: _Ticket, config: RequestTrackerConfig) -> TicketRecord | Tom
         sla_due_at=_set(ticket.due),
         url=f"{str(config.base_url).rstrip('/')}/Ticket/Display.html?id={ticket.id}",
     )
+
+
+def _links(ticket: _Ticket) -> _Linked:
+    """The tickets that it is linked to; of several parents the first one made counts, the rest are related."""
+
+    def linked(refs: Collection[str]) -> list[int]:
+        numbers = {
+            int(link.id)
+            for link in ticket.hyperlinks
+            if link.ref in refs and link.type == "ticket" and link.id is not None and link.id.isdigit()
+        }
+        return sorted(numbers - {ticket.id})
+
+    parents = linked(("parent",))
+    related = [number for number in linked(RELATED) + parents[1:] if number not in parents[:1]]
+    return {
+        "parent": ticket_ref(parents[0]) if parents else None,
+        "related": tuple(ticket_ref(number) for number in sorted(set(related))) or None,
+    }
+
+
+def _duplicate_of(fields: dict[str, tuple[str, ...]], config: RequestTrackerConfig) -> SourceRef | None:
+    """What the field for it says, when that is a ticket's number; anything else is a remark for people."""
+    told = (_field(fields, config.duplicate_field) or "").removeprefix("#")
+    return ticket_ref(int(told)) if told.isascii() and told.isdigit() and int(told) > 0 else None
 
 
 def _field(fields: dict[str, tuple[str, ...]], name: str | None) -> str | None:

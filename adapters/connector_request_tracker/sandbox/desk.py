@@ -19,6 +19,14 @@ NEVER = "1970-01-01T00:00:00Z"
 ACTIVE = ("new", "open", "stalled")
 INACTIVE = ("resolved", "rejected", "deleted")
 
+BACK = {"MemberOf": "Members", "DependsOn": "DependedOnBy", "RefersTo": "ReferredToBy"}
+"""Links by the names that the other ticket has for them."""
+REFS = {
+    "MemberOf": "parent", "Members": "child", "DependsOn": "depends-on", "DependedOnBy": "depended-on-by",
+    "RefersTo": "refers-to", "ReferredToBy": "referred-to-by",
+}  # fmt: skip
+"""Links by what a hyperlink calls them."""
+
 
 @dataclass
 class FieldDefinition:
@@ -35,13 +43,16 @@ FIELDS = (
     FieldDefinition("Site"),
     FieldDefinition("Hub Priority", choices=("P1", "P2", "P3", "P4")),
     FieldDefinition("External Id"),
+    FieldDefinition("Duplicate Of"),
     FieldDefinition("Tracking Number", is_multiple=True),
 )
 
 
 @dataclass
 class SandboxTicket:
-    """A ticket. extra: columns of a later release. Times as Request Tracker writes them."""
+    """A ticket. links: name of the link and number of the other ticket, as this one has it. extra: columns of a later
+    release. Times as Request Tracker writes them.
+    """
 
     id: int
     queue: str
@@ -56,6 +67,7 @@ class SandboxTicket:
     requestors: list[str] = field(default_factory=list)
     fields: dict[str, list[str]] = field(default_factory=dict)
     merged_into: int | None = None
+    links: list[list[str]] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -213,6 +225,20 @@ class Desk:
         if status == "deleted":
             return [f"Ticket {ticket.id}: Ticket deleted"]
         return [f"Ticket {ticket.id}: Status changed from '{old}' to '{status}'"]
+
+    def link(self, ticket: SandboxTicket, name: str, other: SandboxTicket, by: str, at: datetime | None = None) -> None:
+        """Link a ticket to another: `MemberOf`, `DependsOn` or `RefersTo`; both tell of it."""
+        for each, there, way in ((ticket, other, name), (other, ticket, BACK[name])):
+            each.links.append([way, str(there.id)])
+            self._record(each, "AddLink", by, way, "", f"fsck.com-rt://sandbox/ticket/{there.id}", at=at)
+
+    def unlink(
+        self, ticket: SandboxTicket, name: str, other: SandboxTicket, by: str, at: datetime | None = None
+    ) -> None:
+        """Take a link back; both tell of it."""
+        for each, there, way in ((ticket, other, name), (other, ticket, BACK[name])):
+            each.links.remove([way, str(there.id)])
+            self._record(each, "DeleteLink", by, way, f"fsck.com-rt://sandbox/ticket/{there.id}", "", at=at)
 
     def merge(self, ticket: SandboxTicket, into: SandboxTicket, by: str, at: datetime | None = None) -> None:
         """Make a ticket part of another; both tell of it."""

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connector_request_tracker.sandbox.desk import Attachment, Desk, Refusal, SandboxTicket, Transaction
+from connector_request_tracker.sandbox.desk import REFS, Attachment, Desk, Refusal, SandboxTicket, Transaction
 from connector_request_tracker.sandbox.search import BadQuery, Column, parse
 
 ROOT = "/REST/2.0"
@@ -191,7 +191,15 @@ class Desktop:
                  "name": name, "values": ticket.fields.get(name, [])}
                 for number, name in enumerate(self._desk.fields, 1)
             ],
+            "_hyperlinks": self._hyperlinks(request, ticket),
         } | ticket.extra  # fmt: skip
+
+    def _hyperlinks(self, request: Request, ticket: SandboxTicket) -> list[dict[str, Any]]:
+        itself = {"ref": "self", "type": "ticket", "id": str(ticket.id), "_url": _url(request, "ticket", ticket.id)}
+        return [itself] + [
+            {"ref": REFS[name], "type": "ticket", "id": number, "_url": _url(request, "ticket", number)}
+            for name, number in ticket.links
+        ]
 
     def _told(self, request: Request, each: Transaction) -> dict[str, Any]:
         return {

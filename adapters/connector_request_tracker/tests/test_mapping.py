@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from connector.sdk import InvalidRecord, Priority, TicketRecord, TicketState, TicketType
 from connector_request_tracker.config import RequestTrackerConfig
 from connector_request_tracker.cursor import Position, read_cursor, write_cursor
-from connector_request_tracker.mapping import rejected, ticket_record
+from connector_request_tracker.mapping import rejected, ticket_record, ticket_ref
 from connector_request_tracker.ticket_sql import changed_tickets, quote
 
 
@@ -44,6 +44,28 @@ def test_a_number_reaches_the_highest_priority_whose_floor_it_is_not_below(
     number: str | None, priority: Priority | None
 ) -> None:
     assert mapped(item(Priority=number)).priority is priority
+
+
+def test_links_to_other_tickets_are_read_and_all_other_links_are_not() -> None:
+    links = [
+        {"ref": "self", "type": "ticket", "id": 7}, {"ref": "history"},
+        {"ref": "refers-to", "type": "asset", "id": "3"},
+        {"ref": "parent", "type": "ticket", "id": "12"}, {"ref": "parent", "type": "ticket", "id": "5"},
+        {"ref": "child", "type": "ticket", "id": "8"}, {"ref": "depends-on", "type": "ticket", "id": "4"},
+        {"ref": "referred-to-by", "type": "ticket", "id": "4"}, {"ref": "refers-to", "_url": "https://wiki.example"},
+    ]  # fmt: skip
+
+    record = mapped(item({"Duplicate Of": ["#6"]}, _hyperlinks=links))
+
+    assert (record.parent, record.duplicate_of) == (ticket_ref(5), ticket_ref(6))
+    assert record.related == (ticket_ref(4), ticket_ref(12))
+
+
+@pytest.mark.parametrize("raw", [item(), item(_hyperlinks=""), item({"Duplicate Of": ["see Anna"]})])
+def test_a_ticket_of_which_no_link_is_told_has_none(raw: dict[str, Any]) -> None:
+    record = mapped(raw)
+
+    assert (record.parent, record.duplicate_of, record.related) == (None, None, None)
 
 
 def test_the_priority_field_comes_before_the_number_and_takes_own_words() -> None:

@@ -350,3 +350,19 @@ async def test_a_source_in_which_nothing_happens_is_not_read_again_and_again(san
 
     assert counts == [12, 12, 0, 0]
     assert numbers(records) == [late.id]
+
+
+async def test_a_link_that_is_made_or_taken_back_is_read_with_the_ticket_that_has_it(
+    sandbox: RequestTrackerSandbox, tracker: RequestTracker
+) -> None:
+    event, part = sandbox.open_ticket(), sandbox.open_ticket()
+
+    sandbox.desk.link(part, "MemberOf", event, "user")
+    linked = await tracker.fetch(ticket_ref(part.id))
+    sandbox.desk.unlink(part, "MemberOf", event, "user")
+    freed = await tracker.fetch(ticket_ref(part.id))
+
+    assert isinstance(linked, TicketRecord)
+    assert isinstance(freed, TicketRecord)
+    assert (linked.parent, freed.parent) == (ticket_ref(event.id), None)
+    assert (await tracker.fetch(ticket_ref(event.id))).related is None  # type: ignore[union-attr]

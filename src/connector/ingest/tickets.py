@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.ingest.arrivals import Arrival
+from connector.ingest.links import LinkPlan
 from connector.ingest.places import resolve_places
 from connector.ingest.products import product_id, product_name, resolve_products
 from connector.ingest.work import Work
@@ -60,7 +61,10 @@ async def settle_tickets(work: Work, arrivals: Sequence[Arrival]) -> None:
         work.land(arrival, draft, complete=not any(hints))
     await _sites_of_assets(work, [draft for _, draft, _ in changes])
     await work.merge(changes)
+    links = LinkPlan(work, [(records[arrival.key], draft) for arrival, draft, _ in changes])
+    await links.note()
     await work.write(EntityKind.TICKET, [draft for _, draft, _ in changes])
+    await links.settle()
 
 
 async def link_tickets(work: Work) -> None:

@@ -57,6 +57,18 @@ class TicketType(StrEnum):
     RMA = "rma"
 
 
+class LinkKind(StrEnum):
+    """How a ticket's source says that it belongs to another one.
+
+    parent: it is part of what the other is about. duplicate_of: it is about the same as the other. related: anything
+    else.
+    """
+
+    PARENT = "parent"
+    DUPLICATE_OF = "duplicate_of"
+    RELATED = "related"
+
+
 class Criticality(StrEnum):
     """Service-level band that a product is stocked at."""
 

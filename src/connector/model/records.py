@@ -24,7 +24,7 @@ from connector.model.kinds import (
     Tracking,
 )
 from connector.model.lifecycle import AssetState, ShipmentStatus, TicketState
-from connector.model.refs import SourceRef
+from connector.model.refs import EntityKind, SourceRef
 
 
 def _utc(value: datetime) -> datetime:
@@ -187,8 +187,20 @@ class CompatibilityRecord(_Record):
     condition: str | None = None
 
 
+def _of_ticket(ref: SourceRef) -> SourceRef:
+    if ref.kind is not EntityKind.TICKET:
+        raise ValueError(f"{ref} is no ticket: a ticket is linked to tickets only")
+    return ref
+
+
+TicketRef = Annotated[SourceRef, AfterValidator(_of_ticket)]
+
+
 class TicketRecord(_Record):
-    """A ticket of an ITSM system. The affected device is named by whatever the source knows of it."""
+    """A ticket of an ITSM system. The affected device is named by whatever the source knows of it.
+
+    parent, duplicate_of, related: other tickets of the same source, known to the hub or not; all links that it has.
+    """
 
     number: str
     type: TicketType = TicketType.INCIDENT
@@ -204,6 +216,9 @@ class TicketRecord(_Record):
     site: SourceRef | None = None
     site_name: str | None = None
     product: ProductKey | None = None
+    parent: TicketRef | None = None
+    duplicate_of: TicketRef | None = None
+    related: Annotated[tuple[TicketRef, ...], Field(max_length=1000)] | None = None
     requester: str | None = None
     assignee: str | None = None
     opened_at: UtcDatetime | None = None

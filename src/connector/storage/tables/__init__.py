@@ -22,6 +22,7 @@ from connector.storage.tables.work import (
     ShipmentEvent,
     Task,
     Ticket,
+    TicketLink,
 )
 
 
@@ -61,3 +62,4 @@ stock = _table(Stock)
 task = _table(Task)
 ticket = _table(Ticket)
 travel_time = _table(TravelTime)
+ticket_link = _table(TicketLink)

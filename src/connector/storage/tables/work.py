@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from connector.model.kinds import Direction, LabelFormat, Lane, Priority, TaskKind, TicketType
+from connector.model.kinds import Direction, LabelFormat, Lane, LinkKind, Priority, TaskKind, TicketType
 from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState, TicketState
 from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
 
 _LIVE = text("state IN ('held', 'committed')")
 _ASSET_UNKNOWN = text("asset_id IS NULL")
 _SITE_UNKNOWN = text("site_id IS NULL")
+_OTHER_UNKNOWN = text("other_id IS NULL")
 
 
 class Ticket(SQLModel, table=True):
@@ -57,6 +58,35 @@ class Ticket(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class TicketLink(SQLModel, table=True):
+    """What a ticket's source says of it and another one. other_id: NULL until the other is known.
+
+    source_id, external_id: how the source names the other ticket.
+    """
+
+    __tablename__: ClassVar[str] = "ticket_link"
+    __table_args__ = (
+        UniqueConstraint("ticket_id", "kind", "external_id", name="uq_ticket_link"),
+        Index("ix_ticket_link_other", "other_id", "kind"),
+        Index(
+            "ix_ticket_link_waiting",
+            "source_id",
+            "external_id",
+            sqlite_where=_OTHER_UNKNOWN,
+            postgresql_where=_OTHER_UNKNOWN,
+        ),
+        one_of("kind", LinkKind),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    ticket_id: int = Field(foreign_key="ticket.id", sa_type=Id)
+    kind: LinkKind = Field(sa_type=EnumText(LinkKind))
+    source_id: int = Field(foreign_key="source.id", sa_type=Id)
+    external_id: str
+    other_id: int | None = Field(default=None, foreign_key="ticket.id", sa_type=Id)
+    created_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class Decision(SQLModel, table=True):

@@ -553,6 +553,32 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_decision_ticket_id"), ["ticket_id"], unique=False)
 
     op.create_table(
+        "ticket_link",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("ticket_id", Id, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("source_id", Id, nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("other_id", Id, nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint("kind IN ('parent', 'duplicate_of', 'related')", name=op.f("ck_ticket_link_kind_known")),
+        sa.ForeignKeyConstraint(["other_id"], ["ticket.id"], name=op.f("fk_ticket_link_other_id")),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_ticket_link_source_id")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_ticket_link_ticket_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ticket_link")),
+        sa.UniqueConstraint("ticket_id", "kind", "external_id", name="uq_ticket_link"),
+    )
+    with op.batch_alter_table("ticket_link", schema=None) as batch_op:
+        batch_op.create_index("ix_ticket_link_other", ["other_id", "kind"], unique=False)
+        batch_op.create_index(
+            "ix_ticket_link_waiting",
+            ["source_id", "external_id"],
+            unique=False,
+            sqlite_where=sa.text("other_id IS NULL"),
+            postgresql_where=sa.text("other_id IS NULL"),
+        )
+
+    op.create_table(
         "reservation",
         sa.Column("id", Id, nullable=False),
         sa.Column("ticket_id", Id, nullable=False),
@@ -749,6 +775,15 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_reservation_decision_id"))
 
     op.drop_table("reservation")
+    with op.batch_alter_table("ticket_link", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_ticket_link_waiting",
+            sqlite_where=sa.text("other_id IS NULL"),
+            postgresql_where=sa.text("other_id IS NULL"),
+        )
+        batch_op.drop_index("ix_ticket_link_other")
+
+    op.drop_table("ticket_link")
     with op.batch_alter_table("decision", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_decision_ticket_id"))
 
