@@ -6,7 +6,7 @@ import pytest
 from tests.rules.cases import POLICY, facts, policy
 
 from connector.model.errors import InvalidConfiguration
-from connector.rules.conditions import SAMPLE, ConditionFailed, Facts, compile_condition
+from connector.rules.conditions import KNOWN, ConditionFailed, Facts, compile_condition
 from connector.rules.policy import default_policy, default_policy_text, read_policy
 from connector.rules.scope import scope_of
 
@@ -157,6 +157,6 @@ def test_a_condition_that_fails_on_real_facts_says_so():
 def test_conditions_are_checked_against_the_names_that_decisions_give_them():
     scope = scope_of(facts(), None)
 
-    assert {name: set(fields) for name, fields in scope.items()} == {n: set(f) for n, f in SAMPLE.items()}
+    assert {name: set(fields) for name, fields in scope.items()} == {n: set(f) for n, f in KNOWN.items()}
     for name, fields in scope.items():
-        assert {f: type(v) for f, v in fields.items()} == {f: type(v) for f, v in SAMPLE[name].items()}
+        assert {f: type(v) for f, v in fields.items()} == {f: type(v) for f, v in KNOWN[name].items()}

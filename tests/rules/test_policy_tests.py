@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import yaml
 
-from connector.rules.conditions import SAMPLE
+from connector.rules.conditions import KNOWN
 from connector.rules.given import NOW, Given, PolicyTest
 from connector.rules.policy import InvalidPolicy, default_policy, read_policy
 from connector.rules.policy_tests import Difference, PolicyTestResult, facts_of, run_tests
@@ -124,17 +124,17 @@ def test_what_a_test_names_must_be_there():
 
 
 def test_everything_that_a_condition_reads_can_be_given():
-    for name, fields in SAMPLE.items():
+    for name, fields in KNOWN.items():
         model = Given.model_fields[name].annotation
         given = PolicyTest.model_validate({"name": "x", "given": {name: {**fields}}, "expect": {}}).given
 
         assert set(fields) <= set(getattr(given, name).model_fields_set), model
-    whole = {name: dict(fields) for name, fields in SAMPLE.items()}
+    whole = {name: dict(fields) for name, fields in KNOWN.items()}
     whole["site"]["service_class"] = "critical"
 
     facts = facts_of(Given.model_validate(whole))
 
-    assert scope_of(facts, facts.service_class) == SAMPLE
+    assert scope_of(facts, facts.service_class) == KNOWN
 
 
 def test_what_is_not_known_is_left_out_of_the_facts():

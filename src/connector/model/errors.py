@@ -7,6 +7,7 @@ ConnectorError
 │   └── InvalidRecord           a record that cannot be normalised
 ├── NotKnown                no such site, ticket, source ...
 ├── IllegalTransition       a lifecycle refuses the move
+├── Forbidden               whoever asks does not have the role for it
 ├── OutOfStock              nobody can claim what is not there
 ├── StaleWrite              somebody else changed it first
 └── Unavailable             a part of the hub itself is not reachable
@@ -87,6 +88,12 @@ class IllegalTransition(ConnectorError):
     """A lifecycle refuses the move; the message names the legal ones."""
 
     code = "ILLEGAL_TRANSITION"
+
+
+class Forbidden(ConnectorError):
+    """Whoever asks does not have the role that it needs; the message names the role."""
+
+    code = "FORBIDDEN"
 
 
 class OutOfStock(ConnectorError):

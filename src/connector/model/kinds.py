@@ -102,10 +102,18 @@ class LaneScope(StrEnum):
 
 
 class TaskKind(StrEnum):
-    """What a person is asked to do. `review` is for what the rules cannot decide alone."""
+    """What a person is asked to do. `review` is for what the rules cannot decide alone, `approval` for a yes or no."""
 
     PICKUP = "pickup"
     REVIEW = "review"
+    APPROVAL = "approval"
+
+
+class Verdict(StrEnum):
+    """What somebody answers to a request for approval."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
 
 
 class LabelFormat(StrEnum):

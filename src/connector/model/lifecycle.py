@@ -74,6 +74,15 @@ class TaskState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class ApprovalState(StrEnum):
+    """State of a request for approval. `withdrawn`: what it was asked for is not wanted any more."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
 A, T, R, S, K = AssetState, TicketState, ReservationState, ShipmentStatus, TaskState
 
 ASSET_MOVES: Mapping[AssetState, frozenset[AssetState]] = {

@@ -35,8 +35,14 @@ SAMPLE: Scope = {
         "status": "active",
     },
     "service_class": {"known": True, "name": "critical", "maximum_outage_minutes": 240, "always": True},
+    "request": {"kind": "reservation", "cost_cents": 3_500, "quantity": 1, "lane": "normal"},
 }  # fmt: skip
 """What a condition may name, with a value of the right type for each."""
+
+REQUEST = "request"
+"""The variable that only the condition of an approval may name: what is asked for."""
+KNOWN: Scope = {name: fields for name, fields in SAMPLE.items() if name != REQUEST}
+"""What every condition may name: the facts of a ticket."""
 
 LITERAL = re.compile(r"""[rR]?(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
 """A text in quotes."""
@@ -105,8 +111,8 @@ class Facts:
 
 
 @lru_cache(maxsize=2048)
-def compile_condition(text: str) -> Condition:
-    """Compile and check a condition.
+def compile_condition(text: str, *, about_request: bool = False) -> Condition:
+    """Compile and check a condition. about_request: whether it is asked about a request for approval.
 
     Raises ValueError saying what is wrong: syntax, an unknown name (with the nearest known one), a wrong type.
     """
@@ -118,9 +124,10 @@ def compile_condition(text: str) -> Condition:
         if name not in SAMPLE[variable]:
             near = get_close_matches(name, SAMPLE[variable], n=1) or sorted(SAMPLE[variable])
             raise ValueError(f"names {variable}.{name}, which does not exist: did you mean {variable}.{near[0]}?")
-    unknown = sorted(set(condition.program.variables()) - set(SAMPLE))
+    known = SAMPLE if about_request else KNOWN
+    unknown = sorted(set(condition.program.variables()) - set(known))
     if unknown:
-        raise ValueError(f"names {unknown[0]!r}, which does not exist: known are {', '.join(SAMPLE)}")
+        raise ValueError(f"names {unknown[0]!r}, which does not exist: known are {', '.join(known)}")
     for sample in (_SAMPLE, _EMPTY):
         try:
             condition.holds(sample)

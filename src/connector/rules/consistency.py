@@ -5,7 +5,7 @@ Each part is judged as far as it can be read, so that one mistake does not hide 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -26,6 +26,7 @@ def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _claims(index, rule)
     yield from _reach(rules)
     yield from _default_class(content)
+    yield from _approvals(content)
     yield from findings_in_tests(content)
 
 
@@ -115,6 +116,23 @@ def _behind(index: int, first: Rule, rule: Rule) -> str:
 
 def _outcome(rule: Rule) -> dict[str, Any]:
     return rule.model_dump(exclude={"name", "when"})
+
+
+def _approvals(content: Mapping[str, Any]) -> Iterator[Finding]:
+    """Names of approvals that are not there."""
+    known = content.get("approvals", {})
+    rules = content.get("rules")
+    for index, given in enumerate(rules if isinstance(rules, list) and isinstance(known, dict) else ()):
+        name = given.get("approval") if isinstance(given, dict) else None
+        if isinstance(name, str) and name not in known:
+            yield ("rules", index, "approval"), not_there(name, "approvals", known)
+
+
+def not_there(name: str, section: str, known: Collection[Any]) -> str:
+    """What is wrong with a name that a section does not have."""
+    near = get_close_matches(name, [str(other) for other in known], n=1)
+    guess = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(map(str, known))) or 'none'}"
+    return f"names {name!r}, which is not under {section}: {guess}"
 
 
 def _default_class(content: Mapping[str, Any]) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 
 from connector.model.calendars import check_time_zone, parse_hours
 from connector.model.kinds import HubTier, Lane
+from connector.rules.approvals import Approval
 from connector.rules.conditions import Condition, compile_condition
 from connector.rules.days import ClosedDates, Country, LocalHolidays, Places, SiteHolidays
 from connector.rules.given import PolicyTest
@@ -176,7 +177,8 @@ class Rule(_Part):
 
     hardware: `replace` sources a unit, `none` says that the ticket needs none.
     sources: hub tiers that may serve it. transport: ways that a unit may travel. max_drive_km, ranking: instead of
-    the ones under `sourcing`. hold_minutes: how long a claim waits to be committed before it expires.
+    the ones under `sourcing`. hold_minutes: how long a claim waits to be committed before it expires. approval: one of
+    `approvals`, which a claim waits for.
     """
 
     name: RuleName
@@ -201,6 +203,7 @@ class Rule(_Part):
     max_drive_km: Annotated[float, Field(ge=0, le=5_000, examples=[120])] | None = None
     ranking: Ranking | None = None
     hold_minutes: Annotated[int, Field(gt=0, le=10_080, examples=[60])] = 60
+    approval: Annotated[str, Field(examples=["costly-spare"])] | None = None
     _condition: Condition = PrivateAttr()
 
     def model_post_init(self, _context: object) -> None:
@@ -225,6 +228,9 @@ class Policy(_Part):
     sourcing: Sourcing
     service_classes: Annotated[
         dict[str, ServiceClass], Field(examples=[{"standard": {"maximum_outage_minutes": 480}}])
+    ] = Field(default_factory=dict)
+    approvals: Annotated[
+        dict[RuleName, Approval], Field(examples=[{"costly-spare": {"roles": ["approver"], "within_minutes": 60}}])
     ] = Field(default_factory=dict)
     tests: Annotated[
         tuple[PolicyTest, ...],

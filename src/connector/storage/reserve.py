@@ -13,16 +13,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import Integer, cast, func, insert, select, update
+from sqlalchemy import Integer, cast, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connector.model.errors import InvalidInput, NotKnown
+from connector.model.errors import IllegalTransition, InvalidInput, NotKnown
 from connector.model.kinds import Lane
-from connector.model.lifecycle import RESERVATION_LIVE, RESERVATION_MOVES, ReservationState, require_move
+from connector.model.lifecycle import RESERVATION_LIVE, RESERVATION_MOVES, ApprovalState, ReservationState, require_move
 from connector.model.refs import EntityKind
 from connector.storage.changes import NewChange, log_changes
 from connector.storage.tables import reservation, ticket
 from connector.storage.units import ShelfKey, Taken, put_back, send_off, take_units
+from connector.storage.waiting import has_approval, is_approved
 
 _INSERT = insert(reservation).returning(reservation.c.id)
 DEVICE_LOCK = 0x44455649
@@ -35,7 +36,8 @@ class Claim:
     """What is to be reserved for a line of a ticket.
 
     product_id: what is taken; requested_product_id: what was needed, the same unless it is a substitute. Several
-    serialised units take as many lines, from `line` on, one reservation each, all or nothing.
+    serialised units take as many lines, from `line` on, one reservation each, all or nothing. approval: name of the
+    one that it must have before anything is sent; None when it needs none.
     """
 
     ticket_id: int
@@ -47,6 +49,7 @@ class Claim:
     line: int = 1
     estimated_arrival_at: datetime | None = None
     expires_at: datetime | None = None
+    approval: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Reservation:
     reason: str | None
     estimated_arrival_at: datetime | None
     expires_at: datetime | None
+    approval_name: str | None
     created_at: datetime
     updated_at: datetime
 
@@ -170,6 +174,7 @@ async def insert_reservations(
             "reason": None,
             "estimated_arrival_at": claim.estimated_arrival_at,
             "expires_at": claim.expires_at,
+            "approval_name": claim.approval,
             "created_at": at,
             "updated_at": at,
         }
@@ -183,12 +188,17 @@ async def commit_reservation(
 ) -> Reservation:
     """A held reservation is wanted for good: it does not expire any more.
 
-    Raises NotKnown, and IllegalTransition when it has been released, has expired or is fulfilled.
+    Raises NotKnown, and IllegalTransition when it has been released, has expired, is fulfilled, or waits for approval.
     """
     current = await _locked(tx, reservation_id)
     if current.state is ReservationState.COMMITTED:
         return current
     _require(current, ReservationState.COMMITTED)
+    if current.approval_name is not None and not await is_approved(tx, current.id):
+        raise IllegalTransition(
+            f"reservation {current.id} cannot be committed: it waits for approval {current.approval_name!r}",
+            hint="connector approvals list shows who has to answer.",
+        )
     values = {"state": ReservationState.COMMITTED, "expires_at": None}
     return await _move(tx, current, values, (), actor=actor, at=at, cause=cause)
 
@@ -233,11 +243,18 @@ async def fulfil_reservation(
 async def expire_due(
     tx: AsyncConnection, *, at: datetime, actor: str = "expiry", limit: int = 500
 ) -> tuple[Reservation, ...]:
-    """Give back what is held past its time, passing over tickets that somebody works on right now."""
+    """Give back what is held past its time, passing over tickets that somebody works on right now.
+
+    What waits for an approval is the affair of whoever settles that (see `connector.fulfilment.approvals`).
+    """
     due = (
         select(reservation)
         .join(ticket, ticket.c.id == reservation.c.ticket_id)
-        .where(reservation.c.state == ReservationState.HELD, reservation.c.expires_at <= at)
+        .where(
+            reservation.c.state == ReservationState.HELD,
+            reservation.c.expires_at <= at,
+            or_(reservation.c.approval_name.is_(None), ~has_approval(ApprovalState.PENDING)),
+        )
         .order_by(reservation.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True, of=[ticket, reservation])

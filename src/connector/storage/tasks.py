@@ -23,7 +23,10 @@ _ROUND = "~"
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """Work for a person. key: makes asking for it twice one task. packing_list: lines as JSON objects."""
+    """Work for a person. key: makes asking for it twice one task. packing_list: lines as JSON objects.
+
+    assignee: who does it, where that is known beforehand: a role, or a name.
+    """
 
     key: str
     kind: TaskKind
@@ -34,6 +37,8 @@ class NewTask:
     reservation_id: int | None = None
     shipment_id: int | None = None
     hub_id: int | None = None
+    approval_id: int | None = None
+    assignee: str | None = None
     due_at: datetime | None = None
 
 
@@ -111,12 +116,19 @@ async def unfinished_tasks(
     ticket_id: int | None = None,
     reservation_id: int | None = None,
     shipment_id: int | None = None,
+    approval_id: int | None = None,
     kind: TaskKind | None = None,
     key_prefixes: Sequence[str] = (),
 ) -> list[TaskRow]:
     """Open and begun tasks that match everything that is given, by id."""
     statement = select(task).where(task.c.state.in_(UNFINISHED)).order_by(task.c.id)
-    wanted = {"ticket_id": ticket_id, "reservation_id": reservation_id, "shipment_id": shipment_id, "kind": kind}
+    wanted = {
+        "ticket_id": ticket_id,
+        "reservation_id": reservation_id,
+        "shipment_id": shipment_id,
+        "approval_id": approval_id,
+        "kind": kind,
+    }
     for name, value in wanted.items():
         if value is not None:
             statement = statement.where(task.c[name] == value)

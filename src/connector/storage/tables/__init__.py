@@ -7,6 +7,7 @@ for example `select(asset.c.id).where(asset.c.serial == serial)`.
 from sqlalchemy import Table
 from sqlmodel import SQLModel
 
+from connector.storage.tables.approvals import Approval, ApprovalVote, Delegation
 from connector.storage.tables.catalogue import Compatibility, Kit, KitComponent, Product
 from connector.storage.tables.inventory import Asset, Stock
 from connector.storage.tables.lanes import LaneQuote, LaneRevision, LaneStatistic, TravelTime
@@ -32,10 +33,13 @@ def _table(model: type[SQLModel]) -> Table:
 
 metadata = SQLModel.metadata
 
+approval = _table(Approval)
+approval_vote = _table(ApprovalVote)
 asset = _table(Asset)
 change = _table(Change)
 compatibility = _table(Compatibility)
 decision = _table(Decision)
+delegation = _table(Delegation)
 document = _table(Document)
 hub = _table(Hub)
 inbox = _table(Inbox)

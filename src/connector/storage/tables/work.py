@@ -105,7 +105,10 @@ class Decision(SQLModel, table=True):
 
 
 class Reservation(SQLModel, table=True):
-    """A claim of stock for one line of a ticket. asset_id: the unit, for serialised products."""
+    """A claim of stock for one line of a ticket. asset_id: the unit, for serialised products.
+
+    approval_name: the approval that it must have before anything is sent; NULL when it needs none.
+    """
 
     __tablename__: ClassVar[str] = "reservation"
     __table_args__ = (
@@ -138,6 +141,7 @@ class Reservation(SQLModel, table=True):
     reason: str | None = None
     estimated_arrival_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    approval_name: str | None = None
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
@@ -233,6 +237,7 @@ class Task(SQLModel, table=True):
     reservation_id: int | None = Field(default=None, foreign_key="reservation.id", index=True, sa_type=Id)
     shipment_id: int | None = Field(default=None, foreign_key="shipment.id", index=True, sa_type=Id)
     hub_id: int | None = Field(default=None, foreign_key="hub.id", sa_type=Id)
+    approval_id: int | None = Field(default=None, foreign_key="approval.id", index=True, sa_type=Id)
     assignee: str | None = None
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     completed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -1,0 +1,45 @@
+"""Who asks for something, and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from connector.model.errors import Forbidden
+
+ADMIN: Final = "admin"
+"""The role that has every other one."""
+COMMAND_LINE: Final = "cli:"
+"""What the names of people begin with who have the database in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A person or a program. name: of its key, or `cli:` and the account; what the change log calls it.
+
+    roles: `viewer`, `technician`, `dispatcher`, `approver`, `planner`, `admin`, `machine`, or names of the customer's.
+    """
+
+    name: str
+    roles: frozenset[str]
+
+    def has_any(self, roles: Collection[str]) -> bool:
+        """Whether it has one of the roles; `admin` has them all."""
+        return ADMIN in self.roles or not self.roles.isdisjoint(roles)
+
+    def require(self, roles: Collection[str], what: str) -> None:
+        """Refuse unless it has one of the roles. what: for the message, `reserve a unit`. Raises Forbidden."""
+        if self.has_any(roles):
+            return
+        wanted = " or ".join(repr(role) for role in sorted({*roles, ADMIN}))
+        have = ", ".join(repr(role) for role in sorted(self.roles)) or "none"
+        raise Forbidden(
+            f"{self.name!r} may not {what}: that needs the role {wanted}, and its roles are {have}",
+            hint="Use a key that has the role, or have it added under [auth.keys] in connector.toml.",
+        )
+
+
+def at_the_command_line(account: str) -> Principal:
+    """Somebody who has the database in hand: may do everything, under the name of the account."""
+    return Principal(f"{COMMAND_LINE}{account}", frozenset({ADMIN}))
