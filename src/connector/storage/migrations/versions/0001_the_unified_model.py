@@ -38,6 +38,24 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "delegation",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("delegator", sa.Text(), nullable=False),
+        sa.Column("delegate", sa.Text(), nullable=False),
+        sa.Column("roles", Json, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("starts_at", UtcDateTime(), nullable=False),
+        sa.Column("ends_at", UtcDateTime(), nullable=False),
+        sa.Column("ended_by", sa.Text(), nullable=True),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delegation")),
+    )
+    with op.batch_alter_table("delegation", schema=None) as batch_op:
+        batch_op.create_index("ix_delegation_delegate", ["delegate", "ends_at"], unique=False)
+
+    op.create_table(
         "document",
         sa.Column("id", Id, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -537,6 +555,53 @@ def upgrade() -> None:
         batch_op.create_index("ix_ticket_state", ["state", "priority"], unique=False)
 
     op.create_table(
+        "approval",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("policy_version", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("subject_kind", sa.Text(), nullable=False),
+        sa.Column("subject_id", Id, nullable=False),
+        sa.Column("ticket_id", Id, nullable=True),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("details", sa.Text(), nullable=True),
+        sa.Column("cost_cents", sa.Integer(), nullable=True),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("roles", Json, nullable=False),
+        sa.Column("widenings", Json, nullable=False),
+        sa.Column("announced", sa.Integer(), nullable=False),
+        sa.Column("needed", sa.Integer(), nullable=False),
+        sa.Column("on_timeout", sa.Text(), nullable=False),
+        sa.Column("on_refusal", sa.Text(), nullable=False),
+        sa.Column("requester_may_approve", sa.Boolean(), nullable=False),
+        sa.Column("deadline_at", UtcDateTime(), nullable=False),
+        sa.Column("decided_at", UtcDateTime(), nullable=True),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint("on_timeout IN ('approve', 'reject')", name=op.f("ck_approval_on_timeout_known")),
+        sa.CheckConstraint(
+            "state IN ('pending', 'approved', 'rejected', 'withdrawn')", name=op.f("ck_approval_state_known")
+        ),
+        sa.CheckConstraint("needed > 0", name=op.f("ck_approval_needed_positive")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_approval_ticket_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approval")),
+        sa.UniqueConstraint("key", name=op.f("uq_approval_key")),
+    )
+    with op.batch_alter_table("approval", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_approval_pending",
+            ["deadline_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'pending'"),
+            postgresql_where=sa.text("state = 'pending'"),
+        )
+        batch_op.create_index("ix_approval_subject", ["subject_kind", "subject_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_approval_ticket_id"), ["ticket_id"], unique=False)
+
+    op.create_table(
         "decision",
         sa.Column("id", Id, nullable=False),
         sa.Column("ticket_id", Id, nullable=False),
@@ -579,6 +644,21 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "approval_vote",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("approval_id", Id, nullable=False),
+        sa.Column("voter", sa.Text(), nullable=False),
+        sa.Column("on_behalf_of", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("cast_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint("verdict IN ('approve', 'reject')", name=op.f("ck_approval_vote_verdict_known")),
+        sa.ForeignKeyConstraint(["approval_id"], ["approval.id"], name=op.f("fk_approval_vote_approval_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approval_vote")),
+        sa.UniqueConstraint("approval_id", "on_behalf_of", name="uq_approval_vote_right"),
+        sa.UniqueConstraint("approval_id", "voter", name="uq_approval_vote_voter"),
+    )
+    op.create_table(
         "reservation",
         sa.Column("id", Id, nullable=False),
         sa.Column("ticket_id", Id, nullable=False),
@@ -594,6 +674,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("estimated_arrival_at", UtcDateTime(), nullable=True),
         sa.Column("expires_at", UtcDateTime(), nullable=True),
+        sa.Column("approval_name", sa.Text(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint("lane IN ('normal', 'break_glass')", name=op.f("ck_reservation_lane_known")),
@@ -713,13 +794,15 @@ def upgrade() -> None:
         sa.Column("reservation_id", Id, nullable=True),
         sa.Column("shipment_id", Id, nullable=True),
         sa.Column("hub_id", Id, nullable=True),
+        sa.Column("approval_id", Id, nullable=True),
         sa.Column("assignee", sa.Text(), nullable=True),
         sa.Column("due_at", UtcDateTime(), nullable=True),
         sa.Column("completed_at", UtcDateTime(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
-        sa.CheckConstraint("kind IN ('pickup', 'review')", name=op.f("ck_task_kind_known")),
+        sa.CheckConstraint("kind IN ('pickup', 'review', 'approval')", name=op.f("ck_task_kind_known")),
         sa.CheckConstraint("state IN ('open', 'in_progress', 'done', 'cancelled')", name=op.f("ck_task_state_known")),
+        sa.ForeignKeyConstraint(["approval_id"], ["approval.id"], name=op.f("fk_task_approval_id")),
         sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_task_hub_id")),
         sa.ForeignKeyConstraint(["reservation_id"], ["reservation.id"], name=op.f("fk_task_reservation_id")),
         sa.ForeignKeyConstraint(["shipment_id"], ["shipment.id"], name=op.f("fk_task_shipment_id")),
@@ -728,6 +811,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", name=op.f("uq_task_key")),
     )
     with op.batch_alter_table("task", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_task_approval_id"), ["approval_id"], unique=False)
         batch_op.create_index("ix_task_board", ["hub_id", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_task_reservation_id"), ["reservation_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_task_shipment_id"), ["shipment_id"], unique=False)
@@ -745,6 +829,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_task_shipment_id"))
         batch_op.drop_index(batch_op.f("ix_task_reservation_id"))
         batch_op.drop_index("ix_task_board")
+        batch_op.drop_index(batch_op.f("ix_task_approval_id"))
 
     op.drop_table("task")
     op.drop_table("shipment_event")
@@ -775,6 +860,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_reservation_decision_id"))
 
     op.drop_table("reservation")
+    op.drop_table("approval_vote")
     with op.batch_alter_table("ticket_link", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_ticket_link_waiting",
@@ -788,6 +874,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_decision_ticket_id"))
 
     op.drop_table("decision")
+    with op.batch_alter_table("approval", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_approval_ticket_id"))
+        batch_op.drop_index("ix_approval_subject")
+        batch_op.drop_index(
+            "ix_approval_pending",
+            sqlite_where=sa.text("state = 'pending'"),
+            postgresql_where=sa.text("state = 'pending'"),
+        )
+
+    op.drop_table("approval")
     with op.batch_alter_table("ticket", schema=None) as batch_op:
         batch_op.drop_index("ix_ticket_state")
         batch_op.drop_index(batch_op.f("ix_ticket_source_id"))
@@ -883,6 +979,10 @@ def downgrade() -> None:
 
     op.drop_table("hub")
     op.drop_table("document")
+    with op.batch_alter_table("delegation", schema=None) as batch_op:
+        batch_op.drop_index("ix_delegation_delegate")
+
+    op.drop_table("delegation")
     with op.batch_alter_table("change", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_change_unpublished",
