@@ -102,11 +102,16 @@ class LaneScope(StrEnum):
 
 
 class TaskKind(StrEnum):
-    """What a person is asked to do. `review` is for what the rules cannot decide alone, `approval` for a yes or no."""
+    """What a person is asked to do. `review` is for what the rules cannot decide alone, `approval` for a yes or no.
+
+    `staging`: pick, prepare and check the units of a rollout's wave at one hub; `handover`: give them to the courier.
+    """
 
     PICKUP = "pickup"
     REVIEW = "review"
     APPROVAL = "approval"
+    STAGING = "staging"
+    HANDOVER = "handover"
 
 
 class Verdict(StrEnum):
@@ -114,6 +119,13 @@ class Verdict(StrEnum):
 
     APPROVE = "approve"
     REJECT = "reject"
+
+
+class Success(StrEnum):
+    """What counts as success of a line of a rollout: that it was delivered, or that somebody reports it installed."""
+
+    DELIVERED = "delivered"
+    INSTALLED = "installed"
 
 
 class LabelFormat(StrEnum):

@@ -83,7 +83,35 @@ class ApprovalState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class RolloutState(StrEnum):
+    """State of a rollout. Paused by a person, halted because too much of it failed; both are resumed by a person."""
+
+    DRAFT = "draft"
+    PLANNED = "planned"
+    RUNNING = "running"
+    PAUSED = "paused"
+    HALTED = "halted"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class RolloutLineState(StrEnum):
+    """Where one parcel of a rollout is. `short`: no hub has a unit for it that the rollout may use."""
+
+    PLANNED = "planned"
+    SHORT = "short"
+    RESERVED = "reserved"
+    STAGED = "staged"
+    LABELLED = "labelled"
+    DISPATCHED = "dispatched"
+    DELIVERED = "delivered"
+    INSTALLED = "installed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 A, T, R, S, K = AssetState, TicketState, ReservationState, ShipmentStatus, TaskState
+W, L = RolloutState, RolloutLineState
 
 ASSET_MOVES: Mapping[AssetState, frozenset[AssetState]] = {
     A.ORDERED: frozenset({A.IN_STOCK, A.IN_TRANSIT, A.DEPLOYED, A.LOST}),
@@ -143,6 +171,38 @@ TASK_MOVES: Mapping[TaskState, frozenset[TaskState]] = {
     K.DONE: frozenset(),
     K.CANCELLED: frozenset(),
 }
+
+ROLLOUT_MOVES: Mapping[RolloutState, frozenset[RolloutState]] = {
+    W.DRAFT: frozenset({W.PLANNED, W.CANCELLED}),
+    W.PLANNED: frozenset({W.RUNNING, W.CANCELLED}),
+    W.RUNNING: frozenset({W.PAUSED, W.HALTED, W.COMPLETED, W.CANCELLED}),
+    W.PAUSED: frozenset({W.RUNNING, W.HALTED, W.CANCELLED}),
+    W.HALTED: frozenset({W.RUNNING, W.CANCELLED}),
+    W.COMPLETED: frozenset(),
+    W.CANCELLED: frozenset(),
+}
+
+_GIVEN_BACK = frozenset({L.PLANNED, L.FAILED, L.CANCELLED})
+_SENT = frozenset({L.DISPATCHED, L.DELIVERED})
+
+ROLLOUT_LINE_MOVES: Mapping[RolloutLineState, frozenset[RolloutLineState]] = {
+    L.PLANNED: frozenset({L.SHORT, L.RESERVED, L.CANCELLED}),
+    L.SHORT: frozenset({L.PLANNED, L.RESERVED, L.CANCELLED}),
+    L.RESERVED: _GIVEN_BACK | {L.STAGED},
+    L.STAGED: _GIVEN_BACK | _SENT | {L.LABELLED},
+    L.LABELLED: _GIVEN_BACK | _SENT,
+    L.DISPATCHED: frozenset({L.DELIVERED, L.INSTALLED, L.FAILED}),
+    L.DELIVERED: frozenset({L.INSTALLED, L.FAILED}),
+    L.INSTALLED: frozenset({L.FAILED}),
+    L.FAILED: frozenset(),
+    L.CANCELLED: frozenset(),
+}
+
+ROLLOUT_LINE_OPEN = frozenset({L.PLANNED, L.SHORT})
+"""A line in one of these states has no unit yet."""
+
+ROLLOUT_LINE_AT_HUB = frozenset({L.RESERVED, L.STAGED, L.LABELLED})
+"""A line in one of these states holds a unit that has not left its hub: it can be given back."""
 
 TICKET_OPEN = frozenset({T.NEW, T.IN_PROGRESS, T.ON_HOLD})
 """A ticket in one of these states still wants its hardware."""

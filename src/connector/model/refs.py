@@ -31,6 +31,8 @@ class EntityKind(StrEnum):
     APPROVAL = "approval"
     DELEGATION = "delegation"
     RED_CHANNEL = "red_channel"
+    ROLLOUT = "rollout"
+    ROLLOUT_LINE = "rollout_line"
     SERVICE_CLASS = "service_class"
     SOURCE = "source"
     QUARANTINE = "quarantine"

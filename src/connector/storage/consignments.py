@@ -98,7 +98,7 @@ class Consignment:
 
     made_at: when the reservation was made. mode: how it travels; a courier, unless the decision chose otherwise.
     departs_at: when it must leave the hub to arrive as estimated. due_at: until when an arrival is in time. None when
-    the decision does not say.
+    the decision does not say. rollout_line_id: the line of a rollout that it is for; None for a ticket's own need.
     """
 
     reservation_id: int
@@ -114,6 +114,7 @@ class Consignment:
     mode: Mode
     departs_at: datetime | None
     due_at: datetime | None
+    rollout_line_id: int | None
 
 
 async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
@@ -121,7 +122,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
     affected = asset.alias("affected")
     statement = (
         select(
-            reservation,
+            *(column for column in reservation.c if column.name != "site_id"),
             ticket.c.number,
             ticket.c.external_id,
             ticket.c.state.label("ticket_state"),
@@ -141,7 +142,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         .join(hub, hub.c.id == reservation.c.hub_id)
         .join(product, product.c.id == reservation.c.product_id)
         .outerjoin(affected, affected.c.id == ticket.c.asset_id)
-        .outerjoin(site, site.c.id == func.coalesce(ticket.c.site_id, affected.c.site_id))
+        .outerjoin(site, site.c.id == func.coalesce(reservation.c.site_id, ticket.c.site_id, affected.c.site_id))
         .outerjoin(asset, asset.c.id == reservation.c.asset_id)
         .outerjoin(decision, decision.c.id == reservation.c.decision_id)
         .where(reservation.c.id == reservation_id)
@@ -179,6 +180,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         mode=Mode(chosen.get("mode", Mode.COURIER)),
         departs_at=_instant(chosen.get("departs_at")),
         due_at=_instant(sla.get("due_at")) or row["sla_due_at"],
+        rollout_line_id=row["rollout_line_id"],
     )
 
 

@@ -37,7 +37,8 @@ class Claim:
 
     product_id: what is taken; requested_product_id: what was needed, the same unless it is a substitute. Several
     serialised units take as many lines, from `line` on, one reservation each, all or nothing. approval: name of the
-    one that it must have before anything is sent; None when it needs none.
+    one that it must have before anything is sent; None when it needs none. site_id: where it goes when that is not the
+    ticket's site.
     """
 
     ticket_id: int
@@ -50,11 +51,15 @@ class Claim:
     estimated_arrival_at: datetime | None = None
     expires_at: datetime | None = None
     approval: str | None = None
+    site_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A reservation as the database holds it. asset_id: the unit; None for counted products."""
+    """A reservation as the database holds it. asset_id: the unit; None for counted products.
+
+    site_id: where it goes; None for the ticket's site. rollout_line_id: the line of a rollout that it is for.
+    """
 
     id: int
     ticket_id: int
@@ -64,6 +69,8 @@ class Reservation:
     product_id: int
     requested_product_id: int
     asset_id: int | None
+    site_id: int | None
+    rollout_line_id: int | None
     lane: Lane
     quantity: int
     state: ReservationState
@@ -168,6 +175,8 @@ async def insert_reservations(
             "product_id": claim.product_id,
             "requested_product_id": claim.requested_product_id,
             "asset_id": asset_id,
+            "site_id": claim.site_id,
+            "rollout_line_id": None,
             "lane": claim.lane,
             "quantity": quantity,
             "state": ReservationState.HELD,

@@ -15,11 +15,20 @@ from connector.model.kinds import (
     Priority,
     ProductStatus,
     SourceState,
+    Success,
     TaskKind,
     TicketType,
     Tracking,
 )
-from connector.model.lifecycle import AssetState, ReservationState, ShipmentStatus, TaskState, TicketState
+from connector.model.lifecycle import (
+    AssetState,
+    ReservationState,
+    RolloutLineState,
+    RolloutState,
+    ShipmentStatus,
+    TaskState,
+    TicketState,
+)
 
 
 @strawberry.enum(description="Which way an ordering runs.")
@@ -39,7 +48,12 @@ class ChangeOperation(StrEnum):
     DELETED = "deleted"
 
 
-_NAMES = {ActivationKind: "PolicyActivationKind", Direction: "ShipmentDirection", Tracking: "StockTracking"}
+_NAMES = {
+    ActivationKind: "PolicyActivationKind",
+    Direction: "ShipmentDirection",
+    Success: "RolloutSuccess",
+    Tracking: "StockTracking",
+}
 
 ENUMS: tuple[type[StrEnum], ...] = (
     ActivationKind,
@@ -53,8 +67,11 @@ ENUMS: tuple[type[StrEnum], ...] = (
     Priority,
     ProductStatus,
     ReservationState,
+    RolloutLineState,
+    RolloutState,
     ShipmentStatus,
     SourceState,
+    Success,
     TaskKind,
     TaskState,
     TicketState,

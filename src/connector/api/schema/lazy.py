@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from connector.api.schema.inventory import Asset, Stock
     from connector.api.schema.places import Hub, ServiceClass, Site
     from connector.api.schema.policies import Policy
+    from connector.api.schema.rollouts import Rollout, RolloutLine
     from connector.api.schema.shipping import Shipment
     from connector.api.schema.sources import QuarantinedRecord, Source
     from connector.api.schema.work import Decision, Reservation, Task, Ticket
@@ -17,6 +18,7 @@ _catalogue = strawberry.lazy("connector.api.schema.catalogue")
 _inventory = strawberry.lazy("connector.api.schema.inventory")
 _places = strawberry.lazy("connector.api.schema.places")
 _policies = strawberry.lazy("connector.api.schema.policies")
+_rollouts = strawberry.lazy("connector.api.schema.rollouts")
 _shipping = strawberry.lazy("connector.api.schema.shipping")
 _sources = strawberry.lazy("connector.api.schema.sources")
 _work = strawberry.lazy("connector.api.schema.work")
@@ -30,6 +32,8 @@ AnyPolicy: TypeAlias = Annotated["Policy", _policies]
 AnyProduct: TypeAlias = Annotated["Product", _catalogue]
 AnyQuarantinedRecord: TypeAlias = Annotated["QuarantinedRecord", _sources]
 AnyReservation: TypeAlias = Annotated["Reservation", _work]
+AnyRollout: TypeAlias = Annotated["Rollout", _rollouts]
+AnyRolloutLine: TypeAlias = Annotated["RolloutLine", _rollouts]
 AnyServiceClass: TypeAlias = Annotated["ServiceClass", _places]
 AnyShipment: TypeAlias = Annotated["Shipment", _shipping]
 AnySite: TypeAlias = Annotated["Site", _places]

@@ -31,6 +31,8 @@ TYPE_NAMES: Mapping[str, str] = {
     "ShipmentEvent": "shipment_event",
     "ShipmentLabel": "document",
     "Task": "task",
+    "Rollout": "rollout",
+    "RolloutLine": "rollout_line",
     "Source": "source",
     "SourceStream": "source_stream",
     "QuarantinedRecord": "quarantine",

@@ -14,6 +14,7 @@ from connector.api.schema.nodes import Node, key_of, parse_global_id
 from connector.api.schema.paging import Connection
 from connector.api.schema.places import Hub, ServiceClass, Site
 from connector.api.schema.policies import Policy
+from connector.api.schema.rollouts import Rollout, RolloutLine
 from connector.api.schema.shipping import Shipment
 from connector.api.schema.sources import QuarantinedRecord, Source
 from connector.api.schema.what_if import WhatIf, resolve_what_if
@@ -59,6 +60,11 @@ async def _by(info: Info, entity: str, column: str, id: strawberry.ID | None, te
 
 async def _ticket(info: Info, id: strawberry.ID | None = None, number: str | None = None) -> Ticket | None:
     found: Ticket | None = await _by(info, "ticket", "number", id, number)
+    return found
+
+
+async def _rollout(info: Info, id: strawberry.ID | None = None, name: str | None = None) -> Rollout | None:
+    found: Rollout | None = await _by(info, "rollout", "name", id, name)
     return found
 
 
@@ -135,6 +141,8 @@ class Query:
     reservations: Connection[Reservation] = _listing("reservation", "Claims of stock.")
     shipments: Connection[Shipment] = _listing("shipment", "Parcels.")
     tasks: Connection[Task] = _listing("task", "Work for people.")
+    rollouts: Connection[Rollout] = _listing("rollout", "Many units for many sites, sent in waves.")
+    rollout_lines: Connection[RolloutLine] = _listing("rollout_line", "The parcels of rollouts.")
     sources: Connection[Source] = _listing("source", "Configured external systems and how they fare.")
     quarantine: Connection[QuarantinedRecord] = _listing(
         "quarantine", "Records that could not be used, settled ones too: filter `resolvedAt: {isNull: true}`."
@@ -150,6 +158,10 @@ class Query:
     shipment: Shipment | None = _single("shipment", "shipment")
     task: Task | None = _single("task", "task")
     quarantined_record: QuarantinedRecord | None = _single("quarantine", "quarantined record")
+    rollout_line: RolloutLine | None = _single("rollout_line", "line of a rollout")
+    rollout: Rollout | None = strawberry.field(
+        resolver=_rollout, description="One rollout, by its id or by its name; null when there is none."
+    )
     ticket: Ticket | None = strawberry.field(
         resolver=_ticket,
         description="One ticket, by its id or by the number that people call it; null when there is none.",

@@ -11,6 +11,8 @@ from connector.api.schema.lazy import (
     AnyHub,
     AnyProduct,
     AnyReservation,
+    AnyRollout,
+    AnyRolloutLine,
     AnyShipment,
     AnySite,
     AnySource,
@@ -67,6 +69,7 @@ class Ticket(Node):
     reservations: list[AnyReservation] = related("reservations", "Stock that was claimed for it, the oldest first.")
     shipments: list[AnyShipment] = related("shipments", "Parcels that were sent for it, the oldest first.")
     tasks: list[AnyTask] = related("tasks", "Work for people because of it, the oldest first.")
+    rollouts: list[AnyRollout] = related("rollouts", "Rollouts that are done under it.")
     opened_at: datetime | None = column("When it was opened.")
     resolved_at: datetime | None = column("When it was resolved.")
     sla_due_at: datetime | None = column("When it must be resolved.")
@@ -90,6 +93,10 @@ class Reservation(Node):
         "requested_product", "What was needed; differs from `product` for a substitute."
     )
     asset: AnyAsset | None = related("asset", "The unit itself, for serialised products.")
+    site: AnySite | None = related("site", "Where it goes; null when that is the ticket's site.")
+    rollout_line: AnyRolloutLine | None = related(
+        "rollout_line", "The line of a rollout that it is for; null for the ticket's own need."
+    )
     lane: Lane = column("From which lane.")
     reason: str | None = column("Why it was released or let expire.")
     decision: Decision | None = related("decision", "The decision behind it; null when a person chose.")
@@ -111,6 +118,9 @@ class PackingLine:
     serial: str | None = strawberry.field(description="Serial of the unit to be picked.")
     asset_tag: str | None = strawberry.field(description="Inventory number of the unit to be picked.")
     is_device: bool = strawberry.field(description="Whether it is the device itself, not what its kit brings along.")
+    destination: str | None = strawberry.field(
+        default=None, description="The site that it goes to, where the lines of one list go to several."
+    )
 
 
 def _packing_list(root: Row) -> list[PackingLine]:
@@ -122,6 +132,7 @@ def _packing_list(root: Row) -> list[PackingLine]:
             serial=line["serial"],
             asset_tag=line["asset_tag"],
             is_device=line["is_device"],
+            destination=line.get("destination"),
         )
         for line in root.values["packing_list"] or ()
     ]
@@ -142,6 +153,8 @@ class Task(Node):
     reservation: Reservation | None = related("reservation", "The claim that it is about.")
     shipment: AnyShipment | None = related("shipment", "The parcel that it is about.")
     hub: AnyHub | None = related("hub", "Where it is to be done.")
+    rollout: AnyRollout | None = related("rollout", "The rollout that it is for.")
+    wave: int | None = column("Which wave of the rollout.")
     assignee: str | None = column("Who does it.")
     due_at: datetime | None = column("Until when.")
     completed_at: datetime | None = column("When it was done.")

@@ -226,6 +226,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "reservations": ToMany("reservation", "ticket_id"),
                 "shipments": ToMany("shipment", "ticket_id"),
                 "tasks": ToMany("task", "ticket_id"),
+                "rollouts": ToMany("rollout", "ticket_id"),
             },
         ),
         _entity(
@@ -244,6 +245,8 @@ ENTITIES: Mapping[str, Entity] = {
                 "product": ToOne("product", "product_id"),
                 "requested_product": ToOne("product", "requested_product_id"),
                 "asset": ToOne("asset", "asset_id"),
+                "site": ToOne("site", "site_id"),
+                "rollout_line": ToOne("rollout_line", "rollout_line_id"),
                 "shipments": ToMany("shipment", "reservation_id"),
                 "tasks": ToMany("task", "reservation_id"),
             },
@@ -277,8 +280,31 @@ ENTITIES: Mapping[str, Entity] = {
                 "reservation": ToOne("reservation", "reservation_id"),
                 "shipment": ToOne("shipment", "shipment_id"),
                 "hub": ToOne("hub", "hub_id"),
+                "rollout": ToOne("rollout", "rollout_id"),
             },
             private=frozenset({"key", "packing_list"}),
+        ),
+        _entity(
+            "rollout",
+            tables.rollout,
+            {
+                "ticket": ToOne("ticket", "ticket_id"),
+                "product": ToOne("product", "product_id"),
+                "lines": ToMany("rollout_line", "rollout_id"),
+                "tasks": ToMany("task", "rollout_id"),
+            },
+            private=frozenset({"plan", "progress", "counted_from"}),
+        ),
+        _entity(
+            "rollout_line",
+            tables.rollout_line,
+            {
+                "rollout": ToOne("rollout", "rollout_id"),
+                "site": ToOne("site", "site_id"),
+                "hub": ToOne("hub", "hub_id"),
+                "reservation": ToMany("reservation", "rollout_line_id", newest_only=True),
+                "reservations": ToMany("reservation", "rollout_line_id"),
+            },
         ),
         _entity(
             "source",

@@ -108,6 +108,7 @@ class Reservation(SQLModel, table=True):
     """A claim of stock for one line of a ticket. asset_id: the unit, for serialised products.
 
     approval_name: the approval that it must have before anything is sent; NULL when it needs none.
+    site_id: where it goes when that is not the ticket's site. rollout_line_id: the line of a rollout that it is for.
     """
 
     __tablename__: ClassVar[str] = "reservation"
@@ -116,6 +117,13 @@ class Reservation(SQLModel, table=True):
             "uq_reservation_live_line",
             "ticket_id",
             "line",
+            unique=True,
+            sqlite_where=_LIVE,
+            postgresql_where=_LIVE,
+        ),
+        Index(
+            "uq_reservation_live_rollout_line",
+            "rollout_line_id",
             unique=True,
             sqlite_where=_LIVE,
             postgresql_where=_LIVE,
@@ -135,6 +143,8 @@ class Reservation(SQLModel, table=True):
     product_id: int = Field(foreign_key="product.id", sa_type=Id)
     requested_product_id: int = Field(foreign_key="product.id", index=True, sa_type=Id)
     asset_id: int | None = Field(default=None, foreign_key="asset.id", sa_type=Id)
+    site_id: int | None = Field(default=None, foreign_key="site.id", sa_type=Id)
+    rollout_line_id: int | None = Field(default=None, foreign_key="rollout_line.id", index=True, sa_type=Id)
     lane: Lane = Field(default=Lane.NORMAL, sa_type=EnumText(Lane))
     quantity: int = 1
     state: ReservationState = Field(sa_type=EnumText(ReservationState))
@@ -216,7 +226,7 @@ class ShipmentEvent(SQLModel, table=True):
 
 
 class Task(SQLModel, table=True):
-    """A piece of work for a person. key: makes creating it twice one task."""
+    """A piece of work for a person. key: makes creating it twice one task. wave: of the rollout that it is for."""
 
     __tablename__: ClassVar[str] = "task"
     __table_args__ = (
@@ -238,6 +248,8 @@ class Task(SQLModel, table=True):
     shipment_id: int | None = Field(default=None, foreign_key="shipment.id", index=True, sa_type=Id)
     hub_id: int | None = Field(default=None, foreign_key="hub.id", sa_type=Id)
     approval_id: int | None = Field(default=None, foreign_key="approval.id", index=True, sa_type=Id)
+    rollout_id: int | None = Field(default=None, foreign_key="rollout.id", index=True, sa_type=Id)
+    wave: int | None = None
     assignee: str | None = None
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     completed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
