@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.factories import (
     NOW,
@@ -104,3 +104,16 @@ async def test_a_parcel_moves_as_its_lifecycle_allows(engine: AsyncEngine):
         assert await outbound_shipment(tx, reservation_id) == row
         digest = (await tx.execute(select(tables.document.c.sha256))).scalar_one()
     assert digest == "315d429b7714cedb6ad04ac31240145257692630457f3c88253c5beceac76027"
+
+
+async def test_a_reservation_that_names_a_site_goes_there_and_not_to_the_site_of_its_ticket(engine: AsyncEngine):
+    reservation_id = await make_reservation(engine)
+    async with transaction(engine) as tx:
+        other = await make_site(tx, name="Bremen Port", code="BRE")
+        await tx.execute(update(tables.reservation).values(site_id=other))
+
+    async with reading(engine) as tx:
+        goods = await consignment(tx, reservation_id)
+
+    assert goods.site is not None
+    assert (goods.site.label, goods.rollout_line_id) == ("Bremen Port (BRE)", None)
