@@ -618,6 +618,55 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_decision_ticket_id"), ["ticket_id"], unique=False)
 
     op.create_table(
+        "rollout",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("ticket_id", Id, nullable=False),
+        sa.Column("product_id", Id, nullable=False),
+        sa.Column("preparation", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("starts_at", UtcDateTime(), nullable=True),
+        sa.Column("first_wave_size", sa.Integer(), nullable=False),
+        sa.Column("wave_size", sa.Integer(), nullable=False),
+        sa.Column("keep_free_percent", sa.Integer(), nullable=False),
+        sa.Column("success", sa.Text(), nullable=False),
+        sa.Column("success_percent", sa.Integer(), nullable=False),
+        sa.Column("soak_minutes", sa.Integer(), nullable=False),
+        sa.Column("halt_percent", sa.Integer(), nullable=False),
+        sa.Column("halt_sample", sa.Integer(), nullable=False),
+        sa.Column("approval", sa.Text(), nullable=True),
+        sa.Column("policy_version", sa.Text(), nullable=False),
+        sa.Column("wave", sa.Integer(), nullable=False),
+        sa.Column("opened_at", UtcDateTime(), nullable=True),
+        sa.Column("settled_at", UtcDateTime(), nullable=True),
+        sa.Column("counted_from", UtcDateTime(), nullable=True),
+        sa.Column("plan", Json, nullable=True),
+        sa.Column("progress", Json, nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('draft', 'planned', 'running', 'paused', 'halted', 'completed', 'cancelled')",
+            name=op.f("ck_rollout_state_known"),
+        ),
+        sa.CheckConstraint("success IN ('delivered', 'installed')", name=op.f("ck_rollout_success_known")),
+        sa.CheckConstraint("halt_percent BETWEEN 0 AND 100", name=op.f("ck_rollout_halt_is_a_share")),
+        sa.CheckConstraint("halt_sample > 0 AND soak_minutes >= 0", name=op.f("ck_rollout_limits_make_sense")),
+        sa.CheckConstraint("keep_free_percent BETWEEN 0 AND 100", name=op.f("ck_rollout_keep_free_is_a_share")),
+        sa.CheckConstraint("success_percent BETWEEN 0 AND 100", name=op.f("ck_rollout_success_is_a_share")),
+        sa.CheckConstraint("wave_size > 0 AND first_wave_size > 0", name=op.f("ck_rollout_waves_not_empty")),
+        sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_rollout_product_id")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_rollout_ticket_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rollout")),
+        sa.UniqueConstraint("name", name=op.f("uq_rollout_name")),
+    )
+    with op.batch_alter_table("rollout", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rollout_product_id"), ["product_id"], unique=False)
+        batch_op.create_index("ix_rollout_state", ["state"], unique=False)
+        batch_op.create_index(batch_op.f("ix_rollout_ticket_id"), ["ticket_id"], unique=False)
+
+    op.create_table(
         "ticket_link",
         sa.Column("id", Id, nullable=False),
         sa.Column("ticket_id", Id, nullable=False),
@@ -659,6 +708,40 @@ def upgrade() -> None:
         sa.UniqueConstraint("approval_id", "voter", name="uq_approval_vote_voter"),
     )
     op.create_table(
+        "rollout_line",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("rollout_id", Id, nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("site_id", Id, nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("risk", sa.Integer(), nullable=False),
+        sa.Column("risk_rule", sa.Text(), nullable=False),
+        sa.Column("asked_wave", sa.Integer(), nullable=True),
+        sa.Column("wave", sa.Integer(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("hub_id", Id, nullable=True),
+        sa.Column("distance_km", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("expected_at", UtcDateTime(), nullable=True),
+        sa.Column("finished_at", UtcDateTime(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('planned', 'short', 'reserved', 'staged', 'labelled', 'dispatched', 'delivered', 'installed', 'failed', 'cancelled')",
+            name=op.f("ck_rollout_line_state_known"),
+        ),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_rollout_line_quantity_positive")),
+        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_rollout_line_hub_id")),
+        sa.ForeignKeyConstraint(["rollout_id"], ["rollout.id"], name=op.f("fk_rollout_line_rollout_id")),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_rollout_line_site_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rollout_line")),
+        sa.UniqueConstraint("rollout_id", "line", name="uq_rollout_line"),
+    )
+    with op.batch_alter_table("rollout_line", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rollout_line_site_id"), ["site_id"], unique=False)
+        batch_op.create_index("ix_rollout_line_state", ["rollout_id", "state"], unique=False)
+
+    op.create_table(
         "reservation",
         sa.Column("id", Id, nullable=False),
         sa.Column("ticket_id", Id, nullable=False),
@@ -668,6 +751,8 @@ def upgrade() -> None:
         sa.Column("product_id", Id, nullable=False),
         sa.Column("requested_product_id", Id, nullable=False),
         sa.Column("asset_id", Id, nullable=True),
+        sa.Column("site_id", Id, nullable=True),
+        sa.Column("rollout_line_id", Id, nullable=True),
         sa.Column("lane", sa.Text(), nullable=False),
         sa.Column("quantity", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -690,6 +775,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["requested_product_id"], ["product.id"], name=op.f("fk_reservation_requested_product_id")
         ),
+        sa.ForeignKeyConstraint(["rollout_line_id"], ["rollout_line.id"], name=op.f("fk_reservation_rollout_line_id")),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_reservation_site_id")),
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_reservation_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reservation")),
     )
@@ -697,6 +784,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_reservation_decision_id"), ["decision_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_reservation_hub_id"), ["hub_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_reservation_requested_product_id"), ["requested_product_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_reservation_rollout_line_id"), ["rollout_line_id"], unique=False)
         batch_op.create_index("ix_reservation_shelf", ["product_id", "hub_id", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_reservation_ticket_id"), ["ticket_id"], unique=False)
         batch_op.create_index(
@@ -709,6 +797,13 @@ def upgrade() -> None:
         batch_op.create_index(
             "uq_reservation_live_line",
             ["ticket_id", "line"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('held', 'committed')"),
+            postgresql_where=sa.text("state IN ('held', 'committed')"),
+        )
+        batch_op.create_index(
+            "uq_reservation_live_rollout_line",
+            ["rollout_line_id"],
             unique=True,
             sqlite_where=sa.text("state IN ('held', 'committed')"),
             postgresql_where=sa.text("state IN ('held', 'committed')"),
@@ -795,16 +890,21 @@ def upgrade() -> None:
         sa.Column("shipment_id", Id, nullable=True),
         sa.Column("hub_id", Id, nullable=True),
         sa.Column("approval_id", Id, nullable=True),
+        sa.Column("rollout_id", Id, nullable=True),
+        sa.Column("wave", sa.Integer(), nullable=True),
         sa.Column("assignee", sa.Text(), nullable=True),
         sa.Column("due_at", UtcDateTime(), nullable=True),
         sa.Column("completed_at", UtcDateTime(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
-        sa.CheckConstraint("kind IN ('pickup', 'review', 'approval')", name=op.f("ck_task_kind_known")),
+        sa.CheckConstraint(
+            "kind IN ('pickup', 'review', 'approval', 'staging', 'handover')", name=op.f("ck_task_kind_known")
+        ),
         sa.CheckConstraint("state IN ('open', 'in_progress', 'done', 'cancelled')", name=op.f("ck_task_state_known")),
         sa.ForeignKeyConstraint(["approval_id"], ["approval.id"], name=op.f("fk_task_approval_id")),
         sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_task_hub_id")),
         sa.ForeignKeyConstraint(["reservation_id"], ["reservation.id"], name=op.f("fk_task_reservation_id")),
+        sa.ForeignKeyConstraint(["rollout_id"], ["rollout.id"], name=op.f("fk_task_rollout_id")),
         sa.ForeignKeyConstraint(["shipment_id"], ["shipment.id"], name=op.f("fk_task_shipment_id")),
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_task_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
@@ -814,6 +914,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_task_approval_id"), ["approval_id"], unique=False)
         batch_op.create_index("ix_task_board", ["hub_id", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_task_reservation_id"), ["reservation_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_task_rollout_id"), ["rollout_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_task_shipment_id"), ["shipment_id"], unique=False)
         batch_op.create_index("ix_task_state", ["state", "due_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_task_ticket_id"), ["ticket_id"], unique=False)
@@ -827,6 +928,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_task_ticket_id"))
         batch_op.drop_index("ix_task_state")
         batch_op.drop_index(batch_op.f("ix_task_shipment_id"))
+        batch_op.drop_index(batch_op.f("ix_task_rollout_id"))
         batch_op.drop_index(batch_op.f("ix_task_reservation_id"))
         batch_op.drop_index("ix_task_board")
         batch_op.drop_index(batch_op.f("ix_task_approval_id"))
@@ -844,6 +946,11 @@ def downgrade() -> None:
     op.drop_table("shipment")
     with op.batch_alter_table("reservation", schema=None) as batch_op:
         batch_op.drop_index(
+            "uq_reservation_live_rollout_line",
+            sqlite_where=sa.text("state IN ('held', 'committed')"),
+            postgresql_where=sa.text("state IN ('held', 'committed')"),
+        )
+        batch_op.drop_index(
             "uq_reservation_live_line",
             sqlite_where=sa.text("state IN ('held', 'committed')"),
             postgresql_where=sa.text("state IN ('held', 'committed')"),
@@ -855,11 +962,17 @@ def downgrade() -> None:
         )
         batch_op.drop_index(batch_op.f("ix_reservation_ticket_id"))
         batch_op.drop_index("ix_reservation_shelf")
+        batch_op.drop_index(batch_op.f("ix_reservation_rollout_line_id"))
         batch_op.drop_index(batch_op.f("ix_reservation_requested_product_id"))
         batch_op.drop_index(batch_op.f("ix_reservation_hub_id"))
         batch_op.drop_index(batch_op.f("ix_reservation_decision_id"))
 
     op.drop_table("reservation")
+    with op.batch_alter_table("rollout_line", schema=None) as batch_op:
+        batch_op.drop_index("ix_rollout_line_state")
+        batch_op.drop_index(batch_op.f("ix_rollout_line_site_id"))
+
+    op.drop_table("rollout_line")
     op.drop_table("approval_vote")
     with op.batch_alter_table("ticket_link", schema=None) as batch_op:
         batch_op.drop_index(
@@ -870,6 +983,12 @@ def downgrade() -> None:
         batch_op.drop_index("ix_ticket_link_other")
 
     op.drop_table("ticket_link")
+    with op.batch_alter_table("rollout", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rollout_ticket_id"))
+        batch_op.drop_index("ix_rollout_state")
+        batch_op.drop_index(batch_op.f("ix_rollout_product_id"))
+
+    op.drop_table("rollout")
     with op.batch_alter_table("decision", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_decision_ticket_id"))
 
