@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.applications import Starlette
 
+from connector.api.access import ApiKey
 from connector.api.app import create_app
 from connector.api.commands import hub_commands
 from connector.api.feed import Feed
@@ -24,6 +25,7 @@ from connector.ingest.inbox import process_inbox
 from connector.ingest.pull import PullReport, pull_source
 from connector.memory import calm_garbage_collection
 from connector.model.errors import Unavailable
+from connector.model.principals import Principal
 from connector.rules.policy import InvalidPolicy
 from connector.sdk.adapter import Pulls
 from connector.settings import LoadedSettings, Settings
@@ -97,6 +99,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
         connections=hub.connections,
         clock=hub.clock,
         token=settings.auth.token.get_secret_value() if settings.auth.token else None,
+        keys=api_keys(settings),
         public_url=settings.server.public_url,
         webhook_received=inbox.arrived,
     )
@@ -154,6 +157,14 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
+
+
+def api_keys(settings: Settings) -> tuple[ApiKey, ...]:
+    """The configured keys, each with its holder."""
+    return tuple(
+        ApiKey(key.token.get_secret_value(), Principal(name, frozenset(key.roles)))
+        for name, key in settings.auth.keys.items()
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

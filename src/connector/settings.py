@@ -11,10 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from croniter import croniter
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -28,6 +38,9 @@ from connector.sdk.registry import adapter_names, load_adapter
 
 DEFAULT_FILE = "connector.toml"
 ENVIRONMENT_PREFIX = "CONNECTOR_"
+SHORTEST_TOKEN = 16
+RESERVED_NAMES = frozenset({"api", "rules", "fulfilment", "policy", "time-out", "expiry"})
+"""Who the change log names for what nobody in particular does."""
 
 
 class _Section(BaseModel):
@@ -44,21 +57,59 @@ class ServerSettings(_Section):
     )
 
 
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < SHORTEST_TOKEN:
+        raise ValueError(f"a token has at least {SHORTEST_TOKEN} characters")
+    return value
+
+
+Token = Annotated[SecretStr, AfterValidator(_long_enough)]
+RoleText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+class KeySettings(_Section):
+    """A key: what one person or program shows, and what it may do."""
+
+    token: Token = Field(description="Bearer token of this key.", examples=[{"env": "CONNECTOR_KEY_ADA"}])
+    roles: tuple[RoleText, ...] = Field(
+        min_length=1, description="What it may do.", examples=[["dispatcher", "approver"]]
+    )
+
+
 class AuthSettings(_Section):
     """Who may use the hub."""
 
-    token: SecretStr | None = Field(
+    token: Token | None = Field(
         default=None,
-        description="Bearer token of every client. Needed before the hub listens beyond this machine.",
+        description="Bearer token that may do everything. It, or keys, are needed before the hub listens beyond this "
+        "machine.",
         examples=[{"env": "CONNECTOR_API_TOKEN"}],
     )
+    keys: dict[str, KeySettings] = Field(
+        default_factory=dict,
+        description="Name of a person or program -> its key.",
+        examples=[{"ada": {"token": {"env": "CONNECTOR_KEY_ADA"}, "roles": ["dispatcher"]}}],
+    )
 
-    @field_validator("token")
+    @field_validator("keys")
     @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 16:
-            raise ValueError("a token has at least 16 characters")
+    def _speakable(cls, value: dict[str, KeySettings]) -> dict[str, KeySettings]:
+        for name in value:
+            if name in RESERVED_NAMES or not _is_speakable(name, also="-_."):
+                raise ValueError(
+                    f"key name {name!r} may hold letters, digits, '-', '_' and '.' only, and is none of "
+                    f"{', '.join(sorted(RESERVED_NAMES))}: the change log calls its holder by it"
+                )
         return value
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> AuthSettings:
+        seen: dict[str, str] = {} if self.token is None else {self.token.get_secret_value(): "auth.token"}
+        for name, key in self.keys.items():
+            other = seen.setdefault(key.token.get_secret_value(), f"auth.keys.{name}")
+            if other != f"auth.keys.{name}":
+                raise ValueError(f"auth.keys.{name} has the token of {other}: give each its own")
+        return self
 
 
 class TicketSettings(_Section):
@@ -161,7 +212,7 @@ class Settings(BaseSettings):
     @classmethod
     def _speakable_names(cls, value: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
         for name in value:
-            if not (name.isascii() and name.replace("_", "").replace("-", "").isalnum()):
+            if not _is_speakable(name, also="-_"):
                 raise ValueError(f"source name {name!r} may hold letters, digits, '-' and '_' only")
         return value
 
@@ -225,11 +276,16 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
         raise InvalidConfiguration(
             f"{where} cannot be used, nothing was started:\n{listed}", problems=tuple(problems)
         ) from None
-    if settings.auth.token is not None:
-        secrets.append(settings.auth.token.get_secret_value())
+    tokens = [settings.auth.token, *(key.token for key in settings.auth.keys.values())]
+    secrets += [token.get_secret_value() for token in tokens if token is not None]
     for url in (settings.database, settings.redis):
         secrets += [str(make_url(url).password)] if url and make_url(url).password else []
     return LoadedSettings(settings=settings, file=path, secrets=tuple(secrets))
+
+
+def _is_speakable(name: str, *, also: str) -> bool:
+    bare = name.translate(str.maketrans("", "", also))
+    return bare.isascii() and bare.isalnum()
 
 
 def _misfits(values: Mapping[str, Any]) -> list[str]:
@@ -237,7 +293,7 @@ def _misfits(values: Mapping[str, Any]) -> list[str]:
     server, auth, fulfilment, sources = (_table(values, key) for key in ("server", "auth", "fulfilment", "sources"))
     host, courier = server.get("host"), fulfilment.get("courier")
     problems: list[str] = []
-    if isinstance(host, str) and not is_loopback(host) and auth.get("token") is None:
+    if isinstance(host, str) and not is_loopback(host) and not (auth.get("token") or auth.get("keys")):
         problems.append(
             f"server.host: {host!r} is reachable from other machines, which needs auth.token first; "
             'add [auth] token = { env = "CONNECTOR_API_TOKEN" }, or listen on 127.0.0.1'
@@ -349,6 +405,7 @@ def _problem(loc: tuple[int | str, ...], message: str) -> str:
 
 def _example(loc: tuple[int | str, ...]) -> str:
     model: type[BaseModel] | None = Settings
+    named: dict[str, type[BaseModel]] = {"sources": SourceSettings, "keys": KeySettings}
     field = None
     for part in loc:
         if model is None:
@@ -357,9 +414,9 @@ def _example(loc: tuple[int | str, ...]) -> str:
             field = model.model_fields[str(part)]
             annotation = field.annotation
             model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-            if part == "sources":
-                model = SourceSettings
-        elif model is not SourceSettings:
+            if part in named:
+                model = named[str(part)]
+        elif model is not SourceSettings and (model is not KeySettings or part != loc[2]):
             known = ", ".join(model.model_fields)
             return f". Known keys are: {known}."
     if field is None or not field.examples:

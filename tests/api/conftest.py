@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -16,6 +16,7 @@ import websockets
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
+from connector.api.access import ApiKey
 from connector.api.app import create_app
 from connector.api.commands import Commands
 from connector.api.feed import Feed
@@ -88,6 +89,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         commands: Commands = NO_COMMANDS,
         connections: Mapping[str, Connection] | None = None,
         token: str | None = None,
+        keys: Sequence[ApiKey] = (),
         webhook_received: Callable[[], Awaitable[None]] | None = None,
         host: str = "localhost",
         **feed_options: Any,
@@ -101,6 +103,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             feed=feed,
             connections=connections or {},
             token=token,
+            keys=keys,
             webhook_received=webhook_received,
         )
         transport = httpx.ASGITransport(app)

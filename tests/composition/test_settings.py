@@ -180,3 +180,70 @@ def test_a_missing_file_and_broken_toml_say_so(tmp_path: Path):
         load_settings(tmp_path / "nowhere.toml")
     with pytest.raises(InvalidConfiguration, match="is not valid TOML: "):
         load_settings(write(tmp_path, "[server\n"))
+
+
+def test_keys_have_names_roles_and_tokens_of_their_own(tmp_path: Path):
+    file = write(
+        tmp_path,
+        """
+        [auth]
+        token = "one-token-for-all"
+        [auth.keys.ada]
+        token = "the-token-of-ada-1234"
+        roles = ["dispatcher", "duty-manager"]
+        """,
+    )
+    loaded = load_settings(file)
+
+    assert loaded.settings.auth.keys["ada"].roles == ("dispatcher", "duty-manager")
+    assert set(loaded.secrets) == {"one-token-for-all", "the-token-of-ada-1234"}
+    assert "the-token-of-ada-1234" not in repr(loaded)
+
+
+def test_keys_that_cannot_be_used_are_told(tmp_path: Path):
+    file = write(
+        tmp_path,
+        """
+        [auth.keys.bob]
+        token = "short"
+        roles = []
+        rolls = ["viewer"]
+        [auth.keys.eve]
+        roles = ["viewer", "Duty Manager"]
+        """,
+    )
+
+    assert sorted(problems_of(file)) == [
+        "auth.keys.bob.roles: Tuple should have at least 1 item after validation, not 0. "
+        "Expected: What it may do. Example: ['dispatcher', 'approver']",
+        "auth.keys.bob.rolls: Extra inputs are not permitted. Known keys are: token, roles.",
+        "auth.keys.bob.token: a token has at least 16 characters. "
+        "Expected: Bearer token of this key. Example: {'env': 'CONNECTOR_KEY_ADA'}",
+        "auth.keys.eve.roles.1: String should match pattern '^[a-z0-9][a-z0-9_-]{0,63}$'",
+        "auth.keys.eve.token: Field required. "
+        "Expected: Bearer token of this key. Example: {'env': 'CONNECTOR_KEY_ADA'}",
+    ]
+    same = write(
+        tmp_path,
+        """
+        [auth.keys.ada]
+        token = "the-token-of-both-1234"
+        roles = ["viewer"]
+        [auth.keys."cli:root"]
+        token = "the-token-of-both-1235"
+        roles = ["viewer"]
+        """,
+    )
+    assert problems_of(same)[0].startswith("auth.keys: key name 'cli:root' may hold letters, digits")
+    twice = write(
+        tmp_path,
+        """
+        [auth.keys.ada]
+        token = "the-token-of-both-1234"
+        roles = ["viewer"]
+        [auth.keys.bob]
+        token = "the-token-of-both-1234"
+        roles = ["viewer"]
+        """,
+    )
+    assert problems_of(twice)[0].startswith("auth: auth.keys.bob has the token of auth.keys.ada: give each its own")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from connector.api.access import Access, Guarded, error_response
+from connector.api.access import Access, ApiKey, Guarded, error_response
 from connector.api.commands import Commands
 from connector.api.context import ApiContext
 from connector.api.endpoint import Endpoint
@@ -30,9 +30,6 @@ from connector.storage.documents import read_document
 from connector.storage.engine import Database, reading
 from connector.storage.readiness import check_ready
 
-ACTOR = "api"
-"""Who the change log names for what clients do."""
-
 
 def create_app(
     *,
@@ -43,16 +40,17 @@ def create_app(
     feed: Feed,
     connections: Mapping[str, Connection],
     token: str | None = None,
+    keys: Sequence[ApiKey] = (),
     public_url: str | None = None,
     webhook_received: Callable[[], Awaitable[None]] | None = None,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
-    token: what clients must show; None lets everybody in, and belongs on the loopback only. public_url: where
-    others reach the hub, None for wherever they do. webhook_received: called after each webhook.
+    token, keys: what clients must show; without any everybody comes in, which belongs on the loopback only. public_url:
+    where others reach the hub, None for wherever they do. webhook_received: called after each webhook.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
-    access = Access(token, hosts=frozenset({own_name} if own_name else ()))
+    access = Access(token, keys=keys, hosts=frozenset({own_name} if own_name else ()))
     webhooks = Webhooks(engine, connections, clock, webhook_received)
 
     def context() -> ApiContext:
@@ -63,7 +61,6 @@ def create_app(
             policy=policy,
             feed=feed,
             public_url=(public_url or "").rstrip("/"),
-            actor=ACTOR,
         )
 
     async def ready(_request: Request) -> Response:

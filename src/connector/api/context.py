@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from starlette.requests import Request
 from starlette.websockets import WebSocket
@@ -14,11 +14,15 @@ from strawberry.types.info import Info as StrawberryInfo
 
 from connector.api.commands import Commands
 from connector.api.feed import Feed
+from connector.model.principals import Principal
 from connector.rules.policy import Policy
 from connector.sdk.adapter import Clock
 from connector.storage.active_policy import PolicySource, policy_now
 from connector.storage.engine import Database, Transaction, reading
 from connector.storage.query import Connection, Page, Row, Selection, fetch_page, fetch_rows
+
+NOBODY: Final = Principal("nobody", frozenset())
+"""Who asks as long as nobody has shown a token."""
 
 
 class Reader:
@@ -74,7 +78,7 @@ class Reader:
 
 @dataclass(slots=True)
 class ApiContext:
-    """The surroundings of a request. actor: who asks, for the change log. public_url: without a slash at its end.
+    """The surroundings of a request. principal: who asks. public_url: without a slash at its end.
 
     connection_params: what a WebSocket client sent when it connected.
     """
@@ -85,13 +89,18 @@ class ApiContext:
     policy: PolicySource
     feed: Feed
     public_url: str
-    actor: str
+    principal: Principal = NOBODY
     request: Request | WebSocket | None = None
     connection_params: dict[str, Any] | None = None
     reader: Reader = field(init=False)
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.engine)
+
+    @property
+    def actor(self) -> str:
+        """Who asks, for the change log."""
+        return self.principal.name
 
     def for_operation(self) -> ApiContext:
         """The same surroundings with a reader of its own."""

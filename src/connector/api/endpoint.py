@@ -53,7 +53,7 @@ class Endpoint(GraphQL[ApiContext, None]):
             try:
                 self._access.check_host(request.headers.get("host", ""))
                 if request.method != "GET":
-                    self._access.check(request.headers.get("authorization"))
+                    request.state.principal = self._access.check(request.headers.get("authorization"))
                 response = await self.run(request)
             except Unauthenticated as error:
                 response = refuse(error)
@@ -79,6 +79,7 @@ class Endpoint(GraphQL[ApiContext, None]):
         """The surroundings of this request."""
         context = self._context()
         context.request = request
+        context.principal = getattr(request.state, "principal", context.principal)
         if not context.public_url:
             scheme = {"ws": "http", "wss": "https"}.get(request.url.scheme, request.url.scheme)
             context.public_url = f"{scheme}://{request.url.netloc}"
@@ -88,7 +89,7 @@ class Endpoint(GraphQL[ApiContext, None]):
         """Checks the token that the client sends when it opens the connection."""
         if context.request is not None:
             try:
-                self._access.check_params(context.connection_params, context.request.headers)
+                context.principal = self._access.check_params(context.connection_params, context.request.headers)
             except Unauthenticated as error:
                 raise ConnectionRejectionError({"message": error.message}) from error
         return strawberry.UNSET

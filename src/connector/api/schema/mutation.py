@@ -1,12 +1,17 @@
 """Root fields that change something: what a dispatcher does."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import strawberry
+from strawberry.extensions import FieldExtension
+from strawberry.types import get_object_definition
 
+from connector.api.access import ANYBODY
 from connector.api.commands import Request
-from connector.api.context import Info
+from connector.api.context import NOBODY, Info
+from connector.api.permissions import require_permission
 from connector.api.policies import Chooser, activate, roll_back
 from connector.api.schema.inputs import (
     KEY_LENGTH,
@@ -34,7 +39,8 @@ from connector.api.schema.payloads import (
     SyncSourcePayload,
 )
 from connector.api.schema.refusals import Refusal, refusal_of
-from connector.model.errors import ConnectorError, InvalidInput
+from connector.model.errors import ConnectorError, Forbidden, InvalidInput
+from connector.model.principals import Principal
 
 _SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
 
@@ -178,7 +184,12 @@ async def _rollback_policy(info: Info, input: RollbackPolicyInput) -> PolicyPayl
 def _by_whom(info: Info, author: str, comment: str | None) -> Chooser:
     if not author.strip():
         raise InvalidInput("author is empty", hint="Say who does it; it is kept with the activation.")
-    return Chooser(author=author.strip(), comment=comment, at=info.context.clock.now())
+    return Chooser(author=_signed(info.context.principal, author.strip()), comment=comment, at=info.context.clock.now())
+
+
+def _signed(principal: Principal, author: str) -> str:
+    """The author as they call themselves, with the key that was used where it is a person's own."""
+    return author if principal in (ANYBODY, NOBODY) or author == principal.name else f"{author} ({principal.name})"
 
 
 @strawberry.type(description="What can be done.")
@@ -215,3 +226,20 @@ class Mutation:
     rollback_policy: PolicyPayload = strawberry.mutation(
         resolver=_rollback_policy, description="Make the policy active again that was active before this one."
     )
+
+
+class NeedsRole(FieldExtension):
+    """Lets only those who have a role for it begin a mutation; others get a refusal as its answer."""
+
+    async def resolve_async(self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **kwargs: Any) -> Any:
+        """As strawberry has it."""
+        try:
+            require_permission(info.context.principal, info.field_name)
+        except Forbidden as error:
+            payload: Any = info.return_type
+            return payload(errors=[refusal_of(error)])
+        return await next_(source, info, **kwargs)
+
+
+for _field in get_object_definition(Mutation, strict=True).fields:
+    _field.extensions.append(NeedsRole())

@@ -123,6 +123,19 @@ async def _rows(info: Info, ids: list[strawberry.ID]) -> list[Any]:
     return [found.get(name) for name in names]
 
 
+@strawberry.type(description="Who asks, and what they may do.")
+class Me:
+    """The holder of the token."""
+
+    name: str = strawberry.field(description="Name of the key; the change log calls its holder by it.")
+    roles: list[str] = strawberry.field(description="Its roles; `admin` may do everything.")
+
+
+async def _me(info: Info) -> Me:
+    principal = info.context.principal
+    return Me(name=principal.name, roles=sorted(principal.roles))
+
+
 @strawberry.type(description="What can be read.")
 class Query:
     """Lists in the plural, single things in the singular, and anything by its global id."""
@@ -188,6 +201,7 @@ class Query:
         description="What the rules would decide for a ticket or a draft of one, under the active policy or a draft "
         "of one, as things stand; nothing is done.",
     )
+    me: Me = strawberry.field(resolver=_me, description="Who asks, and what they may do.")
     feed_cursor: str = strawberry.field(
         resolver=_feed_cursor,
         description="Cursor of the newest event that the rest of this query has seen: subscribe with `after` set to "

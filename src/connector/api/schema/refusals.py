@@ -6,6 +6,7 @@ import strawberry
 
 from connector.model.errors import (
     ConnectorError,
+    Forbidden,
     IllegalTransition,
     InvalidConfiguration,
     InvalidDraft,
@@ -35,6 +36,11 @@ class OutOfStockRefusal(Refusal):
 @strawberry.type(description="A lifecycle does not allow it; the message names the legal moves.")
 class IllegalTransitionRefusal(Refusal):
     """ILLEGAL_TRANSITION."""
+
+
+@strawberry.type(description="Whoever asks does not have the role that it needs; the message names it.")
+class ForbiddenRefusal(Refusal):
+    """FORBIDDEN."""
 
 
 @strawberry.type(description="There is no such thing.")
@@ -78,6 +84,7 @@ class SourceRefusal(Refusal):
 REFUSALS: Mapping[type[ConnectorError], type[Refusal]] = {
     OutOfStock: OutOfStockRefusal,
     IllegalTransition: IllegalTransitionRefusal,
+    Forbidden: ForbiddenRefusal,
     NotKnown: NotFoundRefusal,
     InvalidConfiguration: InvalidDraftRefusal,
     InvalidDraft: InvalidDraftRefusal,

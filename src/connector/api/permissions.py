@@ -1,0 +1,36 @@
+"""Which role may do what. Reading is for everybody who comes in; a mutation that is not listed is for `admin` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from connector.model.principals import Principal
+
+_DISPATCH: Final = frozenset({"dispatcher", "machine"})
+_HANDLE: Final = frozenset({"technician", "dispatcher", "machine"})
+_PLAN: Final = frozenset({"planner"})
+_OPERATE: Final = frozenset({"dispatcher", "planner", "machine"})
+ANYONE: Final = frozenset({"*"})
+"""Whoever comes in; the command itself looks closer: who answers a request for approval is the policy's affair."""
+
+MAY: Final[Mapping[str, frozenset[str]]] = {
+    "reserve": _DISPATCH,
+    "release": _DISPATCH,
+    "cancel": _DISPATCH,
+    "confirmPickup": _HANDLE,
+    "receive": _HANDLE,
+    "syncSource": _OPERATE,
+    "replayQuarantine": _OPERATE,
+    "discardQuarantine": _OPERATE,
+    "activatePolicy": _PLAN,
+    "rollbackPolicy": _PLAN,
+}
+"""Mutation -> roles; `admin` may do everything. Told in docs/configuration.md."""
+
+
+def require_permission(who: Principal, mutation: str) -> None:
+    """Refuse whoever has no role for a mutation. Raises Forbidden naming the roles."""
+    roles = MAY.get(mutation, frozenset())
+    if roles != ANYONE:
+        who.require(roles, mutation)
