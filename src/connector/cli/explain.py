@@ -40,6 +40,8 @@ def explain(
     if decision.access:
         console.print(f"site lets in {decision.access}", markup=False, highlight=False, soft_wrap=True)
         console.print(f"couriers deliver {decision.delivery}", markup=False, highlight=False, soft_wrap=True)
+    for line in (*assumption_lines(decision), *ladder_lines(decision)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     for number, item in enumerate(decision.candidates[:limit], 1):
         console.print()
         late = "in time" if item.is_within_sla else "[red]late[/]"
@@ -72,4 +74,20 @@ def due_lines(decision: Decision) -> list[str]:
         f"stated minus computed: {until.difference_minutes:+} min, {verdict} {until.tolerance_minutes} min"
         + ("" if until.is_disputed else " of tolerance")
     )
+    return lines
+
+
+def assumption_lines(decision: Decision) -> list[str]:
+    """What was missing, and what the policy takes instead."""
+    return [f"missing: {assumption.text}" for assumption in decision.assumed]
+
+
+def ladder_lines(decision: Decision) -> list[str]:
+    """The rungs of the ladder; nothing where one rung of stock is all that there is beside a person."""
+    if len(decision.ladder) <= 2:
+        return []
+    lines = [f"waits for approval {decision.approval!r}"] if decision.approval else []
+    for rung in decision.ladder:
+        offer = f" {rung.offered}, arrives {rung.arrives_at:%a %d %b %H:%M} UTC:" if rung.arrives_at else ""
+        lines.append(f"rung {rung.number}, {rung.kind}: {rung.outcome.value.replace('_', ' ')};{offer} {rung.text}")
     return lines

@@ -5,17 +5,16 @@ Each part is judged as far as it can be read, so that one mistake does not hide 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from connector.rules.conditions import SAMPLE, Value, first_line
+from connector.rules.claims import findings_in_claims
 from connector.rules.document import Rule
-from connector.rules.expectations import Finding, Location, findings_in_tests
-from connector.rules.expressions import engine as cel
-from connector.rules.logic import VOCABULARIES, Claim, Not, can_hold, claims_in, formula_of
+from connector.rules.expectations import Finding, Location, findings_in_tests, not_there
+from connector.rules.ladder_consistency import findings_in_ladders
+from connector.rules.logic import Not, can_hold, formula_of
 
 
 def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
@@ -23,8 +22,9 @@ def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
     rules = _readable(content.get("rules"))
     yield from _names(content.get("rules"))
     for index, rule in rules.items():
-        yield from _claims(index, rule)
+        yield from findings_in_claims(("rules", index, "when"), rule.when)
     yield from _reach(rules)
+    yield from findings_in_ladders(content, rules)
     yield from _default_class(content)
     yield from _approvals(content)
     yield from findings_in_tests(content)
@@ -50,40 +50,6 @@ def _names(rules: Any) -> Iterator[Finding]:
         if name in seen:
             yield ("rules", index, "name"), f"is {name!r}, which is the name of rules[{seen[name]}] already"
         seen.setdefault(name, index)
-
-
-def _claims(index: int, rule: Rule) -> Iterator[Finding]:
-    """What single claims of a condition get wrong, even where the rest of the condition hides it."""
-    for claim in claims_in(formula_of(rule.when)):
-        for value in claim.strangers:
-            yield ("rules", index, "when"), _stranger(claim, value)
-        wrong = _type_error(claim)
-        if wrong:
-            yield ("rules", index, "when"), f"contains {claim.text!r}, which cannot be evaluated: {wrong}"
-
-
-def _stranger(claim: Claim, value: Value) -> str:
-    field = claim.fields[0]
-    known = [str(word) for word in VOCABULARIES.get(field, ()) if word]
-    if not known:
-        variable, _, name = field.partition(".")
-        kinds = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
-        return f"compares {field} with {value!r}, but it is {kinds[type(SAMPLE[variable][name])]}"
-    near = get_close_matches(str(value), known, n=1)
-    guess = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(map(repr, known))}"
-    return f"compares {field} with {value!r}, which it never is when rules are asked: {guess}"
-
-
-def _type_error(claim: Claim) -> str | None:
-    """Why a claim can never be evaluated; None for one that fails on some values only, as int('') does."""
-    try:
-        cel.compile(claim.text).execute({name: dict(fields) for name, fields in SAMPLE.items()})
-    except TypeError as error:
-        return first_line(error)
-    except Exception as error:  # noqa: BLE001 - whatever the engine raises; only what no value could mend counts
-        text = first_line(error)
-        return text if text.startswith("Undefined") or "not a valid" in text else None
-    return None
 
 
 def _reach(rules: Mapping[int, Rule]) -> Iterator[Finding]:
@@ -126,13 +92,6 @@ def _approvals(content: Mapping[str, Any]) -> Iterator[Finding]:
         name = given.get("approval") if isinstance(given, dict) else None
         if isinstance(name, str) and name not in known:
             yield ("rules", index, "approval"), not_there(name, "approvals", known)
-
-
-def not_there(name: str, section: str, known: Collection[Any]) -> str:
-    """What is wrong with a name that a section does not have."""
-    near = get_close_matches(name, [str(other) for other in known], n=1)
-    guess = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(map(str, known))) or 'none'}"
-    return f"names {name!r}, which is not under {section}: {guess}"
 
 
 def _default_class(content: Mapping[str, Any]) -> Iterator[Finding]:

@@ -33,11 +33,13 @@ class Reason(StrEnum):
     ASSET_UNKNOWN = "asset_unknown"
     PRODUCT_UNKNOWN = "product_unknown"
     SITE_UNKNOWN = "site_unknown"
+    SERVICE_CLASS_UNKNOWN = "service_class_unknown"
     SITE_WITHOUT_COORDINATES = "site_without_coordinates"
     SITE_UNUSABLE = "site_unusable"
     NO_COMPATIBLE_STOCK = "no_compatible_stock"
     NOTHING_ALLOWED = "nothing_allowed"
     NOTHING_REACHABLE = "nothing_reachable"
+    LADDER_SAYS_PERSON = "ladder_says_person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,58 @@ class Losers:
         return {**compact, "minutes_later": self.minutes} if self.minutes else compact
 
 
+class RungOutcome(StrEnum):
+    """What became of a rung. lost: it offered something, and another rung something better."""
+
+    TAKEN = "taken"
+    LOST = "lost"
+    NOTHING = "nothing"
+    SKIPPED = "skipped"
+    NOT_REACHED = "not_reached"
+
+
+@dataclass(frozen=True, slots=True)
+class RungTried:
+    """One rung of the ladder in the explanation. text: what came of it and why, for people.
+
+    offered: what people call where its best offer comes from, "" without one; arrives_at, cost_cents: of that offer.
+    """
+
+    number: int
+    kind: str
+    outcome: RungOutcome
+    text: str
+    offered: str = ""
+    arrives_at: datetime | None = None
+    cost_cents: int | None = None
+    is_within_sla: bool | None = None
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "number": self.number,
+            "kind": self.kind,
+            "outcome": self.outcome.value,
+            "text": self.text,
+            "offered": self.offered,
+            "arrives_at": instant_text(self.arrives_at) if self.arrives_at else None,
+            "cost_cents": self.cost_cents,
+            "is_within_sla": self.is_within_sla,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """A fact that is missing, and what the policy takes instead. fact: stable code; text: for people."""
+
+    fact: str
+    text: str
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"fact": self.fact, "text": self.text}
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What the rules decided for a ticket at a moment.
@@ -133,7 +187,8 @@ class Decision:
     everything else that was considered. picks: what is to be claimed, all of it or nothing; none unless the outcome is
     RESERVE. inputs: the facts, as JSON values. product_id: what was needed, quantity units of it. until: when an
     arrival is in time. access, delivery: when the site lets somebody in and couriers hand over there, for people; ""
-    when no site was planned for.
+    when no site was planned for. ladder: its rungs, what came of each; empty when none was tried. approval: what it
+    waits for, by its name in the policy. assumed: facts that were missing.
     """
 
     outcome: Outcome
@@ -152,6 +207,9 @@ class Decision:
     candidates: tuple[Candidate, ...] = ()
     losers: tuple[Losers, ...] = ()
     picks: tuple[Pick, ...] = ()
+    ladder: tuple[RungTried, ...] = ()
+    approval: str | None = None
+    assumed: tuple[Assumption, ...] = ()
 
     @property
     def chosen(self) -> Candidate | None:
@@ -196,6 +254,9 @@ class Decision:
             "chosen": self.chosen.explained() if self.chosen else None,
             "candidates": [candidate.explained() for candidate in self.candidates],
             "losers": [losers.explained() for losers in self.losers],
+            "ladder": [rung.explained() for rung in self.ladder],
+            "approval": self.approval,
+            "assumed": [assumption.explained() for assumption in self.assumed],
             "considered": len(self.candidates) + sum(len(losers.hubs) for losers in self.losers),
         }
 

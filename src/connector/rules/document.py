@@ -6,24 +6,49 @@ Every field is explained in docs/rules.md.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from connector.model.calendars import check_time_zone, parse_hours
+from connector.model.calendars import check_time_zone
 from connector.model.kinds import HubTier, Lane
 from connector.rules.approvals import Approval
 from connector.rules.conditions import Condition, compile_condition
 from connector.rules.days import ClosedDates, Country, LocalHolidays, Places, SiteHolidays
 from connector.rules.given import PolicyTest
+from connector.rules.ladder import PLAIN, Accept, Ladder, Rung, Rungs
+from connector.rules.missing import Missing
+from connector.rules.values import (
+    ConditionText,
+    DriveKm,
+    Hours,
+    Lanes,
+    Mode,
+    Name,
+    Part,
+    Tiers,
+    Transport,
+    checked_hours,
+    no_repetition,
+    not_empty,
+)
 
-
-class Mode(StrEnum):
-    """How a unit gets from the hub to the site."""
-
-    DRIVE = "drive"
-    COURIER = "courier"
+__all__ = [
+    "DEFAULT_RANKING",
+    "Band",
+    "Courier",
+    "Criterion",
+    "Drive",
+    "Mode",
+    "Policy",
+    "Rule",
+    "ServiceCalendar",
+    "ServiceClass",
+    "Sourcing",
+    "Step",
+]
 
 
 class Criterion(StrEnum):
@@ -46,45 +71,15 @@ DEFAULT_RANKING = (
 )  # fmt: skip
 
 
-def _hours(text: str) -> str:
-    parse_hours(text)
-    return text
-
-
-def _condition(text: str) -> str:
-    compile_condition(text)
-    return text
-
-
-def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if not values:
-        raise ValueError("is empty: expected at least one entry")
-    return values
-
-
-def _no_repetition(values: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
-    twice = sorted({value.value for value in values if values.count(value) > 1})
-    if twice:
-        raise ValueError(f"names {', '.join(twice)} more than once")
-    return values
-
-
-Hours = Annotated[str, AfterValidator(_hours), Field(examples=["Mon-Fri 08:00-18:00"])]
-ConditionText = Annotated[str, AfterValidator(_condition), Field(examples=["ticket.priority in ['P1', 'P2']"])]
 Ranking = Annotated[
     tuple[Criterion, ...],
     Field(examples=[["within_sla", "exact", "arrival", "cost", "distance"]]),
-    AfterValidator(_not_empty),
-    AfterValidator(_no_repetition),
+    AfterValidator(not_empty),
+    AfterValidator(no_repetition),
 ]
-RuleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", examples=["hardware-incident"])]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Drive(_Part):
+class Drive(Part):
     """Fetching a unit by car: a technician or the hub's driver.
 
     Road distance is the great circle times `detour_factor`; cost counts the way there and back.
@@ -96,7 +91,7 @@ class Drive(_Part):
     cost_cents_per_km: Annotated[int, Field(ge=0, examples=[60])] = 60
 
 
-class Band(_Part):
+class Band(Part):
     """Courier transit up to a great-circle distance. within_km: None in the last band, which has no end."""
 
     within_km: Annotated[float, Field(gt=0, examples=[300])] | None = None
@@ -104,7 +99,7 @@ class Band(_Part):
     cost_cents: Annotated[int, Field(ge=0, examples=[4500])] = 0
 
 
-class Courier(_Part):
+class Courier(Part):
     """Sending a unit by parcel. delivery_hours: when couriers hand over, in the site's time zone.
 
     holidays, closed: when they neither collect (days of the hub) nor deliver (days of the site); without holidays,
@@ -115,7 +110,7 @@ class Courier(_Part):
     holidays: LocalHolidays = None
     closed: ClosedDates = ()
     transit: Annotated[
-        tuple[Band, ...], Field(examples=[[{"hours": 24, "cost_cents": 3000}]]), AfterValidator(_not_empty)
+        tuple[Band, ...], Field(examples=[[{"hours": 24, "cost_cents": 3000}]]), AfterValidator(not_empty)
     ]
 
     @model_validator(mode="after")
@@ -129,11 +124,12 @@ class Courier(_Part):
         return self
 
 
-class Sourcing(_Part):
+class Sourcing(Part):
     """How candidates are timed and compared. currency: ISO 4217, of all costs in this document.
 
     hubs, sites: what closes them beside their hours. default_country: of sites and hubs whose address names none.
     due_tolerance_minutes: how far a ticket's due time may be from the computed one before the explanation flags it.
+    ladders: by name, for rules that refer to them. missing: what follows where facts are missing.
     """
 
     drive: Drive = Drive()
@@ -146,9 +142,13 @@ class Sourcing(_Part):
     default_country: Country = None
     default_service_class: Annotated[str, Field(examples=["standard"])] | None = None
     due_tolerance_minutes: Annotated[int, Field(ge=0, le=525_600, examples=[15])] = 15
+    ladders: Annotated[dict[Name, Rungs], Field(examples=[{"usual": ["stock", "person"]}])] = Field(
+        default_factory=dict
+    )
+    missing: Missing = Missing()
 
 
-class ServiceCalendar(_Part):
+class ServiceCalendar(Part):
     """When an outage counts: `24x7` or business hours in the site's zone, without days that do not count.
 
     holidays: `site`, `none`, or the region whose public holidays do not count; without it those of the site, and none
@@ -162,45 +162,34 @@ class ServiceCalendar(_Part):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
-        return {"hours": _hours(value)} if isinstance(value, str) else value
+        return {"hours": checked_hours(value)} if isinstance(value, str) else value
 
 
-class ServiceClass(_Part):
+class ServiceClass(Part):
     """The longest outage that a service bears, and when it counts. calendar: its hours alone may be written as text."""
 
     maximum_outage_minutes: Annotated[int, Field(gt=0, le=525_600, examples=[240])]
     calendar: Annotated[ServiceCalendar, Field(examples=["24x7"])] = ServiceCalendar()
 
 
-class Rule(_Part):
+class Rule(Part):
     """What happens to tickets that meet a condition; the first rule whose condition holds decides.
 
-    hardware: `replace` sources a unit, `none` says that the ticket needs none.
-    sources: hub tiers that may serve it. transport: ways that a unit may travel. max_drive_km, ranking: instead of
-    the ones under `sourcing`. hold_minutes: how long a claim waits to be committed before it expires. approval: one of
-    `approvals`, which a claim waits for.
+    hardware: `replace` sources a unit, `none` says that the ticket needs none. sources: hub tiers that may serve it.
+    ladder: where to look, rung by rung. transport: ways that a unit may travel. max_drive_km, ranking: instead of the
+    ones under `sourcing`. hold_minutes: how long a claim waits to be committed before it expires. approval: one of
+    `approvals`, which a claim waits for; that of a rung counts before it.
     """
 
-    name: RuleName
+    name: Name
     when: ConditionText
     hardware: Annotated[Literal["replace", "none"], Field(examples=["replace"])]
-    lanes: Annotated[
-        tuple[Lane, ...], Field(examples=[["normal"]]), AfterValidator(_not_empty), AfterValidator(_no_repetition)
-    ] = (Lane.NORMAL,)
-    sources: Annotated[
-        tuple[HubTier, ...],
-        Field(examples=[["local", "regional"]]),
-        AfterValidator(_not_empty),
-        AfterValidator(_no_repetition),
-    ] = tuple(HubTier)
+    lanes: Lanes = (Lane.NORMAL,)
+    sources: Tiers = tuple(HubTier)
+    ladder: Ladder | None = None
     allow_substitutes: bool = True
-    transport: Annotated[
-        tuple[Mode, ...],
-        Field(examples=[["drive", "courier"]]),
-        AfterValidator(_not_empty),
-        AfterValidator(_no_repetition),
-    ] = tuple(Mode)
-    max_drive_km: Annotated[float, Field(ge=0, le=5_000, examples=[120])] | None = None
+    transport: Transport = tuple(Mode)
+    max_drive_km: DriveKm | None = None
     ranking: Ranking | None = None
     hold_minutes: Annotated[int, Field(gt=0, le=10_080, examples=[60])] = 60
     approval: Annotated[str, Field(examples=["costly-spare"])] | None = None
@@ -216,35 +205,73 @@ class Rule(_Part):
         return self._condition
 
 
-class Policy(_Part):
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A rung of a rule's ladder. number: from 1. rule: the rule as this rung narrows it."""
+
+    number: int
+    rung: Rung
+    rule: Rule
+
+
+class Policy(Part):
     """A whole policy. name: stated by its author; version: the name and the hash of the text, set when it is read."""
 
-    name: RuleName
+    name: Name
     rules: Annotated[
         tuple[Rule, ...],
         Field(examples=["- {name: any, when: 'true', hardware: replace}"]),
-        AfterValidator(_not_empty),
+        AfterValidator(not_empty),
     ]
     sourcing: Sourcing
     service_classes: Annotated[
         dict[str, ServiceClass], Field(examples=[{"standard": {"maximum_outage_minutes": 480}}])
     ] = Field(default_factory=dict)
     approvals: Annotated[
-        dict[RuleName, Approval], Field(examples=[{"costly-spare": {"roles": ["approver"], "within_minutes": 60}}])
+        dict[Name, Approval], Field(examples=[{"costly-spare": {"roles": ["approver"], "within_minutes": 60}}])
     ] = Field(default_factory=dict)
     tests: Annotated[
         tuple[PolicyTest, ...],
         Field(examples=["- {name: a dead switch, given: {ticket: {priority: P1}}, expect: {rule: critical}}"]),
     ] = ()
     _version: str = PrivateAttr(default="")
+    _steps: dict[str, tuple[Step, ...]] = PrivateAttr(default_factory=dict)
 
     @property
     def version(self) -> str:
         """For example `default@3f0c9a1b22d4`: which text decided."""
         return self._version or self.name
 
+    def model_post_init(self, _context: object) -> None:
+        """Work out the steps of every rule once; a ladder that is named and not there is for `consistency` to tell."""
+        for rule in self.rules:
+            ladder = rule.ladder
+            rungs = self.sourcing.ladders.get(ladder, PLAIN) if isinstance(ladder, str) else ladder or PLAIN
+            self._steps[rule.name] = tuple(
+                Step(number, rung, _narrowed(rule, rung, self.sourcing.ranking)) for number, rung in enumerate(rungs, 1)
+            )
+
+    def steps_of(self, rule: Rule) -> tuple[Step, ...]:
+        """The rungs of a rule's ladder, in order."""
+        return self._steps[rule.name]
+
     def with_version(self, version: str) -> Policy:
         """The same policy, marked with the version of its text."""
         copy = self.model_copy()
         copy._version = version
         return copy
+
+
+def _narrowed(rule: Rule, rung: Rung, ranking: tuple[Criterion, ...]) -> Rule:
+    """A rule with what one rung says in place of what it says itself.
+
+    A rung that takes only what is in time asks for that before anything else, so that its best one is in time
+    whenever any of them is.
+    """
+    stated: dict[str, Any] = {
+        "lanes": rung.lanes, "sources": rung.tiers, "transport": rung.transport, "max_drive_km": rung.max_drive_km,
+    }  # fmt: skip
+    if rung.accept is Accept.IN_TIME:
+        others = (criterion for criterion in rule.ranking or ranking if criterion is not Criterion.WITHIN_SLA)
+        stated["ranking"] = (Criterion.WITHIN_SLA, *others)
+    return rule.model_copy(update={name: value for name, value in stated.items() if value is not None})

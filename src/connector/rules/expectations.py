@@ -82,3 +82,10 @@ def _unknown(value: str, known: Collection[str]) -> str:
     near = get_close_matches(value, known, n=1)
     guess = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known)) or 'none'}"
     return f"names {value!r}, which is not there: {guess}"
+
+
+def not_there(name: str, section: str, known: Collection[Any]) -> str:
+    """What is wrong with a name that a section does not have."""
+    near = get_close_matches(name, [str(other) for other in known], n=1)
+    guess = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(map(str, known))) or 'none'}"
+    return f"names {name!r}, which is not under {section}: {guess}"

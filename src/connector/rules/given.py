@@ -169,7 +169,7 @@ class Expect(_Part):
     """What must come out; what is left out may be anything. null: no rule decides, nothing is due, no hub is chosen.
 
     lanes: of the rule that decides. due_minutes: from the moment of the test to the due time. hub, mode,
-    is_within_sla: of the chosen candidate.
+    is_within_sla: of the chosen candidate. rung: number of the rung that serves, from 1. approval: what it waits for.
     """
 
     rule: str | None = None
@@ -181,6 +181,8 @@ class Expect(_Part):
     hub: Annotated[str, Field(examples=["BER"])] | None = None
     mode: Annotated[str, Field(examples=["drive"])] | None = None
     is_within_sla: bool | None = None
+    rung: Annotated[int, Field(ge=1, examples=[1])] | None = None
+    approval: str | None = None
 
 
 class PolicyTest(_Part):

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from connector.model.errors import InvalidConfiguration
 from connector.rules.consistency import findings
 from connector.rules.document import Policy
+from connector.rules.ladder import BY_NAME, SPELLED_OUT
 from connector.rules.marks import Mark, Marked, compose, yaml_problem
 
 __all__ = ["InvalidPolicy", "Policy", "Problem", "default_policy", "default_policy_text", "read_policy", "version_of"]
@@ -114,14 +115,15 @@ def policy_file_text(path: Path) -> str:
 
 
 def _problem(detail: ErrorDetails, marked: Marked) -> Problem:
+    location = tuple(part for part in detail["loc"] if part not in (BY_NAME, SPELLED_OUT))
     message = detail["msg"].removeprefix("Value error, ")
     given = detail["input"]
     value = (
         "" if detail["type"] == "missing" or isinstance(given, (dict, BaseModel)) else f" (given: {_SHORT.repr(given)})"
     )
-    example = _example(detail["loc"])
+    example = _example(location)
     text = f"{message}{value}" + (f"; example: {example}" if example else "")
-    return Problem(marked.place(detail["loc"]), _path(detail["loc"]) or "document", text)
+    return Problem(marked.place(location), _path(location) or "document", text)
 
 
 def _path(location: Sequence[int | str]) -> str:

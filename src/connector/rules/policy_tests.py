@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 from connector.model.errors import InvalidInput
-from connector.rules.decision import Decision
+from connector.rules.decision import Decision, RungOutcome
 from connector.rules.document import Policy
 from connector.rules.due import due
 from connector.rules.facts import (
@@ -119,6 +119,8 @@ def _outcome(decision: Decision, facts: SourcingFacts, policy: Policy, given: Gi
         "hub": chosen.hub if chosen else None,
         "mode": chosen.mode.value if chosen else None,
         "is_within_sla": chosen.is_within_sla if chosen else None,
+        "rung": next((rung.number for rung in decision.ladder if rung.outcome is RungOutcome.TAKEN), None),
+        "approval": decision.approval,
     }
 
 

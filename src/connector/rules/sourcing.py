@@ -7,16 +7,17 @@ decision for review that says what is missing.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
 from connector.model.kinds import Lane
 from connector.model.lifecycle import TICKET_OPEN
-from connector.rules.candidates import NEVER, Found, Refusal, Search, order_of, search
+from connector.rules.candidates import HUB, NEVER, Refusal
 from connector.rules.comparison import candidate_of, losers_of
 from connector.rules.conditions import ConditionFailed, Facts, compile_condition
-from connector.rules.decision import Candidate, Decision, Losers, Outcome, Pick, Reason
+from connector.rules.decision import Assumption, Candidate, Decision, Losers, Outcome, Pick, Reason
+from connector.rules.descent import Descended, Looked, Quest, RungFailed, descend
 from connector.rules.destination import Destination
 from connector.rules.document import Policy, Rule
 from connector.rules.due import NO_DUE, Due, due, service_class_of
@@ -40,7 +41,7 @@ def decide(
     """
     service_class = service_class_of(facts, policy)
     scope = scope_of(facts, service_class)
-    case = _Case(facts, policy, now, inputs_of(facts, scope))
+    case = _Case(facts, policy, now, inputs_of(facts, scope), _assumed(facts, policy))
     if facts.ticket.state not in TICKET_OPEN:
         state = facts.ticket.state.value
         return case.end(Outcome.NOT_NEEDED, Reason.TICKET_NOT_OPEN, f"The ticket is {state}: it needs nothing.")
@@ -63,6 +64,7 @@ class _Case:
     policy: Policy
     now: datetime
     inputs: dict[str, dict[str, str | int | float | bool]]
+    assumed: tuple[Assumption, ...]
 
     def end(
         self,
@@ -90,6 +92,7 @@ class _Case:
             access=destination.access_text if destination else "",
             delivery=destination.delivery_text if destination else "",
             losers=losers,
+            assumed=self.assumed,
         )
 
 
@@ -99,9 +102,9 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         return case.end(Outcome.NOT_NEEDED, Reason.RULE_SAYS_NONE, f"Rule {rule.name!r}: no hardware is needed.", rule)
     if facts.relief is not None:
         return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _relieved(facts.relief), rule)
-    missing = _missing(facts)
+    missing = _missing(facts, policy)
     if missing is not None:
-        return case.end(Outcome.REVIEW, missing[0], missing[1], rule)
+        return case.end(*missing, rule)
     product, site = _required(facts)
     start = minute_at_or_after(case.now)
     try:
@@ -111,16 +114,42 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         return case.end(Outcome.REVIEW, Reason.SITE_UNUSABLE, text, rule)
     until = due(facts, policy)
     preferences, refused = _substitutes(facts, rule, condition_facts)
-    last_minute = NEVER if until.at is None else int(until.at.timestamp()) // 60
-    searching = Search(rule, policy, facts.fleet, destination, start=start, due=last_minute, quantity=facts.quantity)
-    holdings = _left(facts.holdings, emptied)
-    found = search(holdings, {**preferences, product.id: 0}, refused, searching)
-    order = order_of(rule, policy)
-    losers = losers_of(found, order) + _taken(emptied)
-    if not found.best:
-        reason, text = _nothing(facts, product, found)
-        return case.end(Outcome.REVIEW, reason, text, rule, until=until, destination=destination, losers=losers)
-    return _choice(case, rule, until, destination, found, order, losers)
+    quest = Quest(
+        facts=facts,
+        policy=policy,
+        destination=destination,
+        start=start,
+        due=NEVER if until.at is None else int(until.at.timestamp()) // 60,
+        holdings=_left(facts.holdings, emptied),
+        preferences={**preferences, product.id: 0},
+        refused=refused,
+    )
+    try:
+        descended = descend(quest, policy.steps_of(rule), condition_facts)
+    except RungFailed as error:
+        return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}, {error}.", rule)
+    losers = _losers(descended, emptied)
+    if descended.chosen is None:
+        reason, text = _nothing(facts, product, descended)
+        ended = case.end(Outcome.REVIEW, reason, text, rule, until=until, destination=destination, losers=losers)
+        return replace(ended, ladder=descended.rungs)
+    return _choice(case, rule, until, destination, descended, descended.chosen, losers)
+
+
+def _losers(descended: Descended, emptied: frozenset[ShelfKey]) -> tuple[Losers, ...]:
+    """Every shelf that is not among the candidates: of the rung that serves, of the others, of no rung at all."""
+    losers: list[Losers] = []
+    if descended.chosen is not None:
+        losers += losers_of(descended.chosen.found, descended.chosen.order)
+    for looked in descended.passed:
+        timed = (*looked.found.best, *looked.found.worse)
+        hubs = (*(route[HUB] for route in timed), *(hub for _, beyond in looked.found.beyond for hub in beyond))
+        if hubs:
+            number = looked.step.number
+            losers.append(Losers("rung_passed", f"rung {number} of the ladder has nothing that is better", hubs))
+        losers += [Losers(refusal.code, refusal.text, hubs) for refusal, hubs in looked.found.refused.items()]
+    losers += [Losers(refusal.code, refusal.text, hubs) for refusal, hubs in descended.leftovers.items()]
+    return (*losers, *_taken(emptied))
 
 
 def _choice(
@@ -128,10 +157,11 @@ def _choice(
     rule: Rule,
     until: Due,
     destination: Destination,
-    found: Found,
-    order: tuple[int, ...],
+    descended: Descended,
+    looked: Looked,
     losers: tuple[Losers, ...],
 ) -> Decision:
+    found, order = looked.found, looked.order
     hours = schedules(case.policy.sourcing, minute_at_or_after(case.now))
     candidates = tuple(candidate_of(route, found.best[0], case.facts, order, hours, case.now) for route in found.best)
     chosen = candidates[0]
@@ -154,6 +184,9 @@ def _choice(
         candidates=candidates,
         losers=losers,
         picks=(_pick(chosen, case.facts),),
+        ladder=descended.rungs,
+        approval=looked.step.rung.approval or rule.approval,
+        assumed=case.assumed,
     )
 
 
@@ -175,9 +208,31 @@ def _relieved(relief: Relief) -> str:
     )
 
 
-def _missing(facts: SourcingFacts) -> tuple[Reason, str] | None:
-    """What must be known to source anything and is not, as a person can act on it."""
-    ticket, site = facts.ticket, facts.site
+def _missing(facts: SourcingFacts, policy: Policy) -> tuple[Outcome, Reason, str] | None:
+    """What must be known to source anything and is not, as a person can act on it, and what the policy wants then."""
+    unknown = _unknown_product(facts)
+    if unknown is not None and policy.sourcing.missing.product == "nothing":
+        return Outcome.NOT_NEEDED, unknown[0], f"{unknown[1]} The policy takes it that no hardware is needed."
+    unknown = unknown or _unknown_site(facts)
+    if unknown is not None:
+        return Outcome.REVIEW, *unknown
+    if facts.service_class is None and policy.sourcing.missing.service_class == "person":
+        text = f"Site {facts.site.label if facts.site else ''!r} has no service class: say which one it has."
+        return Outcome.REVIEW, Reason.SERVICE_CLASS_UNKNOWN, text
+    return None
+
+
+def _assumed(facts: SourcingFacts, policy: Policy) -> tuple[Assumption, ...]:
+    """Facts that are missing without stopping anything, and what is taken instead."""
+    default = policy.sourcing.default_service_class
+    if facts.service_class is not None or facts.site is None or policy.sourcing.missing.service_class == "person":
+        return ()
+    taken = "any arrival counts as in time" if default is None else f"{default!r}, the default, is taken"
+    return (Assumption("service_class", f"Site {facts.site.label!r} has no service class: {taken}."),)
+
+
+def _unknown_product(facts: SourcingFacts) -> tuple[Reason, str] | None:
+    ticket = facts.ticket
     if facts.product is None:
         if facts.asset is not None:
             name = facts.asset.name or facts.asset.serial or str(facts.asset.id)
@@ -187,6 +242,11 @@ def _missing(facts: SourcingFacts) -> tuple[Reason, str] | None:
         if ticket.product_hint:
             return Reason.PRODUCT_UNKNOWN, f"The ticket names the product {ticket.product_hint!r}, which nobody knows."
         return Reason.ASSET_UNKNOWN, "The ticket names no asset and no product: say which device has failed."
+    return None
+
+
+def _unknown_site(facts: SourcingFacts) -> tuple[Reason, str] | None:
+    ticket, site = facts.ticket, facts.site
     if site is None:
         if ticket.site_hint:
             return Reason.SITE_UNKNOWN, f"The ticket names the site {ticket.site_hint!r}, which nobody knows."
@@ -248,13 +308,18 @@ def _taken(emptied: frozenset[ShelfKey]) -> tuple[Losers, ...]:
     return (Losers("emptied", text, tuple(sorted(hub for hub, _, _ in emptied))),)
 
 
-def _nothing(facts: SourcingFacts, product: ProductFacts, found: Found) -> tuple[Reason, str]:
+def _nothing(facts: SourcingFacts, product: ProductFacts, descended: Descended) -> tuple[Reason, str]:
     wanted = f"{product.label!r}"
     if facts.substitutes:
         wanted += f" or its substitutes {', '.join(repr(s.label) for s in facts.substitutes)}"
-    if not found.refused:
+    if not descended.passed:
+        return Reason.LADDER_SAYS_PERSON, f"No rung of the ladder looks for {wanted} for this ticket."
+    refused = list(descended.leftovers.items())
+    for looked in descended.passed:
+        refused += looked.found.refused.items()
+    if not refused:
         return Reason.NO_COMPATIBLE_STOCK, f"No hub has a free unit of {wanted}."
-    counts = "; ".join(f"{len(hubs)} × {refusal.text}" for refusal, hubs in found.refused.items())
-    if all(refusal.code in _NOT_ALLOWED for refusal in found.refused):
+    counts = "; ".join(f"{len(hubs)} × {refusal.text}" for refusal, hubs in refused)
+    if all(refusal.code in _NOT_ALLOWED for refusal, _ in refused):
         return Reason.NOTHING_ALLOWED, f"There is stock of {wanted}, but none of it is allowed: {counts}."
     return Reason.NOTHING_REACHABLE, f"There is stock of {wanted}, but none of it can be brought: {counts}."

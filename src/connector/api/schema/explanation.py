@@ -43,6 +43,31 @@ class Losers:
     hub_ids: list[strawberry.ID] = strawberry.field(description="Their hubs, once per shelf.")
 
 
+@strawberry.type(description="One rung of the sourcing ladder, and what came of it.")
+class Rung:
+    """A rung of a decision's ladder."""
+
+    number: int = strawberry.field(description="Its place in the ladder, from 1.")
+    kind: str = strawberry.field(description="Where it looks: `stock` or `person`.")
+    outcome: str = strawberry.field(
+        description="`taken`, `lost` (another rung is better), `nothing` (it has nothing), `skipped` (it is not for "
+        "this ticket) or `not_reached`."
+    )
+    text: str = strawberry.field(description="Why, for people.")
+    offered: str = strawberry.field(description="Where its best offer comes from; empty without one.")
+    arrives_at: datetime | None = strawberry.field(description="When that offer would arrive at the site.")
+    cost_cents: int | None = strawberry.field(description="What it would cost, in hundredths of the currency.")
+    is_within_sla: bool | None = strawberry.field(description="Whether it would be in time.")
+
+
+@strawberry.type(description="A fact that was missing, and what the policy takes instead.")
+class Assumption:
+    """An assumption of a decision."""
+
+    fact: str = strawberry.field(description="Which fact, stable, for programs: `service_class`.")
+    text: str = strawberry.field(description="What is taken instead, for people.")
+
+
 @strawberry.type(description="What the rules decide for a ticket, and why.")
 class Explanation:
     """The explanation of a decision."""
@@ -81,6 +106,9 @@ class Explanation:
     )
     site_delivery: str = strawberry.field(description="When couriers hand over at the site, for people.")
     losers: list[Losers] = strawberry.field(description="All other shelves, by why they lost.")
+    ladder: list[Rung] = strawberry.field(description="The rungs of the sourcing ladder; empty when none was tried.")
+    approval: str | None = strawberry.field(description="The approval that it waits for, by its name in the policy.")
+    assumed: list[Assumption] = strawberry.field(description="Facts that were missing, and what was taken instead.")
     inputs: JSON = strawberry.field(description="The facts that it was decided from.")
 
 
@@ -118,6 +146,9 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
             )
             for item in content["losers"]
         ],
+        ladder=[_rung(item) for item in content.get("ladder", ())],
+        approval=content.get("approval"),
+        assumed=[Assumption(fact=item["fact"], text=item["text"]) for item in content.get("assumed", ())],
         inputs=as_json(content["inputs"]),
     )
 
@@ -128,6 +159,19 @@ def _instant(text: str | None) -> datetime | None:
 
 def _id(type_name: str, key: int | None) -> strawberry.ID | None:
     return None if key is None else strawberry.ID(global_id(type_name, key))
+
+
+def _rung(item: Mapping[str, Any]) -> Rung:
+    return Rung(
+        number=item["number"],
+        kind=item["kind"],
+        outcome=item["outcome"],
+        text=item["text"],
+        offered=item["offered"],
+        arrives_at=_instant(item["arrives_at"]),
+        cost_cents=item["cost_cents"],
+        is_within_sla=item["is_within_sla"],
+    )
 
 
 def _candidate(item: Mapping[str, Any]) -> Candidate:

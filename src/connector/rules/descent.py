@@ -1,0 +1,225 @@
+"""Going down a ladder: which rung gives the ticket its unit, and what came of every other one.
+
+A rung that takes anything ends the descent with the best that was found so far. One that takes only what is in time
+ends it with a unit in time; its best late one is remembered, and is taken after all when no rung below has a better
+one: one that is in time, or that the rule's ranking prefers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
+
+from connector.model.kinds import HubTier, Lane
+from connector.rules.candidates import ARRIVES, COST, HUB, LATE, Found, Refusal, Route, Search, order_of, search
+from connector.rules.comparison import duration_text
+from connector.rules.conditions import ConditionFailed, Facts
+from connector.rules.decision import RungOutcome, RungTried
+from connector.rules.destination import Destination
+from connector.rules.document import Policy, Rule, Step
+from connector.rules.facts import Holding, SourcingFacts
+from connector.rules.ladder import Accept, RungKind
+from connector.rules.timetable import instant_of
+
+
+class RungFailed(Exception):  # noqa: N818 - named by what is wrong
+    """The condition of a rung could not be evaluated; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quest:
+    """What is looked for, and until when. start, due: minutes. preferences, refused: see `candidates.search`."""
+
+    facts: SourcingFacts
+    policy: Policy
+    destination: Destination
+    start: int
+    due: int
+    holdings: tuple[Holding, ...]
+    preferences: Mapping[int, int]
+    refused: Mapping[int, Refusal]
+
+    def look(self, rule: Rule, holdings: Iterable[Holding]) -> Found:
+        """What these shelves offer under a rule."""
+        facts = self.facts
+        searching = Search(
+            rule, self.policy, facts.fleet, self.destination, start=self.start, due=self.due, quantity=facts.quantity
+        )
+        return search(holdings, self.preferences, self.refused, searching)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a stock rung found. order: how its rule compares routes."""
+
+    step: Step
+    found: Found
+    order: tuple[int, ...]
+
+    @property
+    def best(self) -> Route | None:
+        """The best route."""
+        return self.found.best[0] if self.found.best else None
+
+
+@dataclass(frozen=True, slots=True)
+class Descended:
+    """How a descent ended. chosen: the stock rung that serves, None when no rung has anything.
+
+    passed: the other stock rungs that were tried. rungs: all of them, for the explanation. leftovers: shelves that no
+    rung of the ladder may use.
+    """
+
+    chosen: Looked | None
+    passed: tuple[Looked, ...]
+    rungs: tuple[RungTried, ...]
+    leftovers: Mapping[Refusal, tuple[int, ...]]
+
+
+def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Descended:
+    """Go down a ladder. Raises RungFailed when the condition of a rung cannot be evaluated."""
+    stocked = [step for step in steps if step.rung.kind is RungKind.STOCK]
+    tried: list[Looked | None] = []
+    best: Looked | None = None
+    is_at_end = False
+    for step in steps:
+        if not _is_for(step, condition_facts):
+            tried.append(None)
+            continue
+        if step.rung.is_terminal:
+            is_at_end = True
+            break
+        looked = _looked(quest, step, is_only=len(stocked) == 1)
+        tried.append(looked)
+        best = _better(best, looked)
+        if best is not None and (step.rung.accept is Accept.ANY or not _late(best)):
+            break
+    passed = tuple(looked for looked in tried if looked is not None and looked is not best)
+    leftovers = _leftovers(quest, stocked) if len(stocked) > 1 else {}
+    return Descended(best, passed, tuple(_told(quest, steps, tried, best, is_at_end=is_at_end)), leftovers)
+
+
+def _is_for(step: Step, condition_facts: Facts) -> bool:
+    condition = step.rung.condition
+    try:
+        return condition is None or condition.holds(condition_facts)
+    except ConditionFailed as error:
+        raise RungFailed(f"rung {step.number}: {error}") from error
+
+
+def _looked(quest: Quest, step: Step, *, is_only: bool) -> Looked:
+    holdings = quest.holdings if is_only else tuple(_of_rung(quest, step.rule))
+    return Looked(step, quest.look(step.rule, holdings), order_of(step.rule, quest.policy))
+
+
+def _of_rung(quest: Quest, rule: Rule) -> Iterable[Holding]:
+    """The shelves that a rung may use; those of other rungs are not its concern."""
+    tiers = quest.facts.fleet.tiers
+    outside = set[int]().union(*(tiers[tier] for tier in HubTier if tier not in rule.sources))
+    for holding in quest.holdings:
+        if holding.lane in rule.lanes:
+            free = (
+                {hub: units for hub, units in holding.free.items() if hub not in outside} if outside else holding.free
+            )
+            if free:
+                yield replace(holding, free=free)
+
+
+def _leftovers(quest: Quest, stocked: Sequence[Step]) -> dict[Refusal, tuple[int, ...]]:
+    """Shelves that none of the rungs may use, whether it was tried or not."""
+    name, tiers = stocked[0].rule.name, quest.facts.fleet.tiers
+    used: dict[Lane, set[int]] = {}
+    for step in stocked:
+        members = set[int]().union(*(tiers[tier] for tier in step.rule.sources))
+        for lane in step.rule.lanes:
+            used.setdefault(lane, set()).update(members)
+    left: dict[Refusal, tuple[int, ...]] = {}
+    for holding in quest.holdings:
+        if holding.lane not in used:
+            refusal = Refusal("lane_not_allowed", f"{holding.lane.value} lane not allowed by rule {name!r}")
+        else:
+            refusal = Refusal("tier_not_allowed", f"tier not allowed by any rung of rule {name!r}")
+        hubs = sorted(holding.free.keys() - used.get(holding.lane, set()))
+        if hubs:
+            left[refusal] = (*left.get(refusal, ()), *hubs)
+    return left
+
+
+def _late(looked: Looked) -> bool:
+    return looked.best is not None and looked.best[LATE] == 1
+
+
+def _better(first: Looked | None, second: Looked) -> Looked | None:
+    """The one whose best route is better: in time before late, then by the ranking; the upper rung when equal."""
+    if second.best is None:
+        return first
+    if first is None or first.best is None:
+        return second
+    if _late(first) != _late(second):
+        return second if _late(first) else first
+    key = itemgetter(*second.order)
+    return second if key(second.best) < key(first.best) else first
+
+
+def _told(
+    quest: Quest, steps: Sequence[Step], tried: Sequence[Looked | None], best: Looked | None, *, is_at_end: bool
+) -> Iterable[RungTried]:
+    for place, step in enumerate(steps):
+        looked = tried[place] if place < len(tried) else None
+        if looked is not None:
+            yield _told_of(quest, looked, best)
+        elif place < len(tried):
+            yield _bare(step, RungOutcome.SKIPPED, f"only when {step.rung.when}")
+        elif place > len(tried) or not is_at_end:
+            yield _bare(step, RungOutcome.NOT_REACHED, "a rung above ends the ladder")
+        elif best is None:
+            yield _bare(step, RungOutcome.TAKEN, "no rung above has anything")
+        else:
+            yield _bare(step, RungOutcome.LOST, f"rung {best.step.number} has a unit, late as it is")
+
+
+def _bare(step: Step, outcome: RungOutcome, text: str) -> RungTried:
+    return RungTried(step.number, step.rung.kind.value, outcome, text)
+
+
+def _told_of(quest: Quest, looked: Looked, best: Looked | None) -> RungTried:
+    route = looked.best
+    if route is None:
+        text = "no free unit there" if not looked.found.refused else _counted(looked.found.refused)
+        return _bare(looked.step, RungOutcome.NOTHING, text)
+    label = quest.facts.fleet.hubs[route[HUB]].label
+    is_best = looked is best
+    return RungTried(
+        number=looked.step.number,
+        kind=looked.step.rung.kind.value,
+        outcome=RungOutcome.TAKEN if is_best else RungOutcome.LOST,
+        text=_taken(looked) if is_best or best is None else _lost(route, best),
+        offered=label,
+        arrives_at=instant_of(route[ARRIVES]),
+        cost_cents=route[COST],
+        is_within_sla=not route[LATE],
+    )
+
+
+def _taken(looked: Looked) -> str:
+    if not _late(looked):
+        return "arrives in time"
+    if looked.step.rung.accept is Accept.ANY:
+        return "late; the rung takes what arrives late as well"
+    return "late; no rung below has anything better"
+
+
+def _lost(route: Route, best: Looked) -> str:
+    winner = best.best
+    if winner is None:
+        return ""
+    if route[LATE] and not winner[LATE]:
+        return f"late; rung {best.step.number} has one in time"
+    later = route[ARRIVES] - winner[ARRIVES]
+    beside = f", arrives {duration_text(later)} later" if later > 0 else ""
+    return f"late as well; rung {best.step.number} has the better one{beside}"
+
+
+def _counted(refused: Mapping[Refusal, tuple[int, ...]]) -> str:
+    return "; ".join(f"{len(hubs)} × {refusal.text}" for refusal, hubs in refused.items())

@@ -1,0 +1,114 @@
+"""The sourcing ladder of a policy: the rungs that a ticket goes down, in order, until one gives it what it needs.
+
+A rule spells its ladder out, names one under `sourcing.ladders`, or has none: then its own sources are the one rung,
+and a person is asked where they have nothing. How a decision goes down is in `connector.rules.descent`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Self, TypeAlias
+
+from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, model_validator
+
+from connector.rules.conditions import Condition, compile_condition
+from connector.rules.values import ConditionText, DriveKm, Lanes, Name, Part, Tiers, Transport, not_empty
+
+
+class RungKind(StrEnum):
+    """Where a rung looks. person: nowhere, somebody is asked; always the end of a ladder."""
+
+    STOCK = "stock"
+    PERSON = "person"
+
+
+class Accept(StrEnum):
+    """What a rung takes: only what arrives until the due time, or the best whenever it arrives."""
+
+    IN_TIME = "in_time"
+    ANY = "any"
+
+
+TERMINAL = frozenset({RungKind.PERSON})
+"""Rungs that always have an answer, so that nothing comes after them."""
+_OF_STOCK = ("tiers", "lanes", "transport", "max_drive_km", "accept")
+
+
+class Rung(Part):
+    """One step of a ladder. A bare text stands for `{kind: TEXT}`.
+
+    when: only tickets of which this is true. approval: a name under `approvals`, which whatever the rung gives waits
+    for. Of `stock` rungs: tiers, lanes, transport, max_drive_km instead of the rule's own; accept: see `Accept`, any
+    when left out.
+    """
+
+    kind: Annotated[RungKind, Field(examples=["stock"])]
+    when: ConditionText | None = None
+    approval: Annotated[str, Field(examples=["regional-approver"])] | None = None
+    tiers: Tiers | None = None
+    lanes: Lanes | None = None
+    transport: Transport | None = None
+    max_drive_km: DriveKm | None = None
+    accept: Annotated[Accept, Field(examples=["in_time"])] = Accept.ANY
+    _condition: Condition | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        foreign = sorted(self.model_fields_set & set(_OF_STOCK)) if self.kind is not RungKind.STOCK else []
+        if foreign:
+            raise ValueError(f"a rung of kind {self.kind.value} has no {', '.join(foreign)}: only stock rungs have")
+        if self.kind is RungKind.PERSON and self.approval is not None:
+            raise ValueError("a rung of kind person has no approval: it gives nothing that could wait for one")
+        return self
+
+    def model_post_init(self, _context: object) -> None:
+        """Keep the compiled condition."""
+        if self.when is not None:
+            self._condition = compile_condition(self.when)
+
+    @property
+    def condition(self) -> Condition | None:
+        """The compiled `when`; None where every ticket may try the rung."""
+        return self._condition
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it always has an answer."""
+        return self.kind in TERMINAL
+
+
+def _has_an_end(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
+    last = rungs[-1]
+    if not last.is_terminal or last.when is not None:
+        endings = " or ".join(sorted(kind.value for kind in TERMINAL))
+        why = f"the last rung is {last.kind.value}" + (f", only when {last.when}" if last.when is not None else "")
+        raise ValueError(f"is a ladder with no end: {why}; end it with {endings}, without a condition")
+    return rungs
+
+
+Rungs: TypeAlias = Annotated[
+    tuple[Rung, ...],
+    Field(examples=[["{kind: stock, accept: in_time}", "person"]]),
+    AfterValidator(not_empty),
+    AfterValidator(_has_an_end),
+]
+
+BY_NAME, SPELLED_OUT = "ladder by name", "ladder spelled out"
+
+
+def _written(value: Any) -> str:
+    return BY_NAME if isinstance(value, str) else SPELLED_OUT
+
+
+Ladder: TypeAlias = Annotated[
+    Annotated[Name, Tag(BY_NAME)] | Annotated[Rungs, Tag(SPELLED_OUT)], Discriminator(_written)
+]
+"""A ladder as a rule has it: the name of one under `sourcing.ladders`, or its rungs."""
+
+PLAIN: tuple[Rung, ...] = (Rung(kind=RungKind.STOCK), Rung(kind=RungKind.PERSON))
+"""What a rule without a ladder goes down: its own sources, then a person."""

@@ -1,0 +1,71 @@
+"""What must hold of the ladders of a policy document: every rung can be got to, and what it names is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from connector.rules.claims import findings_in_claims
+from connector.rules.document import Rule
+from connector.rules.expectations import Finding, Location, not_there
+from connector.rules.ladder import Rung
+from connector.rules.logic import Formula, Not, can_hold, formula_of
+
+_RUNG = TypeAdapter(Rung)
+
+
+def findings_in_ladders(content: Mapping[str, Any], rules: Mapping[int, Rule]) -> Iterator[Finding]:
+    """Everything that does not fit together in the ladders of a document. rules: those that can be read, by place."""
+    sourcing = content.get("sourcing")
+    ladders = sourcing.get("ladders") if isinstance(sourcing, dict) else None
+    named = ladders if isinstance(ladders, dict) else {}
+    approvals = content.get("approvals")
+    known = list(approvals) if isinstance(approvals, dict) else []
+    for name, given in named.items():
+        yield from _ladder(("sourcing", "ladders", str(name)), given, (), known)
+    given_rules = content.get("rules")
+    for index, rule in enumerate(given_rules if isinstance(given_rules, list) else ()):
+        ladder = rule.get("ladder") if isinstance(rule, dict) else None
+        place: Location = ("rules", index, "ladder")
+        if isinstance(ladder, str) and ladder not in named:
+            yield place, not_there(ladder, "sourcing.ladders", named)
+        elif isinstance(ladder, list):
+            conditions = (formula_of(rules[index].when),) if index in rules else ()
+            yield from _ladder(place, ladder, conditions, known)
+
+
+def _ladder(place: Location, given: Any, within: Sequence[Formula], approvals: Sequence[Any]) -> Iterator[Finding]:
+    """What is wrong with one ladder. within: what is true of every ticket that goes down it."""
+    passed = list(within)
+    ends: int | None = None
+    for number, item in enumerate(given if isinstance(given, list) else ()):
+        try:
+            rung = _RUNG.validate_python(item)
+        except ValidationError:
+            continue
+        at: Location = (*place, number)
+        if rung.approval is not None and rung.approval not in approvals:
+            yield (*at, "approval"), not_there(rung.approval, "approvals", approvals)
+        if ends is not None:
+            yield at, f"is never tried: rung {ends + 1} before it ends the ladder"
+            continue
+        if rung.when is not None:
+            yield from findings_in_claims((*at, "when"), rung.when)
+            yield from _condition((*at, "when"), rung.when, within, passed)
+        if rung.is_terminal:
+            if rung.when is None:
+                ends = number
+            else:
+                passed.append(Not(formula_of(rung.when)))
+
+
+def _condition(place: Location, when: str, within: Sequence[Formula], passed: Sequence[Formula]) -> Iterator[Finding]:
+    formula = formula_of(when)
+    if not can_hold(formula):
+        yield place, f"can never match: {when!r} is true of no ticket"
+    elif not can_hold(*within, formula):
+        yield place, f"can never match: {when!r} is true of no ticket that its rule is about"
+    elif not can_hold(*passed, formula):
+        yield place, "can never match: a rung before it ends the ladder for every ticket of which it is true"
