@@ -17,7 +17,6 @@ from connector.fulfilment.handover import arrive_at_site, leave_hub
 from connector.fulfilment.keys import undo_id
 from connector.fulfilment.react import Reactor
 from connector.fulfilment.reviews import ABOUT_FULFILMENT, ABOUT_THE_DECISION, close_reviews
-from connector.fulfilment.stopping import order_stop
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.model.errors import IllegalTransition, InvalidInput
@@ -32,6 +31,7 @@ from connector.storage.reserve import Claim, Reserved, reserve
 from connector.storage.shipments import shipment_row
 from connector.storage.sourcing import decide_and_reserve
 from connector.storage.standing import ticket_standing
+from connector.storage.stopping import order_stop
 from connector.storage.tasks import task_row
 
 Do: TypeAlias = Callable[[Transaction, datetime], Awaitable[dict[str, Any]]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from connector.fulfilment.stopping import stop_reason
 from connector.model.errors import IllegalTransition
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ASSET_MOVES, AssetState, ReservationState, ShipmentStatus, TaskState, require_move
@@ -14,6 +13,7 @@ from connector.storage.engine import Transaction
 from connector.storage.reserve import fulfil_reservation
 from connector.storage.rows import locked_row, update_logged
 from connector.storage.shipments import ShipmentRow, move_shipment, outbound_shipment
+from connector.storage.stopping import stop_reason
 from connector.storage.tables import asset
 from connector.storage.tasks import move_task, unfinished_tasks
 

@@ -71,11 +71,6 @@ def effect_key(key: str, made_at: datetime) -> IdempotencyKey:
     return f"{key}:{made_at:%Y%m%dT%H%M%S.%fZ}"
 
 
-def stop_key(reservation_id: int) -> str:
-    """The key of the order to stop fulfilling a reservation; once it is there no further step begins."""
-    return f"{fulfil_id(reservation_id)}:stop"
-
-
 def delivered_key(shipment_id: int) -> IdempotencyKey:
     """The key of the note that tells of a delivery."""
     return f"{delivered_id(shipment_id)}:note"

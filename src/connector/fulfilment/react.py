@@ -15,7 +15,6 @@ from typing import Final
 
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.reactions import LINKS, Reactions, concerns_decision
-from connector.fulfilment.stopping import stop_reason
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.model.errors import ConnectorError, NotKnown
@@ -33,6 +32,7 @@ from connector.storage.changes import (
     reader_position,
 )
 from connector.storage.engine import Transaction, reading, transaction
+from connector.storage.stopping import stop_reason
 from connector.storage.tasks import NewTask, require_task
 
 log = logging.getLogger("connector.fulfilment")

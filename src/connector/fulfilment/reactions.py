@@ -11,7 +11,6 @@ from typing import Any, Final
 from connector.fulfilment.handover import leave_hub
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.reviews import ABOUT_FULFILMENT, ABOUT_THE_DECISION, close_reviews, require_review
-from connector.fulfilment.stopping import order_stop
 from connector.fulfilment.work import Work
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import TICKET_OPEN, ReservationState, ShipmentStatus, TaskState, TicketState
@@ -24,6 +23,7 @@ from connector.storage.engine import Transaction, reading
 from connector.storage.shipments import ON_ITS_WAY, shipment_row
 from connector.storage.sourcing import decide_and_reserve
 from connector.storage.standing import Standing, products_on, ticket_standing, tickets_relieved, waiting_tickets
+from connector.storage.stopping import order_stop
 from connector.storage.tasks import NewTask, require_task
 
 DECIDING: Final = frozenset(

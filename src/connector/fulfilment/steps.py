@@ -11,7 +11,6 @@ from datetime import datetime
 from connector.fulfilment.keys import ACTOR, Step, effect_key, fulfil_id, step_key
 from connector.fulfilment.outcomes import Attempt, Stopped
 from connector.fulfilment.parcels import access_of, choose_offer, parcel_of
-from connector.fulfilment.stopping import stop_reason
 from connector.fulfilment.wording import (
     packing_list,
     pickup_instructions,
@@ -37,6 +36,7 @@ from connector.storage.engine import Transaction
 from connector.storage.reserve import commit_reservation
 from connector.storage.shipments import MEDIA_TYPES, NewShipment, create_shipment, store_document
 from connector.storage.sources import register_source, source_ids
+from connector.storage.stopping import stop_reason
 from connector.storage.tasks import NewTask, require_task
 
 OWN_TRANSPORT = "own"

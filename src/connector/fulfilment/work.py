@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from connector.fulfilment.keys import BACKWARD, FORWARD, Step, step_key, stop_key
+from connector.fulfilment.keys import BACKWARD, FORWARD, Step, step_key
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.outcomes import DONE, Attempt, attempt_of
 from connector.model.refs import EntityKind, SourceRef
@@ -19,6 +19,7 @@ from connector.storage.consignments import Consignment, consignment, lock_reserv
 from connector.storage.engine import Database, Transaction, reading, transaction
 from connector.storage.receipts import find_receipt, find_receipts, record_receipt
 from connector.storage.shipments import ShipmentRow, outbound_shipment
+from connector.storage.stopping import stop_key
 
 log = logging.getLogger("connector.fulfilment")
 

@@ -27,7 +27,6 @@ from connector.fulfilment.keys import (
 )
 from connector.fulfilment.outcomes import Attempt, pause_after
 from connector.fulfilment.steps import Steps
-from connector.fulfilment.stopping import order_stop
 from connector.fulfilment.undo import UndoSteps
 from connector.fulfilment.wording import delivered_note
 from connector.fulfilment.work import Work, ticket_ref
@@ -38,6 +37,7 @@ from connector.storage.consignments import Consignment, consignment
 from connector.storage.engine import reading, transaction
 from connector.storage.receipts import find_receipt, record_receipt
 from connector.storage.shipments import shipment_row
+from connector.storage.stopping import order_stop
 from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks
 
 

@@ -6,16 +6,17 @@ used (hours that nobody can read, a time zone that does not exist) is kept as a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from math import cos, radians, sin
 from typing import NamedTuple
 
 from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
 from connector.model.geo import Point
-from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, TicketType
+from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, Protection, TicketType
 from connector.model.lifecycle import AssetState, ReservationState, TicketState
+from connector.rules.protection import Kept
 
 
 class Profile(NamedTuple):
@@ -177,11 +178,22 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Where free units of one product are in one lane. free: hub id to the number of units, at least 1 each."""
+    """Where free units of one product are in one lane. free: hub id to the units that may be used, at least 1 each.
+
+    kept: the shelves that keep some of their free units, by hub id; those that keep all of them are only here.
+    """
 
     product_id: int
     lane: Lane
     free: Mapping[int, int]
+    kept: Mapping[int, Kept] = field(default_factory=dict)
+
+    def opened(self, releases: Collection[Protection]) -> Holding:
+        """The same with what is kept for these purposes free to use."""
+        if not self.kept or not releases:
+            return self
+        usable = {hub: kept.usable(releases) for hub, kept in self.kept.items()}
+        return replace(self, free={**self.free, **{hub: units for hub, units in usable.items() if units}})
 
 
 @dataclass(frozen=True, slots=True)

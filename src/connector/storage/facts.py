@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Text, cast, func, select, type_coerce
+from sqlalchemy import ColumnElement, Text, case, cast, func, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
 from connector.model.kinds import Lane
 from connector.rules.facts import Holding, Relief, SourcingFacts, SubstituteFacts
+from connector.rules.protection import Kept
 from connector.storage.bulk import among_given
 from connector.storage.fleet import fleet_stamp, read_fleet
+from connector.storage.protection import protections
 from connector.storage.tables import compatibility, hub, product, reservation, stock, ticket
 from connector.storage.ticket_row import TICKETS_STATEMENT, asset_of, product_of, service_class_of, site_of, ticket_of
 
@@ -45,12 +47,19 @@ _SUBSTITUTES = (
     .order_by(compatibility.c.product_id, compatibility.c.preference, compatibility.c.substitute_id)
 )
 
+_keeps = or_(stock.c.safety_stock > 0, stock.c.emergency_buffer > 0)
+_kept: ColumnElement[str] = cast(stock.c.hub_id, Text)
+for _column in (type_coerce(stock.c.lane, Text), stock.c.on_hand - stock.c.reserved, *protections(stock)):
+    _kept = _kept + ":" + cast(_column, Text)
+"""A shelf that keeps something, as text: hub, lane, free units, safety stock, emergency buffer."""
+
 _HOLDINGS = (
     select(
         stock.c.product_id,
         func.aggregate_strings(cast(stock.c.hub_id, Text), ","),
         func.aggregate_strings(cast(stock.c.on_hand - stock.c.reserved, Text), ","),
         func.aggregate_strings(func.substr(type_coerce(stock.c.lane, Text), 1, 1), ""),
+        func.aggregate_strings(case((_keeps, _kept)), ","),
     )
     .where(among_given(stock.c.product_id, "product_ids"), stock.c.on_hand > stock.c.reserved)
     .group_by(stock.c.product_id)
@@ -158,7 +167,7 @@ async def _holdings(tx: AsyncConnection, product_ids: Collection[int]) -> Mappin
     if not product_ids:
         return {}
     found = {}
-    for product_id, hubs, free, letters in await tx.execute(_HOLDINGS, {"product_ids": sorted(product_ids)}):
+    for product_id, hubs, free, letters, kept in await tx.execute(_HOLDINGS, {"product_ids": sorted(product_ids)}):
         shelves = zip(orjson.loads(f"[{hubs}]"), orjson.loads(f"[{free}]"), letters, strict=True)
         by_lane: dict[str, dict[int, int]] = {}
         if letters.count(letters[0]) == len(letters):
@@ -166,8 +175,26 @@ async def _holdings(tx: AsyncConnection, product_ids: Collection[int]) -> Mappin
         else:
             for hub_id, units, letter in shelves:
                 by_lane.setdefault(letter, {})[hub_id] = units
-        found[product_id] = tuple(Holding(product_id, _LANES[letter], by_hub) for letter, by_hub in by_lane.items())
+        keeping = _keeping(kept, by_lane)
+        found[product_id] = tuple(
+            Holding(product_id, _LANES[letter], by_hub, keeping.get(letter, {})) for letter, by_hub in by_lane.items()
+        )
     return found
+
+
+def _keeping(kept: str | None, by_lane: dict[str, dict[int, int]]) -> dict[str, dict[int, Kept]]:
+    """The shelves that keep something, by lane and hub; in `by_lane` only what may be used of them is left."""
+    keeping: dict[str, dict[int, Kept]] = {}
+    for entry in kept.split(",") if kept else ():
+        hub, lane, free, safety_stock, emergency_buffer = entry.split(":")
+        shelf = Kept(int(free), int(safety_stock), int(emergency_buffer))
+        keeping.setdefault(lane[0], {})[int(hub)] = shelf
+        usable = shelf.usable()
+        if usable:
+            by_lane[lane[0]][int(hub)] = usable
+        else:
+            del by_lane[lane[0]][int(hub)]
+    return keeping
 
 
 async def _reliefs(tx: AsyncConnection, reservation_ids: Collection[int]) -> Mapping[int, Relief]:

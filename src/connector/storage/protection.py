@@ -6,24 +6,19 @@ decided releases them (see docs/competition.md).
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
-
-from sqlalchemy import ColumnElement, FromClause, case, func, literal
+from sqlalchemy import ColumnElement, FromClause, case, func
 
 from connector.model.kinds import Protection
 
 
-def protected_units(source: FromClause, kept: Collection[Protection] = tuple(Protection)) -> ColumnElement[int]:
-    """How many free units a row of `stock`, or of an alias of it, keeps for these purposes."""
-    total: ColumnElement[Any] = literal(0)
-    for purpose in Protection:
-        if purpose in kept:
-            total = total + func.coalesce(source.c[purpose.value], 0)
-    return total
+def protections(source: FromClause) -> tuple[ColumnElement[int], ...]:
+    """How many units a row of `stock`, or of an alias of it, keeps for each purpose, in the order of `Protection`."""
+    return tuple(func.coalesce(source.c[purpose.value], 0) for purpose in Protection)
 
 
 def usable_units(source: FromClause) -> ColumnElement[int]:
     """Free units that any claim may take: without those that are kept, never below zero."""
-    left = source.c.on_hand - source.c.reserved - protected_units(source)
+    left = source.c.on_hand - source.c.reserved
+    for kept in protections(source):
+        left = left - kept
     return case((left > 0, left), else_=0)

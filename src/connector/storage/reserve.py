@@ -38,7 +38,8 @@ class Claim:
     product_id: what is taken; requested_product_id: what was needed, the same unless it is a substitute. Several
     serialised units take as many lines, from `line` on, one reservation each, all or nothing. approval: name of the
     one that it must have before anything is sent; None when it needs none. site_id: where it goes when that is not the
-    ticket's site.
+    ticket's site. rollout_line_id: the line of a rollout that it is for, if it is. replaces_id: the reservation that
+    ended for it, if one did.
     """
 
     ticket_id: int
@@ -52,6 +53,8 @@ class Claim:
     expires_at: datetime | None = None
     approval: str | None = None
     site_id: int | None = None
+    rollout_line_id: int | None = None
+    replaces_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Reservation:
     estimated_arrival_at: datetime | None
     expires_at: datetime | None
     approval_name: str | None
+    replaces_id: int | None
     created_at: datetime
     updated_at: datetime
 
@@ -134,6 +138,17 @@ async def lock_device(tx: AsyncConnection, ticket_id: int) -> None:
         await tx.execute(select(key).where(ticket.c.id == ticket_id, ticket.c.asset_id.is_not(None)))
 
 
+async def locked_reservation(tx: AsyncConnection, reservation_id: int) -> Reservation:
+    """The reservation, locked after its ticket until the transaction ends. Raises NotKnown."""
+    statement = select(reservation.c.ticket_id).where(reservation.c.id == reservation_id)
+    ticket_id = (await tx.execute(statement)).scalar_one_or_none()
+    if ticket_id is None:
+        raise NotKnown(f"there is no reservation with id {reservation_id}")
+    await lock_ticket(tx, ticket_id)
+    row = (await tx.execute(select(reservation).where(reservation.c.id == reservation_id).with_for_update())).one()
+    return Reservation(*row)
+
+
 async def live_reservations(
     tx: AsyncConnection, ticket_id: int, line: int, quantity: int = 1
 ) -> tuple[Reservation, ...]:
@@ -160,6 +175,23 @@ async def live_reservations(
     return found[:1] if found and found[0].asset_id is None else found
 
 
+def claim_of(held: Reservation) -> Claim:
+    """The claim that a reservation is; its approval is not asked for again."""
+    return Claim(
+        ticket_id=held.ticket_id,
+        hub_id=held.hub_id,
+        product_id=held.product_id,
+        requested_product_id=held.requested_product_id,
+        lane=held.lane,
+        quantity=held.quantity,
+        line=held.line,
+        estimated_arrival_at=held.estimated_arrival_at,
+        expires_at=held.expires_at,
+        site_id=held.site_id,
+        rollout_line_id=held.rollout_line_id,
+    )
+
+
 async def insert_reservations(
     tx: AsyncConnection, claim: Claim, taken: Taken, *, decision_id: int | None, at: datetime
 ) -> tuple[tuple[Reservation, ...], tuple[NewChange, ...]]:
@@ -176,7 +208,7 @@ async def insert_reservations(
             "requested_product_id": claim.requested_product_id,
             "asset_id": asset_id,
             "site_id": claim.site_id,
-            "rollout_line_id": None,
+            "rollout_line_id": claim.rollout_line_id,
             "lane": claim.lane,
             "quantity": quantity,
             "state": ReservationState.HELD,
@@ -184,6 +216,7 @@ async def insert_reservations(
             "estimated_arrival_at": claim.estimated_arrival_at,
             "expires_at": claim.expires_at,
             "approval_name": claim.approval,
+            "replaces_id": claim.replaces_id,
             "created_at": at,
             "updated_at": at,
         }
@@ -199,7 +232,7 @@ async def commit_reservation(
 
     Raises NotKnown, and IllegalTransition when it has been released, has expired, is fulfilled, or waits for approval.
     """
-    current = await _locked(tx, reservation_id)
+    current = await locked_reservation(tx, reservation_id)
     if current.state is ReservationState.COMMITTED:
         return current
     _require(current, ReservationState.COMMITTED)
@@ -209,7 +242,7 @@ async def commit_reservation(
             hint="connector approvals list shows who has to answer.",
         )
     values = {"state": ReservationState.COMMITTED, "expires_at": None}
-    return await _move(tx, current, values, (), actor=actor, at=at, cause=cause)
+    return await set_reservation(tx, current, values, (), actor=actor, at=at, cause=cause)
 
 
 async def release_reservation(
@@ -226,12 +259,14 @@ async def release_reservation(
 
     Raises NotKnown, and IllegalTransition when it is fulfilled, or committed and said to have expired.
     """
-    current = await _locked(tx, reservation_id)
+    current = await locked_reservation(tx, reservation_id)
     if current.state in _ENDED:
         return current
     _require(current, state)
-    changes = await put_back(tx, *_units([current]), at)
-    return await _move(tx, current, {"state": state, "reason": reason}, changes, actor=actor, at=at, cause=cause)
+    changes = await put_back(tx, *reserved_units([current]), at)
+    return await set_reservation(
+        tx, current, {"state": state, "reason": reason}, changes, actor=actor, at=at, cause=cause
+    )
 
 
 async def fulfil_reservation(
@@ -241,12 +276,14 @@ async def fulfil_reservation(
 
     Raises NotKnown, and IllegalTransition unless it is committed (or fulfilled already).
     """
-    current = await _locked(tx, reservation_id)
+    current = await locked_reservation(tx, reservation_id)
     if current.state is ReservationState.FULFILLED:
         return current
     _require(current, ReservationState.FULFILLED)
-    changes = await send_off(tx, *_units([current]), at)
-    return await _move(tx, current, {"state": ReservationState.FULFILLED}, changes, actor=actor, at=at, cause=cause)
+    changes = await send_off(tx, *reserved_units([current]), at)
+    return await set_reservation(
+        tx, current, {"state": ReservationState.FULFILLED}, changes, actor=actor, at=at, cause=cause
+    )
 
 
 async def expire_due(
@@ -271,31 +308,21 @@ async def expire_due(
     found = [Reservation(*row) for row in (await tx.execute(due)).all()]
     if not found:
         return ()
-    units = await put_back(tx, *_units(found), at)
+    units = await put_back(tx, *reserved_units(found), at)
     values: dict[str, Any] = {"state": ReservationState.EXPIRED, "reason": "not committed in time"}
     ids = [item.id for item in found]
     await tx.execute(update(reservation).where(reservation.c.id.in_(ids)).values(**values, updated_at=at))
-    changes = [_updated(item, values) for item in found]
+    changes = [change_of(item, values) for item in found]
     await log_changes(tx, [*changes, *units], actor=actor, at=at)
     return tuple(_replaced(item, values, at) for item in found)
-
-
-async def _locked(tx: AsyncConnection, reservation_id: int) -> Reservation:
-    """The reservation, locked after its ticket."""
-    statement = select(reservation.c.ticket_id).where(reservation.c.id == reservation_id)
-    ticket_id = (await tx.execute(statement)).scalar_one_or_none()
-    if ticket_id is None:
-        raise NotKnown(f"there is no reservation with id {reservation_id}")
-    await lock_ticket(tx, ticket_id)
-    row = (await tx.execute(select(reservation).where(reservation.c.id == reservation_id).with_for_update())).one()
-    return Reservation(*row)
 
 
 def _require(current: Reservation, target: ReservationState) -> None:
     require_move(RESERVATION_MOVES, current.state, target, what=f"reservation {current.id}")
 
 
-def _units(reservations: Sequence[Reservation]) -> tuple[list[int], list[tuple[ShelfKey, int]]]:
+def reserved_units(reservations: Sequence[Reservation]) -> tuple[list[int], list[tuple[ShelfKey, int]]]:
+    """What reservations hold: their assets, and how many counted units of which shelf."""
     assets = [item.asset_id for item in reservations if item.asset_id is not None]
     counted = [
         (ShelfKey(item.hub_id, item.product_id, item.lane), item.quantity)
@@ -305,7 +332,7 @@ def _units(reservations: Sequence[Reservation]) -> tuple[list[int], list[tuple[S
     return assets, counted
 
 
-async def _move(
+async def set_reservation(
     tx: AsyncConnection,
     current: Reservation,
     values: dict[str, Any],
@@ -315,8 +342,9 @@ async def _move(
     at: datetime,
     cause: str | None,
 ) -> Reservation:
+    """Set columns of a locked reservation, and log that together with the changes of its units."""
     await tx.execute(update(reservation).where(reservation.c.id == current.id).values(**values, updated_at=at))
-    await log_changes(tx, [_updated(current, values), *units], actor=actor, cause=cause, at=at)
+    await log_changes(tx, [change_of(current, values), *units], actor=actor, cause=cause, at=at)
     return _replaced(current, values, at)
 
 
@@ -333,7 +361,8 @@ def _created(new: Reservation) -> NewChange:
     return NewChange(EntityKind.RESERVATION, new.id, "created", fields)
 
 
-def _updated(current: Reservation, values: dict[str, Any]) -> NewChange:
+def change_of(current: Reservation, values: dict[str, Any]) -> NewChange:
+    """The change that setting these values is, for the caller to log."""
     before = _values(current)
     fields = {name: (_json(before[name]), _json(value)) for name, value in values.items() if before[name] != value}
     return NewChange(EntityKind.RESERVATION, current.id, "updated", fields)

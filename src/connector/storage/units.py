@@ -9,19 +9,21 @@ locks the assets first, then the stock rows, each in the order of their ids.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, or_, select, true, update
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import OutOfStock
-from connector.model.kinds import Lane, Tracking
+from connector.model.kinds import Lane, Protection, Tracking
 from connector.model.lifecycle import AssetState
 from connector.model.refs import EntityKind
+from connector.rules.protection import Kept
 from connector.storage.changes import NewChange
+from connector.storage.protection import protections
 from connector.storage.tables import asset, stock
 
 
@@ -33,13 +35,18 @@ class ShelfKey(NamedTuple):
     lane: Lane
 
 
+_WANTED = bindparam("p_quantity", type_=Integer)
+_KEPT = {purpose: bindparam(f"p_keep_{purpose.value}", type_=Integer) for purpose in Protection}
+"""1 where a claim must leave what is kept for a purpose, else 0."""
+
 _TAKE_FROM_BOOK = (
     update(stock)
     .where(
         stock.c.product_id == bindparam("p_product"),
         stock.c.hub_id == bindparam("p_hub"),
         stock.c.lane == bindparam("p_lane"),
-        stock.c.on_hand - stock.c.reserved >= bindparam("p_quantity"),
+        stock.c.on_hand - stock.c.reserved
+        >= sum((_KEPT[purpose] * kept for purpose, kept in zip(Protection, protections(stock), strict=True)), _WANTED),
     )
     .values(reserved=stock.c.reserved + bindparam("p_quantity"), updated_at=bindparam("p_at"))
     .returning(stock.c.id, stock.c.tracking, stock.c.reserved)
@@ -75,29 +82,46 @@ class Taken:
     changes: tuple[NewChange, ...]
 
 
-async def take_units(tx: AsyncConnection, shelf: ShelfKey, quantity: int, at: datetime) -> Taken:
+async def take_units(
+    tx: AsyncConnection,
+    shelf: ShelfKey,
+    quantity: int,
+    at: datetime,
+    *,
+    releases: Collection[Protection] = (),
+    asset_id: int | None = None,
+) -> Taken:
     """Reserve units of a shelf, all of them or none.
 
-    Raises OutOfStock when fewer are free; nothing has changed then.
+    releases: which of the units that are kept may be taken as well. asset_id: the unit; without it, the first ones.
+    Raises OutOfStock when fewer are free beside what is kept; nothing has changed then.
     """
     place = {"p_hub": shelf.hub_id, "p_product": shelf.product_id, "p_lane": shelf.lane, "p_at": at}
-    row = (await tx.execute(_TAKE_FROM_BOOK, {**place, "p_quantity": quantity})).one_or_none()
+    kept = {bind.key: int(purpose not in releases) for purpose, bind in _KEPT.items()}
+    row = (await tx.execute(_TAKE_FROM_BOOK, {**place, **kept, "p_quantity": quantity})).one_or_none()
     if row is None:
-        raise _out_of_stock(shelf, quantity)
+        raise await _out_of_stock(tx, shelf, quantity)
     stock_id, tracking, reserved = row
     booked = NewChange(EntityKind.STOCK, stock_id, "updated", {"reserved": (reserved - quantity, reserved)})
     if tracking is Tracking.COUNTED:
         return Taken((), (booked,))
-    taken = await _reserve_assets(tx, place, quantity, at)
+    taken = await _reserve_assets(tx, place, quantity, at, asset_id)
     if len(taken) < quantity:
         await tx.execute(update(stock).where(stock.c.id == stock_id).values(reserved=stock.c.reserved - quantity))
-        raise _out_of_stock(shelf, quantity)
+        raise _not_free(asset_id) if asset_id is not None else await _out_of_stock(tx, shelf, quantity)
     moved = _moves(taken, AssetState.IN_STOCK, AssetState.RESERVED)
     return Taken(tuple(taken), (*moved, booked))
 
 
-async def _reserve_assets(tx: AsyncConnection, place: dict[str, Any], quantity: int, at: datetime) -> Sequence[int]:
-    """Reserve the first free units by id, passing over those that another transaction has locked."""
+async def _reserve_assets(
+    tx: AsyncConnection, place: dict[str, Any], quantity: int, at: datetime, asset_id: int | None
+) -> Sequence[int]:
+    """Reserve the first free units by id, or that one, passing over those that another transaction has locked."""
+    if asset_id is not None:
+        this = _FREE_UNITS.where(asset.c.id == asset_id).scalar_subquery()
+        reserve_it = update(asset).where(asset.c.id == this).values(state=AssetState.RESERVED, updated_at=at)
+        found: Sequence[int] = (await tx.execute(reserve_it.returning(asset.c.id), place)).scalars().all()
+        return found
     if quantity == 1:
         taken: Sequence[int] = (await tx.execute(_TAKE_ONE, place)).scalars().all()
         return taken
@@ -106,6 +130,31 @@ async def _reserve_assets(tx: AsyncConnection, place: dict[str, Any], quantity: 
         reserve = update(asset).where(asset.c.id.in_(ids))
         await tx.execute(reserve.values(state=AssetState.RESERVED, updated_at=at))
     return ids
+
+
+async def exchange_units(
+    tx: AsyncConnection,
+    reserved: Iterable[int],
+    counted: Sequence[tuple[ShelfKey, int]],
+    shelf: ShelfKey,
+    quantity: int,
+    at: datetime,
+    *,
+    asset_id: int | None = None,
+) -> Taken:
+    """Take units of a shelf and put back others that were taken, on whatever shelf those are.
+
+    reserved, counted: as `put_back` has them. On the same shelf nothing is kept from the exchange, which leaves its
+    book as it was. All books are locked before any is changed, so that two exchanges never wait in a circle.
+    Raises OutOfStock; nothing has changed then.
+    """
+    shelves, ids = await _lock_reserved(tx, reserved)
+    touched = {shelf, *shelves, *(key for key, _ in counted)}
+    await tx.execute(_books_of(touched))
+    releases = tuple(Protection) if touched == {shelf} else ()
+    taken = await take_units(tx, shelf, quantity, at, releases=releases, asset_id=asset_id)
+    returned = await put_back(tx, ids, counted, at)
+    return Taken(taken.asset_ids, (*taken.changes, *returned))
 
 
 async def put_back(
@@ -173,14 +222,7 @@ async def _book(
     """
     if not shelves:
         return ()
-    locked = (
-        await tx.execute(
-            select(stock.c.id, stock.c.hub_id, stock.c.product_id, stock.c.lane, stock.c.on_hand, stock.c.reserved)
-            .where(or_(*(and_(true(), *_on_shelf(shelf)) for shelf in shelves)))
-            .order_by(stock.c.id)
-            .with_for_update()
-        )
-    ).all()
+    locked = (await tx.execute(_books_of(shelves))).all()
     changes, on_hand_now, reserved_now = [], {}, {}
     for stock_id, hub_id, product_id, lane, on_hand, reserved in locked:
         quantity = shelves[ShelfKey(hub_id, product_id, lane)]
@@ -203,6 +245,16 @@ async def _book(
     return tuple(changes)
 
 
+def _books_of(shelves: Iterable[ShelfKey]) -> Select[Any]:
+    """The books of these shelves, locked in the order of their ids."""
+    return (
+        select(stock.c.id, stock.c.hub_id, stock.c.product_id, stock.c.lane, stock.c.on_hand, stock.c.reserved)
+        .where(or_(*(and_(true(), *_on_shelf(shelf)) for shelf in shelves)))
+        .order_by(stock.c.id)
+        .with_for_update()
+    )
+
+
 def _on_shelf(shelf: ShelfKey) -> tuple[ColumnElement[bool], ...]:
     return (stock.c.product_id == shelf.product_id, stock.c.hub_id == shelf.hub_id, stock.c.lane == shelf.lane)
 
@@ -212,9 +264,21 @@ def _moves(ids: Iterable[int], before: AssetState, after: AssetState) -> tuple[N
     return tuple(NewChange(EntityKind.ASSET, asset_id, "updated", fields) for asset_id in ids)
 
 
-def _out_of_stock(shelf: ShelfKey, quantity: int) -> OutOfStock:
+async def _out_of_stock(tx: AsyncConnection, shelf: ShelfKey, quantity: int) -> OutOfStock:
+    """Why a claim is refused, with what the shelf keeps, if that is the reason."""
+    book = select(stock.c.on_hand - stock.c.reserved, *protections(stock)).where(*_on_shelf(shelf))
+    row = (await tx.execute(book)).one_or_none()
+    kept = Kept(*row) if row is not None else Kept(0)
+    beside = f": {kept.free} free, {kept.text()}" if kept.free >= quantity else ""
     return OutOfStock(
         f"hub {shelf.hub_id} has fewer than {quantity} free units of product {shelf.product_id}"
-        f" in the {shelf.lane.value} lane",
+        f" in the {shelf.lane.value} lane{beside}",
         hint="Choose another hub, or ask the rules to decide anew.",
+    )
+
+
+def _not_free(asset_id: int) -> OutOfStock:
+    return OutOfStock(
+        f"asset {asset_id} is not free on that shelf",
+        hint="Choose another unit, or none to take the first free one.",
     )

@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connector.model.errors import IllegalTransition
 from connector.model.lifecycle import RESERVATION_LIVE, ApprovalState, ReservationState
 from connector.model.refs import EntityKind
 from connector.storage.rows import update_logged
@@ -45,6 +46,18 @@ async def is_approved(tx: AsyncConnection, reservation_id: int) -> bool:
     """Whether what a claim waits for has been given."""
     statement = select(has_approval(ApprovalState.APPROVED)).where(reservation.c.id == reservation_id)
     return bool((await tx.execute(statement)).scalar_one())
+
+
+async def require_approved(tx: AsyncConnection, reservation_id: int, approval_name: str | None, verb: str) -> None:
+    """Refuse to do something to a claim that still waits for an approval, which is about that claim as it is.
+
+    verb: what is to be done, for the message. Raises IllegalTransition.
+    """
+    if approval_name is not None and not await is_approved(tx, reservation_id):
+        raise IllegalTransition(
+            f"reservation {reservation_id} waits for approval {approval_name!r}, so it cannot be {verb}",
+            hint="Have it answered first (`connector approvals list`), or release the reservation.",
+        )
 
 
 async def waiting_claims(tx: AsyncConnection, subject_id: int) -> tuple[WaitingClaim, ...]:

@@ -100,6 +100,13 @@ class Reservation(Node):
     lane: Lane = column("From which lane.")
     reason: str | None = column("Why it was released or let expire.")
     decision: Decision | None = related("decision", "The decision behind it; null when a person chose.")
+    replaces: AnyReservation | None = related(
+        "replaces",
+        "The claim that ended for this one: moved or split, or another ticket's that lost its units.",
+    )
+    replaced_by: list[AnyReservation] = related(
+        "replaced_by", "The claims that this one ended for; one of another ticket took its units away."
+    )
     shipments: list[AnyShipment] = related("shipments", "Parcels that deliver it.")
     tasks: list[AnyTask] = related("tasks", "Work for people because of it.")
     estimated_arrival_at: datetime | None = column("When it should arrive.")

@@ -247,6 +247,8 @@ ENTITIES: Mapping[str, Entity] = {
                 "asset": ToOne("asset", "asset_id"),
                 "site": ToOne("site", "site_id"),
                 "rollout_line": ToOne("rollout_line", "rollout_line_id"),
+                "replaces": ToOne("reservation", "replaces_id"),
+                "replaced_by": ToMany("reservation", "replaces_id"),
                 "shipments": ToMany("shipment", "reservation_id"),
                 "tasks": ToMany("task", "reservation_id"),
             },

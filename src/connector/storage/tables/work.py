@@ -109,6 +109,7 @@ class Reservation(SQLModel, table=True):
 
     approval_name: the approval that it must have before anything is sent; NULL when it needs none.
     site_id: where it goes when that is not the ticket's site. rollout_line_id: the line of a rollout that it is for.
+    replaces_id: the reservation that ended so that this one could begin: whose units it took over, or which it moved.
     """
 
     __tablename__: ClassVar[str] = "reservation"
@@ -152,6 +153,7 @@ class Reservation(SQLModel, table=True):
     estimated_arrival_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     approval_name: str | None = None
+    replaces_id: int | None = Field(default=None, foreign_key="reservation.id", index=True, sa_type=Id)
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
 

@@ -760,6 +760,7 @@ def upgrade() -> None:
         sa.Column("estimated_arrival_at", UtcDateTime(), nullable=True),
         sa.Column("expires_at", UtcDateTime(), nullable=True),
         sa.Column("approval_name", sa.Text(), nullable=True),
+        sa.Column("replaces_id", Id, nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint("lane IN ('normal', 'break_glass')", name=op.f("ck_reservation_lane_known")),
@@ -772,6 +773,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["decision_id"], ["decision.id"], name=op.f("fk_reservation_decision_id")),
         sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_reservation_hub_id")),
         sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_reservation_product_id")),
+        sa.ForeignKeyConstraint(["replaces_id"], ["reservation.id"], name=op.f("fk_reservation_replaces_id")),
         sa.ForeignKeyConstraint(
             ["requested_product_id"], ["product.id"], name=op.f("fk_reservation_requested_product_id")
         ),
@@ -783,6 +785,7 @@ def upgrade() -> None:
     with op.batch_alter_table("reservation", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_reservation_decision_id"), ["decision_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_reservation_hub_id"), ["hub_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_reservation_replaces_id"), ["replaces_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_reservation_requested_product_id"), ["requested_product_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_reservation_rollout_line_id"), ["rollout_line_id"], unique=False)
         batch_op.create_index("ix_reservation_shelf", ["product_id", "hub_id", "state"], unique=False)
@@ -964,6 +967,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_reservation_shelf")
         batch_op.drop_index(batch_op.f("ix_reservation_rollout_line_id"))
         batch_op.drop_index(batch_op.f("ix_reservation_requested_product_id"))
+        batch_op.drop_index(batch_op.f("ix_reservation_replaces_id"))
         batch_op.drop_index(batch_op.f("ix_reservation_hub_id"))
         batch_op.drop_index(batch_op.f("ix_reservation_decision_id"))
 

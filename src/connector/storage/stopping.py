@@ -8,26 +8,36 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from connector.fulfilment.keys import stop_key
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from connector.model.refs import EntityKind
-from connector.storage.engine import Transaction
 from connector.storage.receipts import find_receipt, record_receipt
 from connector.storage.rows import update_logged
 from connector.storage.tables import reservation
 
 
-async def order_stop(tx: Transaction, reservation_id: int, *, reason: str, actor: str, at: datetime) -> bool:
+def stop_key(reservation_id: int) -> str:
+    """The key of the order to stop fulfilling a reservation; once it is there no further step begins."""
+    return f"fulfil-{reservation_id}:stop"
+
+
+async def order_stop(tx: AsyncConnection, reservation_id: int, *, reason: str, actor: str, at: datetime) -> bool:
     """Order the fulfilment of a reservation to stop; False when that was ordered before, whose reason stays.
 
     reason: told to people and to the ticket.
     """
-    if not await record_receipt(tx, stop_key(reservation_id), {"reason": reason, "actor": actor}, at=at):
+    if not await note_stop(tx, reservation_id, reason=reason, actor=actor, at=at):
         return False
     await update_logged(tx, reservation, EntityKind.RESERVATION, reservation_id, {"reason": reason}, actor=actor, at=at)
     return True
 
 
-async def stop_reason(tx: Transaction, reservation_id: int) -> str | None:
+async def note_stop(tx: AsyncConnection, reservation_id: int, *, reason: str, actor: str, at: datetime) -> bool:
+    """The receipt alone, for a caller that changes the reservation's reason itself; False when there was one."""
+    return await record_receipt(tx, stop_key(reservation_id), {"reason": reason, "actor": actor}, at=at)
+
+
+async def stop_reason(tx: AsyncConnection, reservation_id: int) -> str | None:
     """Why the fulfilment was ordered to stop; None when it was not."""
     receipt = await find_receipt(tx, stop_key(reservation_id))
     return None if receipt is None else str(receipt["reason"])
