@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,7 +39,7 @@ from connector.storage.reserve import (
     reserve,
 )
 from connector.storage.sources import register_source
-from connector.storage.sourcing import Sourced, decide_and_reserve
+from connector.storage.sourcing import Sourced, decide_and_reserve, decide_and_reserve_many
 
 SWITCHES, CABLES, TICKETS, HUBS = 6, 9, 6, ("north", "south")
 STATES = (AssetState.IN_STOCK, AssetState.QUARANTINED, AssetState.LOST, AssetState.RETIRED)
@@ -104,6 +104,17 @@ class Yard:
             return await in_transaction(self.engine, work)
         return None
 
+    async def decide_many(self, *, tickets: Collection[int]) -> dict[int, Sourced]:
+        """What the rules choose for several tickets in one transaction, by their numbers in the yard."""
+        numbers = {self.tickets[ticket]: ticket for ticket in tickets}
+
+        async def work(tx: AsyncConnection) -> dict[int, Sourced]:
+            return await decide_and_reserve_many(tx, list(numbers), POLICY, now=self.now)
+
+        with suppress(StaleWrite):
+            return {numbers[key]: value for key, value in (await in_transaction(self.engine, work)).items()}
+        return {}
+
     async def commit(self, number: int) -> None:
         await self._move(lambda tx: commit_reservation(tx, number, actor="test", at=self.now))
 
@@ -165,7 +176,7 @@ class Yard:
                 minutes=rng.randint(0, 3),
             ),
             lambda: self.decide(ticket=ticket),
-            lambda: self.decide(ticket=ticket),
+            lambda: self.decide_many(tickets=rng.sample(range(TICKETS), k=4)),
             lambda: self.cancel(ticket=ticket),
             lambda: self.expire(minutes=rng.randint(0, 2)),
             lambda: self.state_unit(

@@ -70,6 +70,25 @@ def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedSta
             ]
             assert (sourced.reserved is not None) or not any(allowed)
 
+        @rule(tickets=st.sets(TICKET, min_size=2))
+        def decide_many(self, tickets: set[int]) -> None:
+            sourced = self.run(self.yard.decide_many(tickets=tickets))
+            assert sourced.keys() == tickets
+            new = [
+                item
+                for found in sourced.values()
+                if found.reserved and found.reserved.is_new
+                for item in found.reserved.reservations
+            ]
+            after = self.run(self.yard.scene())
+            assert len(after.claims) == len(self.seen.claims) + len(new)
+            left = [
+                book.free
+                for shelf, book in after.books.items()
+                if (shelf.product_id, shelf.lane) == (self.yard.switch, Lane.NORMAL)
+            ]
+            assert all(found.reserved for found in sourced.values()) or not any(left)
+
         @rule(kind=KINDS, hub=HUB, quantity=QUANTITY, ticket=TICKET)
         def claim_and_let_go(self, kind: str, hub: str, quantity: int, ticket: int) -> None:
             reserved = self.run(self.yard.claim(kind=kind, ticket=ticket, hub=hub, quantity=quantity))

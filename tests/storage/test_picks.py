@@ -25,12 +25,13 @@ from tests.factories import (
 
 from connector.model.errors import InvalidInput
 from connector.model.kinds import Lane
+from connector.rules import together
 from connector.rules.decision import Decision, Pick
 from connector.rules.document import Policy
 from connector.rules.facts import SourcingFacts
 from connector.rules.policy import default_policy
 from connector.rules.sourcing import decide
-from connector.storage import sourcing, tables
+from connector.storage import tables
 from connector.storage.engine import reading, transaction
 from connector.storage.reserve import Claim, reserve
 from connector.storage.sourcing import decide_and_reserve
@@ -75,7 +76,7 @@ def deciding(monkeypatch: pytest.MonkeyPatch, *choices: list[Pick]) -> list[set[
         told.append(set(emptied))
         return replace(decide(facts, policy, now), picks=tuple(choices[len(told) - 1]))
 
-    monkeypatch.setattr(sourcing, "decide", instead)
+    monkeypatch.setattr(together, "decide", instead)
     return told
 
 

@@ -195,6 +195,18 @@ class Holding:
         usable = {hub: kept.usable(releases) for hub, kept in self.kept.items()}
         return replace(self, free={**self.free, **{hub: units for hub, units in usable.items() if units}})
 
+    def less(self, hub_id: int, quantity: int) -> Holding:
+        """The same after so many units of a hub were claimed, kept ones included."""
+        free, kept = dict(self.free), dict(self.kept)
+        left = free.pop(hub_id, 0) - quantity
+        shelf = kept.pop(hub_id, None)
+        if shelf is not None and shelf.free > quantity:
+            kept[hub_id] = replace(shelf, free=shelf.free - quantity)
+            left = kept[hub_id].usable()
+        if left > 0:
+            free[hub_id] = left
+        return replace(self, free=free, kept=kept)
+
 
 @dataclass(frozen=True, slots=True)
 class SubstituteFacts:

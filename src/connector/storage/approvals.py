@@ -21,7 +21,7 @@ from connector.model.lifecycle import ApprovalState, TaskState
 from connector.model.refs import EntityKind
 from connector.rules.approvals import Widening, roles_at, terms_of
 from connector.rules.policy import Policy
-from connector.storage.reserve import lock_ticket
+from connector.storage.locks import lock_ticket
 from connector.storage.rows import insert_logged, json_value, locked_row, update_logged
 from connector.storage.tables import approval, approval_vote
 from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks

@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import Insert, Update
+from sqlalchemy.sql.dml import Insert, ReturningInsert, Update
 from sqlalchemy.sql.functions import FunctionElement
 
 
@@ -115,6 +115,15 @@ async def insert_rows(
         await tx.execute(statement, [dict(row) for row in rows])
 
 
+async def insert_numbered(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+    """Insert rows that all state the same columns except `id`; returns the ids that they got, in their order."""
+    if len(rows) == 1:
+        return [(await tx.execute(_insert_one(table), dict(rows[0]))).scalar_one()]
+    ids = await new_ids(tx, table, len(rows))
+    await insert_rows(tx, table, [{**row, "id": number} for number, row in zip(ids, rows, strict=True)])
+    return ids
+
+
 async def update_rows(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Set columns of rows by their `id`; all state the same columns."""
     if not rows:
@@ -130,6 +139,11 @@ async def update_rows(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[
 
 def _columns(rows: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> dict[str, list[Any]]:
     return {f"new_{name}": [row[name] for row in rows] for name in names}
+
+
+@lru_cache(maxsize=256)
+def _insert_one(table: Table) -> ReturningInsert[Any]:
+    return insert(table).returning(table.c.id)
 
 
 @lru_cache(maxsize=256)

@@ -49,12 +49,13 @@ _PUBLISH = text(
 
 @dataclass(frozen=True, slots=True)
 class NewChange:
-    """A change to be logged. fields: name -> (before, after), JSON values."""
+    """A change to be logged. fields: name -> (before, after), JSON values. cause: its own, if it has one."""
 
     kind: EntityKind
     entity_id: int
     operation: Operation
     fields: Fields
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ async def log_changes(
             "operation": item.operation,
             "fields": {name: list(pair) for name, pair in item.fields.items()},
             "actor": actor,
-            "cause": cause,
+            "cause": cause if item.cause is None else item.cause,
             "at": at,
         }
         for item in changes

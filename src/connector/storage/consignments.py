@@ -14,7 +14,7 @@ from connector.model.lifecycle import ReservationState, TicketState
 from connector.model.records import Address
 from connector.model.refs import EntityKind
 from connector.rules.document import Mode
-from connector.storage.reserve import lock_ticket
+from connector.storage.locks import lock_ticket
 from connector.storage.rows import locked_row
 from connector.storage.tables import (
     asset,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.refs import EntityKind
 from connector.rules.decision import Decision
+from connector.storage.bulk import insert_numbered
 from connector.storage.changes import NewChange, log_changes
 from connector.storage.tables import decision as decision_table
-
-_INSERT = insert(decision_table).returning(decision_table.c.id)
 
 RULES = "rules"
 """Actor of changes that the rules decided."""
@@ -36,29 +36,41 @@ class RecordedDecision:
 
 async def record_decision(tx: AsyncConnection, ticket_id: int, decision: Decision, at: datetime) -> int:
     """Keep a decision and log that it was made; returns its id."""
-    decision_id, change = await insert_decision(tx, ticket_id, decision, at)
-    await log_changes(tx, [change], actor=RULES, cause=cause_of(decision), at=at)
+    [(decision_id, change)] = await insert_decisions(tx, [(ticket_id, decision)], at)
+    await log_changes(tx, [change], actor=RULES, at=at)
     return decision_id
 
 
-async def insert_decision(
-    tx: AsyncConnection, ticket_id: int, decision: Decision, at: datetime
-) -> tuple[int, NewChange]:
-    """Keep a decision; the change is for the caller to log with the others of its transaction.
+async def insert_decisions(
+    tx: AsyncConnection, decided: Sequence[tuple[int, Decision]], at: datetime
+) -> list[tuple[int, NewChange]]:
+    """Keep decisions about tickets, given by their ids; returns the id of each, and the change for the caller to log.
 
-    The change names what was decided; the explanation stays in the decision alone, since it may be long.
+    A change names what was decided; the explanation stays in the decision alone, since it may be long.
     """
-    named = {
-        "ticket_id": ticket_id,
-        "outcome": decision.outcome.value,
-        "reason": decision.reason.value,
-        "rule": decision.rule,
-        "policy_version": decision.policy_version,
-    }
-    values = {**named, "explanation": decision.explanation(), "decided_at": at}
-    decision_id = int((await tx.execute(_INSERT, values)).scalar_one())
-    fields = {name: (None, value) for name, value in named.items() if value is not None}
-    return decision_id, NewChange(EntityKind.DECISION, decision_id, "created", fields)
+    if not decided:
+        return []
+    named = [
+        {
+            "ticket_id": ticket_id,
+            "outcome": decision.outcome.value,
+            "reason": decision.reason.value,
+            "rule": decision.rule,
+            "policy_version": decision.policy_version,
+        }
+        for ticket_id, decision in decided
+    ]
+    rows = [
+        {**values, "explanation": decision.explanation(), "decided_at": at}
+        for values, (_, decision) in zip(named, decided, strict=True)
+    ]
+    kept = []
+    for number, values, (_, decision) in zip(
+        await insert_numbered(tx, decision_table, rows), named, decided, strict=True
+    ):
+        fields = {name: (None, value) for name, value in values.items() if value is not None}
+        kept.append((number, NewChange(EntityKind.DECISION, number, "created", fields, cause_of(decision))))
+    return kept
 
 
 async def latest_decision(tx: AsyncConnection, ticket_id: int) -> RecordedDecision | None:

@@ -1,8 +1,8 @@
 """Reservations: claims of stock for a ticket, and their moves from held to fulfilled or released.
 
 Every command is one step of the caller's transaction, may be repeated without effect, and logs what it changed:
-reservation, assets, stock. Locks are taken in one order everywhere: device, ticket, reservation, then units (see
-`connector.storage.units`), so that two commands never wait for each other in a circle.
+reservation, assets, stock. Locks are taken in one order everywhere: devices, tickets (see `connector.storage.locks`),
+reservations, then units (see `connector.storage.units`), so that two commands never wait for each other in a circle.
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import Integer, cast, func, insert, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import IllegalTransition, InvalidInput, NotKnown
 from connector.model.kinds import Lane
 from connector.model.lifecycle import RESERVATION_LIVE, RESERVATION_MOVES, ApprovalState, ReservationState, require_move
 from connector.model.refs import EntityKind
+from connector.storage.bulk import insert_numbered, insert_rows
 from connector.storage.changes import NewChange, log_changes
+from connector.storage.locks import lock_ticket
 from connector.storage.tables import reservation, ticket
 from connector.storage.units import ShelfKey, Taken, put_back, send_off, take_units
 from connector.storage.waiting import has_approval, is_approved
 
-_INSERT = insert(reservation).returning(reservation.c.id)
-DEVICE_LOCK = 0x44455649
-"""First key of the advisory locks of devices on PostgreSQL; the second one is the device's id."""
 _ENDED = frozenset({ReservationState.RELEASED, ReservationState.EXPIRED})
 
 
@@ -112,30 +111,9 @@ async def reserve(tx: AsyncConnection, claim: Claim, *, actor: str, at: datetime
     if existing:
         return Reserved(existing, is_new=False)
     taken = await take_units(tx, ShelfKey(claim.hub_id, claim.product_id, claim.lane), claim.quantity, at)
-    reservations, changes = await insert_reservations(tx, claim, taken, decision_id=None, at=at)
+    [(reservations, changes)] = await insert_reservations(tx, [Drawn(claim, taken)], at=at)
     await log_changes(tx, [*changes, *taken.changes], actor=actor, cause=cause, at=at)
     return Reserved(reservations, is_new=True)
-
-
-async def lock_ticket(tx: AsyncConnection, ticket_id: int) -> None:
-    """Let no other transaction reserve for this ticket or move its reservations until this one ends.
-
-    Raises NotKnown when there is no such ticket.
-    """
-    statement = select(ticket.c.id).where(ticket.c.id == ticket_id).with_for_update(key_share=True)
-    if (await tx.execute(statement)).one_or_none() is None:
-        raise NotKnown(f"there is no ticket with id {ticket_id}")
-
-
-async def lock_device(tx: AsyncConnection, ticket_id: int) -> None:
-    """Let no other transaction decide about another ticket of the same device until this one ends.
-
-    An advisory lock and not the device's row, which ingest locks in an order of its own. Nothing on SQLite, which
-    has one writer anyway, nor for a ticket without a known device.
-    """
-    if tx.dialect.name == "postgresql":
-        key = func.pg_advisory_xact_lock(DEVICE_LOCK, cast(ticket.c.asset_id % (2**31), Integer))
-        await tx.execute(select(key).where(ticket.c.id == ticket_id, ticket.c.asset_id.is_not(None)))
 
 
 async def locked_reservation(tx: AsyncConnection, reservation_id: int) -> Reservation:
@@ -167,11 +145,7 @@ async def live_reservations(
     )
     found = tuple(Reservation(*row) for row in (await tx.execute(statement)).all())
     if found and found[0].line != line:
-        raise InvalidInput(
-            f"ticket {ticket_id} has a reservation on line {found[0].line} already, which {quantity} units from line"
-            f" {line} on would need",
-            hint="Claim fewer units, or begin at a line after all that are taken.",
-        )
+        raise lines_taken(ticket_id, found[0].line, quantity, line)
     return found[:1] if found and found[0].asset_id is None else found
 
 
@@ -192,17 +166,54 @@ def claim_of(held: Reservation) -> Claim:
     )
 
 
+def lines_taken(ticket_id: int, taken: int, quantity: int, line: int) -> InvalidInput:
+    """The refusal of a claim of several lines, one of which has a reservation."""
+    return InvalidInput(
+        f"ticket {ticket_id} has a reservation on line {taken} already, which {quantity} units from line {line} on"
+        " would need",
+        hint="Claim fewer units, or begin at a line after all that are taken.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A claim with the units that were taken for it. number: the id of its first reservation, None for the next one."""
+
+    claim: Claim
+    taken: Taken
+    decision_id: int | None = None
+    number: int | None = None
+
+
 async def insert_reservations(
-    tx: AsyncConnection, claim: Claim, taken: Taken, *, decision_id: int | None, at: datetime
-) -> tuple[tuple[Reservation, ...], tuple[NewChange, ...]]:
-    """Write held reservations for units that were taken; the changes are for the caller to log."""
-    units: Sequence[tuple[int | None, int]] = [(unit, 1) for unit in taken.asset_ids] or [(None, claim.quantity)]
-    reservations = []
-    for offset, (asset_id, quantity) in enumerate(units):
-        values: dict[str, Any] = {
+    tx: AsyncConnection, drawn: Sequence[Drawn], *, at: datetime
+) -> list[tuple[tuple[Reservation, ...], tuple[NewChange, ...]]]:
+    """Write held reservations for units that were taken, one per unit or counted quantity, as many statements for all.
+
+    Returns those of each claim with their changes, which are for the caller to log.
+    """
+    rows = [(index, values) for index, item in enumerate(drawn) for values in _held(item, at)]
+    numbered = [values for _, values in rows if "id" in values]
+    await insert_rows(tx, reservation, numbered)
+    others = [values for _, values in rows if "id" not in values]
+    if others:
+        for values, number in zip(others, await insert_numbered(tx, reservation, others), strict=True):
+            values["id"] = number
+    made: list[list[Reservation]] = [[] for _ in drawn]
+    for index, values in rows:
+        made[index].append(Reservation(**values))
+    return [(tuple(items), tuple(_created(item) for item in items)) for items in made]
+
+
+def _held(drawn: Drawn, at: datetime) -> list[dict[str, Any]]:
+    """The rows of a claim; the first one with its id, if that is given."""
+    claim = drawn.claim
+    units: Sequence[tuple[int | None, int]] = [(unit, 1) for unit in drawn.taken.asset_ids] or [(None, claim.quantity)]
+    rows: list[dict[str, Any]] = [
+        {
             "ticket_id": claim.ticket_id,
             "line": claim.line + offset,
-            "decision_id": decision_id,
+            "decision_id": drawn.decision_id,
             "hub_id": claim.hub_id,
             "product_id": claim.product_id,
             "requested_product_id": claim.requested_product_id,
@@ -220,9 +231,11 @@ async def insert_reservations(
             "created_at": at,
             "updated_at": at,
         }
-        number = int((await tx.execute(_INSERT, values)).scalar_one())
-        reservations.append(Reservation(id=number, **values))
-    return tuple(reservations), tuple(_created(item) for item in reservations)
+        for offset, (asset_id, quantity) in enumerate(units)
+    ]
+    if drawn.number is not None:
+        rows[0]["id"] = drawn.number
+    return rows
 
 
 async def commit_reservation(

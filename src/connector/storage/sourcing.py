@@ -1,34 +1,46 @@
-"""From a ticket to a held unit in one transaction: facts, decision, claim, and the record of why."""
+"""From tickets to held units in one transaction: facts, decisions, claims, and the record of why.
+
+Many tickets take as many statements as one. They are decided one after the other, the most urgent first, each with
+what those before it have left; then all their picks are drawn at once. A shelf that somebody else has emptied
+meanwhile undoes the draw, and everything is read and decided anew: so a batch gives what one by one would have given,
+and never waits for a shelf while it holds units of another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connector.model.errors import OutOfStock, StaleWrite
+from connector.model.errors import NotKnown, OutOfStock, StaleWrite
+from connector.model.lifecycle import RESERVATION_LIVE
 from connector.rules.decision import Decision, Pick
 from connector.rules.sourcing import decide
+from connector.rules.together import Case, decide_together, urgency
 from connector.storage.active_policy import PolicySource, policy_at, policy_now
+from connector.storage.bulk import among_given, new_ids
 from connector.storage.changes import log_changes
-from connector.storage.decisions import RULES, cause_of, insert_decision
-from connector.storage.facts import facts_to_reserve, sourcing_facts
-from connector.storage.reserve import (
-    Claim,
-    Reservation,
-    Reserved,
-    insert_reservations,
-    live_reservations,
-    lock_device,
-    lock_ticket,
-)
+from connector.storage.decisions import RULES, insert_decisions
+from connector.storage.draws import Wanted, draw_units
+from connector.storage.facts import facts_to_reserve_many, sourcing_facts
+from connector.storage.locks import lock_devices, lock_tickets
+from connector.storage.reserve import Claim, Drawn, Reservation, Reserved, insert_reservations, lines_taken
+from connector.storage.tables import reservation
 from connector.storage.units import ShelfKey, Taken, take_units
 
-READINGS = 3
-"""How often the facts are read anew when one shelf after the other is emptied by others."""
-TRIES_PER_READING = 20
+READINGS: Final = 20
+"""How often everything is read and decided anew when one shelf after the other is emptied by others."""
+
+_LIVE = (
+    select(reservation)
+    .where(among_given(reservation.c.ticket_id, "ticket_ids"), reservation.c.state.in_(RESERVATION_LIVE))
+    .order_by(reservation.c.ticket_id, reservation.c.line)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,69 +57,110 @@ async def decide_and_reserve(
 ) -> Sourced:
     """Decide about a ticket, claim what was picked, and record the decision; asked again, nothing happens twice.
 
-    Several picks are claimed on consecutive lines, all or none. A shelf that somebody else empties between reading and
-    claiming is noted as lost, and the rules decide anew.
-    Raises NotKnown when there is no such ticket, StaleWrite when stock is claimed faster than it can be decided on,
-    InvalidInput when one of the lines is taken.
+    Raises NotKnown when there is no such ticket, and what `decide_and_reserve_many` raises.
     """
-    if tx.dialect.name != "sqlite":  # which has one writer, and this is it
-        await lock_device(tx, ticket_id)
-        await lock_ticket(tx, ticket_id)
-    emptied: set[ShelfKey] = set()
+    found = await decide_and_reserve_many(tx, (ticket_id,), policy, now=now, actor=actor, line=line)
+    if ticket_id not in found:
+        raise NotKnown(f"there is no ticket with id {ticket_id}")
+    return found[ticket_id]
+
+
+async def decide_and_reserve_many(
+    tx: AsyncConnection,
+    ticket_ids: Collection[int],
+    policy: PolicySource,
+    *,
+    now: datetime,
+    actor: str = RULES,
+    line: int = 1,
+) -> dict[int, Sourced]:
+    """The same for many tickets, in the order of their urgency; those that do not exist are left out.
+
+    Several picks of a ticket are claimed on consecutive lines from `line` on, all or none. Raises InvalidInput when
+    one of these lines is taken, StaleWrite when stock is claimed faster than it can be decided on; nothing of any
+    ticket may be kept then.
+    """
+    await lock_devices(tx, ticket_ids)
+    found = await lock_tickets(tx, ticket_ids)
+    sourced: dict[int, Sourced] = {}
+    emptied: defaultdict[int, set[ShelfKey]] = defaultdict(set)
+    numbers = await new_ids(tx, reservation, len(found)) if len(found) > 1 else ()
     for _ in range(READINGS):
-        read = await facts_to_reserve(tx, ticket_id, line)
-        if read is None:
-            existing = await live_reservations(tx, ticket_id, line)
-            return Sourced(None, existing[0].decision_id, Reserved(existing, is_new=False))
-        current = await policy_at(tx, policy, read.activation_id)
-        for _ in range(TRIES_PER_READING):
-            decision = decide(read.facts, current, now, emptied=emptied)
-            if not decision.picks:
-                decision_id, change = await insert_decision(tx, ticket_id, decision, now)
-                await log_changes(tx, [change], actor=actor, cause=cause_of(decision), at=now)
-                return Sourced(decision, decision_id, None)
-            try:
-                taken = await _take(tx, decision.picks, now)
-            except _Emptied as error:
-                emptied.add(error.shelf)
-                continue
-            return await _record(tx, ticket_id, decision, taken, line=line, actor=actor, now=now)
-        emptied.clear()
+        read = await facts_to_reserve_many(tx, found, line)
+        waiting = sorted((item for item in read.values() if item is not None), key=lambda i: urgency(i.facts.ticket))
+        if len(waiting) < len(read):
+            sourced |= await _reserved_before(tx, [number for number, item in read.items() if item is None], line)
+        if not waiting:
+            return sourced
+        current = await policy_at(tx, policy, waiting[0].activation_id)
+        cases = [
+            Case(item.facts, numbers[index] if numbers else None, emptied[item.facts.ticket.id])
+            for index, item in enumerate(waiting)
+        ]
+        decisions = decide_together(cases, current, now)
+        plans = [_Plan(case, decision) for case, decision in zip(cases, decisions, strict=True)]
+        short = await _draw(tx, plans, now)
+        if not short:
+            return sourced | await _record(tx, plans, line=line, actor=actor, now=now)
+        for ticket_id, shelf in short:
+            emptied[ticket_id].add(shelf)
     raise StaleWrite(
-        f"stock for ticket {ticket_id} is claimed by others faster than it can be decided on",
+        f"stock for ticket {', '.join(map(str, found))} is claimed by others faster than it can be decided on",
         hint="Nothing was changed; try again.",
     )
 
 
 async def explain_ticket(tx: AsyncConnection, ticket_id: int, policy: PolicySource, now: datetime) -> Decision:
-    """What would be decided now; writes nothing. Raises NotKnown when there is no such ticket."""
+    """What would be decided now; nothing is written. Raises NotKnown."""
     return decide(await sourcing_facts(tx, ticket_id), await policy_now(tx, policy), now)
 
 
-class _Emptied(Exception):  # noqa: N818 - not an error: the next decision is the answer
-    """A shelf has fewer units than the facts said."""
+@dataclass(slots=True)
+class _Plan:
+    """What is to be done about a ticket. taken: the units of each pick, once they are drawn."""
 
-    def __init__(self, shelf: ShelfKey) -> None:
-        super().__init__(shelf)
-        self.shelf = shelf
+    case: Case
+    decision: Decision
+    taken: Sequence[Taken] = ()
+
+    @property
+    def ticket_id(self) -> int:
+        return self.case.facts.ticket.id
+
+    @property
+    def lines(self) -> int:
+        """How many lines of the ticket its units take: one for each serialised unit and each counted quantity."""
+        return sum(len(units.asset_ids) or 1 for units in self.taken)
 
 
-async def _take(tx: AsyncConnection, picks: Sequence[Pick], now: datetime) -> list[tuple[Pick, Taken]]:
-    """The units of every pick, or none of any. Raises _Emptied; nothing has changed then."""
-    if len(picks) == 1:
-        return [(picks[0], await _take_one(tx, picks[0], now))]
-    taken = {}
-    async with tx.begin_nested():
-        for number, pick in sorted(enumerate(picks), key=lambda entry: _shelf(entry[1])):
-            taken[number] = await _take_one(tx, pick, now)
-    return [(pick, taken[number]) for number, pick in enumerate(picks)]
+async def _draw(tx: AsyncConnection, plans: Sequence[_Plan], now: datetime) -> list[tuple[int, ShelfKey]]:
+    """Take the units of all plans; when that fails, none are taken, and the answer is whom which shelf refused."""
+    picking = [plan for plan in plans if plan.decision.picks]
+    if sum(len(plan.decision.picks) for plan in picking) <= 1:
+        return [refused for plan in picking for refused in await _draw_one(tx, plan, now)]
+    async with tx.begin_nested() as savepoint:
+        wanted = [Wanted(_shelf(pick), pick.quantity) for plan in picking for pick in plan.decision.picks]
+        shares = iter(await draw_units(tx, wanted, now))
+        refused = []
+        for plan in picking:
+            given = [(pick, next(shares)) for pick in plan.decision.picks]
+            missing = [(plan.ticket_id, _shelf(pick)) for pick, taken in given if taken is None]
+            plan.taken = [taken for _, taken in given if taken is not None]
+            refused += missing
+            if missing and plan.taken:
+                break  # what it was given for nothing may be what the next ones miss
+        if refused:
+            await savepoint.rollback()
+    return refused
 
 
-async def _take_one(tx: AsyncConnection, pick: Pick, now: datetime) -> Taken:
+async def _draw_one(tx: AsyncConnection, plan: _Plan, now: datetime) -> list[tuple[int, ShelfKey]]:
+    [pick] = plan.decision.picks
     try:
-        return await take_units(tx, _shelf(pick), pick.quantity, now)
-    except OutOfStock as error:
-        raise _Emptied(_shelf(pick)) from error
+        plan.taken = [await take_units(tx, _shelf(pick), pick.quantity, now)]
+    except OutOfStock:
+        return [(plan.ticket_id, _shelf(pick))]
+    return []
 
 
 def _shelf(pick: Pick) -> ShelfKey:
@@ -115,40 +168,64 @@ def _shelf(pick: Pick) -> ShelfKey:
 
 
 async def _record(
-    tx: AsyncConnection,
-    ticket_id: int,
-    decision: Decision,
-    taken: Sequence[tuple[Pick, Taken]],
-    *,
-    line: int,
-    actor: str,
-    now: datetime,
-) -> Sourced:
-    """Keep the decision and a reservation per line: one for each serialised unit, one for a counted quantity."""
-    lines = sum(len(units.asset_ids) or 1 for _, units in taken)
-    if lines > 1:
-        await live_reservations(tx, ticket_id, line, lines)  # raises when one of them is taken
-    decision_id, decided = await insert_decision(tx, ticket_id, decision, now)
-    reservations: list[Reservation] = []
-    changes = [decided]
-    for pick, units in taken:
-        claim = _claim(ticket_id, decision, pick, line=line + len(reservations), now=now)
-        made, created = await insert_reservations(tx, claim, units, decision_id=decision_id, at=now)
-        reservations += made
-        changes += [*created, *units.changes]
-    await log_changes(tx, changes, actor=actor, cause=cause_of(decision), at=now)
-    return Sourced(decision, decision_id, Reserved(tuple(reservations), is_new=True))
+    tx: AsyncConnection, plans: Sequence[_Plan], *, line: int, actor: str, now: datetime
+) -> dict[int, Sourced]:
+    """Keep the decisions, and the reservations on consecutive lines."""
+    await _require_free_lines(tx, {plan.ticket_id: plan.lines for plan in plans if plan.lines > 1}, line)
+    kept = await insert_decisions(tx, [(plan.ticket_id, plan.decision) for plan in plans], now)
+    drawn = [
+        item
+        for plan, (decision_id, _) in zip(plans, kept, strict=True)
+        for item in _drawn(plan, decision_id, line=line, now=now)
+    ]
+    held = iter(await insert_reservations(tx, drawn, at=now))
+    sourced, changes = {}, []
+    for plan, (decision_id, decided) in zip(plans, kept, strict=True):
+        mine = [next(held) for _ in plan.taken]
+        reservations = tuple(item for items, _ in mine for item in items)
+        reserved = Reserved(reservations, is_new=True) if reservations else None
+        sourced[plan.ticket_id] = Sourced(plan.decision, decision_id, reserved)
+        follows = [change for _, created in mine for change in created]
+        follows += [change for taken in plan.taken for change in taken.changes]
+        changes += [decided, *(replace(change, cause=decided.cause) for change in follows)]
+    await log_changes(tx, changes, actor=actor, at=now)
+    return sourced
 
 
-def _claim(ticket_id: int, decision: Decision, pick: Pick, *, line: int, now: datetime) -> Claim:
-    return Claim(
-        ticket_id=ticket_id,
-        hub_id=pick.hub_id,
-        product_id=pick.product_id,
-        requested_product_id=pick.requested_product_id,
-        lane=pick.lane,
-        quantity=pick.quantity,
-        line=line,
-        estimated_arrival_at=pick.arrives_at,
-        expires_at=now + timedelta(minutes=decision.hold_minutes),
-    )
+def _drawn(plan: _Plan, decision_id: int, *, line: int, now: datetime) -> Iterator[Drawn]:
+    decision = plan.decision
+    for pick, taken in zip(decision.picks, plan.taken, strict=True):
+        claim = Claim(
+            ticket_id=plan.ticket_id,
+            hub_id=pick.hub_id,
+            product_id=pick.product_id,
+            requested_product_id=pick.requested_product_id,
+            lane=pick.lane,
+            quantity=pick.quantity,
+            line=line,
+            estimated_arrival_at=pick.arrives_at,
+            expires_at=now + timedelta(minutes=decision.hold_minutes),
+            approval=decision.approval,
+        )
+        yield Drawn(claim, taken, decision_id, plan.case.number if taken is plan.taken[0] else None)
+        line += len(taken.asset_ids) or 1
+
+
+async def _require_free_lines(tx: AsyncConnection, lines: Mapping[int, int], line: int) -> None:
+    """Raises InvalidInput when one of these tickets has something on one of the lines from `line` on already."""
+    if not lines:
+        return
+    for row in await tx.execute(_LIVE, {"ticket_ids": list(lines)}):
+        if line <= row.line < line + lines[row.ticket_id]:
+            raise lines_taken(row.ticket_id, row.line, lines[row.ticket_id], line)
+
+
+async def _reserved_before(tx: AsyncConnection, ticket_ids: Collection[int], line: int) -> dict[int, Sourced]:
+    """What tickets have on a line already, with everything else that was decided with it."""
+    live = [Reservation(*row) for row in await tx.execute(_LIVE, {"ticket_ids": list(ticket_ids)})]
+    sourced = {}
+    for first in (item for item in live if item.line == line):
+        with_it = [item for item in live if item.decision_id is not None and item.decision_id == first.decision_id]
+        reserved = Reserved(tuple(with_it) or (first,), is_new=False)
+        sourced[first.ticket_id] = Sourced(None, first.decision_id, reserved)
+    return sourced

@@ -21,6 +21,7 @@ from connector.model.lifecycle import RESERVATION_LIVE, ReservationState
 from connector.storage.changes import NewChange, log_changes
 from connector.storage.reserve import (
     Claim,
+    Drawn,
     Reservation,
     change_of,
     claim_of,
@@ -132,7 +133,7 @@ async def take_over(
         raise AssertionError(f"{claim} does not claim what reservation {old.id} has")
     ended = await _end(tx, old, reason=reason, actor="rules", at=at)
     heir = replace(claim, replaces_id=old.id)
-    made, created = await insert_reservations(tx, heir, _passed(old), decision_id=decision_id, at=at)
+    [(made, created)] = await insert_reservations(tx, [Drawn(heir, _passed(old), decision_id)], at=at)
     return made, (ended, *created)
 
 
@@ -176,9 +177,8 @@ async def _succeed(
     heirs: list[Reservation] = []
     for claim in claims:
         units = _passed(old) if taken is None else taken
-        made, created = await insert_reservations(
-            tx, replace(claim, replaces_id=old.id), units, decision_id=old.decision_id if taken is None else None, at=at
-        )
+        drawn = Drawn(replace(claim, replaces_id=old.id), units, old.decision_id if taken is None else None)
+        [(made, created)] = await insert_reservations(tx, [drawn], at=at)
         heirs += made
         changes += created
     units_changed = () if taken is None else taken.changes

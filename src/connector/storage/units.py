@@ -109,8 +109,7 @@ async def take_units(
     if len(taken) < quantity:
         await tx.execute(update(stock).where(stock.c.id == stock_id).values(reserved=stock.c.reserved - quantity))
         raise _not_free(asset_id) if asset_id is not None else await _out_of_stock(tx, shelf, quantity)
-    moved = _moves(taken, AssetState.IN_STOCK, AssetState.RESERVED)
-    return Taken(tuple(taken), (*moved, booked))
+    return Taken(tuple(taken), (*reserved_moves(taken), booked))
 
 
 async def _reserve_assets(
@@ -257,6 +256,11 @@ def _books_of(shelves: Iterable[ShelfKey]) -> Select[Any]:
 
 def _on_shelf(shelf: ShelfKey) -> tuple[ColumnElement[bool], ...]:
     return (stock.c.product_id == shelf.product_id, stock.c.hub_id == shelf.hub_id, stock.c.lane == shelf.lane)
+
+
+def reserved_moves(asset_ids: Iterable[int]) -> tuple[NewChange, ...]:
+    """The changes of units that were taken."""
+    return _moves(asset_ids, AssetState.IN_STOCK, AssetState.RESERVED)
 
 
 def _moves(ids: Iterable[int], before: AssetState, after: AssetState) -> tuple[NewChange, ...]:

@@ -1,0 +1,88 @@
+"""Several tickets decided one after the other, each with what those before it have left.
+
+Pure, as one decision is: the facts of all were read at the same moment, and what one is given is taken off the shelves
+that the next ones see. A ticket about a device that another one of them was given a unit for is relieved by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from connector.model.kinds import Lane
+from connector.model.lifecycle import ReservationState
+from connector.rules.decision import Decision, Pick
+from connector.rules.document import Policy
+from connector.rules.facts import Fleet, Holding, Relief, SourcingFacts, TicketFacts
+from connector.rules.sourcing import ShelfKey, decide
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def urgency(ticket: TicketFacts) -> tuple[str, datetime, int]:
+    """What sorts tickets into the order in which they are decided: by priority, then the oldest first."""
+    return ticket.priority.value if ticket.priority else "P9", ticket.opened_at or _NEVER, ticket.id
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One of several tickets to be decided.
+
+    number: the id that its reservation will have; None when nobody else needs to know. emptied: shelves that it was
+    refused although the facts have units on them.
+    """
+
+    facts: SourcingFacts
+    number: int | None = None
+    emptied: Collection[ShelfKey] = ()
+
+
+def decide_together(cases: Sequence[Case], policy: Policy, now: datetime) -> list[Decision]:
+    """The decisions about tickets in the order that is given."""
+    left = _Left()
+    decisions = []
+    for case in cases:
+        decision = decide(left.seen_by(case.facts), policy, now, emptied=case.emptied)
+        left.give(case, decision.picks)
+        decisions.append(decision)
+    return decisions
+
+
+class _Left:
+    """What earlier decisions have changed about the facts of later ones."""
+
+    def __init__(self) -> None:
+        self._holdings: dict[tuple[int, Lane], Holding] = {}
+        self._reliefs: dict[int, Relief] = {}
+
+    def seen_by(self, facts: SourcingFacts) -> SourcingFacts:
+        if not self._holdings and not self._reliefs:
+            return facts
+        current = (self._holdings.get((h.product_id, h.lane), h) for h in facts.holdings)
+        relief = facts.relief
+        if relief is None and facts.asset is not None:
+            relief = self._reliefs.get(facts.asset.id)
+        return replace(
+            facts, holdings=tuple(holding for holding in current if holding.free or holding.kept), relief=relief
+        )
+
+    def give(self, case: Case, picks: Sequence[Pick]) -> None:
+        facts = case.facts
+        for pick in picks:
+            key = (pick.product_id, pick.lane)
+            holding = self._holdings.get(key) or _holding(facts.holdings, key)
+            self._holdings[key] = holding.less(pick.hub_id, pick.quantity)
+        if picks and facts.asset is not None and case.number is not None:
+            hub = _label(facts.fleet, picks[0].hub_id)
+            relief = Relief(facts.ticket.number, case.number, ReservationState.HELD, hub)
+            self._reliefs.setdefault(facts.asset.id, relief)
+
+
+def _holding(holdings: Sequence[Holding], key: tuple[int, Lane]) -> Holding:
+    return next((h for h in holdings if (h.product_id, h.lane) == key), Holding(*key, {}))
+
+
+def _label(fleet: Fleet, hub_id: int) -> str:
+    hub = fleet.hubs.get(hub_id)
+    return hub.label if hub else str(hub_id)
