@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
-from tests.factories import NOW, make_asset
+from tests.factories import NOW, insert_row, make_asset
 from tests.fulfilment.scene import Scene, eventually, make_engine, make_scene
 from tests.fulfilment.world import World
 
@@ -328,3 +328,31 @@ async def test_a_change_that_cannot_be_dealt_with_is_shown_and_the_next_ones_go_
 
     assert await scene.tasks() == [("error", "open"), ("pickup", "open")]
     assert (await scene.rows(tables.task))[0]["title"] == f"A change of ticket {broken} could not be dealt with"
+
+
+async def test_a_ticket_that_turns_out_to_be_a_duplicate_gives_its_unit_back_and_gets_one_when_its_master_is_cancelled(
+    engine: AsyncEngine, launch: Any
+):
+    scene = await make_scene(engine)
+    await launch()
+    first, second = await scene.open_ticket("INC-1"), await scene.open_ticket("INC-2")
+    await scene.finished(2)
+
+    link = {"ticket_id": second, "kind": "duplicate_of", "source_id": scene.source_id, "external_id": "INC-1"}
+    async with transaction(engine) as tx:
+        await insert_row(tx, tables.ticket_link, {**link, "other_id": first, "created_at": NOW})
+        fields = {"duplicate_of": (None, "INC-1")}
+        await log_changes(tx, [NewChange(EntityKind.TICKET, second, "updated", fields)], actor="itsm", at=NOW)
+    await scene.undone(1)
+    await caught_up(scene)
+    taken_back = await scene.row(tables.reservation, ticket_id=second)
+    assert taken_back["state"] is ReservationState.RELEASED
+    assert taken_back["reason"] == "duplicate of ticket INC-1, which has a unit (reservation 1)"
+    assert await scene.shelf() == (2, 1)
+
+    await scene.change(tables.ticket, EntityKind.TICKET, first, state=TicketState.CANCELLED)
+    await scene.undone(2)
+    await scene.finished(3)
+
+    states = [row["state"] for row in await scene.rows(tables.reservation, ticket_id=second)]
+    assert states == [ReservationState.RELEASED, ReservationState.COMMITTED]

@@ -12,24 +12,34 @@ from connector.fulfilment.handover import leave_hub
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.reviews import ABOUT_FULFILMENT, ABOUT_THE_DECISION, close_reviews, require_review
 from connector.fulfilment.work import Work
-from connector.model.kinds import TaskKind
+from connector.model.kinds import LinkKind, TaskKind
 from connector.model.lifecycle import TICKET_OPEN, ReservationState, ShipmentStatus, TaskState, TicketState
 from connector.model.refs import EntityKind
 from connector.rules.decision import Outcome
-from connector.storage.active_policy import PolicySource
+from connector.rules.following import followed
+from connector.storage.active_policy import PolicySource, policy_now
 from connector.storage.changes import LoggedChange
 from connector.storage.consignments import lock_reservation
 from connector.storage.engine import Transaction, reading
+from connector.storage.facts import sourcing_facts
+from connector.storage.linked_tickets import tickets_linked
 from connector.storage.shipments import ON_ITS_WAY, shipment_row
 from connector.storage.sourcing import decide_and_reserve
-from connector.storage.standing import Standing, products_on, ticket_standing, tickets_relieved, waiting_tickets
+from connector.storage.standing import (
+    Standing,
+    products_on,
+    ticket_standing,
+    tickets_of,
+    tickets_relieved,
+    waiting_tickets,
+)
 from connector.storage.stopping import order_stop
 from connector.storage.tasks import NewTask, require_task
 
 DECIDING: Final = frozenset(
     {
         "priority", "state", "type", "title", "description", "category", "asset_id", "site_id", "product_id",
-        "asset_hint", "site_hint", "product_hint", "sla_due_at", "requester", "retired_at",
+        "asset_hint", "site_hint", "product_hint", "sla_due_at", "requester", "retired_at", "duplicate_of", "parent",
     }
 )  # fmt: skip
 """Fields of a ticket that a decision looks at."""
@@ -89,6 +99,8 @@ class Reactions:
 
     async def _compare(self, tx: Transaction, standing: Standing, fields: dict[str, Any]) -> None:
         """A ticket that has its hardware already gets no second one; what no longer fits is for a person to judge."""
+        if LinkKind.DUPLICATE_OF.value in fields and await self._give_back_duplicate(tx, standing):
+            return
         reopened = "state" in fields and fields["state"][0] is not None
         has_live = any(item.is_live for item in standing.holdings)
         fits = standing.product_id in {None, *(item.requested_product_id for item in standing.holdings)}
@@ -104,6 +116,21 @@ class Reactions:
             await require_review(
                 tx, ticket_id=standing.ticket_id, number=standing.number, code=code, reason=reason, at=now
             )
+
+    async def _give_back_duplicate(self, tx: Transaction, standing: Standing) -> bool:
+        """A ticket that has turned out to be a duplicate gives back what has not left, if its master has a unit."""
+        facts = await sourcing_facts(tx, standing.ticket_id)
+        policy = await policy_now(tx, self._policy)
+        following = followed(standing.ticket_id, facts.links, policy.grouping.links)
+        if following is None or following.relief is None:
+            return False
+        live = [item.reservation_id for item in standing.holdings if item.is_live]
+        reason = (
+            f"duplicate of ticket {following.number}, which has a unit (reservation {following.relief.reservation_id})"
+        )
+        for reservation_id in live:
+            await order_stop(tx, reservation_id, reason=reason, actor=ACTOR, at=self._work.clock.now())
+        return bool(live)
 
     async def on_shipment(self, tx: Transaction, shipment_id: int, status: ShipmentStatus) -> None:
         """Book what has left the hub, and ask a person about a parcel in trouble."""
@@ -137,16 +164,19 @@ class Reactions:
         await require_task(tx, new, actor=ACTOR, cause=None, at=self._work.clock.now())
 
     async def tickets_helped(self, changes: Sequence[LoggedChange]) -> list[int]:
-        """Tickets that may have got what they lacked, or whose device lost what was on its way for another one."""
+        """Tickets that may have got what they lacked, or whose device or master lost what was on its way for them."""
         given_back = {change.entity_id for change in changes if _gives_back(change)}
         touched: dict[EntityKind, set[int]] = {kind: set() for kind in LINKS}
         for change in changes:
             if change.kind in LINKS and (LINKS[change.kind] & change.fields.keys()) and _may_help(change):
                 touched[change.kind].add(change.entity_id)
-        if not given_back and not any(touched.values()):
+        ended = {change.entity_id for change in changes if _frees_linked(change)}
+        if not given_back and not ended and not any(touched.values()):
             return []
         async with reading(self._work.database) as tx:
             relieved = await tickets_relieved(tx, given_back) if given_back else []
+            ended |= await tickets_of(tx, given_back) if given_back else set()
+            relieved += [key for key in (await tickets_linked(tx, ended) if ended else []) if key not in relieved]
             if not any(touched.values()):
                 return relieved
             products = await products_on(
@@ -176,6 +206,15 @@ def _gives_back(change: LoggedChange) -> bool:
     """Whether a change ends a reservation without the unit having been sent."""
     state = change.fields.get("state") if change.kind is EntityKind.RESERVATION else None
     return state is not None and state[1] in (ReservationState.RELEASED, ReservationState.EXPIRED)
+
+
+def _frees_linked(change: LoggedChange) -> bool:
+    """Whether a ticket ends, or is a duplicate of another one than before, so that those linked to it decide anew."""
+    if change.kind is not EntityKind.TICKET or change.operation == "created":
+        return False
+    before, after = change.fields.get("state") or (None, None)
+    ends = before is not None and before in TICKET_OPEN and after not in TICKET_OPEN
+    return ends or not {"retired_at", LinkKind.DUPLICATE_OF.value}.isdisjoint(change.fields)
 
 
 def _may_help(change: LoggedChange) -> bool:

@@ -69,6 +69,14 @@ class LinkKind(StrEnum):
     RELATED = "related"
 
 
+class GroupKind(StrEnum):
+    """What kind of event tickets belong to: at one site, of one product, or simply more than usual in a region."""
+
+    SITE_EVENT = "site_event"
+    BATCH_DEFECT = "batch_defect"
+    BURST = "burst"
+
+
 class Criticality(StrEnum):
     """Service-level band that a product is stocked at."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from connector.model.kinds import HubTier, Lane
 from connector.rules.document import Mode
 from connector.rules.due import NO_DUE, Due
+from connector.rules.following import Following
 
 
 class Outcome(StrEnum):
@@ -29,6 +30,7 @@ class Reason(StrEnum):
     NO_RULE_MATCHED = "no_rule_matched"
     RULE_SAYS_NONE = "rule_says_none"
     RELIEVED = "relieved"
+    FOLLOWS = "follows"
     RULE_FAILED = "rule_failed"
     ASSET_UNKNOWN = "asset_unknown"
     PRODUCT_UNKNOWN = "product_unknown"
@@ -188,7 +190,7 @@ class Decision:
     RESERVE. inputs: the facts, as JSON values. product_id: what was needed, quantity units of it. until: when an
     arrival is in time. access, delivery: when the site lets somebody in and couriers hand over there, for people; ""
     when no site was planned for. ladder: its rungs, what came of each; empty when none was tried. approval: what it
-    waits for, by its name in the policy. assumed: facts that were missing.
+    waits for, by its name in the policy. assumed: facts that were missing. follows: the ticket that it waits with.
     """
 
     outcome: Outcome
@@ -210,6 +212,7 @@ class Decision:
     ladder: tuple[RungTried, ...] = ()
     approval: str | None = None
     assumed: tuple[Assumption, ...] = ()
+    follows: Following | None = None
 
     @property
     def chosen(self) -> Candidate | None:
@@ -257,6 +260,7 @@ class Decision:
             "ladder": [rung.explained() for rung in self.ladder],
             "approval": self.approval,
             "assumed": [assumption.explained() for assumption in self.assumed],
+            "follows": self.follows.explained() if self.follows else None,
             "considered": len(self.candidates) + sum(len(losers.hubs) for losers in self.losers),
         }
 

@@ -18,6 +18,7 @@ from connector.rules.approvals import Approval
 from connector.rules.conditions import Condition, compile_condition
 from connector.rules.days import ClosedDates, Country, LocalHolidays, Places, SiteHolidays
 from connector.rules.given import PolicyTest
+from connector.rules.grouping import Grouping
 from connector.rules.ladder import PLAIN, Accept, Ladder, Rung, Rungs
 from connector.rules.missing import Missing
 from connector.rules.values import (
@@ -230,6 +231,7 @@ class Policy(Part):
     approvals: Annotated[
         dict[Name, Approval], Field(examples=[{"costly-spare": {"roles": ["approver"], "within_minutes": 60}}])
     ] = Field(default_factory=dict)
+    grouping: Annotated[Grouping, Field(examples=[{"site_event": {"devices": 3, "window_minutes": 30}}])] = Grouping()
     tests: Annotated[
         tuple[PolicyTest, ...],
         Field(examples=["- {name: a dead switch, given: {ticket: {priority: P1}}, expect: {rule: critical}}"]),

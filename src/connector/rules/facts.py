@@ -229,6 +229,37 @@ class Relief:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkedTicket:
+    """A ticket that is linked to the one that is decided about, or that one itself.
+
+    duplicate_of: id of the ticket that it is a duplicate of. relief: a unit that it has, or that was sent for it after
+    the other one had been opened.
+    """
+
+    id: int
+    number: str
+    state: TicketState
+    is_deleted: bool = False
+    duplicate_of: int | None = None
+    relief: Relief | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What the ticket system says of the ticket and others.
+
+    family: all that are duplicates of each other, however far, the ticket itself included; empty when there are none.
+    """
+
+    family: tuple[LinkedTicket, ...] = ()
+    parent: LinkedTicket | None = None
+
+
+NO_LINKS = Links()
+"""Of a ticket that is linked to none."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourcingFacts:
     """Everything that one decision looks at. holdings: free units of the product and of its substitutes.
 
@@ -247,6 +278,7 @@ class SourcingFacts:
     fleet: Fleet = field(default_factory=lambda: Fleet(()))
     quantity: int = 1
     relief: Relief | None = None
+    links: Links = NO_LINKS
 
 
 def hub_facts(

@@ -22,6 +22,7 @@ from connector.rules.destination import Destination
 from connector.rules.document import Policy, Rule
 from connector.rules.due import NO_DUE, Due, due, service_class_of
 from connector.rules.facts import Holding, ProductFacts, Relief, SiteFacts, SourcingFacts, SubstituteFacts
+from connector.rules.following import Following, followed, served_by_duplicate
 from connector.rules.schedules import schedules
 from connector.rules.scope import inputs_of, scope_of
 from connector.rules.timetable import minute_at_or_after
@@ -76,6 +77,7 @@ class _Case:
         until: Due = NO_DUE,
         destination: Destination | None = None,
         losers: tuple[Losers, ...] = (),
+        follows: Following | None = None,
     ) -> Decision:
         """A decision without a choice."""
         return Decision(
@@ -93,6 +95,7 @@ class _Case:
             delivery=destination.delivery_text if destination else "",
             losers=losers,
             assumed=self.assumed,
+            follows=follows,
         )
 
 
@@ -100,6 +103,12 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     facts, policy = case.facts, case.policy
     if rule.hardware == "none":
         return case.end(Outcome.NOT_NEEDED, Reason.RULE_SAYS_NONE, f"Rule {rule.name!r}: no hardware is needed.", rule)
+    following = followed(facts.ticket.id, facts.links, policy.grouping.links)
+    if following is not None:
+        return case.end(Outcome.NOT_NEEDED, Reason.FOLLOWS, following.text, rule, follows=following)
+    duplicate = served_by_duplicate(facts.ticket.id, facts.links, policy.grouping.links)
+    if duplicate is not None and duplicate.relief is not None:
+        return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _served(duplicate.relief), rule)
     if facts.relief is not None:
         return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _relieved(facts.relief), rule)
     missing = _missing(facts, policy)
@@ -205,6 +214,13 @@ def _relieved(relief: Relief) -> str:
     return (
         f"Ticket {relief.ticket_number} is about the same device and has a unit from {relief.hub} already "
         f"(reservation {relief.reservation_id}, {relief.state.value}): a second one is sourced if that is released."
+    )
+
+
+def _served(relief: Relief) -> str:
+    return (
+        f"Ticket {relief.ticket_number} is a duplicate of this one and has a unit from {relief.hub} already "
+        f"(reservation {relief.reservation_id}, {relief.state.value}): another is sourced if that is released."
     )
 
 

@@ -18,10 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
 from connector.model.kinds import Lane
-from connector.rules.facts import Holding, Relief, SourcingFacts, SubstituteFacts
+from connector.rules.facts import NO_LINKS, Holding, Relief, SourcingFacts, SubstituteFacts
 from connector.rules.protection import Kept
 from connector.storage.bulk import among_given
 from connector.storage.fleet import fleet_stamp, read_fleet
+from connector.storage.linked_tickets import read_links
 from connector.storage.protection import protections
 from connector.storage.tables import compatibility, hub, product, reservation, stock, ticket
 from connector.storage.ticket_row import TICKETS_STATEMENT, asset_of, product_of, service_class_of, site_of, ticket_of
@@ -130,6 +131,7 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
     substitutes = await _substitutes(tx, replaceable)
     wanted = {row["p_id"] for row in rows if row["p_id"] is not None}
     holdings = await _holdings(tx, wanted.union(*({s.product_id for s in found} for found in substitutes.values())))
+    links = await read_links(tx, rows)
     reliefs = await _reliefs(tx, {row["relief"] for row in rows if row["relief"] is not None})
     found = []
     for row in rows:
@@ -147,6 +149,7 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
                 holdings=tuple(holding for product_id in products for holding in holdings.get(product_id, ())),
                 fleet=fleet,
                 relief=reliefs.get(row["relief"]),
+                links=links.get(row["id"], NO_LINKS),
             )
         )
     return found

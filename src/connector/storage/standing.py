@@ -183,6 +183,12 @@ async def tickets_relieved(tx: AsyncConnection, reservation_ids: Collection[int]
     return list((await tx.execute(statement)).scalars())
 
 
+async def tickets_of(tx: AsyncConnection, reservation_ids: Collection[int]) -> set[int]:
+    """The tickets that these reservations were for."""
+    statement = select(reservation.c.ticket_id).where(among(tx, reservation.c.id, reservation_ids))
+    return set((await tx.execute(statement)).scalars())
+
+
 async def products_on(
     tx: AsyncConnection, *, stock_ids: Collection[int], compatibility_ids: Collection[int]
 ) -> set[int]:

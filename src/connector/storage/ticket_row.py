@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, func, or_, select, true
 
+from connector.model.kinds import LinkKind
 from connector.model.lifecycle import RESERVATION_LIVE, ReservationState
 from connector.rules.facts import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.storage.active_policy import active_activation
@@ -24,6 +25,7 @@ from connector.storage.tables import (
     site,
     source,
     ticket,
+    ticket_link,
 )
 
 _has_substitutes = exists().where(
@@ -55,9 +57,27 @@ _relief = (
     .scalar_subquery()
 )
 
+_has_family = or_(
+    exists().where(
+        ticket_link.c.ticket_id == ticket.c.id,
+        ticket_link.c.kind == LinkKind.DUPLICATE_OF,
+        ticket_link.c.other_id.is_not(None),
+    ),
+    exists().where(ticket_link.c.other_id == ticket.c.id, ticket_link.c.kind == LinkKind.DUPLICATE_OF),
+)
+
+_parent = (
+    select(func.min(ticket_link.c.other_id))
+    .where(ticket_link.c.ticket_id == ticket.c.id, ticket_link.c.kind == LinkKind.PARENT)
+    .correlate(ticket)
+    .scalar_subquery()
+)
+
 AROUND_TICKETS = (
     select(
         ticket,
+        _has_family.label("has_family"),
+        _parent.label("parent_id"),
         _relief.label("relief"),
         _has_substitutes.label("has_substitutes"),
         _is_reserved.label("is_reserved"),

@@ -8,7 +8,8 @@ import strawberry
 
 from connector.api.schema.nodes import global_id
 from connector.api.schema.scalars import JSON, as_json
-from connector.model.kinds import HubTier, Lane
+from connector.model.kinds import HubTier, Lane, LinkKind
+from connector.model.lifecycle import TicketState
 
 
 @strawberry.type(description="A shelf that could serve the ticket, and how.")
@@ -68,6 +69,17 @@ class Assumption:
     text: str = strawberry.field(description="What is taken instead, for people.")
 
 
+@strawberry.type(description="The ticket that another one waits with: what it gets serves both.")
+class Follows:
+    """What a duplicate, or a part of something larger, follows."""
+
+    how: LinkKind = strawberry.field(description="Of which it is a duplicate, or a part.")
+    ticket_id: strawberry.ID = strawberry.field(description="Id of that ticket, for `node`.")
+    number: str = strawberry.field(description="What people call it.")
+    state: TicketState = strawberry.field(description="Where it stood when it was decided.")
+    reservation_id: strawberry.ID | None = strawberry.field(description="Id of the claim that it had then.")
+
+
 @strawberry.type(description="What the rules decide for a ticket, and why.")
 class Explanation:
     """The explanation of a decision."""
@@ -109,6 +121,9 @@ class Explanation:
     ladder: list[Rung] = strawberry.field(description="The rungs of the sourcing ladder; empty when none was tried.")
     approval: str | None = strawberry.field(description="The approval that it waits for, by its name in the policy.")
     assumed: list[Assumption] = strawberry.field(description="Facts that were missing, and what was taken instead.")
+    follows: Follows | None = strawberry.field(
+        description="The ticket that it waits with, as the ticket system links them; null when it is decided by itself."
+    )
     inputs: JSON = strawberry.field(description="The facts that it was decided from.")
 
 
@@ -149,6 +164,7 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         ladder=[_rung(item) for item in content.get("ladder", ())],
         approval=content.get("approval"),
         assumed=[Assumption(fact=item["fact"], text=item["text"]) for item in content.get("assumed", ())],
+        follows=_follows(content.get("follows")),
         inputs=as_json(content["inputs"]),
     )
 
@@ -171,6 +187,18 @@ def _rung(item: Mapping[str, Any]) -> Rung:
         arrives_at=_instant(item["arrives_at"]),
         cost_cents=item["cost_cents"],
         is_within_sla=item["is_within_sla"],
+    )
+
+
+def _follows(content: Mapping[str, Any] | None) -> Follows | None:
+    if content is None:
+        return None
+    return Follows(
+        how=LinkKind(content["how"]),
+        ticket_id=strawberry.ID(global_id("Ticket", content["ticket_id"])),
+        number=content["number"],
+        state=TicketState(content["state"]),
+        reservation_id=_id("Reservation", content["reservation_id"]),
     )
 
 

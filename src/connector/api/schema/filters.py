@@ -119,7 +119,7 @@ def _camel(name: str) -> str:
 _FILTERED = tuple(
     name
     for name in ENTITIES
-    if name not in ("document", "kit_component", "policy_activation", "shipment_event", "source_stream")
+    if name not in ("document", "kit_component", "policy_activation", "shipment_event", "source_stream", "ticket_link")
 )
 
 FILTERS: dict[str, Any] = {name: _filter_of(ENTITIES[name]) for name in _FILTERED}

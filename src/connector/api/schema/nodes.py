@@ -23,6 +23,7 @@ TYPE_NAMES: Mapping[str, str] = {
     "Asset": "asset",
     "Stock": "stock",
     "Ticket": "ticket",
+    "TicketLink": "ticket_link",
     "Policy": "policy",
     "PolicyActivation": "policy_activation",
     "Decision": "decision",

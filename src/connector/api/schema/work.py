@@ -20,7 +20,7 @@ from connector.api.schema.lazy import (
     AnyTicket,
 )
 from connector.api.schema.nodes import Node
-from connector.model.kinds import Lane, Priority, TaskKind, TicketType
+from connector.model.kinds import Lane, LinkKind, Priority, TaskKind, TicketType
 from connector.model.lifecycle import ReservationState, TaskState, TicketState
 from connector.storage.query import Row
 
@@ -41,6 +41,17 @@ class Decision(Node):
     explanation: Explanation = derived(_explanation, "Candidates, and why each lost.", columns=("explanation",))
     reservations: list[AnyReservation] = related("reservations", "What was claimed because of it.")
     decided_at: datetime = column("When.")
+
+
+@strawberry.type(description="What a ticket's system says of it and another ticket.")
+class TicketLink(Node):
+    """A link between tickets."""
+
+    kind: LinkKind = column("Whether it is a duplicate of the other, a part of it, or related in another way.")
+    ticket: AnyTicket = related("ticket", "The ticket that has the link.")
+    other: AnyTicket | None = related("other", "The other ticket; null until the hub knows it.")
+    external_id: str = column("What their system calls the other ticket.")
+    created_at: datetime = column("When the hub heard of it.")
 
 
 @strawberry.type(description="A ticket of an ITSM system.")
@@ -70,6 +81,8 @@ class Ticket(Node):
     shipments: list[AnyShipment] = related("shipments", "Parcels that were sent for it, the oldest first.")
     tasks: list[AnyTask] = related("tasks", "Work for people because of it, the oldest first.")
     rollouts: list[AnyRollout] = related("rollouts", "Rollouts that are done under it.")
+    links: list[TicketLink] = related("links", "What its system says of it and other tickets.")
+    linked_from: list[TicketLink] = related("linked_from", "Links of other tickets to it: duplicates, parts.")
     opened_at: datetime | None = column("When it was opened.")
     resolved_at: datetime | None = column("When it was resolved.")
     sla_due_at: datetime | None = column("When it must be resolved.")

@@ -227,7 +227,15 @@ ENTITIES: Mapping[str, Entity] = {
                 "shipments": ToMany("shipment", "ticket_id"),
                 "tasks": ToMany("task", "ticket_id"),
                 "rollouts": ToMany("rollout", "ticket_id"),
+                "links": ToMany("ticket_link", "ticket_id"),
+                "linked_from": ToMany("ticket_link", "other_id"),
             },
+        ),
+        _entity(
+            "ticket_link",
+            tables.ticket_link,
+            {"ticket": ToOne("ticket", "ticket_id"), "other": ToOne("ticket", "other_id")},
+            private=frozenset({"source_id"}),
         ),
         _entity(
             "decision",
