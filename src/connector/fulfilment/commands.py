@@ -7,14 +7,14 @@ result says how far it came within the time that the caller is willing to wait.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from connector.fulfilment.durable import Durable
 from connector.fulfilment.handover import arrive_at_site, leave_hub
 from connector.fulfilment.keys import undo_id
+from connector.fulfilment.once import Do, once
 from connector.fulfilment.react import Reactor
 from connector.fulfilment.reviews import ABOUT_FULFILMENT, ABOUT_THE_DECISION, close_reviews
 from connector.fulfilment.work import Work
@@ -24,9 +24,8 @@ from connector.model.kinds import Lane, TaskKind
 from connector.model.lifecycle import RESERVATION_LIVE, ReservationState, ShipmentStatus, TaskState
 from connector.storage.active_policy import PolicySource
 from connector.storage.consignments import lock_reservation
-from connector.storage.engine import Transaction, reading, transaction
+from connector.storage.engine import Transaction
 from connector.storage.facts import sourcing_facts
-from connector.storage.receipts import find_receipt, record_receipt, settle_receipt
 from connector.storage.reserve import Claim, Reserved, reserve
 from connector.storage.shipments import shipment_row
 from connector.storage.sourcing import decide_and_reserve
@@ -34,8 +33,6 @@ from connector.storage.standing import ticket_standing
 from connector.storage.stopping import order_stop
 from connector.storage.tasks import task_row
 
-Do: TypeAlias = Callable[[Transaction, datetime], Awaitable[dict[str, Any]]]
-"""The work of a command, in its transaction; its result as JSON."""
 PATIENCE: Final = timedelta(seconds=5)
 """How long a release waits for its undoing before it answers."""
 HOLD: Final = timedelta(minutes=15)
@@ -271,34 +268,7 @@ class Commands:
         return WithdrawResult(reservation_ids=ids, is_finished=all(ends))
 
     async def _keyed(self, name: str, key: str, target: int, do: Do) -> dict[str, Any]:
-        """Do it once per key; the result of the first time is the answer to all.
-
-        target: the id that the command is about. Raises InvalidInput when the key was used for another one.
-        """
-        if not key.strip():
-            raise InvalidInput(f"command {name!r} needs an idempotency key", hint="Send a new random text with each.")
-        full = f"command:{name}:{key}"
-        at = self._work.clock.now()
-        async with reading(self._work.database) as tx:
-            known = await find_receipt(tx, full)
-        if known is not None:
-            return _answer(known, name, key, target)
-        async with transaction(self._work.database) as tx:
-            if not await record_receipt(tx, full, {"target": target}, at=at):
-                return _answer(await find_receipt(tx, full) or {}, name, key, target)
-            result = await do(tx, at)
-            await settle_receipt(tx, full, {"target": target, "result": result})
-        return result
-
-
-def _answer(receipt: dict[str, Any], name: str, key: str, target: int) -> dict[str, Any]:
-    if receipt.get("target") != target:
-        raise InvalidInput(
-            f"key {key!r} was used before, for {name!r} of {receipt.get('target')}, not of {target}",
-            hint="Send a new random key with each new command.",
-        )
-    result: dict[str, Any] = receipt["result"]
-    return result
+        return await once(self._work, name, key, target, do)
 
 
 def _reserved(reserved: Reserved, reason: str, decision_id: int | None) -> dict[str, Any]:

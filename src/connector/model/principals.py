@@ -39,6 +39,11 @@ class Principal:
             hint="Use a key that has the role, or have it added under [auth.keys] in connector.toml.",
         )
 
+    def require_all(self, roles: Collection[str], what: str) -> None:
+        """Refuse unless it has all of the roles. Raises Forbidden naming the first that is missing."""
+        for role in roles:
+            self.require((role,), f"{what} {role!r}")
+
 
 def at_the_command_line(account: str) -> Principal:
     """Somebody who has the database in hand: may do everything, under the name of the account."""

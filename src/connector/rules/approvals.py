@@ -144,6 +144,11 @@ Request: TypeAlias = Mapping[str, Value]
 """What is asked for, as `auto_approve_when` reads it: kind, cost_cents, quantity, lane."""
 
 
+def request_of(kind: str, *, cost_cents: int, quantity: int = 1, lane: str = "") -> Request:
+    """What is asked for. kind: `reservation`, `procurement`, `rollout`. lane: of stock that is claimed."""
+    return {"kind": kind, "cost_cents": cost_cents, "quantity": quantity, "lane": lane}
+
+
 def is_waived(approval: Approval, scope: Scope, request: Request) -> bool:
     """Whether nobody needs to be asked; a condition that cannot be evaluated waives nothing."""
     if approval.auto_approve_when is None:

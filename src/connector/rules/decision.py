@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from connector.model.kinds import HubTier, Lane
+from connector.rules.approvals import Terms
 from connector.rules.document import Mode
 from connector.rules.due import NO_DUE, Due
 from connector.rules.following import Following
@@ -42,6 +43,7 @@ class Reason(StrEnum):
     NOTHING_ALLOWED = "nothing_allowed"
     NOTHING_REACHABLE = "nothing_reachable"
     LADDER_SAYS_PERSON = "ladder_says_person"
+    APPROVAL_REFUSED = "approval_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,8 @@ class Decision:
     RESERVE. inputs: the facts, as JSON values. product_id: what was needed, quantity units of it. until: when an
     arrival is in time. access, delivery: when the site lets somebody in and couriers hand over there, for people; ""
     when no site was planned for. ladder: its rungs, what came of each; empty when none was tried. approval: what it
-    waits for, by its name in the policy. assumed: facts that were missing. follows: the ticket that it waits with.
+    waits for, by its name in the policy, on the terms of `awaits`; authorisation: which that is, or why none is needed,
+    for people. assumed: facts that were missing. follows: the ticket that it waits with.
     """
 
     outcome: Outcome
@@ -213,6 +216,13 @@ class Decision:
     approval: str | None = None
     assumed: tuple[Assumption, ...] = ()
     follows: Following | None = None
+    authorisation: str = ""
+    awaits: Terms | None = None
+
+    @property
+    def held_until(self) -> datetime:
+        """Until when what is claimed is held: by then it is committed, or the approval that it waits for is settled."""
+        return self.awaits.deadline if self.awaits else self.decided_at + timedelta(minutes=self.hold_minutes)
 
     @property
     def chosen(self) -> Candidate | None:
@@ -253,6 +263,7 @@ class Decision:
                 "difference_minutes": self.until.difference_minutes,
                 "is_disputed": self.until.is_disputed,
             },
+            "approval": self._approval_explained(),
             "site": {"access": self.access, "delivery": self.delivery},
             "chosen": self.chosen.explained() if self.chosen else None,
             "candidates": [candidate.explained() for candidate in self.candidates],
@@ -263,6 +274,12 @@ class Decision:
             "follows": self.follows.explained() if self.follows else None,
             "considered": len(self.candidates) + sum(len(losers.hubs) for losers in self.losers),
         }
+
+    def _approval_explained(self) -> dict[str, Any] | None:
+        if not self.authorisation:
+            return None
+        deadline = instant_text(self.awaits.deadline) if self.awaits else None
+        return {"name": self.approval, "text": self.authorisation, "deadline_at": deadline}
 
 
 def instant_text(instant: datetime) -> str:

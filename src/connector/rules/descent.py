@@ -80,12 +80,13 @@ class Descended:
 def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Descended:
     """Go down a ladder. Raises RungFailed when the condition of a rung cannot be evaluated."""
     stocked = [step for step in steps if step.rung.kind is RungKind.STOCK]
-    tried: list[Looked | None] = []
+    tried: list[Looked | str] = []
     best: Looked | None = None
     is_at_end = False
     for step in steps:
-        if not _is_for(step, condition_facts):
-            tried.append(None)
+        why_not = _why_not(quest, step, condition_facts)
+        if why_not is not None:
+            tried.append(why_not)
             continue
         if step.rung.is_terminal:
             is_at_end = True
@@ -95,17 +96,21 @@ def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Desc
         best = _better(best, looked)
         if best is not None and (step.rung.accept is Accept.ANY or not _late(best)):
             break
-    passed = tuple(looked for looked in tried if looked is not None and looked is not best)
+    passed = tuple(looked for looked in tried if isinstance(looked, Looked) and looked is not best)
     leftovers = _leftovers(quest, stocked) if len(stocked) > 1 else {}
     return Descended(best, passed, tuple(_told(quest, steps, tried, best, is_at_end=is_at_end)), leftovers)
 
 
-def _is_for(step: Step, condition_facts: Facts) -> bool:
+def _why_not(quest: Quest, step: Step, condition_facts: Facts) -> str | None:
+    """Why a rung is not for the ticket; None when it is."""
     condition = step.rung.condition
     try:
-        return condition is None or condition.holds(condition_facts)
+        if condition is not None and not condition.holds(condition_facts):
+            return f"only when {step.rung.when}"
     except ConditionFailed as error:
         raise RungFailed(f"rung {step.number}: {error}") from error
+    approval = step.rung.approval or (None if step.rung.is_terminal else step.rule.approval)
+    return f"approval {approval!r} was refused" if approval in quest.facts.refusals else None
 
 
 def _looked(quest: Quest, step: Step, *, is_only: bool) -> Looked:
@@ -163,14 +168,14 @@ def _better(first: Looked | None, second: Looked) -> Looked | None:
 
 
 def _told(
-    quest: Quest, steps: Sequence[Step], tried: Sequence[Looked | None], best: Looked | None, *, is_at_end: bool
+    quest: Quest, steps: Sequence[Step], tried: Sequence[Looked | str], best: Looked | None, *, is_at_end: bool
 ) -> Iterable[RungTried]:
     for place, step in enumerate(steps):
         looked = tried[place] if place < len(tried) else None
-        if looked is not None:
+        if isinstance(looked, Looked):
             yield _told_of(quest, looked, best)
-        elif place < len(tried):
-            yield _bare(step, RungOutcome.SKIPPED, f"only when {step.rung.when}")
+        elif looked is not None:
+            yield _bare(step, RungOutcome.SKIPPED, looked)
         elif place > len(tried) or not is_at_end:
             yield _bare(step, RungOutcome.NOT_REACHED, "a rung above ends the ladder")
         elif best is None:

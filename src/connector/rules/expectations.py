@@ -23,6 +23,8 @@ def findings_in_tests(content: Mapping[str, Any]) -> Iterator[Finding]:
     names = [rule.get("name") for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
     known = {name for name in names if isinstance(name, str)}
     classes = content.get("service_classes")
+    approvals = content.get("approvals")
+    approved = approvals if isinstance(approvals, dict) else {}
     seen: set[str] = set()
     for index, given in enumerate(tests if isinstance(tests, list) else ()):
         try:
@@ -34,6 +36,7 @@ def findings_in_tests(content: Mapping[str, Any]) -> Iterator[Finding]:
         seen.add(test.name)
         yield from _expectation(index, test, known)
         yield from _stock(index, test)
+        yield from _approvals(index, test, approved)
         yield from _class(index, test, classes if isinstance(classes, dict) else {})
 
 
@@ -65,6 +68,15 @@ def _stock(index: int, test: PolicyTest) -> Iterator[Finding]:
     for number, product in enumerate(products):
         if product in products[:number]:
             yield ("tests", index, "given", "substitutes", number, "product"), f"{product!r} stands there twice"
+
+
+def _approvals(index: int, test: PolicyTest, approvals: Collection[str]) -> Iterator[Finding]:
+    for number, name in enumerate(test.given.refused):
+        if name not in approvals:
+            yield ("tests", index, "given", "refused", number), f"{_unknown(name, approvals)}, under approvals"
+    expected = test.expect.approval
+    if expected is not None and expected not in approvals:
+        yield ("tests", index, "expect", "approval"), f"{_unknown(expected, approvals)}, under approvals"
 
 
 def _class(index: int, test: PolicyTest, classes: Mapping[Any, Any]) -> Iterator[Finding]:

@@ -263,7 +263,8 @@ NO_LINKS = Links()
 class SourcingFacts:
     """Everything that one decision looks at. holdings: free units of the product and of its substitutes.
 
-    relief: for another ticket about the same device; None when nothing is.
+    relief: for another ticket about the same device; None when nothing is. refusals: approvals that were refused for
+    the ticket, and what is to follow: `next` or `person`.
 
     service_class_name is what the site names; service_class what the database knows of it.
     """
@@ -279,6 +280,7 @@ class SourcingFacts:
     quantity: int = 1
     relief: Relief | None = None
     links: Links = NO_LINKS
+    refusals: Mapping[str, str] = field(default_factory=dict)
 
 
 def hub_facts(

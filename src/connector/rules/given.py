@@ -151,7 +151,7 @@ class GivenShelf(_Part):
 
 
 class Given(_Part):
-    """The facts of a test. What is not there at all is unknown to the hub."""
+    """The facts of a test. What is not there at all is unknown to the hub. refused: approvals that were refused."""
 
     now: Instant = NOW
     ticket: GivenTicket = GivenTicket()
@@ -163,6 +163,7 @@ class Given(_Part):
     stock: tuple[GivenShelf, ...] = ()
     substitutes: tuple[GivenSubstitute, ...] = ()
     quantity: Annotated[int, Field(ge=1)] = 1
+    refused: tuple[str, ...] = ()
 
 
 class Expect(_Part):
@@ -182,7 +183,7 @@ class Expect(_Part):
     mode: Annotated[str, Field(examples=["drive"])] | None = None
     is_within_sla: bool | None = None
     rung: Annotated[int, Field(ge=1, examples=[1])] | None = None
-    approval: str | None = None
+    approval: Annotated[str, Field(examples=["costly-spare"])] | None = None
 
 
 class PolicyTest(_Part):

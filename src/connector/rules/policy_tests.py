@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -97,6 +97,8 @@ def run_tests(policy: Policy) -> tuple[PolicyTestResult, ...]:
 
 def _run(number: int, test: PolicyTest, policy: Policy) -> PolicyTestResult:
     facts = facts_of(test.given)
+    then = {name: policy.approvals[name].on_refusal for name in test.given.refused}
+    facts = replace(facts, refusals=then)
     decision = decide(facts, policy, test.given.now)
     got = _outcome(decision, facts, policy, test.given)
     wanted = test.expect.model_dump(mode="json", include=test.expect.model_fields_set)

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from connector.model.kinds import Lane
 from connector.model.lifecycle import TICKET_OPEN
+from connector.rules.authorisation import authorise, refused_text, stops
 from connector.rules.candidates import HUB, NEVER, Refusal
 from connector.rules.comparison import candidate_of, losers_of
 from connector.rules.conditions import ConditionFailed, Facts, compile_condition
@@ -114,6 +115,8 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     missing = _missing(facts, policy)
     if missing is not None:
         return case.end(*missing, rule)
+    if stops(facts):
+        return case.end(Outcome.REVIEW, Reason.APPROVAL_REFUSED, refused_text(facts, rule.name), rule)
     product, site = _required(facts)
     start = minute_at_or_after(case.now)
     try:
@@ -140,9 +143,13 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     losers = _losers(descended, emptied)
     if descended.chosen is None:
         reason, text = _nothing(facts, product, descended)
+        if facts.refusals:
+            reason, text = Reason.APPROVAL_REFUSED, f"{refused_text(facts, rule.name)} {text}"
         ended = case.end(Outcome.REVIEW, reason, text, rule, until=until, destination=destination, losers=losers)
         return replace(ended, ladder=descended.rungs)
-    return _choice(case, rule, until, destination, descended, descended.chosen, losers)
+    decision = _choice(case, rule, until, destination, descended, descended.chosen, losers)
+    needed = authorise(decision, policy, facts, condition_facts.scope)
+    return replace(decision, approval=needed.name, awaits=needed.awaits, authorisation=needed.text)
 
 
 def _losers(descended: Descended, emptied: frozenset[ShelfKey]) -> tuple[Losers, ...]:

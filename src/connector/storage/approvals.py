@@ -21,6 +21,7 @@ from connector.model.lifecycle import ApprovalState, TaskState
 from connector.model.refs import EntityKind
 from connector.rules.approvals import Widening, roles_at, terms_of
 from connector.rules.policy import Policy
+from connector.storage.changes import NewChange, log_changes
 from connector.storage.locks import lock_ticket
 from connector.storage.rows import insert_logged, json_value, locked_row, update_logged
 from connector.storage.tables import approval, approval_vote
@@ -171,6 +172,10 @@ async def cast_vote(
             )
     values = {"approval_id": row.id, "voter": voter, "on_behalf_of": on_behalf_of, "verdict": verdict}
     await tx.execute(insert(approval_vote).values(**values, reason=reason, cast_at=at))
+    told = {"voter": voter, "on_behalf_of": on_behalf_of, "verdict": verdict.value, "reason": reason}
+    fields = {"votes": (len(votes), len(votes) + 1), "vote": (None, told)}
+    change = NewChange(EntityKind.APPROVAL, row.id, "updated", fields)
+    await log_changes(tx, [change], actor=voter, cause=row.name, at=at)
     return sum(vote["verdict"] is Verdict.APPROVE for vote in votes) + (verdict is Verdict.APPROVE)
 
 

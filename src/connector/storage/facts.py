@@ -25,7 +25,15 @@ from connector.storage.fleet import fleet_stamp, read_fleet
 from connector.storage.linked_tickets import read_links
 from connector.storage.protection import protections
 from connector.storage.tables import compatibility, hub, product, reservation, stock, ticket
-from connector.storage.ticket_row import TICKETS_STATEMENT, asset_of, product_of, service_class_of, site_of, ticket_of
+from connector.storage.ticket_row import (
+    TICKETS_STATEMENT,
+    asset_of,
+    product_of,
+    refusals_of,
+    service_class_of,
+    site_of,
+    ticket_of,
+)
 
 _LANES = {lane.value[0]: lane for lane in Lane}
 """Lanes by the letter that stands for them in a list of shelves."""
@@ -150,6 +158,7 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
                 fleet=fleet,
                 relief=reliefs.get(row["relief"]),
                 links=links.get(row["id"], NO_LINKS),
+                refusals=refusals_of(row),
             )
         )
     return found

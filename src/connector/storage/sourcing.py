@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import select
@@ -25,6 +25,7 @@ from connector.rules.together import Case, decide_together, urgency
 from connector.storage.active_policy import PolicySource, policy_at, policy_now
 from connector.storage.bulk import among_given, new_ids
 from connector.storage.changes import log_changes
+from connector.storage.claim_approvals import ask_for_claims
 from connector.storage.decisions import RULES, insert_decisions
 from connector.storage.draws import Wanted, draw_units
 from connector.storage.facts import facts_to_reserve_many, sourcing_facts
@@ -101,7 +102,11 @@ async def decide_and_reserve_many(
         plans = [_Plan(case, decision) for case, decision in zip(cases, decisions, strict=True)]
         short = await _draw(tx, plans, now)
         if not short:
-            return sourced | await _record(tx, plans, line=line, actor=actor, now=now)
+            sourced |= await _record(tx, plans, line=line, actor=actor, now=now)
+            for plan in plans:
+                reserved = sourced[plan.ticket_id].reserved
+                await ask_for_claims(tx, plan.case.facts, plan.decision, reserved, current, actor=actor, at=now)
+            return sourced
         for ticket_id, shelf in short:
             emptied[ticket_id].add(shelf)
     raise StaleWrite(
@@ -176,7 +181,7 @@ async def _record(
     drawn = [
         item
         for plan, (decision_id, _) in zip(plans, kept, strict=True)
-        for item in _drawn(plan, decision_id, line=line, now=now)
+        for item in _drawn(plan, decision_id, line=line)
     ]
     held = iter(await insert_reservations(tx, drawn, at=now))
     sourced, changes = {}, []
@@ -192,7 +197,7 @@ async def _record(
     return sourced
 
 
-def _drawn(plan: _Plan, decision_id: int, *, line: int, now: datetime) -> Iterator[Drawn]:
+def _drawn(plan: _Plan, decision_id: int, *, line: int) -> Iterator[Drawn]:
     decision = plan.decision
     for pick, taken in zip(decision.picks, plan.taken, strict=True):
         claim = Claim(
@@ -204,7 +209,7 @@ def _drawn(plan: _Plan, decision_id: int, *, line: int, now: datetime) -> Iterat
             quantity=pick.quantity,
             line=line,
             estimated_arrival_at=pick.arrives_at,
-            expires_at=now + timedelta(minutes=decision.hold_minutes),
+            expires_at=decision.held_until,
             approval=decision.approval,
         )
         yield Drawn(claim, taken, decision_id, plan.case.number if taken is plan.taken[0] else None)

@@ -11,9 +11,11 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.refs import EntityKind
-from connector.storage.receipts import find_receipt, record_receipt
+from connector.storage.approvals import withdraw_approvals
+from connector.storage.receipts import find_receipt, find_receipts, record_receipt
 from connector.storage.rows import update_logged
 from connector.storage.tables import reservation
+from connector.storage.waiting import subject_of, waiting_claims
 
 
 def stop_key(reservation_id: int) -> str:
@@ -29,12 +31,23 @@ async def order_stop(tx: AsyncConnection, reservation_id: int, *, reason: str, a
     if not await note_stop(tx, reservation_id, reason=reason, actor=actor, at=at):
         return False
     await update_logged(tx, reservation, EntityKind.RESERVATION, reservation_id, {"reason": reason}, actor=actor, at=at)
+    await _withdraw_request(tx, reservation_id, reason=reason, actor=actor, at=at)
     return True
 
 
 async def note_stop(tx: AsyncConnection, reservation_id: int, *, reason: str, actor: str, at: datetime) -> bool:
     """The receipt alone, for a caller that changes the reservation's reason itself; False when there was one."""
     return await record_receipt(tx, stop_key(reservation_id), {"reason": reason, "actor": actor}, at=at)
+
+
+async def _withdraw_request(
+    tx: AsyncConnection, reservation_id: int, *, reason: str, actor: str, at: datetime
+) -> None:
+    """Nobody needs to approve any more what a decision claimed, once all of it was ordered to stop."""
+    subject_id = await subject_of(tx, reservation_id)
+    keys = [stop_key(claim.id) for claim in await waiting_claims(tx, subject_id, locked=False)]
+    if len(await find_receipts(tx, keys)) == len(keys):
+        await withdraw_approvals(tx, EntityKind.RESERVATION, subject_id, reason=reason, actor=actor, at=at)
 
 
 async def stop_reason(tx: AsyncConnection, reservation_id: int) -> str | None:

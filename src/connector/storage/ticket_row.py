@@ -9,14 +9,19 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, func, or_, select, true
 
+<<<<<<< HEAD
 from connector.model.kinds import LinkKind
 from connector.model.lifecycle import RESERVATION_LIVE, ReservationState
+=======
+from connector.model.lifecycle import RESERVATION_LIVE, ApprovalState, ReservationState
+>>>>>>> 25c7373 (Claims that wait for approval: what answers and silence lead to)
 from connector.rules.facts import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.storage.active_policy import active_activation
 from connector.storage.bulk import among_given
 from connector.storage.fleet import fleet_stamp
 from connector.storage.service_classes import stated_class
 from connector.storage.tables import (
+    approval,
     asset,
     compatibility,
     product,
@@ -57,6 +62,7 @@ _relief = (
     .scalar_subquery()
 )
 
+<<<<<<< HEAD
 _has_family = or_(
     exists().where(
         ticket_link.c.ticket_id == ticket.c.id,
@@ -72,12 +78,25 @@ _parent = (
     .correlate(ticket)
     .scalar_subquery()
 )
+=======
+_refused_approvals = (
+    select(func.aggregate_strings(approval.c.name + " " + approval.c.on_refusal, ","))
+    .where(approval.c.ticket_id == ticket.c.id, approval.c.state == ApprovalState.REJECTED)
+    .correlate(ticket)
+    .scalar_subquery()
+)
+"""Each refused approval with what is to follow, in no order; NULL when none was refused."""
+>>>>>>> 25c7373 (Claims that wait for approval: what answers and silence lead to)
 
 AROUND_TICKETS = (
     select(
         ticket,
+<<<<<<< HEAD
         _has_family.label("has_family"),
         _parent.label("parent_id"),
+=======
+        _refused_approvals.label("refused_approvals"),
+>>>>>>> 25c7373 (Claims that wait for approval: what answers and silence lead to)
         _relief.label("relief"),
         _has_substitutes.label("has_substitutes"),
         _is_reserved.label("is_reserved"),
@@ -204,3 +223,9 @@ def service_class_of(row: Any) -> ServiceClassFacts | None:
 
 
 _CLASS = ("name", "maximum_outage_minutes", "calendar", "business_hours", "holidays", "closed_dates")
+
+
+def refusals_of(row: Any) -> dict[str, str]:
+    """Approvals that were refused for the ticket, and what is to follow."""
+    given: str | None = row["refused_approvals"]
+    return dict(sorted(part.split(" ", 1) for part in given.split(","))) if given else {}

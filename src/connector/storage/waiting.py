@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import IllegalTransition
@@ -60,8 +60,15 @@ async def require_approved(tx: AsyncConnection, reservation_id: int, approval_na
         )
 
 
-async def waiting_claims(tx: AsyncConnection, subject_id: int) -> tuple[WaitingClaim, ...]:
-    """The live claims that an approval with this subject is about, locked, by id; the ticket is locked before."""
+async def subject_of(tx: AsyncConnection, reservation_id: int) -> int:
+    """The claim that a request for approval names as its subject: the first one of the same decision."""
+    decision_id = select(reservation.c.decision_id).where(reservation.c.id == reservation_id).scalar_subquery()
+    statement = select(func.min(reservation.c.id)).where(reservation.c.decision_id == decision_id)
+    return int((await tx.execute(statement)).scalar_one() or reservation_id)
+
+
+async def waiting_claims(tx: AsyncConnection, subject_id: int, *, locked: bool = True) -> tuple[WaitingClaim, ...]:
+    """The live claims that an approval with this subject is about, by id. Before they are locked, their ticket is."""
     decision_id = select(reservation.c.decision_id).where(reservation.c.id == subject_id).scalar_subquery()
     statement = (
         select(reservation.c.id, reservation.c.ticket_id, reservation.c.state)
@@ -70,8 +77,9 @@ async def waiting_claims(tx: AsyncConnection, subject_id: int) -> tuple[WaitingC
             reservation.c.state.in_(RESERVATION_LIVE),
         )
         .order_by(reservation.c.id)
-        .with_for_update()
     )
+    if locked:
+        statement = statement.with_for_update()
     return tuple(WaitingClaim(*row) for row in (await tx.execute(statement)).all())
 
 

@@ -1,0 +1,250 @@
+"""Answers to requests for approval, what follows from them, and what silence means.
+
+What follows goes by what the request is about, in the transaction that settles it: `FOLLOWS`. Workflows and tickets
+hear of it through the change log, as of everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from connector.fulfilment.once import once
+from connector.fulfilment.work import Work
+from connector.model.errors import Forbidden, InvalidInput
+from connector.model.kinds import Verdict
+from connector.model.lifecycle import ApprovalState, ReservationState
+from connector.model.principals import COMMAND_LINE, Principal
+from connector.model.refs import EntityKind
+from connector.storage.approvals import (
+    TIMED_OUT,
+    ApprovalRow,
+    approval_row,
+    cast_vote,
+    escalate,
+    lock_approval,
+    overdue_approvals,
+    require_pending,
+    settle_approval,
+    to_escalate,
+    voters,
+)
+from connector.storage.delegations import NewDelegation, add_delegation, delegation_row, end_delegation, rights_of
+from connector.storage.engine import Transaction, in_transaction, reading
+from connector.storage.reserve import release_reservation
+from connector.storage.waiting import hold_until, waiting_claims
+
+HOLD: Final = timedelta(hours=1)
+"""How long a unit that was approved is held until the workflow commits it."""
+
+Follow: TypeAlias = Callable[[Transaction, ApprovalRow, datetime], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What happens to the subject of a request, in the transaction that settles it."""
+
+    approved: Follow
+    refused: Follow
+
+
+async def _keep_claims(tx: Transaction, row: ApprovalRow, at: datetime) -> None:
+    """The units stay; the reader of the change log starts what sends them."""
+    for claim in await waiting_claims(tx, row.subject_id):
+        if claim.state is ReservationState.HELD:
+            await hold_until(tx, claim.id, at + HOLD, actor=_actor(row), cause=f"approval {row.id}", at=at)
+
+
+async def _give_back(tx: Transaction, row: ApprovalRow, at: datetime) -> None:
+    """The units go back to their shelves; the reader of the change log has the ticket decided anew."""
+    reason = f"approval {row.name!r} was not given: {row.reason}"
+    for claim in await waiting_claims(tx, row.subject_id):
+        await release_reservation(tx, claim.id, actor=_actor(row), at=at, reason=reason, cause=f"approval {row.id}")
+
+
+FOLLOWS: Final[Mapping[EntityKind, Consequences]] = {
+    EntityKind.RESERVATION: Consequences(approved=_keep_claims, refused=_give_back),
+}
+"""What follows, by what a request is about."""
+
+Holders: TypeAlias = Callable[[str], frozenset[str]]
+"""The roles that somebody holds now, by their name; none for somebody who is there no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How a request stands after an answer. given: different people who have approved so far, of those needed."""
+
+    approval_id: int
+    state: ApprovalState
+    given: int
+    needed: int
+
+
+class Approvals:
+    """Answers, delegations, and what time brings."""
+
+    def __init__(self, work: Work, holders: Holders) -> None:
+        self._work = work
+        self._holders = holders
+
+    async def answer(
+        self, approval_id: int, verdict: Verdict, *, by: Principal, reason: str | None, key: str
+    ) -> Answered:
+        """Approve or reject, with a right of one's own or on behalf of somebody who delegated theirs.
+
+        The last answer that is needed settles the request, and so does the first rejection.
+        Raises NotKnown, InvalidInput for a rejection without reason or a second answer, Forbidden without a right to
+        answer, IllegalTransition when it is settled already, also by time running out.
+        """
+        said = (reason or "").strip() or None
+        if verdict is Verdict.REJECT and said is None:
+            raise InvalidInput("a rejection needs a reason: it is told to the ticket and kept", hint="Write why.")
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            row = await lock_approval(tx, approval_id)
+            require_pending(row)
+            whose = await self._right(tx, row, verdict, by, at)
+            given = await cast_vote(tx, row, verdict, voter=by.name, on_behalf_of=whose, reason=said, at=at)
+            if verdict is Verdict.REJECT:
+                row = await settle(tx, row, ApprovalState.REJECTED, by=by.name, reason=said, at=at)
+            elif given >= row.needed:
+                people = ", ".join(await voters(tx, row.id, Verdict.APPROVE))
+                row = await settle(tx, row, ApprovalState.APPROVED, by=people, reason=said, at=at)
+            return {"approval_id": row.id, "state": row.state.value, "given": given, "needed": row.needed}
+
+        async with reading(self._work.database) as tx:
+            await approval_row(tx, approval_id)  # raises NotKnown before a key is spent
+        await self.settle_overdue(only=approval_id)
+        result = await once(self._work, f"answer-{verdict.value}", key, approval_id, do)
+        return Answered(**{**result, "state": ApprovalState(result["state"])})
+
+    async def delegate(
+        self,
+        *,
+        by: Principal,
+        to: str,
+        roles: tuple[str, ...] | None,
+        until: datetime,
+        since: datetime | None,
+        reason: str,
+        of: str | None = None,
+    ) -> int:
+        """Let somebody answer in one's place until then; the delegation's id.
+
+        roles: those to pass on, all of one's own but `admin` when None. of: whose place it is, by themselves unless
+        an administrator does it for somebody who is away.
+        Raises InvalidInput, Forbidden when another's place is given away, or roles that one does not have.
+        """
+        whose = of or by.name
+        if whose != by.name:
+            by.require((), f"delegate for {whose!r}")
+        held = by.roles if whose == by.name else self._holders(whose)
+        passed_on = tuple(sorted(held - {"admin"})) if roles is None else tuple(dict.fromkeys(roles))
+        if not passed_on:
+            raise InvalidInput("no role is to be passed on", hint="Name the roles, for example `approver`.")
+        Principal(whose, held).require_all(passed_on, "pass on")
+        if not reason.strip():
+            raise InvalidInput("a reason is needed: it is kept with the delegation", hint="Write why.")
+        if not to.strip():
+            raise InvalidInput("nobody is named who is to answer", hint="Name a key, or `cli:` and an account.")
+        at = self._work.clock.now()
+        new = NewDelegation(whose, to.strip(), passed_on, since or at, until, reason.strip())
+        return await in_transaction(self._work.database, lambda tx: add_delegation(tx, new, by=by.name, at=at))
+
+    async def end_delegation(self, delegation_id: int, *, by: Principal) -> None:
+        """Take a delegation back. Raises NotKnown, Forbidden unless it is one's own, IllegalTransition when over."""
+
+        async def work(tx: Transaction) -> None:
+            row = await delegation_row(tx, delegation_id)
+            if row["delegator"] != by.name:
+                by.require((), f"end the delegation of {row['delegator']!r}")
+            await end_delegation(tx, delegation_id, by=by.name, at=self._work.clock.now())
+
+        await in_transaction(self._work.database, work)
+
+    async def tend(self) -> int:
+        """What time brings: settle what nobody answered, ask further roles; how many requests that concerned."""
+        settled = await self.settle_overdue()
+        now = self._work.clock.now()
+        async with reading(self._work.database) as tx:
+            waiting = await to_escalate(tx, now)
+        for approval_id in waiting:
+            await in_transaction(
+                self._work.database, partial(escalate, approval_id=approval_id, actor=TIMED_OUT, at=now)
+            )
+        return settled + len(waiting)
+
+    async def settle_overdue(self, *, only: int | None = None) -> int:
+        """Settle requests whose time is over, each in a transaction of its own; how many that were.
+
+        Safe in any number of processes: each is locked and looked at again before it is settled.
+        """
+        now = self._work.clock.now()
+        async with reading(self._work.database) as tx:
+            due = await overdue_approvals(tx, now)
+        settled = 0
+        for approval_id in due:
+            if only in (None, approval_id):
+                settled += await in_transaction(self._work.database, partial(time_out, approval_id=approval_id, at=now))
+        return settled
+
+    async def _right(self, tx: Transaction, row: ApprovalRow, verdict: Verdict, by: Principal, at: datetime) -> str:
+        """Whose right to answer is used. Raises Forbidden when there is none."""
+        roles = row.roles_at(at)
+        may_answer = row.requester_may_approve or verdict is Verdict.REJECT
+        if by.has_any(roles) and (may_answer or by.name != row.requested_by):
+            return by.name
+        for right in await rights_of(tx, by.name, at, roles):
+            holds = self._holders(right.delegator)
+            is_held = Principal(right.delegator, holds & (right.roles | {"admin"})).has_any(roles)
+            if is_held and (may_answer or row.requested_by not in (right.delegator, by.name)):
+                return right.delegator
+        if by.name == row.requested_by and not may_answer:
+            raise Forbidden(
+                f"{by.name!r} asked for approval {row.id} ({row.name}) and may not give it as well",
+                hint=f"Somebody else with the role {' or '.join(roles)} has to answer.",
+            )
+        by.require(roles, f"answer approval {row.id} ({row.name})")
+        raise AssertionError("whoever has the role has a right of their own, or asked for it")
+
+
+async def settle(
+    tx: Transaction, row: ApprovalRow, state: ApprovalState, *, by: str, reason: str | None, at: datetime
+) -> ApprovalRow:
+    """End a request that the transaction has locked, and do what follows from that."""
+    settled = await settle_approval(tx, row, state, by=by, reason=reason, actor=by, at=at)
+    follows = FOLLOWS.get(row.subject_kind)
+    if follows is not None:
+        await (follows.approved if state is ApprovalState.APPROVED else follows.refused)(tx, settled, at)
+    return settled
+
+
+async def time_out(tx: Transaction, approval_id: int, *, at: datetime) -> bool:
+    """Settle a request that nobody has answered in time; False when it is settled, or its time is not over."""
+    row = await lock_approval(tx, approval_id)
+    if row.state is not ApprovalState.PENDING or row.deadline_at > at:
+        return False
+    yes = row.on_timeout is Verdict.APPROVE
+    given = len(await voters(tx, row.id, Verdict.APPROVE))
+    counted = f"{given} of {row.needed} had approved" if given else "nobody had answered"
+    reason = f"{counted} by {row.deadline_at:%Y-%m-%d %H:%M}Z, which means {'yes' if yes else 'no'}"
+    state = ApprovalState.APPROVED if yes else ApprovalState.REJECTED
+    await settle(tx, row, state, by=TIMED_OUT, reason=reason, at=at)
+    return True
+
+
+def _actor(row: ApprovalRow) -> str:
+    return row.decided_by or TIMED_OUT
+
+
+def holders_of(keys: Mapping[str, frozenset[str]]) -> Holders:
+    """Who holds which roles, by the names of keys; whoever has the database in hand holds `admin`."""
+
+    def roles(name: str) -> frozenset[str]:
+        return frozenset({"admin"}) if name.startswith(COMMAND_LINE) else keys.get(name, frozenset())
+
+    return roles

@@ -1,0 +1,64 @@
+"""What a decision needs somebody's yes for, and what it may not do because somebody said no. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from connector.rules.approvals import PERSON, Terms, is_waived, request_of, terms_of, told
+from connector.rules.conditions import Scope
+from connector.rules.decision import Decision
+from connector.rules.document import Policy
+from connector.rules.facts import SourcingFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Authorisation:
+    """name, awaits: the approval that is needed, and its terms; None when none is. text: which, or why none."""
+
+    name: str | None = None
+    awaits: Terms | None = None
+    text: str = ""
+
+
+NOTHING_NEEDED: Final = Authorisation()
+
+
+def authorise(decision: Decision, policy: Policy, facts: SourcingFacts, scope: Scope) -> Authorisation:
+    """What claiming the units of a decision needs. decision: its `approval` names what its rule or rung asks for."""
+    name = decision.approval
+    if name is None or not decision.picks:
+        return NOTHING_NEEDED
+    approval = policy.approvals[name]
+    request = request_of(
+        "reservation",
+        cost_cents=cost_of(decision, facts),
+        quantity=decision.quantity,
+        lane=max(pick.lane for pick in decision.picks).value,
+    )
+    if is_waived(approval, scope, request):
+        return Authorisation(text=f"approval {name!r} is given by the policy: {approval.auto_approve_when}")
+    terms = terms_of(name, approval, decision.decided_at, policy.sourcing.default_time_zone)
+    return Authorisation(name, terms, f"waits for {told(name, approval)}, until {terms.deadline:%Y-%m-%d %H:%M}Z")
+
+
+def cost_of(decision: Decision, facts: SourcingFacts) -> int:
+    """What a decision costs in cents: the way of what it chose, and the value of the units."""
+    way = decision.chosen.cost_cents if decision.chosen else 0
+    return way + (facts.product.unit_cost_cents or 0 if facts.product else 0) * decision.quantity
+
+
+def is_refused(name: str | None, facts: SourcingFacts) -> bool:
+    """Whether somebody has refused this approval for the ticket, or nobody has answered in time."""
+    return name is not None and name in facts.refusals
+
+
+def stops(facts: SourcingFacts) -> bool:
+    """Whether an approval was refused after which a person decides, as the policy said when it was asked for."""
+    return PERSON in facts.refusals.values()
+
+
+def refused_text(facts: SourcingFacts, rule: str) -> str:
+    """Says which approvals were refused."""
+    names = ", ".join(repr(name) for name in facts.refusals)
+    return f"Of what rule {rule!r} would do, approval {names} was refused for this ticket."
