@@ -24,10 +24,11 @@ from tests.factories import (
     make_ticket,
 )
 
-from connector.fulfilment.engine import FulfilmentEngine
+from connector.fulfilment.approvals import Holders
+from connector.fulfilment.engine import NOBODY, FulfilmentEngine
 from connector.fulfilment.options import Backoff, FulfilmentOptions
 from connector.model.refs import EntityKind
-from connector.rules.policy import default_policy
+from connector.rules.policy import Policy, default_policy
 from connector.sdk import Clock, Connection
 from connector.storage import tables
 from connector.storage.changes import NewChange, log_changes
@@ -138,13 +139,16 @@ def make_engine(
     clock: Clock,
     *,
     executor: str = "hub",
+    policy: Policy | None = None,
+    holders: Holders = NOBODY,
     **options: Any,
 ) -> FulfilmentEngine:
     """The hub's fulfilment with short pauses."""
     settings = FulfilmentOptions(**{"courier": "courier", "backoff": QUICK, **options})
     return FulfilmentEngine(
-        scene_database, url, connections, clock=clock, policy=default_policy(), options=settings, executor=executor
-    )
+        scene_database, url, connections, clock=clock, policy=policy or default_policy(), options=settings,
+        executor=executor, holders=holders,
+    )  # fmt: skip
 
 
 async def eventually(condition: Callable[[], Awaitable[object]], *, within: float = 20) -> None:

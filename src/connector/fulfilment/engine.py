@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+from connector.fulfilment.approvals import Approvals, Holders, holders_of
 from connector.fulfilment.commands import Commands
 from connector.fulfilment.durable import Durable, Tick
 from connector.fulfilment.options import FulfilmentOptions
@@ -22,13 +23,16 @@ from connector.storage.standing import ticket_standing
 
 EVERY_MINUTE: Final = "* * * * *"
 ONLY_PROCESS: Final = "hub"
+NOBODY: Final = holders_of({})
+"""Who holds which roles where no keys are configured."""
 
 
 class FulfilmentEngine:
     """Builds the parts of fulfilment on one database; `launch` begins, `close` ends, what is unfinished resumes.
 
     database_url: as in the settings; the workflow tables are kept beside it. executor: name of this process among
-    those that share the database, the same after a restart.
+    those that share the database, the same after a restart. holders: who has which roles now, for answers on behalf of
+    somebody.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class FulfilmentEngine:
         policy: PolicySource,
         options: FulfilmentOptions,
         executor: str = "hub",
+        holders: Holders = NOBODY,
     ) -> None:
         self._work = Work(database, connections, clock, options)
         is_shared = database.dialect.name == "postgresql"
@@ -50,7 +55,9 @@ class FulfilmentEngine:
         self._workflows = Workflows(self._durable, self._work)
         self.reactor = Reactor(self._work, self._workflows, policy)
         self.commands = Commands(self._work, self._durable, self._workflows, self.reactor, policy)
+        self.approvals = Approvals(self._work, holders)
         self._following: asyncio.Task[None] | None = None
+        self.schedule("tend-approvals", EVERY_MINUTE, self.approvals.tend)
         self.schedule("expire-reservations", EVERY_MINUTE, self.expire)
         self.schedule("adopt-workflows", EVERY_MINUTE, self.adopt)
 

@@ -11,6 +11,8 @@ from connector.model.refs import IdempotencyKey
 FULFIL: Final = "fulfil"
 UNDO: Final = "undo"
 DELIVERED: Final = "delivered"
+ASKED: Final = "asked"
+REFUSED: Final = "refused"
 
 ACTOR: Final = "fulfilment"
 """Who is named in the change log."""
@@ -74,3 +76,8 @@ def effect_key(key: str, made_at: datetime) -> IdempotencyKey:
 def delivered_key(shipment_id: int) -> IdempotencyKey:
     """The key of the note that tells of a delivery."""
     return f"{delivered_id(shipment_id)}:note"
+
+
+def told_id(what: str, approval_id: int) -> str:
+    """The workflow that tells a ticket of a request for approval. what: `ASKED` or `REFUSED`."""
+    return f"{what}-{approval_id}"

@@ -19,9 +19,10 @@ from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.model.errors import ConnectorError, NotKnown
 from connector.model.kinds import TaskKind
-from connector.model.lifecycle import ShipmentStatus
+from connector.model.lifecycle import ApprovalState, ShipmentStatus
 from connector.model.refs import EntityKind
 from connector.storage.active_policy import PolicySource
+from connector.storage.approvals import approval_row
 from connector.storage.changes import (
     LoggedChange,
     claim_reader,
@@ -34,6 +35,7 @@ from connector.storage.changes import (
 from connector.storage.engine import Transaction, reading, transaction
 from connector.storage.stopping import stop_reason
 from connector.storage.tasks import NewTask, require_task
+from connector.storage.waiting import waiting_claims
 
 log = logging.getLogger("connector.fulfilment")
 
@@ -43,7 +45,7 @@ POLL: Final = timedelta(seconds=1)
 TRIES: Final = 5
 """Times that a change is tried before a person is asked and the reader goes on."""
 
-KINDS: Final = (EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, *LINKS)
+KINDS: Final = (EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.APPROVAL, *LINKS)
 
 
 class Reactor:
@@ -130,6 +132,8 @@ class Reactor:
                 await self._on_reservation(change)
             case EntityKind.SHIPMENT:
                 await self._on_shipment(change)
+            case EntityKind.APPROVAL:
+                await self._on_approval(change)
 
     async def _on_ticket(self, change: LoggedChange) -> None:
         if concerns_decision(change):
@@ -137,7 +141,8 @@ class Reactor:
 
     async def _on_reservation(self, change: LoggedChange) -> None:
         if change.operation == "created":
-            await self._workflows.start_fulfilment(change.entity_id)
+            if "approval_name" not in change.fields:
+                await self._workflows.start_fulfilment(change.entity_id)
         elif "reason" in change.fields:
             async with reading(self._work.database) as tx:
                 is_stopped = await stop_reason(tx, change.entity_id) is not None
@@ -151,6 +156,25 @@ class Reactor:
         await self._once(change, lambda tx: self._reactions.on_shipment(tx, change.entity_id, status))
         if status is ShipmentStatus.DELIVERED:
             await self._workflows.start_delivered(change.entity_id)
+
+    async def _on_approval(self, change: LoggedChange) -> None:
+        """What waited for it begins, or the ticket is decided anew; the ticket is told what it waits for."""
+        if change.operation == "created":
+            await self._workflows.start_asked(change.entity_id)
+        if change.operation != "updated" or "state" not in change.fields:
+            return
+        state = ApprovalState(change.fields["state"][1])
+        async with reading(self._work.database) as tx:
+            row = await approval_row(tx, change.entity_id)
+            is_claim = row.subject_kind is EntityKind.RESERVATION
+            claims = await waiting_claims(tx, row.subject_id, locked=False) if is_claim else ()
+        if state is ApprovalState.APPROVED:
+            for claim in claims:
+                await self._workflows.start_fulfilment(claim.id)
+        if state is ApprovalState.REJECTED and row.ticket_id is not None:
+            ticket_id = row.ticket_id
+            await self._once(change, lambda tx: self._reactions.on_ticket(tx, ticket_id, {}))
+            await self._workflows.start_refused(change.entity_id)
 
     async def _retry(self, ticket_id: int) -> None:
         try:

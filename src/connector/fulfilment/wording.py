@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connector.rules.document import Mode
+from connector.storage.approvals import ApprovalRow
 from connector.storage.consignments import Consignment
 from connector.storage.shipments import ShipmentRow
 
@@ -49,6 +50,23 @@ def delivered_note(goods: Consignment, shipment: ShipmentRow) -> str:
     return (
         f"The replacement was delivered{at}.\n\nDevice: {_device(goods)}\n"
         f"Tracking: {_tracking(shipment)}\nReference: reservation {goods.reservation_id}"
+    )
+
+
+def asked_note(row: ApprovalRow) -> str:
+    """Tells the ticket what is waited for, from whom, and until when."""
+    people = f"{row.needed} of " if row.needed > 1 else ""
+    return (
+        f"What this ticket needs waits for approval.\n\n{row.title}\n"
+        f"Asked: {people}{' or '.join(row.roles)}\nUntil: {_utc(row.deadline_at)}\nReference: approval {row.id}"
+    )
+
+
+def refused_note(row: ApprovalRow) -> str:
+    """Tells the ticket that an approval was refused, by whom and why."""
+    return (
+        f"An approval was refused.\n\n{row.title}\nBy: {row.decided_by or 'nobody'}\n"
+        f"Reason: {row.reason or 'none was given'}\nReference: approval {row.id}"
     )
 
 
@@ -121,6 +139,10 @@ def arrival_text(goods: Consignment, shipment: ShipmentRow | None) -> str:
 def _local(at: datetime, goods: Consignment) -> str:
     zone = (goods.site.time_zone if goods.site else None) or "UTC"
     return f"{at.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M} ({zone})"
+
+
+def _utc(at: datetime) -> str:
+    return f"{at:%a %d %b %Y, %H:%M} (UTC)"
 
 
 def _device(goods: Consignment) -> str:

@@ -15,7 +15,7 @@ from connector.model.refs import EntityKind, SourceRef
 from connector.rules.document import Mode
 from connector.sdk import AdapterError, AddNote, Clock, ConfigError, Connection, SetTicketFields, SetTicketState, Ships
 from connector.sdk import WritesTickets as TicketWriter
-from connector.storage.consignments import Consignment, consignment, lock_reservation
+from connector.storage.consignments import Consignment, TicketSide, consignment, lock_reservation
 from connector.storage.engine import Database, Transaction, reading, transaction
 from connector.storage.receipts import find_receipt, find_receipts, record_receipt
 from connector.storage.shipments import ShipmentRow, outbound_shipment
@@ -112,7 +112,11 @@ class Work:
 
     async def write_to_ticket(self, goods: Consignment, operation: TicketOperation) -> Written:
         """Do it once on the ticket, at its own source, whatever happened to earlier attempts."""
-        connection = self._connection(goods.ticket.source, "write to the ticket")
+        return await self.write_note(goods.ticket, operation)
+
+    async def write_note(self, ticket: TicketSide, operation: TicketOperation) -> Written:
+        """The same, for a ticket of which nothing is sent."""
+        connection = self._connection(ticket.source, "write to the ticket")
         if not isinstance(connection.adapter, TicketWriter):
             return {"skipped": f"adapter {connection.adapter_name!r} does not write to tickets"}
         writer: TicketWriter = connection.adapter
@@ -133,7 +137,12 @@ class Work:
 
 def ticket_ref(goods: Consignment) -> SourceRef:
     """The ticket as its source calls it."""
-    return SourceRef(kind=EntityKind.TICKET, external_id=goods.ticket.external_id)
+    return ref_of(goods.ticket)
+
+
+def ref_of(ticket: TicketSide) -> SourceRef:
+    """A ticket as its source calls it."""
+    return SourceRef(kind=EntityKind.TICKET, external_id=ticket.external_id)
 
 
 class naming:  # noqa: N801 - reads as a word in a `with` statement

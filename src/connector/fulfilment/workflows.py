@@ -7,33 +7,38 @@ other side is tried again, ever more slowly, as long as it takes. See docs/workf
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from connector.fulfilment.durable import Durable, Run, StepResult
 from connector.fulfilment.keys import (
     ACTOR,
+    ASKED,
     BACKWARD,
     COSMETIC,
     DELIVERED,
     FORWARD,
     FULFIL,
+    REFUSED,
     UNDO,
     Step,
     delivered_id,
     delivered_key,
     effect_key,
     fulfil_id,
+    told_id,
     undo_id,
 )
 from connector.fulfilment.outcomes import Attempt, pause_after
 from connector.fulfilment.steps import Steps
 from connector.fulfilment.undo import UndoSteps
-from connector.fulfilment.wording import delivered_note
-from connector.fulfilment.work import Work, ticket_ref
+from connector.fulfilment.wording import asked_note, delivered_note, refused_note
+from connector.fulfilment.work import Work, ref_of, ticket_ref
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import TaskState
 from connector.sdk import AddNote
-from connector.storage.consignments import Consignment, consignment
+from connector.storage.approvals import approval_row
+from connector.storage.consignments import Consignment, consignment, ticket_side
 from connector.storage.engine import reading, transaction
 from connector.storage.receipts import find_receipt, record_receipt
 from connector.storage.shipments import shipment_row
@@ -59,6 +64,8 @@ class Workflows:
         durable.workflow(FULFIL, self._fulfil)
         durable.workflow(UNDO, self._undo)
         durable.workflow(DELIVERED, self._delivered)
+        durable.workflow(ASKED, partial(self._told, ASKED))
+        durable.workflow(REFUSED, partial(self._told, REFUSED))
 
     async def start_fulfilment(self, reservation_id: int) -> None:
         """Begin to fulfil a reservation."""
@@ -72,6 +79,14 @@ class Workflows:
     async def start_delivered(self, shipment_id: int) -> None:
         """Begin to tell the ticket that a parcel was delivered."""
         await self._durable.start(DELIVERED, delivered_id(shipment_id), shipment_id)
+
+    async def start_asked(self, approval_id: int) -> None:
+        """Begin to tell the ticket that it waits for an approval."""
+        await self._durable.start(ASKED, told_id(ASKED, approval_id), approval_id)
+
+    async def start_refused(self, approval_id: int) -> None:
+        """Begin to tell the ticket that an approval was refused."""
+        await self._durable.start(REFUSED, told_id(REFUSED, approval_id), approval_id)
 
     async def _fulfil(self, run: Run, reservation_id: int) -> str:
         for step in FORWARD:
@@ -202,6 +217,28 @@ class Workflows:
             effect_key(key, goods.made_at), ticket_ref(goods), body, is_public=self._work.options.notes_are_public
         )
         written = await self._work.write_to_ticket(goods, note)
+        async with transaction(self._work.database) as tx:
+            await record_receipt(tx, key, written, at=self._work.clock.now())
+
+    async def _told(self, what: str, run: Run, approval_id: int) -> str:
+        async def attempt() -> StepResult:
+            name = told_id(what, approval_id)
+            return (await self._work.attempt(name, self._tell_of_approval(what, approval_id))).to_json()
+
+        return (await self._insist(run, "note", attempt)).status
+
+    async def _tell_of_approval(self, what: str, approval_id: int) -> None:
+        key = f"{told_id(what, approval_id)}:note"
+        async with reading(self._work.database) as tx:
+            row = await approval_row(tx, approval_id)
+            if row.ticket_id is None or await find_receipt(tx, key) is not None:
+                return
+            ticket = await ticket_side(tx, row.ticket_id)
+        body = asked_note(row) if what == ASKED else refused_note(row)
+        note = AddNote(
+            effect_key(key, row.created_at), ref_of(ticket), body, is_public=self._work.options.notes_are_public
+        )
+        written = await self._work.write_note(ticket, note)
         async with transaction(self._work.database) as tx:
             await record_receipt(tx, key, written, at=self._work.clock.now())
 

@@ -263,7 +263,10 @@ class Decision:
                 "difference_minutes": self.until.difference_minutes,
                 "is_disputed": self.until.is_disputed,
             },
-            "approval": self._approval_explained(),
+            "authorisation": {
+                "text": self.authorisation,
+                "deadline_at": instant_text(self.awaits.deadline) if self.awaits else None,
+            },
             "site": {"access": self.access, "delivery": self.delivery},
             "chosen": self.chosen.explained() if self.chosen else None,
             "candidates": [candidate.explained() for candidate in self.candidates],
@@ -274,12 +277,6 @@ class Decision:
             "follows": self.follows.explained() if self.follows else None,
             "considered": len(self.candidates) + sum(len(losers.hubs) for losers in self.losers),
         }
-
-    def _approval_explained(self) -> dict[str, Any] | None:
-        if not self.authorisation:
-            return None
-        deadline = instant_text(self.awaits.deadline) if self.awaits else None
-        return {"name": self.approval, "text": self.authorisation, "deadline_at": deadline}
 
 
 def instant_text(instant: datetime) -> str:

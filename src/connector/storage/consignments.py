@@ -184,6 +184,19 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
     )
 
 
+async def ticket_side(tx: AsyncConnection, ticket_id: int) -> TicketSide:
+    """A ticket as its source knows it. Raises NotKnown."""
+    statement = (
+        select(ticket.c.id, ticket.c.number, ticket.c.external_id, ticket.c.state, source.c.name)
+        .join(source, source.c.id == ticket.c.source_id)
+        .where(ticket.c.id == ticket_id)
+    )
+    row = (await tx.execute(statement)).one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no ticket with id {ticket_id}")
+    return TicketSide(*row)
+
+
 async def lock_reservation(tx: AsyncConnection, reservation_id: int) -> ReservationState:
     """The reservation's state, nobody else changing it until the transaction ends. Raises NotKnown."""
     statement = select(reservation.c.ticket_id).where(reservation.c.id == reservation_id)

@@ -40,9 +40,7 @@ async def note_stop(tx: AsyncConnection, reservation_id: int, *, reason: str, ac
     return await record_receipt(tx, stop_key(reservation_id), {"reason": reason, "actor": actor}, at=at)
 
 
-async def _withdraw_request(
-    tx: AsyncConnection, reservation_id: int, *, reason: str, actor: str, at: datetime
-) -> None:
+async def _withdraw_request(tx: AsyncConnection, reservation_id: int, *, reason: str, actor: str, at: datetime) -> None:
     """Nobody needs to approve any more what a decision claimed, once all of it was ordered to stop."""
     subject_id = await subject_of(tx, reservation_id)
     keys = [stop_key(claim.id) for claim in await waiting_claims(tx, subject_id, locked=False)]
