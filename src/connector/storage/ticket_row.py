@@ -9,12 +9,8 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, func, or_, select, true
 
-<<<<<<< HEAD
 from connector.model.kinds import LinkKind
-from connector.model.lifecycle import RESERVATION_LIVE, ReservationState
-=======
 from connector.model.lifecycle import RESERVATION_LIVE, ApprovalState, ReservationState
->>>>>>> 25c7373 (Claims that wait for approval: what answers and silence lead to)
 from connector.rules.facts import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.storage.active_policy import active_activation
 from connector.storage.bulk import among_given
@@ -62,7 +58,6 @@ _relief = (
     .scalar_subquery()
 )
 
-<<<<<<< HEAD
 _has_family = or_(
     exists().where(
         ticket_link.c.ticket_id == ticket.c.id,
@@ -78,7 +73,7 @@ _parent = (
     .correlate(ticket)
     .scalar_subquery()
 )
-=======
+
 _refused_approvals = (
     select(func.aggregate_strings(approval.c.name + " " + approval.c.on_refusal, ","))
     .where(approval.c.ticket_id == ticket.c.id, approval.c.state == ApprovalState.REJECTED)
@@ -86,17 +81,13 @@ _refused_approvals = (
     .scalar_subquery()
 )
 """Each refused approval with what is to follow, in no order; NULL when none was refused."""
->>>>>>> 25c7373 (Claims that wait for approval: what answers and silence lead to)
 
 AROUND_TICKETS = (
     select(
         ticket,
-<<<<<<< HEAD
         _has_family.label("has_family"),
         _parent.label("parent_id"),
-=======
         _refused_approvals.label("refused_approvals"),
->>>>>>> 25c7373 (Claims that wait for approval: what answers and silence lead to)
         _relief.label("relief"),
         _has_substitutes.label("has_substitutes"),
         _is_reserved.label("is_reserved"),
