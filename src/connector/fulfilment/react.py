@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.reactions import LINKS, Reactions, concerns_decision
@@ -41,6 +41,8 @@ log = logging.getLogger("connector.fulfilment")
 
 READER: Final = "rules"
 BATCH: Final = 500
+TOGETHER: Final = 50
+"""Tickets that are decided in one transaction: enough to share its statements, few enough to hold their locks."""
 POLL: Final = timedelta(seconds=1)
 TRIES: Final = 5
 """Times that a change is tried before a person is asked and the reader goes on."""
@@ -90,11 +92,13 @@ class Reactor:
             end = changes[-1].position if len(changes) == BATCH else await last_position(tx)
         if end <= position:
             return 0
-        for change in changes:
-            if change.kind not in LINKS:
-                await self._insist(change)
-        for ticket_id in await self._reactions.tickets_helped(changes):
-            await self._retry(ticket_id)
+        for run in runs(changes):
+            if len(run) == 1 or not await self._together(run):
+                for change in run:
+                    await self._insist(change)
+        helped = await self._reactions.tickets_helped(changes)
+        for first in range(0, len(helped), TOGETHER):
+            await self._retry(helped[first : first + TOGETHER])
         async with transaction(self._work.database) as tx:
             if await claim_reader(tx, READER) < end:
                 await move_reader(tx, READER, end)
@@ -106,6 +110,24 @@ class Reactor:
                 await self._wake.wait()
         except TimeoutError:
             return
+
+    async def _together(self, run: Sequence[LoggedChange]) -> bool:
+        """Decide about the tickets of these changes in the transaction that moves the reader past all of them.
+
+        False when that failed: then nothing was done, and each change is to be dealt with by itself.
+        """
+        try:
+            async with transaction(self._work.database) as tx:
+                position = await claim_reader(tx, READER)
+                new = {change.entity_id: change for change in run if change.position > position}
+                unknown = await self._reactions.on_tickets(tx, {n: change.fields for n, change in new.items()})
+                await move_reader(tx, READER, max(run[-1].position, position))
+        except Exception:
+            log.exception("%s tickets could not be decided together; each is decided by itself", len(run))
+            return False
+        for ticket_id in unknown:
+            log.warning("change %s is passed over: there is no ticket with id %s", new[ticket_id].position, ticket_id)
+        return True
 
     async def _insist(self, change: LoggedChange) -> None:
         """Deal with a change; one that fails again and again is shown to a person and passed over."""
@@ -137,7 +159,11 @@ class Reactor:
 
     async def _on_ticket(self, change: LoggedChange) -> None:
         if concerns_decision(change):
-            await self._once(change, lambda tx: self._reactions.on_ticket(tx, change.entity_id, change.fields))
+            await self._once(change, lambda tx: self._on_one(tx, change.entity_id, change.fields))
+
+    async def _on_one(self, tx: Transaction, ticket_id: int, fields: Mapping[str, Any]) -> None:
+        if await self._reactions.on_tickets(tx, {ticket_id: fields}):
+            raise NotKnown(f"there is no ticket with id {ticket_id}")
 
     async def _on_reservation(self, change: LoggedChange) -> None:
         if change.operation == "created":
@@ -173,15 +199,23 @@ class Reactor:
                 await self._workflows.start_fulfilment(claim.id)
         if state is ApprovalState.REJECTED and row.ticket_id is not None:
             ticket_id = row.ticket_id
-            await self._once(change, lambda tx: self._reactions.on_ticket(tx, ticket_id, {}))
+            await self._once(change, lambda tx: self._on_one(tx, ticket_id, {}))
             await self._workflows.start_refused(change.entity_id)
 
-    async def _retry(self, ticket_id: int) -> None:
+    async def _retry(self, ticket_ids: Sequence[int]) -> None:
+        """Decide about tickets again, together or, when that fails, each by itself."""
         try:
             async with transaction(self._work.database) as tx:
-                await self._reactions.on_ticket(tx, ticket_id, {})
-        except ConnectorError as error:
-            log.warning("ticket %s could not be decided again: %s", ticket_id, error)
+                await self._reactions.on_tickets(tx, {ticket_id: {} for ticket_id in ticket_ids})
+        except Exception as error:
+            if len(ticket_ids) > 1:
+                log.exception("%s tickets could not be decided again together", len(ticket_ids))
+                for ticket_id in ticket_ids:
+                    await self._retry((ticket_id,))
+            elif isinstance(error, ConnectorError):
+                log.warning("ticket %s could not be decided again: %s", ticket_ids[0], error)
+            else:
+                raise
 
     async def _once(self, change: LoggedChange, do: Callable[[Transaction], Awaitable[None]]) -> None:
         """Do it in the transaction that moves the reader past the change, unless another process has."""
@@ -201,3 +235,35 @@ class Reactor:
         )
         async with transaction(self._work.database) as tx:
             await require_task(tx, new, actor=ACTOR, cause=None, at=self._work.clock.now())
+
+
+def runs(changes: Sequence[LoggedChange]) -> Iterator[list[LoggedChange]]:
+    """The changes that something may follow from, in their order: those to be dealt with together in one list.
+
+    Together are changes of different tickets that concern a decision, up to `TOGETHER` of them, with nothing between
+    them that anything else follows from.
+    """
+    run: dict[int, LoggedChange] = {}
+    for change in changes:
+        decides = _decides(change)
+        if change.kind in LINKS or (change.kind is EntityKind.TICKET and decides is False):
+            continue
+        if run and (not decides or change.entity_id in run or len(run) == TOGETHER):
+            yield list(run.values())
+            run = {}
+        if decides:
+            run[change.entity_id] = change
+        else:
+            yield [change]
+    if run:
+        yield list(run.values())
+
+
+def _decides(change: LoggedChange) -> bool | None:
+    """Whether a change concerns a decision about its ticket; None when it cannot be told."""
+    if change.kind is not EntityKind.TICKET:
+        return False
+    try:
+        return concerns_decision(change)
+    except (KeyError, ValueError):
+        return None

@@ -5,12 +5,12 @@ Steps of the caller's transaction; the reader of the log (`connector.fulfilment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from connector.fulfilment.handover import leave_hub
 from connector.fulfilment.keys import ACTOR
-from connector.fulfilment.reviews import ABOUT_FULFILMENT, ABOUT_THE_DECISION, close_reviews, require_review
+from connector.fulfilment.reviews import ABOUT_THE_TICKET, Review, close_reviews, require_review, settle_reviews
 from connector.fulfilment.work import Work
 from connector.model.kinds import LinkKind, TaskKind
 from connector.model.lifecycle import TICKET_OPEN, ReservationState, ShipmentStatus, TaskState, TicketState
@@ -24,13 +24,14 @@ from connector.storage.engine import Transaction, reading
 from connector.storage.facts import sourcing_facts
 from connector.storage.linked_tickets import tickets_linked
 from connector.storage.shipments import ON_ITS_WAY, shipment_row
-from connector.storage.sourcing import decide_and_reserve
+from connector.storage.sourcing import decide_and_reserve_many
 from connector.storage.standing import (
     Standing,
+    most_urgent_first,
     products_on,
-    ticket_standing,
     tickets_of,
     tickets_relieved,
+    tickets_standing,
     waiting_tickets,
 )
 from connector.storage.stopping import order_stop
@@ -63,25 +64,33 @@ class Reactions:
         self._work = work
         self._policy = policy
 
-    async def on_ticket(self, tx: Transaction, ticket_id: int, fields: dict[str, Any]) -> None:
-        """Decide and reserve for an open ticket, withdraw what a ticket had that is over."""
+    async def on_tickets(self, tx: Transaction, tickets: Mapping[int, Mapping[str, Any]]) -> Collection[int]:
+        """Decide and reserve for open tickets, withdraw what tickets had that are over, by as many statements as one.
+
+        tickets: by id, the fields that have changed. Returns the ids of those that do not exist.
+        """
+        standings = await tickets_standing(tx, tickets)
+        deciding = [n for n, standing in standings.items() if standing.wants_hardware and not standing.holdings]
+        if deciding:
+            await self._decide(tx, {number: standings[number] for number in deciding})
+        for ticket_id, standing in standings.items():
+            if not standing.wants_hardware:
+                await self._withdraw(tx, standing)
+            elif standing.holdings:
+                await self._compare(tx, standing, tickets[ticket_id])
+        return tickets.keys() - standings.keys()
+
+    async def _decide(self, tx: Transaction, standings: Mapping[int, Standing]) -> None:
         now = self._work.clock.now()
-        standing = await ticket_standing(tx, ticket_id)
-        if not standing.wants_hardware:
-            await self._withdraw(tx, standing)
-            return
-        if standing.holdings:
-            await self._compare(tx, standing, fields)
-            return
-        sourced = await decide_and_reserve(tx, ticket_id, self._policy, now=now)
-        decision = sourced.decision
-        if decision is not None and decision.outcome is Outcome.REVIEW:
-            code, number = decision.reason.value, standing.number
-            await require_review(tx, ticket_id=ticket_id, number=number, code=code, reason=decision.text, at=now)
-            return
-        cause = "a unit was reserved" if sourced.reserved else "nothing is needed"
-        prefixes = (*ABOUT_THE_DECISION, *ABOUT_FULFILMENT)
-        await close_reviews(tx, ticket_id=ticket_id, target=TaskState.DONE, cause=cause, at=now, prefixes=prefixes)
+        needed, done = {}, {}
+        sourced = await decide_and_reserve_many(tx, standings, self._policy, now=now)
+        for ticket_id, item in sourced.items():
+            decision = item.decision
+            if decision is not None and decision.outcome is Outcome.REVIEW:
+                needed[ticket_id] = Review(standings[ticket_id].number, decision.reason.value, decision.text)
+            else:
+                done[ticket_id] = "a unit was reserved" if item.reserved else "nothing is needed"
+        await settle_reviews(tx, needed=needed, done=done, at=now)
 
     async def _withdraw(self, tx: Transaction, standing: Standing) -> None:
         now = self._work.clock.now()
@@ -94,10 +103,10 @@ class Reactions:
             target=TaskState.CANCELLED,
             cause=f"the ticket is {state}",
             at=now,
-            prefixes=(*ABOUT_THE_DECISION, *ABOUT_FULFILMENT),
+            prefixes=ABOUT_THE_TICKET,
         )
 
-    async def _compare(self, tx: Transaction, standing: Standing, fields: dict[str, Any]) -> None:
+    async def _compare(self, tx: Transaction, standing: Standing, fields: Mapping[str, Any]) -> None:
         """A ticket that has its hardware already gets no second one; what no longer fits is for a person to judge."""
         if LinkKind.DUPLICATE_OF.value in fields and await self._give_back_duplicate(tx, standing):
             return
@@ -163,8 +172,11 @@ class Reactions:
         )
         await require_task(tx, new, actor=ACTOR, cause=None, at=self._work.clock.now())
 
-    async def tickets_helped(self, changes: Sequence[LoggedChange]) -> list[int]:
-        """Tickets that may have got what they lacked, or whose device or master lost what was on its way for them."""
+    async def tickets_helped(self, changes: Sequence[LoggedChange]) -> Sequence[int]:
+        """Tickets that may have got what they lacked, or whose device or master lost what was on its way for them.
+
+        The most urgent first.
+        """
         given_back = {change.entity_id for change in changes if _gives_back(change)}
         touched: dict[EntityKind, set[int]] = {kind: set() for kind in LINKS}
         for change in changes:
@@ -178,14 +190,14 @@ class Reactions:
             ended |= await tickets_of(tx, given_back) if given_back else set()
             relieved += [key for key in (await tickets_linked(tx, ended) if ended else []) if key not in relieved]
             if not any(touched.values()):
-                return relieved
+                return await most_urgent_first(tx, relieved)
             products = await products_on(
                 tx, stock_ids=touched[EntityKind.STOCK], compatibility_ids=touched[EntityKind.COMPATIBILITY]
             )
             waiting = await waiting_tickets(
                 tx, asset_ids=touched[EntityKind.ASSET], site_ids=touched[EntityKind.SITE], product_ids=products
             )
-            return [*relieved, *(ticket_id for ticket_id in waiting if ticket_id not in relieved)]
+            return await most_urgent_first(tx, {*relieved, *waiting})
 
 
 def concerns_decision(change: LoggedChange) -> bool:

@@ -2,39 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import TaskState
 from connector.storage.engine import Transaction
-from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks
+from connector.storage.tasks import (
+    UNFINISHED,
+    NewTask,
+    move_task,
+    move_tasks,
+    require_tasks,
+    tasks_about,
+    unfinished_tasks,
+)
 
 RULES: Final = "rules"
 ABOUT_THE_DECISION: Final = ("review:",)
 ABOUT_FULFILMENT: Final = ("failed:", "stalled:")
+ABOUT_THE_TICKET: Final = (*ABOUT_THE_DECISION, *ABOUT_FULFILMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a person is asked about a ticket. number: the ticket's; code: stable name of the reason."""
+
+    number: str
+    code: str
+    reason: str
 
 
 async def require_review(
     tx: Transaction, *, ticket_id: int, number: str, code: str, reason: str, at: datetime, actor: str = RULES
-) -> int:
-    """The task that asks a person about a ticket, one per ticket and reason; tasks for other reasons are closed.
+) -> None:
+    """Ask a person about a ticket, once per ticket and reason; tasks for other reasons are closed.
 
     code: stable name of the reason.
     """
-    key = f"review:{ticket_id}:{code}"
-    for item in await unfinished_tasks(tx, ticket_id=ticket_id, key_prefixes=ABOUT_THE_DECISION):
-        if item.key.partition("~")[0] != key:
-            await move_task(tx, item.id, TaskState.CANCELLED, actor=actor, cause="another reason came up", at=at)
-    new = NewTask(
-        key=key,
-        kind=TaskKind.REVIEW,
-        title=f"Ticket {number} needs a decision: {code.replace('_', ' ')}",
-        instructions=reason,
-        ticket_id=ticket_id,
-    )
-    return await require_task(tx, new, actor=actor, cause=None, at=at)
+    await settle_reviews(tx, needed={ticket_id: Review(number, code, reason)}, done={}, at=at, actor=actor)
+
+
+async def settle_reviews(
+    tx: Transaction,
+    *,
+    needed: Mapping[int, Review],
+    done: Mapping[int, str],
+    at: datetime,
+    actor: str = RULES,
+) -> None:
+    """The same about many tickets, and close what was asked about others, by as many statements.
+
+    done: by ticket, the cause for which nothing more is asked about its decision or fulfilment.
+    """
+    moves: dict[int, tuple[TaskState, str]] = {}
+    for item in await tasks_about(tx, {**needed, **done}):
+        if item.state not in UNFINISHED or item.ticket_id is None:
+            continue
+        review, cause = needed.get(item.ticket_id), done.get(item.ticket_id)
+        if review is not None and item.key.startswith(ABOUT_THE_DECISION):
+            if item.key.partition("~")[0] != _key(item.ticket_id, review):
+                moves[item.id] = TaskState.CANCELLED, "another reason came up"
+        elif cause is not None and item.kind is TaskKind.REVIEW and item.key.startswith(ABOUT_THE_TICKET):
+            moves[item.id] = TaskState.DONE, cause
+    await move_tasks(tx, moves, actor=actor, at=at)
+    tasks = [
+        NewTask(
+            key=_key(ticket_id, review),
+            kind=TaskKind.REVIEW,
+            title=f"Ticket {review.number} needs a decision: {review.code.replace('_', ' ')}",
+            instructions=review.reason,
+            ticket_id=ticket_id,
+        )
+        for ticket_id, review in needed.items()
+    ]
+    await require_tasks(tx, tasks, actor=actor, cause=None, at=at)
+
+
+def _key(ticket_id: int, review: Review) -> str:
+    return f"review:{ticket_id}:{review.code}"
 
 
 async def close_reviews(

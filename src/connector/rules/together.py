@@ -14,7 +14,7 @@ from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState
 from connector.rules.decision import Decision, Pick
 from connector.rules.document import Policy
-from connector.rules.facts import Fleet, Holding, Relief, SourcingFacts, TicketFacts
+from connector.rules.facts import NO_LINKS, Fleet, Holding, LinkedTicket, Links, Relief, SourcingFacts, TicketFacts
 from connector.rules.sourcing import ShelfKey, decide
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -54,17 +54,21 @@ class _Left:
 
     def __init__(self) -> None:
         self._holdings: dict[tuple[int, Lane], Holding] = {}
-        self._reliefs: dict[int, Relief] = {}
+        self._devices: dict[int, Relief] = {}
+        self._tickets: dict[int, Relief] = {}
 
     def seen_by(self, facts: SourcingFacts) -> SourcingFacts:
-        if not self._holdings and not self._reliefs:
+        if not self._holdings:
             return facts
         current = (self._holdings.get((h.product_id, h.lane), h) for h in facts.holdings)
         relief = facts.relief
         if relief is None and facts.asset is not None:
-            relief = self._reliefs.get(facts.asset.id)
+            relief = self._devices.get(facts.asset.id)
         return replace(
-            facts, holdings=tuple(holding for holding in current if holding.free or holding.kept), relief=relief
+            facts,
+            holdings=tuple(holding for holding in current if holding.free or holding.kept),
+            relief=relief,
+            links=self._linked(facts.links),
         )
 
     def give(self, case: Case, picks: Sequence[Pick]) -> None:
@@ -73,10 +77,24 @@ class _Left:
             key = (pick.product_id, pick.lane)
             holding = self._holdings.get(key) or _holding(facts.holdings, key)
             self._holdings[key] = holding.less(pick.hub_id, pick.quantity)
-        if picks and facts.asset is not None and case.number is not None:
+        if picks and case.number is not None:
             hub = _label(facts.fleet, picks[0].hub_id)
             relief = Relief(facts.ticket.number, case.number, ReservationState.HELD, hub)
-            self._reliefs.setdefault(facts.asset.id, relief)
+            self._tickets[facts.ticket.id] = relief
+            if facts.asset is not None:
+                self._devices.setdefault(facts.asset.id, relief)
+
+    def _linked(self, links: Links) -> Links:
+        if links is NO_LINKS:
+            return links
+        return Links(
+            family=tuple(self._relieved(item) for item in links.family),
+            parent=self._relieved(links.parent) if links.parent is not None else None,
+        )
+
+    def _relieved(self, linked: LinkedTicket) -> LinkedTicket:
+        relief = self._tickets.get(linked.id)
+        return linked if relief is None else replace(linked, relief=relief)
 
 
 def _holding(holdings: Sequence[Holding], key: tuple[int, Lane]) -> Holding:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
 from connector.model.refs import EntityKind
+from connector.storage.bulk import insert_numbered
 from connector.storage.changes import NewChange, log_changes
 
 
@@ -26,11 +27,32 @@ async def insert_logged(
     at: datetime,
 ) -> int:
     """Insert a row and log its creation; returns its id. Times of creation and change are set to `at`."""
-    row = {**values, **{name: at for name in ("created_at", "updated_at") if name in table.c}}
-    row_id = int((await tx.execute(insert(table).values(**row).returning(table.c.id))).scalar_one())
-    fields = {name: (None, json_value(value)) for name, value in row.items() if value is not None}
-    await log_changes(tx, [NewChange(kind, row_id, "created", fields)], actor=actor, cause=cause, at=at)
+    [row_id] = await insert_all_logged(tx, table, kind, [values], actor=actor, cause=cause, at=at)
     return row_id
+
+
+async def insert_all_logged(
+    tx: AsyncConnection,
+    table: Table,
+    kind: EntityKind,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    actor: str,
+    cause: str | None = None,
+    at: datetime,
+) -> Sequence[int]:
+    """The same for rows that all state the same columns, by as many statements; returns their ids in their order."""
+    if not rows:
+        return ()
+    times = {name: at for name in ("created_at", "updated_at") if name in table.c}
+    complete = [{**values, **times} for values in rows]
+    ids = await insert_numbered(tx, table, complete)
+    changes = []
+    for row_id, row in zip(ids, complete, strict=True):
+        fields = {name: (None, json_value(value)) for name, value in row.items() if value is not None}
+        changes.append(NewChange(kind, row_id, "created", fields))
+    await log_changes(tx, changes, actor=actor, cause=cause, at=at)
+    return ids
 
 
 async def update_logged(

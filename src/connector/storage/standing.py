@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, exists, func, or_, select
@@ -17,7 +18,7 @@ from connector.model.lifecycle import (
     ShipmentStatus,
     TicketState,
 )
-from connector.storage.bulk import among
+from connector.storage.bulk import among, among_given
 from connector.storage.shipments import ON_ITS_WAY
 from connector.storage.tables import asset, compatibility, reservation, shipment, stock, task, ticket
 from connector.storage.tasks import UNFINISHED
@@ -73,44 +74,73 @@ class Standing:
         )
 
 
+_status = (
+    select(shipment.c.status)
+    .where(shipment.c.reservation_id == reservation.c.id, shipment.c.direction == Direction.OUTBOUND)
+    .order_by(shipment.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_HOLDINGS = (
+    select(reservation.c.ticket_id, reservation.c.id, reservation.c.state, reservation.c.requested_product_id, _status)
+    .where(
+        among_given(reservation.c.ticket_id, "ticket_ids"),
+        reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
+    )
+    .order_by(reservation.c.id)
+)
+_TICKETS = (
+    select(
+        ticket.c.id,
+        ticket.c.number,
+        ticket.c.state,
+        ticket.c.retired_at,
+        func.coalesce(ticket.c.product_id, asset.c.product_id).label("product_id"),
+    )
+    .outerjoin(asset, asset.c.id == ticket.c.asset_id)
+    .where(among_given(ticket.c.id, "ticket_ids"))
+)
+_urgency = (
+    ticket.c.priority.is_(None),
+    ticket.c.priority,
+    ticket.c.opened_at.is_(None),
+    ticket.c.opened_at,
+    ticket.c.id,
+)
+"""The order in which `connector.rules.together` decides."""
+_IN_ORDER = select(ticket.c.id).where(among_given(ticket.c.id, "ticket_ids")).order_by(*_urgency)
+
+
 async def ticket_standing(tx: AsyncConnection, ticket_id: int) -> Standing:
     """How a ticket stands. product_id: what its device is, if that is known. Raises NotKnown."""
-    statement = (
-        select(
-            ticket.c.number,
-            ticket.c.state,
-            ticket.c.retired_at,
-            func.coalesce(ticket.c.product_id, asset.c.product_id).label("product_id"),
-        )
-        .outerjoin(asset, asset.c.id == ticket.c.asset_id)
-        .where(ticket.c.id == ticket_id)
-    )
-    row = (await tx.execute(statement)).one_or_none()
-    if row is None:
+    found = await tickets_standing(tx, (ticket_id,))
+    if not found:
         raise NotKnown(f"there is no ticket with id {ticket_id}")
-    status = (
-        select(shipment.c.status)
-        .where(shipment.c.reservation_id == reservation.c.id, shipment.c.direction == Direction.OUTBOUND)
-        .order_by(shipment.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    holdings = await tx.execute(
-        select(reservation.c.id, reservation.c.state, reservation.c.requested_product_id, status)
-        .where(
-            reservation.c.ticket_id == ticket_id,
-            reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
+    return found[ticket_id]
+
+
+async def tickets_standing(tx: AsyncConnection, ticket_ids: Collection[int]) -> dict[int, Standing]:
+    """The same of many tickets, in two statements; those that do not exist are left out."""
+    given = {"ticket_ids": list(ticket_ids)}
+    holdings: defaultdict[int, list[Holding]] = defaultdict(list)
+    for ticket_id, *values in await tx.execute(_HOLDINGS, given):
+        holdings[ticket_id].append(Holding(*values))
+    return {
+        row.id: Standing(
+            ticket_id=row.id,
+            number=row.number,
+            state=row.state,
+            is_deleted=row.retired_at is not None,
+            product_id=row.product_id,
+            holdings=tuple(holdings.get(row.id, ())),
         )
-        .order_by(reservation.c.id)
-    )
-    return Standing(
-        ticket_id=ticket_id,
-        number=row.number,
-        state=row.state,
-        is_deleted=row.retired_at is not None,
-        product_id=row.product_id,
-        holdings=tuple(Holding(*item) for item in holdings),
-    )
+        for row in await tx.execute(_TICKETS, given)
+    }
+
+
+async def most_urgent_first(tx: AsyncConnection, ticket_ids: Collection[int]) -> Sequence[int]:
+    """Those of the tickets that exist, in the order in which they are decided."""
+    return (await tx.execute(_IN_ORDER, {"ticket_ids": list(ticket_ids)})).scalars().all()
 
 
 async def waiting_tickets(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import TASK_MOVES, TaskState, require_move
 from connector.model.refs import EntityKind
-from connector.storage.rows import insert_logged, locked_row, update_logged
+from connector.storage.bulk import among_given, update_rows
+from connector.storage.changes import NewChange, log_changes
+from connector.storage.rows import insert_all_logged, insert_logged, json_value, locked_row, update_logged
 from connector.storage.tables import task
 
 UNFINISHED = (TaskState.OPEN, TaskState.IN_PROGRESS)
 _ROUND = "~"
 """Separates a key from the number of the round in which the same work came up again."""
+
+
+_OF_TICKETS = select(task).where(among_given(task.c.ticket_id, "ticket_ids")).order_by(task.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class TaskRow:
     kind: TaskKind
     state: TaskState
     title: str
+    ticket_id: int | None
     reservation_id: int | None
     shipment_id: int | None
 
@@ -83,6 +90,30 @@ async def require_task(tx: AsyncConnection, new: NewTask, *, actor: str, cause: 
     )
 
 
+async def require_tasks(
+    tx: AsyncConnection, new: Sequence[NewTask], *, actor: str, cause: str | None, at: datetime
+) -> None:
+    """The same for tasks of tickets, each of another key, by as many statements as for one."""
+    if not new:
+        return
+    wanted = {item.key: item for item in new}
+    rounds: Counter[str] = Counter()
+    for item in await tasks_about(tx, [item.ticket_id for item in new if item.ticket_id is not None]):
+        key = item.key.partition(_ROUND)[0]
+        rounds[key] += 1
+        if item.state in UNFINISHED:
+            wanted.pop(key, None)
+    rows = [
+        {
+            **{name: getattr(item, name) for name in NewTask.__slots__},
+            "key": f"{key}{_ROUND}{rounds[key] + 1}" if rounds[key] else key,
+            "state": TaskState.OPEN,
+        }
+        for key, item in wanted.items()
+    ]
+    await insert_all_logged(tx, task, EntityKind.TASK, rows, actor=actor, cause=cause, at=at)
+
+
 async def move_task(
     tx: AsyncConnection, task_id: int, target: TaskState, *, actor: str, cause: str | None = None, at: datetime
 ) -> bool:
@@ -103,6 +134,37 @@ async def move_task(
         cause=cause,
         at=at,
     )
+
+
+async def move_tasks(
+    tx: AsyncConnection, moves: Mapping[int, tuple[TaskState, str]], *, actor: str, at: datetime
+) -> None:
+    """Move tasks to states, each with its cause, by as many statements as one.
+
+    Raises IllegalTransition naming the legal states; nothing has changed then.
+    """
+    if not moves:
+        return
+    locked = select(task).where(among_given(task.c.id, "ids")).order_by(task.c.id).with_for_update()
+    rows, changes = [], []
+    for row in (await tx.execute(locked, {"ids": list(moves)})).mappings():
+        target, cause = moves[row["id"]]
+        require_move(TASK_MOVES, row["state"], target, what=f"task {row['title']!r}")
+        completed = row["completed_at"] or (at if target is TaskState.DONE else None)
+        fields = {"state": (row["state"], target), "completed_at": (row["completed_at"], completed)}
+        logged = {
+            name: (json_value(before), json_value(after)) for name, (before, after) in fields.items() if before != after
+        }
+        if logged:
+            rows.append({"id": row["id"], "state": target, "completed_at": completed, "updated_at": at})
+            changes.append(NewChange(EntityKind.TASK, row["id"], "updated", logged, cause))
+    await update_rows(tx, task, rows)
+    await log_changes(tx, changes, actor=actor, at=at)
+
+
+async def tasks_about(tx: AsyncConnection, ticket_ids: Collection[int]) -> list[TaskRow]:
+    """All tasks of these tickets, whatever their state, by id."""
+    return [_row(row) for row in (await tx.execute(_OF_TICKETS, {"ticket_ids": list(ticket_ids)})).mappings()]
 
 
 async def task_row(tx: AsyncConnection, task_id: int) -> TaskRow:
