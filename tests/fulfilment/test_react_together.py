@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, select
+from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.factories import NOW, make_asset, make_ticket
 from tests.fulfilment.scene import Scene, make_engine, make_scene
@@ -24,6 +24,7 @@ from connector.rules.facts import SourcingFacts
 from connector.rules.sourcing import decide
 from connector.sdk import Clock
 from connector.storage import tables
+from connector.storage.bulk import insert_numbered, insert_rows
 from connector.storage.changes import (
     LoggedChange,
     NewChange,
@@ -168,11 +169,11 @@ async def test_many_that_wait_for_one_unit_cost_a_few_statements_and_the_most_ur
     engine: AsyncEngine, hub: FulfilmentEngine
 ):
     scene = await make_scene(engine, spares=0)
-    tickets = await open_tickets(scene, 40, priority="P3")
+    await open_tickets(scene, 40, priority="P3")
     urgent = (await open_tickets(scene, 1, priority="P1"))[0]
     await hub.reactor.catch_up()
     async with transaction(engine) as tx:
-        await copy_waiting(tx, scene, tickets[0], 460)
+        await more_waiting(tx, scene, 460)
         await make_asset(tx, hub_id=scene.hub_id, product_id=scene.product_id, state="in_stock")
     stock = await scene.row(tables.stock, product_id=scene.product_id)
     await scene.change(tables.stock, EntityKind.STOCK, stock["id"], on_hand=1)
@@ -187,19 +188,19 @@ async def test_many_that_wait_for_one_unit_cost_a_few_statements_and_the_most_ur
     assert len(statements) <= 30 * batches
 
 
-async def copy_waiting(tx: AsyncConnection, scene: Scene, ticket_id: int, count: int) -> None:
-    """Tickets like that one, each about a switch of its own, with a task that asks about it."""
-    for index in range(count):
-        asset = await make_asset(tx, site_id=scene.site_id, product_id=scene.product_id)
-        number = await make_ticket(
-            tx, source_id=scene.source_id, number=f"MORE-{index}", asset_id=asset, title="dead", priority="P3"
-        )
-        await tx.execute(
-            insert(tables.task).values(
-                key=f"review:{number}:no_compatible_stock", kind="review", state="open", title="?", ticket_id=number,
-                created_at=NOW, updated_at=NOW,
-            )
-        )  # fmt: skip
+async def more_waiting(tx: AsyncConnection, scene: Scene, count: int) -> None:
+    """Tickets, each about a switch of its own, with a task that asks about it."""
+    times = {"created_at": NOW, "updated_at": NOW}
+    failed = {"site_id": scene.site_id, "product_id": scene.product_id, "state": "deployed", **times}
+    assets = await insert_numbered(tx, tables.asset, [failed] * count)
+    incident = {"source_id": scene.source_id, "type": "incident", "priority": "P3", "state": "new", "title": "dead"}
+    rows = [{**incident, "external_id": f"M{n}", "number": f"M{n}", "asset_id": n, **times} for n in assets]
+    asked = {"kind": "review", "state": "open", "title": "?", **times}
+    tasks = [
+        {**asked, "key": f"review:{number}:no_compatible_stock", "ticket_id": number}
+        for number in await insert_numbered(tx, tables.ticket, rows)
+    ]
+    await insert_rows(tx, tables.task, tasks)
 
 
 def change(position: int, kind: EntityKind, entity_id: int, operation: str = "created", **fields: Any) -> LoggedChange:
