@@ -40,7 +40,7 @@ TICKET_COLUMNS = (
 HUB_COLUMNS = (
     "tier", "region", "country", "latitude", "longitude", "time_zone", "opening_hours", "cut_offs", "handling_minutes",
 )  # fmt: skip
-SHELF_COLUMNS = ("lane", "asset_class", "unit_cost_cents")
+SHELF_COLUMNS = ("lane", "asset_class", "unit_cost_cents", "safety_stock", "emergency_buffer")
 
 KindT = TypeVar("KindT", bound=StrEnum)
 
@@ -119,22 +119,28 @@ def read_stock(sheet: Sheet, names: Names, substitutes: Sheet | None) -> Scene:
         except ValueError as error:
             raise InvalidInput(f"{sheet.path.name}: hub {name!r}: {error}") from error
     stock: dict[Shelf, int] = {}
+    keeps: dict[Shelf, tuple[int, int]] = {}
     for row in sheet.rows:
         product = names.product(row.values["product"])
         try:
             lane = _member(Lane, row.values.get("lane"), "lane") or Lane.NORMAL
             units = _whole(row.values["quantity"], "quantity")
+            safety, buffer = (_whole(row.values.get(name, "0"), name) for name in ("safety_stock", "emergency_buffer"))
         except ValueError as error:
             sheet.leave_out(row, error)
             continue
         if product is not None:
             shelf = Shelf(hubs[row.values["hub"]].id, product.id, lane)
             stock[shelf] = stock.get(shelf, 0) + units
+            if safety or buffer:
+                before = keeps.get(shelf, (0, 0))
+                keeps[shelf] = (before[0] + safety, before[1] + buffer)
         else:
             sheet.leave_out(row, f"product {row.values['product']!r} is not known")
     return Scene(
         fleet=Fleet(hubs.values()),
         stock=stock,
+        keeps=keeps,
         products={product.id: product for product in names.products.values()},
         regions={hubs[name].id: values.get("region", "") for name, values in by_hub.items()},
         substitutes=_substitutes(substitutes, names) if substitutes else {},

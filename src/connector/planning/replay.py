@@ -20,7 +20,8 @@ from connector.planning.history import LeadTimes, PastTicket
 from connector.planning.measures import Day, Measures, Tally
 from connector.rules.decision import Candidate, Decision, Outcome, Reason
 from connector.rules.document import Mode, Policy
-from connector.rules.facts import Holding, SourcingFacts
+from connector.rules.facts import Holding, SourcingFacts, holding_of
+from connector.rules.protection import Kept
 from connector.rules.scene import Scene, Shelf
 from connector.rules.sourcing import decide
 from connector.rules.timetable import instant_of, minute_at_or_after
@@ -87,6 +88,7 @@ class _Run:
         for shelf, units in sorted(scene.stock.items()):
             if units:
                 self._free[shelf.product_id, shelf.lane][shelf.hub_id] = units
+        self._keeping = {(shelf.product_id, shelf.lane) for shelf in scene.keeps}
         self._arrivals: list[tuple[int, int, Shelf, int]] = []
         self._orders: dict[Shelf, int] = defaultdict(int)
         self._sequence = 0
@@ -185,7 +187,7 @@ class _Run:
     def _decide(self, past: PastTicket, now: datetime) -> Decision:
         substitutes = self._scene.substitutes.get(past.product.id, ()) if past.product else ()
         holdings = tuple(
-            Holding(product_id, lane, free)
+            self._holding(product_id, lane, free)
             for product_id in self._products(past)
             for lane in Lane
             if (free := self._free.get((product_id, lane)))
@@ -203,15 +205,25 @@ class _Run:
         )
         return decide(facts, self._policy, now)
 
+    def _holding(self, product_id: int, lane: Lane, free: dict[int, int]) -> Holding:
+        if (product_id, lane) not in self._keeping:
+            return Holding(product_id, lane, free)
+        return holding_of(
+            product_id, lane, {hub: self._kept(Shelf(hub, product_id, lane), units) for hub, units in free.items()}
+        )
+
+    def _kept(self, shelf: Shelf, units: int) -> Kept:
+        return Kept(units, *self._scene.keeps.get(shelf, ()))
+
     def _ample(self, past: PastTicket) -> set[Shelf]:
-        """Shelves that have as many units as a ticket needs, of anything that could serve it."""
-        return {
-            Shelf(hub_id, product_id, lane)
+        """Shelves that have as many units as a ticket needs beside what they keep, of anything that could serve it."""
+        shelves = {
+            Shelf(hub_id, product_id, lane): units
             for product_id in self._products(past)
             for lane in Lane
             for hub_id, units in self._free.get((product_id, lane), {}).items()
-            if units >= past.quantity
         }
+        return {shelf for shelf, units in shelves.items() if self._kept(shelf, units).usable() >= past.quantity}
 
     def _products(self, past: PastTicket) -> tuple[int, ...]:
         """The needed product and its substitutes."""
@@ -237,8 +249,9 @@ class _Run:
             self._serve_waiting(shelf, instant_of(at))
 
     def _serve_waiting(self, shelf: Shelf, now: datetime) -> None:
+        aged = self._policy.fairness.aged
         waiting = [
-            (_urgency(past), number, needed)
+            (aged(past.ticket.priority, past.opened_at, now), number, needed)
             for needed in self._wanted_by[shelf.product_id]
             for number, past in self._waiting[needed].items()
             if shelf not in self._useless[number]

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from connector.rules.claims import findings_in_claims
+from connector.rules.competition_consistency import findings_in_competition
 from connector.rules.document import Rule
 from connector.rules.expectations import Finding, Location, findings_in_tests, not_there
 from connector.rules.ladder_consistency import findings_in_ladders
@@ -25,6 +26,7 @@ def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
         yield from findings_in_claims(("rules", index, "when"), rule.when)
     yield from _reach(rules)
     yield from findings_in_ladders(content, rules)
+    yield from findings_in_competition(content, rules)
     yield from _default_class(content)
     yield from _approvals(content)
     yield from findings_in_tests(content)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from connector.model.kinds import HubTier, Lane
+from connector.model.kinds import HubTier, Lane, Protection
 from connector.rules.approvals import Terms
 from connector.rules.document import Mode
 from connector.rules.due import NO_DUE, Due
@@ -102,7 +102,8 @@ class Candidate:
 class Pick:
     """Units to take from one shelf, in the order in which they become lines of the ticket.
 
-    product_id: what is taken; requested_product_id: what was needed, the same unless it is a substitute.
+    product_id: what is taken; requested_product_id: what was needed, the same unless it is a substitute. releases:
+    which kept units may be among them. takes: reservations of other tickets whose units they are; empty for free units.
     """
 
     hub_id: int
@@ -111,6 +112,23 @@ class Pick:
     lane: Lane
     quantity: int
     arrives_at: datetime
+    releases: tuple[Protection, ...] = ()
+    takes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TakenFrom:
+    """Whose units the choice takes. ticket: with its priority, for people. instead: what is left to that ticket."""
+
+    reservation_id: int
+    ticket_id: int
+    ticket: str
+    hub_id: int
+    instead: str = ""
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +211,9 @@ class Decision:
     arrival is in time. access, delivery: when the site lets somebody in and couriers hand over there, for people; ""
     when no site was planned for. ladder: its rungs, what came of each; empty when none was tried. approval: what it
     waits for, by its name in the policy, on the terms of `awaits`; authorisation: which that is, or why none is needed,
-    for people. assumed: facts that were missing. follows: the ticket that it waits with.
+    for people. assumed: facts that were missing. follows: the ticket that it waits with. drawn: kept units among
+    the picks, by what they were kept for. taken_from: whose units are among them. wants_contested: what other tickets
+    hold was not read, and could change this.
     """
 
     outcome: Outcome
@@ -218,6 +238,9 @@ class Decision:
     follows: Following | None = None
     authorisation: str = ""
     awaits: Terms | None = None
+    drawn: Mapping[Protection, int] = field(default_factory=dict)
+    taken_from: tuple[TakenFrom, ...] = ()
+    wants_contested: bool = False
 
     @property
     def held_until(self) -> datetime:
@@ -275,6 +298,8 @@ class Decision:
             "approval": self.approval,
             "assumed": [assumption.explained() for assumption in self.assumed],
             "follows": self.follows.explained() if self.follows else None,
+            "drawn": {purpose.value: units for purpose, units in self.drawn.items()},
+            "taken_from": [taken.explained() for taken in self.taken_from],
             "considered": len(self.candidates) + sum(len(losers.hubs) for losers in self.losers),
         }
 

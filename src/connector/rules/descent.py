@@ -9,18 +9,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from operator import itemgetter
+from typing import Final
 
 from connector.model.kinds import HubTier, Lane
-from connector.rules.candidates import ARRIVES, COST, HUB, LATE, Found, Refusal, Route, Search, order_of, search
+from connector.rules.candidates import (
+    ARRIVES,
+    COST,
+    DETAILED,
+    HUB,
+    LATE,
+    Found,
+    Refusal,
+    Route,
+    Search,
+    order_of,
+    search,
+)
 from connector.rules.comparison import duration_text
 from connector.rules.conditions import ConditionFailed, Facts
 from connector.rules.decision import RungOutcome, RungTried
 from connector.rules.destination import Destination
 from connector.rules.document import Policy, Rule, Step
-from connector.rules.facts import Holding, SourcingFacts
+from connector.rules.facts import Contested, Holding, SourcingFacts
 from connector.rules.ladder import Accept, RungKind
+from connector.rules.preemption import Taker
 from connector.rules.timetable import instant_of
+
+KEPT: Final = "kept_back"
+"""Code of shelves whose free units are all kept for something that the rung does not release."""
 
 
 class RungFailed(Exception):  # noqa: N818 - named by what is wrong
@@ -36,26 +54,36 @@ class Quest:
     destination: Destination
     start: int
     due: int
+    now: datetime
     holdings: tuple[Holding, ...]
     preferences: Mapping[int, int]
     refused: Mapping[int, Refusal]
 
     def look(self, rule: Rule, holdings: Iterable[Holding]) -> Found:
-        """What these shelves offer under a rule."""
+        """What these shelves offer under a rule, with what it releases of them."""
         facts = self.facts
         searching = Search(
             rule, self.policy, facts.fleet, self.destination, start=self.start, due=self.due, quantity=facts.quantity
         )
-        return search(holdings, self.preferences, self.refused, searching)
+        opened = [holding.opened(rule.releases) for holding in holdings]
+        for holding in opened:
+            if holding.product_id in self.preferences and holding.lane in rule.lanes:
+                for hub_id in sorted(holding.kept.keys() - holding.free.keys()):
+                    searching.found.refuse((hub_id,), KEPT, holding.kept[hub_id].text(rule.releases))
+        return search(opened, self.preferences, self.refused, searching)
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a stock rung found. order: how its rule compares routes."""
+    """What a stock rung found. order: how its rule compares routes.
+
+    takes: the claims of other tickets whose units its best route uses; empty where that uses free ones.
+    """
 
     step: Step
     found: Found
     order: tuple[int, ...]
+    takes: tuple[Contested, ...] = ()
 
     @property
     def best(self) -> Route | None:
@@ -68,13 +96,14 @@ class Descended:
     """How a descent ended. chosen: the stock rung that serves, None when no rung has anything.
 
     passed: the other stock rungs that were tried. rungs: all of them, for the explanation. leftovers: shelves that no
-    rung of the ladder may use.
+    rung of the ladder may use. wants_contested: a rung could take what other tickets hold, which was not read.
     """
 
     chosen: Looked | None
     passed: tuple[Looked, ...]
     rungs: tuple[RungTried, ...]
     leftovers: Mapping[Refusal, tuple[int, ...]]
+    wants_contested: bool = False
 
 
 def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Descended:
@@ -82,7 +111,7 @@ def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Desc
     stocked = [step for step in steps if step.rung.kind is RungKind.STOCK]
     tried: list[Looked | str] = []
     best: Looked | None = None
-    is_at_end = False
+    is_at_end = wants_contested = False
     for step in steps:
         why_not = _why_not(quest, step, condition_facts)
         if why_not is not None:
@@ -92,13 +121,45 @@ def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Desc
             is_at_end = True
             break
         looked = _looked(quest, step, is_only=len(stocked) == 1)
+        if _may_take(_better(best, looked), step, condition_facts):
+            wants_contested |= quest.facts.contested is None
+            looked = _with_taken(quest, looked, is_alone=best is None)
         tried.append(looked)
         best = _better(best, looked)
         if best is not None and (step.rung.accept is Accept.ANY or not _late(best)):
             break
     passed = tuple(looked for looked in tried if isinstance(looked, Looked) and looked is not best)
     leftovers = _leftovers(quest, stocked) if len(stocked) > 1 else {}
-    return Descended(best, passed, tuple(_told(quest, steps, tried, best, is_at_end=is_at_end)), leftovers)
+    told = tuple(_told(quest, steps, tried, best, is_at_end=is_at_end))
+    return Descended(best, passed, told, leftovers, wants_contested)
+
+
+def _may_take(best: Looked | None, step: Step, condition_facts: Facts) -> bool:
+    """Whether a rung may take what other tickets hold: its rule says so, and nothing free is in time so far."""
+    preempt = step.rule.preempt
+    if preempt is None or (best is not None and not _late(best)):
+        return False
+    try:
+        return preempt.condition is None or preempt.condition.holds(condition_facts)
+    except ConditionFailed as error:
+        raise RungFailed(f"rung {step.number}, preempt: {error}") from error
+
+
+def _with_taken(quest: Quest, looked: Looked, *, is_alone: bool) -> Looked:
+    """What a rung offers when it may take what other tickets hold. is_alone: no rung above has anything."""
+    rule, found = looked.step.rule, looked.found
+    if rule.preempt is None or not quest.facts.contested:
+        return looked
+    taker = Taker(quest.facts.ticket.priority, quest.facts.quantity, rule.preempt, quest.policy.fairness, quest.now)
+    offer = taker.best(
+        quest.facts.contested, lambda held: quest.look(rule, held), may_be_late=is_alone and not found.best
+    )
+    for refusal, hubs in offer.refused.items():
+        found.refuse(hubs, refusal.code, refusal.text)
+    if offer.route is None:
+        return looked
+    best = [offer.route, *found.best][:DETAILED]
+    return replace(looked, found=replace(found, best=best), order=(LATE, *looked.order), takes=offer.claims)
 
 
 def _why_not(quest: Quest, step: Step, condition_facts: Facts) -> str | None:
@@ -124,11 +185,9 @@ def _of_rung(quest: Quest, rule: Rule) -> Iterable[Holding]:
     outside = set[int]().union(*(tiers[tier] for tier in HubTier if tier not in rule.sources))
     for holding in quest.holdings:
         if holding.lane in rule.lanes:
-            free = (
-                {hub: units for hub, units in holding.free.items() if hub not in outside} if outside else holding.free
-            )
-            if free:
-                yield replace(holding, free=free)
+            inside = holding.without(outside)
+            if inside.free or inside.kept:
+                yield inside
 
 
 def _leftovers(quest: Quest, stocked: Sequence[Step]) -> dict[Refusal, tuple[int, ...]]:
@@ -208,6 +267,9 @@ def _told_of(quest: Quest, looked: Looked, best: Looked | None) -> RungTried:
 
 
 def _taken(looked: Looked) -> str:
+    if looked.takes:
+        whose = " and ".join(claim.label for claim in looked.takes)
+        return f"taken from {whose}, {'late: nothing else can be brought' if _late(looked) else 'in time'}"
     if not _late(looked):
         return "arrives in time"
     if looked.step.rung.accept is Accept.ANY:

@@ -15,11 +15,12 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 from connector.model.calendars import check_time_zone
 from connector.model.kinds import HubTier, Lane
 from connector.rules.approvals import Approval
+from connector.rules.competition import Fairness, Holds, Preempt, Releases
 from connector.rules.conditions import Condition, compile_condition
 from connector.rules.days import ClosedDates, Country, LocalHolidays, Places, SiteHolidays
 from connector.rules.given import PolicyTest
 from connector.rules.grouping import Grouping
-from connector.rules.ladder import PLAIN, Accept, Ladder, Rung, Rungs
+from connector.rules.ladder import PLAIN, RESERVED, Accept, Ladder, Rung, Rungs
 from connector.rules.missing import Missing
 from connector.rules.values import (
     ConditionText,
@@ -179,7 +180,8 @@ class Rule(Part):
     hardware: `replace` sources a unit, `none` says that the ticket needs none. sources: hub tiers that may serve it.
     ladder: where to look, rung by rung. transport: ways that a unit may travel. max_drive_km, ranking: instead of the
     ones under `sourcing`. hold_minutes: how long a claim waits to be committed before it expires. approval: one of
-    `approvals`, which a claim waits for; that of a rung counts before it.
+    `approvals`, which a claim waits for; that of a rung counts before it. releases: kept units that may be used where
+    nothing else is in time. preempt: whether what other tickets hold may be taken, where nothing free is in time.
     """
 
     name: Name
@@ -194,6 +196,8 @@ class Rule(Part):
     ranking: Ranking | None = None
     hold_minutes: Annotated[int, Field(gt=0, le=10_080, examples=[60])] = 60
     approval: Annotated[str, Field(examples=["costly-spare"])] | None = None
+    releases: Releases = ()
+    preempt: Preempt | None = None
     _condition: Condition = PrivateAttr()
 
     def model_post_init(self, _context: object) -> None:
@@ -228,6 +232,8 @@ class Policy(Part):
     service_classes: Annotated[
         dict[str, ServiceClass], Field(examples=[{"standard": {"maximum_outage_minutes": 480}}])
     ] = Field(default_factory=dict)
+    fairness: Fairness = Fairness()
+    holds: Holds = Holds()
     approvals: Annotated[
         dict[Name, Approval], Field(examples=[{"costly-spare": {"roles": ["approver"], "within_minutes": 60}}])
     ] = Field(default_factory=dict)
@@ -248,7 +254,8 @@ class Policy(Part):
         """Work out the steps of every rule once; a ladder that is named and not there is for `consistency` to tell."""
         for rule in self.rules:
             ladder = rule.ladder
-            rungs = self.sourcing.ladders.get(ladder, PLAIN) if isinstance(ladder, str) else ladder or PLAIN
+            plain = RESERVED if rule.releases else PLAIN
+            rungs = self.sourcing.ladders.get(ladder, plain) if isinstance(ladder, str) else ladder or plain
             self._steps[rule.name] = tuple(
                 Step(number, rung, _narrowed(rule, rung, self.sourcing.ranking)) for number, rung in enumerate(rungs, 1)
             )
@@ -272,6 +279,7 @@ def _narrowed(rule: Rule, rung: Rung, ranking: tuple[Criterion, ...]) -> Rule:
     """
     stated: dict[str, Any] = {
         "lanes": rung.lanes, "sources": rung.tiers, "transport": rung.transport, "max_drive_km": rung.max_drive_km,
+        "releases": rung.releases, "preempt": rung.preempt,
     }  # fmt: skip
     if rung.accept is Accept.IN_TIME:
         others = (criterion for criterion in rule.ranking or ranking if criterion is not Criterion.WITHIN_SLA)

@@ -51,6 +51,7 @@ def _expectation(index: int, test: PolicyTest, rules: Collection[str]) -> Iterat
         ("reason", expect.reason, [reason.value for reason in Reason]),
         ("mode", expect.mode, [mode.value for mode in Mode]),
         ("hub", expect.hub, test.given.hubs),
+        ("taken_from", expect.taken_from, [claim.ticket for claim in test.given.claims]),
     )
     for field, value, known_values in vocabularies:
         if value is not None and value not in known_values:
@@ -59,15 +60,17 @@ def _expectation(index: int, test: PolicyTest, rules: Collection[str]) -> Iterat
 
 def _stock(index: int, test: PolicyTest) -> Iterator[Finding]:
     given, products = test.given, [substitute.product for substitute in test.given.substitutes]
-    for number, shelf in enumerate(given.stock):
-        place: Location = ("tests", index, "given", "stock", number)
-        if shelf.hub not in given.hubs:
-            yield (*place, "hub"), f"{_unknown(shelf.hub, given.hubs)}, under given.hubs"
-        if shelf.product is not None and shelf.product not in products:
-            yield (*place, "product"), f"{_unknown(shelf.product, products)}, under given.substitutes"
-    for number, product in enumerate(products):
-        if product in products[:number]:
-            yield ("tests", index, "given", "substitutes", number, "product"), f"{product!r} stands there twice"
+    listed = [("stock", number, shelf.hub, shelf.product) for number, shelf in enumerate(given.stock)]
+    held = [("claims", number, claim.hub, claim.product) for number, claim in enumerate(given.claims)]
+    for section, number, hub, product in (*listed, *held):
+        place: Location = ("tests", index, "given", section, number)
+        if hub not in given.hubs:
+            yield (*place, "hub"), f"{_unknown(hub, given.hubs)}, under given.hubs"
+        if product is not None and product not in products:
+            yield (*place, "product"), f"{_unknown(product, products)}, under given.substitutes"
+    for number, name in enumerate(products):
+        if name in products[:number]:
+            yield ("tests", index, "given", "substitutes", number, "product"), f"{name!r} stands there twice"
 
 
 def _approvals(index: int, test: PolicyTest, approvals: Collection[str]) -> Iterator[Finding]:

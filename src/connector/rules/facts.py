@@ -188,6 +188,13 @@ class Holding:
     free: Mapping[int, int]
     kept: Mapping[int, Kept] = field(default_factory=dict)
 
+    def without(self, hubs: Collection[int]) -> Holding:
+        """The same without these hubs."""
+        if not hubs:
+            return self
+        free = {hub: units for hub, units in self.free.items() if hub not in hubs}
+        return replace(self, free=free, kept={hub: kept for hub, kept in self.kept.items() if hub not in hubs})
+
     def opened(self, releases: Collection[Protection]) -> Holding:
         """The same with what is kept for these purposes free to use."""
         if not self.kept or not releases:
@@ -206,6 +213,13 @@ class Holding:
         if left > 0:
             free[hub_id] = left
         return replace(self, free=free, kept=kept)
+
+
+def holding_of(product_id: int, lane: Lane, shelves: Mapping[int, Kept]) -> Holding:
+    """The holding of these shelves; those that keep nothing are not noted as keeping."""
+    free = {hub: shelf.usable() for hub, shelf in shelves.items() if shelf.usable()}
+    keeping = {hub: shelf for hub, shelf in shelves.items() if shelf.safety_stock or shelf.emergency_buffer}
+    return Holding(product_id, lane, free, keeping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,11 +274,39 @@ NO_LINKS = Links()
 
 
 @dataclass(frozen=True, slots=True)
+class Contested:
+    """Units that are held or committed for another ticket and have not left their hub.
+
+    since: when that ticket was opened. losses: units of the same line that went to other tickets before. is_rollout:
+    they are for a line of a rollout. made_at: when they were reserved.
+    """
+
+    reservation_id: int
+    ticket_id: int
+    ticket: str
+    hub_id: int
+    product_id: int
+    lane: Lane
+    quantity: int
+    priority: Priority | None
+    since: datetime
+    made_at: datetime
+    losses: int = 0
+    is_rollout: bool = False
+
+    @property
+    def label(self) -> str:
+        """How people call it, for example `INC-7 (P4)`."""
+        return f"{self.ticket} ({'rollout' if self.is_rollout else self.priority or 'no priority'})"
+
+
+@dataclass(frozen=True, slots=True)
 class SourcingFacts:
     """Everything that one decision looks at. holdings: free units of the product and of its substitutes.
 
     relief: for another ticket about the same device; None when nothing is. refusals: approvals that were refused for
-    the ticket, and what is to follow: `next` or `person`.
+    the ticket, and what is to follow: `next` or `person`. contested: what other tickets hold of these products; None
+    when it was not read, which is for rules that may take it.
 
     service_class_name is what the site names; service_class what the database knows of it.
     """
@@ -281,6 +323,7 @@ class SourcingFacts:
     relief: Relief | None = None
     links: Links = NO_LINKS
     refusals: Mapping[str, str] = field(default_factory=dict)
+    contested: tuple[Contested, ...] | None = None
 
 
 def hub_facts(

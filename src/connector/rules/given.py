@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
-from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, TicketType
+from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, Protection, TicketType
 from connector.model.lifecycle import AssetState, TicketState
 from connector.rules.conditions import compile_condition
 
@@ -142,12 +142,34 @@ class GivenSubstitute(_Part):
 
 
 class GivenShelf(_Part):
-    """Free units at a hub. product: one of `substitutes`; the needed one when left out."""
+    """Free units at a hub. product: one of `substitutes`; the needed one when left out.
+
+    safety_stock, emergency_buffer: how many of the free units the shelf keeps.
+    """
 
     hub: Annotated[str, Field(examples=["BER"])]
     product: str | None = None
     lane: Lane = Lane.NORMAL
     free: Annotated[int, Field(ge=1)] = 1
+    safety_stock: Annotated[int, Field(ge=0)] = 0
+    emergency_buffer: Annotated[int, Field(ge=0)] = 0
+
+
+class GivenClaim(_Part):
+    """Units at a hub that another ticket holds. product: as of a shelf. opened_at: when that ticket was opened.
+
+    losses: how many of its units went to other tickets before. is_rollout: they are held for a rollout.
+    """
+
+    hub: Annotated[str, Field(examples=["BER"])]
+    product: str | None = None
+    lane: Lane = Lane.NORMAL
+    units: Annotated[int, Field(ge=1)] = 1
+    ticket: Annotated[str, Field(min_length=1, examples=["INC-7"])]
+    priority: Priority | None = None
+    opened_at: Instant | None = None
+    losses: Annotated[int, Field(ge=0)] = 0
+    is_rollout: bool = False
 
 
 class Given(_Part):
@@ -161,6 +183,7 @@ class Given(_Part):
     service_class: GivenServiceClass | None = None
     hubs: dict[str, GivenHub] = Field(default_factory=dict)
     stock: tuple[GivenShelf, ...] = ()
+    claims: tuple[GivenClaim, ...] = ()
     substitutes: tuple[GivenSubstitute, ...] = ()
     quantity: Annotated[int, Field(ge=1)] = 1
     refused: tuple[str, ...] = ()
@@ -171,6 +194,7 @@ class Expect(_Part):
 
     lanes: of the rule that decides. due_minutes: from the moment of the test to the due time. hub, mode,
     is_within_sla: of the chosen candidate. rung: number of the rung that serves, from 1. approval: what it waits for.
+    taken_from: the ticket whose units it takes. draws: what the kept units among the chosen ones were kept for.
     """
 
     rule: str | None = None
@@ -184,6 +208,8 @@ class Expect(_Part):
     is_within_sla: bool | None = None
     rung: Annotated[int, Field(ge=1, examples=[1])] | None = None
     approval: Annotated[str, Field(examples=["costly-spare"])] | None = None
+    taken_from: Annotated[str, Field(examples=["INC-7"])] | None = None
+    draws: Annotated[tuple[Protection, ...], Field(examples=[["safety_stock"]])] | None = None
 
 
 class PolicyTest(_Part):

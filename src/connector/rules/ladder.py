@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, model_validator
 
+from connector.rules.competition import Preempt, Releases
 from connector.rules.conditions import Condition, compile_condition
 from connector.rules.values import ConditionText, DriveKm, Lanes, Name, Part, Tiers, Transport, not_empty
 
@@ -31,15 +32,16 @@ class Accept(StrEnum):
 
 TERMINAL = frozenset({RungKind.PERSON})
 """Rungs that always have an answer, so that nothing comes after them."""
-_OF_STOCK = ("tiers", "lanes", "transport", "max_drive_km", "accept")
+_OF_STOCK = ("tiers", "lanes", "transport", "max_drive_km", "accept", "releases", "preempt")
 
 
 class Rung(Part):
     """One step of a ladder. A bare text stands for `{kind: TEXT}`.
 
     when: only tickets of which this is true. approval: a name under `approvals`, which whatever the rung gives waits
-    for. Of `stock` rungs: tiers, lanes, transport, max_drive_km instead of the rule's own; accept: see `Accept`, any
-    when left out.
+    for. Of `stock` rungs: tiers, lanes, transport, max_drive_km, releases, preempt instead of the rule's own; accept:
+    see `Accept`, any when left out. releases: kept units that may be used. preempt: taking what other tickets hold,
+    where nothing free is in time.
     """
 
     kind: Annotated[RungKind, Field(examples=["stock"])]
@@ -50,6 +52,8 @@ class Rung(Part):
     transport: Transport | None = None
     max_drive_km: DriveKm | None = None
     accept: Annotated[Accept, Field(examples=["in_time"])] = Accept.ANY
+    releases: Releases | None = None
+    preempt: Preempt | None = None
     _condition: Condition | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
@@ -112,3 +116,6 @@ Ladder: TypeAlias = Annotated[
 
 PLAIN: tuple[Rung, ...] = (Rung(kind=RungKind.STOCK), Rung(kind=RungKind.PERSON))
 """What a rule without a ladder goes down: its own sources, then a person."""
+
+RESERVED: tuple[Rung, ...] = (Rung(kind=RungKind.STOCK, accept=Accept.IN_TIME, releases=(), preempt=None), *PLAIN)
+"""The same for a rule that releases kept units: what is kept for nothing goes first, if it is in time."""

@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 from connector.model.errors import InvalidInput
-from connector.rules.decision import Decision, RungOutcome
+from connector.model.kinds import Lane
+from connector.rules.decision import Decision, RungOutcome, TakenFrom
 from connector.rules.document import Policy
 from connector.rules.due import due
 from connector.rules.facts import (
     AssetFacts,
+    Contested,
     Fleet,
     Holding,
     ProductFacts,
@@ -21,9 +23,11 @@ from connector.rules.facts import (
     SourcingFacts,
     SubstituteFacts,
     TicketFacts,
+    holding_of,
     hub_facts,
 )
 from connector.rules.given import Given, GivenShelf, PolicyTest
+from connector.rules.protection import Kept
 from connector.rules.sourcing import decide
 
 Shown: TypeAlias = str | int | bool | list[str] | None
@@ -123,7 +127,13 @@ def _outcome(decision: Decision, facts: SourcingFacts, policy: Policy, given: Gi
         "is_within_sla": chosen.is_within_sla if chosen else None,
         "rung": next((rung.number for rung in decision.ladder if rung.outcome is RungOutcome.TAKEN), None),
         "approval": decision.approval,
+        "taken_from": next((_number(taken, given) for taken in decision.taken_from), None),
+        "draws": [purpose.value for purpose in decision.drawn],
     }
+
+
+def _number(taken: TakenFrom, given: Given) -> str:
+    return given.claims[taken.reservation_id - 1].ticket
 
 
 def facts_of(given: Given) -> SourcingFacts:
@@ -146,6 +156,7 @@ def facts_of(given: Given) -> SourcingFacts:
             for name, hub in given.hubs.items()
         ),
         quantity=given.quantity,
+        contested=_contested(given, hubs, products),
     )
 
 
@@ -191,9 +202,33 @@ def _service_class(given: Given) -> ServiceClassFacts | None:
 def _holdings(
     shelves: tuple[GivenShelf, ...], hubs: Mapping[str, int], products: Mapping[str, int]
 ) -> tuple[Holding, ...]:
-    free: dict[tuple[int, Any], dict[int, int]] = {}
+    kept: dict[tuple[int, Lane], dict[int, Kept]] = {}
     for shelf in shelves:
-        product = NEEDED if shelf.product is None else products[shelf.product]
-        at_hubs = free.setdefault((product, shelf.lane), {})
-        at_hubs[hubs[shelf.hub]] = at_hubs.get(hubs[shelf.hub], 0) + shelf.free
-    return tuple(Holding(product, lane, at_hubs) for (product, lane), at_hubs in free.items())
+        at_hubs, hub = kept.setdefault((products.get(shelf.product or "", NEEDED), shelf.lane), {}), hubs[shelf.hub]
+        before = at_hubs.get(hub, Kept(0))
+        at_hubs[hub] = Kept(
+            before.free + shelf.free,
+            before.safety_stock + shelf.safety_stock,
+            before.emergency_buffer + shelf.emergency_buffer,
+        )
+    return tuple(holding_of(product, lane, at_hubs) for (product, lane), at_hubs in kept.items())
+
+
+def _contested(given: Given, hubs: Mapping[str, int], products: Mapping[str, int]) -> tuple[Contested, ...]:
+    return tuple(
+        Contested(
+            reservation_id=number,
+            ticket_id=number + 1,
+            ticket=claim.ticket,
+            hub_id=hubs[claim.hub],
+            product_id=products.get(claim.product or "", NEEDED),
+            lane=claim.lane,
+            quantity=claim.units,
+            priority=claim.priority,
+            since=claim.opened_at or given.now,
+            made_at=claim.opened_at or given.now,
+            losses=claim.losses,
+            is_rollout=claim.is_rollout,
+        )
+        for number, claim in enumerate(given.claims, 1)
+    )

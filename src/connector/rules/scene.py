@@ -30,7 +30,8 @@ class Place:
 class Scene:
     """The world at the beginning of a replay.
 
-    stock: free units, at least 0. regions: hub id to its region, "" when it has none. substitutes: product id to what
+    stock: free units, at least 0. keeps: how many of them a shelf keeps as safety stock and as emergency buffer, where
+    it keeps any. regions: hub id to its region, "" when it has none. substitutes: product id to what
     can stand in for it. unknown_costs: products in stock whose unit cost nobody knows; they count as free of charge.
     """
 
@@ -38,6 +39,7 @@ class Scene:
     stock: Mapping[Shelf, int]
     products: Mapping[int, ProductFacts]
     places: tuple[Place, ...] = ()
+    keeps: Mapping[Shelf, tuple[int, int]] = field(default_factory=dict)
     regions: Mapping[int, str] = field(default_factory=dict)
     substitutes: Mapping[int, tuple[SubstituteFacts, ...]] = field(default_factory=dict)
 

@@ -11,19 +11,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from connector.model.kinds import Lane
+from connector.model.kinds import Lane, Protection
 from connector.model.lifecycle import TICKET_OPEN
 from connector.rules.authorisation import authorise, refused_text, stops
 from connector.rules.candidates import HUB, NEVER, Refusal
 from connector.rules.comparison import candidate_of, losers_of
 from connector.rules.conditions import ConditionFailed, Facts, compile_condition
-from connector.rules.decision import Assumption, Candidate, Decision, Losers, Outcome, Pick, Reason
-from connector.rules.descent import Descended, Looked, Quest, RungFailed, descend
+from connector.rules.decision import Assumption, Candidate, Decision, Losers, Outcome, Pick, Reason, TakenFrom
+from connector.rules.descent import KEPT, Descended, Looked, Quest, RungFailed, descend
 from connector.rules.destination import Destination
 from connector.rules.document import Policy, Rule
 from connector.rules.due import NO_DUE, Due, due, service_class_of
 from connector.rules.facts import Holding, ProductFacts, Relief, SiteFacts, SourcingFacts, SubstituteFacts
 from connector.rules.following import Following, followed, served_by_duplicate
+from connector.rules.preemption import CLAIMED
+from connector.rules.protection import drawn_text
 from connector.rules.schedules import schedules
 from connector.rules.scope import inputs_of, scope_of
 from connector.rules.timetable import minute_at_or_after
@@ -31,7 +33,9 @@ from connector.rules.timetable import minute_at_or_after
 ShelfKey: TypeAlias = tuple[int, int, Lane]
 """Hub, product, lane."""
 
-_NOT_ALLOWED = frozenset({"lane_not_allowed", "tier_not_allowed", "substitute_not_allowed", "condition_not_met"})
+_NOT_ALLOWED = frozenset(
+    {"lane_not_allowed", "tier_not_allowed", "substitute_not_allowed", "condition_not_met", KEPT, *CLAIMED}
+)
 
 
 def decide(
@@ -132,6 +136,7 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         destination=destination,
         start=start,
         due=NEVER if until.at is None else int(until.at.timestamp()) // 60,
+        now=case.now,
         holdings=_left(facts.holdings, emptied),
         preferences={**preferences, product.id: 0},
         refused=refused,
@@ -146,7 +151,7 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         if facts.refusals:
             reason, text = Reason.APPROVAL_REFUSED, f"{refused_text(facts, rule.name)} {text}"
         ended = case.end(Outcome.REVIEW, reason, text, rule, until=until, destination=destination, losers=losers)
-        return replace(ended, ladder=descended.rungs)
+        return replace(ended, ladder=descended.rungs, wants_contested=descended.wants_contested)
     decision = _choice(case, rule, until, destination, descended, descended.chosen, losers)
     needed = authorise(decision, policy, facts, condition_facts.scope)
     return replace(decision, approval=needed.name, awaits=needed.awaits, authorisation=needed.text)
@@ -180,13 +185,13 @@ def _choice(
     found, order = looked.found, looked.order
     hours = schedules(case.policy.sourcing, minute_at_or_after(case.now))
     candidates = tuple(candidate_of(route, found.best[0], case.facts, order, hours, case.now) for route in found.best)
-    chosen = candidates[0]
+    chosen, drawn = candidates[0], _drawn(looked, candidates[0], case.facts)
     way = "by car" if chosen.mode.value == "drive" else "by courier"
     late = "" if chosen.is_within_sla else ", after the due time: nothing that is allowed ranks better"
     return Decision(
         outcome=Outcome.RESERVE,
         reason=Reason.SOURCED,
-        text=f"{chosen.hub} restores it {way} at {chosen.arrives_at:%Y-%m-%d %H:%M}Z{late}.",
+        text=f"{chosen.hub} restores it {way} at {chosen.arrives_at:%Y-%m-%d %H:%M}Z{late}{_reserves(looked, drawn)}.",
         rule=rule.name,
         policy_version=case.policy.version,
         decided_at=case.now,
@@ -199,14 +204,36 @@ def _choice(
         hold_minutes=rule.hold_minutes,
         candidates=candidates,
         losers=losers,
-        picks=(_pick(chosen, case.facts),),
+        picks=(_pick(chosen, case.facts, looked),),
+        drawn=drawn,
+        taken_from=tuple(
+            TakenFrom(claim.reservation_id, claim.ticket_id, claim.label, claim.hub_id) for claim in looked.takes
+        ),
+        wants_contested=descended.wants_contested,
         ladder=descended.rungs,
         approval=looked.step.rung.approval or rule.approval,
         assumed=case.assumed,
     )
 
 
-def _pick(chosen: Candidate, facts: SourcingFacts) -> Pick:
+def _drawn(looked: Looked, chosen: Candidate, facts: SourcingFacts) -> dict[Protection, int]:
+    """The kept units that the choice uses, by what they were kept for."""
+    for holding in facts.holdings:
+        kept = holding.kept.get(chosen.hub_id)
+        if kept and not looked.takes and (holding.product_id, holding.lane) == (chosen.product_id, chosen.lane):
+            return kept.drawn(facts.quantity, looked.step.rule.releases)
+    return {}
+
+
+def _reserves(looked: Looked, drawn: dict[Protection, int]) -> str:
+    """What the choice uses that is not free for everybody, and by which rule."""
+    rule = f"rule {looked.step.rule.name!r}"
+    if looked.takes:
+        return f", taken from {' and '.join(claim.label for claim in looked.takes)} by {rule}"
+    return f", with {drawn_text(drawn)} that {rule} releases" if drawn else ""
+
+
+def _pick(chosen: Candidate, facts: SourcingFacts, looked: Looked) -> Pick:
     return Pick(
         hub_id=chosen.hub_id,
         product_id=chosen.product_id,
@@ -214,6 +241,8 @@ def _pick(chosen: Candidate, facts: SourcingFacts) -> Pick:
         lane=chosen.lane,
         quantity=facts.quantity,
         arrives_at=chosen.arrives_at,
+        releases=looked.step.rule.releases,
+        takes=tuple(claim.reservation_id for claim in looked.takes),
     )
 
 
@@ -317,10 +346,8 @@ def _left(holdings: tuple[Holding, ...], emptied: frozenset[ShelfKey]) -> tuple[
     if not emptied:
         return holdings
     return tuple(
-        Holding(
-            h.product_id, h.lane, {hub: n for hub, n in h.free.items() if (hub, h.product_id, h.lane) not in emptied}
-        )
-        for h in holdings
+        holding.without({hub for hub, *shelf in emptied if shelf == [holding.product_id, holding.lane]})
+        for holding in holdings
     )
 
 
@@ -343,6 +370,8 @@ def _nothing(facts: SourcingFacts, product: ProductFacts, descended: Descended) 
     if not refused:
         return Reason.NO_COMPATIBLE_STOCK, f"No hub has a free unit of {wanted}."
     counts = "; ".join(f"{len(hubs)} × {refusal.text}" for refusal, hubs in refused)
+    if all(refusal.code in CLAIMED for refusal, _ in refused):
+        return Reason.NO_COMPATIBLE_STOCK, f"No hub has a free unit of {wanted}, and none may be taken: {counts}."
     if all(refusal.code in _NOT_ALLOWED for refusal, _ in refused):
         return Reason.NOTHING_ALLOWED, f"There is stock of {wanted}, but none of it is allowed: {counts}."
     return Reason.NOTHING_REACHABLE, f"There is stock of {wanted}, but none of it can be brought: {counts}."

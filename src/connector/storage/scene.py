@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.rules.facts import ProductFacts, SiteFacts, SubstituteFacts
 from connector.rules.scene import Place, Scene, Shelf
 from connector.storage.fleet import fleet_stamp, read_fleet
+from connector.storage.protection import protections
 from connector.storage.service_classes import stated_class
 from connector.storage.tables import compatibility, hub, product, service_class, site, stock
 
@@ -19,8 +20,11 @@ async def current_scene(tx: AsyncConnection) -> Scene:
     stamp = (await tx.execute(select(fleet_stamp))).one()
     fleet = await read_fleet(tx, tuple(stamp))
     shelves = await tx.execute(
-        select(stock.c.hub_id, stock.c.product_id, stock.c.lane, stock.c.on_hand - stock.c.reserved)
+        select(
+            stock.c.hub_id, stock.c.product_id, stock.c.lane, stock.c.on_hand - stock.c.reserved, *protections(stock)
+        )
     )
+    books = {Shelf(row[0], row[1], row[2]): row[3:] for row in shelves if row[0] in fleet.hubs}
     products = (await tx.execute(select(product))).mappings().all()
     regions = await tx.execute(select(hub.c.id, hub.c.region))
     pairs = await tx.execute(
@@ -52,9 +56,10 @@ async def current_scene(tx: AsyncConnection) -> Scene:
     ).mappings()
     return Scene(
         fleet=fleet,
-        stock={Shelf(row[0], row[1], row[2]): row[3] for row in shelves if row[0] in fleet.hubs},
+        stock={shelf: free for shelf, (free, *_) in books.items()},
         products={row["id"]: _product(row) for row in products},
         places=tuple(_place(row) for row in places),
+        keeps={shelf: (safety, buffer) for shelf, (_, safety, buffer) in books.items() if safety or buffer},
         regions={row[0]: row[1] or "" for row in regions},
         substitutes={key: tuple(items) for key, items in substitutes.items()},
     )

@@ -80,6 +80,17 @@ class Follows:
     reservation_id: strawberry.ID | None = strawberry.field(description="Id of the claim that it had then.")
 
 
+@strawberry.type(description="A ticket whose unit is taken over for another one that is more urgent.")
+class TakenFrom:
+    """Whose unit a decision takes."""
+
+    reservation_id: strawberry.ID = strawberry.field(description="Id of the claim that ends, for `node`.")
+    ticket_id: strawberry.ID = strawberry.field(description="Id of the ticket that loses it, for `node`.")
+    ticket: str = strawberry.field(description="The number of that ticket, with its priority.")
+    hub_id: strawberry.ID = strawberry.field(description="Id of the hub where the unit is, for `node`.")
+    instead: str = strawberry.field(description="What is left to that ticket, for people.")
+
+
 @strawberry.type(description="What the rules decide for a ticket, and why.")
 class Explanation:
     """The explanation of a decision."""
@@ -124,6 +135,9 @@ class Explanation:
     follows: Follows | None = strawberry.field(
         description="The ticket that it waits with, as the ticket system links them; null when it is decided by itself."
     )
+    drawn_safety_stock: int = strawberry.field(description="Units of safety stock that the choice uses.")
+    drawn_emergency_buffer: int = strawberry.field(description="Units of the emergency buffer that the choice uses.")
+    taken_from: list[TakenFrom] = strawberry.field(description="The tickets whose units the choice takes over.")
     inputs: JSON = strawberry.field(description="The facts that it was decided from.")
 
 
@@ -165,6 +179,9 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         approval=content.get("approval"),
         assumed=[Assumption(fact=item["fact"], text=item["text"]) for item in content.get("assumed", ())],
         follows=_follows(content.get("follows")),
+        drawn_safety_stock=content.get("drawn", {}).get("safety_stock", 0),
+        drawn_emergency_buffer=content.get("drawn", {}).get("emergency_buffer", 0),
+        taken_from=[_taken_from(item) for item in content.get("taken_from", ())],
         inputs=as_json(content["inputs"]),
     )
 
@@ -199,6 +216,16 @@ def _follows(content: Mapping[str, Any] | None) -> Follows | None:
         number=content["number"],
         state=TicketState(content["state"]),
         reservation_id=_id("Reservation", content["reservation_id"]),
+    )
+
+
+def _taken_from(item: Mapping[str, Any]) -> TakenFrom:
+    return TakenFrom(
+        reservation_id=strawberry.ID(global_id("Reservation", item["reservation_id"])),
+        ticket_id=strawberry.ID(global_id("Ticket", item["ticket_id"])),
+        ticket=item["ticket"],
+        hub_id=strawberry.ID(global_id("Hub", item["hub_id"])),
+        instead=item["instead"],
     )
 
 
