@@ -191,7 +191,7 @@ async def test_many_that_wait_for_one_unit_cost_a_few_statements_and_the_most_ur
 async def more_waiting(tx: AsyncConnection, scene: Scene, count: int) -> None:
     """Tickets, each about a switch of its own, with a task that asks about it."""
     times = {"created_at": NOW, "updated_at": NOW}
-    failed = {"site_id": scene.site_id, "product_id": scene.product_id, "state": "deployed", **times}
+    failed = {"site_id": scene.site_id, "product_id": scene.product_id, "state": "deployed", "lane": "normal", **times}
     assets = await insert_numbered(tx, tables.asset, [failed] * count)
     incident = {"source_id": scene.source_id, "type": "incident", "priority": "P3", "state": "new", "title": "dead"}
     rows = [{**incident, "external_id": f"M{n}", "number": f"M{n}", "asset_id": n, **times} for n in assets]

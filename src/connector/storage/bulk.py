@@ -116,7 +116,10 @@ async def insert_rows(
 
 
 async def insert_numbered(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
-    """Insert rows that all state the same columns except `id`; returns the ids that they got, in their order."""
+    """Insert rows that all state the same columns, all but `id`; returns the ids that they got, in their order.
+
+    A column that is left out is NULL: defaults are not filled in.
+    """
     if len(rows) == 1:
         return [(await tx.execute(_insert_one(table), dict(rows[0]))).scalar_one()]
     ids = await new_ids(tx, table, len(rows))
