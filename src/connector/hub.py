@@ -14,6 +14,7 @@ from connector.fulfilment.options import FulfilmentOptions, TicketWrites
 from connector.ingest.pull import PullReport, pull_source
 from connector.model.errors import InvalidConfiguration, NotKnown
 from connector.model.kinds import SourceState
+from connector.model.principals import ADMIN, ANYBODY
 from connector.rules.policy import default_policy_text, policy_file_text
 from connector.rules.policy_tests import PolicyTestsFailed
 from connector.sdk.adapter import Clock
@@ -101,6 +102,11 @@ def fulfilment_options(settings: Settings) -> FulfilmentOptions:
             name: TicketWrites(fields=ticket.fields, state=ticket.state) for name, ticket in given.tickets.items()
         },
     )
+
+
+def roles_by_key(settings: Settings) -> dict[str, frozenset[str]]:
+    """Who holds which roles: the configured keys, and whoever shows the one token."""
+    return {name: frozenset(key.roles) for name, key in settings.auth.keys.items()} | {ANYBODY: frozenset({ADMIN})}
 
 
 def executor_name(settings: Settings) -> str:

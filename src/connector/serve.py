@@ -19,8 +19,9 @@ from connector.api.app import create_app
 from connector.api.commands import hub_commands
 from connector.api.feed import Feed
 from connector.api.limits import LARGEST_REQUEST
+from connector.fulfilment.approvals import holders_of
 from connector.fulfilment.engine import FulfilmentEngine
-from connector.hub import Hub, executor_name, fulfilment_options, open_hub
+from connector.hub import Hub, executor_name, fulfilment_options, open_hub, roles_by_key
 from connector.ingest.inbox import process_inbox
 from connector.ingest.pull import PullReport, pull_source
 from connector.memory import calm_garbage_collection
@@ -81,6 +82,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
         policy=hub.policy,
         options=fulfilment_options(settings),
         executor=executor_name(settings),
+        holders=holders_of(roles_by_key(settings)),
     )
     inbox = _Inbox(hub)
     for name in hub.connections:

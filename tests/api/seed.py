@@ -124,6 +124,13 @@ async def seed(engine: AsyncEngine) -> Seeded:
              "reservation_id": reservation, "shipment_id": shipment, "hub_id": hub, "due_at": NOW,
              "packing_list": [{**line, "asset_tag": None, "is_device": True}]},
         )  # fmt: skip
+        asked = {"key": "reservation:1:spare", "name": "spare", "policy_version": "default@1", "state": "pending",
+                 "subject_kind": "reservation", "subject_id": reservation, "roles": ["approver"], "widenings": [],
+                 "on_timeout": "reject", "on_refusal": "next", "requested_by": "rules"}  # fmt: skip
+        approval = await insert_row(
+            tx, tables.approval,
+            {**asked, "ticket_id": ticket, "title": "Approve it", "deadline_at": NOW + timedelta(hours=1), **times},
+        )  # fmt: skip
         quarantine = await insert_row(
             tx, tables.quarantine,
             {"source_id": source, "stream": "tickets", "fingerprint": "f", "external_ref": "9", "raw": b'{"id": 9\xff}',
@@ -139,6 +146,7 @@ async def seed(engine: AsyncEngine) -> Seeded:
             NewChange(EntityKind.SHIPMENT, shipment, "updated", {"status": ("pending", "in_transit")}),
             NewChange(EntityKind.SHIPMENT, shipment, "updated", {"events": (1, 2)}),
             NewChange(EntityKind.TASK, task, "created", {"state": (None, "open")}),
+            NewChange(EntityKind.APPROVAL, approval, "created", {"state": (None, "pending")}),
         ]
         await log_changes(tx, changes, actor="fulfilment", at=NOW)
     return Seeded(

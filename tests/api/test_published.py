@@ -20,6 +20,7 @@ SUBSCRIPTIONS = {
     "Reservations": [("held", None), ("committed", "held")],
     "Tickets": [("new", None)],
     "Tasks": [("open", None)],
+    "ApprovalEvents": [("pending", None)],
 }
 
 
@@ -32,6 +33,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "TrackReplacement": {"number": "INC-1"},
         "SourceHealth": {},
         "Policies": {"first": 5},
+        "Approvals": {"first": 5},
         "QuarantineList": {"source": seeded.id("Source")},
         "LowStock": {"region": "EU"},
         "SearchAssets": {"text": "foc"},
@@ -65,6 +67,11 @@ ANSWERS: dict[str, Any] = {
     "TrackReplacement": lambda data: data["ticket"]["shipments"][0]["trackingNumber"] == "1Z1",
     "SourceHealth": lambda data: data["sources"]["nodes"][0]["quarantine"]["totalCount"] == 1,
     "Policies": lambda data: (data["active"], data["policies"]["edges"]) == (None, []),
+    "Approvals": lambda data: (
+        [(node["title"], node["roles"], node["votes"]) for node in data["approvals"]["nodes"]]
+        == [("Approve it", ["approver"], [])]
+        and data["me"] == {"name": "api", "roles": ["admin"]}
+    ),
     "QuarantineList": lambda data: data["quarantine"]["nodes"][0]["reason"] == "priority 'urgent' is not known",
     "LowStock": lambda data: [shelf["product"]["model"] for shelf in data["stock"]["nodes"]] == ["Bracket"],
     "SearchAssets": lambda data: [edge["node"]["serial"] for edge in data["assets"]["edges"]] == ["FOC1"],

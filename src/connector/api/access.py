@@ -11,10 +11,11 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from connector.model import principals
 from connector.model.errors import ConnectorError
 from connector.model.principals import ADMIN, Principal
 
-ANYBODY: Final = Principal("api", frozenset({ADMIN}))
+ANYBODY: Final = Principal(principals.ANYBODY, frozenset({ADMIN}))
 """Whoever shows the one token, or comes in where none is configured."""
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from connector.api.access import Access, ApiKey, Guarded, error_response
+from connector.api.access import ANYBODY, Access, ApiKey, Guarded, error_response
 from connector.api.commands import Commands
 from connector.api.context import ApiContext
 from connector.api.endpoint import Endpoint
@@ -22,6 +22,9 @@ from connector.api.limits import LARGEST_REQUEST
 from connector.api.schema import build_schema
 from connector.api.static import HERE, SERVED
 from connector.api.webhooks import LARGEST_WEBHOOK, Webhooks
+from connector.fulfilment.approvals import Approvals, holders_of
+from connector.fulfilment.options import FulfilmentOptions
+from connector.fulfilment.work import Work
 from connector.model.errors import NotKnown, Unavailable
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
@@ -51,6 +54,8 @@ def create_app(
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, hosts=frozenset({own_name} if own_name else ()))
+    holders = holders_of({key.holder.name: key.holder.roles for key in keys} | {ANYBODY.name: ANYBODY.roles})
+    approvals = Approvals(Work(engine, {}, clock, FulfilmentOptions()), holders)
     webhooks = Webhooks(engine, connections, clock, webhook_received)
 
     def context() -> ApiContext:
@@ -60,6 +65,7 @@ def create_app(
             commands=commands,
             policy=policy,
             feed=feed,
+            approvals=approvals,
             public_url=(public_url or "").rstrip("/"),
         )
 

@@ -14,6 +14,7 @@ from strawberry.types.info import Info as StrawberryInfo
 
 from connector.api.commands import Commands
 from connector.api.feed import Feed
+from connector.fulfilment.approvals import Approvals
 from connector.model.principals import Principal
 from connector.rules.policy import Policy
 from connector.sdk.adapter import Clock
@@ -88,6 +89,7 @@ class ApiContext:
     commands: Commands
     policy: PolicySource
     feed: Feed
+    approvals: Approvals
     public_url: str
     principal: Principal = NOBODY
     request: Request | WebSocket | None = None

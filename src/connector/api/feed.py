@@ -25,7 +25,7 @@ from connector.model.refs import EntityKind
 from connector.storage.changes import LoggedChange, last_position, publish_changes, read_changes
 from connector.storage.engine import Database, reading, transaction
 
-KINDS = (EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.TASK)
+KINDS = (EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.TASK, EntityKind.APPROVAL)
 """What can be subscribed to."""
 
 WINDOW = 5_000

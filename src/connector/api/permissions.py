@@ -25,6 +25,10 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "discardQuarantine": _OPERATE,
     "activatePolicy": _PLAN,
     "rollbackPolicy": _PLAN,
+    "approve": ANYONE,
+    "reject": ANYONE,
+    "delegateApprovals": ANYONE,
+    "endDelegation": ANYONE,
 }
 """Mutation -> roles; `admin` may do everything. Told in docs/configuration.md."""
 

@@ -8,6 +8,7 @@ import typer
 
 from connector import __version__
 from connector.cli.adapters import adapters
+from connector.cli.approvals import approvals
 from connector.cli.backtest import backtest
 from connector.cli.demo import demo
 from connector.cli.doctor import doctor
@@ -45,6 +46,7 @@ for command in (serve, sync, sources, explain, doctor, migrate, schema):
     app.command()(command)
 app.add_typer(adapters, name="adapters")
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(approvals, name="approvals")
 policy.command()(backtest)
 app.add_typer(policy, name="policy")
 app.add_typer(demo, name="demo")

@@ -10,6 +10,8 @@ from connector.model.errors import Forbidden
 
 ADMIN: Final = "admin"
 """The role that has every other one."""
+ANYBODY: Final = "api"
+"""Name of whoever shows the one token, or comes in where none is configured."""
 COMMAND_LINE: Final = "cli:"
 """What the names of people begin with who have the database in hand."""
 

@@ -20,8 +20,10 @@ from connector.model.kinds import (
     TaskKind,
     TicketType,
     Tracking,
+    Verdict,
 )
 from connector.model.lifecycle import (
+    ApprovalState,
     AssetState,
     ReservationState,
     RolloutLineState,
@@ -30,6 +32,7 @@ from connector.model.lifecycle import (
     TaskState,
     TicketState,
 )
+from connector.model.refs import EntityKind
 
 
 @strawberry.enum(description="Which way an ordering runs.")
@@ -58,10 +61,12 @@ _NAMES = {
 
 ENUMS: tuple[type[StrEnum], ...] = (
     ActivationKind,
+    ApprovalState,
     AssetState,
     CalendarKind,
     Criticality,
     Direction,
+    EntityKind,
     HubTier,
     LabelFormat,
     Lane,
@@ -79,6 +84,7 @@ ENUMS: tuple[type[StrEnum], ...] = (
     TicketState,
     TicketType,
     Tracking,
+    Verdict,
 )
 
 

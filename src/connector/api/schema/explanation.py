@@ -131,6 +131,10 @@ class Explanation:
     losers: list[Losers] = strawberry.field(description="All other shelves, by why they lost.")
     ladder: list[Rung] = strawberry.field(description="The rungs of the sourcing ladder; empty when none was tried.")
     approval: str | None = strawberry.field(description="The approval that it waits for, by its name in the policy.")
+    authorisation: str = strawberry.field(
+        description="Which approval is needed, or why none is, for people; empty when the rule asks for none."
+    )
+    approval_deadline_at: datetime | None = strawberry.field(description="Until when it can be approved.")
     assumed: list[Assumption] = strawberry.field(description="Facts that were missing, and what was taken instead.")
     follows: Follows | None = strawberry.field(
         description="The ticket that it waits with, as the ticket system links them; null when it is decided by itself."
@@ -177,6 +181,8 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         ],
         ladder=[_rung(item) for item in content.get("ladder", ())],
         approval=content.get("approval"),
+        authorisation=content.get("authorisation", {}).get("text", ""),
+        approval_deadline_at=_instant(content.get("authorisation", {}).get("deadline_at")),
         assumed=[Assumption(fact=item["fact"], text=item["text"]) for item in content.get("assumed", ())],
         follows=_follows(content.get("follows")),
         drawn_safety_stock=content.get("drawn", {}).get("safety_stock", 0),

@@ -5,7 +5,7 @@ import strawberry
 KEY_LENGTH = 80
 MOST_RECORDS = 500
 
-_KEY = strawberry.field(
+KEY = strawberry.field(
     description="Made up by the client, new for each intention: the same key again is the same effect, once. "
     f"At most {KEY_LENGTH} letters, digits and `-_.:`."
 )
@@ -20,7 +20,7 @@ class ReserveInput:
     product_id: strawberry.ID | None = strawberry.field(
         default=None, description="What; what the ticket needs when null."
     )
-    idempotency_key: str = _KEY
+    idempotency_key: str = KEY
 
 
 @strawberry.input(description="Give a claim up.")
@@ -29,7 +29,7 @@ class ReleaseInput:
 
     reservation_id: strawberry.ID = strawberry.field(description="Which claim.")
     reason: str = strawberry.field(description="Why; kept with it.")
-    idempotency_key: str = _KEY
+    idempotency_key: str = KEY
 
 
 @strawberry.input(description="Undo everything that was done for a ticket.")
@@ -38,7 +38,7 @@ class CancelInput:
 
     ticket_id: strawberry.ID = strawberry.field(description="For which ticket.")
     reason: str = strawberry.field(description="Why; kept with it.")
-    idempotency_key: str = _KEY
+    idempotency_key: str = KEY
 
 
 @strawberry.input(description="Say that the unit has been handed over.")
@@ -46,7 +46,7 @@ class ConfirmPickupInput:
     """Input of `confirmPickup`."""
 
     task_id: strawberry.ID = strawberry.field(description="The pickup task.")
-    idempotency_key: str = _KEY
+    idempotency_key: str = KEY
 
 
 @strawberry.input(description="Say that a parcel has arrived.")
@@ -54,7 +54,7 @@ class ReceiveInput:
     """Input of `receive`."""
 
     shipment_id: strawberry.ID = strawberry.field(description="Which parcel.")
-    idempotency_key: str = _KEY
+    idempotency_key: str = KEY
 
 
 @strawberry.input(description="Pull from a source now, without waiting for its schedule.")
@@ -71,7 +71,7 @@ class QuarantineInput:
     """Input of `replayQuarantine` and `discardQuarantine`."""
 
     ids: list[strawberry.ID] = strawberry.field(description=f"Which records; {MOST_RECORDS} at most.")
-    idempotency_key: str = _KEY
+    idempotency_key: str = KEY
 
 
 @strawberry.input(description="Make a policy the active one: a new document, or a version that the hub has.")

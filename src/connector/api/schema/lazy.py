@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import strawberry
 
 if TYPE_CHECKING:
+    from connector.api.schema.approvals import Approval
     from connector.api.schema.catalogue import Compatibility, Kit, Product
     from connector.api.schema.inventory import Asset, Stock
     from connector.api.schema.places import Hub, ServiceClass, Site
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from connector.api.schema.sources import QuarantinedRecord, Source
     from connector.api.schema.work import Decision, Reservation, Task, Ticket
 
+_approvals = strawberry.lazy("connector.api.schema.approvals")
 _catalogue = strawberry.lazy("connector.api.schema.catalogue")
 _inventory = strawberry.lazy("connector.api.schema.inventory")
 _places = strawberry.lazy("connector.api.schema.places")
@@ -23,6 +25,7 @@ _shipping = strawberry.lazy("connector.api.schema.shipping")
 _sources = strawberry.lazy("connector.api.schema.sources")
 _work = strawberry.lazy("connector.api.schema.work")
 
+AnyApproval: TypeAlias = Annotated["Approval", _approvals]
 AnyAsset: TypeAlias = Annotated["Asset", _inventory]
 AnyCompatibility: TypeAlias = Annotated["Compatibility", _catalogue]
 AnyDecision: TypeAlias = Annotated["Decision", _work]

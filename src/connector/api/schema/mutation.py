@@ -1,7 +1,6 @@
 """Root fields that change something: what a dispatcher does."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import strawberry
@@ -9,12 +8,20 @@ from strawberry.extensions import FieldExtension
 from strawberry.types import get_object_definition
 
 from connector.api.access import ANYBODY
-from connector.api.commands import Request
 from connector.api.context import NOBODY, Info
 from connector.api.permissions import require_permission
 from connector.api.policies import Chooser, activate, roll_back
+from connector.api.schema.approvals import (
+    AnswerPayload,
+    DelegationPayload,
+    approve,
+    delegate,
+    end_delegation,
+    reject,
+)
+from connector.api.schema.asking import refusing as _refusing
+from connector.api.schema.asking import request_of as _by
 from connector.api.schema.inputs import (
-    KEY_LENGTH,
     MOST_RECORDS,
     ActivatePolicyInput,
     CancelInput,
@@ -38,32 +45,9 @@ from connector.api.schema.payloads import (
     ReservePayload,
     SyncSourcePayload,
 )
-from connector.api.schema.refusals import Refusal, refusal_of
-from connector.model.errors import ConnectorError, Forbidden, InvalidInput
+from connector.api.schema.refusals import refusal_of
+from connector.model.errors import Forbidden, InvalidInput
 from connector.model.principals import Principal
-
-_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
-
-
-@asynccontextmanager
-async def _refusing(info: Info) -> AsyncIterator[list[Refusal]]:
-    """Turns a refusal inside into an entry of the list; faults go on. What is read afterwards is read anew."""
-    refusals: list[Refusal] = []
-    try:
-        yield refusals
-    except ConnectorError as error:
-        refusals.append(refusal_of(error))
-    finally:
-        await info.context.reader.renew()
-
-
-def _by(info: Info, key: str) -> Request:
-    if not 0 < len(key) <= KEY_LENGTH or not _SIGNS.issuperset(key):
-        raise InvalidInput(
-            f"idempotencyKey {key!r} cannot be used",
-            hint=f"Make up 1 to {KEY_LENGTH} letters, digits and '-_.:', for example a UUID.",
-        )
-    return Request(actor=info.context.actor, key=key)
 
 
 def _optional_key(text: str | None, entity: str) -> int | None:
@@ -225,6 +209,19 @@ class Mutation:
     )
     rollback_policy: PolicyPayload = strawberry.mutation(
         resolver=_rollback_policy, description="Make the policy active again that was active before this one."
+    )
+    approve: AnswerPayload = strawberry.mutation(
+        resolver=approve,
+        description="Say yes to a request for approval; with enough of them, what waits for it begins.",
+    )
+    reject: AnswerPayload = strawberry.mutation(
+        resolver=reject, description="Say no to a request for approval: what waits for it is given back."
+    )
+    delegate_approvals: DelegationPayload = strawberry.mutation(
+        resolver=delegate, description="Let somebody answer requests for approval in one's place, for a time."
+    )
+    end_delegation: DelegationPayload = strawberry.mutation(
+        resolver=end_delegation, description="Take a delegation back before its time."
     )
 
 

@@ -36,7 +36,7 @@ async def _anew(root: Payload, info: Info) -> Any:
     return await info.context.reader.row(Plan(info._raw_info).selection(), root.key)
 
 
-def _target(what: str) -> Any:
+def target(what: str) -> Any:
     """The thing that a mutation dealt with, read anew."""
     return strawberry.field(resolver=_anew, description=f"The {what} afterwards; null when it was refused.")
 
@@ -59,7 +59,7 @@ class ReservePayload(Payload):
 class ReleasePayload(Payload):
     """Payload of `release`."""
 
-    reservation: Reservation | None = _target("claim")
+    reservation: Reservation | None = target("claim")
     is_finished: bool = strawberry.field(default=False, description=_IS_FINISHED)
 
 
@@ -67,7 +67,7 @@ class ReleasePayload(Payload):
 class CancelPayload(Payload):
     """Payload of `cancel`."""
 
-    ticket: Ticket | None = _target("ticket")
+    ticket: Ticket | None = target("ticket")
     is_finished: bool = strawberry.field(default=False, description=_IS_FINISHED)
 
 
@@ -75,14 +75,14 @@ class CancelPayload(Payload):
 class ConfirmPickupPayload(Payload):
     """Payload of `confirmPickup`."""
 
-    task: Task | None = _target("task")
+    task: Task | None = target("task")
 
 
 @strawberry.type(description="Answer of `receive`.")
 class ReceivePayload(Payload):
     """Payload of `receive`."""
 
-    shipment: Shipment | None = _target("parcel")
+    shipment: Shipment | None = target("parcel")
 
 
 @strawberry.type(description="What the pull of one stream came to.")
@@ -105,7 +105,7 @@ class PulledStream:
 class SyncSourcePayload(Payload):
     """Payload of `syncSource`."""
 
-    source: Source | None = _target("source")
+    source: Source | None = target("source")
     outcome: str | None = strawberry.field(
         default=None, description="`pulled`, `failed`, `skipped`, or `busy` when another process is pulling it."
     )
@@ -128,7 +128,7 @@ class QuarantinePayload(Payload):
 class PolicyPayload(Payload):
     """Payload of both."""
 
-    policy: Policy | None = _target("policy that is active")
+    policy: Policy | None = target("policy that is active")
     previous: str | None = strawberry.field(
         default=None, description="Version that was active before; null when none was, or when it was refused."
     )

@@ -6,6 +6,7 @@ import strawberry
 
 from connector.api.context import Info
 from connector.api.plan import Plan
+from connector.api.schema.approvals import Approval, Delegation
 from connector.api.schema.catalogue import Compatibility, Kit, Product
 from connector.api.schema.explanation import Explanation, explanation_of
 from connector.api.schema.fields import PageArguments
@@ -153,6 +154,9 @@ class Query:
     decisions: Connection[Decision] = _listing("decision", "What the rules decided.")
     reservations: Connection[Reservation] = _listing("reservation", "Claims of stock.")
     shipments: Connection[Shipment] = _listing("shipment", "Parcels.")
+    approvals: Connection[Approval] = _listing("approval", "Requests for approval.")
+    delegations: Connection[Delegation] = _listing("delegation", "Who may answer requests for whom.")
+    approval: Approval | None = _single("approval", "request for approval")
     tasks: Connection[Task] = _listing("task", "Work for people.")
     rollouts: Connection[Rollout] = _listing("rollout", "Many units for many sites, sent in waves.")
     rollout_lines: Connection[RolloutLine] = _listing("rollout_line", "The parcels of rollouts.")

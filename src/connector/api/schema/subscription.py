@@ -14,13 +14,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from connector.api.context import ApiContext, Info
 from connector.api.plan import Plan
+from connector.api.schema.approvals import Approval
 from connector.api.schema.enums import ChangeOperation
 from connector.api.schema.nodes import key_of
 from connector.api.schema.scalars import JSON, as_json
 from connector.api.schema.shipping import Shipment
 from connector.api.schema.work import Reservation, Task, Ticket
 from connector.model.errors import InvalidInput
-from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState, TicketState
+from connector.model.lifecycle import ApprovalState, ReservationState, ShipmentStatus, TaskState, TicketState
 from connector.model.refs import EntityKind
 from connector.storage.changes import LoggedChange, parse_cursor
 from connector.storage.engine import reading
@@ -88,6 +89,15 @@ class TaskEvent(Event):
     task: Task | None = strawberry.field(description="As it is when the event is sent.")
 
 
+@strawberry.type(description="An approval was asked for, answered or settled.")
+class ApprovalEvent(Event):
+    """News of a request for approval."""
+
+    before: ApprovalState | None = strawberry.field(description="Its state before.")
+    after: ApprovalState | None = strawberry.field(description="Its state after; the same for one answer of several.")
+    approval: Approval | None = strawberry.field(description="As it is when the event is sent.")
+
+
 @dataclass(frozen=True, slots=True)
 class Topic(Generic[EventT]):
     """How changes of one kind become events. row: field of the event that holds the thing itself.
@@ -130,6 +140,7 @@ RESERVATIONS = Topic(EntityKind.RESERVATION, "reservation", "state", Reservation
 SHIPMENTS = Topic(
     EntityKind.SHIPMENT, "shipment", "status", ShipmentStatus, ShipmentStatusEvent, frozenset({"status", "events"})
 )
+APPROVALS = Topic(EntityKind.APPROVAL, "approval", "state", ApprovalState, ApprovalEvent)
 TASKS = Topic(EntityKind.TASK, "task", "state", TaskState, TaskEvent)
 
 
@@ -228,6 +239,12 @@ async def _tasks(
     return _follow(info, TASKS, after, {"ticket_id": ticket_id, "hub_id": hub_id})
 
 
+async def _approvals(
+    info: Info, after: After = None, ticket_id: OfTicket = None
+) -> AsyncGenerator[ApprovalEvent, None]:
+    return _follow(info, APPROVALS, after, {"ticket_id": ticket_id})
+
+
 @strawberry.type(description="What can be followed, over the graphql-transport-ws protocol.")
 class Subscription:
     """Each event carries a cursor to resume from."""
@@ -243,4 +260,7 @@ class Subscription:
     )
     tasks: AsyncGenerator[TaskEvent, None] = strawberry.subscription(
         resolver=_tasks, description="Work that is given to people, and its progress."
+    )
+    approvals: AsyncGenerator[ApprovalEvent, None] = strawberry.subscription(
+        resolver=_approvals, description="Requests for approval that are made, answered and settled."
     )

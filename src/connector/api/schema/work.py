@@ -7,6 +7,7 @@ import strawberry
 from connector.api.schema.explanation import Explanation, explanation_of
 from connector.api.schema.fields import column, derived, related
 from connector.api.schema.lazy import (
+    AnyApproval,
     AnyAsset,
     AnyHub,
     AnyProduct,
@@ -80,6 +81,7 @@ class Ticket(Node):
     reservations: list[AnyReservation] = related("reservations", "Stock that was claimed for it, the oldest first.")
     shipments: list[AnyShipment] = related("shipments", "Parcels that were sent for it, the oldest first.")
     tasks: list[AnyTask] = related("tasks", "Work for people because of it, the oldest first.")
+    approvals: list[AnyApproval] = related("approvals", "What was to be approved for it, the oldest first.")
     rollouts: list[AnyRollout] = related("rollouts", "Rollouts that are done under it.")
     links: list[TicketLink] = related("links", "What its system says of it and other tickets.")
     linked_from: list[TicketLink] = related("linked_from", "Links of other tickets to it: duplicates, parts.")
@@ -124,6 +126,7 @@ class Reservation(Node):
     tasks: list[AnyTask] = related("tasks", "Work for people because of it.")
     estimated_arrival_at: datetime | None = column("When it should arrive.")
     expires_at: datetime | None = column("When a held claim ends by itself.")
+    approval_name: str | None = column("The approval that it must have before it is sent; null when it needs none.")
     created_at: datetime = column("When it was claimed.")
     updated_at: datetime = column("When it last changed.")
 
@@ -173,9 +176,10 @@ class Task(Node):
     reservation: Reservation | None = related("reservation", "The claim that it is about.")
     shipment: AnyShipment | None = related("shipment", "The parcel that it is about.")
     hub: AnyHub | None = related("hub", "Where it is to be done.")
+    approval: AnyApproval | None = related("approval", "The request that it asks to answer.")
     rollout: AnyRollout | None = related("rollout", "The rollout that it is for.")
     wave: int | None = column("Which wave of the rollout.")
-    assignee: str | None = column("Who does it.")
+    assignee: str | None = column("Who does it: a person, or the role that is asked.")
     due_at: datetime | None = column("Until when.")
     completed_at: datetime | None = column("When it was done.")
     created_at: datetime = column("When it was given.")

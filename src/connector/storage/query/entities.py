@@ -225,6 +225,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "decisions": ToMany("decision", "ticket_id"),
                 "reservations": ToMany("reservation", "ticket_id"),
                 "shipments": ToMany("shipment", "ticket_id"),
+                "approvals": ToMany("approval", "ticket_id"),
                 "tasks": ToMany("task", "ticket_id"),
                 "rollouts": ToMany("rollout", "ticket_id"),
                 "links": ToMany("ticket_link", "ticket_id"),
@@ -283,12 +284,25 @@ ENTITIES: Mapping[str, Entity] = {
         ),
         _entity("document", tables.document, {}, private=frozenset({"content"})),
         _entity(
+            "approval",
+            tables.approval,
+            {
+                "ticket": ToOne("ticket", "ticket_id"),
+                "votes": ToMany("approval_vote", "approval_id"),
+                "tasks": ToMany("task", "approval_id"),
+            },
+            private=frozenset({"key", "roles", "widenings", "announced", "subject_id", "on_refusal"}),
+        ),
+        _entity("approval_vote", tables.approval_vote, {"approval": ToOne("approval", "approval_id")}),
+        _entity("delegation", tables.delegation, {}, private=frozenset({"roles"})),
+        _entity(
             "task",
             tables.task,
             {
                 "ticket": ToOne("ticket", "ticket_id"),
                 "reservation": ToOne("reservation", "reservation_id"),
                 "shipment": ToOne("shipment", "shipment_id"),
+                "approval": ToOne("approval", "approval_id"),
                 "hub": ToOne("hub", "hub_id"),
                 "rollout": ToOne("rollout", "rollout_id"),
             },
