@@ -43,6 +43,8 @@ class NewTask:
     reservation_id: int | None = None
     shipment_id: int | None = None
     hub_id: int | None = None
+    rollout_id: int | None = None
+    wave: int | None = None
     approval_id: int | None = None
     assignee: str | None = None
     due_at: datetime | None = None

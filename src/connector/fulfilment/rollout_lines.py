@@ -1,0 +1,132 @@
+"""Lines follow what happens to their claims and parcels, whoever made it happen: a courier, a person, a workflow.
+
+What a line is follows from how its newest claim and parcel stand now, not from the change that was seen, so that
+looking twice, late or out of order comes to the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from connector.fulfilment.rollout_course import ACTOR, advance_locked
+from connector.model.kinds import Success
+from connector.model.lifecycle import ReservationState, RolloutLineState, RolloutState, ShipmentStatus
+from connector.model.refs import EntityKind
+from connector.sdk import Clock
+from connector.storage.changes import LoggedChange
+from connector.storage.engine import Database, Transaction, in_transaction, reading
+from connector.storage.rollout_lines import (
+    LineOnItsWay,
+    LineRow,
+    lines_concerned,
+    lines_in,
+    lines_on_their_way,
+    write_lines,
+)
+from connector.storage.rollout_units import live_claims
+from connector.storage.rollouts import RolloutRow, lock_rollout, running_rollouts
+
+_AT_HUB = (RolloutLineState.RESERVED, RolloutLineState.STAGED, RolloutLineState.LABELLED)
+_FOLLOWING = (*_AT_HUB, RolloutLineState.DISPATCHED, RolloutLineState.DELIVERED)
+_MISSING = {ShipmentStatus.LOST: "lost by the courier", ShipmentStatus.RETURNED: "sent back by the courier"}
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutNews:
+    """What is to be started because of changes. fulfil: reservations; tell: positions of changes that a ticket hears of."""
+
+    fulfil: tuple[int, ...]
+    tell: tuple[int, ...]
+
+
+class RolloutFollower:
+    """Has the lines of rollouts follow the change log, and rollouts go on."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def follow(self, changes: Sequence[LoggedChange]) -> RolloutNews:
+        """Deal with a batch of changes: a few statements for each rollout that they concern, none without any."""
+        claims = {item.entity_id for item in changes if item.kind is EntityKind.RESERVATION and "state" in item.fields}
+        parcels = {item.entity_id for item in changes if item.kind is EntityKind.SHIPMENT and "status" in item.fields}
+        staged = {
+            item.entity_id
+            for item in changes
+            if item.kind is EntityKind.ROLLOUT_LINE
+            and item.fields.get("state", (None, None))[1] == RolloutLineState.STAGED
+        }
+        async with reading(self._database) as tx:
+            concerned = await lines_concerned(tx, reservation_ids=claims, shipment_ids=parcels)
+        for rollout_id, line_ids in concerned.items():
+            staged |= await self._move(rollout_id, line_ids)
+        async with reading(self._database) as tx:
+            fulfil = await live_claims(tx, staged) if staged else {}
+        told = (
+            item.position
+            for item in changes
+            if item.kind is EntityKind.ROLLOUT and {"state", "wave"} & item.fields.keys()
+        )
+        return RolloutNews(tuple(sorted(fulfil.values())), tuple(told))
+
+    async def tick(self) -> int:
+        """Have every running rollout do what waits for the clock or for stock; returns how many there are."""
+        async with reading(self._database) as tx:
+            running = await running_rollouts(tx)
+        for rollout_id in running:
+
+            async def work(tx: Transaction, rollout_id: int = rollout_id) -> None:
+                await advance_locked(tx, await lock_rollout(tx, rollout_id), now=self._clock.now())
+
+            await in_transaction(self._database, work)
+        return len(running)
+
+    async def _move(self, rollout_id: int, line_ids: set[int]) -> set[int]:
+        """Move lines of a rollout to where they are; those whose parcels are to be made ready."""
+        now = self._clock.now()
+
+        async def work(tx: Transaction) -> set[int]:
+            rollout = await lock_rollout(tx, rollout_id)
+            found = await lines_on_their_way(tx, line_ids)
+            pairs = [(item.line, after(item, rollout, now)) for item in found]
+            await write_lines(tx, pairs, actor=ACTOR, cause=f"rollout {rollout.name}", at=now)
+            await advance_locked(tx, rollout, now=now)
+            return {line.id for _, line in pairs if line.state is RolloutLineState.STAGED}
+
+        return await in_transaction(self._database, work)
+
+
+def after(item: LineOnItsWay, rollout: RolloutRow, now: datetime) -> LineRow:
+    """What a line is, from how its newest claim and parcel stand."""
+    line, status = item.line, item.shipment_status
+    if line.state not in _FOLLOWING:
+        return line
+    match item.reservation_state:
+        case ReservationState.RELEASED | ReservationState.EXPIRED if line.state in _AT_HUB:
+            cancelled = rollout.state is RolloutState.CANCELLED
+            state = RolloutLineState.CANCELLED if cancelled else RolloutLineState.PLANNED
+            return replace(line, state=state, reason=item.reservation_reason)
+        case ReservationState.FULFILLED if status in _MISSING:
+            return replace(line, state=RolloutLineState.FAILED, reason=_MISSING[status], finished_at=now)
+        case ReservationState.FULFILLED if status is ShipmentStatus.DELIVERED:
+            succeeds = rollout.success is Success.DELIVERED
+            finished_at = line.finished_at or (now if succeeds else None)
+            return replace(line, state=RolloutLineState.DELIVERED, reason=None, finished_at=finished_at)
+        case ReservationState.FULFILLED if line.state in _AT_HUB:
+            return replace(line, state=RolloutLineState.DISPATCHED, reason=None)
+        case ReservationState.HELD | ReservationState.COMMITTED if line.state is RolloutLineState.STAGED and status:
+            return replace(line, state=RolloutLineState.LABELLED)
+    return line
+
+
+async def fail_undelivered(
+    tx: Transaction, rollout: RolloutRow, line: LineRow, *, reason: str, actor: str, at: datetime
+) -> None:
+    """Note that nothing will come of a line; the rollout goes on, or halts."""
+    failed = replace(line, state=RolloutLineState.FAILED, reason=reason, finished_at=at)
+    await write_lines(tx, [(line, failed)], actor=actor, cause=f"rollout {rollout.name}", at=at)
+    await advance_locked(tx, rollout, now=at, actor=actor)
+
+
