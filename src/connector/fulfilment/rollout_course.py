@@ -64,9 +64,8 @@ class Planned:
         }  # fmt: skip
 
 
-async def make_plan(tx: Transaction, rollout: RolloutRow, *, locks: bool = False) -> Planned:
-    """Plan the lines that have no unit yet, with the stock as it is. locks: keep that stock from others."""
-    lines = await lines_in(tx, rollout.id, ROLLOUT_LINE_OPEN)
+async def make_plan(tx: Transaction, rollout: RolloutRow, lines: Sequence[LineRow], *, locks: bool = False) -> Planned:
+    """Plan lines that have no unit yet, with the stock as it is. locks: keep that stock from others."""
     sites = await rollout_sites(tx, {line.site_id for line in lines})
     floors = {int(hub_id): units for hub_id, units in ((rollout.plan or {}).get("floors") or {}).items()}
     shelves = await rollout_shelves(tx, rollout.product_id, floors, locks=locks)
@@ -141,7 +140,7 @@ async def stop(
 
 async def _begin_wave(tx: Transaction, rollout: RolloutRow, *, now: datetime, actor: str) -> RolloutRow:
     """Claim units for the next wave and have them staged; nothing changes but the plan when no line can have any."""
-    planned = await make_plan(tx, rollout, locks=True)
+    planned = await make_plan(tx, rollout, await lines_in(tx, rollout.id, ROLLOUT_LINE_OPEN), locks=True)
     wave = planned.plan.next_wave if planned.plan.placed else ()
     cause = f"rollout {rollout.name}"
     by_hub: dict[int, list[LineRow]] = {}
@@ -240,8 +239,3 @@ def _ended(rollout: RolloutRow, counts: Tally) -> str:
     states = counts.states
     failed = states.get(RolloutLineState.FAILED, 0)
     return f"{_succeeded(rollout, states)} lines succeeded, {failed} failed"
-
-
-def by_risk(lines: Sequence[LineRow]) -> list[LineRow]:
-    """Lines as waves go through them."""
-    return sorted(lines, key=lambda line: (line.wave or 0, line.risk, line.line))

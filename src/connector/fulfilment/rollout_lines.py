@@ -12,7 +12,13 @@ from datetime import datetime
 
 from connector.fulfilment.rollout_course import ACTOR, advance_locked
 from connector.model.kinds import Success
-from connector.model.lifecycle import ReservationState, RolloutLineState, RolloutState, ShipmentStatus
+from connector.model.lifecycle import (
+    ROLLOUT_LINE_AT_HUB,
+    ReservationState,
+    RolloutLineState,
+    RolloutState,
+    ShipmentStatus,
+)
 from connector.model.refs import EntityKind
 from connector.sdk import Clock
 from connector.storage.changes import LoggedChange
@@ -20,22 +26,25 @@ from connector.storage.engine import Database, Transaction, in_transaction, read
 from connector.storage.rollout_lines import (
     LineOnItsWay,
     LineRow,
+    line_row,
     lines_concerned,
-    lines_in,
     lines_on_their_way,
+    rollout_of_line,
     write_lines,
 )
-from connector.storage.rollout_units import live_claims
+from connector.storage.rollout_units import give_back, live_claims, stop_claims
 from connector.storage.rollouts import RolloutRow, lock_rollout, running_rollouts
 
-_AT_HUB = (RolloutLineState.RESERVED, RolloutLineState.STAGED, RolloutLineState.LABELLED)
-_FOLLOWING = (*_AT_HUB, RolloutLineState.DISPATCHED, RolloutLineState.DELIVERED)
+_FOLLOWING = ROLLOUT_LINE_AT_HUB | {RolloutLineState.DISPATCHED, RolloutLineState.DELIVERED}
 _MISSING = {ShipmentStatus.LOST: "lost by the courier", ShipmentStatus.RETURNED: "sent back by the courier"}
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutNews:
-    """What is to be started because of changes. fulfil: reservations; tell: positions of changes that a ticket hears of."""
+    """What is to be started because of changes.
+
+    fulfil: reservations whose parcels are to be made ready; tell: positions of changes that a ticket hears of.
+    """
 
     fulfil: tuple[int, ...]
     tell: tuple[int, ...]
@@ -104,7 +113,7 @@ def after(item: LineOnItsWay, rollout: RolloutRow, now: datetime) -> LineRow:
     if line.state not in _FOLLOWING:
         return line
     match item.reservation_state:
-        case ReservationState.RELEASED | ReservationState.EXPIRED if line.state in _AT_HUB:
+        case ReservationState.RELEASED | ReservationState.EXPIRED if line.state in ROLLOUT_LINE_AT_HUB:
             cancelled = rollout.state is RolloutState.CANCELLED
             state = RolloutLineState.CANCELLED if cancelled else RolloutLineState.PLANNED
             return replace(line, state=state, reason=item.reservation_reason)
@@ -114,19 +123,34 @@ def after(item: LineOnItsWay, rollout: RolloutRow, now: datetime) -> LineRow:
             succeeds = rollout.success is Success.DELIVERED
             finished_at = line.finished_at or (now if succeeds else None)
             return replace(line, state=RolloutLineState.DELIVERED, reason=None, finished_at=finished_at)
-        case ReservationState.FULFILLED if line.state in _AT_HUB:
+        case ReservationState.FULFILLED if line.state in ROLLOUT_LINE_AT_HUB:
             return replace(line, state=RolloutLineState.DISPATCHED, reason=None)
         case ReservationState.HELD | ReservationState.COMMITTED if line.state is RolloutLineState.STAGED and status:
             return replace(line, state=RolloutLineState.LABELLED)
     return line
 
 
-async def fail_undelivered(
+async def fail_line(
     tx: Transaction, rollout: RolloutRow, line: LineRow, *, reason: str, actor: str, at: datetime
 ) -> None:
-    """Note that nothing will come of a line; the rollout goes on, or halts."""
+    """Note that nothing comes of a line; a unit that has not left its hub is given back.
+
+    The transaction has locked the rollout. Raises IllegalTransition when the line has no unit, or has ended.
+    """
+    cause = f"rollout {rollout.name}"
     failed = replace(line, state=RolloutLineState.FAILED, reason=reason, finished_at=at)
-    await write_lines(tx, [(line, failed)], actor=actor, cause=f"rollout {rollout.name}", at=at)
-    await advance_locked(tx, rollout, now=at, actor=actor)
+    await write_lines(tx, [(line, failed)], actor=actor, cause=cause, at=at)
+    if line.state is RolloutLineState.RESERVED:
+        await give_back(tx, [line.id], reason=reason, actor=actor, cause=cause, at=at)
+    elif line.state in ROLLOUT_LINE_AT_HUB:
+        claims = await live_claims(tx, [line.id])
+        await stop_claims(tx, claims.values(), reason=reason, actor=actor, at=at)
 
 
+async def fail_unsendable(tx: Transaction, line_id: int, *, reason: str, actor: str, at: datetime) -> None:
+    """A parcel could not be made ready: its line has failed, whatever becomes of the rest."""
+    rollout = await lock_rollout(tx, await rollout_of_line(tx, line_id))
+    line = await line_row(tx, line_id)
+    if line.state in ROLLOUT_LINE_AT_HUB:
+        await fail_line(tx, rollout, line, reason=reason, actor=actor, at=at)
+        await advance_locked(tx, rollout, now=at, actor=actor)

@@ -22,6 +22,7 @@ from connector.rules.given import PolicyTest
 from connector.rules.grouping import Grouping
 from connector.rules.ladder import PLAIN, RESERVED, Accept, Ladder, Rung, Rungs
 from connector.rules.missing import Missing
+from connector.rules.rollouts import Rollouts
 from connector.rules.values import (
     ConditionText,
     DriveKm,
@@ -238,6 +239,7 @@ class Policy(Part):
         dict[Name, Approval], Field(examples=[{"costly-spare": {"roles": ["approver"], "within_minutes": 60}}])
     ] = Field(default_factory=dict)
     grouping: Annotated[Grouping, Field(examples=[{"site_event": {"devices": 3, "window_minutes": 30}}])] = Grouping()
+    rollouts: Annotated[Rollouts, Field(examples=[{"wave_size": 25}])] = Rollouts()
     tests: Annotated[
         tuple[PolicyTest, ...],
         Field(examples=["- {name: a dead switch, given: {ticket: {priority: P1}}, expect: {rule: critical}}"]),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connector.model.errors import NotKnown
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ROLLOUT_LINE_AT_HUB, RolloutLineState, TaskState
 from connector.model.refs import EntityKind
@@ -28,6 +29,20 @@ class WaveTask:
     kind: TaskKind
     wave: int
     hub_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutTask:
+    """A task that is about a hub's part of a wave."""
+
+    id: int
+    kind: TaskKind
+    state: TaskState
+    title: str
+    rollout_id: int
+    wave: int
+    hub_id: int
+    packing_list: list[dict[str, Any]]
 
 
 class KitPart(NamedTuple):
@@ -73,6 +88,18 @@ async def wave_tasks(tx: AsyncConnection, rollout_id: int) -> list[WaveTask]:
         c.rollout_id == rollout_id, c.state.in_(UNFINISHED), c.kind.in_((TaskKind.STAGING, TaskKind.HANDOVER))
     )
     return [WaveTask(*row) for row in await tx.execute(statement.order_by(c.id))]
+
+
+async def rollout_task(tx: AsyncConnection, task_id: int) -> RolloutTask | None:
+    """The task; None when it is not about a wave of a rollout. Raises NotKnown when there is no such task."""
+    c = task.c
+    statement = select(c.id, c.kind, c.state, c.title, c.rollout_id, c.wave, c.hub_id, c.packing_list)
+    row = (await tx.execute(statement.where(c.id == task_id))).one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no task with id {task_id}")
+    if None in (row.rollout_id, row.wave, row.hub_id):
+        return None
+    return RolloutTask(*row[:7], packing_list=list(row.packing_list or ()))
 
 
 async def hubs_at_work(tx: AsyncConnection, rollout_id: int) -> dict[tuple[int, int], frozenset[RolloutLineState]]:

@@ -1,0 +1,47 @@
+"""Commands that happen once per key, whoever sends them how often."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from connector.model.errors import InvalidInput
+from connector.storage.engine import Database, Transaction, in_transaction, reading
+from connector.storage.receipts import find_receipt, record_receipt, settle_receipt
+
+Do: TypeAlias = Callable[[Transaction, datetime], Awaitable[dict[str, Any]]]
+"""The work of a command, in its transaction; its result as JSON."""
+
+
+async def keyed(database: Database, at: datetime, name: str, key: str, target: int, do: Do) -> dict[str, Any]:
+    """Do it once per key; the result of the first time is the answer to all.
+
+    target: the id that the command is about. Raises InvalidInput when the key was used for another one.
+    """
+    if not key.strip():
+        raise InvalidInput(f"command {name!r} needs an idempotency key", hint="Send a new random text with each.")
+    full = f"command:{name}:{key}"
+    async with reading(database) as tx:
+        known = await find_receipt(tx, full)
+    if known is not None:
+        return _answer(known, name, key, target)
+
+    async def work(tx: Transaction) -> dict[str, Any]:
+        if not await record_receipt(tx, full, {"target": target}, at=at):
+            return _answer(await find_receipt(tx, full) or {}, name, key, target)
+        result = await do(tx, at)
+        await settle_receipt(tx, full, {"target": target, "result": result})
+        return result
+
+    return await in_transaction(database, work)
+
+
+def _answer(receipt: dict[str, Any], name: str, key: str, target: int) -> dict[str, Any]:
+    if receipt.get("target") != target:
+        raise InvalidInput(
+            f"key {key!r} was used before, for {name!r} of {receipt.get('target')}, not of {target}",
+            hint="Send a new random key with each new command.",
+        )
+    result: dict[str, Any] = receipt["result"]
+    return result

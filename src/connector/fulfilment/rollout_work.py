@@ -1,0 +1,170 @@
+"""What people do for the lines of a rollout: stage units, hand parcels over, say what became of them.
+
+Each command is one transaction and may be repeated under its key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from connector.fulfilment.handover import arrive_at_site
+from connector.fulfilment.keyed import Do, keyed
+from connector.fulfilment.rollout_course import advance_locked
+from connector.fulfilment.rollout_lines import fail_line
+from connector.fulfilment.rollout_tasks import require_handover
+from connector.model.errors import IllegalTransition, InvalidInput
+from connector.model.kinds import TaskKind
+from connector.model.lifecycle import ROLLOUT_LINE_AT_HUB, RolloutLineState, RolloutState, TaskState
+from connector.sdk import Clock
+from connector.storage.engine import Database, Transaction
+from connector.storage.rollout_lines import (
+    LineRow,
+    line_row,
+    lines_in,
+    lines_on_their_way,
+    rollout_of_line,
+    write_lines,
+)
+from connector.storage.rollout_tasks import RolloutTask, rollout_task
+from connector.storage.rollout_units import hand_over
+from connector.storage.rollouts import RolloutRow, lock_rollout
+from connector.storage.shipments import shipment_row
+from connector.storage.tasks import move_task
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What a task of a wave came to. lines: how many it was done for; left: how many it is still to be done for."""
+
+    task_id: int
+    lines: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineResult:
+    """What a report came to. state: of the rollout afterwards."""
+
+    line_id: int
+    rollout_id: int
+    state: RolloutState
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutWork:
+    """The commands, on the hub's database."""
+
+    database: Database
+    clock: Clock
+
+    async def report(
+        self, line_id: int, outcome: Literal["installed", "failed"], *, reason: str | None, key: str, actor: str
+    ) -> LineResult:
+        """Say what became of a line. A failed one whose unit has not left its hub gives it back.
+
+        Raises NotKnown, InvalidInput when it failed without a reason, IllegalTransition when it cannot have.
+        """
+        text = (reason or "").strip() if outcome == "failed" else None
+        if text == "":
+            raise InvalidInput("a reason is needed when a line has failed: it is told and kept", hint="Write why.")
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            rollout = await lock_rollout(tx, await rollout_of_line(tx, line_id))
+            line = await line_row(tx, line_id)
+            if text is not None:
+                await fail_line(tx, rollout, line, reason=text, actor=actor, at=at)
+            else:
+                await self._installed(tx, rollout, line, actor=actor, at=at)
+            rollout = await advance_locked(tx, rollout, now=at, actor=actor)
+            return {"rollout_id": rollout.id, "state": rollout.state.value}
+
+        result = await self._once("report-rollout-line", key, line_id, do)
+        return LineResult(line_id, result["rollout_id"], RolloutState(result["state"]))
+
+    async def confirm_staging(self, task_id: int, *, key: str, actor: str) -> TaskResult:
+        """The units of a staging task are picked, prepared and checked: labels are bought, hand-over follows.
+
+        Raises NotKnown, InvalidInput for another kind of task, IllegalTransition when it is over.
+        """
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            task = await self._wave_task(tx, task_id, TaskKind.STAGING)
+            rollout = await lock_rollout(tx, task.rollout_id)
+            ready = [RolloutLineState.RESERVED]
+            lines = await lines_in(tx, rollout.id, ready, wave=task.wave, hub_id=task.hub_id)
+            staged = [(line, replace(line, state=RolloutLineState.STAGED)) for line in lines]
+            cause = f"task {task_id}"
+            await move_task(tx, task_id, TaskState.DONE, actor=actor, cause=cause, at=at)
+            if staged:
+                packing = [item for item in task.packing_list if item["is_device"]]
+                await require_handover(
+                    tx, rollout, wave=task.wave, hub_id=task.hub_id, packing=packing, actor=actor, at=at
+                )
+            await write_lines(tx, staged, actor=actor, cause=cause, at=at)
+            await advance_locked(tx, rollout, now=at, actor=actor)
+            return {"lines": len(staged), "left": 0}
+
+        result = await self._once("confirm-staging", key, task_id, do)
+        return TaskResult(task_id, result["lines"], result["left"])
+
+    async def confirm_handover(self, task_id: int, *, key: str, actor: str) -> TaskResult:
+        """The parcels of a hand-over task that have a label were given to the courier.
+
+        Raises NotKnown, InvalidInput for another kind of task, IllegalTransition when it is over or nothing has a
+        label yet.
+        """
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            task = await self._wave_task(tx, task_id, TaskKind.HANDOVER)
+            rollout = await lock_rollout(tx, task.rollout_id)
+            lines = await lines_in(tx, rollout.id, ROLLOUT_LINE_AT_HUB, wave=task.wave, hub_id=task.hub_id)
+            cause = f"task {task_id}"
+            sent = await hand_over(tx, [line.id for line in lines], actor=actor, cause=cause, at=at)
+            if not sent:
+                raise IllegalTransition(
+                    f"none of the {len(lines)} parcels of task {task.title!r} has a label yet",
+                    hint="Labels are bought once the units are staged; wait for them, or see the tasks about failures.",
+                )
+            pairs = [
+                (line, replace(line, state=RolloutLineState.DISPATCHED, reason=None))
+                for line in lines
+                if line.id in sent
+            ]
+            await write_lines(tx, pairs, actor=actor, cause=cause, at=at)
+            await advance_locked(tx, rollout, now=at, actor=actor)
+            return {"lines": len(sent), "left": len(lines) - len(sent)}
+
+        result = await self._once("confirm-handover", key, task_id, do)
+        return TaskResult(task_id, result["lines"], result["left"])
+
+    async def _installed(
+        self, tx: Transaction, rollout: RolloutRow, line: LineRow, *, actor: str, at: datetime
+    ) -> None:
+        """Somebody has installed what came; who installs it has received it."""
+        cause = f"rollout {rollout.name}"
+        if line.state is RolloutLineState.DISPATCHED:
+            for item in await lines_on_their_way(tx, [line.id]):
+                if item.shipment_id is not None:
+                    parcel = await shipment_row(tx, item.shipment_id)
+                    await arrive_at_site(tx, parcel, actor=actor, cause=cause, at=at)
+        after = replace(line, state=RolloutLineState.INSTALLED, reason=None, finished_at=line.finished_at or at)
+        await write_lines(tx, [(line, after)], actor=actor, cause=cause, at=at)
+
+    async def _wave_task(self, tx: Transaction, task_id: int, kind: TaskKind) -> RolloutTask:
+        task = await rollout_task(tx, task_id)
+        if task is None or task.kind is not kind:
+            raise InvalidInput(f"task {task_id} is no {kind.value} task of a rollout")
+        rollout = await lock_rollout(tx, task.rollout_id)
+        task = await rollout_task(tx, task_id)
+        if task is None or task.state in (TaskState.DONE, TaskState.CANCELLED):
+            state = task.state.value if task else "gone"
+            raise IllegalTransition(
+                f"the {kind.value} task of rollout {rollout.name!r} is {state}",
+                hint="The rollout was stopped, or went on without it: put units that are no longer needed back.",
+            )
+        return task
+
+    async def _once(self, name: str, key: str, target: int, do: Do) -> dict[str, Any]:
+        return await keyed(self.database, self.clock.now(), name, key, target, do)
