@@ -17,6 +17,7 @@ from connector.fulfilment.keys import undo_id
 from connector.fulfilment.once import Do, once
 from connector.fulfilment.react import Reactor
 from connector.fulfilment.reviews import ABOUT_FULFILMENT, ABOUT_THE_DECISION, close_reviews
+from connector.fulfilment.rollouts import cancel_of_ticket
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.model.errors import IllegalTransition, InvalidInput
@@ -161,6 +162,8 @@ class Commands:
 
         async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
             standing = await ticket_standing(tx, ticket_id)
+            if standing.has_rollout:
+                await cancel_of_ticket(tx, ticket_id, reason=_given(reason), actor=actor, at=at)
             ids = [item.reservation_id for item in standing.holdings if item.is_live or item.is_under_way]
             for reservation_id in ids:
                 await lock_reservation(tx, reservation_id)

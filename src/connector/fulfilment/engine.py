@@ -12,6 +12,9 @@ from connector.fulfilment.durable import Durable, Tick
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.react import Reactor
 from connector.fulfilment.reviews import require_review
+from connector.fulfilment.rollout_lines import RolloutFollower
+from connector.fulfilment.rollout_work import RolloutWork
+from connector.fulfilment.rollouts import Rollouts
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.sdk import Clock, Connection
@@ -57,8 +60,12 @@ class FulfilmentEngine:
         self.commands = Commands(self._work, self._durable, self._workflows, self.reactor, policy)
         self.approvals = Approvals(self._work, holders)
         self._following: asyncio.Task[None] | None = None
+        self.rollouts = Rollouts(database, clock, policy)
+        self.rollout_work = RolloutWork(database, clock)
+        self._rollout_follower = RolloutFollower(database, clock)
         self.schedule("tend-approvals", EVERY_MINUTE, self.approvals.tend)
         self.schedule("expire-reservations", EVERY_MINUTE, self.expire)
+        self.schedule("advance-rollouts", EVERY_MINUTE, self.advance_rollouts)
         self.schedule("adopt-workflows", EVERY_MINUTE, self.adopt)
 
     def schedule(self, name: str, cron: str, tick: Tick) -> None:
@@ -84,6 +91,10 @@ class FulfilmentEngine:
             await self._presence.drop()
         if following is not None and not following.cancelled():
             following.result()
+
+    async def advance_rollouts(self) -> int:
+        """Have running rollouts do what waits for the clock or for stock; returns how many there are."""
+        return await self._rollout_follower.tick()
 
     async def adopt(self) -> int:
         """Go on with the workflows of processes that are there no more; returns how many that were."""

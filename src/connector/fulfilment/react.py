@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.reactions import LINKS, Reactions, concerns_decision
+from connector.fulfilment.rollout_lines import RolloutFollower
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.model.errors import ConnectorError, NotKnown
@@ -47,7 +48,10 @@ POLL: Final = timedelta(seconds=1)
 TRIES: Final = 5
 """Times that a change is tried before a person is asked and the reader goes on."""
 
-KINDS: Final = (EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.APPROVAL, *LINKS)
+KINDS: Final = (
+    EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.APPROVAL, EntityKind.ROLLOUT,
+    EntityKind.ROLLOUT_LINE, *LINKS,
+)  # fmt: skip
 
 
 class Reactor:
@@ -60,6 +64,7 @@ class Reactor:
         self._work = work
         self._workflows = workflows
         self._reactions = Reactions(work, policy)
+        self._rollouts = RolloutFollower(work.database, work.clock)
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -96,6 +101,7 @@ class Reactor:
             if len(run) == 1 or not await self._together(run):
                 for change in run:
                     await self._insist(change)
+        await self._follow_rollouts(changes)
         helped = await self._reactions.tickets_helped(changes)
         for first in range(0, len(helped), TOGETHER):
             await self._retry(helped[first : first + TOGETHER])
@@ -167,13 +173,21 @@ class Reactor:
 
     async def _on_reservation(self, change: LoggedChange) -> None:
         if change.operation == "created":
-            if "approval_name" not in change.fields:
+            if not {"approval_name", "rollout_line_id"} & change.fields.keys():  # those begin when they may
                 await self._workflows.start_fulfilment(change.entity_id)
         elif "reason" in change.fields:
             async with reading(self._work.database) as tx:
                 is_stopped = await stop_reason(tx, change.entity_id) is not None
             if is_stopped:
                 await self._workflows.start_undo(change.entity_id)
+
+    async def _follow_rollouts(self, changes: Sequence[LoggedChange]) -> None:
+        """Have rollouts follow a batch of changes, and start what comes of it."""
+        news = await self._rollouts.follow(changes)
+        for reservation_id in news.fulfil:
+            await self._workflows.start_fulfilment(reservation_id)
+        for position in news.tell:
+            await self._workflows.start_rollout_note(position)
 
     async def _on_shipment(self, change: LoggedChange) -> None:
         if "status" not in change.fields:

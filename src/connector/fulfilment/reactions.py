@@ -11,6 +11,7 @@ from typing import Any, Final
 from connector.fulfilment.handover import leave_hub
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.reviews import ABOUT_THE_TICKET, Review, close_reviews, require_review, settle_reviews
+from connector.fulfilment.rollouts import cancel_of_ticket
 from connector.fulfilment.work import Work
 from connector.model.kinds import LinkKind, TaskKind
 from connector.model.lifecycle import TICKET_OPEN, ReservationState, ShipmentStatus, TaskState, TicketState
@@ -70,13 +71,14 @@ class Reactions:
         tickets: by id, the fields that have changed. Returns the ids of those that do not exist.
         """
         standings = await tickets_standing(tx, tickets)
-        deciding = [n for n, standing in standings.items() if standing.wants_hardware and not standing.holdings]
+        deciding = [n for n, item in standings.items() if item.wants_hardware and not item.holdings]
+        deciding = [n for n in deciding if not standings[n].has_rollout]  # what those get is said there
         if deciding:
             await self._decide(tx, {number: standings[number] for number in deciding})
         for ticket_id, standing in standings.items():
             if not standing.wants_hardware:
                 await self._withdraw(tx, standing)
-            elif standing.holdings:
+            elif standing.holdings and not standing.has_rollout:
                 await self._compare(tx, standing, tickets[ticket_id])
         return tickets.keys() - standings.keys()
 
@@ -97,6 +99,9 @@ class Reactions:
         state = "deleted" if standing.is_deleted else standing.state.value.replace("_", " ")
         for reservation_id in standing.withdrawn:
             await order_stop(tx, reservation_id, reason=f"ticket {standing.number} is {state}", actor=ACTOR, at=now)
+        if standing.has_rollout:
+            reason = f"ticket {standing.number} is {state}"
+            await cancel_of_ticket(tx, standing.ticket_id, reason=reason, actor=ACTOR, at=now)
         await close_reviews(
             tx,
             ticket_id=standing.ticket_id,

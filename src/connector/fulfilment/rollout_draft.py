@@ -42,7 +42,8 @@ class SiteOrder:
 class NewRollout:
     """What is to be rolled out.
 
-    ticket_id: the change or request that it is done under; None makes one of the hub's own. What else is None is as the active policy has it, see `connector.rules.rollouts`.
+    ticket_id: the change or request that it is done under; None makes one of the hub's own. What else is None is as the
+    active policy has it, see `connector.rules.rollouts`.
     """
 
     name: str

@@ -14,6 +14,7 @@ from zlib import crc32
 
 from connector.fulfilment.keyed import Do, keyed
 from connector.fulfilment.rollout_course import ACTOR, Planned, advance_locked, make_plan, stop
+from connector.fulfilment.rollout_draft import NewRollout, checked, require_open_ticket
 from connector.fulfilment.rollout_tasks import close_questions
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.lifecycle import (
@@ -248,14 +249,8 @@ class Rollouts:
 
 async def begin(tx: Transaction, rollout: RolloutRow, *, actor: str, at: datetime) -> RolloutRow:
     """Let a planned rollout run. The transaction has locked it."""
-    rollout = await write_rollout(
-        tx,
-        rollout,
-        {"state": RolloutState.RUNNING, "reason": None},
-        actor=actor,
-        cause=f"rollout {rollout.name}",
-        at=at,
-    )
+    values = {"state": RolloutState.RUNNING, "reason": None}
+    rollout = await write_rollout(tx, rollout, values, actor=actor, cause=f"rollout {rollout.name}", at=at)
     return await advance_locked(tx, rollout, now=at, actor=actor)
 
 

@@ -6,7 +6,7 @@ took effect, and only then acts; outside any transaction. The outcome and the re
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connector.fulfilment.keys import ACTOR, Step, effect_key, fulfil_id, step_key
 from connector.fulfilment.outcomes import Attempt, Stopped
@@ -41,6 +41,10 @@ from connector.storage.tasks import NewTask, require_task
 
 OWN_TRANSPORT = "own"
 """Carrier of what the customer's own people bring."""
+PER_TICKET = frozenset({Step.TASK, Step.NOTE, Step.FIELDS, Step.STATE})
+"""Steps that a rollout does not do for each parcel: one ticket would be told a hundred times."""
+UNHURRIED = timedelta(days=30)
+"""Within this time the cheapest offer is good enough for a parcel of a rollout whose ticket has no due time."""
 
 
 class Steps:
@@ -69,6 +73,9 @@ class Steps:
             return
         if progress.stop is not None:
             raise Stopped
+        if step in PER_TICKET and progress.goods.rollout_line_id is not None:
+            await self._work.receipt(reservation_id, step, {"skipped": "the rollout does it for a whole wave"})
+            return
         await self._do[step](progress)
 
     async def _commit(self, progress: Progress) -> None:
@@ -93,7 +100,9 @@ class Steps:
         with naming(connection):
             offers = await ships.quote(parcel)
         access = access_of(goods.site)
-        offer = choose_offer(offers, now=self._work.clock.now(), due_at=goods.due_at, access=access)
+        now = self._work.clock.now()
+        due_at = now + UNHURRIED if goods.due_at is None and goods.rollout_line_id is not None else goods.due_at
+        offer = choose_offer(offers, now=now, due_at=due_at, access=access)
         if offer is None:
             raise InvalidInput(
                 f"courier {connection.name!r} offers nothing from {goods.hub.label} to "

@@ -17,6 +17,7 @@ from connector.sdk import AdapterError, AddNote, Clock, ConfigError, Connection,
 from connector.sdk import WritesTickets as TicketWriter
 from connector.storage.consignments import Consignment, TicketSide, consignment, lock_reservation
 from connector.storage.engine import Database, Transaction, reading, transaction
+from connector.storage.own_tickets import OWN_SOURCE
 from connector.storage.receipts import find_receipt, find_receipts, record_receipt
 from connector.storage.shipments import ShipmentRow, outbound_shipment
 from connector.storage.stopping import stop_key
@@ -116,7 +117,13 @@ class Work:
 
     async def write_note(self, ticket: TicketSide, operation: TicketOperation) -> Written:
         """The same, for a ticket of which nothing is sent."""
-        connection = self._connection(ticket.source, "write to the ticket")
+        return await self.write_to_source(ticket.source, operation)
+
+    async def write_to_source(self, source: str, operation: TicketOperation) -> Written:
+        """The same, for a ticket of a source; nothing is written to the hub's own."""
+        if source == OWN_SOURCE:
+            return {"skipped": "the ticket is the hub's own"}
+        connection = self._connection(source, "write to the ticket")
         if not isinstance(connection.adapter, TicketWriter):
             return {"skipped": f"adapter {connection.adapter_name!r} does not write to tickets"}
         writer: TicketWriter = connection.adapter

@@ -30,6 +30,8 @@ from connector.fulfilment.keys import (
     undo_id,
 )
 from connector.fulfilment.outcomes import Attempt, pause_after
+from connector.fulfilment.rollout_lines import fail_unsendable
+from connector.fulfilment.rollout_notes import ROLLOUT_NOTE, note_id, tell_ticket
 from connector.fulfilment.steps import Steps
 from connector.fulfilment.undo import UndoSteps
 from connector.fulfilment.wording import asked_note, delivered_note, refused_note
@@ -66,6 +68,7 @@ class Workflows:
         durable.workflow(DELIVERED, self._delivered)
         durable.workflow(ASKED, partial(self._told, ASKED))
         durable.workflow(REFUSED, partial(self._told, REFUSED))
+        durable.workflow(ROLLOUT_NOTE, self._told_rollout)
 
     async def start_fulfilment(self, reservation_id: int) -> None:
         """Begin to fulfil a reservation."""
@@ -87,6 +90,10 @@ class Workflows:
     async def start_refused(self, approval_id: int) -> None:
         """Begin to tell the ticket that an approval was refused."""
         await self._durable.start(REFUSED, told_id(REFUSED, approval_id), approval_id)
+
+    async def start_rollout_note(self, position: int) -> None:
+        """Begin to tell the ticket of a rollout of the change at a position of the log."""
+        await self._durable.start(ROLLOUT_NOTE, note_id(position), position)
 
     async def _fulfil(self, run: Run, reservation_id: int) -> str:
         for step in FORWARD:
@@ -160,6 +167,8 @@ class Workflows:
             async with transaction(self._work.database) as tx:
                 goods = await consignment(tx, reservation_id)
                 text = f"it could not be sent ({step.value}): {reason}"
+                if goods.rollout_line_id is not None:
+                    await fail_unsendable(tx, goods.rollout_line_id, reason=text, actor=ACTOR, at=now)
                 await order_stop(tx, reservation_id, reason=text, actor=ACTOR, at=now)
                 await require_task(
                     tx, _failed(goods, step, reason), actor=ACTOR, cause=fulfil_id(reservation_id), at=now
@@ -202,6 +211,12 @@ class Workflows:
 
         return (await self._insist(run, "note", attempt)).status
 
+    async def _told_rollout(self, run: Run, position: int) -> str:
+        async def attempt() -> StepResult:
+            return (await self._work.attempt(note_id(position), tell_ticket(self._work, position))).to_json()
+
+        return (await self._insist(run, "note", attempt)).status
+
     async def _tell_delivered(self, shipment_id: int) -> None:
         key = delivered_key(shipment_id)
         async with transaction(self._work.database) as tx:
@@ -210,7 +225,7 @@ class Workflows:
             return
         async with reading(self._work.database) as tx:
             goods = await consignment(tx, shipment.reservation_id)
-            if await find_receipt(tx, key) is not None:
+            if await find_receipt(tx, key) is not None or goods.rollout_line_id is not None:
                 return
         body = delivered_note(goods, shipment)
         note = AddNote(

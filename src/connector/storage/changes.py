@@ -126,6 +126,12 @@ async def read_changes(
     ]
 
 
+async def change_at(tx: AsyncConnection, position: int) -> LoggedChange | None:
+    """The published change at a position; None when there is none."""
+    found = await read_changes(tx, position - 1, limit=1)
+    return found[0] if found and found[0].position == position else None
+
+
 async def last_position(tx: AsyncConnection) -> int:
     """The position of the newest published change, 0 when there is none."""
     return int((await tx.execute(select(func.coalesce(func.max(change.c.position), 0)))).scalar_one())

@@ -21,6 +21,7 @@ from connector.storage.bulk import among, insert_rows, new_ids
 from connector.storage.changes import NewChange, log_changes
 from connector.storage.rollout_lines import LineRow
 from connector.storage.rows import json_value
+from connector.storage.stopping import stop_key
 from connector.storage.tables import asset, reservation, shipment, step_receipt
 from connector.storage.units import ShelfKey, put_back, send_off, take_units
 
@@ -250,8 +251,3 @@ async def _note_stops(
     rows = [{"key": key, "result": result, "recorded_at": at} for key in new]
     await insert_rows(tx, step_receipt, rows, skip_existing=True)
     return [keys[key] for key in new]
-
-
-def stop_key(reservation_id: int) -> str:
-    """The key of the order to stop fulfilling a reservation."""
-    return f"fulfil-{reservation_id}:stop"

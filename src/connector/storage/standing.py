@@ -20,7 +20,7 @@ from connector.model.lifecycle import (
 )
 from connector.storage.bulk import among, among_given
 from connector.storage.shipments import ON_ITS_WAY
-from connector.storage.tables import asset, compatibility, reservation, shipment, stock, task, ticket
+from connector.storage.tables import asset, compatibility, reservation, rollout, shipment, stock, task, ticket
 from connector.storage.tasks import UNFINISHED
 
 
@@ -46,7 +46,10 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A ticket as the reactor looks at it. holdings: reservations that are live or were fulfilled, by id."""
+    """A ticket as the reactor looks at it. holdings: reservations that are live or were fulfilled, by id.
+
+    has_rollout: whether something is rolled out under it; the claims of that are not among its holdings.
+    """
 
     ticket_id: int
     number: str
@@ -54,6 +57,7 @@ class Standing:
     is_deleted: bool
     product_id: int | None
     holdings: tuple[Holding, ...]
+    has_rollout: bool = False
 
     @property
     def wants_hardware(self) -> bool:
@@ -85,6 +89,7 @@ _HOLDINGS = (
     select(reservation.c.ticket_id, reservation.c.id, reservation.c.state, reservation.c.requested_product_id, _status)
     .where(
         among_given(reservation.c.ticket_id, "ticket_ids"),
+        reservation.c.rollout_line_id.is_(None),
         reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
     )
     .order_by(reservation.c.id)
@@ -96,6 +101,7 @@ _TICKETS = (
         ticket.c.state,
         ticket.c.retired_at,
         func.coalesce(ticket.c.product_id, asset.c.product_id).label("product_id"),
+        exists().where(rollout.c.ticket_id == ticket.c.id).label("has_rollout"),
     )
     .outerjoin(asset, asset.c.id == ticket.c.asset_id)
     .where(among_given(ticket.c.id, "ticket_ids"))
@@ -133,6 +139,7 @@ async def tickets_standing(tx: AsyncConnection, ticket_ids: Collection[int]) -> 
             is_deleted=row.retired_at is not None,
             product_id=row.product_id,
             holdings=tuple(holdings.get(row.id, ())),
+            has_rollout=row.has_rollout,
         )
         for row in await tx.execute(_TICKETS, given)
     }
