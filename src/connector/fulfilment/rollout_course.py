@@ -230,8 +230,10 @@ def _ended_short_of_success(rollout: RolloutRow, counts: Tally) -> str | None:
 def _may_begin_wave(rollout: RolloutRow, counts: Tally, now: datetime) -> bool:
     if not counts.states.keys() & ROLLOUT_LINE_OPEN:
         return False
-    if rollout.wave == 0:
-        return rollout.starts_at is None or now >= rollout.starts_at
+    if rollout.starts_at is not None and now < rollout.starts_at:
+        return False
+    if not _in_wave(rollout, counts):
+        return True  # the first one, or one of which everything was given back
     return rollout.settled_at is not None and now >= rollout.settled_at + timedelta(minutes=rollout.soak_minutes)
 
 
