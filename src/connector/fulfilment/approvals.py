@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from connector.fulfilment.once import once
+from connector.fulfilment.rollouts import begin
 from connector.fulfilment.work import Work
 from connector.model.errors import Forbidden, InvalidInput
 from connector.model.kinds import Verdict
-from connector.model.lifecycle import ApprovalState, ReservationState
+from connector.model.lifecycle import ApprovalState, ReservationState, RolloutState
 from connector.model.principals import COMMAND_LINE, Principal
 from connector.model.refs import EntityKind
 from connector.storage.approvals import (
@@ -35,6 +36,7 @@ from connector.storage.approvals import (
 from connector.storage.delegations import NewDelegation, add_delegation, delegation_row, end_delegation, rights_of
 from connector.storage.engine import Transaction, in_transaction, reading
 from connector.storage.reserve import release_reservation
+from connector.storage.rollouts import lock_rollout, write_rollout
 from connector.storage.waiting import hold_until, waiting_claims
 
 HOLD: Final = timedelta(hours=1)
@@ -65,8 +67,23 @@ async def _give_back(tx: Transaction, row: ApprovalRow, at: datetime) -> None:
         await release_reservation(tx, claim.id, actor=_actor(row), at=at, reason=reason, cause=f"approval {row.id}")
 
 
+async def _begin_rollout(tx: Transaction, row: ApprovalRow, at: datetime) -> None:
+    """The rollout that somebody wanted to start begins, unless it was cancelled meanwhile."""
+    rollout = await lock_rollout(tx, row.subject_id)
+    if rollout.state is RolloutState.PLANNED:
+        await begin(tx, rollout, actor=_actor(row), at=at)
+
+
+async def _leave_rollout(tx: Transaction, row: ApprovalRow, at: datetime) -> None:
+    """The rollout does not begin; it says why."""
+    rollout = await lock_rollout(tx, row.subject_id)
+    reason = f"approval {row.name!r} was not given: {row.reason}"
+    await write_rollout(tx, rollout, {"reason": reason}, actor=_actor(row), cause=f"approval {row.id}", at=at)
+
+
 FOLLOWS: Final[Mapping[EntityKind, Consequences]] = {
     EntityKind.RESERVATION: Consequences(approved=_keep_claims, refused=_give_back),
+    EntityKind.ROLLOUT: Consequences(approved=_begin_rollout, refused=_leave_rollout),
 }
 """What follows, by what a request is about."""
 

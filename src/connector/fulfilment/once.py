@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from connector.fulfilment.work import Work
 from connector.model.errors import InvalidInput
-from connector.storage.engine import Transaction, reading, transaction
+from connector.storage.engine import Database, Transaction, in_transaction, reading
 from connector.storage.receipts import find_receipt, record_receipt, settle_receipt
 
 Do: TypeAlias = Callable[[Transaction, datetime], Awaitable[dict[str, Any]]]
@@ -20,20 +20,27 @@ async def once(work: Work, name: str, key: str, target: int, do: Do) -> dict[str
 
     target: the id that the command is about. Raises InvalidInput when the key was used for another one.
     """
+    return await once_in(work.database, work.clock.now(), name, key, target, do)
+
+
+async def once_in(database: Database, at: datetime, name: str, key: str, target: int, do: Do) -> dict[str, Any]:
+    """The same for commands that need nothing but a database. at: now."""
     if not key.strip():
         raise InvalidInput(f"command {name!r} needs an idempotency key", hint="Send a new random text with each.")
     full = f"command:{name}:{key}"
-    at = work.clock.now()
-    async with reading(work.database) as tx:
+    async with reading(database) as tx:
         known = await find_receipt(tx, full)
     if known is not None:
         return _answer(known, name, key, target)
-    async with transaction(work.database) as tx:
+
+    async def work(tx: Transaction) -> dict[str, Any]:
         if not await record_receipt(tx, full, {"target": target}, at=at):
             return _answer(await find_receipt(tx, full) or {}, name, key, target)
         result = await do(tx, at)
         await settle_receipt(tx, full, {"target": target, "result": result})
-    return result
+        return result
+
+    return await in_transaction(database, work)
 
 
 def _answer(receipt: dict[str, Any], name: str, key: str, target: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from connector.storage.changes import LoggedChange, change_at
 from connector.storage.engine import reading, transaction
 from connector.storage.receipts import find_receipt, record_receipt
 from connector.storage.rollout_facts import rollout_product, rollout_ticket
-from connector.storage.rollouts import OWN_SOURCE, RolloutRow, rollout_row
+from connector.storage.rollouts import RolloutRow, rollout_row
 
 ROLLOUT_NOTE = "rollout-note"
 _UNTOLD = frozenset({RolloutState.DRAFT, RolloutState.PLANNED})
@@ -48,9 +48,7 @@ async def tell_ticket(work: Work, position: int) -> None:
         product = await rollout_product(tx, rollout.product_id)
     body = note_of(change, rollout, product.facts.label)
     written: Written = {"skipped": "it concerns nobody outside the hub"}
-    if body is not None and ticket.source == OWN_SOURCE:
-        written = {"skipped": "the ticket is the hub's own"}
-    elif body is not None:
+    if body is not None:
         note = AddNote(
             effect_key(key, change.at),
             SourceRef(kind=EntityKind.TICKET, external_id=ticket.external_id),

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from connector.fulfilment.handover import arrive_at_site
-from connector.fulfilment.keyed import Do, keyed
+from connector.fulfilment.once import Do, once_in
 from connector.fulfilment.rollout_course import advance_locked
 from connector.fulfilment.rollout_lines import fail_line
 from connector.fulfilment.rollout_tasks import require_handover
@@ -167,4 +167,4 @@ class RolloutWork:
         return task
 
     async def _once(self, name: str, key: str, target: int, do: Do) -> dict[str, Any]:
-        return await keyed(self.database, self.clock.now(), name, key, target, do)
+        return await once_in(self.database, self.clock.now(), name, key, target, do)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 from zlib import crc32
 
-from connector.fulfilment.keyed import Do, keyed
+from connector.fulfilment.once import Do, once_in
 from connector.fulfilment.rollout_course import ACTOR, Planned, advance_locked, make_plan, stop
 from connector.fulfilment.rollout_draft import NewRollout, checked, require_open_ticket
 from connector.fulfilment.rollout_tasks import close_questions
@@ -33,6 +33,7 @@ from connector.sdk import Clock
 from connector.storage.active_policy import PolicySource, policy_now
 from connector.storage.approvals import Ask, request_approval, withdraw_approvals
 from connector.storage.engine import Database, Transaction, in_transaction, reading
+from connector.storage.own_tickets import own_ticket
 from connector.storage.rollout_facts import rollout_product, rollout_sites, rollout_ticket
 from connector.storage.rollout_lines import (
     LineRow,
@@ -43,7 +44,6 @@ from connector.storage.rollouts import (
     RolloutRow,
     insert_rollout,
     lock_rollout,
-    own_ticket,
     rollout_row,
     rollouts_of_ticket,
     tally,
@@ -244,7 +244,7 @@ class Rollouts:
         return RolloutResult(rollout_id, RolloutState(result["state"]), result.get("waits_for"))
 
     async def _once(self, name: str, key: str, target: int, do: Do) -> dict[str, Any]:
-        return await keyed(self.database, self.clock.now(), name, key, target, do)
+        return await once_in(self.database, self.clock.now(), name, key, target, do)
 
 
 async def begin(tx: Transaction, rollout: RolloutRow, *, actor: str, at: datetime) -> RolloutRow:

@@ -114,7 +114,7 @@ class Consignment:
     mode: Mode
     departs_at: datetime | None
     due_at: datetime | None
-    rollout_line_id: int | None
+    rollout_line_id: int | None = None
 
 
 async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:

@@ -15,15 +15,14 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import InvalidInput, NotKnown
-from connector.model.kinds import SourceState, Success, TicketType
-from connector.model.lifecycle import ROLLOUT_MOVES, RolloutLineState, RolloutState, TicketState, require_move
+from connector.model.kinds import Success
+from connector.model.lifecycle import ROLLOUT_MOVES, RolloutLineState, RolloutState, require_move
 from connector.model.refs import EntityKind
 from connector.storage.bulk import insert_rows, new_ids
 from connector.storage.changes import NewChange, log_changes
-from connector.storage.reserve import lock_ticket
+from connector.storage.locks import lock_ticket
 from connector.storage.rows import insert_logged, json_value
-from connector.storage.sources import register_source, set_condition
-from connector.storage.tables import reservation, rollout, rollout_line, ticket
+from connector.storage.tables import reservation, rollout, rollout_line
 
 FIRST_LINE: Final = 1001
 """Line of a ticket from which on rollouts claim; what the ticket needs itself is claimed before."""
