@@ -77,6 +77,20 @@ class GroupKind(StrEnum):
     BURST = "burst"
 
 
+class Trouble(StrEnum):
+    """What is wrong with a parcel under way, the worst last.
+
+    silent: no scan for long; returned: on its way back to where it came from.
+    """
+
+    NONE = "none"
+    LATE = "late"
+    SILENT = "silent"
+    EXCEPTION = "exception"
+    RETURNED = "returned"
+    LOST = "lost"
+
+
 class Criticality(StrEnum):
     """Service-level band that a product is stocked at."""
 

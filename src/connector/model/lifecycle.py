@@ -110,8 +110,31 @@ class RolloutLineState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class RecoveryState(StrEnum):
+    """What became of a parcel in trouble.
+
+    asked: a person was. sourced: a second unit is on its way. recalled: the first one turned up, the second was taken
+    back. returning: the first one turned up after the second had left, and is to be brought back. settled: the site has
+    one unit and nobody waits for the other.
+    """
+
+    ASKED = "asked"
+    SOURCED = "sourced"
+    RECALLED = "recalled"
+    RETURNING = "returning"
+    SETTLED = "settled"
+
+
 A, T, R, S, K = AssetState, TicketState, ReservationState, ShipmentStatus, TaskState
 W, L = RolloutState, RolloutLineState
+
+RECOVERY_MOVES: Mapping[RecoveryState, frozenset[RecoveryState]] = {
+    RecoveryState.ASKED: frozenset({RecoveryState.SOURCED, RecoveryState.SETTLED}),
+    RecoveryState.SOURCED: frozenset({RecoveryState.RECALLED, RecoveryState.RETURNING, RecoveryState.SETTLED}),
+    RecoveryState.RECALLED: frozenset(),
+    RecoveryState.RETURNING: frozenset({RecoveryState.SETTLED}),
+    RecoveryState.SETTLED: frozenset({RecoveryState.RETURNING}),
+}
 
 ASSET_MOVES: Mapping[AssetState, frozenset[AssetState]] = {
     A.ORDERED: frozenset({A.IN_STOCK, A.IN_TRANSIT, A.DEPLOYED, A.LOST}),

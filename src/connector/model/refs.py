@@ -33,6 +33,8 @@ class EntityKind(StrEnum):
     RED_CHANNEL = "red_channel"
     ROLLOUT = "rollout"
     ROLLOUT_LINE = "rollout_line"
+    RECOVERY = "recovery"
+    INCIDENT_GROUP = "incident_group"
     SERVICE_CLASS = "service_class"
     SOURCE = "source"
     QUARANTINE = "quarantine"

@@ -32,6 +32,8 @@ class Reason(StrEnum):
     RULE_SAYS_NONE = "rule_says_none"
     RELIEVED = "relieved"
     FOLLOWS = "follows"
+    RECOVERY = "recovery"
+    RECOVERY_TOO_LATE = "recovery_too_late"
     RULE_FAILED = "rule_failed"
     ASSET_UNKNOWN = "asset_unknown"
     PRODUCT_UNKNOWN = "product_unknown"
@@ -213,7 +215,8 @@ class Decision:
     waits for, by its name in the policy, on the terms of `awaits`; authorisation: which that is, or why none is needed,
     for people. assumed: facts that were missing. follows: the ticket that it waits with. drawn: kept units among
     the picks, by what they were kept for. taken_from: whose units are among them. wants_contested: what other tickets
-    hold was not read, and could change this.
+    hold was not read, and could change this. recovery: the parcel in trouble that
+    a second unit is for, as JSON values.
     """
 
     outcome: Outcome
@@ -241,6 +244,7 @@ class Decision:
     drawn: Mapping[Protection, int] = field(default_factory=dict)
     taken_from: tuple[TakenFrom, ...] = ()
     wants_contested: bool = False
+    recovery: Mapping[str, Any] | None = None
 
     @property
     def held_until(self) -> datetime:
@@ -300,6 +304,7 @@ class Decision:
             "follows": self.follows.explained() if self.follows else None,
             "drawn": {purpose.value: units for purpose, units in self.drawn.items()},
             "taken_from": [taken.explained() for taken in self.taken_from],
+            "recovery": self.recovery,
             "considered": len(self.candidates) + sum(len(losers.hubs) for losers in self.losers),
         }
 

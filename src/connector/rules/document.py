@@ -37,6 +37,7 @@ from connector.rules.values import (
     no_repetition,
     not_empty,
 )
+from connector.rules.watching import Watching
 
 __all__ = [
     "DEFAULT_RANKING",
@@ -238,6 +239,7 @@ class Policy(Part):
     approvals: Annotated[
         dict[Name, Approval], Field(examples=[{"costly-spare": {"roles": ["approver"], "within_minutes": 60}}])
     ] = Field(default_factory=dict)
+    watching: Annotated[Watching, Field(examples=[{"act": "source", "silent_hours": 24}])] | None = None
     grouping: Annotated[Grouping, Field(examples=[{"site_event": {"devices": 3, "window_minutes": 30}}])] = Grouping()
     rollouts: Annotated[Rollouts, Field(examples=[{"wave_size": 25}])] = Rollouts()
     tests: Annotated[
