@@ -35,7 +35,7 @@ def parcel(**values: object) -> ParcelFacts:
     ("changed", "after", "trouble", "predicted"),
     [
         ({}, 23, Trouble.NONE, 24),
-        ({}, 25, Trouble.SILENT, 49),
+        ({}, 25, Trouble.SILENT, 50),
         ({"seen_at": NOW + 20 * HOUR, "silent_at": NOW + 44 * HOUR}, 25, Trouble.NONE, 31),
         ({"seen_at": NOW + 20 * HOUR, "silent_at": NOW + 44 * HOUR}, 31, Trouble.LATE, 37),
         ({"estimated_at": NOW + 40 * HOUR}, 1, Trouble.LATE, 40),

@@ -15,6 +15,7 @@ from connector.fulfilment.reviews import require_review
 from connector.fulfilment.rollout_lines import RolloutFollower
 from connector.fulfilment.rollout_work import RolloutWork
 from connector.fulfilment.rollouts import Rollouts
+from connector.fulfilment.watching import Watch
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.sdk import Clock, Connection
@@ -67,6 +68,8 @@ class FulfilmentEngine:
         self.schedule("expire-reservations", EVERY_MINUTE, self.expire)
         self.schedule("advance-rollouts", EVERY_MINUTE, self.advance_rollouts)
         self.schedule("adopt-workflows", EVERY_MINUTE, self.adopt)
+        self._watch = Watch(self._work, policy)
+        self.schedule("watch-parcels", EVERY_MINUTE, self.watch)
 
     def schedule(self, name: str, cron: str, tick: Tick) -> None:
         """Call `tick` at the times of a cron expression (UTC), once over all processes; before the launch."""
@@ -108,6 +111,10 @@ class FulfilmentEngine:
             if not is_there:
                 adopted += await self._durable.adopt(executor)
         return adopted
+
+    async def watch(self) -> int:
+        """Look at the parcels under way; returns how many something was done about."""
+        return await self._watch.look_at_all()
 
     async def expire(self) -> int:
         """Give back what is held past its time, and ask a person about its ticket; returns how many that were."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from connector.model.lifecycle import RecoveryState
 from connector.model.refs import IdempotencyKey
 
 FULFIL: Final = "fulfil"
@@ -13,6 +14,7 @@ UNDO: Final = "undo"
 DELIVERED: Final = "delivered"
 ASKED: Final = "asked"
 REFUSED: Final = "refused"
+RECOVERY: Final = "recovery"
 
 ACTOR: Final = "fulfilment"
 """Who is named in the change log."""
@@ -81,3 +83,13 @@ def delivered_key(shipment_id: int) -> IdempotencyKey:
 def told_id(what: str, approval_id: int) -> str:
     """The workflow that tells a ticket of a request for approval. what: `ASKED` or `REFUSED`."""
     return f"{what}-{approval_id}"
+
+
+def recovery_workflow(recovery_id: int, state: RecoveryState) -> str:
+    """The workflow that tells the ticket what became of its parcel in trouble; one for each state."""
+    return f"{RECOVERY}-{recovery_id}-{state.value}"
+
+
+def recovery_key(recovery_id: int, state: RecoveryState) -> IdempotencyKey:
+    """The key of the note that tells of it."""
+    return f"{RECOVERY}-{recovery_id}-{state.value}:note"

@@ -20,7 +20,7 @@ from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.model.errors import ConnectorError, NotKnown
 from connector.model.kinds import TaskKind
-from connector.model.lifecycle import ApprovalState, ShipmentStatus
+from connector.model.lifecycle import ApprovalState, RecoveryState, ShipmentStatus
 from connector.model.refs import EntityKind
 from connector.storage.active_policy import PolicySource
 from connector.storage.approvals import approval_row
@@ -50,7 +50,7 @@ TRIES: Final = 5
 
 KINDS: Final = (
     EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.APPROVAL, EntityKind.ROLLOUT,
-    EntityKind.ROLLOUT_LINE, *LINKS,
+    EntityKind.ROLLOUT_LINE, EntityKind.RECOVERY, *LINKS,
 )  # fmt: skip
 
 
@@ -162,6 +162,8 @@ class Reactor:
                 await self._on_shipment(change)
             case EntityKind.APPROVAL:
                 await self._on_approval(change)
+            case EntityKind.RECOVERY:
+                await self._on_recovery(change)
 
     async def _on_ticket(self, change: LoggedChange) -> None:
         if concerns_decision(change):
@@ -215,6 +217,10 @@ class Reactor:
             ticket_id = row.ticket_id
             await self._once(change, lambda tx: self._on_one(tx, ticket_id, {}))
             await self._workflows.start_refused(change.entity_id)
+
+    async def _on_recovery(self, change: LoggedChange) -> None:
+        if "state" in change.fields:
+            await self._workflows.start_recovery(change.entity_id, RecoveryState(change.fields["state"][1]))
 
     async def _retry(self, ticket_ids: Sequence[int]) -> None:
         """Decide about tickets again, together or, when that fails, each by itself."""

@@ -12,8 +12,10 @@ from connector.fulfilment.handover import leave_hub
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.reviews import ABOUT_THE_TICKET, Review, close_reviews, require_review, settle_reviews
 from connector.fulfilment.rollouts import cancel_of_ticket
+from connector.fulfilment.turning_up import Tracked, TurningUp, trouble_task
+from connector.fulfilment.watching import Watch
 from connector.fulfilment.work import Work
-from connector.model.kinds import LinkKind, TaskKind
+from connector.model.kinds import LinkKind
 from connector.model.lifecycle import TICKET_OPEN, ReservationState, ShipmentStatus, TaskState, TicketState
 from connector.model.refs import EntityKind
 from connector.rules.decision import Outcome
@@ -24,7 +26,8 @@ from connector.storage.consignments import lock_reservation
 from connector.storage.engine import Transaction, reading
 from connector.storage.facts import sourcing_facts
 from connector.storage.linked_tickets import tickets_linked
-from connector.storage.shipments import ON_ITS_WAY, shipment_row
+from connector.storage.locks import lock_devices, lock_tickets
+from connector.storage.shipments import ON_ITS_WAY, shipment_row, ticket_of_shipment
 from connector.storage.sourcing import decide_and_reserve_many
 from connector.storage.standing import (
     Standing,
@@ -36,7 +39,7 @@ from connector.storage.standing import (
     waiting_tickets,
 )
 from connector.storage.stopping import order_stop
-from connector.storage.tasks import NewTask, require_task
+from connector.storage.tasks import require_task, unfinished_tasks
 
 DECIDING: Final = frozenset(
     {
@@ -47,6 +50,8 @@ DECIDING: Final = frozenset(
 """Fields of a ticket that a decision looks at."""
 TROUBLE: Final = frozenset({ShipmentStatus.EXCEPTION, ShipmentStatus.LOST, ShipmentStatus.RETURNED})
 """What a courier reports when a person has to ask."""
+TURNS_UP: Final = frozenset({ShipmentStatus.DELIVERED, ShipmentStatus.RETURNED})
+"""Where a parcel ends that was in trouble."""
 IDENTIFYING: Final = frozenset({"asset_id", "product_id"})
 """Fields of a ticket that say which hardware it is about."""
 LINKS: Final = {
@@ -64,6 +69,8 @@ class Reactions:
     def __init__(self, work: Work, policy: PolicySource) -> None:
         self._work = work
         self._policy = policy
+        self._watch = Watch(work, policy)
+        self._turning_up = TurningUp(work, policy)
 
     async def on_tickets(self, tx: Transaction, tickets: Mapping[int, Mapping[str, Any]]) -> Collection[int]:
         """Decide and reserve for open tickets, withdraw what tickets had that are over, by as many statements as one.
@@ -147,11 +154,17 @@ class Reactions:
         return bool(live)
 
     async def on_shipment(self, tx: Transaction, shipment_id: int, status: ShipmentStatus) -> None:
-        """Book what has left the hub, and ask a person about a parcel in trouble."""
+        """Book what has left the hub, deal with trouble, and with a parcel that was in trouble and turns up."""
+        ticket_id = await ticket_of_shipment(tx, shipment_id) if status in TROUBLE else None
+        if ticket_id is not None:
+            await lock_devices(tx, (ticket_id,))
+            await lock_tickets(tx, (ticket_id,))
         if status in ON_ITS_WAY:
             await self._leave(tx, shipment_id)
-        if status in TROUBLE:
+        if status in TROUBLE and not await self._watch.look(tx, shipment_id):
             await self._ask(tx, shipment_id, status)
+        if status in TURNS_UP:
+            await self._turning_up.turned_up(tx, shipment_id, status)
 
     async def _leave(self, tx: Transaction, shipment_id: int) -> None:
         """The courier has the parcel, so the unit has left the hub even if nobody there said so."""
@@ -164,17 +177,12 @@ class Reactions:
             await leave_hub(tx, shipment.reservation_id, actor=ACTOR, cause=cause, at=now, was_seen=True)
 
     async def _ask(self, tx: Transaction, shipment_id: int, status: ShipmentStatus) -> None:
-        shipment = await shipment_row(tx, shipment_id)
-        new = NewTask(
-            key=f"shipment:{shipment_id}:{status.value}",
-            kind=TaskKind.REVIEW,
-            title=f"{shipment.name[0].upper()}{shipment.name[1:]}: {status.value.replace('_', ' ')}",
-            instructions="The courier reports trouble. Ask there; send a replacement if it does not come in time.",
-            ticket_id=shipment.ticket_id,
-            reservation_id=shipment.reservation_id,
-            shipment_id=shipment_id,
-            hub_id=shipment.hub_id,
-        )
+        """Ask a person about a parcel that nobody asks about yet."""
+        if await unfinished_tasks(tx, shipment_id=shipment_id, key_prefixes=[f"shipment:{shipment_id}:"]):
+            return
+        parcel = await shipment_row(tx, shipment_id)
+        tracked = Tracked(shipment_id, parcel.name, parcel.ticket_id, parcel.reservation_id, parcel.hub_id)
+        new = trouble_task(tracked, status.value, "The courier reports trouble.")
         await require_task(tx, new, actor=ACTOR, cause=None, at=self._work.clock.now())
 
     async def tickets_helped(self, changes: Sequence[LoggedChange]) -> Sequence[int]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from connector.model.lifecycle import RecoveryState
 from connector.rules.document import Mode
 from connector.storage.approvals import ApprovalRow
 from connector.storage.consignments import Consignment
+from connector.storage.recoveries import RecoveryRow
 from connector.storage.shipments import ShipmentRow
 
 
@@ -68,6 +70,24 @@ def refused_note(row: ApprovalRow) -> str:
         f"An approval was refused.\n\n{row.title}\nBy: {row.decided_by or 'nobody'}\n"
         f"Reason: {row.reason or 'none was given'}\nReference: approval {row.id}"
     )
+
+
+TOLD: Final = frozenset({RecoveryState.ASKED, RecoveryState.SOURCED, RecoveryState.RETURNING})
+"""States of a recovery that the ticket is told of; of the others it hears by itself."""
+
+
+def recovery_note(row: RecoveryRow, first: Consignment, second: Consignment | None) -> str:
+    """Tells the ticket that what was sent is in trouble, and what is done about it."""
+    what = f"The replacement sent earlier ({_device(first)} from {first.hub.label})"
+    lines = [f"{what} is in trouble: {row.trouble.value}.", "", row.reason]
+    if row.state is RecoveryState.RETURNING:
+        lines = [f"{what} has turned up after all and is brought back: a second unit was sent instead."]
+    elif second is not None:
+        lines.append(f"A second unit is sent: {_device(second)} from {second.hub.label}.")
+    else:
+        lines.append("Our logistics team has been asked to see to it.")
+    lines.append(f"Reference: reservation {first.reservation_id}")
+    return "\n".join(lines)
 
 
 def pickup_title(goods: Consignment) -> str:

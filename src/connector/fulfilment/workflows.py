@@ -19,6 +19,7 @@ from connector.fulfilment.keys import (
     DELIVERED,
     FORWARD,
     FULFIL,
+    RECOVERY,
     REFUSED,
     UNDO,
     Step,
@@ -26,6 +27,8 @@ from connector.fulfilment.keys import (
     delivered_key,
     effect_key,
     fulfil_id,
+    recovery_key,
+    recovery_workflow,
     told_id,
     undo_id,
 )
@@ -34,15 +37,16 @@ from connector.fulfilment.rollout_lines import fail_unsendable
 from connector.fulfilment.rollout_notes import ROLLOUT_NOTE, note_id, tell_ticket
 from connector.fulfilment.steps import Steps
 from connector.fulfilment.undo import UndoSteps
-from connector.fulfilment.wording import asked_note, delivered_note, refused_note
+from connector.fulfilment.wording import TOLD, asked_note, delivered_note, recovery_note, refused_note
 from connector.fulfilment.work import Work, ref_of, ticket_ref
 from connector.model.kinds import TaskKind
-from connector.model.lifecycle import TaskState
+from connector.model.lifecycle import RecoveryState, TaskState
 from connector.sdk import AddNote
 from connector.storage.approvals import approval_row
-from connector.storage.consignments import Consignment, consignment, ticket_side
+from connector.storage.consignments import Consignment, consignment, consignment_of_shipment, ticket_side
 from connector.storage.engine import reading, transaction
 from connector.storage.receipts import find_receipt, record_receipt
+from connector.storage.recoveries import recovery_row
 from connector.storage.shipments import shipment_row
 from connector.storage.stopping import order_stop
 from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks
@@ -69,6 +73,7 @@ class Workflows:
         durable.workflow(ASKED, partial(self._told, ASKED))
         durable.workflow(REFUSED, partial(self._told, REFUSED))
         durable.workflow(ROLLOUT_NOTE, self._told_rollout)
+        durable.workflow(RECOVERY, self._recovery)
 
     async def start_fulfilment(self, reservation_id: int) -> None:
         """Begin to fulfil a reservation."""
@@ -94,6 +99,11 @@ class Workflows:
     async def start_rollout_note(self, position: int) -> None:
         """Begin to tell the ticket of a rollout of the change at a position of the log."""
         await self._durable.start(ROLLOUT_NOTE, note_id(position), position)
+
+    async def start_recovery(self, recovery_id: int, state: RecoveryState) -> None:
+        """Begin to tell the ticket what became of its parcel in trouble."""
+        if state in TOLD:
+            await self._durable.start(RECOVERY, recovery_workflow(recovery_id, state), recovery_id)
 
     async def _fulfil(self, run: Run, reservation_id: int) -> str:
         for step in FORWARD:
@@ -254,6 +264,31 @@ class Workflows:
             effect_key(key, row.created_at), ref_of(ticket), body, is_public=self._work.options.notes_are_public
         )
         written = await self._work.write_note(ticket, note)
+        async with transaction(self._work.database) as tx:
+            await record_receipt(tx, key, written, at=self._work.clock.now())
+
+    async def _recovery(self, run: Run, recovery_id: int) -> str:
+        async def attempt() -> StepResult:
+            done = await self._work.attempt(f"recovery-{recovery_id}", self._tell_recovery(recovery_id))
+            return done.to_json()
+
+        return (await self._insist(run, "note", attempt)).status
+
+    async def _tell_recovery(self, recovery_id: int) -> None:
+        """Tell the ticket how the recovery stands now; nothing that it was told already."""
+        async with transaction(self._work.database) as tx:
+            row = await recovery_row(tx, recovery_id)
+        key = recovery_key(recovery_id, row.state)
+        async with reading(self._work.database) as tx:
+            first = await consignment_of_shipment(tx, row.shipment_id)
+            second = None if row.reservation_id is None else await consignment(tx, row.reservation_id)
+            if first is None or row.state not in TOLD or await find_receipt(tx, key) is not None:
+                return
+        body = recovery_note(row, first, second)
+        note = AddNote(
+            effect_key(key, first.made_at), ticket_ref(first), body, is_public=self._work.options.notes_are_public
+        )
+        written = await self._work.write_to_ticket(first, note)
         async with transaction(self._work.database) as tx:
             await record_receipt(tx, key, written, at=self._work.clock.now())
 

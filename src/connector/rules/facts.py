@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from math import cos, radians, sin
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
 from connector.model.geo import Point
-from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, Protection, TicketType
+from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, Protection, TicketType, Trouble
 from connector.model.lifecycle import AssetState, ReservationState, TicketState
 from connector.rules.protection import Kept
 
@@ -112,6 +112,13 @@ class SiteFacts:
     def label(self) -> str:
         """How people call it."""
         return self.code or self.name
+
+    @property
+    def point(self) -> Point | None:
+        """Where it is; None when that is not known."""
+        if self.latitude is None or self.longitude is None:
+            return None
+        return Point(self.latitude, self.longitude)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +308,37 @@ class Contested:
 
 
 @dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a second unit is to recover from.
+
+    shipment: what people call the first parcel. predicted_at: when that will arrive; None when it will not. gain: how
+    much sooner the second one must be. text: why the first is in trouble. quantity: units of the second.
+    """
+
+    shipment_id: int
+    shipment: str
+    trouble: Trouble
+    predicted_at: datetime | None
+    gain: timedelta
+    text: str
+    quantity: int = 1
+
+    def helps(self, arrives_at: datetime) -> bool:
+        """Whether a unit that arrives then is worth sending."""
+        return self.predicted_at is None or arrives_at <= self.predicted_at - self.gain
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "shipment_id": self.shipment_id,
+            "shipment": self.shipment,
+            "trouble": self.trouble.value,
+            "predicted_at": f"{self.predicted_at.isoformat()[:19]}Z" if self.predicted_at else None,
+            "text": self.text,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class SourcingFacts:
     """Everything that one decision looks at. holdings: free units of the product and of its substitutes.
 
@@ -324,6 +362,7 @@ class SourcingFacts:
     links: Links = NO_LINKS
     refusals: Mapping[str, str] = field(default_factory=dict)
     contested: tuple[Contested, ...] | None = None
+    recovery: Recovery | None = None
 
 
 def hub_facts(

@@ -111,12 +111,15 @@ def silent_at(seen_at: datetime, watching: Watching, site: SiteFacts | None, pol
 
 
 def _predicted(parcel: ParcelFacts, now: datetime) -> datetime:
-    """As the courier says, else as its lane usually takes; once that has passed, or it is silent, ever later."""
+    """As the courier says, else as its lane usually takes; once that has passed, ever later.
+
+    One that is silent is expected to stay so for as long again.
+    """
     usual = predicted = parcel.estimated_at or parcel.left_at + parcel.usual
     if parcel.status is ShipmentStatus.EXCEPTION or now > usual:
         predicted = max(predicted, now + max(parcel.slow - parcel.usual, LEAST_SLACK))
     if _is_silent(parcel, now):
-        predicted = max(predicted, usual + (now - parcel.seen_at))
+        predicted = max(predicted, max(usual, now) + (now - parcel.seen_at))
     return predicted
 
 

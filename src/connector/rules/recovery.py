@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from connector.model.kinds import Trouble
 from connector.rules.decision import Candidate, Decision, Outcome, Reason
+from connector.rules.facts import Recovery
 
-
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """What a second unit is to recover from.
-
-    shipment: what people call the first parcel. predicted_at: when that will arrive; None when it will not. gain: how
-    much sooner the second one must be. text: why the first is in trouble.
-    """
-
-    shipment_id: int
-    shipment: str
-    trouble: Trouble
-    predicted_at: datetime | None
-    gain: timedelta
-    text: str
-
-    def helps(self, arrives_at: datetime) -> bool:
-        """Whether a unit that arrives then is worth sending."""
-        return self.predicted_at is None or arrives_at <= self.predicted_at - self.gain
-
-    def explained(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "shipment_id": self.shipment_id,
-            "shipment": self.shipment,
-            "trouble": self.trouble.value,
-            "predicted_at": f"{self.predicted_at.isoformat()[:19]}Z" if self.predicted_at else None,
-            "text": self.text,
-        }
+_NOTHING: Mapping[str, Any] = {
+    "approval": None, "awaits": None, "authorisation": "", "drawn": {}, "taken_from": (),
+}  # fmt: skip
+"""What a decision says of units, where it takes none."""
 
 
 def recovered(decision: Decision, recovery: Recovery) -> Decision:
@@ -57,7 +32,9 @@ def recovered(decision: Decision, recovery: Recovery) -> Decision:
             f"{recovery.shipment[0].upper()}{recovery.shipment[1:]} is in trouble ({recovery.trouble.value}). "
             f"{recovery.text} A second unit does not help: none arrives {sooner}, the best at {_text(first)}."
         )
-        return replace(explained, outcome=Outcome.REVIEW, reason=Reason.RECOVERY_TOO_LATE, text=text, picks=())
+        return replace(
+            explained, outcome=Outcome.REVIEW, reason=Reason.RECOVERY_TOO_LATE, text=text, picks=(), **_NOTHING
+        )
     chosen = helping[0]
     text = (
         f"A second unit: {recovery.shipment} is in trouble ({recovery.trouble.value}). {recovery.text} "
@@ -78,8 +55,8 @@ def recovered(decision: Decision, recovery: Recovery) -> Decision:
 
 
 def _helping(decision: Decision, recovery: Recovery) -> Sequence[Candidate]:
-    """Those candidates that help where the best one does not; none where several shelves are picked from together."""
-    if len(decision.picks) != 1:
+    """Those candidates that help where the best one does not; none where units are not simply free."""
+    if len(decision.picks) != 1 or decision.taken_from or decision.drawn:
         return ()
     return [item for item in decision.candidates if recovery.helps(item.arrives_at)]
 

@@ -26,6 +26,7 @@ from connector.rules.facts import Holding, ProductFacts, Relief, SiteFacts, Sour
 from connector.rules.following import Following, followed, served_by_duplicate
 from connector.rules.preemption import CLAIMED
 from connector.rules.protection import drawn_text
+from connector.rules.recovery import recovered
 from connector.rules.schedules import schedules
 from connector.rules.scope import inputs_of, scope_of
 from connector.rules.timetable import minute_at_or_after
@@ -45,6 +46,11 @@ def decide(
 
     emptied: shelves whose stock was claimed by somebody else after the facts were read; they are listed as lost.
     """
+    decision = _decided(facts, policy, now, frozenset(emptied))
+    return decision if facts.recovery is None else recovered(decision, facts.recovery)
+
+
+def _decided(facts: SourcingFacts, policy: Policy, now: datetime, emptied: frozenset[ShelfKey]) -> Decision:
     service_class = service_class_of(facts, policy)
     scope = scope_of(facts, service_class)
     case = _Case(facts, policy, now, inputs_of(facts, scope), _assumed(facts, policy))
@@ -58,7 +64,7 @@ def decide(
         except ConditionFailed as error:
             return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}: {error}.", rule)
         if matches:
-            return _apply(case, rule, condition_facts, frozenset(emptied))
+            return _apply(case, rule, condition_facts, emptied)
     return case.end(
         Outcome.NOT_NEEDED, Reason.NO_RULE_MATCHED, f"None of the {len(policy.rules)} rules asks for hardware."
     )
@@ -108,12 +114,9 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     facts, policy = case.facts, case.policy
     if rule.hardware == "none":
         return case.end(Outcome.NOT_NEEDED, Reason.RULE_SAYS_NONE, f"Rule {rule.name!r}: no hardware is needed.", rule)
-    following = followed(facts.ticket.id, facts.links, policy.grouping.links)
-    if following is not None:
-        return case.end(Outcome.NOT_NEEDED, Reason.FOLLOWS, following.text, rule, follows=following)
-    duplicate = served_by_duplicate(facts.ticket.id, facts.links, policy.grouping.links)
-    if duplicate is not None and duplicate.relief is not None:
-        return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _served(duplicate.relief), rule)
+    together = _waits_with_others(case, rule)
+    if together is not None:
+        return together
     if facts.relief is not None:
         return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _relieved(facts.relief), rule)
     missing = _missing(facts, policy)
@@ -155,6 +158,20 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     decision = _choice(case, rule, until, destination, descended, descended.chosen, losers)
     needed = authorise(decision, policy, facts, condition_facts.scope)
     return replace(decision, approval=needed.name, awaits=needed.awaits, authorisation=needed.text)
+
+
+def _waits_with_others(case: _Case, rule: Rule) -> Decision | None:
+    """What is decided about a ticket that belongs to others; None for one that is decided by itself."""
+    facts, links = case.facts, case.policy.grouping.links
+    if facts.recovery is not None:
+        return None
+    following = followed(facts.ticket.id, facts.links, links)
+    if following is not None:
+        return case.end(Outcome.NOT_NEEDED, Reason.FOLLOWS, following.text, rule, follows=following)
+    duplicate = served_by_duplicate(facts.ticket.id, facts.links, links)
+    if duplicate is not None and duplicate.relief is not None:
+        return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _served(duplicate.relief), rule)
+    return None
 
 
 def _losers(descended: Descended, emptied: frozenset[ShelfKey]) -> tuple[Losers, ...]:

@@ -24,6 +24,7 @@ from connector.storage.tables import (
     kit_component,
     product,
     reservation,
+    shipment,
     site,
     source,
     ticket,
@@ -195,6 +196,13 @@ async def ticket_side(tx: AsyncConnection, ticket_id: int) -> TicketSide:
     if row is None:
         raise NotKnown(f"there is no ticket with id {ticket_id}")
     return TicketSide(*row)
+
+
+async def consignment_of_shipment(tx: AsyncConnection, shipment_id: int) -> Consignment | None:
+    """The consignment that a parcel brings; None when it brings nothing that was reserved."""
+    statement = select(shipment.c.reservation_id).where(shipment.c.id == shipment_id)
+    reservation_id = (await tx.execute(statement)).scalar_one_or_none()
+    return None if reservation_id is None else await consignment(tx, reservation_id)
 
 
 async def lock_reservation(tx: AsyncConnection, reservation_id: int) -> ReservationState:

@@ -119,6 +119,14 @@ async def shipment_row(tx: AsyncConnection, shipment_id: int) -> ShipmentRow:
     return _row(await locked_row(tx, shipment, EntityKind.SHIPMENT, shipment_id))
 
 
+async def ticket_of_shipment(tx: AsyncConnection, shipment_id: int) -> int | None:
+    """The ticket that a parcel is for; None when it is for none, or there is no such parcel."""
+    found: int | None = (
+        await tx.execute(select(shipment.c.ticket_id).where(shipment.c.id == shipment_id))
+    ).scalar_one_or_none()
+    return found
+
+
 async def outbound_shipment(tx: AsyncConnection, reservation_id: int) -> ShipmentRow | None:
     """The newest parcel that brings what is reserved to its site, if there is one."""
     statement = (

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.errors import NotKnown, OutOfStock, StaleWrite
 from connector.model.lifecycle import RESERVATION_LIVE
 from connector.rules.decision import Decision, Pick
+from connector.rules.facts import Recovery, SourcingFacts
 from connector.rules.sourcing import decide
 from connector.rules.together import Case, decide_together, urgency
 from connector.storage.active_policy import PolicySource, policy_at, policy_now
@@ -54,13 +55,21 @@ class Sourced:
 
 
 async def decide_and_reserve(
-    tx: AsyncConnection, ticket_id: int, policy: PolicySource, *, now: datetime, actor: str = RULES, line: int = 1
+    tx: AsyncConnection,
+    ticket_id: int,
+    policy: PolicySource,
+    *,
+    now: datetime,
+    actor: str = RULES,
+    line: int = 1,
+    recovery: Recovery | None = None,
 ) -> Sourced:
     """Decide about a ticket, claim what was picked, and record the decision; asked again, nothing happens twice.
 
+    recovery: the parcel in trouble that a second unit is for; None for the first one.
     Raises NotKnown when there is no such ticket, and what `decide_and_reserve_many` raises.
     """
-    found = await decide_and_reserve_many(tx, (ticket_id,), policy, now=now, actor=actor, line=line)
+    found = await decide_and_reserve_many(tx, (ticket_id,), policy, now=now, actor=actor, line=line, recovery=recovery)
     if ticket_id not in found:
         raise NotKnown(f"there is no ticket with id {ticket_id}")
     return found[ticket_id]
@@ -74,6 +83,7 @@ async def decide_and_reserve_many(
     now: datetime,
     actor: str = RULES,
     line: int = 1,
+    recovery: Recovery | None = None,
 ) -> dict[int, Sourced]:
     """The same for many tickets, in the order of their urgency; those that do not exist are left out.
 
@@ -95,7 +105,9 @@ async def decide_and_reserve_many(
             return sourced
         current = await policy_at(tx, policy, waiting[0].activation_id)
         cases = [
-            Case(item.facts, numbers[index] if numbers else None, emptied[item.facts.ticket.id])
+            Case(
+                _for_recovery(item.facts, recovery), numbers[index] if numbers else None, emptied[item.facts.ticket.id]
+            )
             for index, item in enumerate(waiting)
         ]
         decisions = decide_together(cases, current, now)
@@ -118,6 +130,10 @@ async def decide_and_reserve_many(
 async def explain_ticket(tx: AsyncConnection, ticket_id: int, policy: PolicySource, now: datetime) -> Decision:
     """What would be decided now; nothing is written. Raises NotKnown."""
     return decide(await sourcing_facts(tx, ticket_id), await policy_now(tx, policy), now)
+
+
+def _for_recovery(facts: SourcingFacts, recovery: Recovery | None) -> SourcingFacts:
+    return facts if recovery is None else replace(facts, recovery=recovery, quantity=recovery.quantity)
 
 
 @dataclass(slots=True)

@@ -20,11 +20,13 @@ from connector.model.kinds import (
     TaskKind,
     TicketType,
     Tracking,
+    Trouble,
     Verdict,
 )
 from connector.model.lifecycle import (
     ApprovalState,
     AssetState,
+    RecoveryState,
     ReservationState,
     RolloutLineState,
     RolloutState,
@@ -53,6 +55,7 @@ class ChangeOperation(StrEnum):
 
 
 _NAMES = {
+    Trouble: "ShipmentTrouble",
     ActivationKind: "PolicyActivationKind",
     Direction: "ShipmentDirection",
     Success: "RolloutSuccess",
@@ -73,6 +76,7 @@ ENUMS: tuple[type[StrEnum], ...] = (
     LinkKind,
     Priority,
     ProductStatus,
+    RecoveryState,
     ReservationState,
     RolloutLineState,
     RolloutState,
@@ -85,6 +89,7 @@ ENUMS: tuple[type[StrEnum], ...] = (
     TicketType,
     Tracking,
     Verdict,
+    Trouble,
 )
 
 

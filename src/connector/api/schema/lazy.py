@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from connector.api.schema.inventory import Asset, Stock
     from connector.api.schema.places import Hub, ServiceClass, Site
     from connector.api.schema.policies import Policy
+    from connector.api.schema.recoveries import Recovery
     from connector.api.schema.rollouts import Rollout, RolloutLine
     from connector.api.schema.shipping import Shipment
     from connector.api.schema.sources import QuarantinedRecord, Source
@@ -21,6 +22,7 @@ _inventory = strawberry.lazy("connector.api.schema.inventory")
 _places = strawberry.lazy("connector.api.schema.places")
 _policies = strawberry.lazy("connector.api.schema.policies")
 _rollouts = strawberry.lazy("connector.api.schema.rollouts")
+_recoveries = strawberry.lazy("connector.api.schema.recoveries")
 _shipping = strawberry.lazy("connector.api.schema.shipping")
 _sources = strawberry.lazy("connector.api.schema.sources")
 _work = strawberry.lazy("connector.api.schema.work")
@@ -34,6 +36,7 @@ AnyKit: TypeAlias = Annotated["Kit", _catalogue]
 AnyPolicy: TypeAlias = Annotated["Policy", _policies]
 AnyProduct: TypeAlias = Annotated["Product", _catalogue]
 AnyQuarantinedRecord: TypeAlias = Annotated["QuarantinedRecord", _sources]
+AnyRecovery: TypeAlias = Annotated["Recovery", _recoveries]
 AnyReservation: TypeAlias = Annotated["Reservation", _work]
 AnyRollout: TypeAlias = Annotated["Rollout", _rollouts]
 AnyRolloutLine: TypeAlias = Annotated["RolloutLine", _rollouts]

@@ -24,6 +24,7 @@ TYPE_NAMES: Mapping[str, str] = {
     "Stock": "stock",
     "Ticket": "ticket",
     "TicketLink": "ticket_link",
+    "Recovery": "recovery",
     "Policy": "policy",
     "PolicyActivation": "policy_activation",
     "Decision": "decision",

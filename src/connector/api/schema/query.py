@@ -15,6 +15,7 @@ from connector.api.schema.nodes import Node, key_of, parse_global_id
 from connector.api.schema.paging import Connection
 from connector.api.schema.places import Hub, ServiceClass, Site
 from connector.api.schema.policies import Policy
+from connector.api.schema.recoveries import Recovery
 from connector.api.schema.rollouts import Rollout, RolloutLine
 from connector.api.schema.shipping import Shipment
 from connector.api.schema.sources import QuarantinedRecord, Source
@@ -158,6 +159,7 @@ class Query:
     delegations: Connection[Delegation] = _listing("delegation", "Who may answer requests for whom.")
     approval: Approval | None = _single("approval", "request for approval")
     tasks: Connection[Task] = _listing("task", "Work for people.")
+    recoveries: Connection[Recovery] = _listing("recovery", "Parcels that were in trouble, and what was done.")
     rollouts: Connection[Rollout] = _listing("rollout", "Many units for many sites, sent in waves.")
     rollout_lines: Connection[RolloutLine] = _listing("rollout_line", "The parcels of rollouts.")
     sources: Connection[Source] = _listing("source", "Configured external systems and how they fare.")
@@ -174,6 +176,7 @@ class Query:
     reservation: Reservation | None = _single("reservation", "reservation")
     shipment: Shipment | None = _single("shipment", "shipment")
     task: Task | None = _single("task", "task")
+    recovery: Recovery | None = _single("recovery", "recovery of a parcel")
     quarantined_record: QuarantinedRecord | None = _single("quarantine", "quarantined record")
     rollout_line: RolloutLine | None = _single("rollout_line", "line of a rollout")
     rollout: Rollout | None = strawberry.field(

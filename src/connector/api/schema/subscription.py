@@ -17,11 +17,19 @@ from connector.api.plan import Plan
 from connector.api.schema.approvals import Approval
 from connector.api.schema.enums import ChangeOperation
 from connector.api.schema.nodes import key_of
+from connector.api.schema.recoveries import Recovery
 from connector.api.schema.scalars import JSON, as_json
 from connector.api.schema.shipping import Shipment
 from connector.api.schema.work import Reservation, Task, Ticket
 from connector.model.errors import InvalidInput
-from connector.model.lifecycle import ApprovalState, ReservationState, ShipmentStatus, TaskState, TicketState
+from connector.model.lifecycle import (
+    ApprovalState,
+    RecoveryState,
+    ReservationState,
+    ShipmentStatus,
+    TaskState,
+    TicketState,
+)
 from connector.model.refs import EntityKind
 from connector.storage.changes import LoggedChange, parse_cursor
 from connector.storage.engine import reading
@@ -98,6 +106,15 @@ class ApprovalEvent(Event):
     approval: Approval | None = strawberry.field(description="As it is when the event is sent.")
 
 
+@strawberry.type(description="A parcel in trouble was noticed, or what was done about it changed.")
+class RecoveryEvent(Event):
+    """News of a recovery."""
+
+    before: RecoveryState | None = strawberry.field(description="Its state before.")
+    after: RecoveryState | None = strawberry.field(description="Its state after.")
+    recovery: Recovery | None = strawberry.field(description="As it is when the event is sent.")
+
+
 @dataclass(frozen=True, slots=True)
 class Topic(Generic[EventT]):
     """How changes of one kind become events. row: field of the event that holds the thing itself.
@@ -141,6 +158,7 @@ SHIPMENTS = Topic(
     EntityKind.SHIPMENT, "shipment", "status", ShipmentStatus, ShipmentStatusEvent, frozenset({"status", "events"})
 )
 APPROVALS = Topic(EntityKind.APPROVAL, "approval", "state", ApprovalState, ApprovalEvent)
+RECOVERIES = Topic(EntityKind.RECOVERY, "recovery", "state", RecoveryState, RecoveryEvent)
 TASKS = Topic(EntityKind.TASK, "task", "state", TaskState, TaskEvent)
 
 
@@ -233,6 +251,12 @@ async def _shipment_status(
     return _follow(info, SHIPMENTS, after, only)
 
 
+async def _recoveries(
+    info: Info, after: After = None, ticket_id: OfTicket = None
+) -> AsyncGenerator[RecoveryEvent, None]:
+    return _follow(info, RECOVERIES, after, {"ticket_id": ticket_id})
+
+
 async def _tasks(
     info: Info, after: After = None, ticket_id: OfTicket = None, hub_id: OfHub = None
 ) -> AsyncGenerator[TaskEvent, None]:
@@ -257,6 +281,9 @@ class Subscription:
     )
     shipment_status: AsyncGenerator[ShipmentStatusEvent, None] = strawberry.subscription(
         resolver=_shipment_status, description="Parcels whose status changes, or that are scanned."
+    )
+    recoveries: AsyncGenerator[RecoveryEvent, None] = strawberry.subscription(
+        resolver=_recoveries, description="Parcels in trouble, and what is done about them."
     )
     tasks: AsyncGenerator[TaskEvent, None] = strawberry.subscription(
         resolver=_tasks, description="Work that is given to people, and its progress."

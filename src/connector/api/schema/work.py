@@ -11,6 +11,7 @@ from connector.api.schema.lazy import (
     AnyAsset,
     AnyHub,
     AnyProduct,
+    AnyRecovery,
     AnyReservation,
     AnyRollout,
     AnyRolloutLine,
@@ -83,6 +84,7 @@ class Ticket(Node):
     tasks: list[AnyTask] = related("tasks", "Work for people because of it, the oldest first.")
     approvals: list[AnyApproval] = related("approvals", "What was to be approved for it, the oldest first.")
     rollouts: list[AnyRollout] = related("rollouts", "Rollouts that are done under it.")
+    recoveries: list[AnyRecovery] = related("recoveries", "Parcels for it that were in trouble, and second units.")
     links: list[TicketLink] = related("links", "What its system says of it and other tickets.")
     linked_from: list[TicketLink] = related("linked_from", "Links of other tickets to it: duplicates, parts.")
     opened_at: datetime | None = column("When it was opened.")

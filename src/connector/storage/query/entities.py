@@ -228,8 +228,19 @@ ENTITIES: Mapping[str, Entity] = {
                 "approvals": ToMany("approval", "ticket_id"),
                 "tasks": ToMany("task", "ticket_id"),
                 "rollouts": ToMany("rollout", "ticket_id"),
+                "recoveries": ToMany("recovery", "ticket_id"),
                 "links": ToMany("ticket_link", "ticket_id"),
                 "linked_from": ToMany("ticket_link", "other_id"),
+            },
+        ),
+        _entity(
+            "recovery",
+            tables.recovery,
+            {
+                "ticket": ToOne("ticket", "ticket_id"),
+                "shipment": ToOne("shipment", "shipment_id"),
+                "reservation": ToOne("reservation", "reservation_id"),
+                "decision": ToOne("decision", "decision_id"),
             },
         ),
         _entity(

@@ -14,6 +14,7 @@ from connector.storage.tables.lanes import LaneQuote, LaneRevision, LaneStatisti
 from connector.storage.tables.log import Change, Reader, StepReceipt
 from connector.storage.tables.places import Hub, ServiceClass, Site
 from connector.storage.tables.policies import Policy, PolicyActivation
+from connector.storage.tables.recoveries import Recovery
 from connector.storage.tables.rollouts import Rollout, RolloutLine
 from connector.storage.tables.sources import Inbox, Quarantine, Source, SourceRefRow, SourceStream
 from connector.storage.tables.work import (
@@ -54,6 +55,7 @@ policy_activation = _table(PolicyActivation)
 product = _table(Product)
 quarantine = _table(Quarantine)
 reader = _table(Reader)
+recovery = _table(Recovery)
 reservation = _table(Reservation)
 rollout = _table(Rollout)
 rollout_line = _table(RolloutLine)

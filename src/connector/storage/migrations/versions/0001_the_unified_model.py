@@ -861,6 +861,39 @@ def upgrade() -> None:
         batch_op.create_index("ix_shipment_tracking_number", ["tracking_number"], unique=False)
 
     op.create_table(
+        "recovery",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("ticket_id", Id, nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("shipment_id", Id, nullable=False),
+        sa.Column("reservation_id", Id, nullable=True),
+        sa.Column("decision_id", Id, nullable=True),
+        sa.Column("trouble", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("predicted_at", UtcDateTime(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('asked', 'sourced', 'recalled', 'returning', 'settled')", name=op.f("ck_recovery_state_known")
+        ),
+        sa.CheckConstraint(
+            "trouble IN ('none', 'late', 'silent', 'exception', 'returned', 'lost')",
+            name=op.f("ck_recovery_trouble_known"),
+        ),
+        sa.ForeignKeyConstraint(["decision_id"], ["decision.id"], name=op.f("fk_recovery_decision_id")),
+        sa.ForeignKeyConstraint(["reservation_id"], ["reservation.id"], name=op.f("fk_recovery_reservation_id")),
+        sa.ForeignKeyConstraint(["shipment_id"], ["shipment.id"], name=op.f("fk_recovery_shipment_id")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_recovery_ticket_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery")),
+    )
+    with op.batch_alter_table("recovery", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_recovery_reservation_id"), ["reservation_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_recovery_shipment_id"), ["shipment_id"], unique=False)
+        batch_op.create_index("ix_recovery_state", ["state"], unique=False)
+        batch_op.create_index("uq_recovery_line", ["ticket_id", "line"], unique=True)
+
+    op.create_table(
         "shipment_event",
         sa.Column("id", Id, nullable=False),
         sa.Column("shipment_id", Id, nullable=False),
@@ -938,6 +971,13 @@ def downgrade() -> None:
 
     op.drop_table("task")
     op.drop_table("shipment_event")
+    with op.batch_alter_table("recovery", schema=None) as batch_op:
+        batch_op.drop_index("uq_recovery_line")
+        batch_op.drop_index("ix_recovery_state")
+        batch_op.drop_index(batch_op.f("ix_recovery_shipment_id"))
+        batch_op.drop_index(batch_op.f("ix_recovery_reservation_id"))
+
+    op.drop_table("recovery")
     with op.batch_alter_table("shipment", schema=None) as batch_op:
         batch_op.drop_index("ix_shipment_tracking_number")
         batch_op.drop_index(batch_op.f("ix_shipment_ticket_id"))
