@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import given, settings
@@ -138,15 +138,19 @@ def test_no_candidate_breaks_what_the_rule_the_products_or_the_site_demand(case:
         assert next_open(access, candidate.arrives_at) == candidate.arrives_at
         if candidate.mode is Mode.COURIER:
             assert next_open(delivery, candidate.arrives_at) == candidate.arrives_at
-        else:
+        elif candidate.mode is Mode.DRIVE:
             assert candidate.distance_km * 1.3 <= case.rule.max_drive_km + 1e-6
+        else:
+            assert candidate.distance_km * 1.3 * 2 <= 240 + 1e-6
 
 
-def rank(candidate: Candidate, ranking: list[Criterion]) -> tuple[Any, ...]:
+def rank(candidate: Candidate, ranking: list[Criterion], due_at: datetime | None) -> tuple[Any, ...]:
     """What a ranking compares."""
     values = {
         Criterion.EXACT: not candidate.is_exact,
         Criterion.WITHIN_SLA: not candidate.is_within_sla,
+        Criterion.PROBABILITY: not candidate.is_within_sla,  # nothing is known beyond the estimate
+        Criterion.LATENESS: max(candidate.arrives_at - due_at, timedelta(0)) if due_at else candidate.arrives_at,
         Criterion.PREFERENCE: candidate.preference,
         Criterion.ARRIVAL: candidate.arrives_at,
         Criterion.COST: candidate.cost_cents,
@@ -176,7 +180,8 @@ def test_more_stock_never_makes_the_choice_worse_in_its_ranking(pair: tuple[Case
 
     if before is not None:
         assert after is not None
-        assert rank(after, pair[0].rule.ranking) <= rank(before, pair[0].rule.ranking)
+        due_at = pair[0].decision().due_at
+        assert rank(after, pair[0].rule.ranking, due_at) <= rank(before, pair[0].rule.ranking, due_at)
 
 
 ARRIVAL_FIRST = st.tuples(

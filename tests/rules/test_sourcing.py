@@ -368,7 +368,7 @@ def test_the_explanation_is_complete_json_and_bounded():
     listed += [hub_id for losers in explanation["losers"] for hub_id in losers["hubs"]]
     assert sorted(listed) == list(range(1, 501))
     assert len(explanation["candidates"]) == 20
-    assert len(text) < 15_000
+    assert len(text) < 16_000
     assert explanation["chosen"]["hub"] == "HUB-1"
     assert explanation["inputs"]["ticket"] == {
         "number": "INC-1", "type": "incident", "priority": "P1", "state": "new", "title": "Switch is dead",

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from connector.model.kinds import Lane
-from connector.rules.candidates import (
+from connector.rules.candidates import LANES, Found
+from connector.rules.decision import Candidate, Losers
+from connector.rules.deferred import Deferred
+from connector.rules.facts import SourcingFacts
+from connector.rules.itinerary import steps_of
+from connector.rules.ranking import (
     ARRIVES,
+    CHANCE,
     COST,
     DEPARTS,
     DISTANCE,
     HUB,
-    LANES,
     LATE,
+    LATENESS,
     MODE,
-    MODES,
     NOT_EXACT,
     OTHER_LANE,
     PREFERENCE,
     PRODUCT,
     READY,
-    Found,
+    UNLIKELY,
+    Ranking,
     Route,
 )
-from connector.rules.decision import Candidate, Losers
-from connector.rules.facts import SourcingFacts
-from connector.rules.schedules import Schedule, Schedules
+from connector.rules.schedules import Schedule
 from connector.rules.timetable import instant_of, minute_at_or_after
+from connector.rules.ways import MODES, Ways
+
+STEP_BY_STEP = 3
+"""Candidates whose way is shown step by step: of the best ones, so that an explanation stays short."""
 
 _CODES = {
     NOT_EXACT: ("substitute", "substitute, where the exact product was chosen"),
     LATE: ("misses_sla", "arrives after the due time, which the chosen one meets"),
+    UNLIKELY: ("less_likely", "less likely to arrive in time"),
+    LATENESS: ("later_than_due", "arrives longer after the time when it is needed"),
     PREFERENCE: ("less_preferred", "less preferred substitute"),
     ARRIVES: ("arrives_later", "arrives later"),
     COST: ("costs_more", "costs more"),
@@ -43,15 +53,34 @@ _CODES = {
 }
 
 
+def candidates_of(found: Found, ranking: Ranking, facts: SourcingFacts, now: datetime) -> Sequence[Candidate]:
+    """The best routes with all detail, the chosen one first; the others are made when somebody looks at them."""
+    chosen, ways = found.best[0], found.searching.ways
+
+    def rest() -> Iterator[Candidate]:
+        for place, route in enumerate(found.best[1:], 1):
+            yield candidate_of(route, chosen, facts, ranking, ways, now, has_steps=place < STEP_BY_STEP)
+
+    return Deferred((candidate_of(chosen, chosen, facts, ranking, ways, now),), rest)
+
+
 def candidate_of(
-    route: Route, chosen: Route, facts: SourcingFacts, order: Sequence[int], hours: Schedules, now: datetime
+    route: Route,
+    chosen: Route,
+    facts: SourcingFacts,
+    ranking: Ranking,
+    ways: Ways,
+    now: datetime,
+    *,
+    has_steps: bool = True,
 ) -> Candidate:
-    """A route with all detail and the reason why it lost against the chosen one."""
+    """A route with all detail and the reason why it lost against the chosen one. has_steps: its way step by step."""
     hub, lane = facts.fleet.hubs[route[HUB]], LANES[route[OTHER_LANE]]
-    schedule, currency = hours.of(hub), hours.sourcing.currency
+    schedule = ways.schedules.of(hub)
     why = ""
     if route is not chosen:
-        why = _why(route, chosen, facts.fleet.hubs[chosen[HUB]].label, order, currency) + _closed(schedule, now)
+        label, currency = facts.fleet.hubs[chosen[HUB]].label, ways.sourcing.currency
+        why = _why(route, chosen, label, ranking, currency) + _closed(schedule, now)
     return Candidate(
         hub_id=hub.id,
         hub=hub.label,
@@ -67,16 +96,19 @@ def candidate_of(
         departs_at=instant_of(route[DEPARTS]),
         arrives_at=instant_of(route[ARRIVES]),
         is_within_sla=not route[LATE],
+        probability=route[CHANCE],
+        is_mobile=hub.profile.is_mobile,
+        steps=steps_of(route, ways, hub) if has_steps else (),
         hours=schedule.text,
         why=why,
     )
 
 
-def losers_of(found: Found, order: Sequence[int]) -> tuple[Losers, ...]:
+def losers_of(found: Found, ranking: Ranking) -> tuple[Losers, ...]:
     """Everything that is not among the best, grouped by reason: what lost, then what could not serve."""
     groups: dict[int, list[Route]] = {}
     for route in found.worse:
-        groups.setdefault(_first_difference(route, found.best[0], order), []).append(route)
+        groups.setdefault(ranking.first_difference(route, found.best[0]), []).append(route)
     lost = [
         Losers(
             *_CODES[index],
@@ -85,14 +117,14 @@ def losers_of(found: Found, order: Sequence[int]) -> tuple[Losers, ...]:
         )
         for index, routes in sorted(groups.items())
     ]
-    beyond = [_out_of_reach(bound, hubs, found.best[0], order) for bound, hubs in found.beyond]
+    beyond = [_out_of_reach(bound, hubs, found.best[0], ranking) for bound, hubs in found.beyond]
     refused = [Losers(refusal.code, refusal.text, hubs) for refusal, hubs in found.refused.items()]
     return tuple(lost + beyond + refused)
 
 
-def _out_of_reach(bound: Route, hubs: tuple[int, ...], chosen: Route, order: Sequence[int]) -> Losers:
+def _out_of_reach(bound: Route, hubs: tuple[int, ...], chosen: Route, ranking: Ranking) -> Losers:
     """Hubs that were not timed, since what their distance allows at best is worse already."""
-    index = _first_difference(bound, chosen, order)
+    index = ranking.first_difference(bound, chosen)
     code, text = _CODES[index]
     if index == ARRIVES:
         text += f", by {duration_text(bound[ARRIVES] - chosen[ARRIVES])} at the least"
@@ -111,20 +143,17 @@ def duration_text(minutes: int) -> str:
     return " ".join(f"{value} {unit}" for value, unit in parts if value) or "0 min"
 
 
-def _first_difference(route: Route, chosen: Route, order: Sequence[int]) -> int:
-    for index in order:
-        if route[index] != chosen[index]:
-            return index
-    return HUB
-
-
-def _why(route: Route, chosen: Route, label: str, order: Sequence[int], currency: str) -> str:
-    index = _first_difference(route, chosen, order)
+def _why(route: Route, chosen: Route, label: str, ranking: Ranking, currency: str) -> str:
+    index = ranking.first_difference(route, chosen)
     if index == NOT_EXACT:
         return f"substitute, and {label} has the exact product"
     if index == LATE:
         later = duration_text(route[ARRIVES] - chosen[ARRIVES])
         return f"arrives after the due time, {later} later than {label}, which meets it"
+    if index == UNLIKELY:
+        return f"{route[CHANCE]:.0%} likely to arrive in time, against {chosen[CHANCE]:.0%} for {label}"
+    if index == LATENESS:
+        return f"arrives {duration_text(route[ARRIVES] - chosen[ARRIVES])} later than {label}"
     if index == PREFERENCE:
         return f"substitute of preference {route[PREFERENCE]}, {label} has one of preference {chosen[PREFERENCE]}"
     if index == ARRIVES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,6 +13,7 @@ from connector.rules.approvals import Terms
 from connector.rules.document import Mode
 from connector.rules.due import NO_DUE, Due
 from connector.rules.following import Following
+from connector.rules.itinerary import ArrivalStep
 
 
 class Outcome(StrEnum):
@@ -53,7 +54,8 @@ class Candidate:
     """A shelf that could serve, and how. why: what it lost by; "" for the chosen one.
 
     hours: when its hub works, and whose public holidays close it, for people. distance_km: great circle. ready_at:
-    picked and packed. departs_at: when it leaves. Costs in cents of the policy's currency.
+    picked, checked and packed. departs_at: when it leaves. steps: all of the way, one by one. probability: to arrive
+    in time, 0 to 1. is_mobile: the hub is an engineer's car. Costs in cents of the policy's currency.
     """
 
     hub_id: int
@@ -72,6 +74,9 @@ class Candidate:
     is_within_sla: bool
     hours: str = ""
     why: str = ""
+    probability: float = 1.0
+    is_mobile: bool = False
+    steps: tuple[ArrivalStep, ...] = ()
 
     @property
     def is_exact(self) -> bool:
@@ -95,6 +100,9 @@ class Candidate:
             "departs_at": instant_text(self.departs_at),
             "arrives_at": instant_text(self.arrives_at),
             "is_within_sla": self.is_within_sla,
+            "probability": round(self.probability, 4),
+            "is_mobile": self.is_mobile,
+            "steps": [step.explained() for step in self.steps],
             "hours": self.hours,
             "why": self.why,
         }
@@ -232,8 +240,8 @@ class Decision:
     access: str = ""
     delivery: str = ""
     hold_minutes: int = 0
-    candidates: tuple[Candidate, ...] = ()
-    losers: tuple[Losers, ...] = ()
+    candidates: Sequence[Candidate] = ()
+    losers: Sequence[Losers] = ()
     picks: tuple[Pick, ...] = ()
     ladder: tuple[RungTried, ...] = ()
     approval: str | None = None

@@ -10,23 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from operator import itemgetter
 from typing import Final
 
 from connector.model.kinds import HubTier, Lane
-from connector.rules.candidates import (
-    ARRIVES,
-    COST,
-    DETAILED,
-    HUB,
-    LATE,
-    Found,
-    Refusal,
-    Route,
-    Search,
-    order_of,
-    search,
-)
+from connector.rules.candidates import Found, Refusal, Search, search
 from connector.rules.comparison import duration_text
 from connector.rules.conditions import ConditionFailed, Facts
 from connector.rules.decision import RungOutcome, RungTried
@@ -35,6 +22,7 @@ from connector.rules.document import Policy, Rule, Step
 from connector.rules.facts import Contested, Holding, SourcingFacts
 from connector.rules.ladder import Accept, RungKind
 from connector.rules.preemption import Taker
+from connector.rules.ranking import ARRIVES, COST, HUB, LATE, Ranking, Route
 from connector.rules.timetable import instant_of
 
 KEPT: Final = "kept_back"
@@ -63,26 +51,27 @@ class Quest:
         """What these shelves offer under a rule, with what it releases of them."""
         facts = self.facts
         searching = Search(
-            rule, self.policy, facts.fleet, self.destination, start=self.start, due=self.due, quantity=facts.quantity
+            rule, self.policy, facts, self.destination, start=self.start, due=self.due, quantity=facts.quantity
         )
         opened = [holding.opened(rule.releases) for holding in holdings]
+        found = search(opened, self.preferences, self.refused, searching)
         for holding in opened:
-            if holding.product_id in self.preferences and holding.lane in rule.lanes:
+            if holding.kept and holding.product_id in self.preferences and holding.lane in rule.lanes:
                 for hub_id in sorted(holding.kept.keys() - holding.free.keys()):
-                    searching.found.refuse((hub_id,), KEPT, holding.kept[hub_id].text(rule.releases))
-        return search(opened, self.preferences, self.refused, searching)
+                    found.refuse((hub_id,), KEPT, holding.kept[hub_id].text(rule.releases))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a stock rung found. order: how its rule compares routes.
+    """What a stock rung found. ranking: how its routes are compared.
 
     takes: the claims of other tickets whose units its best route uses; empty where that uses free ones.
     """
 
     step: Step
     found: Found
-    order: tuple[int, ...]
+    ranking: Ranking
     takes: tuple[Contested, ...] = ()
 
     @property
@@ -158,8 +147,8 @@ def _with_taken(quest: Quest, looked: Looked, *, is_alone: bool) -> Looked:
         found.refuse(hubs, refusal.code, refusal.text)
     if offer.route is None:
         return looked
-    best = [offer.route, *found.best][:DETAILED]
-    return replace(looked, found=replace(found, best=best), order=(LATE, *looked.order), takes=offer.claims)
+    led = found.led_by(offer.route)
+    return replace(looked, found=led, ranking=looked.ranking.in_time_first(), takes=offer.claims)
 
 
 def _why_not(quest: Quest, step: Step, condition_facts: Facts) -> str | None:
@@ -176,7 +165,8 @@ def _why_not(quest: Quest, step: Step, condition_facts: Facts) -> str | None:
 
 def _looked(quest: Quest, step: Step, *, is_only: bool) -> Looked:
     holdings = quest.holdings if is_only else tuple(_of_rung(quest, step.rule))
-    return Looked(step, quest.look(step.rule, holdings), order_of(step.rule, quest.policy))
+    found = quest.look(step.rule, holdings)
+    return Looked(step, found, found.searching.ranking)
 
 
 def _of_rung(quest: Quest, rule: Rule) -> Iterable[Holding]:
@@ -222,7 +212,7 @@ def _better(first: Looked | None, second: Looked) -> Looked | None:
         return second
     if _late(first) != _late(second):
         return second if _late(first) else first
-    key = itemgetter(*second.order)
+    key = second.ranking.key
     return second if key(second.best) < key(first.best) else first
 
 

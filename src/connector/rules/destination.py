@@ -6,31 +6,38 @@ Its access hours are kept by every way of transport: nothing arrives while they 
 from __future__ import annotations
 
 from connector.model.geo import Point
-from connector.rules.days import Place, days_off
 from connector.rules.document import Policy
 from connector.rules.facts import SiteFacts, unit_vector
-from connector.rules.timetable import Timetable, timetable
+from connector.rules.schedules import schedules
+from connector.rules.timetable import Timetable
 
 
 class Destination:
-    """A site, planned for at and after a minute. access_text, delivery_text: the hours of both, for people.
+    """A site, planned for at and after a minute.
 
-    Raises ValueError for coordinates, hours or a time zone that cannot be used.
+    unit: its position as a unit vector; None where only a distance is assumed. assumed: how the position was found
+    where the site has no coordinates, for people; else "". access_text, delivery_text: the hours, for people.
+    Raises ValueError for coordinates, hours or a time zone that cannot be used, and for coordinates that are missing
+    unless the policy plans with assumed ones.
     """
 
+    __slots__ = (
+        "_access",
+        "_delivery",
+        "_handed_over",
+        "access_text",
+        "assumed",
+        "delivery_text",
+        "technician",
+        "unit",
+    )
+
     def __init__(self, site: SiteFacts, policy: Policy, now: int) -> None:
-        if site.latitude is None or site.longitude is None:
-            raise ValueError("it has no coordinates")
-        sourcing, zone = policy.sourcing, site.time_zone or policy.sourcing.default_time_zone
-        place, days, courier = place_of(site), sourcing.sites.of(site.label), sourcing.courier
-        hours, default = site.access_hours or "24x7", sourcing.default_country
-        let_in = days_off(days.holidays, frozenset(days.closed), hours, place, default)
-        handed = days_off(courier.holidays, frozenset(courier.closed), courier.delivery_hours, place, default)
-        self.unit = unit_vector(Point(site.latitude, site.longitude))
-        self.access_text = f"{hours} in {zone}{let_in.text}"
-        self.delivery_text = f"{courier.delivery_hours} in {zone}{handed.text}"
-        self._access = timetable(zone, hours, let_in, now)
-        self._delivery = timetable(zone, courier.delivery_hours, handed, now)
+        self.unit, self.assumed = _position(site, policy)
+        hours = schedules(policy.sourcing, now).at_site(site)
+        self.access_text, self.delivery_text = hours.access_text, hours.delivery_text
+        self.technician: Timetable = hours.technician
+        self._access, self._delivery = hours.access, hours.delivery
         self._handed_over: dict[int, int | None] = {}
 
     def access(self, minute: int) -> int | None:
@@ -44,9 +51,22 @@ class Destination:
         return self._handed_over[minute]
 
 
-def place_of(site: SiteFacts | None) -> Place:
-    """Where a site lies, for its public holidays."""
-    return Place("site", site.country or "" if site else "", site.state or "" if site else "")
+def _position(site: SiteFacts, policy: Policy) -> tuple[tuple[float, float, float] | None, str]:
+    if site.latitude is not None and site.longitude is not None:
+        return unit_vector(Point(site.latitude, site.longitude)), ""
+    if policy.sourcing.missing.site_coordinates == "person":
+        raise ValueError("it has no coordinates")
+    return assumed_position(site, policy)
+
+
+def assumed_position(site: SiteFacts, policy: Policy) -> tuple[tuple[float, float, float] | None, str]:
+    """Where a site without coordinates is taken to be, and what that is, for people; None: only a distance is taken."""
+    missing = policy.sourcing.missing
+    for name in (site.region, site.country):
+        centre = missing.centres.get(name) if name else None
+        if centre is not None:
+            return unit_vector(Point(centre.latitude, centre.longitude)), f"the centre of {name!r} is taken"
+    return None, f"{missing.assumed_km:g} km to every hub are taken"
 
 
 def _both_open(first: Timetable, second: Timetable, minute: int) -> int | None:

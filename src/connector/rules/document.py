@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
@@ -17,12 +17,13 @@ from connector.model.kinds import HubTier, Lane
 from connector.rules.approvals import Approval
 from connector.rules.competition import Fairness, Holds, Preempt, Releases
 from connector.rules.conditions import Condition, compile_condition
-from connector.rules.days import ClosedDates, Country, LocalHolidays, Places, SiteHolidays
+from connector.rules.days import ClosedDates, Country, Places, SiteHolidays
 from connector.rules.given import PolicyTest
 from connector.rules.grouping import Grouping
 from connector.rules.ladder import PLAIN, RESERVED, Accept, Ladder, Rung, Rungs
 from connector.rules.missing import Missing
 from connector.rules.rollouts import Rollouts
+from connector.rules.transport import Band, ComparisonSteps, Courier, Drive, Handling, Technician
 from connector.rules.values import (
     ConditionText,
     DriveKm,
@@ -58,11 +59,14 @@ __all__ = [
 class Criterion(StrEnum):
     """One thing that candidates are compared by; the first in which two differ decides.
 
-    exact: the needed product before substitutes. within_sla: in time before late. preference: of substitutes.
+    exact: the needed product before substitutes. within_sla: in time before late. probability: chance to arrive in
+    time. lateness: minutes after the due time; where nothing is due, minutes from now. preference: of substitutes.
     """
 
     EXACT = "exact"
     WITHIN_SLA = "within_sla"
+    PROBABILITY = "probability"
+    LATENESS = "lateness"
     PREFERENCE = "preference"
     ARRIVAL = "arrival"
     COST = "cost"
@@ -83,64 +87,25 @@ Ranking = Annotated[
 ]
 
 
-class Drive(Part):
-    """Fetching a unit by car: a technician or the hub's driver.
-
-    Road distance is the great circle times `detour_factor`; cost counts the way there and back.
-    """
-
-    detour_factor: Annotated[float, Field(ge=1, le=5, examples=[1.3])] = 1.3
-    speed_kmh: Annotated[float, Field(gt=0, le=300, examples=[60])] = 60
-    max_drive_km: Annotated[float, Field(ge=0, le=5_000, examples=[120])] = 120
-    cost_cents_per_km: Annotated[int, Field(ge=0, examples=[60])] = 60
-
-
-class Band(Part):
-    """Courier transit up to a great-circle distance. within_km: None in the last band, which has no end."""
-
-    within_km: Annotated[float, Field(gt=0, examples=[300])] | None = None
-    hours: Annotated[float, Field(gt=0, le=24 * 60, examples=[24])]
-    cost_cents: Annotated[int, Field(ge=0, examples=[4500])] = 0
-
-
-class Courier(Part):
-    """Sending a unit by parcel. delivery_hours: when couriers hand over, in the site's time zone.
-
-    holidays, closed: when they neither collect (days of the hub) nor deliver (days of the site); without holidays,
-    those of the place, or none when they deliver `24x7`.
-    """
-
-    delivery_hours: Hours = "Mon-Sat 08:00-18:00"
-    holidays: LocalHolidays = None
-    closed: ClosedDates = ()
-    transit: Annotated[
-        tuple[Band, ...], Field(examples=[[{"hours": 24, "cost_cents": 3000}]]), AfterValidator(not_empty)
-    ]
-
-    @model_validator(mode="after")
-    def _ascending(self) -> Self:
-        ends = [band.within_km for band in self.transit]
-        if ends[-1] is not None or None in ends[:-1]:
-            raise ValueError("the last band, and only that, has no within_km: it serves every distance beyond")
-        bounds = [end for end in ends if end is not None]
-        if bounds != sorted(set(bounds)):
-            raise ValueError("within_km must grow from band to band")
-        return self
-
-
 class Sourcing(Part):
     """How candidates are timed and compared. currency: ISO 4217, of all costs in this document.
 
+    handling: by asset class, instead of the hubs' own handling minutes. steps: what counts as equal in `ranking`.
     hubs, sites: what closes them beside their hours. default_country: of sites and hubs whose address names none.
     due_tolerance_minutes: how far a ticket's due time may be from the computed one before the explanation flags it.
     ladders: by name, for rules that refer to them. missing: what follows where facts are missing.
     """
 
+    handling: Annotated[dict[str, Handling], Field(examples=[{"laptop": {"pick": 10, "qa": 45, "pack": 10}}])] = Field(
+        default_factory=dict
+    )
     drive: Drive = Drive()
+    technician: Technician = Technician()
     courier: Courier
     hubs: Places = Places()
     sites: Places = Places()
     ranking: Ranking = DEFAULT_RANKING
+    steps: ComparisonSteps = ComparisonSteps()
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])] = "EUR"
     default_time_zone: Annotated[str, AfterValidator(check_time_zone), Field(examples=["Europe/Berlin"])] = "UTC"
     default_country: Country = None
@@ -193,7 +158,7 @@ class Rule(Part):
     sources: Tiers = tuple(HubTier)
     ladder: Ladder | None = None
     allow_substitutes: bool = True
-    transport: Transport = tuple(Mode)
+    transport: Transport = (Mode.DRIVE, Mode.COURIER)
     max_drive_km: DriveKm | None = None
     ranking: Ranking | None = None
     hold_minutes: Annotated[int, Field(gt=0, le=10_080, examples=[60])] = 60

@@ -12,9 +12,9 @@ from functools import lru_cache
 
 from connector.model.calendars import Calendar, add_open_time, check_time_zone
 from connector.rules.days import Place, days_off
-from connector.rules.destination import place_of
 from connector.rules.document import Policy
 from connector.rules.facts import ServiceClassFacts, SourcingFacts
+from connector.rules.schedules import place_of
 
 STATED = "due time of the ticket"
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from math import cos, radians, sin
+from math import cos, dist, radians, sin
 from typing import Any, NamedTuple
 
 from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
 from connector.model.geo import Point
 from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, Protection, TicketType, Trouble
 from connector.model.lifecycle import AssetState, ReservationState, TicketState
+from connector.rules.lanes import NO_LANES, SiteLanes
 from connector.rules.protection import Kept
 
 
@@ -23,7 +24,8 @@ class Profile(NamedTuple):
     """What says when a hub works: hubs that share it work at the same times.
 
     cut_offs: minutes after midnight at which the courier's van leaves. country, state: of its address, which say whose
-    public holidays close it; "" when unknown.
+    public holidays close it; "" when unknown. steps: minutes to pick, check and pack, where the hub states them; then
+    they count, not `handling_minutes`. is_mobile: an engineer's car, whose hours are the engineer's.
     """
 
     time_zone: str
@@ -32,9 +34,13 @@ class Profile(NamedTuple):
     handling_minutes: int
     country: str = ""
     state: str = ""
+    steps: tuple[int, int, int] | None = None
+    is_mobile: bool = False
 
 
 NO_COORDINATES = "no coordinates"
+_MOST_PLACES = 256
+"""Places whose distances to all hubs a fleet remembers: 100 kB each with a thousand hubs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +164,10 @@ class Fleet:
 
     hubs, units: by id, units only of those that can be planned with. tiers: ids of the hubs of each. unusable: text
     of the problem to the ids that have it. never_open: ids of hubs without opening hours; uncollected: of those
-    that no courier collects from.
+    that no courier collects from; unlocated: of those whose only problem is that nobody knows where they are.
     """
 
-    __slots__ = ("hubs", "never_open", "tiers", "uncollected", "units", "unusable")
+    __slots__ = ("_outwards", "_usable", "hubs", "never_open", "tiers", "uncollected", "units", "unlocated", "unusable")
 
     def __init__(self, hubs: Iterable[HubFacts]) -> None:
         self.hubs = {hub.id: hub for hub in hubs}
@@ -169,18 +175,46 @@ class Fleet:
         self.tiers: dict[HubTier, set[int]] = {tier: set() for tier in HubTier}
         self.never_open: set[int] = set()
         self.uncollected: set[int] = set()
+        self.unlocated: set[int] = set()
         self.unusable: dict[str, set[int]] = {}
+        self._outwards: dict[tuple[float, float, float], tuple[tuple[float, int], ...]] = {}
+        self._usable: dict[tuple[tuple[HubTier, ...], bool], frozenset[int]] = {}
         for hub in self.hubs.values():
             self.tiers[hub.tier].add(hub.id)
             problem = hub.problem or (NO_COORDINATES if hub.unit is None else None)
-            if hub.unit is None or problem is not None:
-                self.unusable.setdefault(str(problem), set()).add(hub.id)
+            if problem is not None:
+                self.unusable.setdefault(problem, set()).add(hub.id)
+            if hub.problem is not None:
                 continue
-            self.units[hub.id] = hub.unit
+            if hub.unit is None:
+                self.unlocated.add(hub.id)
+            else:
+                self.units[hub.id] = hub.unit
             if not any(parse_hours(hub.profile.hours).days):
                 self.never_open.add(hub.id)
             if not hub.profile.cut_offs:
                 self.uncollected.add(hub.id)
+
+    def usable(self, tiers: tuple[HubTier, ...], *, with_unlocated: bool = False) -> frozenset[int]:
+        """The hubs of some tiers that can be planned with. with_unlocated: those without coordinates among them."""
+        found = self._usable.get((tiers, with_unlocated))
+        if found is None:
+            members = set[int]().union(*(self.tiers[tier] for tier in tiers)) - self.never_open
+            planned = self.units.keys() | self.unlocated if with_unlocated else self.units.keys()
+            found = self._usable[tiers, with_unlocated] = frozenset(members & planned)
+        return found
+
+    def outwards(self, unit: tuple[float, float, float]) -> tuple[tuple[float, int], ...]:
+        """The hubs that can be planned with and their chords to a place, from the nearest one outwards.
+
+        Remembered for the places that were asked for last: hubs stay where they are as long as a fleet is the same.
+        """
+        found = self._outwards.get(unit)
+        if found is None:
+            while len(self._outwards) >= _MOST_PLACES:
+                self._outwards.pop(next(iter(self._outwards)))
+            found = self._outwards[unit] = tuple(sorted((dist(place, unit), hub) for hub, place in self.units.items()))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +378,7 @@ class SourcingFacts:
 
     relief: for another ticket about the same device; None when nothing is. refusals: approvals that were refused for
     the ticket, and what is to follow: `next` or `person`. contested: what other tickets hold of these products; None
-    when it was not read, which is for rules that may take it.
+    when it was not read, which is for rules that may take it. lanes: what is known of the ways there.
 
     service_class_name is what the site names; service_class what the database knows of it.
     """
@@ -363,6 +397,7 @@ class SourcingFacts:
     refusals: Mapping[str, str] = field(default_factory=dict)
     contested: tuple[Contested, ...] | None = None
     recovery: Recovery | None = None
+    lanes: SiteLanes = NO_LANES
 
 
 def hub_facts(
@@ -378,8 +413,15 @@ def hub_facts(
     handling_minutes: int,
     country: str | None = None,
     state: str | None = None,
+    pick_minutes: int | None = None,
+    qa_minutes: int | None = None,
+    pack_minutes: int | None = None,
+    is_mobile: bool = False,
 ) -> HubFacts:
-    """A hub's facts, its data checked: what cannot be used becomes its `problem`."""
+    """A hub's facts, its data checked: what cannot be used becomes its `problem`.
+
+    Steps that are not stated take no time where others are. No courier collects from a mobile hub.
+    """
     zone = time_zone or "UTC"
     problem: str | None = None
     unit: tuple[float, float, float] | None = None
@@ -392,7 +434,10 @@ def hub_facts(
             unit = unit_vector(Point(latitude, longitude))
     except ValueError as error:
         problem = str(error)
-    profile = Profile(zone, opening_hours, minutes, handling_minutes, country or "", state or "")
+    stated = (pick_minutes, qa_minutes, pack_minutes)
+    steps = None if stated == (None, None, None) else (pick_minutes or 0, qa_minutes or 0, pack_minutes or 0)
+    cut_minutes = () if is_mobile else minutes
+    profile = Profile(zone, opening_hours, cut_minutes, handling_minutes, country or "", state or "", steps, is_mobile)
     return HubFacts(id, label, tier, unit, profile, problem)
 
 

@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Final
 
 from connector.model.kinds import Lane, Priority
-from connector.rules.candidates import HUB, LANES, LATE, OTHER_LANE, PRODUCT, Found, Refusal, Route
+from connector.rules.candidates import LANES, Found, Refusal
 from connector.rules.competition import ROLLOUT_RANK, Claimant, Fairness, Preempt, Rank, rank_of
 from connector.rules.facts import Contested, Holding
+from connector.rules.ranking import HUB, LATE, OTHER_LANE, PRODUCT, Route
 
 CLAIMED: Final = frozenset({"claim_as_strong", "claim_protected", "lost_before"})
 """Codes of claims that may not be taken."""

@@ -6,7 +6,7 @@ decision for review that says what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -14,20 +14,21 @@ from typing import TypeAlias
 from connector.model.kinds import Lane, Protection
 from connector.model.lifecycle import TICKET_OPEN
 from connector.rules.authorisation import authorise, refused_text, stops
-from connector.rules.candidates import HUB, NEVER, Refusal
-from connector.rules.comparison import candidate_of, losers_of
+from connector.rules.candidates import NEVER, Refusal
+from connector.rules.comparison import candidates_of, losers_of
 from connector.rules.conditions import ConditionFailed, Facts, compile_condition
 from connector.rules.decision import Assumption, Candidate, Decision, Losers, Outcome, Pick, Reason, TakenFrom
+from connector.rules.deferred import Deferred
 from connector.rules.descent import KEPT, Descended, Looked, Quest, RungFailed, descend
-from connector.rules.destination import Destination
-from connector.rules.document import Policy, Rule
+from connector.rules.destination import Destination, assumed_position
+from connector.rules.document import Mode, Policy, Rule
 from connector.rules.due import NO_DUE, Due, due, service_class_of
 from connector.rules.facts import Holding, ProductFacts, Relief, SiteFacts, SourcingFacts, SubstituteFacts
 from connector.rules.following import Following, followed, served_by_duplicate
 from connector.rules.preemption import CLAIMED
 from connector.rules.protection import drawn_text
+from connector.rules.ranking import HUB
 from connector.rules.recovery import recovered
-from connector.rules.schedules import schedules
 from connector.rules.scope import inputs_of, scope_of
 from connector.rules.timetable import minute_at_or_after
 
@@ -37,6 +38,9 @@ ShelfKey: TypeAlias = tuple[int, int, Lane]
 _NOT_ALLOWED = frozenset(
     {"lane_not_allowed", "tier_not_allowed", "substitute_not_allowed", "condition_not_met", KEPT, *CLAIMED}
 )
+
+
+_BY = {Mode.DRIVE: "by car", Mode.COURIER: "by courier", Mode.TECHNICIAN: "by a technician who collects it"}
 
 
 def decide(
@@ -87,7 +91,7 @@ class _Case:
         *,
         until: Due = NO_DUE,
         destination: Destination | None = None,
-        losers: tuple[Losers, ...] = (),
+        losers: Sequence[Losers] = (),
         follows: Following | None = None,
     ) -> Decision:
         """A decision without a choice."""
@@ -148,7 +152,7 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         descended = descend(quest, policy.steps_of(rule), condition_facts)
     except RungFailed as error:
         return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}, {error}.", rule)
-    losers = _losers(descended, emptied)
+    losers = Deferred((), lambda: _losers(descended, emptied))
     if descended.chosen is None:
         reason, text = _nothing(facts, product, descended)
         if facts.refusals:
@@ -178,7 +182,7 @@ def _losers(descended: Descended, emptied: frozenset[ShelfKey]) -> tuple[Losers,
     """Every shelf that is not among the candidates: of the rung that serves, of the others, of no rung at all."""
     losers: list[Losers] = []
     if descended.chosen is not None:
-        losers += losers_of(descended.chosen.found, descended.chosen.order)
+        losers += losers_of(descended.chosen.found, descended.chosen.ranking)
     for looked in descended.passed:
         timed = (*looked.found.best, *looked.found.worse)
         hubs = (*(route[HUB] for route in timed), *(hub for _, beyond in looked.found.beyond for hub in beyond))
@@ -197,13 +201,11 @@ def _choice(
     destination: Destination,
     descended: Descended,
     looked: Looked,
-    losers: tuple[Losers, ...],
+    losers: Sequence[Losers],
 ) -> Decision:
-    found, order = looked.found, looked.order
-    hours = schedules(case.policy.sourcing, minute_at_or_after(case.now))
-    candidates = tuple(candidate_of(route, found.best[0], case.facts, order, hours, case.now) for route in found.best)
+    candidates = candidates_of(looked.found, looked.ranking, case.facts, case.now)
     chosen, drawn = candidates[0], _drawn(looked, candidates[0], case.facts)
-    way = "by car" if chosen.mode.value == "drive" else "by courier"
+    way = _BY[chosen.mode]
     late = "" if chosen.is_within_sla else ", after the due time: nothing that is allowed ranks better"
     return Decision(
         outcome=Outcome.RESERVE,
@@ -282,7 +284,7 @@ def _missing(facts: SourcingFacts, policy: Policy) -> tuple[Outcome, Reason, str
     unknown = _unknown_product(facts)
     if unknown is not None and policy.sourcing.missing.product == "nothing":
         return Outcome.NOT_NEEDED, unknown[0], f"{unknown[1]} The policy takes it that no hardware is needed."
-    unknown = unknown or _unknown_site(facts)
+    unknown = unknown or _unknown_site(facts, policy)
     if unknown is not None:
         return Outcome.REVIEW, *unknown
     if facts.service_class is None and policy.sourcing.missing.service_class == "person":
@@ -291,8 +293,24 @@ def _missing(facts: SourcingFacts, policy: Policy) -> tuple[Outcome, Reason, str
     return None
 
 
+def _is_located(site: SiteFacts) -> bool:
+    return site.latitude is not None and site.longitude is not None
+
+
 def _assumed(facts: SourcingFacts, policy: Policy) -> tuple[Assumption, ...]:
     """Facts that are missing without stopping anything, and what is taken instead."""
+    return (*_assumed_class(facts, policy), *_assumed_place(facts, policy))
+
+
+def _assumed_place(facts: SourcingFacts, policy: Policy) -> tuple[Assumption, ...]:
+    site = facts.site
+    if site is None or policy.sourcing.missing.site_coordinates == "person" or _is_located(site):
+        return ()
+    taken = assumed_position(site, policy)[1]
+    return (Assumption("site_coordinates", f"Site {site.label!r} has no coordinates: {taken}."),)
+
+
+def _assumed_class(facts: SourcingFacts, policy: Policy) -> tuple[Assumption, ...]:
     default = policy.sourcing.default_service_class
     if facts.service_class is not None or facts.site is None or policy.sourcing.missing.service_class == "person":
         return ()
@@ -314,13 +332,13 @@ def _unknown_product(facts: SourcingFacts) -> tuple[Reason, str] | None:
     return None
 
 
-def _unknown_site(facts: SourcingFacts) -> tuple[Reason, str] | None:
+def _unknown_site(facts: SourcingFacts, policy: Policy) -> tuple[Reason, str] | None:
     ticket, site = facts.ticket, facts.site
     if site is None:
         if ticket.site_hint:
             return Reason.SITE_UNKNOWN, f"The ticket names the site {ticket.site_hint!r}, which nobody knows."
         return Reason.SITE_UNKNOWN, "Neither the ticket nor its asset names a site: say where the unit must go."
-    if site.latitude is None or site.longitude is None:
+    if policy.sourcing.missing.site_coordinates == "person" and not _is_located(site):
         text = f"Site {site.label!r} has no coordinates: add them, or choose the hub by hand."
         return Reason.SITE_WITHOUT_COORDINATES, text
     return None

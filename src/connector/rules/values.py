@@ -13,10 +13,11 @@ from connector.rules.conditions import compile_condition
 
 
 class Mode(StrEnum):
-    """How a unit gets from the hub to the site."""
+    """How a unit gets from the hub to the site: brought by car, sent, or collected by a technician."""
 
     DRIVE = "drive"
     COURIER = "courier"
+    TECHNICIAN = "technician"
 
 
 class Part(BaseModel):

@@ -1,0 +1,51 @@
+"""A sequence of which the beginning is there and the rest is made when somebody looks at it.
+
+A decision explains itself in full to whoever keeps or shows it; whoever only acts on it does not pay for the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar, overload
+
+T = TypeVar("T")
+
+
+class Deferred(Sequence[T], Generic[T]):
+    """Equal to a tuple of the same items. rest: makes what follows `first`, once, from facts that must not change."""
+
+    __slots__ = ("_first", "_items", "_rest")
+
+    def __init__(self, first: tuple[T, ...], rest: Callable[[], Iterable[T]]) -> None:
+        self._first, self._rest = first, rest
+        self._items: tuple[T, ...] | None = None
+
+    @property
+    def _all(self) -> tuple[T, ...]:
+        if self._items is None:
+            self._items = (*self._first, *self._rest())
+        return self._items
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[T, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> T | tuple[T, ...]:
+        """The item at a place; the rest is not made for the sake of the beginning."""
+        if isinstance(place, int) and 0 <= place < len(self._first):
+            return self._first[place]
+        return self._all[place]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._all == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._all)
+
+    def __repr__(self) -> str:
+        return repr(self._all)
