@@ -61,6 +61,10 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("opening_hours", ("hours", "öffnungszeiten")),
         Column("courier_cut_offs", ("cut_offs", "cutoffs", "courier_cutoffs", "cut_off")),
         Column("handling_minutes", ("handling",)),
+        Column("pick_minutes", ("pick",)),
+        Column("qa_minutes", ("qa", "check_minutes")),
+        Column("pack_minutes", ("pack",)),
+        Column("is_mobile", ("mobile",)),
     ),
     "products": (
         *_product(),

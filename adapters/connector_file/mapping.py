@@ -159,6 +159,10 @@ def _hub(row: Row) -> Fields:
         "opening_hours": row.text("opening_hours"),
         "courier_cut_offs": row.times("courier_cut_offs"),
         "handling_minutes": row.whole("handling_minutes", highest=10_080),
+        "pick_minutes": row.whole("pick_minutes", highest=10_080),
+        "qa_minutes": row.whole("qa_minutes", highest=10_080),
+        "pack_minutes": row.whole("pack_minutes", highest=10_080),
+        "is_mobile": row.truth("is_mobile"),
     }
 
 

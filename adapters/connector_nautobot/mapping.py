@@ -78,6 +78,10 @@ def location(row: Row, lineage: Sequence[Location], custom: CustomField) -> Site
                 opening_hours=hours,
                 courier_cut_offs=_times(row, custom("courier_cut_offs")),
                 handling_minutes=_number(row, custom("handling_minutes")),
+                pick_minutes=_number(row, custom("pick_minutes")),
+                qa_minutes=_number(row, custom("qa_minutes")),
+                pack_minutes=_number(row, custom("pack_minutes")),
+                is_mobile=_truth(row, custom("is_mobile")),
             )
         )
     return _valid(

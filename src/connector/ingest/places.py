@@ -19,6 +19,7 @@ HUB_DEFAULTS: Values = {
     "opening_hours": "24x7",
     "courier_cut_offs": [],
     "handling_minutes": 30,
+    "is_mobile": False,
 }
 
 
@@ -54,8 +55,14 @@ async def settle_hubs(work: Work, arrivals: Sequence[Arrival]) -> None:
                 "opening_hours": record.opening_hours,
                 "courier_cut_offs": None if record.courier_cut_offs is None else list(record.courier_cut_offs),
                 "handling_minutes": record.handling_minutes,
+                "pick_minutes": record.pick_minutes,
+                "qa_minutes": record.qa_minutes,
+                "pack_minutes": record.pack_minutes,
+                "is_mobile": record.is_mobile,
             }
         )
+        if draft.before is None and record.is_mobile:
+            keep.setdefault("handling_minutes", 0)  # what lies in a car is packed already
         changes.append((arrival, draft, {**_place_values(record), "code": record.code, **keep}))
         work.land(arrival, draft)
     await work.merge(changes)

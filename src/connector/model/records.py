@@ -51,6 +51,7 @@ TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
 TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 Text = Annotated[str, Field(max_length=65_536)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
+StepMinutes = Annotated[int, Field(ge=0, le=10_080)]
 CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
@@ -106,7 +107,8 @@ class HubRecord(_Record):
     """A place where spares are held.
 
     opening_hours: when units can be picked. courier_cut_offs: local times `HH:MM` at which the courier's van
-    leaves on open days. handling_minutes: pick, QA and pack.
+    leaves on open days. handling_minutes: pick, QA and pack; each of them by itself where the source knows them apart.
+    is_mobile: an engineer's car: `point` is where it is, `opening_hours` are the engineer's.
     """
 
     name: Name
@@ -118,7 +120,11 @@ class HubRecord(_Record):
     address: Address | None = None
     opening_hours: Hours | None = None
     courier_cut_offs: tuple[TimeOfDay, ...] | None = None
-    handling_minutes: Annotated[int, Field(ge=0, le=10_080)] | None = None
+    handling_minutes: StepMinutes | None = None
+    pick_minutes: StepMinutes | None = None
+    qa_minutes: StepMinutes | None = None
+    pack_minutes: StepMinutes | None = None
+    is_mobile: bool | None = None
 
 
 class ProductRecord(_Record):

@@ -19,9 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.errors import NotKnown
 from connector.model.kinds import Lane
 from connector.rules.facts import NO_LINKS, Holding, Relief, SourcingFacts, SubstituteFacts
+from connector.rules.lanes import NO_LANES
 from connector.rules.protection import Kept
 from connector.storage.bulk import among_given
 from connector.storage.fleet import fleet_stamp, read_fleet
+from connector.storage.lanes import lanes_stamp, read_lanes
 from connector.storage.linked_tickets import read_links
 from connector.storage.protection import protections
 from connector.storage.tables import compatibility, hub, product, reservation, stock, ticket
@@ -140,6 +142,7 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
     wanted = {row["p_id"] for row in rows if row["p_id"] is not None}
     holdings = await _holdings(tx, wanted.union(*({s.product_id for s in found} for found in substitutes.values())))
     links = await read_links(tx, rows)
+    lanes = await read_lanes(tx, {lanes_stamp(row) for row in rows if row["s_id"] is not None})
     reliefs = await _reliefs(tx, {row["relief"] for row in rows if row["relief"] is not None})
     found = []
     for row in rows:
@@ -159,6 +162,7 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
                 relief=reliefs.get(row["relief"]),
                 links=links.get(row["id"], NO_LINKS),
                 refusals=refusals_of(row),
+                lanes=lanes.get(row["s_id"], NO_LANES),
             )
         )
     return found

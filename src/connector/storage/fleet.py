@@ -36,6 +36,10 @@ _HUBS = (
         hub.c.handling_minutes,
         hub.c.country,
         hub.c.address["state"].as_string(),
+        hub.c.pick_minutes,
+        hub.c.qa_minutes,
+        hub.c.pack_minutes,
+        hub.c.is_mobile,
     )
     .where(hub.c.retired_at.is_(None))
     .order_by(hub.c.id)
@@ -74,6 +78,10 @@ async def read_fleet(tx: AsyncConnection, stamp: Stamp) -> Fleet:
             handling_minutes=row[8],
             country=row[9],
             state=row[10],
+            pick_minutes=row[11],
+            qa_minutes=row[12],
+            pack_minutes=row[13],
+            is_mobile=row[14],
         )
         for row in rows
     )

@@ -55,6 +55,11 @@ class LanesStamp(NamedTuple):
     learned: int | None
 
 
+def lanes_stamp(row: Mapping[Any, Any]) -> LanesStamp:
+    """The stamp in a row that has `lane_columns` and the site's id as `s_id`, which is not NULL."""
+    return LanesStamp(row["s_id"], row["lanes_region"], row["lanes_revision"], row["lanes_learned"])
+
+
 @dataclass(slots=True)
 class _Known:
     """What one engine's process has read. regions, everywhere: by the revision of the statistics."""

@@ -15,6 +15,7 @@ from connector.rules.facts import AssetFacts, ProductFacts, ServiceClassFacts, S
 from connector.storage.active_policy import active_activation
 from connector.storage.bulk import among_given
 from connector.storage.fleet import fleet_stamp
+from connector.storage.lanes import lane_columns
 from connector.storage.service_classes import stated_class
 from connector.storage.tables import (
     approval,
@@ -93,6 +94,7 @@ AROUND_TICKETS = (
         _is_reserved.label("is_reserved"),
         active_activation.label("activation_id"),
         *(column.label(f"fleet_{column.name}") for column in fleet_stamp.c),
+        *lane_columns,
         source.c.name.label("source_name"),
         asset.c.id.label("a_id"),
         asset.c.name.label("a_name"),

@@ -42,10 +42,11 @@ def derived(resolver: Callable[..., Any], description: str, *, columns: tuple[st
 
 
 def minutes(name: str, description: str) -> Any:
-    """A duration that the table keeps in minutes."""
+    """A duration that the table keeps in minutes; null where it keeps none."""
 
-    def resolve(root: Row) -> timedelta:
-        return timedelta(minutes=root.values[name])
+    def resolve(root: Row) -> timedelta | None:
+        value = root.values[name]
+        return None if value is None else timedelta(minutes=value)
 
     return derived(resolve, description, columns=(name,))
 

@@ -115,7 +115,11 @@ class Hub(Node):
     courier_cut_offs: list[str] = derived(
         _cut_offs, "Local times at which the courier's van leaves on open days.", columns=("courier_cut_offs",)
     )
-    handling_time: timedelta = minutes("handling_time", "Pick, check and pack.")
+    handling_time: timedelta = minutes("handling_time", "Pick, check and pack, as a whole.")
+    pick_time: timedelta | None = minutes("pick_time", "To pick; null where the steps are not known apart.")
+    qa_time: timedelta | None = minutes("qa_time", "To check (QA); null where the steps are not known apart.")
+    pack_time: timedelta | None = minutes("pack_time", "To pack; null where the steps are not known apart.")
+    is_mobile: bool = column("Whether it is an engineer's car; then its position is where the car is.")
     stock: Connection[AnyStock] = paged("stock", "stock", "What it holds, by product and lane.")
     assets: Connection[AnyAsset] = paged("asset", "assets", "Serialised units that it holds.")
     reservations: Connection[AnyReservation] = paged("reservation", "reservations", "Claims of its stock.")

@@ -160,8 +160,13 @@ ENTITIES: Mapping[str, Entity] = {
                 "shipments": ToMany("shipment", "hub_id"),
                 "tasks": ToMany("task", "hub_id"),
             },
-            renamed={"handling_time": "handling_minutes"},
-            private=frozenset({"address", "courier_cut_offs", "handling_time"}),
+            renamed={
+                "handling_time": "handling_minutes",
+                "pick_time": "pick_minutes",
+                "qa_time": "qa_minutes",
+                "pack_time": "pack_minutes",
+            },
+            private=frozenset({"address", "courier_cut_offs", "handling_time", "pick_time", "qa_time", "pack_time"}),
         ),
         _entity(
             "policy",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import CheckConstraint, Index, false
 from sqlmodel import Field, SQLModel
 
 from connector.model.kinds import CalendarKind, HubTier
@@ -51,12 +51,16 @@ class Site(SQLModel, table=True):
 
 
 class Hub(SQLModel, table=True):
-    """A place where spares are held."""
+    """A place where spares are held. is_mobile: an engineer's car, wherever it is now.
+
+    handling_minutes: from the claim until it can leave; pick, QA and pack instead, where they are known apart.
+    """
 
     __tablename__: ClassVar[str] = "hub"
     __table_args__ = (
         one_of("tier", HubTier),
         CheckConstraint("handling_minutes >= 0", name="handling_not_negative"),
+        CheckConstraint("pick_minutes >= 0 AND qa_minutes >= 0 AND pack_minutes >= 0", name="steps_not_negative"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
@@ -72,6 +76,10 @@ class Hub(SQLModel, table=True):
     opening_hours: str = "24x7"
     courier_cut_offs: list[str] = Field(default_factory=list, sa_type=Json)
     handling_minutes: int = 30
+    pick_minutes: int | None = None
+    qa_minutes: int | None = None
+    pack_minutes: int | None = None
+    is_mobile: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -80,11 +80,18 @@ def upgrade() -> None:
         sa.Column("opening_hours", sa.Text(), nullable=False),
         sa.Column("courier_cut_offs", Json, nullable=False),
         sa.Column("handling_minutes", sa.Integer(), nullable=False),
+        sa.Column("pick_minutes", sa.Integer(), nullable=True),
+        sa.Column("qa_minutes", sa.Integer(), nullable=True),
+        sa.Column("pack_minutes", sa.Integer(), nullable=True),
+        sa.Column("is_mobile", sa.Boolean(), server_default=sa.text("0"), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.Column("retired_at", UtcDateTime(), nullable=True),
         sa.CheckConstraint("tier IN ('central', 'regional', 'local')", name=op.f("ck_hub_tier_known")),
         sa.CheckConstraint("handling_minutes >= 0", name=op.f("ck_hub_handling_not_negative")),
+        sa.CheckConstraint(
+            "pick_minutes >= 0 AND qa_minutes >= 0 AND pack_minutes >= 0", name=op.f("ck_hub_steps_not_negative")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hub")),
         sa.UniqueConstraint("code", name=op.f("uq_hub_code")),
     )
