@@ -20,9 +20,9 @@ from connector.model.calendars import (
 from connector.model.kinds import Trouble
 from connector.model.lifecycle import ShipmentStatus
 from connector.rules.days import days_off
-from connector.rules.destination import place_of
 from connector.rules.document import Policy
 from connector.rules.facts import SiteFacts
+from connector.rules.schedules import place_of
 from connector.rules.watching import Watching
 
 LEAST_SLACK: Final = timedelta(hours=1)
