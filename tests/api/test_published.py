@@ -34,6 +34,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "SourceHealth": {},
         "Policies": {"first": 5},
         "Approvals": {"first": 5},
+        "RedChannels": {"first": 5},
         "QuarantineList": {"source": seeded.id("Source")},
         "LowStock": {"region": "EU"},
         "SearchAssets": {"text": "foc"},
@@ -72,6 +73,7 @@ ANSWERS: dict[str, Any] = {
         == [("Approve it", ["approver"], [])]
         and data["me"] == {"name": "api", "roles": ["admin"]}
     ),
+    "RedChannels": lambda data: data["redChannels"]["nodes"] == [],
     "QuarantineList": lambda data: data["quarantine"]["nodes"][0]["reason"] == "priority 'urgent' is not known",
     "LowStock": lambda data: [shelf["product"]["model"] for shelf in data["stock"]["nodes"]] == ["Bracket"],
     "SearchAssets": lambda data: [edge["node"]["serial"] for edge in data["assets"]["edges"]] == ["FOC1"],

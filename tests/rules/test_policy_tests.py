@@ -134,7 +134,7 @@ def test_everything_that_a_condition_reads_can_be_given():
 
     facts = facts_of(Given.model_validate(whole))
 
-    assert scope_of(facts, facts.service_class) == KNOWN
+    assert scope_of(facts, facts.service_class, "recall") == KNOWN
 
 
 def test_what_is_not_known_is_left_out_of_the_facts():

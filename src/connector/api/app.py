@@ -23,6 +23,7 @@ from connector.api.schema import build_schema
 from connector.api.static import HERE, SERVED
 from connector.api.webhooks import LARGEST_WEBHOOK, Webhooks
 from connector.fulfilment.approvals import Approvals, holders_of
+from connector.fulfilment.channels import Channels
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.work import Work
 from connector.model.errors import NotKnown, Unavailable
@@ -55,7 +56,8 @@ def create_app(
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, hosts=frozenset({own_name} if own_name else ()))
     holders = holders_of({key.holder.name: key.holder.roles for key in keys} | {ANYBODY.name: ANYBODY.roles})
-    approvals = Approvals(Work(engine, {}, clock, FulfilmentOptions()), holders)
+    work = Work(engine, {}, clock, FulfilmentOptions())
+    approvals, channels = Approvals(work, holders), Channels(work, policy)
     webhooks = Webhooks(engine, connections, clock, webhook_received)
 
     def context() -> ApiContext:
@@ -66,6 +68,7 @@ def create_app(
             policy=policy,
             feed=feed,
             approvals=approvals,
+            channels=channels,
             public_url=(public_url or "").rstrip("/"),
         )
 

@@ -15,6 +15,7 @@ from strawberry.types.info import Info as StrawberryInfo
 from connector.api.commands import Commands
 from connector.api.feed import Feed
 from connector.fulfilment.approvals import Approvals
+from connector.fulfilment.channels import Channels
 from connector.model.principals import Principal
 from connector.rules.policy import Policy
 from connector.sdk.adapter import Clock
@@ -90,6 +91,7 @@ class ApiContext:
     policy: PolicySource
     feed: Feed
     approvals: Approvals
+    channels: Channels
     public_url: str
     principal: Principal = NOBODY
     request: Request | WebSocket | None = None

@@ -29,6 +29,9 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "reject": ANYONE,
     "delegateApprovals": ANYONE,
     "endDelegation": ANYONE,
+    "openRedChannel": ANYONE,
+    "extendRedChannel": ANYONE,
+    "closeRedChannel": ANYONE,
 }
 """Mutation -> roles; `admin` may do everything. Told in docs/configuration.md."""
 

@@ -10,6 +10,7 @@ from connector import __version__
 from connector.cli.adapters import adapters
 from connector.cli.approvals import approvals
 from connector.cli.backtest import backtest
+from connector.cli.channel import channel
 from connector.cli.demo import demo
 from connector.cli.doctor import doctor
 from connector.cli.explain import explain
@@ -47,6 +48,7 @@ for command in (serve, sync, sources, explain, doctor, migrate, schema):
 app.add_typer(adapters, name="adapters")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(approvals, name="approvals")
+app.add_typer(channel, name="channel")
 policy.command()(backtest)
 app.add_typer(policy, name="policy")
 app.add_typer(demo, name="demo")

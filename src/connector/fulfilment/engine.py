@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from connector.fulfilment.approvals import Approvals, Holders, holders_of
+from connector.fulfilment.channels import Channels
 from connector.fulfilment.commands import Commands
 from connector.fulfilment.durable import Durable, Tick
 from connector.fulfilment.options import FulfilmentOptions
@@ -60,11 +61,13 @@ class FulfilmentEngine:
         self.reactor = Reactor(self._work, self._workflows, policy)
         self.commands = Commands(self._work, self._durable, self._workflows, self.reactor, policy)
         self.approvals = Approvals(self._work, holders)
+        self.channels = Channels(self._work, policy)
         self._following: asyncio.Task[None] | None = None
         self.rollouts = Rollouts(database, clock, policy)
         self.rollout_work = RolloutWork(database, clock)
         self._rollout_follower = RolloutFollower(database, clock)
         self.schedule("tend-approvals", EVERY_MINUTE, self.approvals.tend)
+        self.schedule("tend-channels", EVERY_MINUTE, self.channels.tend)
         self.schedule("expire-reservations", EVERY_MINUTE, self.expire)
         self.schedule("advance-rollouts", EVERY_MINUTE, self.advance_rollouts)
         self.schedule("adopt-workflows", EVERY_MINUTE, self.adopt)

@@ -50,7 +50,7 @@ TRIES: Final = 5
 
 KINDS: Final = (
     EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.APPROVAL, EntityKind.ROLLOUT,
-    EntityKind.ROLLOUT_LINE, EntityKind.RECOVERY, *LINKS,
+    EntityKind.ROLLOUT_LINE, EntityKind.RECOVERY, EntityKind.RED_CHANNEL, *LINKS,
 )  # fmt: skip
 
 
@@ -97,18 +97,23 @@ class Reactor:
             end = changes[-1].position if len(changes) == BATCH else await last_position(tx)
         if end <= position:
             return 0
+        first = await self._reactions.tickets_first(changes)
+        await self._retry_in_chunks(first)
         for run in runs(changes):
             if len(run) == 1 or not await self._together(run):
                 for change in run:
                     await self._insist(change)
         await self._follow_rollouts(changes)
         helped = await self._reactions.tickets_helped(changes)
-        for first in range(0, len(helped), TOGETHER):
-            await self._retry(helped[first : first + TOGETHER])
+        await self._retry_in_chunks([ticket_id for ticket_id in helped if ticket_id not in first])
         async with transaction(self._work.database) as tx:
             if await claim_reader(tx, READER) < end:
                 await move_reader(tx, READER, end)
         return end - position
+
+    async def _retry_in_chunks(self, ticket_ids: Sequence[int]) -> None:
+        for first in range(0, len(ticket_ids), TOGETHER):
+            await self._retry(ticket_ids[first : first + TOGETHER])
 
     async def _idle(self) -> None:
         try:

@@ -22,6 +22,7 @@ from connector.rules.decision import Outcome
 from connector.rules.following import followed
 from connector.storage.active_policy import PolicySource, policy_now
 from connector.storage.changes import LoggedChange
+from connector.storage.channels import open_channels, tickets_in
 from connector.storage.consignments import lock_reservation
 from connector.storage.engine import Transaction, reading
 from connector.storage.facts import sourcing_facts
@@ -184,6 +185,25 @@ class Reactions:
         tracked = Tracked(shipment_id, parcel.name, parcel.ticket_id, parcel.reservation_id, parcel.hub_id)
         new = trouble_task(tracked, status.value, "The courier reports trouble.")
         await require_task(tx, new, actor=ACTOR, cause=None, at=self._work.clock.now())
+
+    async def tickets_first(self, changes: Sequence[LoggedChange]) -> list[int]:
+        """Tickets of open red channels, which are decided before everything else that has changed.
+
+        Those that have changed; of a channel that was opened or extended all that wait, however old. None, and a
+        single look, when no channel is open.
+        """
+        now = self._work.clock.now()
+        changed = {change.entity_id for change in changes if change.kind is EntityKind.TICKET}
+        touched = {change.entity_id for change in changes if change.kind is EntityKind.RED_CHANNEL}
+        if not changed and not touched:
+            return []
+        found: dict[int, None] = {}
+        async with reading(self._work.database) as tx:
+            for channel in await open_channels(tx):
+                if channel.opened_at <= now < channel.ends_at:
+                    only = None if channel.id in touched else changed
+                    found |= dict.fromkeys(await tickets_in(tx, channel.id, only=only))
+        return list(found)
 
     async def tickets_helped(self, changes: Sequence[LoggedChange]) -> Sequence[int]:
         """Tickets that may have got what they lacked, or whose device or master lost what was on its way for them.

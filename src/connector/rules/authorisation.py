@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
+from connector.model.kinds import Lane
 from connector.rules.approvals import PERSON, Terms, is_waived, request_of, terms_of, told
+from connector.rules.channels import Channel
 from connector.rules.conditions import Scope
 from connector.rules.decision import Decision
-from connector.rules.document import Policy
+from connector.rules.document import Policy, Rule, Step
 from connector.rules.facts import SourcingFacts
 
 
@@ -24,11 +27,15 @@ class Authorisation:
 NOTHING_NEEDED: Final = Authorisation()
 
 
-def authorise(decision: Decision, policy: Policy, facts: SourcingFacts, scope: Scope) -> Authorisation:
+def authorise(
+    decision: Decision, policy: Policy, facts: SourcingFacts, scope: Scope, channel: Channel | None
+) -> Authorisation:
     """What claiming the units of a decision needs. decision: its `approval` names what its rule or rung asks for."""
     name = decision.approval
     if name is None or not decision.picks:
         return NOTHING_NEEDED
+    if channel is not None and channel.stated.skips_approvals:
+        return Authorisation(text=f"approval {name!r} is skipped by red channel {channel.facts.name!r}")
     approval = policy.approvals[name]
     request = request_of(
         "reservation",
@@ -46,6 +53,18 @@ def cost_of(decision: Decision, facts: SourcingFacts) -> int:
     """What a decision costs in cents: the way of what it chose, and the value of the units."""
     way = decision.chosen.cost_cents if decision.chosen else 0
     return way + (facts.product.unit_cost_cents or 0 if facts.product else 0) * decision.quantity
+
+
+def steps_for(steps: Sequence[Step], channel: Channel | None) -> Sequence[Step]:
+    """The rungs of a ladder for a ticket: in a red channel, with the lanes that it adds."""
+    more = channel.stated.lanes if channel is not None else None
+    if not more:
+        return steps
+    return [replace(step, rule=_with_lanes(step.rule, more)) for step in steps]
+
+
+def _with_lanes(rule: Rule, more: Sequence[Lane]) -> Rule:
+    return rule.model_copy(update={"lanes": tuple(dict.fromkeys((*rule.lanes, *more)))})
 
 
 def is_refused(name: str | None, facts: SourcingFacts) -> bool:

@@ -35,6 +35,7 @@ SAMPLE: Scope = {
         "status": "active",
     },
     "service_class": {"known": True, "name": "critical", "maximum_outage_minutes": 240, "always": True},
+    "channel": {"known": True, "name": "recall"},
     "request": {"kind": "reservation", "cost_cents": 3_500, "quantity": 1, "lane": "normal"},
 }  # fmt: skip
 """What a condition may name, with a value of the right type for each."""

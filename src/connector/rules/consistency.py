@@ -15,7 +15,7 @@ from connector.rules.competition_consistency import findings_in_competition
 from connector.rules.document import Rule
 from connector.rules.expectations import Finding, Location, findings_in_tests, not_there
 from connector.rules.ladder_consistency import findings_in_ladders
-from connector.rules.logic import Not, can_hold, formula_of
+from connector.rules.logic import Not, can_hold, claims_in, formula_of
 
 
 def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
@@ -29,6 +29,7 @@ def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
     yield from findings_in_competition(content, rules)
     yield from _default_class(content)
     yield from _approvals(content)
+    yield from _channels(content, rules)
     yield from findings_in_tests(content)
 
 
@@ -94,6 +95,16 @@ def _approvals(content: Mapping[str, Any]) -> Iterator[Finding]:
         name = given.get("approval") if isinstance(given, dict) else None
         if isinstance(name, str) and name not in known:
             yield ("rules", index, "approval"), not_there(name, "approvals", known)
+
+
+def _channels(content: Mapping[str, Any], rules: Mapping[int, Rule]) -> Iterator[Finding]:
+    """Rules that wait for a kind of red channel that is not there."""
+    known = content.get("red_channels", {})
+    for index, rule in rules.items():
+        named = [claim for claim in claims_in(formula_of(rule.when)) if claim.field == "channel.name"]
+        for value in (value for claim in named for value in claim.literals):
+            if value and value not in known:
+                yield ("rules", index, "when"), not_there(str(value), "red_channels", known)
 
 
 def _default_class(content: Mapping[str, Any]) -> Iterator[Finding]:

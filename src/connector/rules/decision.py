@@ -10,6 +10,7 @@ from typing import Any
 
 from connector.model.kinds import HubTier, Lane, Protection
 from connector.rules.approvals import Terms
+from connector.rules.channels import Channel
 from connector.rules.document import Mode
 from connector.rules.due import NO_DUE, Due
 from connector.rules.following import Following
@@ -224,7 +225,7 @@ class Decision:
     for people. assumed: facts that were missing. follows: the ticket that it waits with. drawn: kept units among
     the picks, by what they were kept for. taken_from: whose units are among them. wants_contested: what other tickets
     hold was not read, and could change this. recovery: the parcel in trouble that
-    a second unit is for, as JSON values.
+    a second unit is for, as JSON values. channel: the red channel that the ticket goes through.
     """
 
     outcome: Outcome
@@ -249,6 +250,7 @@ class Decision:
     follows: Following | None = None
     authorisation: str = ""
     awaits: Terms | None = None
+    channel: Channel | None = None
     drawn: Mapping[Protection, int] = field(default_factory=dict)
     taken_from: tuple[TakenFrom, ...] = ()
     wants_contested: bool = False
@@ -298,6 +300,7 @@ class Decision:
                 "difference_minutes": self.until.difference_minutes,
                 "is_disputed": self.until.is_disputed,
             },
+            "channel": self.channel.explained() if self.channel else None,
             "authorisation": {
                 "text": self.authorisation,
                 "deadline_at": instant_text(self.awaits.deadline) if self.awaits else None,

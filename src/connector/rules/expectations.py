@@ -23,7 +23,7 @@ def findings_in_tests(content: Mapping[str, Any]) -> Iterator[Finding]:
     names = [rule.get("name") for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
     known = {name for name in names if isinstance(name, str)}
     classes = content.get("service_classes")
-    approvals = content.get("approvals")
+    approvals, channels = content.get("approvals"), content.get("red_channels")
     approved = approvals if isinstance(approvals, dict) else {}
     seen: set[str] = set()
     for index, given in enumerate(tests if isinstance(tests, list) else ()):
@@ -37,6 +37,7 @@ def findings_in_tests(content: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _expectation(index, test, known)
         yield from _stock(index, test)
         yield from _approvals(index, test, approved)
+        yield from _channel(index, test, channels if isinstance(channels, dict) else {})
         yield from _class(index, test, classes if isinstance(classes, dict) else {})
 
 
@@ -80,6 +81,12 @@ def _approvals(index: int, test: PolicyTest, approvals: Collection[str]) -> Iter
     expected = test.expect.approval
     if expected is not None and expected not in approvals:
         yield ("tests", index, "expect", "approval"), f"{_unknown(expected, approvals)}, under approvals"
+
+
+def _channel(index: int, test: PolicyTest, channels: Collection[str]) -> Iterator[Finding]:
+    given = test.given.channel
+    if given is not None and given.known and given.name not in channels:
+        yield ("tests", index, "given", "channel", "name"), f"{_unknown(given.name, channels)}, under red_channels"
 
 
 def _class(index: int, test: PolicyTest, classes: Mapping[Any, Any]) -> Iterator[Finding]:

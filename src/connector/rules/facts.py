@@ -373,12 +373,35 @@ class Recovery:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelScope:
+    """What a red channel is narrowed to; empty: not narrowed in that respect. products, sites: ids."""
+
+    products: frozenset[int] = frozenset()
+    asset_classes: frozenset[str] = frozenset()
+    regions: frozenset[str] = frozenset()
+    sites: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFacts:
+    """A red channel that nobody has closed. name: its kind, under `red_channels` in the policy."""
+
+    id: int
+    name: str
+    reason: str
+    scope: ChannelScope
+    opened_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SourcingFacts:
     """Everything that one decision looks at. holdings: free units of the product and of its substitutes.
 
     relief: for another ticket about the same device; None when nothing is. refusals: approvals that were refused for
     the ticket, and what is to follow: `next` or `person`. contested: what other tickets hold of these products; None
-    when it was not read, which is for rules that may take it. lanes: what is known of the ways there.
+    when it was not read, which is for rules that may take it. lanes: what is known of the ways there. channels: red
+    channels that nobody has closed, by id.
 
     service_class_name is what the site names; service_class what the database knows of it.
     """
@@ -395,6 +418,7 @@ class SourcingFacts:
     relief: Relief | None = None
     links: Links = NO_LINKS
     refusals: Mapping[str, str] = field(default_factory=dict)
+    channels: tuple[ChannelFacts, ...] = ()
     contested: tuple[Contested, ...] | None = None
     recovery: Recovery | None = None
     lanes: SiteLanes = NO_LANES

@@ -172,6 +172,13 @@ class GivenClaim(_Part):
     is_rollout: bool = False
 
 
+class GivenChannel(_Part):
+    """An open red channel whose scope the ticket lies in. known: false is the same as leaving it out."""
+
+    known: bool = True
+    name: Annotated[str, Field(min_length=1, examples=["recall"])]
+
+
 class Given(_Part):
     """The facts of a test. What is not there at all is unknown to the hub. refused: approvals that were refused."""
 
@@ -187,6 +194,7 @@ class Given(_Part):
     substitutes: tuple[GivenSubstitute, ...] = ()
     quantity: Annotated[int, Field(ge=1)] = 1
     refused: tuple[str, ...] = ()
+    channel: GivenChannel | None = None
 
 
 class Expect(_Part):

@@ -14,6 +14,8 @@ from connector.rules.document import Policy
 from connector.rules.due import due
 from connector.rules.facts import (
     AssetFacts,
+    ChannelFacts,
+    ChannelScope,
     Contested,
     Fleet,
     Holding,
@@ -157,7 +159,15 @@ def facts_of(given: Given) -> SourcingFacts:
         ),
         quantity=given.quantity,
         contested=_contested(given, hubs, products),
+        channels=_channels(given),
     )
+
+
+def _channels(given: Given) -> tuple[ChannelFacts, ...]:
+    if given.channel is None or not given.channel.known:
+        return ()
+    day = timedelta(days=1)
+    return (ChannelFacts(1, given.channel.name, "a test", ChannelScope(), given.now - day, given.now + day),)
 
 
 def _ticket(given: Given) -> TicketFacts:

@@ -9,8 +9,11 @@ LONGEST_INPUT = 200
 """Characters of a text that an explanation keeps; the ticket itself has the rest."""
 
 
-def scope_of(facts: SourcingFacts, service_class: ServiceClassFacts | None) -> Scope:
-    """What conditions read; the names are those of `connector.rules.conditions.SAMPLE`."""
+def scope_of(facts: SourcingFacts, service_class: ServiceClassFacts | None, channel: str = "") -> Scope:
+    """What conditions read; the names are those of `connector.rules.conditions.KNOWN`.
+
+    channel: kind of the red channel that the ticket goes through, "" for none.
+    """
     return {
         "ticket": _ticket(facts.ticket),
         "asset": _asset(facts.asset),
@@ -22,6 +25,7 @@ def scope_of(facts: SourcingFacts, service_class: ServiceClassFacts | None) -> S
             "maximum_outage_minutes": service_class.maximum_outage_minutes if service_class else 0,
             "always": service_class is not None and service_class.counts_always,
         },
+        "channel": {"known": bool(channel), "name": channel},
     }
 
 

@@ -13,8 +13,9 @@ from typing import TypeAlias
 
 from connector.model.kinds import Lane, Protection
 from connector.model.lifecycle import TICKET_OPEN
-from connector.rules.authorisation import authorise, refused_text, stops
+from connector.rules.authorisation import authorise, refused_text, steps_for, stops
 from connector.rules.candidates import NEVER, Refusal
+from connector.rules.channels import Channel, channel_of
 from connector.rules.comparison import candidates_of, losers_of
 from connector.rules.conditions import ConditionFailed, Facts, compile_condition
 from connector.rules.decision import Assumption, Candidate, Decision, Losers, Outcome, Pick, Reason, TakenFrom
@@ -57,7 +58,12 @@ def decide(
 def _decided(facts: SourcingFacts, policy: Policy, now: datetime, emptied: frozenset[ShelfKey]) -> Decision:
     service_class = service_class_of(facts, policy)
     scope = scope_of(facts, service_class)
-    case = _Case(facts, policy, now, inputs_of(facts, scope), _assumed(facts, policy))
+    channel = channel_of(facts, policy.red_channels, Facts(scope), now) if facts.channels else None
+    if channel is not None:
+        scope = scope_of(facts, service_class, channel.facts.name)
+        if channel.stated.skips_approvals:
+            facts = replace(facts, refusals={})  # what needs no approval cannot be refused one
+    case = _Case(facts, policy, now, inputs_of(facts, scope), _assumed(facts, policy), channel)
     if facts.ticket.state not in TICKET_OPEN:
         state = facts.ticket.state.value
         return case.end(Outcome.NOT_NEEDED, Reason.TICKET_NOT_OPEN, f"The ticket is {state}: it needs nothing.")
@@ -74,6 +80,12 @@ def _decided(facts: SourcingFacts, policy: Policy, now: datetime, emptied: froze
     )
 
 
+def is_in_channel(facts: SourcingFacts, policy: Policy, now: datetime) -> bool:
+    """Whether a ticket goes through an open red channel."""
+    scope = scope_of(facts, service_class_of(facts, policy))
+    return channel_of(facts, policy.red_channels, Facts(scope), now) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     facts: SourcingFacts
@@ -81,6 +93,7 @@ class _Case:
     now: datetime
     inputs: dict[str, dict[str, str | int | float | bool]]
     assumed: tuple[Assumption, ...]
+    channel: Channel | None
 
     def end(
         self,
@@ -110,6 +123,7 @@ class _Case:
             delivery=destination.delivery_text if destination else "",
             losers=losers,
             assumed=self.assumed,
+            channel=self.channel,
             follows=follows,
         )
 
@@ -149,7 +163,7 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         refused=refused,
     )
     try:
-        descended = descend(quest, policy.steps_of(rule), condition_facts)
+        descended = descend(quest, steps_for(policy.steps_of(rule), case.channel), condition_facts)
     except RungFailed as error:
         return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}, {error}.", rule)
     losers = Deferred((), lambda: _losers(descended, emptied))
@@ -160,7 +174,7 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         ended = case.end(Outcome.REVIEW, reason, text, rule, until=until, destination=destination, losers=losers)
         return replace(ended, ladder=descended.rungs, wants_contested=descended.wants_contested)
     decision = _choice(case, rule, until, destination, descended, descended.chosen, losers)
-    needed = authorise(decision, policy, facts, condition_facts.scope)
+    needed = authorise(decision, policy, facts, condition_facts.scope, case.channel)
     return replace(decision, approval=needed.name, awaits=needed.awaits, authorisation=needed.text)
 
 
@@ -232,6 +246,7 @@ def _choice(
         ladder=descended.rungs,
         approval=looked.step.rung.approval or rule.approval,
         assumed=case.assumed,
+        channel=case.channel,
     )
 
 

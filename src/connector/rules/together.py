@@ -15,7 +15,7 @@ from connector.model.lifecycle import ReservationState
 from connector.rules.decision import Decision, Pick
 from connector.rules.document import Policy
 from connector.rules.facts import NO_LINKS, Fleet, Holding, LinkedTicket, Links, Relief, SourcingFacts, TicketFacts
-from connector.rules.sourcing import ShelfKey, decide
+from connector.rules.sourcing import ShelfKey, decide, is_in_channel
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -23,6 +23,11 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 def urgency(ticket: TicketFacts) -> tuple[str, datetime, int]:
     """What sorts tickets into the order in which they are decided: by priority, then the oldest first."""
     return ticket.priority.value if ticket.priority else "P9", ticket.opened_at or _NEVER, ticket.id
+
+
+def turn(facts: SourcingFacts, policy: Policy, now: datetime) -> tuple[bool, str, datetime, int]:
+    """The same, with the tickets of an open red channel before all others."""
+    return not (facts.channels and is_in_channel(facts, policy, now)), *urgency(facts.ticket)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class RecordedDecision:
     reason: str
     rule: str | None
     policy_version: str
+    red_channel_id: int | None
     explanation: dict[str, Any]
     decided_at: datetime
 
@@ -57,6 +58,7 @@ async def insert_decisions(
             "reason": decision.reason.value,
             "rule": decision.rule,
             "policy_version": decision.policy_version,
+            "red_channel_id": decision.channel.facts.id if decision.channel else None,
         }
         for ticket_id, decision in decided
     ]

@@ -22,6 +22,7 @@ from connector.rules.facts import NO_LINKS, Holding, Relief, SourcingFacts, Subs
 from connector.rules.lanes import NO_LANES
 from connector.rules.protection import Kept
 from connector.storage.bulk import among_given
+from connector.storage.channels import open_channels
 from connector.storage.fleet import fleet_stamp, read_fleet
 from connector.storage.lanes import lanes_stamp, read_lanes
 from connector.storage.linked_tickets import read_links
@@ -144,6 +145,7 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
     links = await read_links(tx, rows)
     lanes = await read_lanes(tx, {lanes_stamp(row) for row in rows if row["s_id"] is not None})
     reliefs = await _reliefs(tx, {row["relief"] for row in rows if row["relief"] is not None})
+    channels = await open_channels(tx) if rows[0]["open_channel"] is not None else ()
     found = []
     for row in rows:
         needed = product_of(row)
@@ -163,6 +165,7 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
                 links=links.get(row["id"], NO_LINKS),
                 refusals=refusals_of(row),
                 lanes=lanes.get(row["s_id"], NO_LANES),
+                channels=channels,
             )
         )
     return found

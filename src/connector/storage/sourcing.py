@@ -22,7 +22,7 @@ from connector.model.lifecycle import RESERVATION_LIVE
 from connector.rules.decision import Decision, Pick
 from connector.rules.facts import Recovery, SourcingFacts
 from connector.rules.sourcing import decide
-from connector.rules.together import Case, decide_together, urgency
+from connector.rules.together import Case, decide_together, turn
 from connector.storage.active_policy import PolicySource, policy_at, policy_now
 from connector.storage.bulk import among_given, new_ids
 from connector.storage.changes import log_changes
@@ -85,7 +85,7 @@ async def decide_and_reserve_many(
     line: int = 1,
     recovery: Recovery | None = None,
 ) -> dict[int, Sourced]:
-    """The same for many tickets, in the order of their urgency; those that do not exist are left out.
+    """The same for many tickets, in their turn; those that do not exist are left out.
 
     Several picks of a ticket are claimed on consecutive lines from `line` on, all or none. Raises InvalidInput when
     one of these lines is taken, StaleWrite when stock is claimed faster than it can be decided on; nothing of any
@@ -98,12 +98,13 @@ async def decide_and_reserve_many(
     numbers = await new_ids(tx, reservation, len(found)) if len(found) > 1 else ()
     for _ in range(READINGS):
         read = await facts_to_reserve_many(tx, found, line)
-        waiting = sorted((item for item in read.values() if item is not None), key=lambda i: urgency(i.facts.ticket))
+        waiting = [item for item in read.values() if item is not None]
         if len(waiting) < len(read):
             sourced |= await _reserved_before(tx, [number for number, item in read.items() if item is None], line)
         if not waiting:
             return sourced
         current = await policy_at(tx, policy, waiting[0].activation_id)
+        waiting.sort(key=lambda item: turn(item.facts, current, now))
         cases = [
             Case(
                 _for_recovery(item.facts, recovery), numbers[index] if numbers else None, emptied[item.facts.ticket.id]

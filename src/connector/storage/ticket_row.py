@@ -14,6 +14,7 @@ from connector.model.lifecycle import RESERVATION_LIVE, ApprovalState, Reservati
 from connector.rules.facts import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.storage.active_policy import active_activation
 from connector.storage.bulk import among_given
+from connector.storage.channels import newest_open
 from connector.storage.fleet import fleet_stamp
 from connector.storage.lanes import lane_columns
 from connector.storage.service_classes import stated_class
@@ -89,6 +90,7 @@ AROUND_TICKETS = (
         _has_family.label("has_family"),
         _parent.label("parent_id"),
         _refused_approvals.label("refused_approvals"),
+        newest_open.scalar_subquery().label("open_channel"),
         _relief.label("relief"),
         _has_substitutes.label("has_substitutes"),
         _is_reserved.label("is_reserved"),

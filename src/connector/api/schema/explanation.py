@@ -131,6 +131,9 @@ class Explanation:
     losers: list[Losers] = strawberry.field(description="All other shelves, by why they lost.")
     ladder: list[Rung] = strawberry.field(description="The rungs of the sourcing ladder; empty when none was tried.")
     approval: str | None = strawberry.field(description="The approval that it waits for, by its name in the policy.")
+    red_channel_id: strawberry.ID | None = strawberry.field(
+        description="Id of the red channel that the ticket goes through."
+    )
     authorisation: str = strawberry.field(
         description="Which approval is needed, or why none is, for people; empty when the rule asks for none."
     )
@@ -181,6 +184,7 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         ],
         ladder=[_rung(item) for item in content.get("ladder", ())],
         approval=content.get("approval"),
+        red_channel_id=_id("RedChannel", (content.get("channel") or {}).get("id")),
         authorisation=content.get("authorisation", {}).get("text", ""),
         approval_deadline_at=_instant(content.get("authorisation", {}).get("deadline_at")),
         assumed=[Assumption(fact=item["fact"], text=item["text"]) for item in content.get("assumed", ())],

@@ -7,6 +7,7 @@ import strawberry
 if TYPE_CHECKING:
     from connector.api.schema.approvals import Approval
     from connector.api.schema.catalogue import Compatibility, Kit, Product
+    from connector.api.schema.channels import RedChannel
     from connector.api.schema.inventory import Asset, Stock
     from connector.api.schema.places import Hub, ServiceClass, Site
     from connector.api.schema.policies import Policy
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from connector.api.schema.work import Decision, Reservation, Task, Ticket
 
 _approvals = strawberry.lazy("connector.api.schema.approvals")
+_channels = strawberry.lazy("connector.api.schema.channels")
 _catalogue = strawberry.lazy("connector.api.schema.catalogue")
 _inventory = strawberry.lazy("connector.api.schema.inventory")
 _places = strawberry.lazy("connector.api.schema.places")
@@ -37,6 +39,7 @@ AnyPolicy: TypeAlias = Annotated["Policy", _policies]
 AnyProduct: TypeAlias = Annotated["Product", _catalogue]
 AnyQuarantinedRecord: TypeAlias = Annotated["QuarantinedRecord", _sources]
 AnyRecovery: TypeAlias = Annotated["Recovery", _recoveries]
+AnyRedChannel: TypeAlias = Annotated["RedChannel", _channels]
 AnyReservation: TypeAlias = Annotated["Reservation", _work]
 AnyRollout: TypeAlias = Annotated["Rollout", _rollouts]
 AnyRolloutLine: TypeAlias = Annotated["RolloutLine", _rollouts]

@@ -21,6 +21,7 @@ from connector.api.schema.approvals import (
 )
 from connector.api.schema.asking import refusing as _refusing
 from connector.api.schema.asking import request_of as _by
+from connector.api.schema.channels import RedChannelPayload, close_channel, extend_channel, open_channel
 from connector.api.schema.inputs import (
     MOST_RECORDS,
     ActivatePolicyInput,
@@ -222,6 +223,16 @@ class Mutation:
     )
     end_delegation: DelegationPayload = strawberry.mutation(
         resolver=end_delegation, description="Take a delegation back before its time."
+    )
+    open_red_channel: RedChannelPayload = strawberry.mutation(
+        resolver=open_channel,
+        description="Let the tickets of a preapproved kind of event skip the queue, for a time and within a scope.",
+    )
+    extend_red_channel: RedChannelPayload = strawberry.mutation(
+        resolver=extend_channel, description="Let an open red channel end at another time."
+    )
+    close_red_channel: RedChannelPayload = strawberry.mutation(
+        resolver=close_channel, description="Close an open red channel before its end."
     )
 
 

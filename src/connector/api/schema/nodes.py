@@ -38,6 +38,7 @@ TYPE_NAMES: Mapping[str, str] = {
     "Approval": "approval",
     "ApprovalVote": "approval_vote",
     "Delegation": "delegation",
+    "RedChannel": "red_channel",
     "Source": "source",
     "SourceStream": "source_stream",
     "QuarantinedRecord": "quarantine",

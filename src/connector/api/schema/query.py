@@ -8,6 +8,7 @@ from connector.api.context import Info
 from connector.api.plan import Plan
 from connector.api.schema.approvals import Approval, Delegation
 from connector.api.schema.catalogue import Compatibility, Kit, Product
+from connector.api.schema.channels import RedChannel
 from connector.api.schema.explanation import Explanation, explanation_of
 from connector.api.schema.fields import PageArguments
 from connector.api.schema.inventory import Asset, Stock
@@ -156,6 +157,8 @@ class Query:
     reservations: Connection[Reservation] = _listing("reservation", "Claims of stock.")
     shipments: Connection[Shipment] = _listing("shipment", "Parcels.")
     approvals: Connection[Approval] = _listing("approval", "Requests for approval.")
+    red_channels: Connection[RedChannel] = _listing("red_channel", "Red channels, open and past ones.")
+    red_channel: RedChannel | None = _single("red_channel", "red channel")
     delegations: Connection[Delegation] = _listing("delegation", "Who may answer requests for whom.")
     approval: Approval | None = _single("approval", "request for approval")
     tasks: Connection[Task] = _listing("task", "Work for people.")

@@ -12,6 +12,7 @@ from connector.api.schema.lazy import (
     AnyHub,
     AnyProduct,
     AnyRecovery,
+    AnyRedChannel,
     AnyReservation,
     AnyRollout,
     AnyRolloutLine,
@@ -40,6 +41,7 @@ class Decision(Node):
     reason: str = column("Why.")
     rule: str | None = column("The rule of the policy that matched.")
     policy_version: str = column("Version of the policy.")
+    red_channel: AnyRedChannel | None = related("red_channel", "The red channel that the ticket went through.")
     explanation: Explanation = derived(_explanation, "Candidates, and why each lost.", columns=("explanation",))
     reservations: list[AnyReservation] = related("reservations", "What was claimed because of it.")
     decided_at: datetime = column("When.")

@@ -257,7 +257,11 @@ ENTITIES: Mapping[str, Entity] = {
         _entity(
             "decision",
             tables.decision,
-            {"ticket": ToOne("ticket", "ticket_id"), "reservations": ToMany("reservation", "decision_id")},
+            {
+                "ticket": ToOne("ticket", "ticket_id"),
+                "red_channel": ToOne("red_channel", "red_channel_id"),
+                "reservations": ToMany("reservation", "decision_id"),
+            },
             private=frozenset({"explanation"}),
         ),
         _entity(
@@ -308,6 +312,12 @@ ENTITIES: Mapping[str, Entity] = {
                 "tasks": ToMany("task", "approval_id"),
             },
             private=frozenset({"key", "roles", "widenings", "announced", "subject_id", "on_refusal"}),
+        ),
+        _entity(
+            "red_channel",
+            tables.red_channel,
+            {"decisions": ToMany("decision", "red_channel_id")},
+            private=frozenset({"scope", "report"}),
         ),
         _entity("approval_vote", tables.approval_vote, {"approval": ToOne("approval", "approval_id")}),
         _entity("delegation", tables.delegation, {}, private=frozenset({"roles"})),

@@ -9,6 +9,7 @@ from sqlmodel import SQLModel
 
 from connector.storage.tables.approvals import Approval, ApprovalVote, Delegation
 from connector.storage.tables.catalogue import Compatibility, Kit, KitComponent, Product
+from connector.storage.tables.channels import RedChannel
 from connector.storage.tables.inventory import Asset, Stock
 from connector.storage.tables.lanes import LaneQuote, LaneRevision, LaneStatistic, TravelTime
 from connector.storage.tables.log import Change, Reader, StepReceipt
@@ -56,6 +57,7 @@ product = _table(Product)
 quarantine = _table(Quarantine)
 reader = _table(Reader)
 recovery = _table(Recovery)
+red_channel = _table(RedChannel)
 reservation = _table(Reservation)
 rollout = _table(Rollout)
 rollout_line = _table(RolloutLine)

@@ -100,6 +100,7 @@ class Decision(SQLModel, table=True):
     reason: str
     rule: str | None = None
     policy_version: str
+    red_channel_id: int | None = Field(default=None, foreign_key="red_channel.id", index=True, sa_type=Id)
     explanation: dict[str, Any] = Field(sa_type=Json)
     decided_at: datetime = Field(sa_type=UtcDateTime)
 

@@ -166,6 +166,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_reader")),
     )
     op.create_table(
+        "red_channel",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("policy_version", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("scope", Json, nullable=False),
+        sa.Column("opened_by", sa.Text(), nullable=False),
+        sa.Column("opened_at", UtcDateTime(), nullable=False),
+        sa.Column("ends_at", UtcDateTime(), nullable=False),
+        sa.Column("closed_at", UtcDateTime(), nullable=True),
+        sa.Column("closed_by", sa.Text(), nullable=True),
+        sa.Column("close_reason", sa.Text(), nullable=True),
+        sa.Column("report", Json, nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_red_channel")),
+    )
+    with op.batch_alter_table("red_channel", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_red_channel_open",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+
+    op.create_table(
         "service_class",
         sa.Column("id", Id, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -616,12 +643,15 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("rule", sa.Text(), nullable=True),
         sa.Column("policy_version", sa.Text(), nullable=False),
+        sa.Column("red_channel_id", Id, nullable=True),
         sa.Column("explanation", Json, nullable=False),
         sa.Column("decided_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["red_channel_id"], ["red_channel.id"], name=op.f("fk_decision_red_channel_id")),
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_decision_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decision")),
     )
     with op.batch_alter_table("decision", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_decision_red_channel_id"), ["red_channel_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_decision_ticket_id"), ["ticket_id"], unique=False)
 
     op.create_table(
@@ -1042,6 +1072,7 @@ def downgrade() -> None:
     op.drop_table("rollout")
     with op.batch_alter_table("decision", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_decision_ticket_id"))
+        batch_op.drop_index(batch_op.f("ix_decision_red_channel_id"))
 
     op.drop_table("decision")
     with op.batch_alter_table("approval", schema=None) as batch_op:
@@ -1133,6 +1164,14 @@ def downgrade() -> None:
     op.drop_table("step_receipt")
     op.drop_table("source")
     op.drop_table("service_class")
+    with op.batch_alter_table("red_channel", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_red_channel_open",
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+
+    op.drop_table("red_channel")
     op.drop_table("reader")
     with op.batch_alter_table("product", schema=None) as batch_op:
         batch_op.drop_index("ix_product_part_number")
