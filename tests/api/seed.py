@@ -131,6 +131,20 @@ async def seed(engine: AsyncEngine) -> Seeded:
             tx, tables.approval,
             {**asked, "ticket_id": ticket, "title": "Approve it", "deadline_at": NOW + timedelta(hours=1), **times},
         )  # fmt: skip
+        rollout = await insert_row(
+            tx, tables.rollout,
+            {"name": "Routers 7.2", "ticket_id": ticket, "product_id": product, "state": "planned", "author": "ada",
+             "first_wave_size": 5, "wave_size": 25, "keep_free_percent": 20, "success": "delivered",
+             "success_percent": 90, "soak_minutes": 60, "halt_percent": 10, "halt_sample": 5,
+             "policy_version": "default@1",
+             "plan": {"hubs": [{"hub_id": hub, "hub": "Berlin", "free": 2, "protected": 0, "kept": 1, "promised": 1}]},
+             "progress": {"states": {"planned": 1}, "waves": [{"wave": 1, "states": {"planned": 1}}]}, **times},
+        )  # fmt: skip
+        await insert_row(
+            tx, tables.rollout_line,
+            {"rollout_id": rollout, "line": 1001, "site_id": site, "risk": 90, "risk_rule": "rollouts.default_risk",
+             "wave": 1, "state": "planned", "hub_id": hub, "distance_km": 3, **times},
+        )  # fmt: skip
         quarantine = await insert_row(
             tx, tables.quarantine,
             {"source_id": source, "stream": "tickets", "fingerprint": "f", "external_ref": "9", "raw": b'{"id": 9\xff}',
@@ -147,6 +161,8 @@ async def seed(engine: AsyncEngine) -> Seeded:
             NewChange(EntityKind.SHIPMENT, shipment, "updated", {"events": (1, 2)}),
             NewChange(EntityKind.TASK, task, "created", {"state": (None, "open")}),
             NewChange(EntityKind.APPROVAL, approval, "created", {"state": (None, "pending")}),
+            NewChange(EntityKind.ROLLOUT, rollout, "created", {"state": (None, "draft")}),
+            NewChange(EntityKind.ROLLOUT, rollout, "updated", {"state": ("draft", "planned")}),
         ]
         await log_changes(tx, changes, actor="fulfilment", at=NOW)
     return Seeded(

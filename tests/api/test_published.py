@@ -21,6 +21,7 @@ SUBSCRIPTIONS = {
     "Tickets": [("new", None)],
     "Tasks": [("open", None)],
     "ApprovalEvents": [("pending", None)],
+    "RolloutProgress": [("draft", None), ("planned", "draft")],
 }
 
 
@@ -35,6 +36,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "Policies": {"first": 5},
         "Approvals": {"first": 5},
         "RedChannels": {"first": 5},
+        "Rollouts": {"first": 5},
         "QuarantineList": {"source": seeded.id("Source")},
         "LowStock": {"region": "EU"},
         "SearchAssets": {"text": "foc"},
@@ -74,6 +76,10 @@ ANSWERS: dict[str, Any] = {
         and data["me"] == {"name": "api", "roles": ["admin"]}
     ),
     "RedChannels": lambda data: data["redChannels"]["nodes"] == [],
+    "Rollouts": lambda data: (
+        data["rollouts"]["nodes"][0]["waves"] == [{"number": 1, "counts": [{"state": "PLANNED", "lines": 1}]}]
+        and data["rollouts"]["nodes"][0]["lines"]["nodes"][0]["hub"] == {"name": "Berlin"}
+    ),
     "QuarantineList": lambda data: data["quarantine"]["nodes"][0]["reason"] == "priority 'urgent' is not known",
     "LowStock": lambda data: [shelf["product"]["model"] for shelf in data["stock"]["nodes"]] == ["Bracket"],
     "SearchAssets": lambda data: [edge["node"]["serial"] for edge in data["assets"]["edges"]] == ["FOC1"],
@@ -165,7 +171,11 @@ async def test_a_published_subscription_tells_what_happened_after_a_cursor(name:
     await hub.feed.now()
 
     async with served(hub.app) as address, connected(address) as client:
-        only = {"ShipmentStatus": {"site": seeded.id("Site")}, "Tickets": {"site": seeded.id("Site")}}
+        only = {
+            "ShipmentStatus": {"site": seeded.id("Site")},
+            "Tickets": {"site": seeded.id("Site")},
+            "RolloutProgress": {},
+        }
         await client.subscribe(text, after="0", **only.get(name, {"hub": seeded.id("Hub")}))
         events = [await client.event() for _ in SUBSCRIPTIONS[name]]
 

@@ -13,7 +13,7 @@ from tests.fulfilment.world import World
 
 from connector.fulfilment.rollout_draft import SiteOrder
 from connector.model.errors import IllegalTransition, InvalidInput
-from connector.model.kinds import TaskKind
+from connector.model.kinds import RolloutOutcome, TaskKind
 from connector.model.lifecycle import AssetState, ReservationState, RolloutState, ShipmentStatus, TaskState
 from connector.storage import tables
 from connector.storage.engine import transaction
@@ -121,11 +121,11 @@ async def test_it_halts_by_itself_when_too_much_fails_and_a_person_with_a_reason
     await yard.hand_over()
     one, other, third = await yard.lines(state="dispatched")
 
-    await yard.report(one, "failed", "does not boot")
+    await yard.report(one, RolloutOutcome.FAILED, "does not boot")
 
     assert await yard.state(rollout_id) is RolloutState.RUNNING
 
-    await yard.report(other, "installed")
+    await yard.report(other, RolloutOutcome.INSTALLED)
 
     rollout = await yard.rollout(rollout_id)
     assert (rollout["state"], rollout["reason"]) == (
@@ -155,7 +155,7 @@ async def test_a_wave_that_ends_with_too_few_successes_halts_it_before_the_next_
     await yard.stage()
     await yard.hand_over()
     [line, *_] = await yard.lines(state="dispatched")
-    await yard.report(line, "failed", "dead on arrival")
+    await yard.report(line, RolloutOutcome.FAILED, "dead on arrival")
 
     await yard.deliver()
 
@@ -210,11 +210,8 @@ async def test_cancelling_in_the_middle_gives_back_the_rest_and_lets_arrive_what
     await yard.pass_time(HOUR)
     await yard.stage()
     first = (await yard.rows(tables.shipment, status="label_created"))[0]
-    await yard.people.report(
-        next(line["id"] for line in await yard.lines(site_id=first["site_id"])), "failed", reason="no rack",
-        key=key(), actor="cy",
-    )  # fmt: skip
-    await yard.settle()
+    [line] = await yard.lines(site_id=first["site_id"])
+    await yard.report(line, RolloutOutcome.FAILED, "no rack")
 
     await yard.rollouts.cancel(rollout_id, reason="the advisory was withdrawn", key=key(), actor="ada")
     await yard.settle()

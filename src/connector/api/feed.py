@@ -25,7 +25,15 @@ from connector.model.refs import EntityKind
 from connector.storage.changes import LoggedChange, last_position, publish_changes, read_changes
 from connector.storage.engine import Database, reading, transaction
 
-KINDS = (EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.TASK, EntityKind.APPROVAL)
+KINDS = (
+    EntityKind.TICKET,
+    EntityKind.RESERVATION,
+    EntityKind.SHIPMENT,
+    EntityKind.TASK,
+    EntityKind.APPROVAL,
+    EntityKind.ROLLOUT,
+    EntityKind.RECOVERY,
+)
 """What can be subscribed to."""
 
 WINDOW = 5_000

@@ -10,6 +10,7 @@ from connector.model.principals import Principal
 _DISPATCH: Final = frozenset({"dispatcher", "machine"})
 _HANDLE: Final = frozenset({"technician", "dispatcher", "machine"})
 _PLAN: Final = frozenset({"planner"})
+_STEER: Final = frozenset({"dispatcher", "planner"})
 _OPERATE: Final = frozenset({"dispatcher", "planner", "machine"})
 ANYONE: Final = frozenset({"*"})
 """Whoever comes in; the command itself looks closer: who answers a request for approval is the policy's affair."""
@@ -23,6 +24,16 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "syncSource": _OPERATE,
     "replayQuarantine": _OPERATE,
     "discardQuarantine": _OPERATE,
+    "createRollout": _PLAN,
+    "planRollout": _PLAN,
+    "startRollout": _PLAN,
+    "pauseRollout": _STEER,
+    "resumeRollout": _STEER,
+    "haltRollout": _STEER,
+    "cancelRollout": _STEER,
+    "reportRolloutLine": _HANDLE,
+    "confirmStaging": _HANDLE,
+    "confirmHandover": _HANDLE,
     "activatePolicy": _PLAN,
     "rollbackPolicy": _PLAN,
     "approve": ANYONE,

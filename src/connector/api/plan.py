@@ -46,10 +46,13 @@ class Plan:
 
     def page(self) -> tuple[Selection, Page]:
         """The field is a connection. Raises InvalidInput when its arguments cannot be used."""
+        connection = _object_type(get_named_type(self._info.parent_type.fields[self._info.field_name].type))
+        return self._page(connection, self._info.field_nodes, self.arguments(), parents=1)
+
+    def arguments(self) -> dict[str, Any]:
+        """The field's arguments as graphql-core coerced them, which is what conditions are made of."""
         field = self._info.parent_type.fields[self._info.field_name]
-        arguments = get_argument_values(field, self._info.field_nodes[0], self._variables)
-        connection = _object_type(get_named_type(field.type))
-        return self._page(connection, self._info.field_nodes, arguments, parents=1)
+        return get_argument_values(field, self._info.field_nodes[0], self._variables)
 
     def selection(self) -> Selection:
         """The field is one row, or a list of rows, of one type."""

@@ -17,6 +17,7 @@ from connector.cli.explain import explain
 from connector.cli.hub import migrate, schema, serve
 from connector.cli.policy import policy
 from connector.cli.quarantine import quarantine
+from connector.cli.rollout import rollout
 from connector.cli.sources import sources, sync
 
 app = typer.Typer(
@@ -51,4 +52,5 @@ app.add_typer(approvals, name="approvals")
 app.add_typer(channel, name="channel")
 policy.command()(backtest)
 app.add_typer(policy, name="policy")
+app.add_typer(rollout, name="rollout")
 app.add_typer(demo, name="demo")

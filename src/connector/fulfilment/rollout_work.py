@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from connector.fulfilment.handover import arrive_at_site
 from connector.fulfilment.once import Do, once_in
@@ -15,7 +15,7 @@ from connector.fulfilment.rollout_course import advance_locked
 from connector.fulfilment.rollout_lines import fail_line
 from connector.fulfilment.rollout_tasks import require_handover
 from connector.model.errors import IllegalTransition, InvalidInput
-from connector.model.kinds import TaskKind
+from connector.model.kinds import RolloutOutcome, TaskKind
 from connector.model.lifecycle import ROLLOUT_LINE_AT_HUB, RolloutLineState, RolloutState, TaskState
 from connector.sdk import Clock
 from connector.storage.engine import Database, Transaction
@@ -60,13 +60,13 @@ class RolloutWork:
     clock: Clock
 
     async def report(
-        self, line_id: int, outcome: Literal["installed", "failed"], *, reason: str | None, key: str, actor: str
+        self, line_id: int, outcome: RolloutOutcome, *, reason: str | None, key: str, actor: str
     ) -> LineResult:
         """Say what became of a line. A failed one whose unit has not left its hub gives it back.
 
         Raises NotKnown, InvalidInput when it failed without a reason, IllegalTransition when it cannot have.
         """
-        text = (reason or "").strip() if outcome == "failed" else None
+        text = (reason or "").strip() if outcome is RolloutOutcome.FAILED else None
         if text == "":
             raise InvalidInput("a reason is needed when a line has failed: it is told and kept", hint="Write why.")
 

@@ -143,6 +143,13 @@ class Verdict(StrEnum):
     REJECT = "reject"
 
 
+class RolloutOutcome(StrEnum):
+    """What somebody reports of a parcel of a rollout: that its unit is at work, or that it is not and will not be."""
+
+    INSTALLED = "installed"
+    FAILED = "failed"
+
+
 class Success(StrEnum):
     """What counts as success of a line of a rollout: that it was delivered, or that somebody reports it installed."""
 

@@ -16,6 +16,7 @@ from connector.rules.document import Rule
 from connector.rules.expectations import Finding, Location, findings_in_tests, not_there
 from connector.rules.ladder_consistency import findings_in_ladders
 from connector.rules.logic import Not, can_hold, claims_in, formula_of
+from connector.rules.rollouts_consistency import findings_in_rollouts
 
 
 def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
@@ -30,6 +31,7 @@ def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _default_class(content)
     yield from _approvals(content)
     yield from _channels(content, rules)
+    yield from findings_in_rollouts(content)
     yield from findings_in_tests(content)
 
 

@@ -11,6 +11,7 @@ from connector.api.access import ANYBODY
 from connector.api.context import NOBODY, Info
 from connector.api.permissions import require_permission
 from connector.api.policies import Chooser, activate, roll_back
+from connector.api.schema import rolling_out
 from connector.api.schema.approvals import (
     AnswerPayload,
     DelegationPayload,
@@ -47,6 +48,12 @@ from connector.api.schema.payloads import (
     SyncSourcePayload,
 )
 from connector.api.schema.refusals import refusal_of
+from connector.api.schema.rolling_out import (
+    PlanRolloutPayload,
+    RolloutLinePayload,
+    RolloutPayload,
+    WaveTaskPayload,
+)
 from connector.model.errors import Forbidden, InvalidInput
 from connector.model.principals import Principal
 
@@ -202,6 +209,40 @@ class Mutation:
     )
     discard_quarantine: QuarantinePayload = strawberry.mutation(
         resolver=_discard_quarantine, description="Settle quarantined records without using them; they stay on record."
+    )
+    create_rollout: RolloutPayload = strawberry.mutation(
+        resolver=rolling_out.create, description="Keep a rollout as a draft: many units for many sites."
+    )
+    plan_rollout: PlanRolloutPayload = strawberry.mutation(
+        resolver=rolling_out.plan,
+        description="Decide which hub serves each line that has no unit yet, in which wave; again whenever asked.",
+    )
+    start_rollout: RolloutPayload = strawberry.mutation(
+        resolver=rolling_out.start,
+        description="Begin a planned rollout, at its time; where it needs an approval, that is asked for first.",
+    )
+    pause_rollout: RolloutPayload = strawberry.mutation(
+        resolver=rolling_out.pause, description="Stop it for a while; units that have not left their hubs go back."
+    )
+    resume_rollout: RolloutPayload = strawberry.mutation(
+        resolver=rolling_out.resume, description="Have a paused or halted rollout go on."
+    )
+    halt_rollout: RolloutPayload = strawberry.mutation(
+        resolver=rolling_out.halt, description="Stop it because something is wrong; units go back, people are told."
+    )
+    cancel_rollout: RolloutPayload = strawberry.mutation(
+        resolver=rolling_out.cancel, description="End it; what is under way arrives, everything else goes back."
+    )
+    report_rollout_line: RolloutLinePayload = strawberry.mutation(
+        resolver=rolling_out.report_line, description="Say that a parcel's unit is installed, or has failed."
+    )
+    confirm_staging: WaveTaskPayload = strawberry.mutation(
+        resolver=rolling_out.confirm_staging,
+        description="Confirm that a hub has staged its part of a wave: labels are bought, hand-over follows.",
+    )
+    confirm_handover: WaveTaskPayload = strawberry.mutation(
+        resolver=rolling_out.confirm_handover,
+        description="Confirm that those parcels of a wave that have a label were given to the courier.",
     )
     activate_policy: PolicyPayload = strawberry.mutation(
         resolver=_activate_policy,

@@ -18,6 +18,7 @@ from connector.api.schema.approvals import Approval
 from connector.api.schema.enums import ChangeOperation
 from connector.api.schema.nodes import key_of
 from connector.api.schema.recoveries import Recovery
+from connector.api.schema.rollouts import Rollout
 from connector.api.schema.scalars import JSON, as_json
 from connector.api.schema.shipping import Shipment
 from connector.api.schema.work import Reservation, Task, Ticket
@@ -26,6 +27,7 @@ from connector.model.lifecycle import (
     ApprovalState,
     RecoveryState,
     ReservationState,
+    RolloutState,
     ShipmentStatus,
     TaskState,
     TicketState,
@@ -115,6 +117,15 @@ class RecoveryEvent(Event):
     recovery: Recovery | None = strawberry.field(description="As it is when the event is sent.")
 
 
+@strawberry.type(description="A rollout was made, moved, or got on; its counts say how far it is.")
+class RolloutEvent(Event):
+    """News of a rollout."""
+
+    before: RolloutState | None = strawberry.field(description="Its state before.")
+    after: RolloutState | None = strawberry.field(description="Its state after.")
+    rollout: Rollout | None = strawberry.field(description="As it is when the event is sent.")
+
+
 @dataclass(frozen=True, slots=True)
 class Topic(Generic[EventT]):
     """How changes of one kind become events. row: field of the event that holds the thing itself.
@@ -160,6 +171,7 @@ SHIPMENTS = Topic(
 APPROVALS = Topic(EntityKind.APPROVAL, "approval", "state", ApprovalState, ApprovalEvent)
 RECOVERIES = Topic(EntityKind.RECOVERY, "recovery", "state", RecoveryState, RecoveryEvent)
 TASKS = Topic(EntityKind.TASK, "task", "state", TaskState, TaskEvent)
+ROLLOUTS = Topic(EntityKind.ROLLOUT, "rollout", "state", RolloutState, RolloutEvent)
 
 
 async def _follow(
@@ -219,6 +231,7 @@ After: TypeAlias = Annotated[
 OfTicket: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only of this ticket.")]
 OfHub: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only of this hub.")]
 OfSite: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only of this site.")]
+OfRollout: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only this rollout.")]
 OfReservation: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only this reservation.")]
 OfShipment: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only this shipment.")]
 
@@ -269,6 +282,12 @@ async def _approvals(
     return _follow(info, APPROVALS, after, {"ticket_id": ticket_id})
 
 
+async def _rollout_progress(
+    info: Info, after: After = None, rollout_id: OfRollout = None, ticket_id: OfTicket = None
+) -> AsyncGenerator[RolloutEvent, None]:
+    return _follow(info, ROLLOUTS, after, {"id": rollout_id, "ticket_id": ticket_id})
+
+
 @strawberry.type(description="What can be followed, over the graphql-transport-ws protocol.")
 class Subscription:
     """Each event carries a cursor to resume from."""
@@ -290,4 +309,7 @@ class Subscription:
     )
     approvals: AsyncGenerator[ApprovalEvent, None] = strawberry.subscription(
         resolver=_approvals, description="Requests for approval that are made, answered and settled."
+    )
+    rollout_progress: AsyncGenerator[RolloutEvent, None] = strawberry.subscription(
+        resolver=_rollout_progress, description="Rollouts that are made, moved, or get on, with their counts."
     )
