@@ -37,7 +37,7 @@ from connector.storage.reserve import (
     reserve,
 )
 from connector.storage.stopping import order_stop, stop_reason
-from connector.storage.succession import in_the_hub, move_reservation, split_reservation, take_over
+from connector.storage.succession import hand_over, in_the_hub, move_reservation, split_reservation
 from connector.storage.units import ShelfKey
 
 HOUR = timedelta(hours=1)
@@ -213,22 +213,19 @@ async def test_a_parcel_that_is_under_way_is_not_moved_even_before_that_is_booke
         await depot.move(held.id, 1, depot.switch)
 
 
-async def test_a_unit_that_is_taken_over_never_returns_to_its_shelf(depot: Depot):
-    old, other = await depot.held(depot.switch), await depot.held(depot.cable)
+async def test_a_unit_that_is_handed_over_never_returns_to_its_shelf(depot: Depot):
+    old = await depot.held(depot.switch)
     before, states = await depot.books(), await depot.states()
 
     async with transaction(depot.engine) as tx:
         current = await in_the_hub(tx, old.id, "taken")
-        claim = Claim(other.ticket_id, old.hub_id, old.product_id, old.product_id, line=2, expires_at=LATER)
-        [new], changes = await take_over(tx, current, claim, decision_id=None, reason="given to INC-9 (P1)", at=NOW)
+        taken = await hand_over(tx, current, 1, reason="given to INC-9 (P1)", actor="test", at=NOW)
 
-    assert (new.asset_id, new.ticket_id, new.replaces_id) == (old.asset_id, other.ticket_id, old.id)
+    assert taken.asset_ids == (old.asset_id,)
     assert (await depot.books(), await depot.states()) == (before, states)
-    assert [(change.kind.value, change.operation) for change in changes] == [
-        ("reservation", "updated"), ("reservation", "created"),
+    assert [(change.kind.value, change.fields) for change in taken.changes] == [
+        ("reservation", {"state": ("held", "released"), "reason": (None, "given to INC-9 (P1)")}),
     ]  # fmt: skip
-    await depot.do(release_reservation, new.id, reason="test")
-    assert (await depot.states())[:2] == ["in_stock", "in_stock"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from connector.api.context import Reader
 from connector.rules.decision import Decision
 from connector.rules.marks import Mark
 from connector.rules.policy import InvalidPolicy, Policy, Problem, read_policy
-from connector.rules.sourcing import decide
+from connector.storage.contested import dry_run
 from connector.storage.facts import sourcing_facts
 from connector.storage.what_if import TicketDraft, draft_facts
 
@@ -42,8 +42,8 @@ async def what_if(
     async with reader.exclusively:
         tx = await reader.snapshot()
         facts = await (draft_facts(tx, ticket) if isinstance(ticket, TicketDraft) else sourcing_facts(tx, ticket))
-    decision = decide(facts, policy, now)
-    return WhatIfDecisions(decision, decision if policy is active else decide(facts, active, now))
+        decision = await dry_run(tx, facts, policy, now)
+        return WhatIfDecisions(decision, decision if policy is active else await dry_run(tx, facts, active, now))
 
 
 def draft_policy(text: str) -> Policy:

@@ -182,6 +182,8 @@ class Reactor:
         if change.operation == "created":
             if not {"approval_name", "rollout_line_id"} & change.fields.keys():  # those begin when they may
                 await self._workflows.start_fulfilment(change.entity_id)
+            if "replaces_id" in change.fields:
+                await self._once(change, lambda tx: self._reactions.on_taken_over(tx, change.entity_id))
         elif "reason" in change.fields:
             async with reading(self._work.database) as tx:
                 is_stopped = await stop_reason(tx, change.entity_id) is not None

@@ -14,10 +14,12 @@ from connector.fulfilment.reviews import ABOUT_THE_TICKET, Review, close_reviews
 from connector.fulfilment.rollouts import cancel_of_ticket
 from connector.fulfilment.turning_up import Tracked, TurningUp, trouble_task
 from connector.fulfilment.watching import Watch
+from connector.fulfilment.wording import gone_with
 from connector.fulfilment.work import Work
 from connector.model.kinds import LinkKind
 from connector.model.lifecycle import TICKET_OPEN, ReservationState, ShipmentStatus, TaskState, TicketState
 from connector.model.refs import EntityKind
+from connector.rules.competition import in_line
 from connector.rules.decision import Outcome
 from connector.rules.following import followed
 from connector.storage.active_policy import PolicySource, policy_now
@@ -32,14 +34,17 @@ from connector.storage.shipments import ON_ITS_WAY, shipment_row, ticket_of_ship
 from connector.storage.sourcing import decide_and_reserve_many
 from connector.storage.standing import (
     Standing,
-    most_urgent_first,
     products_on,
+    ticket_that_lost,
+    tickets_forfeited,
     tickets_of,
     tickets_relieved,
     tickets_standing,
+    waiting_line,
     waiting_tickets,
 )
 from connector.storage.stopping import order_stop
+from connector.storage.succession import forfeit
 from connector.storage.tasks import require_task, unfinished_tasks
 
 DECIDING: Final = frozenset(
@@ -89,6 +94,15 @@ class Reactions:
             elif standing.holdings and not standing.has_rollout:
                 await self._compare(tx, standing, tickets[ticket_id])
         return tickets.keys() - standings.keys()
+
+    async def on_taken_over(self, tx: Transaction, reservation_id: int) -> None:
+        """Decide anew about the ticket whose units a reservation has taken over, if it was another one.
+
+        What was held for a rollout is planned anew by that.
+        """
+        loser = await ticket_that_lost(tx, reservation_id)
+        if loser is not None:
+            await self.on_tickets(tx, {loser: {}})
 
     async def _decide(self, tx: Transaction, standings: Mapping[int, Standing]) -> None:
         now = self._work.clock.now()
@@ -172,8 +186,10 @@ class Reactions:
         shipment = await shipment_row(tx, shipment_id)
         if shipment.reservation_id is None:
             return
-        if await lock_reservation(tx, shipment.reservation_id) is ReservationState.COMMITTED:
-            now = self._work.clock.now()
+        now, state = self._work.clock.now(), await lock_reservation(tx, shipment.reservation_id)
+        if state is ReservationState.RELEASED:
+            await forfeit(tx, shipment.reservation_id, reason=gone_with(shipment), actor=ACTOR, at=now)
+        elif state is ReservationState.COMMITTED:
             cause = f"courier reports {shipment.status.value}"
             await leave_hub(tx, shipment.reservation_id, actor=ACTOR, cause=cause, at=now, was_seen=True)
 
@@ -208,7 +224,7 @@ class Reactions:
     async def tickets_helped(self, changes: Sequence[LoggedChange]) -> Sequence[int]:
         """Tickets that may have got what they lacked, or whose device or master lost what was on its way for them.
 
-        The most urgent first.
+        In the order in which they are served.
         """
         given_back = {change.entity_id for change in changes if _gives_back(change)}
         touched: dict[EntityKind, set[int]] = {kind: set() for kind in LINKS}
@@ -220,17 +236,22 @@ class Reactions:
             return []
         async with reading(self._work.database) as tx:
             relieved = await tickets_relieved(tx, given_back) if given_back else []
+            relieved += await tickets_forfeited(tx, given_back) if given_back else []
             ended |= await tickets_of(tx, given_back) if given_back else set()
             relieved += [key for key in (await tickets_linked(tx, ended) if ended else []) if key not in relieved]
             if not any(touched.values()):
-                return await most_urgent_first(tx, relieved)
+                return await self._in_line(tx, relieved)
             products = await products_on(
                 tx, stock_ids=touched[EntityKind.STOCK], compatibility_ids=touched[EntityKind.COMPATIBILITY]
             )
             waiting = await waiting_tickets(
                 tx, asset_ids=touched[EntityKind.ASSET], site_ids=touched[EntityKind.SITE], product_ids=products
             )
-            return await most_urgent_first(tx, {*relieved, *waiting})
+            return await self._in_line(tx, {*relieved, *waiting})
+
+    async def _in_line(self, tx: Transaction, ticket_ids: Collection[int]) -> list[int]:
+        policy, waiting = await policy_now(tx, self._policy), await waiting_line(tx, ticket_ids)
+        return [item.ticket_id for item in in_line(waiting, policy.fairness, self._work.clock.now())]
 
 
 def concerns_decision(change: LoggedChange) -> bool:

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from connector.fulfilment.keys import ACTOR, Step, effect_key, step_key, undo_id
 from connector.fulfilment.outcomes import Attempt
-from connector.fulfilment.wording import withdrawn_note
+from connector.fulfilment.wording import given_away_note, gone_with, withdrawn_note
 from connector.fulfilment.work import Progress, Work, Written, naming, ticket_ref
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState
@@ -25,6 +25,7 @@ from connector.sdk import AddNote, Conflict, VoidLabel
 from connector.storage.engine import Transaction
 from connector.storage.reserve import fulfil_reservation, release_reservation
 from connector.storage.shipments import ON_ITS_WAY, ShipmentRow, move_shipment, shipment_row
+from connector.storage.succession import forfeit
 from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks
 
 VOIDED, UNDER_WAY, NOTHING = "voided", "under way", "nothing"
@@ -73,6 +74,7 @@ class UndoSteps:
             current = await shipment_row(tx, shipment.id)
             if outcome == UNDER_WAY or current.status in ON_ITS_WAY:
                 task_id = await self._require_return(tx, progress, current, at)
+                await forfeit(tx, reservation_id, reason=gone_with(current), actor=ACTOR, at=at)
                 return {"outcome": UNDER_WAY, "task_id": task_id}
             cause = undo_id(reservation_id)
             await move_shipment(tx, current.id, ShipmentStatus.CANCELLED, actor=ACTOR, cause=cause, at=at)
@@ -150,8 +152,9 @@ class UndoSteps:
     async def _note(self, progress: Progress) -> None:
         goods = progress.goods
         written: Written = {"skipped": "the ticket was told nothing before"}
-        if progress.did(Step.NOTE):
-            body = withdrawn_note(
+        if progress.did(Step.NOTE) or goods.given_to:
+            wording = given_away_note if goods.given_to else withdrawn_note
+            body = wording(
                 goods,
                 progress.stop or "withdrawn",
                 label_was_voided=_outcome(progress) == VOIDED and self._work.goes_by_courier(goods),

@@ -29,6 +29,8 @@ def sent_note(goods: Consignment, shipment: ShipmentRow | None) -> str:
     elif shipment is not None:
         lines.append(f"Carrier: {_carrier(shipment)}")
         lines.append(f"Tracking: {_tracking(shipment)}")
+    if goods.taken_from:
+        lines.append(f"Taken over from ticket {goods.taken_from}, which is less urgent and is served anew")
     lines.append(f"Reference: reservation {goods.reservation_id}")
     return "\n".join(lines)
 
@@ -44,6 +46,24 @@ def withdrawn_note(goods: Consignment, reason: str, *, label_was_voided: bool, i
         lines.append("The courier's label was cancelled.")
     lines.append(f"Reference: reservation {goods.reservation_id}")
     return "\n".join(lines)
+
+
+def given_away_note(goods: Consignment, reason: str, *, label_was_voided: bool, is_under_way: bool) -> str:
+    """Tells the ticket that its unit went to another one, and what follows."""
+    what = f"The spare that was reserved for this ticket ({_device(goods)} from {goods.hub.label})"
+    lines = [f"{what} goes to ticket {goods.given_to}, which is more urgent.", "", f"Reason: {reason}"]
+    if is_under_way:
+        lines.append("The courier has it already: our logistics team decides whether it is brought back.")
+    if label_was_voided:
+        lines.append("The courier's label was cancelled.")
+    lines.append("What this ticket needs is sourced anew.")
+    lines.append(f"Reference: reservation {goods.reservation_id}")
+    return "\n".join(lines)
+
+
+def gone_with(shipment: ShipmentRow) -> str:
+    """Why a unit that was taken over is not there: it had left before."""
+    return f"its unit had left the hub with {shipment.name} before it was given to this ticket"
 
 
 def delivered_note(goods: Consignment, shipment: ShipmentRow) -> str:

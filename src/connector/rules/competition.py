@@ -138,14 +138,16 @@ class Waiting:
     is_red: bool = False
 
 
+Place: TypeAlias = tuple[bool, Rank, bool, datetime, int]
+"""What sorts tickets into the order in which they are served."""
+
+
+def place_of(item: Waiting, fairness: Fairness, now: datetime) -> Place:
+    """Red channels first, then by rank; of one rank those that lost a unit, then those that have waited longest."""
+    rank = fairness.aged(item.priority, item.since, now)
+    return not item.is_red, rank, item.losses == 0, item.since, item.ticket_id
+
+
 def in_line(waiting: Iterable[Waiting], fairness: Fairness, now: datetime) -> list[Waiting]:
-    """In the order in which they are served when stock arrives: total, and the same for the same facts.
-
-    Red channels first, then by rank; of one rank those that lost a unit, then those that have waited longest.
-    """
-
-    def key(item: Waiting) -> tuple[bool, Rank, bool, datetime, int]:
-        rank = fairness.aged(item.priority, item.since, now)
-        return not item.is_red, rank, item.losses == 0, item.since, item.ticket_id
-
-    return sorted(waiting, key=key)
+    """In the order in which they are served when stock arrives: total, and the same for the same facts."""
+    return sorted(waiting, key=lambda item: place_of(item, fairness, now))

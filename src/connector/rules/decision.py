@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -277,6 +277,14 @@ class Decision:
         if self.chosen is None or self.due_at is None:
             return None
         return int((self.due_at - self.chosen.arrives_at).total_seconds() // 60)
+
+    def with_instead(self, instead: Mapping[int, str]) -> Decision:
+        """The same with what is left to those whose units are taken, by reservation; the text says it as well."""
+        if not self.taken_from:
+            return self
+        taken = tuple(replace(item, instead=instead.get(item.reservation_id, "")) for item in self.taken_from)
+        told = "".join(f" {item.ticket}: {item.instead.rstrip('.')}." for item in taken if item.instead)
+        return replace(self, taken_from=taken, text=f"{self.text}{told}")
 
     def explanation(self) -> dict[str, Any]:
         """Everything above as JSON values; its size is bounded by the number of shelves, not by their detail."""

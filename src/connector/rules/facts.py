@@ -45,7 +45,7 @@ _MOST_PLACES = 256
 
 @dataclass(frozen=True, slots=True)
 class TicketFacts:
-    """The ticket. source: name of the system that it comes from."""
+    """The ticket. source: name of the system that it comes from. has_lost: a unit that it had went to another one."""
 
     id: int
     number: str
@@ -63,6 +63,7 @@ class TicketFacts:
     source: str = ""
     opened_at: datetime | None = None
     sla_due_at: datetime | None = None
+    has_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

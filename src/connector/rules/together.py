@@ -8,26 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState
+from connector.rules.competition import Place, Waiting, place_of
 from connector.rules.decision import Decision, Pick
 from connector.rules.document import Policy
-from connector.rules.facts import NO_LINKS, Fleet, Holding, LinkedTicket, Links, Relief, SourcingFacts, TicketFacts
+from connector.rules.facts import (
+    NO_LINKS,
+    Contested,
+    Fleet,
+    Holding,
+    LinkedTicket,
+    Links,
+    Relief,
+    SourcingFacts,
+)
 from connector.rules.sourcing import ShelfKey, decide, is_in_channel
 
-_NEVER = datetime.max.replace(tzinfo=UTC)
 
-
-def urgency(ticket: TicketFacts) -> tuple[str, datetime, int]:
-    """What sorts tickets into the order in which they are decided: by priority, then the oldest first."""
-    return ticket.priority.value if ticket.priority else "P9", ticket.opened_at or _NEVER, ticket.id
-
-
-def turn(facts: SourcingFacts, policy: Policy, now: datetime) -> tuple[bool, str, datetime, int]:
-    """The same, with the tickets of an open red channel before all others."""
-    return not (facts.channels and is_in_channel(facts, policy, now)), *urgency(facts.ticket)
+def turn(facts: SourcingFacts, policy: Policy, now: datetime) -> Place:
+    """What sorts tickets into the order in which they are decided: see `connector.rules.competition`."""
+    ticket = facts.ticket
+    waiting = Waiting(
+        ticket_id=ticket.id,
+        priority=ticket.priority,
+        since=ticket.opened_at or now,
+        losses=int(ticket.has_lost),
+        is_red=bool(facts.channels) and is_in_channel(facts, policy, now),
+    )
+    return place_of(waiting, policy.fairness, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +72,10 @@ class _Left:
         self._holdings: dict[tuple[int, Lane], Holding] = {}
         self._devices: dict[int, Relief] = {}
         self._tickets: dict[int, Relief] = {}
+        self._taken: set[int] = set()
 
     def seen_by(self, facts: SourcingFacts) -> SourcingFacts:
-        if not self._holdings:
+        if not self._holdings and not self._taken:
             return facts
         current = (self._holdings.get((h.product_id, h.lane), h) for h in facts.holdings)
         relief = facts.relief
@@ -74,11 +86,15 @@ class _Left:
             holdings=tuple(holding for holding in current if holding.free or holding.kept),
             relief=relief,
             links=self._linked(facts.links),
+            contested=self._untaken(facts.contested),
         )
 
     def give(self, case: Case, picks: Sequence[Pick]) -> None:
         facts = case.facts
         for pick in picks:
+            self._taken.update(pick.takes)
+            if pick.takes:
+                continue
             key = (pick.product_id, pick.lane)
             holding = self._holdings.get(key) or _holding(facts.holdings, key)
             self._holdings[key] = holding.less(pick.hub_id, pick.quantity)
@@ -88,6 +104,11 @@ class _Left:
             self._tickets[facts.ticket.id] = relief
             if facts.asset is not None:
                 self._devices.setdefault(facts.asset.id, relief)
+
+    def _untaken(self, contested: tuple[Contested, ...] | None) -> tuple[Contested, ...] | None:
+        if not contested:
+            return contested
+        return tuple(claim for claim in contested if claim.reservation_id not in self._taken)
 
     def _linked(self, links: Links) -> Links:
         if links is NO_LINKS:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, ScalarSelect, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
@@ -100,6 +100,7 @@ class Consignment:
     made_at: when the reservation was made. mode: how it travels; a courier, unless the decision chose otherwise.
     departs_at: when it must leave the hub to arrive as estimated. due_at: until when an arrival is in time. None when
     the decision does not say. rollout_line_id: the line of a rollout that it is for; None for a ticket's own need.
+    given_to: number of the ticket that its units were given to; taken_from: of the one that had them before.
     """
 
     reservation_id: int
@@ -116,6 +117,23 @@ class Consignment:
     departs_at: datetime | None
     due_at: datetime | None
     rollout_line_id: int | None = None
+    given_to: str | None = None
+    taken_from: str | None = None
+
+
+_other, _its_ticket = reservation.alias("other"), ticket.alias("its_ticket")
+
+
+def _ticket_of(condition: ColumnElement[bool]) -> ScalarSelect[str]:
+    """The number of the ticket of another reservation, which is not the reservation's own ticket."""
+    return (
+        select(func.min(_its_ticket.c.number))
+        .select_from(_other)
+        .join(_its_ticket, _its_ticket.c.id == _other.c.ticket_id)
+        .where(condition, _other.c.ticket_id != reservation.c.ticket_id)
+        .correlate(reservation)
+        .scalar_subquery()
+    )
 
 
 async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
@@ -136,6 +154,8 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
             *(product.c[name].label(f"product_{name}") for name in _PRODUCT),
             asset.c.serial,
             asset.c.asset_tag,
+            _ticket_of(_other.c.replaces_id == reservation.c.id).label("given_to"),
+            _ticket_of(_other.c.id == reservation.c.replaces_id).label("taken_from"),
         )
         .select_from(reservation)
         .join(ticket, ticket.c.id == reservation.c.ticket_id)
@@ -182,6 +202,8 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         departs_at=_instant(chosen.get("departs_at")),
         due_at=_instant(sla.get("due_at")) or row["sla_due_at"],
         rollout_line_id=row["rollout_line_id"],
+        given_to=row["given_to"],
+        taken_from=row["taken_from"],
     )
 
 

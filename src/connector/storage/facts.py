@@ -88,6 +88,12 @@ _RELIEFS = (
 )
 
 
+async def facts_of_tickets(tx: AsyncConnection, ticket_ids: Collection[int]) -> dict[int, SourcingFacts]:
+    """The same of many tickets by their ids; those that do not exist are left out."""
+    rows = await _ticket_rows(tx, ticket_ids, line=1)
+    return {row["id"]: facts for row, facts in zip(rows, await facts_of(tx, rows), strict=True)}
+
+
 @dataclass(frozen=True, slots=True)
 class FactsToReserve:
     """The facts, and the activation of the policy that was active when they were read; None when none was."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import groupby
 from typing import Final
 
 from sqlalchemy import select
@@ -19,19 +20,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown, OutOfStock, StaleWrite
 from connector.model.lifecycle import RESERVATION_LIVE
-from connector.rules.decision import Decision, Pick
+from connector.rules.decision import Decision, Outcome, Pick
+from connector.rules.document import Policy
 from connector.rules.facts import Recovery, SourcingFacts
-from connector.rules.sourcing import decide
 from connector.rules.together import Case, decide_together, turn
 from connector.storage.active_policy import PolicySource, policy_at, policy_now
 from connector.storage.bulk import among_given, new_ids
 from connector.storage.changes import log_changes
 from connector.storage.claim_approvals import ask_for_claims
+from connector.storage.contested import dry_run, secure, with_alternatives, with_contested
 from connector.storage.decisions import RULES, insert_decisions
 from connector.storage.draws import Wanted, draw_units
 from connector.storage.facts import facts_to_reserve_many, sourcing_facts
 from connector.storage.locks import lock_devices, lock_tickets
 from connector.storage.reserve import Claim, Drawn, Reservation, Reserved, insert_reservations, lines_taken
+from connector.storage.succession import hand_over
 from connector.storage.tables import reservation
 from connector.storage.units import ShelfKey, Taken, take_units
 
@@ -96,6 +99,8 @@ async def decide_and_reserve_many(
     sourced: dict[int, Sourced] = {}
     emptied: defaultdict[int, set[ShelfKey]] = defaultdict(set)
     numbers = await new_ids(tx, reservation, len(found)) if len(found) > 1 else ()
+    busy: set[int] = set()
+    waits = False
     for _ in range(READINGS):
         read = await facts_to_reserve_many(tx, found, line)
         waiting = [item for item in read.values() if item is not None]
@@ -112,9 +117,18 @@ async def decide_and_reserve_many(
             for index, item in enumerate(waiting)
         ]
         decisions = decide_together(cases, current, now)
+        if any(decision.wants_contested for decision in decisions):
+            cases = await _with_contested(tx, cases, busy)
+            decisions = decide_together(cases, current, now)
+        if busy and not waits and any(map(_is_wanting, decisions)):
+            busy, waits = set(), True
+            continue
         plans = [_Plan(case, decision) for case, decision in zip(cases, decisions, strict=True)]
+        if not await _secure(tx, plans, busy, waits=waits):
+            continue
         short = await _draw(tx, plans, now)
         if not short:
+            await _take_over(tx, plans, current, actor=actor, now=now)
             sourced |= await _record(tx, plans, line=line, actor=actor, now=now)
             for plan in plans:
                 reserved = sourced[plan.ticket_id].reserved
@@ -130,7 +144,17 @@ async def decide_and_reserve_many(
 
 async def explain_ticket(tx: AsyncConnection, ticket_id: int, policy: PolicySource, now: datetime) -> Decision:
     """What would be decided now; nothing is written. Raises NotKnown."""
-    return decide(await sourcing_facts(tx, ticket_id), await policy_now(tx, policy), now)
+    return await dry_run(tx, await sourcing_facts(tx, ticket_id), await policy_now(tx, policy), now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """Units that a pick was given. replaces_id: the reservation of another ticket that ended for them."""
+
+    pick: Pick
+    taken: Taken
+    quantity: int
+    replaces_id: int | None = None
 
 
 def _for_recovery(facts: SourcingFacts, recovery: Recovery | None) -> SourcingFacts:
@@ -139,11 +163,12 @@ def _for_recovery(facts: SourcingFacts, recovery: Recovery | None) -> SourcingFa
 
 @dataclass(slots=True)
 class _Plan:
-    """What is to be done about a ticket. taken: the units of each pick, once they are drawn."""
+    """What is to be done about a ticket. secured: claims to take over, locked. shares: its units, once drawn."""
 
     case: Case
     decision: Decision
-    taken: Sequence[Taken] = ()
+    secured: dict[int, Reservation] = field(default_factory=dict)
+    shares: list[_Share] = field(default_factory=list)
 
     @property
     def ticket_id(self) -> int:
@@ -152,36 +177,85 @@ class _Plan:
     @property
     def lines(self) -> int:
         """How many lines of the ticket its units take: one for each serialised unit and each counted quantity."""
-        return sum(len(units.asset_ids) or 1 for units in self.taken)
+        return sum(len(share.taken.asset_ids) or 1 for share in self.shares)
+
+
+async def _with_contested(tx: AsyncConnection, cases: Sequence[Case], busy: Collection[int]) -> list[Case]:
+    """The cases with what other tickets hold, without those claims that somebody works on right now."""
+    found = await with_contested(tx, [case.facts for case in cases])
+    return [
+        replace(
+            case,
+            facts=replace(
+                facts, contested=tuple(claim for claim in facts.contested or () if claim.reservation_id not in busy)
+            ),
+        )
+        for case, facts in zip(cases, found, strict=True)
+    ]
+
+
+def _is_wanting(decision: Decision) -> bool:
+    """Whether a ticket would rather have what somebody works on than what it has got."""
+    return decision.outcome is Outcome.REVIEW or (decision.chosen is not None and not decision.chosen.is_within_sla)
+
+
+async def _secure(tx: AsyncConnection, plans: Sequence[_Plan], busy: set[int], *, waits: bool) -> bool:
+    """Lock what is to be taken over; False when one of these claims cannot be taken, which is then among `busy`."""
+    for plan in plans:
+        for reservation_id in (number for pick in plan.decision.picks for number in pick.takes):
+            secured = await secure(tx, reservation_id, waits=waits)
+            if secured is None:
+                busy.add(reservation_id)
+                return False
+            plan.secured[reservation_id] = secured
+    return True
+
+
+async def _take_over(tx: AsyncConnection, plans: Sequence[_Plan], policy: Policy, *, actor: str, now: datetime) -> None:
+    """End the claims whose units are taken over; what is left to their tickets goes into the explanations."""
+    taking = [plan for plan in plans if plan.secured]
+    told = await with_alternatives(tx, [plan.decision for plan in taking], policy, now)
+    for plan, decision in zip(taking, told, strict=True):
+        plan.decision, ticket = decision, plan.case.facts.ticket
+        reason = f"its unit was given to ticket {ticket.number} ({ticket.priority or 'no priority'}), which had none"
+        for pick in decision.picks:
+            left = pick.quantity
+            for old in (plan.secured[number] for number in pick.takes):
+                quantity = min(old.quantity, left)
+                taken = await hand_over(tx, old, quantity, reason=reason, actor=actor, at=now)
+                plan.shares.append(_Share(pick, taken, quantity, old.id))
+                left -= quantity
 
 
 async def _draw(tx: AsyncConnection, plans: Sequence[_Plan], now: datetime) -> list[tuple[int, ShelfKey]]:
-    """Take the units of all plans; when that fails, none are taken, and the answer is whom which shelf refused."""
-    picking = [plan for plan in plans if plan.decision.picks]
-    if sum(len(plan.decision.picks) for plan in picking) <= 1:
-        return [refused for plan in picking for refused in await _draw_one(tx, plan, now)]
+    """Take the free units of all plans; when that fails, none are taken, and the answer is whom which shelf refused."""
+    picking = [(plan, pick) for plan in plans for pick in plan.decision.picks if not pick.takes]
+    for plan in plans:
+        plan.shares = []
+    if len(picking) <= 1:
+        return [refused for plan, pick in picking for refused in await _draw_one(tx, plan, pick, now)]
     async with tx.begin_nested() as savepoint:
-        wanted = [Wanted(_shelf(pick), pick.quantity) for plan in picking for pick in plan.decision.picks]
-        shares = iter(await draw_units(tx, wanted, now))
+        wanted = [Wanted(_shelf(pick), pick.quantity, pick.releases) for _, pick in picking]
+        given = zip(picking, await draw_units(tx, wanted, now), strict=True)
         refused = []
-        for plan in picking:
-            given = [(pick, next(shares)) for pick in plan.decision.picks]
-            missing = [(plan.ticket_id, _shelf(pick)) for pick, taken in given if taken is None]
-            plan.taken = [taken for _, taken in given if taken is not None]
+        for plan, items in groupby(given, key=lambda item: item[0][0]):
+            shares = [(pick, taken) for (_, pick), taken in items]
+            missing = [(plan.ticket_id, _shelf(pick)) for pick, taken in shares if taken is None]
+            plan.shares = [_Share(pick, taken, pick.quantity) for pick, taken in shares if taken is not None]
             refused += missing
-            if missing and plan.taken:
+            if missing and plan.shares:
                 break  # what it was given for nothing may be what the next ones miss
         if refused:
             await savepoint.rollback()
     return refused
 
 
-async def _draw_one(tx: AsyncConnection, plan: _Plan, now: datetime) -> list[tuple[int, ShelfKey]]:
-    [pick] = plan.decision.picks
+async def _draw_one(tx: AsyncConnection, plan: _Plan, pick: Pick, now: datetime) -> list[tuple[int, ShelfKey]]:
     try:
-        plan.taken = [await take_units(tx, _shelf(pick), pick.quantity, now)]
+        taken = await take_units(tx, _shelf(pick), pick.quantity, now, releases=pick.releases)
     except OutOfStock:
         return [(plan.ticket_id, _shelf(pick))]
+    plan.shares = [_Share(pick, taken, pick.quantity)]
     return []
 
 
@@ -203,12 +277,12 @@ async def _record(
     held = iter(await insert_reservations(tx, drawn, at=now))
     sourced, changes = {}, []
     for plan, (decision_id, decided) in zip(plans, kept, strict=True):
-        mine = [next(held) for _ in plan.taken]
+        mine = [next(held) for _ in plan.shares]
         reservations = tuple(item for items, _ in mine for item in items)
         reserved = Reserved(reservations, is_new=True) if reservations else None
         sourced[plan.ticket_id] = Sourced(plan.decision, decision_id, reserved)
         follows = [change for _, created in mine for change in created]
-        follows += [change for taken in plan.taken for change in taken.changes]
+        follows += [change for share in plan.shares for change in share.taken.changes]
         changes += [decided, *(replace(change, cause=decided.cause) for change in follows)]
     await log_changes(tx, changes, actor=actor, at=now)
     return sourced
@@ -216,21 +290,23 @@ async def _record(
 
 def _drawn(plan: _Plan, decision_id: int, *, line: int) -> Iterator[Drawn]:
     decision = plan.decision
-    for pick, taken in zip(decision.picks, plan.taken, strict=True):
+    for share in plan.shares:
+        pick = share.pick
         claim = Claim(
             ticket_id=plan.ticket_id,
             hub_id=pick.hub_id,
             product_id=pick.product_id,
             requested_product_id=pick.requested_product_id,
             lane=pick.lane,
-            quantity=pick.quantity,
+            quantity=share.quantity,
             line=line,
             estimated_arrival_at=pick.arrives_at,
             expires_at=decision.held_until,
             approval=decision.approval,
+            replaces_id=share.replaces_id,
         )
-        yield Drawn(claim, taken, decision_id, plan.case.number if taken is plan.taken[0] else None)
-        line += len(taken.asset_ids) or 1
+        yield Drawn(claim, share.taken, decision_id, plan.case.number if share is plan.shares[0] else None)
+        line += len(share.taken.asset_ids) or 1
 
 
 async def _require_free_lines(tx: AsyncConnection, lines: Mapping[int, int], line: int) -> None:

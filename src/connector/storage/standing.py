@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import and_, exists, func, or_, select
@@ -18,7 +18,9 @@ from connector.model.lifecycle import (
     ShipmentStatus,
     TicketState,
 )
+from connector.rules.competition import Waiting
 from connector.storage.bulk import among, among_given
+from connector.storage.losses import has_lost
 from connector.storage.shipments import ON_ITS_WAY
 from connector.storage.tables import asset, compatibility, reservation, rollout, shipment, stock, task, ticket
 from connector.storage.tasks import UNFINISHED
@@ -106,15 +108,10 @@ _TICKETS = (
     .outerjoin(asset, asset.c.id == ticket.c.asset_id)
     .where(among_given(ticket.c.id, "ticket_ids"))
 )
-_urgency = (
-    ticket.c.priority.is_(None),
-    ticket.c.priority,
-    ticket.c.opened_at.is_(None),
-    ticket.c.opened_at,
-    ticket.c.id,
+_held = reservation.alias("held")
+_LINE = select(ticket.c.id, ticket.c.priority, func.coalesce(ticket.c.opened_at, ticket.c.created_at), has_lost).where(
+    among_given(ticket.c.id, "ticket_ids")
 )
-"""The order in which `connector.rules.together` decides."""
-_IN_ORDER = select(ticket.c.id).where(among_given(ticket.c.id, "ticket_ids")).order_by(*_urgency)
 
 
 async def ticket_standing(tx: AsyncConnection, ticket_id: int) -> Standing:
@@ -145,9 +142,10 @@ async def tickets_standing(tx: AsyncConnection, ticket_ids: Collection[int]) -> 
     }
 
 
-async def most_urgent_first(tx: AsyncConnection, ticket_ids: Collection[int]) -> Sequence[int]:
-    """Those of the tickets that exist, in the order in which they are decided."""
-    return (await tx.execute(_IN_ORDER, {"ticket_ids": list(ticket_ids)})).scalars().all()
+async def waiting_line(tx: AsyncConnection, ticket_ids: Collection[int]) -> list[Waiting]:
+    """Those of the tickets that exist, as fairness looks at them, in no order."""
+    rows = await tx.execute(_LINE, {"ticket_ids": list(ticket_ids)})
+    return [Waiting(number, priority, since, losses=int(lost)) for number, priority, since, lost in rows]
 
 
 async def waiting_tickets(
@@ -224,6 +222,41 @@ async def tickets_of(tx: AsyncConnection, reservation_ids: Collection[int]) -> s
     """The tickets that these reservations were for."""
     statement = select(reservation.c.ticket_id).where(among(tx, reservation.c.id, reservation_ids))
     return set((await tx.execute(statement)).scalars())
+
+
+async def ticket_that_lost(tx: AsyncConnection, reservation_id: int) -> int | None:
+    """The other ticket whose units a reservation has taken over; None when there is none, or it was for a rollout."""
+    old = reservation.alias("old")
+    statement = (
+        select(old.c.ticket_id)
+        .join(reservation, and_(old.c.id == reservation.c.replaces_id, old.c.ticket_id != reservation.c.ticket_id))
+        .where(reservation.c.id == reservation_id, old.c.rollout_line_id.is_(None))
+    )
+    found: int | None = (await tx.execute(statement)).scalar_one_or_none()
+    return found
+
+
+async def tickets_forfeited(tx: AsyncConnection, reservation_ids: Collection[int]) -> list[int]:
+    """Open tickets whose claims among these ended since the unit had left for the ticket that had it before."""
+    old = reservation.alias("old")
+    has_something = exists().where(
+        _held.c.ticket_id == ticket.c.id, _held.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED))
+    )
+    statement = (
+        select(ticket.c.id)
+        .join(reservation, reservation.c.ticket_id == ticket.c.id)
+        .join(old, and_(old.c.id == reservation.c.replaces_id, old.c.ticket_id != reservation.c.ticket_id))
+        .join(shipment, and_(shipment.c.reservation_id == old.c.id, shipment.c.status.in_(ON_ITS_WAY)))
+        .where(
+            among(tx, reservation.c.id, reservation_ids),
+            ticket.c.state.in_(TICKET_OPEN),
+            ticket.c.retired_at.is_(None),
+            ~has_something,
+        )
+        .distinct()
+        .order_by(ticket.c.id)
+    )
+    return list((await tx.execute(statement)).scalars())
 
 
 async def products_on(

@@ -31,13 +31,15 @@ async def order_stop(tx: AsyncConnection, reservation_id: int, *, reason: str, a
     if not await note_stop(tx, reservation_id, reason=reason, actor=actor, at=at):
         return False
     await update_logged(tx, reservation, EntityKind.RESERVATION, reservation_id, {"reason": reason}, actor=actor, at=at)
-    await _withdraw_request(tx, reservation_id, reason=reason, actor=actor, at=at)
     return True
 
 
 async def note_stop(tx: AsyncConnection, reservation_id: int, *, reason: str, actor: str, at: datetime) -> bool:
-    """The receipt alone, for a caller that changes the reservation's reason itself; False when there was one."""
-    return await record_receipt(tx, stop_key(reservation_id), {"reason": reason, "actor": actor}, at=at)
+    """The same for a caller that changes the reservation's reason itself; False when there was an order."""
+    if not await record_receipt(tx, stop_key(reservation_id), {"reason": reason, "actor": actor}, at=at):
+        return False
+    await _withdraw_request(tx, reservation_id, reason=reason, actor=actor, at=at)
+    return True
 
 
 async def _withdraw_request(tx: AsyncConnection, reservation_id: int, *, reason: str, actor: str, at: datetime) -> None:

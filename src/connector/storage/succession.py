@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import IllegalTransition, InvalidInput
@@ -32,7 +32,7 @@ from connector.storage.reserve import (
 from connector.storage.shipments import ON_ITS_WAY, outbound_shipment
 from connector.storage.stopping import note_stop
 from connector.storage.tables import reservation
-from connector.storage.units import ShelfKey, Taken, exchange_units
+from connector.storage.units import ShelfKey, Taken, exchange_units, put_back, send_off
 from connector.storage.waiting import require_approved
 
 
@@ -114,27 +114,40 @@ async def move_reservation(
     return new
 
 
-async def take_over(
-    tx: AsyncConnection,
-    old: Reservation,
-    claim: Claim,
-    *,
-    decision_id: int | None,
-    reason: str,
-    at: datetime,
-) -> tuple[tuple[Reservation, ...], tuple[NewChange, ...]]:
-    """A claim of another ticket takes the units of a reservation, all of them; the changes are for the caller to log.
+async def hand_over(
+    tx: AsyncConnection, old: Reservation, quantity: int, *, reason: str, actor: str, at: datetime
+) -> Taken:
+    """End a reservation so that a claim of another ticket can have units of it; what that leaves goes back.
 
-    old: as `in_the_hub` gave it. claim: of as many units on the same shelf.
+    old: as `in_the_hub` gave it. quantity: at most what it has. Returns the units that pass over, still reserved on
+    their shelf, with all changes, which are for the caller to log.
     """
-    if (claim.hub_id, claim.product_id, claim.lane, claim.quantity) != (
-        old.hub_id, old.product_id, old.lane, old.quantity,
-    ):  # fmt: skip
-        raise AssertionError(f"{claim} does not claim what reservation {old.id} has")
-    ended = await _end(tx, old, reason=reason, actor="rules", at=at)
-    heir = replace(claim, replaces_id=old.id)
-    [(made, created)] = await insert_reservations(tx, [Drawn(heir, _passed(old), decision_id)], at=at)
-    return made, (ended, *created)
+    ended = await _end(tx, old, reason=reason, actor=actor, at=at)
+    left = old.quantity - quantity
+    shelf = ShelfKey(old.hub_id, old.product_id, old.lane)
+    returned = await put_back(tx, (), [(shelf, left)], at) if left else ()
+    return Taken(_passed(old).asset_ids, (ended, *returned))
+
+
+async def forfeit(tx: AsyncConnection, reservation_id: int, *, reason: str, actor: str, at: datetime) -> bool:
+    """The units of a reservation had left with its parcel before they were handed over: who got them has nothing.
+
+    The claims of other tickets that replaced it end, their units are off the hub's book. False when there are none.
+    """
+    old = reservation.alias("old")
+    heirs = (
+        select(reservation.c.id)
+        .join(old, and_(old.c.id == reservation.c.replaces_id, old.c.ticket_id != reservation.c.ticket_id))
+        .where(old.c.id == reservation_id, reservation.c.state.in_(RESERVATION_LIVE))
+        .order_by(reservation.c.id)
+    )
+    numbers = (await tx.execute(heirs)).scalars().all()
+    for number in numbers:
+        heir = await locked_reservation(tx, number)
+        if heir.state in RESERVATION_LIVE:
+            gone = await send_off(tx, *reserved_units([heir]), at)
+            await log_changes(tx, [await _end(tx, heir, reason=reason, actor=actor, at=at), *gone], actor=actor, at=at)
+    return bool(numbers)
 
 
 async def in_the_hub(tx: AsyncConnection, reservation_id: int, verb: str) -> Reservation:

@@ -17,6 +17,7 @@ from connector.storage.bulk import among_given
 from connector.storage.channels import newest_open
 from connector.storage.fleet import fleet_stamp
 from connector.storage.lanes import lane_columns
+from connector.storage.losses import has_lost
 from connector.storage.service_classes import stated_class
 from connector.storage.tables import (
     approval,
@@ -92,6 +93,7 @@ AROUND_TICKETS = (
         _refused_approvals.label("refused_approvals"),
         newest_open.scalar_subquery().label("open_channel"),
         _relief.label("relief"),
+        has_lost.label("has_lost"),
         _has_substitutes.label("has_substitutes"),
         _is_reserved.label("is_reserved"),
         active_activation.label("activation_id"),
@@ -165,6 +167,7 @@ def ticket_of(row: Any) -> TicketFacts:
         source=row["source_name"] or "",
         opened_at=row["opened_at"],
         sla_due_at=row["sla_due_at"],
+        has_lost=bool(row["has_lost"]),
     )
 
 
