@@ -1,7 +1,8 @@
 """Many rows in one go, whatever their number: looked up, numbered, inserted, updated.
 
-PostgreSQL takes a list as one array per column (`unnest`), SQLite as one JSON list (`json_each`) or as one prepared
-statement that the driver repeats. No statement has a parameter per row, so none meets a limit on parameters.
+PostgreSQL takes a list as one array per column (`unnest`), or as one JSON list where a column holds JSON, which an
+array would quote once more; SQLite as one JSON list (`json_each`) or as one prepared statement that the driver repeats.
+No statement has a parameter per row, so none meets a limit on parameters.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     ColumnElement,
@@ -109,7 +111,10 @@ async def insert_rows(
         return
     names = tuple(rows[0])
     if tx.dialect.name == "postgresql":
-        await tx.execute(_insert_arrays(table, names, skip_existing), _columns(rows, names))
+        if any(isinstance(table.c[name].type, JSON) for name in names):
+            await tx.execute(_insert_json(table, names, skip_existing), {"rows": _bound(tx, table, rows)})
+        else:
+            await tx.execute(_insert_arrays(table, names, skip_existing), _columns(rows, names))
     else:
         statement = insert(table).prefix_with("OR IGNORE") if skip_existing else insert(table)
         await tx.execute(statement, [dict(row) for row in rows])
@@ -155,6 +160,25 @@ def _insert_arrays(table: Table, names: tuple[str, ...], skip_existing: bool) ->
     rows = select(*(given.c[name] for name in names))
     statement = pg_insert(table).from_select(list(names), rows, include_defaults=False)
     return statement.on_conflict_do_nothing() if skip_existing else statement
+
+
+@lru_cache(maxsize=256)
+def _insert_json(table: Table, names: tuple[str, ...], skip_existing: bool) -> Insert:
+    columns = [table.c[name]._copy() for name in names]
+    given = func.json_to_recordset(bindparam("rows", type_=JSON())).table_valued(*columns, name="given")
+    given = given.render_derived(with_types=True)
+    statement = pg_insert(table).from_select(
+        list(names), select(*(given.c[name] for name in names)), include_defaults=False
+    )
+    return statement.on_conflict_do_nothing() if skip_existing else statement
+
+
+def _bound(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with their values as the types of their columns bind them, JSON values as they are."""
+    types = {name: table.c[name].type for name in rows[0]}
+    found = {n: t.bind_processor(tx.dialect) for n, t in types.items() if not isinstance(t, JSON)}
+    binds = {name: bind for name, bind in found.items() if bind is not None}
+    return [{name: binds[name](value) if name in binds else value for name, value in row.items()} for row in rows]
 
 
 @lru_cache(maxsize=256)
