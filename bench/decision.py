@@ -4,8 +4,12 @@
 one of each. The others are on five shelves; tickets are about those, and for comparison about common products too,
 whose decisions look at 3,000 shelves instead of 15.
 
-One process, several tickets at a time. `per core`: in a second of this process's own time, which is what counts here
-since the machine may have other work; the wall clock is told beside it. The fleet is doubled in a second database on
+Decisions are made as a hub makes them: tickets come in as pages of changes, and the reactor reads the log and decides
+up to fifty of them in one transaction, with the reviews that follow. Beside it, one by one: a transaction per ticket,
+as a dispatcher's command makes it, several of them at a time.
+
+`per core`: in a second of this process's own time, which is what counts here since the machine may have other work; the
+wall clock is told beside it. What the database server spends is its own. The fleet is doubled in a second database on
 the same server, and both are measured in turns.
 """
 
@@ -29,17 +33,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bench.databases import migrated_engine, postgres_server
 from bench.measure import Measure, quantile
+from connector.fulfilment.engine import FulfilmentEngine
+from connector.fulfilment.options import FulfilmentOptions
+from connector.fulfilment.react import BATCH as PAGE
+from connector.fulfilment.react import READER, TOGETHER, Reactor
 from connector.memory import calm_garbage_collection
+from connector.model.refs import EntityKind
 from connector.rules.policy import default_policy
 from connector.rules.sourcing import decide
 from connector.storage import tables
-from connector.storage.engine import reading, transaction
+from connector.storage.changes import NewChange, last_position, log_changes, move_reader, publish_changes
+from connector.storage.engine import reading, transaction, wake_on_commit
 from connector.storage.facts import sourcing_facts
 from connector.storage.sources import register_source
 from connector.storage.sourcing import decide_and_reserve
 
 HUBS, COMMON, PRODUCTS, SHELVES = 1_000, 100, 20_000, 5
-WORKERS, BATCH, ROUNDS, PASSES = 8, 150, 4, 7
+WORKERS, BATCH, SINGLE, ROUNDS, PASSES = 8, 150, 50, 4, 7
 BURST, SCARCE, SCARCE_UNITS, BARE = 2_000, 20, 40, 4
 START = datetime(2026, 11, 25, 9, tzinfo=UTC)
 POLICY = default_policy()
@@ -47,13 +57,19 @@ POLICY = default_policy()
 
 @dataclass(frozen=True)
 class Fleet:
-    """A filled database, with tickets about products of each kind, in a mixed order."""
+    """A filled database, with tickets about products of each kind, in a mixed order, and a reactor on it."""
 
     engine: AsyncEngine
+    reactor: Reactor
     usual: Sequence[int]
     common: Sequence[int]
     scarce: Sequence[int]
     units: int
+
+
+class _Clock:
+    def now(self) -> datetime:
+        return START
 
 
 async def measures() -> list[Measure]:
@@ -62,11 +78,13 @@ async def measures() -> list[Measure]:
         server = postgres_server(Path(directory) / "postgres")
         try:
             url = server.get_uri()
+            urls = [_database(url, name) for name in ("one", "two")]
             async with (
-                migrated_engine(_database(url, "one"), pool_size=WORKERS) as one,
-                migrated_engine(_database(url, "two"), pool_size=WORKERS) as two,
+                migrated_engine(urls[0], pool_size=WORKERS) as one,
+                migrated_engine(urls[1], pool_size=WORKERS) as two,
             ):
-                fleet, doubled = await _fill(one, HUBS, PRODUCTS), await _fill(two, 2 * HUBS, 2 * PRODUCTS)
+                fleet = await _fill(one, urls[0], HUBS, PRODUCTS)
+                doubled = await _fill(two, urls[1], 2 * HUBS, 2 * PRODUCTS)
                 calm_garbage_collection()  # as `connector serve` does
                 rate, flat = await _rates(fleet, doubled)
                 return [rate, flat, await _ranking(fleet), await _burst(fleet)]
@@ -80,19 +98,24 @@ async def _rates(fleet: Fleet, doubled: Fleet) -> tuple[Measure, Measure]:
     wall: dict[str, list[float]] = defaultdict(list)
     claims = itertools.count(BURST)
     runs = {
-        "usual": (fleet.engine, fleet.usual),
-        "usual, doubled": (doubled.engine, doubled.usual),
-        "common": (fleet.engine, fleet.common),
-        "common, doubled": (doubled.engine, doubled.common),
+        "usual": (fleet, fleet.usual),
+        "usual, doubled": (doubled, doubled.usual),
+        "common": (fleet, fleet.common),
+        "common, doubled": (doubled, doubled.common),
     }
+    alone = iter(fleet.usual[(ROUNDS + 1) * BATCH :])
     for round_ in range(ROUNDS + 1):  # the first one warms up
-        for name, (engine, tickets) in runs.items():
+        for name, (where, tickets) in runs.items():
             batch = tickets[round_ * BATCH : (round_ + 1) * BATCH]
+            await _take_in(where, batch)
             began, cpu = time.perf_counter(), time.process_time()
-            await _share(batch, lambda ticket, engine=engine: _decide(engine, ticket))
+            await where.reactor.catch_up()
             if round_:
                 core[name].append((time.process_time() - cpu) / len(batch))
                 wall[name].append((time.perf_counter() - began) / len(batch))
+        cpu = time.process_time()
+        await _share(list(itertools.islice(alone, SINGLE)), lambda ticket: _decide(fleet.engine, ticket))
+        core["one by one"].append((time.process_time() - cpu) / SINGLE)
         cpu = time.process_time()
         await _share(fleet.usual[:BATCH], lambda _: _bare_claim(fleet.engine, next(claims)))
         core["bare claim"].append((time.process_time() - cpu) / BATCH)
@@ -105,10 +128,11 @@ async def _rates(fleet: Fleet, doubled: Fleet) -> tuple[Measure, Measure]:
         "common products: decisions per second and core": 1_000 / ms["common"],
         "bare claims per second and core": 1_000 / ms["bare claim"],
         "decision/bare claim": ms["usual"] / ms["bare claim"],
+        "one by one: decisions per second and core": 1_000 / ms["one by one"],
+        "one by one/together": ms["one by one"] / ms["usual"],
         "hubs": HUBS,
         "units": fleet.units,
         "products": PRODUCTS,
-        "tickets at a time": WORKERS,
         "decisions": ROUNDS * BATCH,
     }
     flat: dict[str, float | int | str] = {
@@ -146,16 +170,16 @@ async def _ranking(fleet: Fleet) -> Measure:
 
 
 async def _burst(fleet: Fleet) -> Measure:
-    """All tickets about scarce products at once; then as many bare claims by as many workers."""
-    latencies: list[float] = []
-    began = time.perf_counter()
-
-    async def ours(ticket: int) -> None:
-        await _decide(fleet.engine, ticket)
-        latencies.append(time.perf_counter() - began)
-
-    await _share(fleet.scarce, ours)
-    took = time.perf_counter() - began
+    """All tickets about scarce products come in at once; then as many bare claims by several workers."""
+    commits: list[float] = []
+    await _take_in(fleet, fleet.scarce)
+    wake_on_commit(fleet.engine, lambda: commits.append(time.perf_counter() - began))
+    began, cpu = time.perf_counter(), time.process_time()
+    for _ in range(-(-BURST // PAGE)):  # after these come the reservations, for which workflows would begin
+        await fleet.reactor.catch_up()
+    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    latencies = [commit for commit in commits for _ in range(TOGETHER)]
+    assert len(latencies) == BURST, len(latencies)
     outcome = await _outcome(fleet)
 
     claims = itertools.count()
@@ -171,6 +195,7 @@ async def _burst(fleet: Fleet) -> Measure:
             "units of the scarce products": SCARCE * SCARCE_UNITS,
             **outcome,
             "seconds until all were decided": took,
+            "decisions per second and core": BURST / cpu,
             "latency p50 s": quantile(latencies, 0.5),
             "latency p99 s": quantile(latencies, 0.99),
             "bare claims, seconds": bare,
@@ -199,6 +224,20 @@ async def _outcome(fleet: Fleet) -> dict[str, int]:
         "reserved": len(units),
         "units in two reservations": len(units) - len(set(units)),
     }
+
+
+async def _take_in(fleet: Fleet, tickets: Sequence[int]) -> None:
+    """Log that tickets have come in, as ingest does; the reactor begins with them.
+
+    What decisions have caused before is passed over: workflows are not measured here.
+    """
+    async with transaction(fleet.engine) as tx:
+        await publish_changes(tx)
+    async with transaction(fleet.engine) as tx:
+        await move_reader(tx, READER, await last_position(tx))
+    created = [NewChange(EntityKind.TICKET, ticket, "created", {"state": (None, "new")}) for ticket in tickets]
+    async with transaction(fleet.engine) as tx:
+        await log_changes(tx, created, actor="itsm", at=START)
 
 
 async def _decide(engine: AsyncEngine, ticket: int) -> None:
@@ -243,12 +282,13 @@ def _database(url: str, name: str) -> str:
     return f"{head.rsplit('/', 1)[0]}/{name}?{query}"
 
 
-async def _fill(engine: AsyncEngine, hubs: int, products: int) -> Fleet:
+async def _fill(engine: AsyncEngine, url: str, hubs: int, products: int) -> Fleet:
     """Products: the common ones first, the scarce ones last. The database makes the rows."""
     numbers: dict[str, Any] = {
         "at": START, "hubs": hubs, "products": products, "common": COMMON * hubs // HUBS,
         "spread": HUBS, "shelves": SHELVES, "scarce": SCARCE,
-        "scarce_units": SCARCE_UNITS, "sites": 500, "tickets": 2 * (ROUNDS + 2) * BATCH, "burst": BURST, "bare": BARE,
+        "scarce_units": SCARCE_UNITS, "sites": 500, "burst": BURST, "bare": BARE,
+        "tickets": 2 * ((ROUNDS + 2) * BATCH + (ROUNDS + 1) * SINGLE),
     }  # fmt: skip
     async with transaction(engine) as tx:
         await register_source(tx, name="itsm", adapter="request_tracker", at=START)
@@ -264,7 +304,9 @@ async def _fill(engine: AsyncEngine, hubs: int, products: int) -> Fleet:
         kinds[kind].append(number)
     for numbers_of_kind in kinds.values():
         random.Random(7).shuffle(numbers_of_kind)
-    return Fleet(engine, kinds["usual"], kinds["common"], kinds["scarce"], units)
+    options = FulfilmentOptions(courier="courier")
+    hub = FulfilmentEngine(engine, url, {}, clock=_Clock(), policy=POLICY, options=options)
+    return Fleet(engine, hub.reactor, kinds["usual"], kinds["common"], kinds["scarce"], units)
 
 
 STATEMENTS = (
