@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, Index, false
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from connector.model.kinds import CalendarKind, HubTier
@@ -79,7 +79,7 @@ class Hub(SQLModel, table=True):
     pick_minutes: int | None = None
     qa_minutes: int | None = None
     pack_minutes: int | None = None
-    is_mobile: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    is_mobile: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -83,7 +83,7 @@ def upgrade() -> None:
         sa.Column("pick_minutes", sa.Integer(), nullable=True),
         sa.Column("qa_minutes", sa.Integer(), nullable=True),
         sa.Column("pack_minutes", sa.Integer(), nullable=True),
-        sa.Column("is_mobile", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("is_mobile", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.Column("retired_at", UtcDateTime(), nullable=True),
