@@ -10,6 +10,7 @@ from connector.fulfilment.approvals import Approvals, Holders, holders_of
 from connector.fulfilment.channels import Channels
 from connector.fulfilment.commands import Commands
 from connector.fulfilment.durable import Durable, Tick
+from connector.fulfilment.groups import Groups
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.react import Reactor
 from connector.fulfilment.reviews import require_review
@@ -73,6 +74,8 @@ class FulfilmentEngine:
         self.schedule("adopt-workflows", EVERY_MINUTE, self.adopt)
         self._watch = Watch(self._work, policy)
         self.schedule("watch-parcels", EVERY_MINUTE, self.watch)
+        self.groups = Groups(database, clock, policy)
+        self.schedule("tend-groups", EVERY_MINUTE, self.groups.tend)
 
     def schedule(self, name: str, cron: str, tick: Tick) -> None:
         """Call `tick` at the times of a cron expression (UTC), once over all processes; before the launch."""

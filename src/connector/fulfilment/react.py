@@ -50,7 +50,7 @@ TRIES: Final = 5
 
 KINDS: Final = (
     EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.APPROVAL, EntityKind.ROLLOUT,
-    EntityKind.ROLLOUT_LINE, EntityKind.RECOVERY, EntityKind.RED_CHANNEL, *LINKS,
+    EntityKind.ROLLOUT_LINE, EntityKind.RECOVERY, EntityKind.INCIDENT_GROUP, EntityKind.RED_CHANNEL, *LINKS,
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from connector.model.kinds import LinkKind
 from connector.model.lifecycle import TICKET_OPEN, ReservationState, ShipmentStatus, TaskState, TicketState
 from connector.model.refs import EntityKind
 from connector.rules.competition import in_line
-from connector.rules.decision import Outcome
+from connector.rules.decision import Outcome, Reason
 from connector.rules.following import followed
 from connector.storage.active_policy import PolicySource, policy_now
 from connector.storage.changes import LoggedChange
@@ -28,6 +28,7 @@ from connector.storage.channels import open_channels, tickets_in
 from connector.storage.consignments import lock_reservation
 from connector.storage.engine import Transaction, reading
 from connector.storage.facts import sourcing_facts
+from connector.storage.incident_groups import members_waiting
 from connector.storage.linked_tickets import tickets_linked
 from connector.storage.locks import lock_devices, lock_tickets
 from connector.storage.shipments import ON_ITS_WAY, shipment_row, ticket_of_shipment
@@ -110,7 +111,9 @@ class Reactions:
         sourced = await decide_and_reserve_many(tx, standings, self._policy, now=now)
         for ticket_id, item in sourced.items():
             decision = item.decision
-            if decision is not None and decision.outcome is Outcome.REVIEW:
+            if decision is not None and decision.reason is Reason.GROUPED:
+                done[ticket_id] = "it belongs to an incident group"
+            elif decision is not None and decision.outcome is Outcome.REVIEW:
                 needed[ticket_id] = Review(standings[ticket_id].number, decision.reason.value, decision.text)
             else:
                 done[ticket_id] = "a unit was reserved" if item.reserved else "nothing is needed"
@@ -232,13 +235,15 @@ class Reactions:
             if change.kind in LINKS and (LINKS[change.kind] & change.fields.keys()) and _may_help(change):
                 touched[change.kind].add(change.entity_id)
         ended = {change.entity_id for change in changes if _frees_linked(change)}
-        if not given_back and not ended and not any(touched.values()):
+        answered = {change.entity_id for change in changes if _answers_group(change)}
+        if not given_back and not ended and not answered and not any(touched.values()):
             return []
         async with reading(self._work.database) as tx:
             relieved = await tickets_relieved(tx, given_back) if given_back else []
             relieved += await tickets_forfeited(tx, given_back) if given_back else []
             ended |= await tickets_of(tx, given_back) if given_back else set()
             relieved += [key for key in (await tickets_linked(tx, ended) if ended else []) if key not in relieved]
+            relieved += await members_waiting(tx, answered) if answered else []
             if not any(touched.values()):
                 return await self._in_line(tx, relieved)
             products = await products_on(
@@ -281,6 +286,11 @@ def _frees_linked(change: LoggedChange) -> bool:
     before, after = change.fields.get("state") or (None, None)
     ends = before is not None and before in TICKET_OPEN and after not in TICKET_OPEN
     return ends or not {"retired_at", LinkKind.DUPLICATE_OF.value}.isdisjoint(change.fields)
+
+
+def _answers_group(change: LoggedChange) -> bool:
+    """Whether somebody has said what a group of tickets is, which they may have waited for."""
+    return change.kind is EntityKind.INCIDENT_GROUP and change.operation == "updated" and "state" in change.fields
 
 
 def _may_help(change: LoggedChange) -> bool:

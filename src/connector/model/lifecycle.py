@@ -110,6 +110,15 @@ class RolloutLineState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class GroupState(StrEnum):
+    """State of tickets that may be about one cause. dismissed: a person says that they are not. closed: it is over."""
+
+    PROPOSED = "proposed"
+    CONFIRMED = "confirmed"
+    DISMISSED = "dismissed"
+    CLOSED = "closed"
+
+
 class RecoveryState(StrEnum):
     """What became of a parcel in trouble.
 
@@ -127,6 +136,13 @@ class RecoveryState(StrEnum):
 
 A, T, R, S, K = AssetState, TicketState, ReservationState, ShipmentStatus, TaskState
 W, L = RolloutState, RolloutLineState
+
+GROUP_MOVES: Mapping[GroupState, frozenset[GroupState]] = {
+    GroupState.PROPOSED: frozenset({GroupState.CONFIRMED, GroupState.DISMISSED}),
+    GroupState.CONFIRMED: frozenset({GroupState.DISMISSED, GroupState.CLOSED}),
+    GroupState.DISMISSED: frozenset(),
+    GroupState.CLOSED: frozenset(),
+}
 
 RECOVERY_MOVES: Mapping[RecoveryState, frozenset[RecoveryState]] = {
     RecoveryState.ASKED: frozenset({RecoveryState.SOURCED, RecoveryState.SETTLED}),

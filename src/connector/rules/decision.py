@@ -13,6 +13,7 @@ from connector.rules.approvals import Terms
 from connector.rules.channels import Channel
 from connector.rules.document import Mode
 from connector.rules.due import NO_DUE, Due
+from connector.rules.facts import GroupFacts
 from connector.rules.following import Following
 from connector.rules.itinerary import ArrivalStep
 
@@ -34,6 +35,7 @@ class Reason(StrEnum):
     RULE_SAYS_NONE = "rule_says_none"
     RELIEVED = "relieved"
     FOLLOWS = "follows"
+    GROUPED = "grouped"
     RECOVERY = "recovery"
     RECOVERY_TOO_LATE = "recovery_too_late"
     RULE_FAILED = "rule_failed"
@@ -225,7 +227,8 @@ class Decision:
     for people. assumed: facts that were missing. follows: the ticket that it waits with. drawn: kept units among
     the picks, by what they were kept for. taken_from: whose units are among them. wants_contested: what other tickets
     hold was not read, and could change this. recovery: the parcel in trouble that
-    a second unit is for, as JSON values. channel: the red channel that the ticket goes through.
+    a second unit is for, as JSON values. channel: the red channel that the ticket goes through. group: the event that
+    the ticket belongs to.
     """
 
     outcome: Outcome
@@ -255,6 +258,7 @@ class Decision:
     taken_from: tuple[TakenFrom, ...] = ()
     wants_contested: bool = False
     recovery: Mapping[str, Any] | None = None
+    group: GroupFacts | None = None
 
     @property
     def held_until(self) -> datetime:
@@ -324,6 +328,7 @@ class Decision:
             "drawn": {purpose.value: units for purpose, units in self.drawn.items()},
             "taken_from": [taken.explained() for taken in self.taken_from],
             "recovery": self.recovery,
+            "group": self.group.explained() if self.group else None,
             "considered": len(self.candidates) + sum(len(losers.hubs) for losers in self.losers),
         }
 

@@ -9,13 +9,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from math import cos, dist, radians, sin
 from typing import Any, NamedTuple
 
 from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
 from connector.model.geo import Point
-from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, Protection, TicketType, Trouble
-from connector.model.lifecycle import AssetState, ReservationState, TicketState
+from connector.model.kinds import (
+    Criticality,
+    GroupKind,
+    HubTier,
+    Lane,
+    Priority,
+    ProductStatus,
+    Protection,
+    TicketType,
+    Trouble,
+)
+from connector.model.lifecycle import AssetState, GroupState, ReservationState, TicketState
 from connector.rules.lanes import NO_LANES, SiteLanes
 from connector.rules.protection import Kept
 
@@ -373,6 +384,52 @@ class Recovery:
         }
 
 
+class Standing(StrEnum):
+    """What belonging to an event means for a ticket. nothing: none of its tickets needs a unit."""
+
+    SERVED = "served"
+    HELD = "held"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFacts:
+    """The event that a ticket belongs to. cause: as whoever confirmed it states it.
+
+    serves, limit_units: whether its tickets get units once it is confirmed, how many at most.
+    """
+
+    id: int
+    kind: GroupKind
+    title: str
+    state: GroupState
+    serves: bool = True
+    limit_units: int | None = None
+    cause: str | None = None
+    standing: Standing = Standing.SERVED
+
+    @property
+    def text(self) -> str:
+        """Why its ticket waits, or gets nothing, for people."""
+        if self.standing is Standing.NOTHING:
+            cause = f": {self.cause}" if self.cause else ""
+            return (
+                f"Incident group {self.id} ({self.title}) is confirmed{cause}. Its tickets need no unit of their own."
+            )
+        what = "may be one event" if self.state is GroupState.PROPOSED else "has all the units that it may have"
+        return f"Incident group {self.id} ({self.title}) {what}: a person decides, and this ticket waits for that."
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "id": self.id,
+            "kind": self.kind.value,
+            "title": self.title,
+            "state": self.state.value,
+            "standing": self.standing.value,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelScope:
     """What a red channel is narrowed to; empty: not narrowed in that respect. products, sites: ids."""
@@ -423,6 +480,7 @@ class SourcingFacts:
     contested: tuple[Contested, ...] | None = None
     recovery: Recovery | None = None
     lanes: SiteLanes = NO_LANES
+    group: GroupFacts | None = None
 
 
 def hub_facts(

@@ -24,7 +24,7 @@ from connector.rules.descent import KEPT, Descended, Looked, Quest, RungFailed, 
 from connector.rules.destination import Destination, assumed_position
 from connector.rules.document import Mode, Policy, Rule
 from connector.rules.due import NO_DUE, Due, due, service_class_of
-from connector.rules.facts import Holding, ProductFacts, Relief, SiteFacts, SourcingFacts, SubstituteFacts
+from connector.rules.facts import Holding, ProductFacts, Relief, SiteFacts, SourcingFacts, Standing, SubstituteFacts
 from connector.rules.following import Following, followed, served_by_duplicate
 from connector.rules.preemption import CLAIMED
 from connector.rules.protection import drawn_text
@@ -52,6 +52,8 @@ def decide(
     emptied: shelves whose stock was claimed by somebody else after the facts were read; they are listed as lost.
     """
     decision = _decided(facts, policy, now, frozenset(emptied))
+    if facts.group is not None:
+        decision = replace(decision, group=facts.group)
     return decision if facts.recovery is None else recovered(decision, facts.recovery)
 
 
@@ -189,6 +191,10 @@ def _waits_with_others(case: _Case, rule: Rule) -> Decision | None:
     duplicate = served_by_duplicate(facts.ticket.id, facts.links, links)
     if duplicate is not None and duplicate.relief is not None:
         return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _served(duplicate.relief), rule)
+    group = facts.group
+    if group is not None and group.standing is not Standing.SERVED:
+        outcome = Outcome.REVIEW if group.standing is Standing.HELD else Outcome.NOT_NEEDED
+        return case.end(outcome, Reason.GROUPED, group.text, rule)
     return None
 
 

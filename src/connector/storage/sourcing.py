@@ -22,7 +22,7 @@ from connector.model.errors import NotKnown, OutOfStock, StaleWrite
 from connector.model.lifecycle import RESERVATION_LIVE
 from connector.rules.decision import Decision, Outcome, Pick
 from connector.rules.document import Policy
-from connector.rules.facts import Recovery, SourcingFacts
+from connector.rules.facts import GroupFacts, Recovery, SourcingFacts
 from connector.rules.together import Case, decide_together, turn
 from connector.storage.active_policy import PolicySource, policy_at, policy_now
 from connector.storage.bulk import among_given, new_ids
@@ -32,6 +32,7 @@ from connector.storage.contested import dry_run, secure, with_alternatives, with
 from connector.storage.decisions import RULES, insert_decisions
 from connector.storage.draws import Wanted, draw_units
 from connector.storage.facts import facts_to_reserve_many, sourcing_facts
+from connector.storage.incident_groups import events_of, join_events
 from connector.storage.locks import lock_devices, lock_tickets
 from connector.storage.reserve import Claim, Drawn, Reservation, Reserved, insert_reservations, lines_taken
 from connector.storage.succession import hand_over
@@ -103,6 +104,7 @@ async def decide_and_reserve_many(
     numbers = await new_ids(tx, reservation, len(found)) if len(found) > 1 else ()
     busy: set[int] = set()
     waits = False
+    events: dict[int, GroupFacts] | None = None
     for _ in range(READINGS):
         read = await facts_to_reserve_many(tx, found, line)
         waiting = [item for item in read.values() if item is not None]
@@ -112,11 +114,16 @@ async def decide_and_reserve_many(
             return sourced
         current = await policy_at(tx, policy, waiting[0].activation_id)
         waiting.sort(key=lambda item: turn(item.facts, current, now))
+        read_facts = [_for_recovery(item.facts, recovery) for item in waiting]
+        if events is None:  # once: who came before an event did so whatever is read again
+            events = await join_events(tx, read_facts, current, now)
         cases = [
             Case(
-                _for_recovery(item.facts, recovery), numbers[index] if numbers else None, emptied[item.facts.ticket.id]
+                replace(facts, group=events.get(facts.ticket.id)),
+                numbers[index] if numbers else None,
+                emptied[facts.ticket.id],
             )
-            for index, item in enumerate(waiting)
+            for index, facts in enumerate(read_facts)
         ]
         decisions = decide_together(cases, current, now)
         if any(decision.wants_contested for decision in decisions):
@@ -146,7 +153,8 @@ async def decide_and_reserve_many(
 
 async def explain_ticket(tx: AsyncConnection, ticket_id: int, policy: PolicySource, now: datetime) -> Decision:
     """What would be decided now; nothing is written. Raises NotKnown."""
-    return await dry_run(tx, await sourcing_facts(tx, ticket_id), await policy_now(tx, policy), now)
+    facts, current = await sourcing_facts(tx, ticket_id), await policy_now(tx, policy)
+    return await dry_run(tx, replace(facts, group=await events_of(tx, facts, current)), current, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sqlmodel import SQLModel
 from connector.storage.tables.approvals import Approval, ApprovalVote, Delegation
 from connector.storage.tables.catalogue import Compatibility, Kit, KitComponent, Product
 from connector.storage.tables.channels import RedChannel
+from connector.storage.tables.groups import IncidentGroup, IncidentGroupTicket, IncidentSignal
 from connector.storage.tables.inventory import Asset, Stock
 from connector.storage.tables.lanes import LaneQuote, LaneRevision, LaneStatistic, TravelTime
 from connector.storage.tables.log import Change, Reader, StepReceipt
@@ -46,6 +47,9 @@ delegation = _table(Delegation)
 document = _table(Document)
 hub = _table(Hub)
 inbox = _table(Inbox)
+incident_group = _table(IncidentGroup)
+incident_group_ticket = _table(IncidentGroupTicket)
+incident_signal = _table(IncidentSignal)
 kit = _table(Kit)
 kit_component = _table(KitComponent)
 lane_quote = _table(LaneQuote)

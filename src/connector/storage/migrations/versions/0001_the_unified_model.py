@@ -99,6 +99,42 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_hub_name"), ["name"], unique=False)
 
     op.create_table(
+        "incident_group",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("statistics", Json, nullable=False),
+        sa.Column("policy_version", sa.Text(), nullable=False),
+        sa.Column("serves", sa.Boolean(), nullable=False),
+        sa.Column("limit_units", sa.Integer(), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=True),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_at", UtcDateTime(), nullable=True),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('site_event', 'batch_defect', 'burst')", name=op.f("ck_incident_group_kind_known")
+        ),
+        sa.CheckConstraint(
+            "state IN ('proposed', 'confirmed', 'dismissed', 'closed')", name=op.f("ck_incident_group_state_known")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_group")),
+    )
+    with op.batch_alter_table("incident_group", schema=None) as batch_op:
+        batch_op.create_index("ix_incident_group_scope", ["scope"], unique=False)
+        batch_op.create_index("ix_incident_group_state", ["state", "expires_at"], unique=False)
+        batch_op.create_index(
+            "uq_incident_group_open",
+            ["kind", "scope"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('proposed', 'confirmed')"),
+            postgresql_where=sa.text("state IN ('proposed', 'confirmed')"),
+        )
+
+    op.create_table(
         "lane_revision",
         sa.Column("site_id", Id, autoincrement=False, nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
@@ -655,6 +691,39 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_decision_ticket_id"), ["ticket_id"], unique=False)
 
     op.create_table(
+        "incident_group_ticket",
+        sa.Column("group_id", Id, nullable=False),
+        sa.Column("ticket_id", Id, nullable=False),
+        sa.Column("joined_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["group_id"], ["incident_group.id"], name=op.f("fk_incident_group_ticket_group_id")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_incident_group_ticket_ticket_id")),
+        sa.PrimaryKeyConstraint("group_id", "ticket_id", name="pk_incident_group_ticket"),
+    )
+    with op.batch_alter_table("incident_group_ticket", schema=None) as batch_op:
+        batch_op.create_index("ix_incident_group_ticket_ticket", ["ticket_id"], unique=False)
+
+    op.create_table(
+        "incident_signal",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("ticket_id", Id, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("place", Id, nullable=True),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('site_event', 'batch_defect', 'burst')", name=op.f("ck_incident_signal_kind_known")
+        ),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_incident_signal_ticket_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_signal")),
+        sa.UniqueConstraint("ticket_id", "kind", name="uq_incident_signal"),
+    )
+    with op.batch_alter_table("incident_signal", schema=None) as batch_op:
+        batch_op.create_index("ix_incident_signal_at", ["at"], unique=False)
+        batch_op.create_index("ix_incident_signal_scope", ["kind", "scope", "at"], unique=False)
+
+    op.create_table(
         "rollout",
         sa.Column("id", Id, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -1070,6 +1139,15 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_rollout_product_id"))
 
     op.drop_table("rollout")
+    with op.batch_alter_table("incident_signal", schema=None) as batch_op:
+        batch_op.drop_index("ix_incident_signal_scope")
+        batch_op.drop_index("ix_incident_signal_at")
+
+    op.drop_table("incident_signal")
+    with op.batch_alter_table("incident_group_ticket", schema=None) as batch_op:
+        batch_op.drop_index("ix_incident_group_ticket_ticket")
+
+    op.drop_table("incident_group_ticket")
     with op.batch_alter_table("decision", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_decision_ticket_id"))
         batch_op.drop_index(batch_op.f("ix_decision_red_channel_id"))
@@ -1183,6 +1261,16 @@ def downgrade() -> None:
 
     op.drop_table("policy")
     op.drop_table("lane_revision")
+    with op.batch_alter_table("incident_group", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_incident_group_open",
+            sqlite_where=sa.text("state IN ('proposed', 'confirmed')"),
+            postgresql_where=sa.text("state IN ('proposed', 'confirmed')"),
+        )
+        batch_op.drop_index("ix_incident_group_state")
+        batch_op.drop_index("ix_incident_group_scope")
+
+    op.drop_table("incident_group")
     with op.batch_alter_table("hub", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hub_name"))
 
