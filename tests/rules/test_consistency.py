@@ -154,3 +154,32 @@ def test_a_document_that_refers_to_itself_or_is_nested_without_end_is_refused():
     for text in ("name: &a [*a]\nrules: *a\nsourcing: {}", "[" * 2_000, "name: x\nrules: 2026-99-99\nsourcing: {}"):
         with pytest.raises(InvalidPolicy):
             read_policy(text)
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        (
+            "grouping: {burst: {when: \"ticket.type == 'rma' && ticket.type == 'incident'\"}}",
+            "6:26: grouping.burst.when: can never match: \"ticket.type == 'rma' && ticket.type == 'incident'\" is true of "
+            "no ticket",
+        ),
+        (
+            "watching: {service_classes: {critcal: {act: task}}}",
+            "6:39: watching.service_classes.critcal: names 'critcal', which is not under service_classes: "
+            "known are none",
+        ),
+        (
+            "grouping: {site_event: {hold: beyond}}",
+            "6:24: grouping.site_event: units goes with hold: beyond, and only with that; "
+            "example: {hold: beyond, units: 5}; example: {'site_event': {'devices': 3, 'window_minutes': 30}}",
+        ),
+    ],
+)
+def test_events_and_parcels_are_refused_where_they_can_never_happen(section: str, problem: str):
+    text = DOCUMENT.format(rules='  - {name: any, when: "true", hardware: replace}') + section
+
+    with pytest.raises(InvalidPolicy) as refused:
+        read_policy(text, source="p")
+
+    assert [str(found) for found in refused.value.found] == [problem]

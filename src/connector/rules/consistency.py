@@ -14,6 +14,7 @@ from connector.rules.claims import findings_in_claims
 from connector.rules.competition_consistency import findings_in_competition
 from connector.rules.document import Rule
 from connector.rules.expectations import Finding, Location, findings_in_tests, not_there
+from connector.rules.group_consistency import findings_in_groups
 from connector.rules.ladder_consistency import findings_in_ladders
 from connector.rules.logic import Not, can_hold, claims_in, formula_of
 from connector.rules.rollouts_consistency import findings_in_rollouts
@@ -29,6 +30,7 @@ def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
     yield from findings_in_ladders(content, rules)
     yield from findings_in_competition(content, rules)
     yield from _default_class(content)
+    yield from findings_in_groups(content)
     yield from _approvals(content)
     yield from _channels(content, rules)
     yield from findings_in_rollouts(content)
