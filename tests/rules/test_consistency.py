@@ -161,8 +161,8 @@ def test_a_document_that_refers_to_itself_or_is_nested_without_end_is_refused():
     [
         (
             "grouping: {burst: {when: \"ticket.type == 'rma' && ticket.type == 'incident'\"}}",
-            "6:26: grouping.burst.when: can never match: \"ticket.type == 'rma' && ticket.type == 'incident'\" is true of "
-            "no ticket",
+            "6:26: grouping.burst.when: can never match: "
+            "\"ticket.type == 'rma' && ticket.type == 'incident'\" is true of no ticket",
         ),
         (
             "watching: {service_classes: {critcal: {act: task}}}",
