@@ -9,7 +9,8 @@ import typer
 from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.output import console, print_json
 from connector.hub import Hub
-from connector.rules.decision import Decision
+from connector.rules.comparison import duration_text
+from connector.rules.decision import Candidate, Decision
 from connector.storage.engine import reading
 from connector.storage.overview import ticket_id_of
 from connector.storage.sourcing import explain_ticket
@@ -47,15 +48,27 @@ def explain(
         late = "in time" if item.is_within_sla else "[red]late[/]"
         console.print(
             f"{number:>2}  [bold]{item.hub}[/]  {item.tier.value}, {item.distance_km:,.0f} km by {item.mode.value}, "
-            f"arrives {item.arrives_at:%a %d %b %H:%M} UTC ({late}), "
+            f"arrives {item.arrives_at:%a %d %b %H:%M} UTC ({late}, {item.probability:.0%} sure), "
             f"costs {item.cost_cents / 100:,.2f}, {item.free} free",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
         console.print(f"    {item.why or 'chosen'}", markup=False, highlight=False, soft_wrap=True)
+        for line in step_lines(item):
+            console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)
         console.print(f"    hub works {item.hours}", markup=False, highlight=False, soft_wrap=True)
     console.print()
     for losers in decision.losers:
         console.print(f"{len(losers.hubs)} more: {losers.text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def step_lines(item: Candidate) -> list[str]:
+    """The way of a candidate, a step a line; nothing where it is not shown step by step."""
+    lines = []
+    for step in item.steps:
+        takes = "" if step.minutes is None else f"{duration_text(step.minutes)}, "
+        text = f" ({step.text})" if step.text else ""
+        lines.append(f"{step.name.replace('_', ' ')}: {takes}until {step.at:%a %d %b %H:%M} UTC{text}")
+    return lines
 
 
 def due_lines(decision: Decision) -> list[str]:

@@ -23,11 +23,13 @@ from connector.fulfilment.workflows import Workflows
 from connector.sdk import Clock, Connection
 from connector.storage.active_policy import PolicySource
 from connector.storage.engine import Database, transaction
+from connector.storage.lane_statistics import Learned, learn_lanes
 from connector.storage.presence import Presence, is_present
 from connector.storage.reserve import expire_due
 from connector.storage.standing import ticket_standing
 
 EVERY_MINUTE: Final = "* * * * *"
+EVERY_HOUR: Final = "17 * * * *"
 ONLY_PROCESS: Final = "hub"
 NOBODY: Final = holders_of({})
 """Who holds which roles where no keys are configured."""
@@ -71,6 +73,7 @@ class FulfilmentEngine:
         self.schedule("tend-channels", EVERY_MINUTE, self.channels.tend)
         self.schedule("expire-reservations", EVERY_MINUTE, self.expire)
         self.schedule("advance-rollouts", EVERY_MINUTE, self.advance_rollouts)
+        self.schedule("learn-lanes", EVERY_HOUR, self.learn_lanes)
         self.schedule("adopt-workflows", EVERY_MINUTE, self.adopt)
         self._watch = Watch(self._work, policy)
         self.schedule("watch-parcels", EVERY_MINUTE, self.watch)
@@ -121,6 +124,11 @@ class FulfilmentEngine:
     async def watch(self) -> int:
         """Look at the parcels under way; returns how many something was done about."""
         return await self._watch.look_at_all()
+
+    async def learn_lanes(self) -> Learned:
+        """Learn from the parcels that were delivered how long lanes take."""
+        async with transaction(self._work.database) as tx:
+            return await learn_lanes(tx, at=self._work.clock.now())
 
     async def expire(self) -> int:
         """Give back what is held past its time, and ask a person about its ticket; returns how many that were."""

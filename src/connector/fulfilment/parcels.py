@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from connector.model.calendars import Calendar, next_open, parse_hours
 from connector.model.errors import InvalidInput
+from connector.rules.lanes import Offer, service_key
 from connector.sdk import Parcel, Party, Quote
 from connector.storage.consignments import Consignment, Place
 
@@ -65,6 +66,26 @@ def choose_offer(
         return False, not in_time, now if in_time else arrives, offer.amount_cents, offer.carrier, offer.service
 
     return min(offers, key=rank)
+
+
+def lane_offers(offers: Sequence[Quote], *, now: datetime, departs_at: datetime | None) -> list[Offer]:
+    """What the offers say of the lane itself: transit from the departure, price. Those without a time say nothing.
+
+    departs_at: when the parcel is to leave the hub; before that an offer's time is waiting, not transit.
+    """
+    leaves = now if departs_at is None else max(now, departs_at)
+    found = []
+    for offer in offers:
+        if offer.estimated_delivery_at is not None:
+            transit = offer.estimated_delivery_at - leaves
+        elif offer.transit_days is not None:
+            transit = timedelta(days=offer.transit_days)
+        else:
+            continue
+        minutes = max(0, -(-transit // timedelta(minutes=1)))
+        service = service_key(offer.carrier, offer.service)
+        found.append(Offer(service, minutes, offer.amount_cents, offer.currency, now))
+    return found
 
 
 def _arrival(offer: Quote, now: datetime) -> datetime | None:

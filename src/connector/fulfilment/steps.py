@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from connector.fulfilment.keys import ACTOR, Step, effect_key, fulfil_id, step_key
 from connector.fulfilment.outcomes import Attempt, Stopped
-from connector.fulfilment.parcels import access_of, choose_offer, parcel_of
+from connector.fulfilment.parcels import access_of, choose_offer, lane_offers, parcel_of
 from connector.fulfilment.wording import (
     packing_list,
     pickup_instructions,
@@ -33,6 +33,7 @@ from connector.sdk import (
     TracksShipments,
 )
 from connector.storage.engine import Transaction
+from connector.storage.lane_quotes import record_offers
 from connector.storage.reserve import commit_reservation
 from connector.storage.shipments import MEDIA_TYPES, NewShipment, create_shipment, store_document
 from connector.storage.sources import register_source, source_ids
@@ -115,7 +116,14 @@ class Steps:
             "amount_cents": offer.amount_cents,
             "currency": offer.currency,
         }
-        await self._work.receipt(goods.reservation_id, Step.OFFER, chosen)
+        of_lane = lane_offers(offers, now=now, departs_at=goods.departs_at)
+
+        async def write(tx: Transaction, _at: datetime) -> Written:
+            if goods.site is not None:
+                await record_offers(tx, goods.hub.id, goods.site.id, of_lane)
+            return chosen
+
+        await self._work.record(goods.reservation_id, Step.OFFER, write)
 
     async def _label(self, progress: Progress) -> None:
         goods = progress.goods

@@ -26,6 +26,8 @@ def sent_note(goods: Consignment, shipment: ShipmentRow | None) -> str:
     ]
     if goods.mode is Mode.DRIVE:
         lines.append("Transport: brought by our own people, no courier")
+    elif goods.mode is Mode.TECHNICIAN:
+        lines.append("Transport: collected at the hub by a technician, no courier")
     elif shipment is not None:
         lines.append(f"Carrier: {_carrier(shipment)}")
         lines.append(f"Tracking: {_tracking(shipment)}")
@@ -118,7 +120,9 @@ def pickup_title(goods: Consignment) -> str:
 def pickup_instructions(goods: Consignment, shipment: ShipmentRow | None) -> str:
     """What to do with what was picked."""
     destination = goods.site.label if goods.site else "the site of the ticket"
-    if goods.mode is Mode.DRIVE or shipment is None:
+    if goods.mode is Mode.TECHNICIAN:
+        how = f"Pick and check the unit at {goods.hub.label}; a technician collects it for {destination}."
+    elif goods.mode is Mode.DRIVE or shipment is None:
         how = f"Pick and check the unit at {goods.hub.label} and take it to {destination}."
     else:
         how = (

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
+from connector.model.kinds import LaneScope
 from connector.rules.decision import Outcome, Reason
 from connector.rules.document import Mode
 from connector.rules.given import PolicyTest
@@ -36,6 +37,7 @@ def findings_in_tests(content: Mapping[str, Any]) -> Iterator[Finding]:
         seen.add(test.name)
         yield from _expectation(index, test, known)
         yield from _stock(index, test)
+        yield from _ways(index, test)
         yield from _approvals(index, test, approved)
         yield from _channel(index, test, channels if isinstance(channels, dict) else {})
         yield from _class(index, test, classes if isinstance(classes, dict) else {})
@@ -87,6 +89,20 @@ def _channel(index: int, test: PolicyTest, channels: Collection[str]) -> Iterato
     given = test.given.channel
     if given is not None and given.known and given.name not in channels:
         yield ("tests", index, "given", "channel", "name"), f"{_unknown(given.name, channels)}, under red_channels"
+
+
+def _ways(index: int, test: PolicyTest) -> Iterator[Finding]:
+    """What is said of ways from hubs that are not there, or of deliveries from no hub in particular."""
+    given = test.given
+    for field in ("deliveries", "offers", "roads"):
+        for number, way in enumerate(getattr(given, field)):
+            place: Location = ("tests", index, "given", field, number)
+            if way.hub is not None and way.hub not in given.hubs:
+                yield (*place, "hub"), f"{_unknown(way.hub, given.hubs)}, under given.hubs"
+    for number, deliveries in enumerate(given.deliveries):
+        if (deliveries.hub is None) != (deliveries.scope is LaneScope.EVERYWHERE):
+            text = "names a hub unless its scope is everywhere, and only then names none"
+            yield ("tests", index, "given", "deliveries", number), text
 
 
 def _class(index: int, test: PolicyTest, classes: Mapping[Any, Any]) -> Iterator[Finding]:

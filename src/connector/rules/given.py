@@ -15,6 +15,7 @@ from connector.model.calendars import check_time_zone, parse_hours, parse_time_o
 from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, Protection, TicketType
 from connector.model.lifecycle import AssetState, TicketState
 from connector.rules.conditions import compile_condition
+from connector.rules.given_lanes import GivenDeliveries, GivenOffer, GivenTravel
 
 NOW = datetime(2026, 1, 7, 9, 0, tzinfo=UTC)
 """When a test takes place that does not say when: a Wednesday morning."""
@@ -129,6 +130,10 @@ class GivenHub(_Part):
     opening_hours: Hours = "24x7"
     cut_offs: Annotated[tuple[str, ...], AfterValidator(_times), Field(examples=[["17:00"]])] = ("17:00",)
     handling_minutes: Annotated[int, Field(ge=0, le=100_000, examples=[30])] = 30
+    pick_minutes: Annotated[int, Field(ge=0, le=10_080, examples=[10])] | None = None
+    qa_minutes: Annotated[int, Field(ge=0, le=10_080, examples=[15])] | None = None
+    pack_minutes: Annotated[int, Field(ge=0, le=10_080, examples=[5])] | None = None
+    is_mobile: bool = False
     country: str = ""
     state: str = ""
 
@@ -180,7 +185,10 @@ class GivenChannel(_Part):
 
 
 class Given(_Part):
-    """The facts of a test. What is not there at all is unknown to the hub. refused: approvals that were refused."""
+    """The facts of a test. What is not there at all is unknown to the hub. refused: approvals that were refused.
+
+    deliveries, offers, roads: what is known of the ways to the site.
+    """
 
     now: Instant = NOW
     ticket: GivenTicket = GivenTicket()
@@ -195,13 +203,17 @@ class Given(_Part):
     quantity: Annotated[int, Field(ge=1)] = 1
     refused: tuple[str, ...] = ()
     channel: GivenChannel | None = None
+    deliveries: tuple[GivenDeliveries, ...] = ()
+    offers: tuple[GivenOffer, ...] = ()
+    roads: tuple[GivenTravel, ...] = ()
 
 
 class Expect(_Part):
     """What must come out; what is left out may be anything. null: no rule decides, nothing is due, no hub is chosen.
 
     lanes: of the rule that decides. due_minutes: from the moment of the test to the due time. hub, mode,
-    is_within_sla: of the chosen candidate. rung: number of the rung that serves, from 1. approval: what it waits for.
+    is_within_sla, probability_percent: of the chosen candidate. rung: number of the rung that serves, from 1.
+    approval: what it waits for.
     taken_from: the ticket whose units it takes. draws: what the kept units among the chosen ones were kept for.
     """
 
@@ -214,6 +226,7 @@ class Expect(_Part):
     hub: Annotated[str, Field(examples=["BER"])] | None = None
     mode: Annotated[str, Field(examples=["drive"])] | None = None
     is_within_sla: bool | None = None
+    probability_percent: Annotated[int, Field(ge=0, le=100, examples=[95])] | None = None
     rung: Annotated[int, Field(ge=1, examples=[1])] | None = None
     approval: Annotated[str, Field(examples=["costly-spare"])] | None = None
     taken_from: Annotated[str, Field(examples=["INC-7"])] | None = None

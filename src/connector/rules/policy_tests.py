@@ -19,6 +19,7 @@ from connector.rules.facts import (
     Contested,
     Fleet,
     Holding,
+    HubFacts,
     ProductFacts,
     ServiceClassFacts,
     SiteFacts,
@@ -29,6 +30,8 @@ from connector.rules.facts import (
     hub_facts,
 )
 from connector.rules.given import Given, GivenShelf, PolicyTest
+from connector.rules.given_lanes import given_lanes
+from connector.rules.lanes import SiteLanes
 from connector.rules.protection import Kept
 from connector.rules.sourcing import decide
 
@@ -102,7 +105,7 @@ def run_tests(policy: Policy) -> tuple[PolicyTestResult, ...]:
 
 
 def _run(number: int, test: PolicyTest, policy: Policy) -> PolicyTestResult:
-    facts = facts_of(test.given)
+    facts = facts_of(test.given, currency=policy.sourcing.currency)
     then = {name: policy.approvals[name].on_refusal for name in test.given.refused}
     facts = replace(facts, refusals=then)
     decision = decide(facts, policy, test.given.now)
@@ -127,6 +130,7 @@ def _outcome(decision: Decision, facts: SourcingFacts, policy: Policy, given: Gi
         "hub": chosen.hub if chosen else None,
         "mode": chosen.mode.value if chosen else None,
         "is_within_sla": chosen.is_within_sla if chosen else None,
+        "probability_percent": round(100 * chosen.probability) if chosen else None,
         "rung": next((rung.number for rung in decision.ladder if rung.outcome is RungOutcome.TAKEN), None),
         "approval": decision.approval,
         "taken_from": next((_number(taken, given) for taken in decision.taken_from), None),
@@ -138,10 +142,14 @@ def _number(taken: TakenFrom, given: Given) -> str:
     return given.claims[taken.reservation_id - 1].ticket
 
 
-def facts_of(given: Given) -> SourcingFacts:
-    """The given facts as decisions read them."""
+def facts_of(given: Given, *, currency: str = "EUR") -> SourcingFacts:
+    """The given facts as decisions read them. currency: of offers that state none."""
     hubs = {name: number for number, name in enumerate(given.hubs, 1)}
     products = {substitute.product: number for number, substitute in enumerate(given.substitutes, NEEDED + 1)}
+    fleet = {
+        name: hub_facts(id=hubs[name], label=name, **{key: getattr(hub, key) for key in type(hub).model_fields})
+        for name, hub in given.hubs.items()
+    }
     return SourcingFacts(
         ticket=_ticket(given),
         asset=_asset(given),
@@ -153,13 +161,21 @@ def facts_of(given: Given) -> SourcingFacts:
             for item in given.substitutes
         ),
         holdings=_holdings(given.stock, hubs, products),
-        fleet=Fleet(
-            hub_facts(id=hubs[name], label=name, **{key: getattr(hub, key) for key in type(hub).model_fields})
-            for name, hub in given.hubs.items()
-        ),
+        fleet=Fleet(fleet.values()),
         quantity=given.quantity,
         contested=_contested(given, hubs, products),
         channels=_channels(given),
+        lanes=_lanes(given, fleet, currency),
+    )
+
+
+def _lanes(given: Given, hubs: Mapping[str, HubFacts], currency: str) -> SiteLanes:
+    return given_lanes(
+        given.deliveries,
+        [(offer, given.now - timedelta(days=offer.days_ago), currency) for offer in given.offers],
+        [(road, given.now) for road in given.roads],
+        hubs=hubs,
+        site=_site(given),
     )
 
 

@@ -1,7 +1,7 @@
 """Why the rules decided as they did: the same for a recorded decision and for a dry run."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import strawberry
@@ -10,6 +10,19 @@ from connector.api.schema.nodes import global_id
 from connector.api.schema.scalars import JSON, as_json
 from connector.model.kinds import HubTier, Lane, LinkKind
 from connector.model.lifecycle import TicketState
+
+
+@strawberry.type(description="A step between the decision and the arrival.")
+class ArrivalStep:
+    """A step of a candidate's way."""
+
+    step: str = strawberry.field(
+        description="`handling`, or `pick`, `qa`, `pack`; `cut_off`, `transit`; `set_out`, `reach_hub`, `collect`; "
+        "`drive`; `site_window`."
+    )
+    ends_at: datetime = strawberry.field(description="When it is over.")
+    duration: timedelta | None = strawberry.field(description="What it takes by itself; null where it is a moment.")
+    text: str = strawberry.field(description="What says so, for people; empty where nothing needs to.")
 
 
 @strawberry.type(description="A shelf that could serve the ticket, and how.")
@@ -23,13 +36,16 @@ class Candidate:
     is_exact: bool = strawberry.field(description="Whether it is the needed product itself, not a substitute.")
     lane: Lane = strawberry.field(description="Lane of the stock.")
     free: int = strawberry.field(description="Free units when it was decided.")
-    mode: str = strawberry.field(description="How the unit travels: `drive` or `courier`.")
+    mode: str = strawberry.field(description="How the unit travels: `drive`, `courier` or `technician`.")
     distance_km: float = strawberry.field(description="Great circle from hub to site.")
     cost_cents: int = strawberry.field(description="Expected cost, in hundredths of the policy's currency.")
     ready_at: datetime = strawberry.field(description="When it is picked and packed.")
     departs_at: datetime = strawberry.field(description="When it leaves.")
     arrives_at: datetime = strawberry.field(description="When it is handed over at the site.")
     is_within_sla: bool = strawberry.field(description="Whether that is in time.")
+    probability: float = strawberry.field(description="Chance that it arrives in time, 0 to 1.")
+    is_mobile: bool = strawberry.field(description="Whether the hub is an engineer's car.")
+    steps: list[ArrivalStep] = strawberry.field(description="Its way step by step; of the best candidates only.")
     hours: str = strawberry.field(description="When the hub works, and whose public holidays close it, for people.")
     why: str = strawberry.field(description="What it lost by; empty for the chosen one.")
 
@@ -239,6 +255,16 @@ def _taken_from(item: Mapping[str, Any]) -> TakenFrom:
     )
 
 
+def _step(item: Mapping[str, Any]) -> ArrivalStep:
+    minutes = item.get("minutes")
+    return ArrivalStep(
+        step=item["step"],
+        ends_at=datetime.fromisoformat(item["at"]),
+        duration=None if minutes is None else timedelta(minutes=minutes),
+        text=item.get("text", ""),
+    )
+
+
 def _candidate(item: Mapping[str, Any]) -> Candidate:
     return Candidate(
         hub_id=strawberry.ID(global_id("Hub", item["hub_id"])),
@@ -255,6 +281,9 @@ def _candidate(item: Mapping[str, Any]) -> Candidate:
         departs_at=datetime.fromisoformat(item["departs_at"]),
         arrives_at=datetime.fromisoformat(item["arrives_at"]),
         is_within_sla=item["is_within_sla"],
+        probability=item.get("probability", 1.0 if item["is_within_sla"] else 0.0),
+        is_mobile=item.get("is_mobile", False),
+        steps=[_step(step) for step in item.get("steps", ())],
         hours=item.get("hours", ""),
         why=item["why"],
     )
