@@ -37,6 +37,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "Approvals": {"first": 5},
         "RedChannels": {"first": 5},
         "Rollouts": {"first": 5},
+        "Procurements": {"first": 5},
         "QuarantineList": {"source": seeded.id("Source")},
         "LowStock": {"region": "EU"},
         "SearchAssets": {"text": "foc"},
@@ -54,6 +55,13 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
 
 
 ANSWERS: dict[str, Any] = {
+    "Procurements": lambda data: (
+        data["procurements"]
+        == {
+            "edges": [],
+            "pageInfo": {"hasNextPage": False, "endCursor": None},
+        }
+    ),
     "TicketDesk": lambda data: (
         data["ticket"]["decision"]["explanation"]["chosen"]["hub"] == "Berlin"
         and data["ticket"]["shipments"][0]["events"][0]["status"] == "PICKED_UP"

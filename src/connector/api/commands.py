@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from connector.fulfilment.commands import Commands as FulfilmentCommands
 from connector.fulfilment.commands import PickupResult, ReceiveResult, ReserveResult, WithdrawResult
+from connector.fulfilment.procurement import Recorded, Report
 from connector.ingest.pull import PullReport, pull_source
 from connector.ingest.replay import discard, replay
 from connector.model.errors import NotKnown
@@ -34,6 +35,10 @@ ConfirmPickup: TypeAlias = Callable[[int, Request], Awaitable[PickupResult]]
 """(task)."""
 Receive: TypeAlias = Callable[[int, Request], Awaitable[ReceiveResult]]
 """(shipment)."""
+RecordProcurement: TypeAlias = Callable[[int, Report, Request], Awaitable[Recorded]]
+"""(procurement, what became of it)."""
+ReceiveProcurement: TypeAlias = Callable[[int, int | None, Sequence[str], Request], Awaitable[Recorded]]
+"""(procurement, hub or None for where it was to go, serials)."""
 Sync: TypeAlias = Callable[[int, Sequence[str] | None, bool], Awaitable[PullReport]]
 """(source, streams or None for all, whether from the beginning)."""
 OnQuarantine: TypeAlias = Callable[[Sequence[int], Request], Awaitable[int]]
@@ -52,6 +57,8 @@ class Commands:
     cancel: Withdraw
     confirm_pickup: ConfirmPickup
     receive: Receive
+    record_procurement: RecordProcurement
+    receive_procurement: ReceiveProcurement
     sync_source: Sync
     replay_quarantine: OnQuarantine
     discard_quarantine: OnQuarantine
@@ -79,6 +86,16 @@ def hub_commands(
     async def receive(shipment_id: int, by: Request) -> ReceiveResult:
         return await fulfilment.receive(shipment_id, key=by.key, actor=by.actor)
 
+    async def record_procurement(procurement_id: int, report: Report, by: Request) -> Recorded:
+        return await fulfilment.procurements.record(procurement_id, report, key=by.key, actor=by.actor)
+
+    async def receive_procurement(
+        procurement_id: int, hub_id: int | None, serials: Sequence[str], by: Request
+    ) -> Recorded:
+        return await fulfilment.procurements.receive(
+            procurement_id, key=by.key, actor=by.actor, hub_id=hub_id, serials=serials
+        )
+
     async def sync_source(source_id: int, streams: Sequence[str] | None, full: bool) -> PullReport:
         async with reading(database) as tx:
             names = {key: name for name, key in (await source_ids(tx)).items()}
@@ -102,6 +119,8 @@ def hub_commands(
         cancel=cancel,
         confirm_pickup=confirm_pickup,
         receive=receive,
+        record_procurement=record_procurement,
+        receive_procurement=receive_procurement,
         sync_source=sync_source,
         replay_quarantine=replay_quarantine,
         discard_quarantine=discard_quarantine,

@@ -21,6 +21,8 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "cancel": _DISPATCH,
     "confirmPickup": _HANDLE,
     "receive": _HANDLE,
+    "recordProcurement": _DISPATCH,
+    "receiveProcurement": _HANDLE,
     "syncSource": _OPERATE,
     "replayQuarantine": _OPERATE,
     "discardQuarantine": _OPERATE,

@@ -16,6 +16,7 @@ from connector.cli.doctor import doctor
 from connector.cli.explain import explain
 from connector.cli.hub import migrate, schema, serve
 from connector.cli.policy import policy
+from connector.cli.procurement import procurement
 from connector.cli.quarantine import quarantine
 from connector.cli.rollout import rollout
 from connector.cli.sources import sources, sync
@@ -50,6 +51,7 @@ app.add_typer(adapters, name="adapters")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(approvals, name="approvals")
 app.add_typer(channel, name="channel")
+app.add_typer(procurement, name="procurement")
 policy.command()(backtest)
 app.add_typer(policy, name="policy")
 app.add_typer(rollout, name="rollout")

@@ -17,7 +17,7 @@ from connector.fulfilment.rollouts import begin
 from connector.fulfilment.work import Work
 from connector.model.errors import Forbidden, InvalidInput
 from connector.model.kinds import Verdict
-from connector.model.lifecycle import ApprovalState, ReservationState, RolloutState
+from connector.model.lifecycle import ApprovalState, ProcurementState, ReservationState, RolloutState
 from connector.model.principals import COMMAND_LINE, Principal
 from connector.model.refs import EntityKind
 from connector.storage.approvals import (
@@ -35,6 +35,7 @@ from connector.storage.approvals import (
 )
 from connector.storage.delegations import NewDelegation, add_delegation, delegation_row, end_delegation, rights_of
 from connector.storage.engine import Transaction, in_transaction, reading
+from connector.storage.procurements import lock_procurement, move_procurement
 from connector.storage.reserve import release_reservation
 from connector.storage.rollouts import lock_rollout, write_rollout
 from connector.storage.waiting import hold_until, waiting_claims
@@ -81,9 +82,29 @@ async def _leave_rollout(tx: Transaction, row: ApprovalRow, at: datetime) -> Non
     await write_rollout(tx, rollout, {"reason": reason}, actor=_actor(row), cause=f"approval {row.id}", at=at)
 
 
+async def _place(tx: Transaction, row: ApprovalRow, at: datetime) -> None:
+    """The order may be placed; the reader of the change log has somebody do it."""
+    await _settle_order(tx, row, ProcurementState.APPROVED, None, at)
+
+
+async def _refuse_order(tx: Transaction, row: ApprovalRow, at: datetime) -> None:
+    """Nothing is ordered there for the ticket; the reader of the change log has it decided anew."""
+    await _settle_order(tx, row, ProcurementState.REFUSED, f"approval {row.name!r} was not given: {row.reason}", at)
+
+
+async def _settle_order(
+    tx: Transaction, row: ApprovalRow, state: ProcurementState, reason: str | None, at: datetime
+) -> None:
+    ordered = await lock_procurement(tx, row.subject_id)
+    if ordered.state is ProcurementState.REQUESTED:
+        values = {"reason": reason}
+        await move_procurement(tx, ordered, state, values, actor=_actor(row), cause=f"approval {row.id}", at=at)
+
+
 FOLLOWS: Final[Mapping[EntityKind, Consequences]] = {
     EntityKind.RESERVATION: Consequences(approved=_keep_claims, refused=_give_back),
     EntityKind.ROLLOUT: Consequences(approved=_begin_rollout, refused=_leave_rollout),
+    EntityKind.PROCUREMENT: Consequences(approved=_place, refused=_refuse_order),
 }
 """What follows, by what a request is about."""
 

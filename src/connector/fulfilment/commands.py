@@ -15,6 +15,7 @@ from connector.fulfilment.durable import Durable
 from connector.fulfilment.handover import arrive_at_site, leave_hub
 from connector.fulfilment.keys import undo_id
 from connector.fulfilment.once import Do, once
+from connector.fulfilment.procurement import Procurements
 from connector.fulfilment.react import Reactor
 from connector.fulfilment.reviews import ABOUT_FULFILMENT, ABOUT_THE_DECISION, close_reviews
 from connector.fulfilment.rollouts import cancel_of_ticket
@@ -92,6 +93,7 @@ class Commands:
         self._workflows = workflows
         self._reactor = reactor
         self._policy = policy
+        self.procurements = Procurements(work)
 
     async def reserve_for_ticket(
         self,

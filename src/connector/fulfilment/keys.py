@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from connector.model.lifecycle import RecoveryState
+from connector.model.lifecycle import ProcurementState, RecoveryState
 from connector.model.refs import IdempotencyKey
 
 FULFIL: Final = "fulfil"
@@ -78,6 +78,11 @@ def effect_key(key: str, made_at: datetime) -> IdempotencyKey:
 def delivered_key(shipment_id: int) -> IdempotencyKey:
     """The key of the note that tells of a delivery."""
     return f"{delivered_id(shipment_id)}:note"
+
+
+def procurement_workflow(state: ProcurementState) -> str:
+    """The kind of workflow that tells a ticket that something that is got for it has come to a state."""
+    return f"procurement-{state.value}"
 
 
 def told_id(what: str, approval_id: int) -> str:

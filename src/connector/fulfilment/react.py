@@ -20,7 +20,7 @@ from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.model.errors import ConnectorError, NotKnown
 from connector.model.kinds import TaskKind
-from connector.model.lifecycle import ApprovalState, RecoveryState, ShipmentStatus
+from connector.model.lifecycle import ApprovalState, ProcurementState, RecoveryState, ShipmentStatus
 from connector.model.refs import EntityKind
 from connector.storage.active_policy import PolicySource
 from connector.storage.approvals import approval_row
@@ -50,7 +50,8 @@ TRIES: Final = 5
 
 KINDS: Final = (
     EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.APPROVAL, EntityKind.ROLLOUT,
-    EntityKind.ROLLOUT_LINE, EntityKind.RECOVERY, EntityKind.INCIDENT_GROUP, EntityKind.RED_CHANNEL, *LINKS,
+    EntityKind.ROLLOUT_LINE, EntityKind.RECOVERY, EntityKind.INCIDENT_GROUP, EntityKind.RED_CHANNEL,
+    EntityKind.PROCUREMENT, *LINKS,
 )  # fmt: skip
 
 
@@ -165,6 +166,8 @@ class Reactor:
                 await self._on_reservation(change)
             case EntityKind.SHIPMENT:
                 await self._on_shipment(change)
+            case EntityKind.PROCUREMENT:
+                await self._on_procurement(change)
             case EntityKind.APPROVAL:
                 await self._on_approval(change)
             case EntityKind.RECOVERY:
@@ -205,6 +208,17 @@ class Reactor:
         await self._once(change, lambda tx: self._reactions.on_shipment(tx, change.entity_id, status))
         if status is ShipmentStatus.DELIVERED:
             await self._workflows.start_delivered(change.entity_id)
+
+    async def _on_procurement(self, change: LoggedChange) -> None:
+        """Somebody orders or calls off; the ticket is told at each step."""
+
+        async def do(tx: Transaction) -> None:
+            await self._reactions.on_procurement(tx, change)
+
+        await self._once(change, do)
+        if "state" in change.fields:
+            state = ProcurementState(change.fields["state"][1])
+            await self._workflows.start_procurement(change.entity_id, state)
 
     async def _on_approval(self, change: LoggedChange) -> None:
         """What waited for it begins, or the ticket is decided anew; the ticket is told what it waits for."""

@@ -10,14 +10,22 @@ from typing import Any, Final
 
 from connector.fulfilment.handover import leave_hub
 from connector.fulfilment.keys import ACTOR
+from connector.fulfilment.procurement import Procurements
 from connector.fulfilment.reviews import ABOUT_THE_TICKET, Review, close_reviews, require_review, settle_reviews
 from connector.fulfilment.rollouts import cancel_of_ticket
 from connector.fulfilment.turning_up import Tracked, TurningUp, trouble_task
 from connector.fulfilment.watching import Watch
 from connector.fulfilment.wording import gone_with
 from connector.fulfilment.work import Work
-from connector.model.kinds import LinkKind
-from connector.model.lifecycle import TICKET_OPEN, ReservationState, ShipmentStatus, TaskState, TicketState
+from connector.model.kinds import LinkKind, ProcurementKind
+from connector.model.lifecycle import (
+    TICKET_OPEN,
+    ProcurementState,
+    ReservationState,
+    ShipmentStatus,
+    TaskState,
+    TicketState,
+)
 from connector.model.refs import EntityKind
 from connector.rules.competition import in_line
 from connector.rules.decision import Outcome, Reason
@@ -31,6 +39,7 @@ from connector.storage.facts import sourcing_facts
 from connector.storage.incident_groups import members_waiting
 from connector.storage.linked_tickets import tickets_linked
 from connector.storage.locks import lock_devices, lock_tickets
+from connector.storage.procurements import ProcurementRow
 from connector.storage.shipments import ON_ITS_WAY, shipment_row, ticket_of_shipment
 from connector.storage.sourcing import decide_and_reserve_many
 from connector.storage.standing import (
@@ -78,6 +87,7 @@ class Reactions:
         self._policy = policy
         self._watch = Watch(work, policy)
         self._turning_up = TurningUp(work, policy)
+        self._procurements = Procurements(work)
 
     async def on_tickets(self, tx: Transaction, tickets: Mapping[int, Mapping[str, Any]]) -> Collection[int]:
         """Decide and reserve for open tickets, withdraw what tickets had that are over, by as many statements as one.
@@ -85,7 +95,7 @@ class Reactions:
         tickets: by id, the fields that have changed. Returns the ids of those that do not exist.
         """
         standings = await tickets_standing(tx, tickets)
-        deciding = [n for n, item in standings.items() if item.wants_hardware and not item.holdings]
+        deciding = [n for n, item in standings.items() if item.lacks_hardware]
         deciding = [n for n in deciding if not standings[n].has_rollout]  # what those get is said there
         if deciding:
             await self._decide(tx, {number: standings[number] for number in deciding})
@@ -116,7 +126,8 @@ class Reactions:
             elif decision is not None and decision.outcome is Outcome.REVIEW:
                 needed[ticket_id] = Review(standings[ticket_id].number, decision.reason.value, decision.text)
             else:
-                done[ticket_id] = "a unit was reserved" if item.reserved else "nothing is needed"
+                on_order = "it is on order" if item.procurement_ids else "nothing is needed"
+                done[ticket_id] = "a unit was reserved" if item.reserved else on_order
         await settle_reviews(tx, needed=needed, done=done, at=now)
 
     async def _withdraw(self, tx: Transaction, standing: Standing) -> None:
@@ -127,6 +138,7 @@ class Reactions:
         if standing.has_rollout:
             reason = f"ticket {standing.number} is {state}"
             await cancel_of_ticket(tx, standing.ticket_id, reason=reason, actor=ACTOR, at=now)
+        await self._procurements.give_up(tx, standing.ticket_id, f"ticket {standing.number} is {state}", now)
         await close_reviews(
             tx,
             ticket_id=standing.ticket_id,
@@ -170,6 +182,14 @@ class Reactions:
         for reservation_id in live:
             await order_stop(tx, reservation_id, reason=reason, actor=ACTOR, at=self._work.clock.now())
         return bool(live)
+
+    async def on_procurement(self, tx: Transaction, change: LoggedChange) -> ProcurementRow:
+        """Have a person do what a procurement asks for; decide anew about a ticket that lost it, or that it is for."""
+        row = await self._procurements.on_change(tx, change)
+        has_ended = "state" in change.fields and not row.is_open and row.kind is not ProcurementKind.BACKORDER
+        if has_ended and (row.is_wanted or row.state is ProcurementState.REFUSED):
+            await self.on_tickets(tx, {row.ticket_id: {}})
+        return row
 
     async def on_shipment(self, tx: Transaction, shipment_id: int, status: ShipmentStatus) -> None:
         """Book what has left the hub, deal with trouble, and with a parcel that was in trouble and turns up."""

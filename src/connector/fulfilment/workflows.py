@@ -27,11 +27,13 @@ from connector.fulfilment.keys import (
     delivered_key,
     effect_key,
     fulfil_id,
+    procurement_workflow,
     recovery_key,
     recovery_workflow,
     told_id,
     undo_id,
 )
+from connector.fulfilment.ordering_notes import procurement_note
 from connector.fulfilment.outcomes import Attempt, pause_after
 from connector.fulfilment.rollout_lines import fail_unsendable
 from connector.fulfilment.rollout_notes import ROLLOUT_NOTE, note_id, tell_ticket
@@ -40,11 +42,12 @@ from connector.fulfilment.undo import UndoSteps
 from connector.fulfilment.wording import TOLD, asked_note, delivered_note, recovery_note, refused_note
 from connector.fulfilment.work import Work, ref_of, ticket_ref
 from connector.model.kinds import TaskKind
-from connector.model.lifecycle import RecoveryState, TaskState
+from connector.model.lifecycle import ProcurementState, RecoveryState, TaskState
 from connector.sdk import AddNote
 from connector.storage.approvals import approval_row
 from connector.storage.consignments import Consignment, consignment, consignment_of_shipment, ticket_side
 from connector.storage.engine import reading, transaction
+from connector.storage.procurements import procurement_row
 from connector.storage.receipts import find_receipt, record_receipt
 from connector.storage.recoveries import recovery_row
 from connector.storage.shipments import shipment_row
@@ -74,6 +77,8 @@ class Workflows:
         durable.workflow(REFUSED, partial(self._told, REFUSED))
         durable.workflow(ROLLOUT_NOTE, self._told_rollout)
         durable.workflow(RECOVERY, self._recovery)
+        for state in ProcurementState:
+            durable.workflow(procurement_workflow(state), partial(self._procured, state))
 
     async def start_fulfilment(self, reservation_id: int) -> None:
         """Begin to fulfil a reservation."""
@@ -104,6 +109,11 @@ class Workflows:
         """Begin to tell the ticket what became of its parcel in trouble."""
         if state in TOLD:
             await self._durable.start(RECOVERY, recovery_workflow(recovery_id, state), recovery_id)
+
+    async def start_procurement(self, procurement_id: int, state: ProcurementState) -> None:
+        """Begin to tell the ticket that something that is got for it has come to a state."""
+        name = procurement_workflow(state)
+        await self._durable.start(name, told_id(name, procurement_id), procurement_id)
 
     async def _fulfil(self, run: Run, reservation_id: int) -> str:
         for step in FORWARD:
@@ -251,6 +261,28 @@ class Workflows:
             return (await self._work.attempt(name, self._tell_of_approval(what, approval_id))).to_json()
 
         return (await self._insist(run, "note", attempt)).status
+
+    async def _procured(self, state: ProcurementState, run: Run, procurement_id: int) -> str:
+        async def attempt() -> StepResult:
+            name = told_id(procurement_workflow(state), procurement_id)
+            return (await self._work.attempt(name, self._tell_of_procurement(state, procurement_id))).to_json()
+
+        return (await self._insist(run, "note", attempt)).status
+
+    async def _tell_of_procurement(self, state: ProcurementState, procurement_id: int) -> None:
+        key = f"{told_id(procurement_workflow(state), procurement_id)}:note"
+        async with reading(self._work.database) as tx:
+            row = await procurement_row(tx, procurement_id)
+            body = procurement_note(row, state)
+            if body is None or await find_receipt(tx, key) is not None:
+                return
+            ticket = await ticket_side(tx, row.ticket_id)
+        note = AddNote(
+            effect_key(key, row.created_at), ref_of(ticket), body, is_public=self._work.options.notes_are_public
+        )
+        written = await self._work.write_note(ticket, note)
+        async with transaction(self._work.database) as tx:
+            await record_receipt(tx, key, written, at=self._work.clock.now())
 
     async def _tell_of_approval(self, what: str, approval_id: int) -> None:
         key = f"{told_id(what, approval_id)}:note"

@@ -126,12 +126,14 @@ class LaneScope(StrEnum):
 class TaskKind(StrEnum):
     """What a person is asked to do. `review` is for what the rules cannot decide alone, `approval` for a yes or no.
 
-    `staging`: pick, prepare and check the units of a rollout's wave at one hub; `handover`: give them to the courier.
+    `order`: place or cancel an order outside, and record its number. `staging`: pick, prepare and check the units of a
+    rollout's wave at one hub; `handover`: give them to the courier.
     """
 
     PICKUP = "pickup"
     REVIEW = "review"
     APPROVAL = "approval"
+    ORDER = "order"
     STAGING = "staging"
     HANDOVER = "handover"
 
@@ -155,6 +157,14 @@ class Success(StrEnum):
 
     DELIVERED = "delivered"
     INSTALLED = "installed"
+
+
+class ProcurementKind(StrEnum):
+    """Where units come from that no hub has free: the maker ahead of the return, a supplier, or the next stock."""
+
+    VENDOR_REPLACEMENT = "vendor_replacement"
+    PURCHASE = "purchase"
+    BACKORDER = "backorder"
 
 
 class LabelFormat(StrEnum):

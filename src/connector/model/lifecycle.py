@@ -49,6 +49,19 @@ class ReservationState(StrEnum):
     EXPIRED = "expired"
 
 
+class ProcurementState(StrEnum):
+    """State of units that are got from outside. A backorder waits as requested until stock comes."""
+
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    ORDERED = "ordered"
+    CONFIRMED = "confirmed"
+    SHIPPED = "shipped"
+    RECEIVED = "received"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
 class ShipmentStatus(StrEnum):
     """The one status vocabulary for all couriers; the vendor's own code is kept with each event."""
 
@@ -242,6 +255,25 @@ ROLLOUT_LINE_OPEN = frozenset({L.PLANNED, L.SHORT})
 
 ROLLOUT_LINE_AT_HUB = frozenset({L.RESERVED, L.STAGED, L.LABELLED})
 """A line in one of these states holds a unit that has not left its hub: it can be given back."""
+
+_P = ProcurementState
+
+PROCUREMENT_MOVES: Mapping[ProcurementState, frozenset[ProcurementState]] = {
+    _P.REQUESTED: frozenset({_P.APPROVED, _P.ORDERED, _P.RECEIVED, _P.REFUSED, _P.CANCELLED}),
+    _P.APPROVED: frozenset({_P.ORDERED, _P.CONFIRMED, _P.SHIPPED, _P.RECEIVED, _P.REFUSED, _P.CANCELLED}),
+    _P.ORDERED: frozenset({_P.CONFIRMED, _P.SHIPPED, _P.RECEIVED, _P.REFUSED, _P.CANCELLED}),
+    _P.CONFIRMED: frozenset({_P.SHIPPED, _P.RECEIVED, _P.REFUSED, _P.CANCELLED}),
+    _P.SHIPPED: frozenset({_P.RECEIVED, _P.REFUSED}),
+    _P.RECEIVED: frozenset(),
+    _P.REFUSED: frozenset(),
+    _P.CANCELLED: frozenset(),
+}
+
+PROCUREMENT_OPEN = frozenset({_P.REQUESTED, _P.APPROVED, _P.ORDERED, _P.CONFIRMED, _P.SHIPPED})
+"""Something is still to come."""
+
+PROCUREMENT_UNPLACED = frozenset({_P.REQUESTED, _P.APPROVED})
+"""Nobody outside knows of it yet, so it is cancelled without asking."""
 
 TICKET_OPEN = frozenset({T.NEW, T.IN_PROGRESS, T.ON_HOLD})
 """A ticket in one of these states still wants its hardware."""

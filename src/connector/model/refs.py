@@ -27,6 +27,7 @@ class EntityKind(StrEnum):
     DECISION = "decision"
     RESERVATION = "reservation"
     SHIPMENT = "shipment"
+    PROCUREMENT = "procurement"
     TASK = "task"
     APPROVAL = "approval"
     DELEGATION = "delegation"

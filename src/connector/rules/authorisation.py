@@ -30,18 +30,18 @@ NOTHING_NEEDED: Final = Authorisation()
 def authorise(
     decision: Decision, policy: Policy, facts: SourcingFacts, scope: Scope, channel: Channel | None
 ) -> Authorisation:
-    """What claiming the units of a decision needs. decision: its `approval` names what its rule or rung asks for."""
+    """What claiming or ordering units needs. decision: its `approval` names what its rule or rung asks for."""
     name = decision.approval
-    if name is None or not decision.picks:
+    if name is None or not (decision.picks or decision.orders):
         return NOTHING_NEEDED
     if channel is not None and channel.stated.skips_approvals:
         return Authorisation(text=f"approval {name!r} is skipped by red channel {channel.facts.name!r}")
     approval = policy.approvals[name]
     request = request_of(
-        "reservation",
+        "reservation" if decision.picks else "procurement",
         cost_cents=cost_of(decision, facts),
         quantity=decision.quantity,
-        lane=max(pick.lane for pick in decision.picks).value,
+        lane=max(pick.lane for pick in decision.picks).value if decision.picks else "",
     )
     if is_waived(approval, scope, request):
         return Authorisation(text=f"approval {name!r} is given by the policy: {approval.auto_approve_when}")
@@ -50,7 +50,9 @@ def authorise(
 
 
 def cost_of(decision: Decision, facts: SourcingFacts) -> int:
-    """What a decision costs in cents: the way of what it chose, and the value of the units."""
+    """What a decision costs in cents: the way of what it chose, and the value of the units; or its order."""
+    if not decision.picks:
+        return sum(order.cost_cents or 0 for order in decision.orders)
     way = decision.chosen.cost_cents if decision.chosen else 0
     return way + (facts.product.unit_cost_cents or 0 if facts.product else 0) * decision.quantity
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from connector.rules.conditions import SAMPLE, Value, first_line
+from connector.rules.conditions import SAMPLE, Value, compile_condition, first_line
 from connector.rules.expectations import Finding, Location
 from connector.rules.expressions import engine as cel
 from connector.rules.logic import VOCABULARIES, Claim, claims_in, formula_of
@@ -19,6 +19,15 @@ def findings_in_claims(place: Location, condition: str) -> Iterator[Finding]:
         wrong = _type_error(claim)
         if wrong:
             yield place, f"contains {claim.text!r}, which cannot be evaluated: {wrong}"
+
+
+def compiles(condition: str) -> bool:
+    """Whether a condition can be read; where not, the document's own reading says why."""
+    try:
+        compile_condition(condition)
+    except ValueError:
+        return False
+    return True
 
 
 def _stranger(claim: Claim, value: Value) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from connector.model.kinds import HubTier, Lane, Protection
+from connector.model.kinds import HubTier, Lane, ProcurementKind, Protection
 from connector.rules.approvals import Terms
 from connector.rules.channels import Channel
 from connector.rules.document import Mode
@@ -19,9 +19,10 @@ from connector.rules.itinerary import ArrivalStep
 
 
 class Outcome(StrEnum):
-    """What is to be done about a ticket."""
+    """What is to be done about a ticket. procure: units are got from outside, or the ticket waits for stock."""
 
     RESERVE = "reserve"
+    PROCURE = "procure"
     NOT_NEEDED = "not_needed"
     REVIEW = "review"
 
@@ -30,6 +31,9 @@ class Reason(StrEnum):
     """Why, as a stable code; `Decision.text` says it for people."""
 
     SOURCED = "sourced"
+    VENDOR_REPLACEMENT = "vendor_replacement"
+    PURCHASE = "purchase"
+    BACKORDER = "backorder"
     TICKET_NOT_OPEN = "ticket_not_open"
     NO_RULE_MATCHED = "no_rule_matched"
     RULE_SAYS_NONE = "rule_says_none"
@@ -162,6 +166,39 @@ class Losers:
         return {**compact, "minutes_later": self.minutes} if self.minutes else compact
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be on order for the ticket. supplier: "" for a backorder. expected_at: at the hub, or at the site.
+
+    hub_id: where it is delivered to, to be sent on; None for the site. arrives_at: at the site. cost_cents: all of it.
+    contact: how a person orders there.
+    """
+
+    kind: ProcurementKind
+    product_id: int
+    quantity: int
+    supplier: str = ""
+    expected_at: datetime | None = None
+    arrives_at: datetime | None = None
+    cost_cents: int | None = None
+    currency: str | None = None
+    hub_id: int | None = None
+    contact: str = ""
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "kind": self.kind.value,
+            "product_id": self.product_id,
+            "quantity": self.quantity,
+            "supplier": self.supplier,
+            "expected_at": instant_text(self.expected_at) if self.expected_at else None,
+            "arrives_at": instant_text(self.arrives_at) if self.arrives_at else None,
+            "cost_cents": self.cost_cents,
+            "hub_id": self.hub_id,
+        }
+
+
 class RungOutcome(StrEnum):
     """What became of a rung. lost: it offered something, and another rung something better."""
 
@@ -228,7 +265,7 @@ class Decision:
     the picks, by what they were kept for. taken_from: whose units are among them. wants_contested: what other tickets
     hold was not read, and could change this. recovery: the parcel in trouble that
     a second unit is for, as JSON values. channel: the red channel that the ticket goes through. group: the event that
-    the ticket belongs to.
+    the ticket belongs to. orders: what is to be on order, in place of whatever was before.
     """
 
     outcome: Outcome
@@ -251,6 +288,7 @@ class Decision:
     approval: str | None = None
     assumed: tuple[Assumption, ...] = ()
     follows: Following | None = None
+    orders: tuple[Order, ...] = ()
     authorisation: str = ""
     awaits: Terms | None = None
     channel: Channel | None = None
@@ -278,9 +316,10 @@ class Decision:
     @property
     def margin_minutes(self) -> int | None:
         """Minutes between arrival and due time, negative when late; None without a due time or a choice."""
-        if self.chosen is None or self.due_at is None:
+        arrival = self.chosen.arrives_at if self.chosen else self.orders[0].arrives_at if self.orders else None
+        if arrival is None or self.due_at is None:
             return None
-        return int((self.due_at - self.chosen.arrives_at).total_seconds() // 60)
+        return int((self.due_at - arrival).total_seconds() // 60)
 
     def with_instead(self, instead: Mapping[int, str]) -> Decision:
         """The same with what is left to those whose units are taken, by reservation; the text says it as well."""
@@ -322,6 +361,7 @@ class Decision:
             "candidates": [candidate.explained() for candidate in self.candidates],
             "losers": [losers.explained() for losers in self.losers],
             "ladder": [rung.explained() for rung in self.ladder],
+            "orders": [order.explained() for order in self.orders],
             "approval": self.approval,
             "assumed": [assumption.explained() for assumption in self.assumed],
             "follows": self.follows.explained() if self.follows else None,

@@ -1,8 +1,9 @@
-"""Going down a ladder: which rung gives the ticket its unit, and what came of every other one.
+"""Going down a ladder: which rung gives the ticket what it needs, and what came of every other one.
 
-A rung that takes anything ends the descent with the best that was found so far. One that takes only what is in time
-ends it with a unit in time; its best late one is remembered, and is taken after all when no rung below has a better
-one: one that is in time, or that the rule's ranking prefers.
+A rung that takes anything ends the descent with the best that was found so far, once it has something itself. One that
+takes only what is in time ends it with that; its best late offer is remembered, and is taken after all when no rung
+below has a better one: in time; or late as well, and preferred. Of two late offers from stock the rule's ranking says
+which is preferred, with a supplier among them it is the one that arrives first; of equals the upper rung's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from connector.model.kinds import HubTier, Lane
 from connector.rules.candidates import Found, Refusal, Search, search
@@ -19,8 +20,9 @@ from connector.rules.conditions import ConditionFailed, Facts
 from connector.rules.decision import RungOutcome, RungTried
 from connector.rules.destination import Destination
 from connector.rules.document import Policy, Rule, Step
-from connector.rules.facts import Contested, Holding, SourcingFacts
+from connector.rules.facts import Contested, Holding, ProductFacts, SourcingFacts
 from connector.rules.ladder import Accept, RungKind
+from connector.rules.offers import Asking, Offer, offers_of
 from connector.rules.preemption import Taker
 from connector.rules.ranking import ARRIVES, COST, HUB, LATE, Ranking, Route
 from connector.rules.timetable import instant_of
@@ -38,6 +40,7 @@ class Quest:
     """What is looked for, and until when. start, due: minutes. preferences, refused: see `candidates.search`."""
 
     facts: SourcingFacts
+    product: ProductFacts
     policy: Policy
     destination: Destination
     start: int
@@ -61,6 +64,13 @@ class Quest:
                     found.refuse((hub_id,), KEPT, holding.kept[hub_id].text(rule.releases))
         return found
 
+    def ask(self, step: Step, condition_facts: Facts) -> Asked:
+        """What the suppliers of a rung offer."""
+        asking = Asking(
+            self.facts, self.product, self.policy, self.destination, self.start, self.due, self.facts.quantity
+        )
+        return Asked(step, *offers_of(asking, step, condition_facts))
+
 
 @dataclass(frozen=True, slots=True)
 class Looked:
@@ -81,14 +91,34 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class Descended:
-    """How a descent ended. chosen: the stock rung that serves, None when no rung has anything.
+class Asked:
+    """What the suppliers of a rung offer, the best first, and why the others offer nothing."""
 
-    passed: the other stock rungs that were tried. rungs: all of them, for the explanation. leftovers: shelves that no
-    rung of the ladder may use. wants_contested: a rung could take what other tickets hold, which was not read.
+    step: Step
+    offers: Sequence[Offer]
+    refused: Mapping[str, Refusal]
+
+    @property
+    def best(self) -> Offer | None:
+        """The best offer."""
+        return self.offers[0] if self.offers else None
+
+
+Answer: TypeAlias = Looked | Asked
+"""What a rung says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descended:
+    """How a descent ended. chosen: the rung that serves; None when none has anything, and `end` answers.
+
+    end: the terminal rung that was reached. passed: the other stock rungs that were tried. rungs: all of them, for the
+    explanation. leftovers: shelves that no rung of the ladder may use. wants_contested: a rung could take what other
+    tickets hold, which was not read.
     """
 
-    chosen: Looked | None
+    chosen: Answer | None
+    end: Step | None
     passed: tuple[Looked, ...]
     rungs: tuple[RungTried, ...]
     leftovers: Mapping[Refusal, tuple[int, ...]]
@@ -98,35 +128,37 @@ class Descended:
 def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Descended:
     """Go down a ladder. Raises RungFailed when the condition of a rung cannot be evaluated."""
     stocked = [step for step in steps if step.rung.kind is RungKind.STOCK]
-    tried: list[Looked | str] = []
-    best: Looked | None = None
-    is_at_end = wants_contested = False
+    tried: list[Answer | str] = []
+    best: Answer | None = None
+    end: Step | None = None
+    wants_contested = False
     for step in steps:
         why_not = _why_not(quest, step, condition_facts)
         if why_not is not None:
             tried.append(why_not)
             continue
         if step.rung.is_terminal:
-            is_at_end = True
+            end = step
             break
-        looked = _looked(quest, step, is_only=len(stocked) == 1)
-        if _may_take(_better(best, looked), step, condition_facts):
+        answer = _answer(quest, step, condition_facts, is_only=len(stocked) == 1)
+        if isinstance(answer, Looked) and _may_take(_better(best, answer), step, condition_facts):
             wants_contested |= quest.facts.contested is None
-            looked = _with_taken(quest, looked, is_alone=best is None)
-        tried.append(looked)
-        best = _better(best, looked)
-        if best is not None and (step.rung.accept is Accept.ANY or not _late(best)):
+            answer = _with_taken(quest, answer, is_alone=best is None)
+        tried.append(answer)
+        best = _better(best, answer)
+        takes_any = answer.best is not None and step.rung.accept is Accept.ANY
+        if best is not None and (takes_any or not _is_late(best)):
             break
-    passed = tuple(looked for looked in tried if isinstance(looked, Looked) and looked is not best)
+    passed = tuple(answer for answer in tried if isinstance(answer, Looked) and answer is not best)
     leftovers = _leftovers(quest, stocked) if len(stocked) > 1 else {}
-    told = tuple(_told(quest, steps, tried, best, is_at_end=is_at_end))
-    return Descended(best, passed, told, leftovers, wants_contested)
+    told = tuple(_told(quest, steps, tried, best, is_at_end=end is not None))
+    return Descended(best, end, passed, told, leftovers, wants_contested)
 
 
-def _may_take(best: Looked | None, step: Step, condition_facts: Facts) -> bool:
+def _may_take(best: Answer | None, step: Step, condition_facts: Facts) -> bool:
     """Whether a rung may take what other tickets hold: its rule says so, and nothing free is in time so far."""
     preempt = step.rule.preempt
-    if preempt is None or (best is not None and not _late(best)):
+    if preempt is None or (best is not None and not _is_late(best)):
         return False
     try:
         return preempt.condition is None or preempt.condition.holds(condition_facts)
@@ -163,7 +195,9 @@ def _why_not(quest: Quest, step: Step, condition_facts: Facts) -> str | None:
     return f"approval {approval!r} was refused" if approval in quest.facts.refusals else None
 
 
-def _looked(quest: Quest, step: Step, *, is_only: bool) -> Looked:
+def _answer(quest: Quest, step: Step, condition_facts: Facts, *, is_only: bool) -> Answer:
+    if step.rung.kind is not RungKind.STOCK:
+        return quest.ask(step, condition_facts)
     holdings = quest.holdings if is_only else tuple(_of_rung(quest, step.rule))
     found = quest.look(step.rule, holdings)
     return Looked(step, found, found.searching.ranking)
@@ -175,9 +209,9 @@ def _of_rung(quest: Quest, rule: Rule) -> Iterable[Holding]:
     outside = set[int]().union(*(tiers[tier] for tier in HubTier if tier not in rule.sources))
     for holding in quest.holdings:
         if holding.lane in rule.lanes:
-            inside = holding.without(outside)
-            if inside.free or inside.kept:
-                yield inside
+            mine = holding.without(outside) if outside else holding
+            if mine.free or mine.kept:
+                yield mine
 
 
 def _leftovers(quest: Quest, stocked: Sequence[Step]) -> dict[Refusal, tuple[int, ...]]:
@@ -200,31 +234,44 @@ def _leftovers(quest: Quest, stocked: Sequence[Step]) -> dict[Refusal, tuple[int
     return left
 
 
-def _late(looked: Looked) -> bool:
-    return looked.best is not None and looked.best[LATE] == 1
+def _is_late(answer: Answer) -> bool:
+    match answer:
+        case Looked(best=route):
+            return route is not None and route[LATE] == 1
+        case Asked(best=offer):
+            return offer is not None and offer.is_late
 
 
-def _better(first: Looked | None, second: Looked) -> Looked | None:
-    """The one whose best route is better: in time before late, then by the ranking; the upper rung when equal."""
+def _arrives(answer: Answer) -> int:
+    best = answer.best
+    if best is None:
+        raise AssertionError("asked only of answers that have something")
+    return best.arrives if isinstance(best, Offer) else best[ARRIVES]
+
+
+def _better(first: Answer | None, second: Answer) -> Answer | None:
+    """The one whose best is better: in time before late, then as the module says; the upper rung when equal."""
     if second.best is None:
         return first
     if first is None or first.best is None:
         return second
-    if _late(first) != _late(second):
-        return second if _late(first) else first
-    key = second.ranking.key
-    return second if key(second.best) < key(first.best) else first
+    if _is_late(first) != _is_late(second):
+        return second if _is_late(first) else first
+    if isinstance(first, Looked) and isinstance(second, Looked):
+        key = second.ranking.key
+        return second if key(second.best) < key(first.best) else first
+    return second if _arrives(second) < _arrives(first) else first
 
 
 def _told(
-    quest: Quest, steps: Sequence[Step], tried: Sequence[Looked | str], best: Looked | None, *, is_at_end: bool
+    quest: Quest, steps: Sequence[Step], tried: Sequence[Answer | str], best: Answer | None, *, is_at_end: bool
 ) -> Iterable[RungTried]:
     for place, step in enumerate(steps):
-        looked = tried[place] if place < len(tried) else None
-        if isinstance(looked, Looked):
-            yield _told_of(quest, looked, best)
-        elif looked is not None:
-            yield _bare(step, RungOutcome.SKIPPED, looked)
+        answer = tried[place] if place < len(tried) else None
+        if isinstance(answer, Looked | Asked):
+            yield _told_of(quest, answer, best)
+        elif answer is not None:
+            yield _bare(step, RungOutcome.SKIPPED, answer)
         elif place > len(tried) or not is_at_end:
             yield _bare(step, RungOutcome.NOT_REACHED, "a rung above ends the ladder")
         elif best is None:
@@ -237,46 +284,54 @@ def _bare(step: Step, outcome: RungOutcome, text: str) -> RungTried:
     return RungTried(step.number, step.rung.kind.value, outcome, text)
 
 
-def _told_of(quest: Quest, looked: Looked, best: Looked | None) -> RungTried:
-    route = looked.best
-    if route is None:
-        text = "no free unit there" if not looked.found.refused else _counted(looked.found.refused)
-        return _bare(looked.step, RungOutcome.NOTHING, text)
-    label = quest.facts.fleet.hubs[route[HUB]].label
-    is_best = looked is best
+def _told_of(quest: Quest, answer: Answer, best: Answer | None) -> RungTried:
+    is_best = answer is best
+    refused = "; ".join(_refusals(answer))
+    match answer.best:
+        case None:
+            return _bare(answer.step, RungOutcome.NOTHING, refused or "no free unit there")
+        case Offer() as offer:
+            label, cost = offer.supplier, offer.cost_cents
+        case route:
+            label, cost = quest.facts.fleet.hubs[route[HUB]].label, route[COST]
+    text = _taken(answer) if is_best or best is None else _lost(answer, best)
     return RungTried(
-        number=looked.step.number,
-        kind=looked.step.rung.kind.value,
+        number=answer.step.number,
+        kind=answer.step.rung.kind.value,
         outcome=RungOutcome.TAKEN if is_best else RungOutcome.LOST,
-        text=_taken(looked) if is_best or best is None else _lost(route, best),
+        text=f"{text} ({refused})" if refused and isinstance(answer, Asked) else text,
         offered=label,
-        arrives_at=instant_of(route[ARRIVES]),
-        cost_cents=route[COST],
-        is_within_sla=not route[LATE],
+        arrives_at=instant_of(_arrives(answer)),
+        cost_cents=cost,
+        is_within_sla=not _is_late(answer),
     )
 
 
-def _taken(looked: Looked) -> str:
-    if looked.takes:
-        whose = " and ".join(claim.label for claim in looked.takes)
-        return f"taken from {whose}, {'late: nothing else can be brought' if _late(looked) else 'in time'}"
-    if not _late(looked):
-        return "arrives in time"
-    if looked.step.rung.accept is Accept.ANY:
-        return "late; the rung takes what arrives late as well"
-    return "late; no rung below has anything better"
+def _taken(answer: Answer) -> str:
+    is_late = _is_late(answer)
+    if isinstance(answer, Looked) and answer.takes:
+        whose = " and ".join(claim.label for claim in answer.takes)
+        return f"taken from {whose}, {'late: nothing else can be brought' if is_late else 'in time'}"
+    known = answer.best.known if isinstance(answer.best, Offer) else None
+    ordered = f"; {known.state.value} already" if known is not None else ""
+    if not is_late:
+        return f"arrives in time{ordered}"
+    if answer.step.rung.accept is Accept.ANY:
+        return f"late; the rung takes what arrives late as well{ordered}"
+    return f"late; no rung below has anything better{ordered}"
 
 
-def _lost(route: Route, best: Looked) -> str:
-    winner = best.best
-    if winner is None:
-        return ""
-    if route[LATE] and not winner[LATE]:
+def _lost(answer: Answer, best: Answer) -> str:
+    if _is_late(answer) and not _is_late(best):
         return f"late; rung {best.step.number} has one in time"
-    later = route[ARRIVES] - winner[ARRIVES]
+    later = _arrives(answer) - _arrives(best)
     beside = f", arrives {duration_text(later)} later" if later > 0 else ""
     return f"late as well; rung {best.step.number} has the better one{beside}"
 
 
-def _counted(refused: Mapping[Refusal, tuple[int, ...]]) -> str:
-    return "; ".join(f"{len(hubs)} × {refusal.text}" for refusal, hubs in refused.items())
+def _refusals(answer: Answer) -> Iterable[str]:
+    match answer:
+        case Looked(found=found):
+            return (f"{len(hubs)} × {refusal.text}" for refusal, hubs in found.refused.items())
+        case Asked(refused=refused):
+            return (refusal.text for refusal in refused.values())

@@ -24,6 +24,7 @@ from connector.rules.grouping import Grouping
 from connector.rules.ladder import PLAIN, RESERVED, Accept, Ladder, Rung, Rungs
 from connector.rules.missing import Missing
 from connector.rules.rollouts import Rollouts
+from connector.rules.suppliers import Supplier
 from connector.rules.transport import Band, ComparisonSteps, Courier, Drive, Handling, Technician
 from connector.rules.values import (
     ConditionText,
@@ -94,7 +95,8 @@ class Sourcing(Part):
     handling: by asset class, instead of the hubs' own handling minutes. steps: what counts as equal in `ranking`.
     hubs, sites: what closes them beside their hours. default_country: of sites and hubs whose address names none.
     due_tolerance_minutes: how far a ticket's due time may be from the computed one before the explanation flags it.
-    ladders: by name, for rules that refer to them. missing: what follows where facts are missing.
+    ladders: by name, for rules that refer to them. suppliers: who sends units that no hub has. missing: what follows
+    where facts are missing.
     """
 
     handling: Annotated[dict[str, Handling], Field(examples=[{"laptop": {"pick": 10, "qa": 45, "pack": 10}}])] = Field(
@@ -115,6 +117,9 @@ class Sourcing(Part):
     ladders: Annotated[dict[Name, Rungs], Field(examples=[{"usual": ["stock", "person"]}])] = Field(
         default_factory=dict
     )
+    suppliers: Annotated[
+        dict[Name, Supplier], Field(examples=[{"acme-support": {"offers": ["vendor_replacement"], "lead_hours": 24}}])
+    ] = Field(default_factory=dict)
     missing: Missing = Missing()
 
 

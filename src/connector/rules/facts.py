@@ -21,12 +21,20 @@ from connector.model.kinds import (
     HubTier,
     Lane,
     Priority,
+    ProcurementKind,
     ProductStatus,
     Protection,
     TicketType,
     Trouble,
 )
-from connector.model.lifecycle import AssetState, GroupState, ReservationState, TicketState
+from connector.model.lifecycle import (
+    PROCUREMENT_OPEN,
+    AssetState,
+    GroupState,
+    ProcurementState,
+    ReservationState,
+    TicketState,
+)
 from connector.rules.lanes import NO_LANES, SiteLanes
 from connector.rules.protection import Kept
 
@@ -453,13 +461,36 @@ class ChannelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcurementFacts:
+    """What was ordered outside for the ticket, or waits for stock. expected_at: where it is delivered to."""
+
+    id: int
+    product_id: int
+    kind: ProcurementKind
+    supplier: str
+    state: ProcurementState
+    quantity: int = 1
+    expected_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to come."""
+        return self.state in PROCUREMENT_OPEN
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the supplier, or who had to approve it, has said no."""
+        return self.state is ProcurementState.REFUSED
+
+
+@dataclass(frozen=True, slots=True)
 class SourcingFacts:
     """Everything that one decision looks at. holdings: free units of the product and of its substitutes.
 
     relief: for another ticket about the same device; None when nothing is. refusals: approvals that were refused for
     the ticket, and what is to follow: `next` or `person`. contested: what other tickets hold of these products; None
     when it was not read, which is for rules that may take it. lanes: what is known of the ways there. channels: red
-    channels that nobody has closed, by id.
+    channels that nobody has closed, by id. procurements: what was ordered for it.
 
     service_class_name is what the site names; service_class what the database knows of it.
     """
@@ -481,6 +512,7 @@ class SourcingFacts:
     recovery: Recovery | None = None
     lanes: SiteLanes = NO_LANES
     group: GroupFacts | None = None
+    procurements: tuple[ProcurementFacts, ...] = ()
 
 
 def hub_facts(

@@ -12,8 +12,17 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
-from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, Protection, TicketType
-from connector.model.lifecycle import AssetState, TicketState
+from connector.model.kinds import (
+    Criticality,
+    HubTier,
+    Lane,
+    Priority,
+    ProcurementKind,
+    ProductStatus,
+    Protection,
+    TicketType,
+)
+from connector.model.lifecycle import AssetState, ProcurementState, TicketState
 from connector.rules.conditions import compile_condition
 from connector.rules.given_lanes import GivenDeliveries, GivenOffer, GivenTravel
 
@@ -184,6 +193,16 @@ class GivenChannel(_Part):
     name: Annotated[str, Field(min_length=1, examples=["recall"])]
 
 
+class GivenProcurement(_Part):
+    """What was ordered for the ticket before, or its place in the queue for stock."""
+
+    kind: ProcurementKind
+    supplier: str = ""
+    state: ProcurementState = ProcurementState.ORDERED
+    quantity: Annotated[int, Field(ge=1)] = 1
+    expected_at: Instant | None = None
+
+
 class Given(_Part):
     """The facts of a test. What is not there at all is unknown to the hub. refused: approvals that were refused.
 
@@ -200,6 +219,7 @@ class Given(_Part):
     stock: tuple[GivenShelf, ...] = ()
     claims: tuple[GivenClaim, ...] = ()
     substitutes: tuple[GivenSubstitute, ...] = ()
+    procurements: tuple[GivenProcurement, ...] = ()
     quantity: Annotated[int, Field(ge=1)] = 1
     refused: tuple[str, ...] = ()
     channel: GivenChannel | None = None
@@ -213,8 +233,8 @@ class Expect(_Part):
 
     lanes: of the rule that decides. due_minutes: from the moment of the test to the due time. hub, mode,
     is_within_sla, probability_percent: of the chosen candidate. rung: number of the rung that serves, from 1.
-    approval: what it waits for.
-    taken_from: the ticket whose units it takes. draws: what the kept units among the chosen ones were kept for.
+    approval: what it waits for. supplier: of what is ordered. taken_from: the ticket whose units it takes. draws: what
+    the kept units among the chosen ones were kept for.
     """
 
     rule: str | None = None
@@ -231,6 +251,7 @@ class Expect(_Part):
     approval: Annotated[str, Field(examples=["costly-spare"])] | None = None
     taken_from: Annotated[str, Field(examples=["INC-7"])] | None = None
     draws: Annotated[tuple[Protection, ...], Field(examples=[["safety_stock"]])] | None = None
+    supplier: str | None = None
 
 
 class PolicyTest(_Part):

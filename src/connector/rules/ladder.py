@@ -17,9 +17,15 @@ from connector.rules.values import ConditionText, DriveKm, Lanes, Name, Part, Ti
 
 
 class RungKind(StrEnum):
-    """Where a rung looks. person: nowhere, somebody is asked; always the end of a ladder."""
+    """Where a rung looks. person: nowhere, somebody is asked. backorder: nowhere, the ticket waits for stock.
+
+    vendor_replacement, purchase: at the suppliers of the policy that offer it.
+    """
 
     STOCK = "stock"
+    VENDOR_REPLACEMENT = "vendor_replacement"
+    PURCHASE = "purchase"
+    BACKORDER = "backorder"
     PERSON = "person"
 
 
@@ -30,18 +36,31 @@ class Accept(StrEnum):
     ANY = "any"
 
 
-TERMINAL = frozenset({RungKind.PERSON})
+TERMINAL = frozenset({RungKind.BACKORDER, RungKind.PERSON})
 """Rungs that always have an answer, so that nothing comes after them."""
-_OF_STOCK = ("tiers", "lanes", "transport", "max_drive_km", "accept", "releases", "preempt")
+OF_SUPPLIERS = frozenset({RungKind.VENDOR_REPLACEMENT, RungKind.PURCHASE})
+"""Rungs that ask the suppliers of the policy."""
+_OFFERING = frozenset({RungKind.STOCK, *OF_SUPPLIERS})
+_FIELDS_OF: dict[str, frozenset[RungKind]] = {
+    **dict.fromkeys(
+        ("tiers", "lanes", "transport", "max_drive_km", "releases", "preempt"), frozenset({RungKind.STOCK})
+    ),
+    "accept": _OFFERING,
+    "suppliers": OF_SUPPLIERS,
+    "expected_hours": frozenset({RungKind.BACKORDER}),
+    "approval": _OFFERING,
+}
+"""Fields that not every rung has, and which have them."""
 
 
 class Rung(Part):
     """One step of a ladder. A bare text stands for `{kind: TEXT}`.
 
     when: only tickets of which this is true. approval: a name under `approvals`, which whatever the rung gives waits
-    for. Of `stock` rungs: tiers, lanes, transport, max_drive_km, releases, preempt instead of the rule's own; accept:
-    see `Accept`, any when left out. releases: kept units that may be used. preempt: taking what other tickets hold,
-    where nothing free is in time.
+    for. accept: see `Accept`, any when left out. Of `stock` rungs: tiers, lanes, transport, max_drive_km, releases,
+    preempt instead of the rule's own; releases: kept units that may be used; preempt: taking what other tickets hold,
+    where nothing free is in time. Of `vendor_replacement` and `purchase`: suppliers that are asked, all when left out.
+    Of `backorder`: expected_hours, what the ticket is told when nobody knows better.
     """
 
     kind: Annotated[RungKind, Field(examples=["stock"])]
@@ -54,6 +73,8 @@ class Rung(Part):
     accept: Annotated[Accept, Field(examples=["in_time"])] = Accept.ANY
     releases: Releases | None = None
     preempt: Preempt | None = None
+    suppliers: Annotated[tuple[Name, ...], Field(examples=[["acme-support"]]), AfterValidator(not_empty)] | None = None
+    expected_hours: Annotated[float, Field(gt=0, le=24 * 365, examples=[72])] | None = None
     _condition: Condition | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
@@ -63,11 +84,14 @@ class Rung(Part):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
-        foreign = sorted(self.model_fields_set & set(_OF_STOCK)) if self.kind is not RungKind.STOCK else []
+        foreign = sorted(
+            name for name in self.model_fields_set if name in _FIELDS_OF and self.kind not in _FIELDS_OF[name]
+        )
         if foreign:
-            raise ValueError(f"a rung of kind {self.kind.value} has no {', '.join(foreign)}: only stock rungs have")
-        if self.kind is RungKind.PERSON and self.approval is not None:
-            raise ValueError("a rung of kind person has no approval: it gives nothing that could wait for one")
+            others = sorted({kind.value for name in foreign for kind in _FIELDS_OF[name]})
+            raise ValueError(
+                f"a rung of kind {self.kind.value} has no {', '.join(foreign)}: only {', '.join(others)} have"
+            )
         return self
 
     def model_post_init(self, _context: object) -> None:

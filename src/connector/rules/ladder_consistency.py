@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from connector.rules.claims import findings_in_claims
+from connector.rules.claims import compiles, findings_in_claims
 from connector.rules.document import Rule
 from connector.rules.expectations import Finding, Location, not_there
-from connector.rules.ladder import Rung
+from connector.rules.ladder import OF_SUPPLIERS, Rung
 from connector.rules.logic import Formula, Not, can_hold, formula_of
 
 _RUNG = TypeAdapter(Rung)
@@ -22,7 +23,15 @@ def findings_in_ladders(content: Mapping[str, Any], rules: Mapping[int, Rule]) -
     ladders = sourcing.get("ladders") if isinstance(sourcing, dict) else None
     named = ladders if isinstance(ladders, dict) else {}
     approvals = content.get("approvals")
-    known = list(approvals) if isinstance(approvals, dict) else []
+    suppliers = sourcing.get("suppliers") if isinstance(sourcing, dict) else None
+    known = _Known(
+        list(approvals) if isinstance(approvals, dict) else [],
+        {str(name): _offered(given) for name, given in suppliers.items()} if isinstance(suppliers, dict) else {},
+    )
+    for name, given in suppliers.items() if isinstance(suppliers, dict) else ():
+        when = given.get("when") if isinstance(given, dict) else None
+        if isinstance(when, str) and compiles(when):
+            yield from findings_in_claims(("sourcing", "suppliers", str(name), "when"), when)
     for name, given in named.items():
         yield from _ladder(("sourcing", "ladders", str(name)), given, (), known)
     given_rules = content.get("rules")
@@ -36,7 +45,20 @@ def findings_in_ladders(content: Mapping[str, Any], rules: Mapping[int, Rule]) -
             yield from _ladder(place, ladder, conditions, known)
 
 
-def _ladder(place: Location, given: Any, within: Sequence[Formula], approvals: Sequence[Any]) -> Iterator[Finding]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What rungs may name: approvals; suppliers, with what each offers."""
+
+    approvals: Sequence[str]
+    suppliers: Mapping[str, Collection[str]]
+
+
+def _offered(given: Any) -> Collection[str]:
+    offers = given.get("offers") if isinstance(given, dict) else None
+    return [str(kind) for kind in offers] if isinstance(offers, list) else []
+
+
+def _ladder(place: Location, given: Any, within: Sequence[Formula], known: _Known) -> Iterator[Finding]:
     """What is wrong with one ladder. within: what is true of every ticket that goes down it."""
     passed = list(within)
     ends: int | None = None
@@ -46,8 +68,9 @@ def _ladder(place: Location, given: Any, within: Sequence[Formula], approvals: S
         except ValidationError:
             continue
         at: Location = (*place, number)
-        if rung.approval is not None and rung.approval not in approvals:
-            yield (*at, "approval"), not_there(rung.approval, "approvals", approvals)
+        if rung.approval is not None and rung.approval not in known.approvals:
+            yield (*at, "approval"), not_there(rung.approval, "approvals", known.approvals)
+        yield from _suppliers(at, rung, known)
         if ends is not None:
             yield at, f"is never tried: rung {ends + 1} before it ends the ladder"
             continue
@@ -59,6 +82,20 @@ def _ladder(place: Location, given: Any, within: Sequence[Formula], approvals: S
                 ends = number
             else:
                 passed.append(Not(formula_of(rung.when)))
+
+
+def _suppliers(place: Location, rung: Rung, known: _Known) -> Iterator[Finding]:
+    """Suppliers that a rung names and that are not there, or that offer something else; a rung without any."""
+    if rung.kind not in OF_SUPPLIERS:
+        return
+    offer = f"offers {rung.kind.value}"
+    for number, name in enumerate(rung.suppliers or ()):
+        if name not in known.suppliers:
+            yield (*place, "suppliers", number), not_there(name, "sourcing.suppliers", known.suppliers)
+        elif rung.kind.value not in known.suppliers[name]:
+            yield (*place, "suppliers", number), f"is {name!r}, which is no supplier that {offer}"
+    if rung.suppliers is None and not any(rung.kind.value in offers for offers in known.suppliers.values()):
+        yield place, f"has nobody to ask: no supplier under sourcing.suppliers {offer}"
 
 
 def _condition(place: Location, when: str, within: Sequence[Formula], passed: Sequence[Formula]) -> Iterator[Finding]:

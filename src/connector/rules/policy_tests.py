@@ -20,6 +20,7 @@ from connector.rules.facts import (
     Fleet,
     Holding,
     HubFacts,
+    ProcurementFacts,
     ProductFacts,
     ServiceClassFacts,
     SiteFacts,
@@ -132,6 +133,7 @@ def _outcome(decision: Decision, facts: SourcingFacts, policy: Policy, given: Gi
         "is_within_sla": chosen.is_within_sla if chosen else None,
         "probability_percent": round(100 * chosen.probability) if chosen else None,
         "rung": next((rung.number for rung in decision.ladder if rung.outcome is RungOutcome.TAKEN), None),
+        "supplier": decision.orders[0].supplier if decision.orders else None,
         "approval": decision.approval,
         "taken_from": next((_number(taken, given) for taken in decision.taken_from), None),
         "draws": [purpose.value for purpose in decision.drawn],
@@ -166,6 +168,10 @@ def facts_of(given: Given, *, currency: str = "EUR") -> SourcingFacts:
         contested=_contested(given, hubs, products),
         channels=_channels(given),
         lanes=_lanes(given, fleet, currency),
+        procurements=tuple(
+            ProcurementFacts(number, NEEDED, item.kind, item.supplier, item.state, item.quantity, item.expected_at)
+            for number, item in enumerate(given.procurements, 1)
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeAlias
 
 from connector.model.kinds import Lane, Protection
@@ -26,7 +27,9 @@ from connector.rules.document import Mode, Policy, Rule
 from connector.rules.due import NO_DUE, Due, due, service_class_of
 from connector.rules.facts import Holding, ProductFacts, Relief, SiteFacts, SourcingFacts, Standing, SubstituteFacts
 from connector.rules.following import Following, followed, served_by_duplicate
+from connector.rules.ladder import RungKind
 from connector.rules.preemption import CLAIMED
+from connector.rules.procuring import backordered, procured
 from connector.rules.protection import drawn_text
 from connector.rules.ranking import HUB
 from connector.rules.recovery import recovered
@@ -155,6 +158,7 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     preferences, refused = _substitutes(facts, rule, condition_facts)
     quest = Quest(
         facts=facts,
+        product=product,
         policy=policy,
         destination=destination,
         start=start,
@@ -169,14 +173,26 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     except RungFailed as error:
         return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}, {error}.", rule)
     losers = Deferred((), lambda: _losers(descended, emptied))
-    if descended.chosen is None:
+    if isinstance(descended.chosen, Looked):
+        decision = _choice(case, rule, until, destination, descended, descended.chosen, losers)
+        return _authorised(decision, case, condition_facts)
+    planned = partial(case.end, rule=rule, until=until, destination=destination, losers=losers)
+    if descended.chosen is not None:
+        decision = procured(planned, facts, product, policy, descended.chosen, rule.approval)
+        decision = replace(decision, ladder=descended.rungs, wants_contested=descended.wants_contested)
+        return _authorised(decision, case, condition_facts)
+    if descended.end is not None and descended.end.rung.kind is RungKind.BACKORDER:
+        ended = backordered(planned, facts, product, descended.end, case.now)
+    else:
         reason, text = _nothing(facts, product, descended)
         if facts.refusals:
             reason, text = Reason.APPROVAL_REFUSED, f"{refused_text(facts, rule.name)} {text}"
-        ended = case.end(Outcome.REVIEW, reason, text, rule, until=until, destination=destination, losers=losers)
-        return replace(ended, ladder=descended.rungs, wants_contested=descended.wants_contested)
-    decision = _choice(case, rule, until, destination, descended, descended.chosen, losers)
-    needed = authorise(decision, policy, facts, condition_facts.scope, case.channel)
+        ended = planned(Outcome.REVIEW, reason, text)
+    return replace(ended, ladder=descended.rungs, wants_contested=descended.wants_contested)
+
+
+def _authorised(decision: Decision, case: _Case, condition_facts: Facts) -> Decision:
+    needed = authorise(decision, case.policy, case.facts, condition_facts.scope, case.channel)
     return replace(decision, approval=needed.name, awaits=needed.awaits, authorisation=needed.text)
 
 
@@ -201,7 +217,7 @@ def _waits_with_others(case: _Case, rule: Rule) -> Decision | None:
 def _losers(descended: Descended, emptied: frozenset[ShelfKey]) -> tuple[Losers, ...]:
     """Every shelf that is not among the candidates: of the rung that serves, of the others, of no rung at all."""
     losers: list[Losers] = []
-    if descended.chosen is not None:
+    if isinstance(descended.chosen, Looked):
         losers += losers_of(descended.chosen.found, descended.chosen.ranking)
     for looked in descended.passed:
         timed = (*looked.found.best, *looked.found.worse)

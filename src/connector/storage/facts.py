@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
 from connector.model.kinds import Lane
-from connector.rules.facts import NO_LINKS, Holding, Relief, SourcingFacts, SubstituteFacts
+from connector.rules.facts import NO_LINKS, Holding, ProcurementFacts, Relief, SourcingFacts, SubstituteFacts
 from connector.rules.lanes import NO_LANES
 from connector.rules.protection import Kept
 from connector.storage.bulk import among_given
@@ -27,7 +27,7 @@ from connector.storage.fleet import fleet_stamp, read_fleet
 from connector.storage.lanes import lanes_stamp, read_lanes
 from connector.storage.linked_tickets import read_links
 from connector.storage.protection import protections
-from connector.storage.tables import compatibility, hub, product, reservation, stock, ticket
+from connector.storage.tables import compatibility, hub, procurement, product, reservation, stock, ticket
 from connector.storage.ticket_row import (
     TICKETS_STATEMENT,
     asset_of,
@@ -85,6 +85,22 @@ _RELIEFS = (
     .join(ticket, ticket.c.id == reservation.c.ticket_id)
     .join(hub, hub.c.id == reservation.c.hub_id)
     .where(among_given(reservation.c.id, "reservation_ids"))
+)
+
+
+_PROCUREMENTS = (
+    select(
+        procurement.c.ticket_id,
+        procurement.c.id,
+        procurement.c.product_id,
+        procurement.c.kind,
+        procurement.c.supplier,
+        procurement.c.state,
+        procurement.c.quantity,
+        procurement.c.expected_at,
+    )
+    .where(among_given(procurement.c.ticket_id, "ticket_ids"))
+    .order_by(procurement.c.ticket_id, procurement.c.id)
 )
 
 
@@ -152,6 +168,7 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
     lanes = await read_lanes(tx, {lanes_stamp(row) for row in rows if row["s_id"] is not None})
     reliefs = await _reliefs(tx, {row["relief"] for row in rows if row["relief"] is not None})
     channels = await open_channels(tx) if rows[0]["open_channel"] is not None else ()
+    procurements = await _procurements(tx, [row["id"] for row in rows if row["has_procurements"]])
     found = []
     for row in rows:
         needed = product_of(row)
@@ -172,6 +189,7 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
                 refusals=refusals_of(row),
                 lanes=lanes.get(row["s_id"], NO_LANES),
                 channels=channels,
+                procurements=procurements.get(row["id"], ()),
             )
         )
     return found
@@ -220,6 +238,16 @@ def _keeping(kept: str | None, by_lane: dict[str, dict[int, int]]) -> dict[str, 
         else:
             del by_lane[lane[0]][int(hub)]
     return keeping
+
+
+async def _procurements(tx: AsyncConnection, ticket_ids: Collection[int]) -> Mapping[int, tuple[ProcurementFacts, ...]]:
+    """What was ordered for each of the tickets, open or not, the oldest first."""
+    if not ticket_ids:
+        return {}
+    found: defaultdict[int, list[ProcurementFacts]] = defaultdict(list)
+    for ticket_id, *ordered in await tx.execute(_PROCUREMENTS, {"ticket_ids": sorted(ticket_ids)}):
+        found[ticket_id].append(ProcurementFacts(*ordered))
+    return {ticket_id: tuple(items) for ticket_id, items in found.items()}
 
 
 async def _reliefs(tx: AsyncConnection, reservation_ids: Collection[int]) -> Mapping[int, Relief]:

@@ -34,6 +34,7 @@ from connector.storage.draws import Wanted, draw_units
 from connector.storage.facts import facts_to_reserve_many, sourcing_facts
 from connector.storage.incident_groups import events_of, join_events
 from connector.storage.locks import lock_devices, lock_tickets
+from connector.storage.orders import ask_for_orders, keep_orders
 from connector.storage.reserve import Claim, Drawn, Reservation, Reserved, insert_reservations, lines_taken
 from connector.storage.succession import hand_over
 from connector.storage.tables import reservation
@@ -51,11 +52,15 @@ _LIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """decision: None when the line had its reservation already. reserved: None unless the outcome is RESERVE."""
+    """decision: None when the line had its reservation already. reserved: None unless the outcome is RESERVE.
+
+    procurement_ids: what is on order for the ticket now.
+    """
 
     decision: Decision | None
     decision_id: int | None
     reserved: Reserved | None
+    procurement_ids: tuple[int, ...] = ()
 
 
 async def decide_and_reserve(
@@ -142,6 +147,8 @@ async def decide_and_reserve_many(
             for plan in plans:
                 reserved = sourced[plan.ticket_id].reserved
                 await ask_for_claims(tx, plan.case.facts, plan.decision, reserved, current, actor=actor, at=now)
+                ordered = sourced[plan.ticket_id].procurement_ids
+                await ask_for_orders(tx, plan.case.facts, plan.decision, ordered, current, actor=actor, at=now)
             return sourced
         for ticket_id, shelf in short:
             emptied[ticket_id].add(shelf)
@@ -290,9 +297,11 @@ async def _record(
         mine = [next(held) for _ in plan.shares]
         reservations = tuple(item for items, _ in mine for item in items)
         reserved = Reserved(reservations, is_new=True) if reservations else None
-        sourced[plan.ticket_id] = Sourced(plan.decision, decision_id, reserved)
+        ordered = await keep_orders(tx, plan.case.facts, plan.decision, decision_id, at=now)
+        sourced[plan.ticket_id] = Sourced(plan.decision, decision_id, reserved, ordered.ids)
         follows = [change for _, created in mine for change in created]
         follows += [change for share in plan.shares for change in share.taken.changes]
+        follows += ordered.changes
         changes += [decided, *(replace(change, cause=decided.cause) for change in follows)]
     await log_changes(tx, changes, actor=actor, at=now)
     return sourced

@@ -12,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.errors import NotKnown
 from connector.model.kinds import Direction, TaskKind
 from connector.model.lifecycle import (
+    PROCUREMENT_OPEN,
     RESERVATION_LIVE,
     TICKET_OPEN,
+    ProcurementState,
     ReservationState,
     ShipmentStatus,
     TicketState,
@@ -22,7 +24,17 @@ from connector.rules.competition import Waiting
 from connector.storage.bulk import among, among_given
 from connector.storage.losses import has_lost
 from connector.storage.shipments import ON_ITS_WAY
-from connector.storage.tables import asset, compatibility, reservation, rollout, shipment, stock, task, ticket
+from connector.storage.tables import (
+    asset,
+    compatibility,
+    procurement,
+    reservation,
+    rollout,
+    shipment,
+    stock,
+    task,
+    ticket,
+)
 from connector.storage.tasks import UNFINISHED
 
 
@@ -51,6 +63,7 @@ class Standing:
     """A ticket as the reactor looks at it. holdings: reservations that are live or were fulfilled, by id.
 
     has_rollout: whether something is rolled out under it; the claims of that are not among its holdings.
+    is_supplied: what was ordered outside has come to its site.
     """
 
     ticket_id: int
@@ -60,6 +73,12 @@ class Standing:
     product_id: int | None
     holdings: tuple[Holding, ...]
     has_rollout: bool = False
+    is_supplied: bool = False
+
+    @property
+    def lacks_hardware(self) -> bool:
+        """Whether it is still to be decided what it gets."""
+        return self.wants_hardware and not self.holdings and not self.is_supplied
 
     @property
     def wants_hardware(self) -> bool:
@@ -104,6 +123,15 @@ _TICKETS = (
         ticket.c.retired_at,
         func.coalesce(ticket.c.product_id, asset.c.product_id).label("product_id"),
         exists().where(rollout.c.ticket_id == ticket.c.id).label("has_rollout"),
+        exists()
+        .where(
+            procurement.c.ticket_id == ticket.c.id,
+            procurement.c.state == ProcurementState.RECEIVED,
+            procurement.c.site_id.is_not(None),
+            procurement.c.hub_id.is_(None),
+            procurement.c.is_wanted,
+        )
+        .label("is_supplied"),
     )
     .outerjoin(asset, asset.c.id == ticket.c.asset_id)
     .where(among_given(ticket.c.id, "ticket_ids"))
@@ -137,6 +165,7 @@ async def tickets_standing(tx: AsyncConnection, ticket_ids: Collection[int]) -> 
             product_id=row.product_id,
             holdings=tuple(holdings.get(row.id, ())),
             has_rollout=row.has_rollout,
+            is_supplied=row.is_supplied,
         )
         for row in await tx.execute(_TICKETS, given)
     }
@@ -155,7 +184,7 @@ async def waiting_tickets(
     site_ids: Collection[int] = (),
     product_ids: Collection[int] = (),
 ) -> list[int]:
-    """Open tickets that wait for a person because of the device, the site or the stock that has changed now.
+    """Open tickets that wait, and whose device, site or stock has changed: for a person, or for what is on order.
 
     product_ids: what came on a shelf: concerns those who need it, or something that it can stand in for.
     """
@@ -165,13 +194,16 @@ async def waiting_tickets(
         compatibility.c.retired_at.is_(None),
         among(tx, compatibility.c.substitute_id, product_ids),
     )
-    waits = exists().where(
+    is_on_order = exists().where(
+        procurement.c.ticket_id == ticket.c.id, procurement.c.state.in_(PROCUREMENT_OPEN), procurement.c.is_wanted
+    )
+    waits = is_on_order | exists().where(
         task.c.ticket_id == ticket.c.id,
         task.c.kind == TaskKind.REVIEW,
         task.c.state.in_(UNFINISHED),
     )
     is_held = exists().where(reservation.c.ticket_id == ticket.c.id, reservation.c.state.in_(RESERVATION_LIVE))
-    no_stock = exists().where(
+    no_stock = is_on_order | exists().where(
         task.c.ticket_id == ticket.c.id,
         task.c.state.in_(UNFINISHED),
         task.c.key.startswith("review:"),

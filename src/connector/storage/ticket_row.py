@@ -23,6 +23,7 @@ from connector.storage.tables import (
     approval,
     asset,
     compatibility,
+    procurement,
     product,
     reservation,
     service_class,
@@ -42,6 +43,8 @@ _is_reserved = exists().where(
     reservation.c.line == bindparam("line"),
     reservation.c.state.in_(RESERVATION_LIVE),
 )
+
+_has_procurements = exists().where(procurement.c.ticket_id == ticket.c.id)
 
 _other = ticket.alias("other")
 _relieves = or_(
@@ -96,6 +99,7 @@ AROUND_TICKETS = (
         has_lost.label("has_lost"),
         _has_substitutes.label("has_substitutes"),
         _is_reserved.label("is_reserved"),
+        _has_procurements.label("has_procurements"),
         active_activation.label("activation_id"),
         *(column.label(f"fleet_{column.name}") for column in fleet_stamp.c),
         *lane_columns,

@@ -1,6 +1,10 @@
 """What mutations are given."""
 
+from datetime import datetime
+
 import strawberry
+
+from connector.model.lifecycle import ProcurementState
 
 KEY_LENGTH = 80
 MOST_RECORDS = 500
@@ -54,6 +58,35 @@ class ReceiveInput:
     """Input of `receive`."""
 
     shipment_id: strawberry.ID = strawberry.field(description="Which parcel.")
+    idempotency_key: str = KEY
+
+
+@strawberry.input(description="Record what became of an order outside.")
+class RecordProcurementInput:
+    """Input of `recordProcurement`."""
+
+    procurement_id: strawberry.ID = strawberry.field(description="Which procurement.")
+    state: ProcurementState = strawberry.field(
+        description="`ORDERED` with its number; `CONFIRMED`, `SHIPPED`; `REFUSED`, `CANCELLED` with the reason."
+    )
+    order_number: str | None = strawberry.field(default=None, description="The supplier's number of the order.")
+    expected_at: datetime | None = strawberry.field(default=None, description="When the goods are expected there.")
+    cost_cents: int | None = strawberry.field(default=None, description="What it costs, in hundredths.")
+    reason: str | None = strawberry.field(default=None, description="Why; told to the ticket.")
+    idempotency_key: str = KEY
+
+
+@strawberry.input(description="Take goods in that were got from outside.")
+class ReceiveProcurementInput:
+    """Input of `receiveProcurement`."""
+
+    procurement_id: strawberry.ID = strawberry.field(description="Which procurement.")
+    hub_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The hub that took them in, when that is not where they were to go."
+    )
+    serials: list[str] = strawberry.field(
+        default_factory=list, description="Of each unit; needed at a hub for products that are kept by serial."
+    )
     idempotency_key: str = KEY
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from connector.api.schema.inventory import Asset, Stock
     from connector.api.schema.places import Hub, ServiceClass, Site
     from connector.api.schema.policies import Policy
+    from connector.api.schema.procurement import Procurement
     from connector.api.schema.recoveries import Recovery
     from connector.api.schema.rollouts import Rollout, RolloutLine
     from connector.api.schema.shipping import Shipment
@@ -23,6 +24,7 @@ _catalogue = strawberry.lazy("connector.api.schema.catalogue")
 _inventory = strawberry.lazy("connector.api.schema.inventory")
 _places = strawberry.lazy("connector.api.schema.places")
 _policies = strawberry.lazy("connector.api.schema.policies")
+_procurement = strawberry.lazy("connector.api.schema.procurement")
 _rollouts = strawberry.lazy("connector.api.schema.rollouts")
 _recoveries = strawberry.lazy("connector.api.schema.recoveries")
 _shipping = strawberry.lazy("connector.api.schema.shipping")
@@ -36,6 +38,7 @@ AnyDecision: TypeAlias = Annotated["Decision", _work]
 AnyHub: TypeAlias = Annotated["Hub", _places]
 AnyKit: TypeAlias = Annotated["Kit", _catalogue]
 AnyPolicy: TypeAlias = Annotated["Policy", _policies]
+AnyProcurement: TypeAlias = Annotated["Procurement", _procurement]
 AnyProduct: TypeAlias = Annotated["Product", _catalogue]
 AnyQuarantinedRecord: TypeAlias = Annotated["QuarantinedRecord", _sources]
 AnyRecovery: TypeAlias = Annotated["Recovery", _recoveries]

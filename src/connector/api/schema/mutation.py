@@ -30,6 +30,8 @@ from connector.api.schema.inputs import (
     ConfirmPickupInput,
     QuarantineInput,
     ReceiveInput,
+    ReceiveProcurementInput,
+    RecordProcurementInput,
     ReleaseInput,
     ReserveInput,
     RollbackPolicyInput,
@@ -40,6 +42,7 @@ from connector.api.schema.payloads import (
     CancelPayload,
     ConfirmPickupPayload,
     PolicyPayload,
+    ProcurementPayload,
     PulledStream,
     QuarantinePayload,
     ReceivePayload,
@@ -54,6 +57,7 @@ from connector.api.schema.rolling_out import (
     RolloutPayload,
     WaveTaskPayload,
 )
+from connector.fulfilment.procurement import Report
 from connector.model.errors import Forbidden, InvalidInput
 from connector.model.principals import Principal
 
@@ -115,6 +119,25 @@ async def _receive(info: Info, input: ReceiveInput) -> ReceivePayload:
         await info.context.commands.receive(key, _by(info, input.idempotency_key))
         return ReceivePayload(key=key)
     return ReceivePayload(errors=refusals)
+
+
+async def _record_procurement(info: Info, input: RecordProcurementInput) -> ProcurementPayload:
+    async with _refusing(info) as refusals:
+        key = key_of(input.procurement_id, entity="procurement")
+        report = Report(input.state, input.order_number, input.expected_at, input.cost_cents, input.reason)
+        await info.context.commands.record_procurement(key, report, _by(info, input.idempotency_key))
+        return ProcurementPayload(key=key)
+    return ProcurementPayload(errors=refusals)
+
+
+async def _receive_procurement(info: Info, input: ReceiveProcurementInput) -> ProcurementPayload:
+    async with _refusing(info) as refusals:
+        key = key_of(input.procurement_id, entity="procurement")
+        await info.context.commands.receive_procurement(
+            key, _optional_key(input.hub_id, "hub"), input.serials, _by(info, input.idempotency_key)
+        )
+        return ProcurementPayload(key=key)
+    return ProcurementPayload(errors=refusals)
 
 
 async def _sync_source(info: Info, input: SyncSourceInput) -> SyncSourcePayload:
@@ -201,6 +224,14 @@ class Mutation:
         resolver=_confirm_pickup, description="Confirm that the unit of a pickup task has been handed over."
     )
     receive: ReceivePayload = strawberry.mutation(resolver=_receive, description="Confirm that a parcel has arrived.")
+    record_procurement: ProcurementPayload = strawberry.mutation(
+        resolver=_record_procurement,
+        description="Record what became of an order: placed under a number, confirmed, sent, refused, called off.",
+    )
+    receive_procurement: ProcurementPayload = strawberry.mutation(
+        resolver=_receive_procurement,
+        description="Take goods in that were got from outside: onto a hub's shelf, or in use at the site.",
+    )
     sync_source: SyncSourcePayload = strawberry.mutation(
         resolver=_sync_source, description="Pull from a source now, and wait until it is done."
     )

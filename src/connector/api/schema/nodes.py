@@ -29,6 +29,7 @@ TYPE_NAMES: Mapping[str, str] = {
     "PolicyActivation": "policy_activation",
     "Decision": "decision",
     "Reservation": "reservation",
+    "Procurement": "procurement",
     "Shipment": "shipment",
     "ShipmentEvent": "shipment_event",
     "ShipmentLabel": "document",

@@ -11,6 +11,7 @@ import strawberry
 from connector.api.context import Info
 from connector.api.plan import Plan
 from connector.api.schema.policies import Policy
+from connector.api.schema.procurement import Procurement
 from connector.api.schema.refusals import Refusal
 from connector.api.schema.shipping import Shipment
 from connector.api.schema.sources import Source
@@ -99,6 +100,13 @@ class PulledStream:
     deleted: int = strawberry.field(description="Things that were retired.")
     unchanged: int = strawberry.field(description="Records that changed nothing.")
     quarantined: int = strawberry.field(description="Records that could not be used.")
+
+
+@strawberry.type(description="Answer of `recordProcurement` and `receiveProcurement`.")
+class ProcurementPayload(Payload):
+    """Payload of both."""
+
+    procurement: Procurement | None = target("procurement")
 
 
 @strawberry.type(description="Answer of `syncSource`.")

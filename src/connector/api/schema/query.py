@@ -16,6 +16,7 @@ from connector.api.schema.nodes import Node, key_of, parse_global_id
 from connector.api.schema.paging import Connection
 from connector.api.schema.places import Hub, ServiceClass, Site
 from connector.api.schema.policies import Policy
+from connector.api.schema.procurement import Procurement
 from connector.api.schema.recoveries import Recovery
 from connector.api.schema.rollouts import Rollout, RolloutLine
 from connector.api.schema.shipping import Shipment
@@ -155,6 +156,9 @@ class Query:
     policies: Connection[Policy] = _listing("policy", "Versions of the policy that decides.")
     decisions: Connection[Decision] = _listing("decision", "What the rules decided.")
     reservations: Connection[Reservation] = _listing("reservation", "Claims of stock.")
+    procurements: Connection[Procurement] = _listing(
+        "procurement", "What is got from outside for tickets, and tickets in the queue for stock."
+    )
     shipments: Connection[Shipment] = _listing("shipment", "Parcels.")
     approvals: Connection[Approval] = _listing("approval", "Requests for approval.")
     red_channels: Connection[RedChannel] = _listing("red_channel", "Red channels, open and past ones.")
@@ -177,6 +181,7 @@ class Query:
     asset: Asset | None = _single("asset", "asset")
     decision: Decision | None = _single("decision", "decision")
     reservation: Reservation | None = _single("reservation", "reservation")
+    procurement: Procurement | None = _single("procurement", "procurement")
     shipment: Shipment | None = _single("shipment", "shipment")
     task: Task | None = _single("task", "task")
     recovery: Recovery | None = _single("recovery", "recovery of a parcel")

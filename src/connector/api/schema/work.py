@@ -10,6 +10,7 @@ from connector.api.schema.lazy import (
     AnyApproval,
     AnyAsset,
     AnyHub,
+    AnyProcurement,
     AnyProduct,
     AnyRecovery,
     AnyRedChannel,
@@ -82,6 +83,7 @@ class Ticket(Node):
     decision: Decision | None = related("decision", "What the rules decided last.")
     decisions: list[Decision] = related("decisions", "What the rules decided, the oldest first.")
     reservations: list[AnyReservation] = related("reservations", "Stock that was claimed for it, the oldest first.")
+    procurements: list[AnyProcurement] = related("procurements", "What is got from outside for it, the oldest first.")
     shipments: list[AnyShipment] = related("shipments", "Parcels that were sent for it, the oldest first.")
     tasks: list[AnyTask] = related("tasks", "Work for people because of it, the oldest first.")
     approvals: list[AnyApproval] = related("approvals", "What was to be approved for it, the oldest first.")

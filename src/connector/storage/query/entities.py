@@ -229,6 +229,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "decision": ToMany("decision", "ticket_id", newest_only=True),
                 "decisions": ToMany("decision", "ticket_id"),
                 "reservations": ToMany("reservation", "ticket_id"),
+                "procurements": ToMany("procurement", "ticket_id"),
                 "shipments": ToMany("shipment", "ticket_id"),
                 "approvals": ToMany("approval", "ticket_id"),
                 "tasks": ToMany("task", "ticket_id"),
@@ -280,6 +281,17 @@ ENTITIES: Mapping[str, Entity] = {
                 "replaced_by": ToMany("reservation", "replaces_id"),
                 "shipments": ToMany("shipment", "reservation_id"),
                 "tasks": ToMany("task", "reservation_id"),
+            },
+        ),
+        _entity(
+            "procurement",
+            tables.procurement,
+            {
+                "ticket": ToOne("ticket", "ticket_id"),
+                "decision": ToOne("decision", "decision_id"),
+                "product": ToOne("product", "product_id"),
+                "hub": ToOne("hub", "hub_id"),
+                "site": ToOne("site", "site_id"),
             },
         ),
         _entity(

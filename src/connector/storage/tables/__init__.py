@@ -16,6 +16,7 @@ from connector.storage.tables.lanes import LaneQuote, LaneRevision, LaneStatisti
 from connector.storage.tables.log import Change, Reader, StepReceipt
 from connector.storage.tables.places import Hub, ServiceClass, Site
 from connector.storage.tables.policies import Policy, PolicyActivation
+from connector.storage.tables.procurement import Procurement
 from connector.storage.tables.recoveries import Recovery
 from connector.storage.tables.rollouts import Rollout, RolloutLine
 from connector.storage.tables.sources import Inbox, Quarantine, Source, SourceRefRow, SourceStream
@@ -57,6 +58,7 @@ lane_revision = _table(LaneRevision)
 lane_statistic = _table(LaneStatistic)
 policy = _table(Policy)
 policy_activation = _table(PolicyActivation)
+procurement = _table(Procurement)
 product = _table(Product)
 quarantine = _table(Quarantine)
 reader = _table(Reader)

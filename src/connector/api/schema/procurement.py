@@ -1,0 +1,38 @@
+"""What is got from outside for tickets."""
+
+from datetime import datetime
+
+import strawberry
+
+from connector.api.schema.fields import column, related
+from connector.api.schema.lazy import AnyDecision, AnyHub, AnyProduct, AnySite, AnyTicket
+from connector.api.schema.nodes import Node
+from connector.model.kinds import ProcurementKind
+from connector.model.lifecycle import ProcurementState
+
+
+@strawberry.type(description="Units that are got for a ticket because no hub has them, or its place in the queue.")
+class Procurement(Node):
+    """A procurement."""
+
+    kind: ProcurementKind = column("How they are got.")
+    state: ProcurementState = column("Where it stands; a backorder is requested until stock comes.")
+    ticket: AnyTicket = related("ticket", "The ticket that it is for.")
+    decision: AnyDecision | None = related("decision", "The decision that wants it.")
+    product: AnyProduct = related("product", "What is got.")
+    quantity: int = column("How many units.")
+    supplier: str = column("Who sends them, by name in the policy; empty for a backorder.")
+    contact: str | None = column("How a person orders there.")
+    order_number: str | None = column("The supplier's number, once the order is placed.")
+    hub: AnyHub | None = related("hub", "The hub that they go to, to be sent on; null when they go to the site.")
+    site: AnySite | None = related("site", "The site that they go to directly; null when they go to a hub.")
+    cost_cents: int | None = column("What it costs, in hundredths of the currency; expected until it is recorded.")
+    currency: str | None = column("ISO 4217.")
+    expected_at: datetime | None = column("When they are expected there.")
+    ordered_at: datetime | None = column("When the order was placed.")
+    received_at: datetime | None = column("When they came; of a backorder, when the ticket was served.")
+    is_wanted: bool = column("False once the ticket does not need them any more.")
+    approval_name: str | None = column("The approval that it needs before it is ordered.")
+    reason: str | None = column("Why it is as it is.")
+    created_at: datetime = column("When it was wanted first.")
+    updated_at: datetime = column("When it last changed.")

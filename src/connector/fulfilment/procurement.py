@@ -1,0 +1,219 @@
+"""What is done about things that are got from outside: who is asked to order, what follows, what the ticket is told.
+
+Reactions are steps of the transaction that moves the reader of the change log past the change. Commands are what a
+person records of an order that they placed, confirmed, called off or received; each is once per key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from connector.fulfilment.keys import ACTOR
+from connector.fulfilment.once import once
+from connector.fulfilment.work import Work
+from connector.model.errors import IllegalTransition, InvalidInput
+from connector.model.kinds import Lane, ProcurementKind, TaskKind
+from connector.model.lifecycle import ProcurementState, TaskState
+from connector.model.refs import EntityKind
+from connector.storage.approvals import withdraw_approvals
+from connector.storage.changes import LoggedChange, log_changes
+from connector.storage.engine import Transaction
+from connector.storage.goods_in import put_into_use, take_into_stock
+from connector.storage.orders import give_up_orders
+from connector.storage.procurements import ProcurementRow, lock_procurement, move_procurement, procurement_row
+from connector.storage.stock import Shelf
+from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks
+
+RECORDABLE: Final = (
+    ProcurementState.ORDERED, ProcurementState.CONFIRMED, ProcurementState.SHIPPED, ProcurementState.REFUSED,
+    ProcurementState.CANCELLED,
+)  # fmt: skip
+"""States that a person may report; what is received has a command of its own."""
+_PLACED: Final = (ProcurementState.ORDERED, ProcurementState.CONFIRMED)
+_ENDED: Final = (ProcurementState.REFUSED, ProcurementState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a person says of an order. order_number: needed once it is placed; reason: of a refusal or an end."""
+
+    state: ProcurementState
+    order_number: str | None = None
+    expected_at: datetime | None = None
+    cost_cents: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How a procurement stands after a command."""
+
+    procurement_id: int
+    state: ProcurementState
+
+
+class Procurements:
+    """Reactions to procurements, and the commands that people record them with."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def on_change(self, tx: Transaction, change: LoggedChange) -> ProcurementRow:
+        """Have a person order, or call off, what a change asks for; close what is not to be done any more."""
+        row, at = await procurement_row(tx, change.entity_id), self._work.clock.now()
+        if row.state is ProcurementState.APPROVED and row.is_wanted:
+            await require_task(tx, _placing(row), actor=ACTOR, cause=None, at=at)
+        if row.state is not ProcurementState.REQUESTED:
+            why = row.reason or f"it is {row.state.value}"
+            await withdraw_approvals(tx, EntityKind.PROCUREMENT, row.id, reason=why, actor=ACTOR, at=at)
+        if row.state is not ProcurementState.APPROVED:
+            target = TaskState.CANCELLED if row.state in _ENDED else TaskState.DONE
+            await self._close(tx, row, ("place",), target, at)
+        if not row.is_wanted and row.state in _PLACED:
+            await require_task(tx, _calling_off(row), actor=ACTOR, cause=None, at=at)
+        if row.state not in _PLACED:
+            await self._close(tx, row, ("call-off",), TaskState.DONE, at)
+        return row
+
+    async def give_up(self, tx: Transaction, ticket_id: int, reason: str, at: datetime) -> Sequence[int]:
+        """Nothing is to come for a ticket any more; ids of what was on order."""
+        ids, changes = await give_up_orders(tx, ticket_id, reason, at=at)
+        await log_changes(tx, list(changes), actor=ACTOR, cause=reason, at=at)
+        for procurement_id in ids:
+            await withdraw_approvals(tx, EntityKind.PROCUREMENT, procurement_id, reason=reason, actor=ACTOR, at=at)
+        return ids
+
+    async def record(self, procurement_id: int, report: Report, *, key: str, actor: str) -> Recorded:
+        """Record what became of an order outside: its number when it was placed, a date, a refusal.
+
+        Raises NotKnown, InvalidInput for a backorder, or where number or reason is missing, IllegalTransition.
+        """
+        said = (report.reason or "").strip() or None
+        number = (report.order_number or "").strip() or None
+        state = report.state
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            row = await lock_procurement(tx, procurement_id)
+            _check(row, state, number, said, report.cost_cents)
+            values = {
+                "order_number": number,
+                "expected_at": report.expected_at,
+                "cost_cents": report.cost_cents,
+                "reason": said,
+                "ordered_at": at if state is ProcurementState.ORDERED else None,
+            }
+            row = await move_procurement(tx, row, state, values, actor=actor, at=at)
+            return {"procurement_id": row.id, "state": row.state.value}
+
+        return await self._once("record-procurement", key, procurement_id, do)
+
+    async def receive(
+        self,
+        procurement_id: int,
+        *,
+        key: str,
+        actor: str,
+        hub_id: int | None = None,
+        serials: Sequence[str] = (),
+    ) -> Recorded:
+        """The goods are there: on the shelf of a hub, or in use at the site that they were sent to.
+
+        hub_id: where they came to, when it is not where they were to go. The ticket that waits is decided anew first.
+        Raises NotKnown, InvalidInput, IllegalTransition.
+        """
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            row = await lock_procurement(tx, procurement_id)
+            _check_goods(row, hub_id)
+            cause, shelf_hub = f"procurement {row.id}", hub_id if hub_id is not None else row.hub_id
+            if shelf_hub is not None:
+                shelf = Shelf(shelf_hub, row.product_id, Lane.NORMAL)
+                await take_into_stock(tx, shelf, row.quantity, serials, row.tracking, actor=actor, cause=cause, at=at)
+            else:
+                await put_into_use(
+                    tx, row.site_id, row.product_id, row.quantity, serials, actor=actor, cause=cause, at=at
+                )
+            values: dict[str, Any] = {"received_at": at, "hub_id": shelf_hub}
+            row = await move_procurement(tx, row, ProcurementState.RECEIVED, values, actor=actor, at=at)
+            return {"procurement_id": row.id, "state": row.state.value}
+
+        return await self._once("receive-procurement", key, procurement_id, do)
+
+    async def _once(
+        self, name: str, key: str, target: int, do: Callable[[Transaction, datetime], Awaitable[dict[str, Any]]]
+    ) -> Recorded:
+        result = await once(self._work, name, key, target, do)
+        return Recorded(result["procurement_id"], ProcurementState(result["state"]))
+
+    async def _close(
+        self, tx: Transaction, row: ProcurementRow, what: Sequence[str], target: TaskState, at: datetime
+    ) -> None:
+        prefixes = [_key(row, name) for name in what]
+        for item in await unfinished_tasks(tx, ticket_id=row.ticket_id, kind=TaskKind.ORDER, key_prefixes=prefixes):
+            await move_task(tx, item.id, target, actor=ACTOR, cause=f"it is {row.state.value}", at=at)
+
+
+def _check(
+    row: ProcurementRow, state: ProcurementState, number: str | None, reason: str | None, cost_cents: int | None
+) -> None:
+    if row.kind is ProcurementKind.BACKORDER:
+        raise InvalidInput(f"procurement {row.id} waits for stock: nothing is ordered that could be recorded")
+    if state not in RECORDABLE:
+        allowed = ", ".join(item.value for item in RECORDABLE)
+        raise InvalidInput(f"state {state.value!r} cannot be recorded: it is one of {allowed}")
+    if row.state is ProcurementState.REQUESTED and state not in _ENDED:
+        raise IllegalTransition(
+            f"procurement {row.id} cannot be {state.value}: it waits for approval {row.approval_name!r}"
+        )
+    if state is ProcurementState.ORDERED and number is None:
+        raise InvalidInput("an order has a number at the supplier: it is needed to ask for it, and to call it off")
+    if state in _ENDED and reason is None:
+        raise InvalidInput("a reason is needed: it is told to the ticket and kept", hint="Write why.")
+    if cost_cents is not None and cost_cents < 0:
+        raise InvalidInput(f"cost {cost_cents} is negative: give what it costs in hundredths of the currency")
+
+
+def _check_goods(row: ProcurementRow, hub_id: int | None) -> None:
+    if row.kind is ProcurementKind.BACKORDER:
+        raise InvalidInput(f"procurement {row.id} waits for stock: no goods of its own can arrive")
+    if not row.is_wanted and row.hub_id is None and hub_id is None:
+        raise InvalidInput(
+            f"ticket {row.ticket_number} does not need {row.goods} any more: say which hub takes them",
+            hint="They become stock there.",
+        )
+
+
+def _key(row: ProcurementRow, what: str) -> str:
+    return f"procurement:{row.id}:{what}"
+
+
+def _placing(row: ProcurementRow) -> NewTask:
+    how = "Ask for a replacement in advance" if row.kind is ProcurementKind.VENDOR_REPLACEMENT else "Order"
+    where = f"hub {row.hub}" if row.hub_id is not None else f"site {row.site}"
+    contact = f" ({row.contact})" if row.contact else ""
+    by = f" It is needed there by {row.expected_at:%Y-%m-%d %H:%M}Z." if row.expected_at else ""
+    return NewTask(
+        key=_key(row, "place"),
+        kind=TaskKind.ORDER,
+        title=f"Order {row.goods} from {row.supplier} for ticket {row.ticket_number}",
+        instructions=f"{how}: {row.goods} from {row.supplier}{contact}, to {where}.{by} Record the order's number.",
+        ticket_id=row.ticket_id,
+        hub_id=row.hub_id,
+    )
+
+
+def _calling_off(row: ProcurementRow) -> NewTask:
+    return NewTask(
+        key=_key(row, "call-off"),
+        kind=TaskKind.ORDER,
+        title=f"Call off order {row.order_number} of {row.goods} at {row.supplier}",
+        instructions=(
+            f"Ticket {row.ticket_number} does not need it any more: {row.reason}. Record that it is cancelled; "
+            "where that is not possible, receive the goods at a hub."
+        ),
+        ticket_id=row.ticket_id,
+        hub_id=row.hub_id,
+    )
