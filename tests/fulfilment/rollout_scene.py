@@ -12,7 +12,16 @@ from uuid import uuid4
 from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
-from tests.factories import BERLIN, HAMBURG, make_hub, make_product, make_service_class, make_site, make_spares
+from tests.factories import (
+    BERLIN,
+    HAMBURG,
+    make_counted_stock,
+    make_hub,
+    make_product,
+    make_service_class,
+    make_site,
+    make_spares,
+)
 from tests.fulfilment.scene import ADDRESS
 from tests.fulfilment.world import World
 
@@ -200,7 +209,7 @@ class Yard:
 
     async def set_stock(self, **values: Any) -> None:
         async with transaction(self.engine) as tx:
-            await tx.execute(update(tables.stock).values(**values))
+            await tx.execute(update(tables.stock).where(tables.stock.c.product_id == self.product_id).values(**values))
 
 
 def key() -> str:
@@ -217,24 +226,24 @@ async def make_yard(
     spares: int = 8,
     policy: Policy | None = None,
     counted: bool = False,
+    prefix: str = "",
 ) -> Yard:
     """Sites in Hamburg, the first one critical and the last one a laboratory; spares in Berlin."""
     world = world or World()
     async with transaction(engine) as tx:
-        critical = await make_service_class(tx, "critical")
-        hubs = {"BER": await make_hub(tx, name="Berlin Depot", code="BER", **BERLIN)}
-        product_id = await make_product(tx, model="R-7", tracking="counted" if counted else "serialised")
+        critical = await make_service_class(tx, "critical") if not prefix else None
+        hubs = {"BER": await make_hub(tx, name="Berlin Depot", code=f"{prefix}BER", **BERLIN)}
+        tracking = "counted" if counted else "serialised"
+        product_id = await make_product(tx, model=f"{prefix}R-7", tracking=tracking)
         spare_ids = []
         if counted:
-            from tests.factories import make_counted_stock
-
             await make_counted_stock(tx, hub_id=hubs["BER"], product_id=product_id, on_hand=spares)
         else:
             spare_ids = await make_spares(tx, hub_id=hubs["BER"], product_id=product_id, count=spares)
         site_ids = []
         for number in range(sites):
-            place = {**HAMBURG, "address": ADDRESS, "name": f"Shop {number + 1}", "code": f"HH{number + 1}"}
-            if number == 0:
+            place = {**HAMBURG, "address": ADDRESS, "name": f"Shop {number + 1}", "code": f"{prefix}HH{number + 1}"}
+            if number == 0 and critical is not None:
                 place["service_class_id"] = critical
             elif number == sites - 1:
                 place["region"] = "LAB"
