@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.factories import NOW, make_asset, make_source, make_ticket
 from tests.fulfilment.rollout_scene import POLICY, Yard, key, make_yard, rollout_policy
+from tests.fulfilment.world import World
 
 from connector.model.errors import IllegalTransition
 from connector.model.kinds import TaskKind
@@ -114,10 +115,10 @@ class Shelf:
         return ticket_id
 
 
-async def make_shelf(engine: AsyncEngine, spares: int, protected: int) -> Shelf:
+async def make_shelf(engine: AsyncEngine, world: World, spares: int, protected: int) -> Shelf:
     number = next(_names)
     yard = await make_yard(
-        engine, MovableClock(NOW), sites=6, spares=spares, policy=rollout_policy(KEPT), prefix=f"Y{number}-"
+        engine, MovableClock(NOW), world, sites=6, spares=spares, policy=rollout_policy(KEPT), prefix=f"Y{number}-"
     )
     async with transaction(engine) as tx:
         source_id = await make_source(tx, name="itsm" if number == 1 else f"itsm-{number}")
@@ -127,7 +128,7 @@ async def make_shelf(engine: AsyncEngine, spares: int, protected: int) -> Shelf:
 
 
 def test_an_incident_that_could_be_served_without_what_a_rollout_holds_is_served(database: str):
-    engine = open_engine(database, pool_size=2)
+    engine, world = open_engine(database, pool_size=2), World()
     examples = 8 if database.startswith("sqlite") else 3
     with asyncio.Runner() as runner:
 
@@ -135,7 +136,7 @@ def test_an_incident_that_could_be_served_without_what_a_rollout_holds_is_served
         @given(EVENTS, st.integers(1, 6), st.integers(0, 2))
         def example(events: list[str], spares: int, protected: int) -> None:
             async def play() -> None:
-                shelf = await make_shelf(engine, spares, protected)
+                shelf = await make_shelf(engine, world, spares, protected)
                 for event in events:
                     await getattr(shelf, event)()
                     await shelf.check()
