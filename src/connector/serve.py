@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from connector.api.feed import Feed
 from connector.api.limits import LARGEST_REQUEST
 from connector.fulfilment.approvals import holders_of
 from connector.fulfilment.engine import FulfilmentEngine
+from connector.fulfilment.roads import measure_roads
 from connector.hub import Hub, executor_name, fulfilment_options, open_hub, roles_by_key
 from connector.ingest.inbox import process_inbox
 from connector.ingest.pull import PullReport, pull_source
@@ -29,6 +31,7 @@ from connector.model.errors import Unavailable
 from connector.model.principals import Principal
 from connector.rules.policy import InvalidPolicy
 from connector.sdk.adapter import Pulls
+from connector.sdk.travel import TravelConnection, connect_travel_times
 from connector.settings import LoadedSettings, Settings
 from connector.storage.engine import reading, wake_on_commit
 
@@ -87,6 +90,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
     inbox = _Inbox(hub)
     for name in hub.connections:
         _schedule(hub, fulfilment, name)
+    roads = _roads(hub, fulfilment)
     background: set[asyncio.Task[object]] = set()
     wake_on_commit(hub.database, feed.wake)
     wake_on_commit(hub.database, fulfilment.reactor.wake)
@@ -114,6 +118,8 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
             task.cancel()
         await asyncio.gather(starting, receiving, *background, return_exceptions=True)
         await fulfilment.close()
+        if roads is not None:
+            await roads.aclose()
         if announcer is not None:
             await announcer.aclose()
 
@@ -235,6 +241,27 @@ def _schedule(hub: Hub, fulfilment: FulfilmentEngine, name: str) -> None:
     rest = tuple(stream.name for stream in adapter.streams() if stream.name not in source.schedules)
     if source.schedule and rest:
         fulfilment.schedule(f"pull-{name}", source.schedule, partial(_pull, hub, name, rest))
+
+
+def _roads(hub: Hub, fulfilment: FulfilmentEngine) -> TravelConnection | None:
+    """Measure roads by the schedule of the provider, where one is configured."""
+    given = hub.settings.travel_time
+    if not given.provider:
+        return None
+    connection = connect_travel_times(given.provider, given.provider_settings(), clock=hub.clock)
+    fulfilment.schedule(
+        "measure-roads",
+        given.schedule,
+        partial(
+            measure_roads,
+            hub.database,
+            connection,
+            clock=hub.clock,
+            within_km=given.within_km,
+            max_age=timedelta(days=given.max_age_days),
+        ),
+    )
+    return connection
 
 
 async def _pull(hub: Hub, name: str, streams: tuple[str, ...] | None) -> PullReport | None:

@@ -35,6 +35,7 @@ from connector.model.lifecycle import TicketState
 from connector.sdk.connection import config_problems
 from connector.sdk.errors import ConfigError
 from connector.sdk.registry import adapter_names, load_adapter
+from connector.sdk.travel import travel_problems
 
 DEFAULT_FILE = "connector.toml"
 ENVIRONMENT_PREFIX = "CONNECTOR_"
@@ -144,6 +145,38 @@ class FulfilmentSettings(_Section):
     )
 
 
+class TravelTimeSettings(BaseModel):
+    """Who measures roads beforehand. Keys beyond these belong to the provider, which checks them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    provider: str | None = Field(
+        default=None, description="Name of the provider; decisions use the great circle when empty.", examples=["osrm"]
+    )
+    schedule: str = Field(
+        default="*/15 * * * *",
+        description="When to measure what is new, moved or old, as cron.",
+        examples=["0 * * * *"],
+    )
+    within_km: float = Field(
+        default=200, gt=0, le=5_000, description="Great circle up to which roads are measured.", examples=[200]
+    )
+    max_age_days: int = Field(
+        default=30, ge=1, le=3_650, description="Days after which a road is measured again.", examples=[30]
+    )
+
+    @field_validator("schedule")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        if not croniter.is_valid(value):
+            raise ValueError(f"{value!r} is no cron expression; write minute hour day month weekday")
+        return value
+
+    def provider_settings(self) -> dict[str, object]:
+        """The keys that belong to the provider."""
+        return dict(self.__pydantic_extra__ or {})
+
+
 class SourceSettings(BaseModel):
     """One external system. Keys beyond these belong to its adapter, which checks them."""
 
@@ -195,6 +228,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     auth: AuthSettings = AuthSettings()
     fulfilment: FulfilmentSettings = FulfilmentSettings()
+    travel_time: TravelTimeSettings = TravelTimeSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
 
     @field_validator("database")
@@ -270,6 +304,7 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
         failed = {problem.split(":", 1)[0] for problem in problems}
         problems += [line for line in [*lines, *_misfits(given)] if line.split(":", 1)[0] not in failed]
     told = {problem.split(":", 1)[0] for problem in problems}
+    problems += _travel_problems(_table(values, "travel_time"))
     problems += [p for p in _adapter_problems(values.get("sources")) if p.split(":", 1)[0] not in told]
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
@@ -374,6 +409,15 @@ def _anchor_paths(values: dict[str, Any], base: Path) -> None:
     for source in sources.values() if isinstance(sources, dict) else ():
         if isinstance(source, dict) and isinstance(source.get("directory"), str):
             source["directory"] = str((base / source["directory"]).resolve())
+
+
+def _travel_problems(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the provider of travel times says of its own keys."""
+    own = {key: value for key, value in values.items() if key not in TravelTimeSettings.model_fields}
+    name = values.get("provider")
+    if isinstance(name, str) and name:
+        return travel_problems(name, own)
+    return tuple(f"travel_time.{key}: belongs to no provider; name one in travel_time.provider" for key in own)
 
 
 def _adapter_problems(sources: object) -> list[str]:
