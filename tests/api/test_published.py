@@ -38,6 +38,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "RedChannels": {"first": 5},
         "Rollouts": {"first": 5},
         "Procurements": {"first": 5},
+        "BreakGlassUse": {},
         "QuarantineList": {"source": seeded.id("Source")},
         "LowStock": {"region": "EU"},
         "SearchAssets": {"text": "foc"},
@@ -88,6 +89,7 @@ ANSWERS: dict[str, Any] = {
         data["rollouts"]["nodes"][0]["waves"] == [{"number": 1, "counts": [{"state": "PLANNED", "lines": 1}]}]
         and data["rollouts"]["nodes"][0]["lines"]["nodes"][0]["hub"] == {"name": "Berlin"}
     ),
+    "BreakGlassUse": lambda data: data["breakGlassUse"] == [],
     "QuarantineList": lambda data: data["quarantine"]["nodes"][0]["reason"] == "priority 'urgent' is not known",
     "LowStock": lambda data: [shelf["product"]["model"] for shelf in data["stock"]["nodes"]] == ["Bracket"],
     "SearchAssets": lambda data: [edge["node"]["serial"] for edge in data["assets"]["edges"]] == ["FOC1"],

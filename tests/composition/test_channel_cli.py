@@ -30,3 +30,8 @@ def test_a_channel_is_opened_extended_listed_closed_and_reported(here: Path):
     assert closed.output == f"Red channel {opened['id']} is closed. {summary}\n"
     assert f"closed, opened by cli:{getpass.getuser()}: advisory 7" in reported
     assert run("channel", "close", str(opened["id"]), "--reason", "again").exit_code == 1
+
+
+def test_where_no_break_glass_stock_was_drawn_there_is_nothing_to_worry_about(here: Path):
+    assert run("break-glass").output == "No break-glass stock was drawn.\n"
+    assert run_json("break-glass") == []

@@ -10,6 +10,7 @@ from connector import __version__
 from connector.cli.adapters import adapters
 from connector.cli.approvals import approvals
 from connector.cli.backtest import backtest
+from connector.cli.break_glass import break_glass
 from connector.cli.channel import channel
 from connector.cli.demo import demo
 from connector.cli.doctor import doctor
@@ -49,6 +50,7 @@ for command in (serve, sync, sources, explain, doctor, migrate, schema):
     app.command()(command)
 app.add_typer(adapters, name="adapters")
 app.add_typer(quarantine, name="quarantine")
+app.command("break-glass")(break_glass)
 app.add_typer(approvals, name="approvals")
 app.add_typer(channel, name="channel")
 app.add_typer(procurement, name="procurement")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from connector.fulfilment.approvals import Approvals, Holders, holders_of
+from connector.fulfilment.break_glass import watch_break_glass
 from connector.fulfilment.channels import Channels
 from connector.fulfilment.commands import Commands
 from connector.fulfilment.durable import Durable, Tick
@@ -71,6 +73,7 @@ class FulfilmentEngine:
         self._rollout_follower = RolloutFollower(database, clock)
         self.schedule("tend-approvals", EVERY_MINUTE, self.approvals.tend)
         self.schedule("tend-channels", EVERY_MINUTE, self.channels.tend)
+        self.schedule("watch-break-glass", EVERY_HOUR, partial(watch_break_glass, self._work, policy))
         self.schedule("expire-reservations", EVERY_MINUTE, self.expire)
         self.schedule("advance-rollouts", EVERY_MINUTE, self.advance_rollouts)
         self.schedule("learn-lanes", EVERY_HOUR, self.learn_lanes)

@@ -13,6 +13,7 @@ from connector.rules.conditions import Scope
 from connector.rules.decision import Decision
 from connector.rules.document import Policy, Rule, Step
 from connector.rules.facts import SourcingFacts
+from connector.rules.ladder import Rung, RungKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,14 @@ NOTHING_NEEDED: Final = Authorisation()
 def authorise(
     decision: Decision, policy: Policy, facts: SourcingFacts, scope: Scope, channel: Channel | None
 ) -> Authorisation:
-    """What claiming or ordering units needs. decision: its `approval` names what its rule or rung asks for."""
+    """What claiming or ordering units needs.
+
+    decision: its `approval` names what its rule or rung asks for; where that is nothing, break-glass stock needs what
+    the policy says of it.
+    """
     name = decision.approval
+    if name is None and policy.break_glass is not None and any(p.lane is Lane.BREAK_GLASS for p in decision.picks):
+        name = policy.break_glass.approval
     if name is None or not (decision.picks or decision.orders):
         return NOTHING_NEEDED
     if channel is not None and channel.stated.skips_approvals:
@@ -57,12 +64,24 @@ def cost_of(decision: Decision, facts: SourcingFacts) -> int:
     return way + (facts.product.unit_cost_cents or 0 if facts.product else 0) * decision.quantity
 
 
-def steps_for(steps: Sequence[Step], channel: Channel | None) -> Sequence[Step]:
-    """The rungs of a ladder for a ticket: in a red channel, with the lanes that it adds."""
+def steps_for(steps: Sequence[Step], policy: Policy, channel: Channel | None) -> Sequence[Step]:
+    """The rungs of a ladder for a ticket: in a red channel with the lanes that it adds.
+
+    One that draws on break-glass stock alone gets a last rung of normal stock, where the policy falls back to that.
+    """
     more = channel.stated.lanes if channel is not None else None
-    if not more:
-        return steps
-    return [replace(step, rule=_with_lanes(step.rule, more)) for step in steps]
+    if more:
+        steps = [replace(step, rule=_with_lanes(step.rule, more)) for step in steps]
+    if policy.break_glass is not None and policy.break_glass.fallback == "normal" and _is_break_glass_alone(steps):
+        *above, end = steps
+        rule = end.rule.model_copy(update={"lanes": (Lane.NORMAL,)})
+        steps = [*above, Step(end.number, Rung(kind=RungKind.STOCK), rule), replace(end, number=end.number + 1)]
+    return steps
+
+
+def _is_break_glass_alone(steps: Sequence[Step]) -> bool:
+    stocked = [step.rule.lanes for step in steps if step.rung.kind is RungKind.STOCK]
+    return bool(stocked) and all(lanes == (Lane.BREAK_GLASS,) for lanes in stocked)
 
 
 def _with_lanes(rule: Rule, more: Sequence[Lane]) -> Rule:

@@ -128,7 +128,7 @@ def rank_of(priority: Priority | None) -> Rank:
 class Waiting:
     """A ticket that waits for stock. since: when it was opened. losses: units of it that went to other tickets.
 
-    is_red: it is in a red channel.
+    is_red: it is in a red channel. region_rank: place of its region among those that get break-glass stock first.
     """
 
     ticket_id: int
@@ -136,16 +136,17 @@ class Waiting:
     since: datetime
     losses: int = 0
     is_red: bool = False
+    region_rank: int = 0
 
 
-Place: TypeAlias = tuple[bool, Rank, bool, datetime, int]
+Place: TypeAlias = tuple[bool, Rank, bool, int, datetime, int]
 """What sorts tickets into the order in which they are served."""
 
 
 def place_of(item: Waiting, fairness: Fairness, now: datetime) -> Place:
-    """Red channels first, then by rank; of one rank those that lost a unit, then those that have waited longest."""
+    """Red channels first, then by rank; of one rank those that lost a unit, then by region, then the longest waiting."""
     rank = fairness.aged(item.priority, item.since, now)
-    return not item.is_red, rank, item.losses == 0, item.since, item.ticket_id
+    return not item.is_red, rank, item.losses == 0, item.region_rank, item.since, item.ticket_id
 
 
 def in_line(waiting: Iterable[Waiting], fairness: Fairness, now: datetime) -> list[Waiting]:

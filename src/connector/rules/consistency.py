@@ -94,7 +94,10 @@ def _outcome(rule: Rule) -> dict[str, Any]:
 def _approvals(content: Mapping[str, Any]) -> Iterator[Finding]:
     """Names of approvals that are not there."""
     known = content.get("approvals", {})
-    rules = content.get("rules")
+    rules, stated = content.get("rules"), content.get("break_glass")
+    name = stated.get("approval") if isinstance(stated, dict) else None
+    if isinstance(name, str) and isinstance(known, dict) and name not in known:
+        yield ("break_glass", "approval"), not_there(name, "approvals", known)
     for index, given in enumerate(rules if isinstance(rules, list) and isinstance(known, dict) else ()):
         name = given.get("approval") if isinstance(given, dict) else None
         if isinstance(name, str) and name not in known:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 from connector.model.calendars import check_time_zone
 from connector.model.kinds import HubTier, Lane
 from connector.rules.approvals import Approval
+from connector.rules.break_glass import BreakGlass
 from connector.rules.channels import RedChannel
 from connector.rules.competition import Fairness, Holds, Preempt, Releases
 from connector.rules.conditions import Condition, compile_condition
@@ -213,6 +214,7 @@ class Policy(Part):
     watching: Annotated[Watching, Field(examples=[{"act": "source", "silent_hours": 24}])] | None = None
     grouping: Annotated[Grouping, Field(examples=[{"site_event": {"devices": 3, "window_minutes": 30}}])] = Grouping()
     rollouts: Annotated[Rollouts, Field(examples=[{"wave_size": 25}])] = Rollouts()
+    break_glass: Annotated[BreakGlass, Field(examples=[{"approval": "break-glass"}])] | None = None
     red_channels: Annotated[
         dict[Name, RedChannel], Field(examples=[{"recall": {"roles": ["duty-manager"], "max_hours": 48}}])
     ] = Field(default_factory=dict)

@@ -169,7 +169,10 @@ class ServiceClassFacts:
 
 @dataclass(frozen=True, slots=True)
 class HubFacts:
-    """A hub that holds something. unit: its position as a unit vector; None without coordinates."""
+    """A hub that holds something. unit: its position as a unit vector; None without coordinates.
+
+    region: that it serves first, "" when nobody says.
+    """
 
     id: int
     label: str
@@ -177,6 +180,7 @@ class HubFacts:
     unit: tuple[float, float, float] | None
     profile: Profile
     problem: str | None = None
+    region: str = ""
 
 
 class Fleet:
@@ -532,6 +536,7 @@ def hub_facts(
     qa_minutes: int | None = None,
     pack_minutes: int | None = None,
     is_mobile: bool = False,
+    region: str | None = None,
 ) -> HubFacts:
     """A hub's facts, its data checked: what cannot be used becomes its `problem`.
 
@@ -553,7 +558,7 @@ def hub_facts(
     steps = None if stated == (None, None, None) else (pick_minutes or 0, qa_minutes or 0, pack_minutes or 0)
     cut_minutes = () if is_mobile else minutes
     profile = Profile(zone, opening_hours, cut_minutes, handling_minutes, country or "", state or "", steps, is_mobile)
-    return HubFacts(id, label, tier, unit, profile, problem)
+    return HubFacts(id, label, tier, unit, profile, problem, region or "")
 
 
 def unit_vector(point: Point) -> tuple[float, float, float]:

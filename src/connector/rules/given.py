@@ -145,6 +145,7 @@ class GivenHub(_Part):
     is_mobile: bool = False
     country: str = ""
     state: str = ""
+    region: str = ""
 
 
 class GivenSubstitute(_Part):

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from connector.model.kinds import Lane, Protection
 from connector.model.lifecycle import TICKET_OPEN
 from connector.rules.authorisation import authorise, refused_text, steps_for, stops
+from connector.rules.break_glass import withheld
 from connector.rules.candidates import NEVER, Refusal
 from connector.rules.channels import Channel, channel_of
 from connector.rules.comparison import candidates_of, losers_of
@@ -156,6 +157,7 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         return case.end(Outcome.REVIEW, Reason.SITE_UNUSABLE, text, rule)
     until = due(facts, policy)
     preferences, refused = _substitutes(facts, rule, condition_facts)
+    holdings, why, barred = withheld(_left(facts.holdings, emptied), facts, policy.break_glass)
     quest = Quest(
         facts=facts,
         product=product,
@@ -164,15 +166,15 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         start=start,
         due=NEVER if until.at is None else int(until.at.timestamp()) // 60,
         now=case.now,
-        holdings=_left(facts.holdings, emptied),
+        holdings=holdings,
         preferences={**preferences, product.id: 0},
         refused=refused,
     )
     try:
-        descended = descend(quest, steps_for(policy.steps_of(rule), case.channel), condition_facts)
+        descended = descend(quest, steps_for(policy.steps_of(rule), policy, case.channel), condition_facts)
     except RungFailed as error:
         return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}, {error}.", rule)
-    losers = Deferred((), lambda: _losers(descended, emptied))
+    losers = Deferred((), lambda: (*_losers(descended, emptied), *_barred(why, barred)))
     if isinstance(descended.chosen, Looked):
         decision = _choice(case, rule, until, destination, descended, descended.chosen, losers)
         return _authorised(decision, case, condition_facts)
@@ -184,7 +186,9 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     if descended.end is not None and descended.end.rung.kind is RungKind.BACKORDER:
         ended = backordered(planned, facts, product, descended.end, case.now)
     else:
-        reason, text = _nothing(facts, product, descended)
+        reason, text = _nothing(facts, product, descended, holdings)
+        if barred and reason is Reason.NO_COMPATIBLE_STOCK:
+            reason, text = Reason.NOTHING_ALLOWED, f"The only stock is not for this ticket: {len(barred)} × {why}."
         if facts.refusals:
             reason, text = Reason.APPROVAL_REFUSED, f"{refused_text(facts, rule.name)} {text}"
         ended = planned(Outcome.REVIEW, reason, text)
@@ -212,6 +216,10 @@ def _waits_with_others(case: _Case, rule: Rule) -> Decision | None:
         outcome = Outcome.REVIEW if group.standing is Standing.HELD else Outcome.NOT_NEEDED
         return case.end(outcome, Reason.GROUPED, group.text, rule)
     return None
+
+
+def _barred(why: str, hubs: tuple[int, ...]) -> tuple[Losers, ...]:
+    return (Losers("break_glass_kept", why, hubs),) if hubs else ()
 
 
 def _losers(descended: Descended, emptied: frozenset[ShelfKey]) -> tuple[Losers, ...]:
@@ -430,7 +438,9 @@ def _taken(emptied: frozenset[ShelfKey]) -> tuple[Losers, ...]:
     return (Losers("emptied", text, tuple(sorted(hub for hub, _, _ in emptied))),)
 
 
-def _nothing(facts: SourcingFacts, product: ProductFacts, descended: Descended) -> tuple[Reason, str]:
+def _nothing(
+    facts: SourcingFacts, product: ProductFacts, descended: Descended, holdings: Sequence[Holding]
+) -> tuple[Reason, str]:
     wanted = f"{product.label!r}"
     if facts.substitutes:
         wanted += f" or its substitutes {', '.join(repr(s.label) for s in facts.substitutes)}"
@@ -439,6 +449,8 @@ def _nothing(facts: SourcingFacts, product: ProductFacts, descended: Descended) 
     refused = list(descended.leftovers.items())
     for looked in descended.passed:
         refused += looked.found.refused.items()
+    if not refused and any(holding.free for holding in holdings):
+        return Reason.NOTHING_ALLOWED, f"There is stock of {wanted}, but only for rungs that are not for this ticket."
     if not refused:
         return Reason.NO_COMPATIBLE_STOCK, f"No hub has a free unit of {wanted}."
     counts = "; ".join(f"{len(hubs)} × {refusal.text}" for refusal, hubs in refused)

@@ -30,12 +30,13 @@ from connector.rules.sourcing import ShelfKey, decide, is_in_channel
 
 def turn(facts: SourcingFacts, policy: Policy, now: datetime) -> Place:
     """What sorts tickets into the order in which they are decided: see `connector.rules.competition`."""
-    ticket = facts.ticket
+    ticket, region = facts.ticket, facts.site.region if facts.site else None
     waiting = Waiting(
         ticket_id=ticket.id,
         priority=ticket.priority,
         since=ticket.opened_at or now,
         losses=int(ticket.has_lost),
+        region_rank=policy.break_glass.rank(region) if policy.break_glass is not None else 0,
         is_red=bool(facts.channels) and is_in_channel(facts, policy, now),
     )
     return place_of(waiting, policy.fairness, now)

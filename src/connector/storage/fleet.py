@@ -40,6 +40,7 @@ _HUBS = (
         hub.c.qa_minutes,
         hub.c.pack_minutes,
         hub.c.is_mobile,
+        hub.c.region,
     )
     .where(hub.c.retired_at.is_(None))
     .order_by(hub.c.id)
@@ -82,6 +83,7 @@ async def read_fleet(tx: AsyncConnection, stamp: Stamp) -> Fleet:
             qa_minutes=row[12],
             pack_minutes=row[13],
             is_mobile=row[14],
+            region=row[15],
         )
         for row in rows
     )

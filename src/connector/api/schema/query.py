@@ -12,7 +12,7 @@ from connector.api.schema.channels import RedChannel
 from connector.api.schema.explanation import Explanation, explanation_of
 from connector.api.schema.fields import PageArguments
 from connector.api.schema.inventory import Asset, Stock
-from connector.api.schema.nodes import Node, key_of, parse_global_id
+from connector.api.schema.nodes import Node, global_id, key_of, parse_global_id
 from connector.api.schema.paging import Connection
 from connector.api.schema.places import Hub, ServiceClass, Site
 from connector.api.schema.policies import Policy
@@ -24,6 +24,7 @@ from connector.api.schema.sources import QuarantinedRecord, Source
 from connector.api.schema.what_if import WhatIf, resolve_what_if
 from connector.api.schema.work import Decision, Reservation, Task, Ticket
 from connector.model.errors import InvalidInput
+from connector.storage.break_glass import draw_shares
 from connector.storage.changes import last_position
 from connector.storage.query import Compare, Page, Row
 from connector.storage.sourcing import explain_ticket
@@ -135,6 +136,40 @@ class Me:
     roles: list[str] = strawberry.field(description="Its roles; `admin` may do everything.")
 
 
+@strawberry.type(description="Units of a product that hubs of a region gave within the policy's window.")
+class BreakGlassUse:
+    """How much of it was break-glass stock."""
+
+    region: str | None = strawberry.field(description="Region of the hubs; null for hubs without one.")
+    product_id: strawberry.ID = strawberry.field(description="Id of the product, for `node`.")
+    product: str = strawberry.field(description="Maker and model.")
+    draws: int = strawberry.field(description="Units in all; those that were given back do not count.")
+    break_glass: int = strawberry.field(description="Of those, break-glass stock.")
+    share: float = strawberry.field(description="That share, 0 to 1.")
+    is_alert: bool = strawberry.field(description="Whether it is above the policy's limit.")
+
+
+async def _break_glass_use(info: Info) -> list[BreakGlassUse]:
+    context = info.context
+    stated = (await context.active_policy()).break_glass
+    if stated is None:
+        return []
+    async with context.reader.exclusively:
+        shares = await draw_shares(await context.reader.snapshot(), stated, context.clock.now())
+    return [
+        BreakGlassUse(
+            region=item.region or None,
+            product_id=strawberry.ID(global_id("Product", item.product_id)),
+            product=item.product,
+            draws=item.draws,
+            break_glass=item.break_glass,
+            share=item.share,
+            is_alert=item.is_alert,
+        )
+        for item in shares
+    ]
+
+
 async def _me(info: Info) -> Me:
     principal = info.context.principal
     return Me(name=principal.name, roles=sorted(principal.roles))
@@ -215,6 +250,11 @@ class Query:
         resolver=resolve_what_if,
         description="What the rules would decide for a ticket or a draft of one, under the active policy or a draft "
         "of one, as things stand; nothing is done.",
+    )
+    break_glass_use: list[BreakGlassUse] = strawberry.field(
+        resolver=_break_glass_use,
+        description="Where break-glass stock was drawn lately, and whether it has become the usual path; the largest "
+        "share first.",
     )
     me: Me = strawberry.field(resolver=_me, description="Who asks, and what they may do.")
     feed_cursor: str = strawberry.field(
