@@ -144,7 +144,7 @@ Place: TypeAlias = tuple[bool, Rank, bool, int, datetime, int]
 
 
 def place_of(item: Waiting, fairness: Fairness, now: datetime) -> Place:
-    """Red channels first, then by rank; of one rank those that lost a unit, then by region, then the longest waiting."""
+    """Red channels first, then by rank; of one rank those that lost a unit, then by region, then the oldest."""
     rank = fairness.aged(item.priority, item.since, now)
     return not item.is_red, rank, item.losses == 0, item.region_rank, item.since, item.ticket_id
 
