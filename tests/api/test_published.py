@@ -39,6 +39,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "Rollouts": {"first": 5},
         "Procurements": {"first": 5},
         "BreakGlassUse": {},
+        "IncidentGroups": {"first": 5},
         "QuarantineList": {"source": seeded.id("Source")},
         "LowStock": {"region": "EU"},
         "SearchAssets": {"text": "foc"},
@@ -85,6 +86,7 @@ ANSWERS: dict[str, Any] = {
         and data["me"] == {"name": "api", "roles": ["admin"]}
     ),
     "RedChannels": lambda data: data["redChannels"]["nodes"] == [],
+    "IncidentGroups": lambda data: data["incidentGroups"] == {"totalCount": 0, "nodes": []},
     "Rollouts": lambda data: (
         data["rollouts"]["nodes"][0]["waves"] == [{"number": 1, "counts": [{"state": "PLANNED", "lines": 1}]}]
         and data["rollouts"]["nodes"][0]["lines"]["nodes"][0]["hub"] == {"name": "Berlin"}

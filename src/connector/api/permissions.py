@@ -12,6 +12,7 @@ _HANDLE: Final = frozenset({"technician", "dispatcher", "machine"})
 _PLAN: Final = frozenset({"planner"})
 _STEER: Final = frozenset({"dispatcher", "planner"})
 _OPERATE: Final = frozenset({"dispatcher", "planner", "machine"})
+_ANSWER: Final = frozenset({"dispatcher", "incident-manager"})
 ANYONE: Final = frozenset({"*"})
 """Whoever comes in; the command itself looks closer: who answers a request for approval is the policy's affair."""
 
@@ -23,6 +24,8 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "receive": _HANDLE,
     "recordProcurement": _DISPATCH,
     "receiveProcurement": _HANDLE,
+    "confirmIncidentGroup": _ANSWER,
+    "dismissIncidentGroup": _ANSWER,
     "syncSource": _OPERATE,
     "replayQuarantine": _OPERATE,
     "discardQuarantine": _OPERATE,

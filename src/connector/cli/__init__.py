@@ -15,6 +15,7 @@ from connector.cli.channel import channel
 from connector.cli.demo import demo
 from connector.cli.doctor import doctor
 from connector.cli.explain import explain
+from connector.cli.groups import groups
 from connector.cli.hub import migrate, schema, serve
 from connector.cli.policy import policy
 from connector.cli.procurement import procurement
@@ -52,6 +53,7 @@ app.add_typer(adapters, name="adapters")
 app.add_typer(quarantine, name="quarantine")
 app.command("break-glass")(break_glass)
 app.add_typer(approvals, name="approvals")
+app.add_typer(groups, name="groups")
 app.add_typer(channel, name="channel")
 app.add_typer(procurement, name="procurement")
 policy.command()(backtest)

@@ -11,7 +11,7 @@ from connector.rules.decision import Candidate, Decision, Outcome, Reason
 from connector.rules.facts import Recovery
 
 _NOTHING: Mapping[str, Any] = {
-    "approval": None, "awaits": None, "authorisation": "", "drawn": {}, "taken_from": (),
+    "picks": (), "orders": (), "approval": None, "awaits": None, "authorisation": "", "drawn": {}, "taken_from": (),
 }  # fmt: skip
 """What a decision says of units, where it takes none."""
 
@@ -22,6 +22,9 @@ def recovered(decision: Decision, recovery: Recovery) -> Decision:
     The best candidate that helps is taken; without one a person is asked.
     """
     explained = replace(decision, recovery=recovery.explained())
+    if decision.outcome is Outcome.PROCURE or decision.orders:
+        text = f"No hub has a second unit. {decision.text} It is not ordered by itself: a person decides."
+        return replace(explained, outcome=Outcome.REVIEW, reason=Reason.RECOVERY_TOO_LATE, text=text, **_NOTHING)
     if decision.outcome is not Outcome.RESERVE:
         return explained
     first = max(pick.arrives_at for pick in decision.picks)
@@ -32,9 +35,7 @@ def recovered(decision: Decision, recovery: Recovery) -> Decision:
             f"{recovery.shipment[0].upper()}{recovery.shipment[1:]} is in trouble ({recovery.trouble.value}). "
             f"{recovery.text} A second unit does not help: none arrives {sooner}, the best at {_text(first)}."
         )
-        return replace(
-            explained, outcome=Outcome.REVIEW, reason=Reason.RECOVERY_TOO_LATE, text=text, picks=(), **_NOTHING
-        )
+        return replace(explained, outcome=Outcome.REVIEW, reason=Reason.RECOVERY_TOO_LATE, text=text, **_NOTHING)
     chosen = helping[0]
     text = (
         f"A second unit: {recovery.shipment} is in trouble ({recovery.trouble.value}). {recovery.text} "

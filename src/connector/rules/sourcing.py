@@ -212,7 +212,7 @@ def _waits_with_others(case: _Case, rule: Rule) -> Decision | None:
     if duplicate is not None and duplicate.relief is not None:
         return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _served(duplicate.relief), rule)
     group = facts.group
-    if group is not None and group.standing is not Standing.SERVED:
+    if group is not None and group.standing is not Standing.SERVED and case.channel is None:
         outcome = Outcome.REVIEW if group.standing is Standing.HELD else Outcome.NOT_NEEDED
         return case.end(outcome, Reason.GROUPED, group.text, rule)
     return None

@@ -9,6 +9,7 @@ from connector.model.kinds import (
     CalendarKind,
     Criticality,
     Direction,
+    GroupKind,
     HubTier,
     LabelFormat,
     Lane,
@@ -28,6 +29,7 @@ from connector.model.kinds import (
 from connector.model.lifecycle import (
     ApprovalState,
     AssetState,
+    GroupState,
     ProcurementState,
     RecoveryState,
     ReservationState,
@@ -58,6 +60,8 @@ class ChangeOperation(StrEnum):
 
 
 _NAMES = {
+    GroupKind: "IncidentGroupKind",
+    GroupState: "IncidentGroupState",
     Trouble: "ShipmentTrouble",
     ActivationKind: "PolicyActivationKind",
     Direction: "ShipmentDirection",
@@ -73,6 +77,8 @@ ENUMS: tuple[type[StrEnum], ...] = (
     Criticality,
     Direction,
     EntityKind,
+    GroupKind,
+    GroupState,
     HubTier,
     LabelFormat,
     Lane,
@@ -94,8 +100,8 @@ ENUMS: tuple[type[StrEnum], ...] = (
     TicketState,
     TicketType,
     Tracking,
-    Verdict,
     Trouble,
+    Verdict,
 )
 
 

@@ -8,8 +8,8 @@ import strawberry
 
 from connector.api.schema.nodes import global_id
 from connector.api.schema.scalars import JSON, as_json
-from connector.model.kinds import HubTier, Lane, LinkKind
-from connector.model.lifecycle import TicketState
+from connector.model.kinds import HubTier, Lane, LinkKind, Trouble
+from connector.model.lifecycle import GroupState, TicketState
 
 
 @strawberry.type(description="A step between the decision and the arrival.")
@@ -85,6 +85,28 @@ class Assumption:
     text: str = strawberry.field(description="What is taken instead, for people.")
 
 
+@strawberry.type(description="The event that a ticket belongs to, and what that meant for it.")
+class GroupStanding:
+    """Of a member of an incident group."""
+
+    group_id: strawberry.ID = strawberry.field(description="Id of the group, for `node`.")
+    title: str = strawberry.field(description="What was seen, for people.")
+    state: GroupState = strawberry.field(description="Where the group stood.")
+    standing: str = strawberry.field(
+        description="`served`: decided as usual; `held`: a person is waited for; `nothing`: no unit is needed."
+    )
+
+
+@strawberry.type(description="The parcel in trouble that a second unit is for.")
+class RecoveryOf:
+    """What a second unit is to recover from."""
+
+    shipment_id: strawberry.ID = strawberry.field(description="Id of the parcel, for `node`.")
+    trouble: Trouble = strawberry.field(description="What is wrong with it.")
+    text: str = strawberry.field(description="Why, for people.")
+    predicted_at: datetime | None = strawberry.field(description="When it is expected; null: not at all.")
+
+
 @strawberry.type(description="The ticket that another one waits with: what it gets serves both.")
 class Follows:
     """What a duplicate, or a part of something larger, follows."""
@@ -155,6 +177,12 @@ class Explanation:
     )
     approval_deadline_at: datetime | None = strawberry.field(description="Until when it can be approved.")
     assumed: list[Assumption] = strawberry.field(description="Facts that were missing, and what was taken instead.")
+    group: GroupStanding | None = strawberry.field(
+        description="The event that it belongs to; null when it belongs to none."
+    )
+    recovery: RecoveryOf | None = strawberry.field(
+        description="The parcel in trouble that a second unit is for; null for the first one."
+    )
     follows: Follows | None = strawberry.field(
         description="The ticket that it waits with, as the ticket system links them; null when it is decided by itself."
     )
@@ -204,6 +232,8 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         authorisation=content.get("authorisation", {}).get("text", ""),
         approval_deadline_at=_instant(content.get("authorisation", {}).get("deadline_at")),
         assumed=[Assumption(fact=item["fact"], text=item["text"]) for item in content.get("assumed", ())],
+        group=_group(content.get("group")),
+        recovery=_recovery(content.get("recovery")),
         follows=_follows(content.get("follows")),
         drawn_safety_stock=content.get("drawn", {}).get("safety_stock", 0),
         drawn_emergency_buffer=content.get("drawn", {}).get("emergency_buffer", 0),
@@ -230,6 +260,28 @@ def _rung(item: Mapping[str, Any]) -> Rung:
         arrives_at=_instant(item["arrives_at"]),
         cost_cents=item["cost_cents"],
         is_within_sla=item["is_within_sla"],
+    )
+
+
+def _group(content: Mapping[str, Any] | None) -> GroupStanding | None:
+    if content is None:
+        return None
+    return GroupStanding(
+        group_id=strawberry.ID(global_id("IncidentGroup", content["id"])),
+        title=content["title"],
+        state=GroupState(content["state"]),
+        standing=content["standing"],
+    )
+
+
+def _recovery(content: Mapping[str, Any] | None) -> RecoveryOf | None:
+    if content is None:
+        return None
+    return RecoveryOf(
+        shipment_id=strawberry.ID(global_id("Shipment", content["shipment_id"])),
+        trouble=Trouble(content["trouble"]),
+        text=content["text"],
+        predicted_at=_instant(content["predicted_at"]),
     )
 
 

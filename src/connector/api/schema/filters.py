@@ -119,7 +119,7 @@ def _camel(name: str) -> str:
 _UNLISTED = frozenset(
     {
         "approval_vote", "document", "kit_component", "policy_activation", "shipment_event", "source_stream",
-        "ticket_link",
+        "ticket_link", "incident_group_ticket",
     }
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from connector.api.schema.approvals import Approval
     from connector.api.schema.catalogue import Compatibility, Kit, Product
     from connector.api.schema.channels import RedChannel
+    from connector.api.schema.groups import IncidentGroupTicket
     from connector.api.schema.inventory import Asset, Stock
     from connector.api.schema.places import Hub, ServiceClass, Site
     from connector.api.schema.policies import Policy
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _approvals = strawberry.lazy("connector.api.schema.approvals")
 _channels = strawberry.lazy("connector.api.schema.channels")
 _catalogue = strawberry.lazy("connector.api.schema.catalogue")
+_groups = strawberry.lazy("connector.api.schema.groups")
 _inventory = strawberry.lazy("connector.api.schema.inventory")
 _places = strawberry.lazy("connector.api.schema.places")
 _policies = strawberry.lazy("connector.api.schema.policies")
@@ -36,6 +38,7 @@ AnyAsset: TypeAlias = Annotated["Asset", _inventory]
 AnyCompatibility: TypeAlias = Annotated["Compatibility", _catalogue]
 AnyDecision: TypeAlias = Annotated["Decision", _work]
 AnyHub: TypeAlias = Annotated["Hub", _places]
+AnyIncidentGroupTicket: TypeAlias = Annotated["IncidentGroupTicket", _groups]
 AnyKit: TypeAlias = Annotated["Kit", _catalogue]
 AnyPolicy: TypeAlias = Annotated["Policy", _policies]
 AnyProcurement: TypeAlias = Annotated["Procurement", _procurement]

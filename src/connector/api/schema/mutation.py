@@ -23,6 +23,9 @@ from connector.api.schema.approvals import (
 from connector.api.schema.asking import refusing as _refusing
 from connector.api.schema.asking import request_of as _by
 from connector.api.schema.channels import RedChannelPayload, close_channel, extend_channel, open_channel
+from connector.api.schema.groups import IncidentGroupPayload
+from connector.api.schema.groups import confirm as confirm_group
+from connector.api.schema.groups import dismiss as dismiss_group
 from connector.api.schema.inputs import (
     MOST_RECORDS,
     ActivatePolicyInput,
@@ -289,6 +292,13 @@ class Mutation:
     )
     reject: AnswerPayload = strawberry.mutation(
         resolver=reject, description="Say no to a request for approval: what waits for it is given back."
+    )
+    confirm_incident_group: IncidentGroupPayload = strawberry.mutation(
+        resolver=confirm_group,
+        description="Say that a group of tickets is one event, with its cause; those that wait are decided then.",
+    )
+    dismiss_incident_group: IncidentGroupPayload = strawberry.mutation(
+        resolver=dismiss_group, description="Say that a group of tickets is no event: each is decided by itself."
     )
     delegate_approvals: DelegationPayload = strawberry.mutation(
         resolver=delegate, description="Let somebody answer requests for approval in one's place, for a time."

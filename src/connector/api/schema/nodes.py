@@ -25,6 +25,8 @@ TYPE_NAMES: Mapping[str, str] = {
     "Ticket": "ticket",
     "TicketLink": "ticket_link",
     "Recovery": "recovery",
+    "IncidentGroup": "incident_group",
+    "IncidentGroupTicket": "incident_group_ticket",
     "Policy": "policy",
     "PolicyActivation": "policy_activation",
     "Decision": "decision",

@@ -11,6 +11,7 @@ from connector.api.schema.catalogue import Compatibility, Kit, Product
 from connector.api.schema.channels import RedChannel
 from connector.api.schema.explanation import Explanation, explanation_of
 from connector.api.schema.fields import PageArguments
+from connector.api.schema.groups import IncidentGroup
 from connector.api.schema.inventory import Asset, Stock
 from connector.api.schema.nodes import Node, global_id, key_of, parse_global_id
 from connector.api.schema.paging import Connection
@@ -201,6 +202,9 @@ class Query:
     delegations: Connection[Delegation] = _listing("delegation", "Who may answer requests for whom.")
     approval: Approval | None = _single("approval", "request for approval")
     tasks: Connection[Task] = _listing("task", "Work for people.")
+    incident_groups: Connection[IncidentGroup] = _listing(
+        "incident_group", "Tickets that are, or may be, about one cause."
+    )
     recoveries: Connection[Recovery] = _listing("recovery", "Parcels that were in trouble, and what was done.")
     rollouts: Connection[Rollout] = _listing("rollout", "Many units for many sites, sent in waves.")
     rollout_lines: Connection[RolloutLine] = _listing("rollout_line", "The parcels of rollouts.")
@@ -219,6 +223,7 @@ class Query:
     procurement: Procurement | None = _single("procurement", "procurement")
     shipment: Shipment | None = _single("shipment", "shipment")
     task: Task | None = _single("task", "task")
+    incident_group: IncidentGroup | None = _single("incident_group", "incident group")
     recovery: Recovery | None = _single("recovery", "recovery of a parcel")
     quarantined_record: QuarantinedRecord | None = _single("quarantine", "quarantined record")
     rollout_line: RolloutLine | None = _single("rollout_line", "line of a rollout")

@@ -16,6 +16,7 @@ from connector.api.context import ApiContext, Info
 from connector.api.plan import Plan
 from connector.api.schema.approvals import Approval
 from connector.api.schema.enums import ChangeOperation
+from connector.api.schema.groups import IncidentGroup
 from connector.api.schema.nodes import key_of
 from connector.api.schema.recoveries import Recovery
 from connector.api.schema.rollouts import Rollout
@@ -25,6 +26,7 @@ from connector.api.schema.work import Reservation, Task, Ticket
 from connector.model.errors import InvalidInput
 from connector.model.lifecycle import (
     ApprovalState,
+    GroupState,
     RecoveryState,
     ReservationState,
     RolloutState,
@@ -126,6 +128,15 @@ class RolloutEvent(Event):
     rollout: Rollout | None = strawberry.field(description="As it is when the event is sent.")
 
 
+@strawberry.type(description="A major incident was proposed, answered or closed.")
+class IncidentGroupEvent(Event):
+    """News of an incident group."""
+
+    before: GroupState | None = strawberry.field(description="Its state before.")
+    after: GroupState | None = strawberry.field(description="Its state after.")
+    incident_group: IncidentGroup | None = strawberry.field(description="As it is when the event is sent.")
+
+
 @dataclass(frozen=True, slots=True)
 class Topic(Generic[EventT]):
     """How changes of one kind become events. row: field of the event that holds the thing itself.
@@ -169,6 +180,7 @@ SHIPMENTS = Topic(
     EntityKind.SHIPMENT, "shipment", "status", ShipmentStatus, ShipmentStatusEvent, frozenset({"status", "events"})
 )
 APPROVALS = Topic(EntityKind.APPROVAL, "approval", "state", ApprovalState, ApprovalEvent)
+GROUPS = Topic(EntityKind.INCIDENT_GROUP, "incident_group", "state", GroupState, IncidentGroupEvent)
 RECOVERIES = Topic(EntityKind.RECOVERY, "recovery", "state", RecoveryState, RecoveryEvent)
 TASKS = Topic(EntityKind.TASK, "task", "state", TaskState, TaskEvent)
 ROLLOUTS = Topic(EntityKind.ROLLOUT, "rollout", "state", RolloutState, RolloutEvent)
@@ -264,6 +276,10 @@ async def _shipment_status(
     return _follow(info, SHIPMENTS, after, only)
 
 
+async def _incident_groups(info: Info, after: After = None) -> AsyncGenerator[IncidentGroupEvent, None]:
+    return _follow(info, GROUPS, after, {})
+
+
 async def _recoveries(
     info: Info, after: After = None, ticket_id: OfTicket = None
 ) -> AsyncGenerator[RecoveryEvent, None]:
@@ -300,6 +316,9 @@ class Subscription:
     )
     shipment_status: AsyncGenerator[ShipmentStatusEvent, None] = strawberry.subscription(
         resolver=_shipment_status, description="Parcels whose status changes, or that are scanned."
+    )
+    incident_groups: AsyncGenerator[IncidentGroupEvent, None] = strawberry.subscription(
+        resolver=_incident_groups, description="Major incidents that are proposed, and what becomes of them."
     )
     recoveries: AsyncGenerator[RecoveryEvent, None] = strawberry.subscription(
         resolver=_recoveries, description="Parcels in trouble, and what is done about them."

@@ -10,6 +10,7 @@ from connector.api.schema.lazy import (
     AnyApproval,
     AnyAsset,
     AnyHub,
+    AnyIncidentGroupTicket,
     AnyProcurement,
     AnyProduct,
     AnyRecovery,
@@ -88,6 +89,7 @@ class Ticket(Node):
     tasks: list[AnyTask] = related("tasks", "Work for people because of it, the oldest first.")
     approvals: list[AnyApproval] = related("approvals", "What was to be approved for it, the oldest first.")
     rollouts: list[AnyRollout] = related("rollouts", "Rollouts that are done under it.")
+    groups: list[AnyIncidentGroupTicket] = related("groups", "Events that it belongs to, or may belong to.")
     recoveries: list[AnyRecovery] = related("recoveries", "Parcels for it that were in trouble, and second units.")
     links: list[TicketLink] = related("links", "What its system says of it and other tickets.")
     linked_from: list[TicketLink] = related("linked_from", "Links of other tickets to it: duplicates, parts.")

@@ -235,9 +235,21 @@ ENTITIES: Mapping[str, Entity] = {
                 "tasks": ToMany("task", "ticket_id"),
                 "rollouts": ToMany("rollout", "ticket_id"),
                 "recoveries": ToMany("recovery", "ticket_id"),
+                "groups": ToMany("incident_group_ticket", "ticket_id"),
                 "links": ToMany("ticket_link", "ticket_id"),
                 "linked_from": ToMany("ticket_link", "other_id"),
             },
+        ),
+        _entity(
+            "incident_group",
+            tables.incident_group,
+            {"members": ToMany("incident_group_ticket", "group_id")},
+            private=frozenset({"statistics"}),
+        ),
+        _entity(
+            "incident_group_ticket",
+            tables.incident_group_ticket,
+            {"group": ToOne("incident_group", "group_id"), "ticket": ToOne("ticket", "ticket_id")},
         ),
         _entity(
             "recovery",

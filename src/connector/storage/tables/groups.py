@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Index, PrimaryKeyConstraint, UniqueConstraint, text
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from connector.model.kinds import GroupKind
@@ -75,10 +75,11 @@ class IncidentGroupTicket(SQLModel, table=True):
 
     __tablename__: ClassVar[str] = "incident_group_ticket"
     __table_args__ = (
-        PrimaryKeyConstraint("group_id", "ticket_id", name="pk_incident_group_ticket"),
+        UniqueConstraint("group_id", "ticket_id", name="uq_incident_group_ticket"),
         Index("ix_incident_group_ticket_ticket", "ticket_id"),
     )
 
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
     group_id: int = Field(foreign_key="incident_group.id", sa_type=Id)
     ticket_id: int = Field(foreign_key="ticket.id", sa_type=Id)
     joined_at: datetime = Field(sa_type=UtcDateTime)

@@ -692,12 +692,14 @@ def upgrade() -> None:
 
     op.create_table(
         "incident_group_ticket",
+        sa.Column("id", Id, nullable=False),
         sa.Column("group_id", Id, nullable=False),
         sa.Column("ticket_id", Id, nullable=False),
         sa.Column("joined_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["group_id"], ["incident_group.id"], name=op.f("fk_incident_group_ticket_group_id")),
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_incident_group_ticket_ticket_id")),
-        sa.PrimaryKeyConstraint("group_id", "ticket_id", name="pk_incident_group_ticket"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_group_ticket")),
+        sa.UniqueConstraint("group_id", "ticket_id", name="uq_incident_group_ticket"),
     )
     with op.batch_alter_table("incident_group_ticket", schema=None) as batch_op:
         batch_op.create_index("ix_incident_group_ticket_ticket", ["ticket_id"], unique=False)
