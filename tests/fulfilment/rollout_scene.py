@@ -182,6 +182,9 @@ class Yard:
     async def open_tasks(self, kind: TaskKind) -> list[dict[str, Any]]:
         return await self.rows(tables.task, kind=kind, state=TaskState.OPEN)
 
+    async def open_tasks_of(self, rollout_id: int) -> list[dict[str, Any]]:
+        return await self.rows(tables.task, rollout_id=rollout_id, state=TaskState.OPEN)
+
     async def rollout(self, rollout_id: int) -> dict[str, Any]:
         [found] = await self.rows(tables.rollout, id=rollout_id)
         return found

@@ -10,7 +10,7 @@ from connector.model.principals import Principal
 _DISPATCH: Final = frozenset({"dispatcher", "machine"})
 _HANDLE: Final = frozenset({"technician", "dispatcher", "machine"})
 _PLAN: Final = frozenset({"planner"})
-_STEER: Final = frozenset({"dispatcher", "planner"})
+_STEER: Final = frozenset({"dispatcher", "planner", "machine"})
 _OPERATE: Final = frozenset({"dispatcher", "planner", "machine"})
 _ANSWER: Final = frozenset({"dispatcher", "incident-manager"})
 ANYONE: Final = frozenset({"*"})

@@ -16,8 +16,8 @@ from connector.model.kinds import Lane, Tracking
 from connector.rules.facts import ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts, unit_vector
 from connector.rules.waves import HubShelf
 from connector.storage.bulk import among
+from connector.storage.service_classes import stated_class
 from connector.storage.tables import hub, product, service_class, site, source, stock, ticket
-from connector.storage.ticket_row import product_of, service_class_of, site_of, ticket_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,16 @@ async def rollout_sites(tx: AsyncConnection, site_ids: Collection[int]) -> dict[
     """The sites by their ids, in one statement."""
     statement = (
         select(
-            *(site.c[name].label(f"s_{name}") for name in _SITE),
-            site.c.address["state"].as_string().label("s_state"),
-            func.coalesce(site.c.country, site.c.address["country"].as_string()).label("s_any_country"),
-            site.c.retired_at.label("s_retired_at"),
+            *(site.c[name] for name in _SITE),
+            site.c.address["state"].as_string().label("state"),
+            func.coalesce(site.c.country, site.c.address["country"].as_string()).label("any_country"),
+            site.c.retired_at,
             *(service_class.c[name].label(f"c_{name}") for name in _CLASS),
         )
         .outerjoin(service_class, service_class.c.id == site.c.service_class_id)
         .where(among(tx, site.c.id, site_ids))
     )
-    return {row["s_id"]: _site(row) for row in (await tx.execute(statement)).mappings()}
+    return {row["id"]: _site(row) for row in (await tx.execute(statement)).mappings()}
 
 
 async def sites_called(tx: AsyncConnection, names: Collection[str]) -> dict[str, int]:
@@ -103,13 +103,11 @@ class RolloutProduct:
 
 async def rollout_product(tx: AsyncConnection, product_id: int) -> RolloutProduct:
     """The product. Raises NotKnown."""
-    statement = select(
-        *(product.c[name].label(f"p_{name}") for name in _PRODUCT), product.c.tracking, product.c.retired_at
-    ).where(product.c.id == product_id)
-    row = (await tx.execute(statement)).mappings().one_or_none()
-    facts = None if row is None else product_of(row)
-    if row is None or facts is None:
+    statement = select(*(product.c[name] for name in _PRODUCT), product.c.tracking, product.c.retired_at)
+    row = (await tx.execute(statement.where(product.c.id == product_id))).mappings().one_or_none()
+    if row is None:
         raise NotKnown(f"there is no product with id {product_id}")
+    facts = ProductFacts(**{name: row[name] for name in _PRODUCT})
     return RolloutProduct(facts, row["tracking"], row["retired_at"] is not None)
 
 
@@ -126,30 +124,36 @@ class RolloutTicket:
 async def rollout_ticket(tx: AsyncConnection, ticket_id: int) -> RolloutTicket:
     """The ticket. Raises NotKnown."""
     statement = (
-        select(ticket, source.c.name.label("source_name"))
+        select(
+            *(ticket.c[name] for name in _TICKET),
+            ticket.c.external_id,
+            ticket.c.retired_at,
+            source.c.name.label("source_name"),
+        )
         .join(source, source.c.id == ticket.c.source_id)
         .where(ticket.c.id == ticket_id)
     )
     row = (await tx.execute(statement)).mappings().one_or_none()
     if row is None:
         raise NotKnown(f"there is no ticket with id {ticket_id}")
-    return RolloutTicket(ticket_of(row), row["external_id"], row["source_name"], row["retired_at"] is not None)
+    facts = TicketFacts(**{name: row[name] for name in _TICKET}, source=row["source_name"])
+    return RolloutTicket(facts, row["external_id"], row["source_name"], row["retired_at"] is not None)
 
 
 def _site(row: Any) -> RolloutSite:
-    facts = site_of(row)
-    assert facts is not None  # noqa: S101 - the row is of a site
-    return RolloutSite(facts, service_class_of(row), _unit(facts.latitude, facts.longitude), _problem(row))
+    facts = SiteFacts(**{name: row[name] for name in (*_SITE, "state")})
+    known = None if row["c_name"] is None else stated_class({name: row[f"c_{name}"] for name in _CLASS})
+    return RolloutSite(facts, known, _unit(facts.latitude, facts.longitude), _problem(row))
 
 
 def _problem(row: Any) -> str | None:
     """Why nothing can be sent to a site."""
-    if row["s_retired_at"] is not None:
+    if row["retired_at"] is not None:
         return "the site is no longer in use: its source has deleted it"
-    if row["s_any_country"] is None:
+    if row["any_country"] is None:
         return "the site's address names no country, so no courier can be asked"
     try:
-        is_ever_open = row["s_access_hours"] is None or any(parse_hours(row["s_access_hours"]).days)
+        is_ever_open = row["access_hours"] is None or any(parse_hours(row["access_hours"]).days)
     except ValueError as error:
         return f"the site's access hours cannot be read: {error}"
     return None if is_ever_open else "the site never lets anybody in"
@@ -164,6 +168,10 @@ def _unit(latitude: float | None, longitude: float | None) -> tuple[float, float
         return None
 
 
+_TICKET = (
+    "id", "number", "type", "state", "priority", "title", "description", "category", "requester", "assignee",
+    "opened_at", "sla_due_at",
+)  # fmt: skip
 _SITE = ("id", "name", "code", "latitude", "longitude", "time_zone", "region", "country", "access_hours")
 _CLASS = ("name", "maximum_outage_minutes", "calendar", "business_hours", "holidays", "closed_dates")
 _PRODUCT = (
