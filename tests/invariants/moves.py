@@ -20,14 +20,16 @@ from tests.factories import BERLIN, MUNICH, NOW, make_asset, make_site, make_tic
 from tests.ingest import records
 from tests.invariants.truth import Scene, look
 
+from connector.fulfilment.approvals import settle, time_out
 from connector.ingest.apply import apply
 from connector.model.errors import IllegalTransition, InvalidInput, OutOfStock, StaleWrite
 from connector.model.geo import Point
 from connector.model.kinds import Lane
-from connector.model.lifecycle import RESERVATION_LIVE, AssetState
-from connector.rules.policy import default_policy
+from connector.model.lifecycle import RESERVATION_LIVE, ApprovalState, AssetState
+from connector.rules.policy import default_policy, read_policy
 from connector.sdk import Batch, ProductKey, Record
 from connector.storage import tables
+from connector.storage.approvals import lock_approval
 from connector.storage.engine import in_transaction, reading
 from connector.storage.reserve import (
     Claim,
@@ -45,6 +47,11 @@ SWITCHES, CABLES, TICKETS, HUBS = 6, 9, 6, ("north", "south")
 STATES = (AssetState.IN_STOCK, AssetState.QUARANTINED, AssetState.LOST, AssetState.RETIRED)
 LINES = {"switch": 1, "cable": 10}
 POLICY = default_policy()
+ASKING = read_policy("""name: asking
+approvals: {agreed: {roles: [approver], within_minutes: 5}}
+rules: [{name: any, when: "true", hardware: replace, approval: agreed}]
+sourcing: {courier: {transit: [{hours: 24}]}}
+""")
 
 
 @dataclass
@@ -103,6 +110,31 @@ class Yard:
         with suppress(StaleWrite):
             return await in_transaction(self.engine, work)
         return None
+
+    async def ask(self, *, ticket: int) -> Sourced | None:
+        """What the rules choose when somebody has to say yes to it."""
+
+        async def work(tx: AsyncConnection) -> Sourced:
+            return await decide_and_reserve(tx, self.tickets[ticket], ASKING, now=self.now)
+
+        with suppress(StaleWrite):
+            return await in_transaction(self.engine, work)
+        return None
+
+    async def answer(self, *, ticket: int, yes: bool) -> None:
+        """Somebody answers what is asked about a ticket; what nobody answered in time is settled."""
+        table, verdict = tables.approval, ApprovalState.APPROVED if yes else ApprovalState.REJECTED
+
+        async def work(tx: AsyncConnection) -> None:
+            pending = select(table.c.id).where(
+                table.c.ticket_id == self.tickets[ticket], table.c.state == ApprovalState.PENDING
+            )
+            for number in (await tx.execute(pending)).scalars().all():
+                row = await lock_approval(tx, number)
+                if row.state is ApprovalState.PENDING and not await time_out(tx, number, at=self.now):
+                    await settle(tx, row, verdict, by="ada", reason="test", at=self.now)
+
+        await in_transaction(self.engine, work)
 
     async def decide_many(self, *, tickets: Collection[int]) -> dict[int, Sourced]:
         """What the rules choose for several tickets in one transaction, by their numbers in the yard."""
@@ -177,6 +209,8 @@ class Yard:
             ),
             lambda: self.decide(ticket=ticket),
             lambda: self.decide_many(tickets=rng.sample(range(TICKETS), k=4)),
+            lambda: self.ask(ticket=ticket),
+            lambda: self.answer(ticket=ticket, yes=rng.random() < 0.5),
             lambda: self.cancel(ticket=ticket),
             lambda: self.expire(minutes=rng.randint(0, 2)),
             lambda: self.state_unit(

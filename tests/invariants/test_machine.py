@@ -70,6 +70,14 @@ def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedSta
             ]
             assert (sourced.reserved is not None) or not any(allowed)
 
+        @rule(ticket=TICKET)
+        def ask(self, ticket: int) -> None:
+            self.run(self.yard.ask(ticket=ticket))
+
+        @rule(ticket=TICKET, yes=st.booleans())
+        def answer(self, ticket: int, yes: bool) -> None:
+            self.run(self.yard.answer(ticket=ticket, yes=yes))
+
         @rule(tickets=st.sets(TICKET, min_size=2))
         def decide_many(self, tickets: set[int]) -> None:
             sourced = self.run(self.yard.decide_many(tickets=tickets))

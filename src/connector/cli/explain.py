@@ -41,7 +41,7 @@ def explain(
     if decision.access:
         console.print(f"site lets in {decision.access}", markup=False, highlight=False, soft_wrap=True)
         console.print(f"couriers deliver {decision.delivery}", markup=False, highlight=False, soft_wrap=True)
-    for line in (*assumption_lines(decision), *ladder_lines(decision)):
+    for line in (*assumption_lines(decision), *authorisation_lines(decision), *ladder_lines(decision)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for number, item in enumerate(decision.candidates[:limit], 1):
         console.print()
@@ -95,11 +95,18 @@ def assumption_lines(decision: Decision) -> list[str]:
     return [f"missing: {assumption.text}" for assumption in decision.assumed]
 
 
+def authorisation_lines(decision: Decision) -> list[str]:
+    """The red channel that it goes through, and what needs somebody's yes; nothing where neither is so."""
+    channel = decision.channel.facts if decision.channel else None
+    lines = [f"red channel {channel.id} ({channel.name}): {channel.reason}"] if channel else []
+    return [*lines, decision.authorisation] if decision.authorisation else lines
+
+
 def ladder_lines(decision: Decision) -> list[str]:
     """The rungs of the ladder; nothing where one rung of stock is all that there is beside a person."""
     if len(decision.ladder) <= 2:
         return []
-    lines = [f"waits for approval {decision.approval!r}"] if decision.approval else []
+    lines = []
     for rung in decision.ladder:
         offer = f" {rung.offered}, arrives {rung.arrives_at:%a %d %b %H:%M} UTC:" if rung.arrives_at else ""
         lines.append(f"rung {rung.number}, {rung.kind}: {rung.outcome.value.replace('_', ' ')};{offer} {rung.text}")
