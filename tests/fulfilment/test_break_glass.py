@@ -5,19 +5,24 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
-from tests.factories import NOW, insert_row, make_hub, make_product
-from tests.fulfilment.scene import make_scene
+from tests.factories import NOW, insert_row, make_asset, make_hub, make_product
+from tests.fulfilment.scene import eventually, make_scene
 
 from connector.fulfilment.break_glass import watch_break_glass
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.work import Work
+from connector.model.errors import Forbidden, IllegalTransition
+from connector.model.kinds import Lane, Verdict
 from connector.model.lifecycle import TaskState
+from connector.model.principals import Principal
 from connector.rules.policy import read_policy
 from connector.storage import tables
 from connector.storage.break_glass import draw_shares
 from connector.storage.engine import reading, transaction
+from connector.storage.reserve import commit_reservation
 
 POLICY = read_policy("""name: test
 approvals: {agreed: {roles: [approver], within_minutes: 60}}
@@ -71,3 +76,36 @@ async def test_one_task_per_region_and_product_says_so_and_closes_when_the_share
         "2 of 5 units of Acme SW-48 drawn in EU within 30 days were break-glass stock: 40%, where 25% is the limit."
     )
     assert (task["state"], closed["state"], closed["id"]) == (TaskState.OPEN, TaskState.DONE, task["id"])
+
+
+async def test_a_dispatcher_who_takes_one_by_hand_waits_for_the_same_approval(engine: AsyncEngine, launch: Any):
+    scene = await make_scene(engine)
+    async with transaction(engine) as tx:
+        shelf = {"hub_id": scene.hub_id, "product_id": scene.product_id, "lane": "break_glass"}
+        book = {**shelf, "tracking": "serialised", "on_hand": 1, "updated_at": NOW}
+        await insert_row(tx, tables.stock, book)
+        await make_asset(tx, **shelf, state="in_stock")
+    hub = await launch(policy=POLICY)
+    ticket = await scene.open_ticket(state="on_hold", type="request", asset_id=None)
+    await eventually(lambda: scene.rows(tables.decision))
+
+    chosen = await hub.commands.reserve_for_ticket(
+        ticket, key="r", actor="ada", hub_id=scene.hub_id, product_id=scene.product_id, lane=Lane.BREAK_GLASS
+    )
+    [waiting] = await scene.rows(tables.reservation, id=chosen.reservation_ids[0])
+    approval = await scene.row(tables.approval)
+    with pytest.raises(IllegalTransition) as early:
+        async with transaction(engine) as tx:
+            await commit_reservation(tx, waiting["id"], actor="test", at=NOW)
+    with pytest.raises(Forbidden, match=r"'ada' asked for approval 1 .agreed. and may not give it as well"):
+        await hub.approvals.answer(
+            approval["id"], Verdict.APPROVE, by=Principal("ada", frozenset({"approver"})), reason=None, key="a"
+        )
+    await hub.approvals.answer(
+        approval["id"], Verdict.APPROVE, by=Principal("ben", frozenset({"approver"})), reason=None, key="b"
+    )
+    await eventually(lambda: scene.rows(tables.reservation, state="committed"))
+
+    assert (waiting["state"].value, waiting["approval_name"]) == ("held", "agreed")
+    assert approval["title"] == "Approve break-glass stock for ticket 4711, chosen by ada"
+    assert early.value.message == (f"reservation {waiting['id']} cannot be committed: it waits for approval 'agreed'")

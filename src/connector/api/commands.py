@@ -12,6 +12,7 @@ from connector.fulfilment.procurement import Recorded, Report
 from connector.ingest.pull import PullReport, pull_source
 from connector.ingest.replay import discard, replay
 from connector.model.errors import NotKnown
+from connector.model.kinds import Lane
 from connector.model.refs import IdempotencyKey
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
@@ -27,8 +28,8 @@ class Request:
     key: IdempotencyKey
 
 
-Reserve: TypeAlias = Callable[[int, int | None, int | None, Request], Awaitable[ReserveResult]]
-"""(ticket, hub or None, product or None): without a hub the rules choose."""
+Reserve: TypeAlias = Callable[[int, int | None, int | None, Lane, Request], Awaitable[ReserveResult]]
+"""(ticket, hub or None, product or None, lane): without a hub the rules choose."""
 Withdraw: TypeAlias = Callable[[int, str, Request], Awaitable[WithdrawResult]]
 """(reservation or ticket, reason)."""
 ConfirmPickup: TypeAlias = Callable[[int, Request], Awaitable[PickupResult]]
@@ -69,9 +70,11 @@ def hub_commands(
 ) -> Commands:
     """The commands of a hub."""
 
-    async def reserve(ticket_id: int, hub_id: int | None, product_id: int | None, by: Request) -> ReserveResult:
+    async def reserve(
+        ticket_id: int, hub_id: int | None, product_id: int | None, lane: Lane, by: Request
+    ) -> ReserveResult:
         return await fulfilment.reserve_for_ticket(
-            ticket_id, key=by.key, actor=by.actor, hub_id=hub_id, product_id=product_id
+            ticket_id, key=by.key, actor=by.actor, hub_id=hub_id, product_id=product_id, lane=lane
         )
 
     async def release(reservation_id: int, reason: str, by: Request) -> WithdrawResult:

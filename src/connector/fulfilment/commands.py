@@ -24,7 +24,10 @@ from connector.fulfilment.workflows import Workflows
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import Lane, TaskKind
 from connector.model.lifecycle import RESERVATION_LIVE, ReservationState, ShipmentStatus, TaskState
-from connector.storage.active_policy import PolicySource
+from connector.model.refs import EntityKind
+from connector.rules.authorisation import terms_of_draw
+from connector.storage.active_policy import PolicySource, policy_now
+from connector.storage.approvals import Ask, request_approval
 from connector.storage.consignments import lock_reservation
 from connector.storage.engine import Transaction
 from connector.storage.facts import sourcing_facts
@@ -107,7 +110,8 @@ class Commands:
     ) -> ReserveResult:
         """Reserve for a ticket what the rules choose, or a unit of the given hub whatever they would choose.
 
-        product_id: another product than the one needed; only with a hub.
+        product_id: another product than the one needed; lane: that it is taken from; only with a hub. Break-glass stock
+        waits for the approval that the policy wants for it.
         Raises NotKnown, InvalidInput, OutOfStock, IllegalTransition when the ticket is not open.
         """
 
@@ -255,15 +259,30 @@ class Commands:
                 f"nobody knows which product ticket {ticket_id} needs",
                 hint="Name the product, or set the ticket's device at its source.",
             )
+        policy = await policy_now(tx, self._policy) if lane is Lane.BREAK_GLASS else None
+        terms = terms_of_draw(policy, at) if policy is not None else None
         claim = Claim(
             ticket_id=ticket_id,
             hub_id=hub_id,
             product_id=chosen,
             requested_product_id=needed.id if needed else chosen,
             lane=lane,
-            expires_at=at + HOLD,
+            expires_at=terms.deadline if terms else at + HOLD,
+            approval=terms.name if terms else None,
         )
-        return await reserve(tx, claim, actor=actor, at=at, cause="dispatcher")
+        reserved = await reserve(tx, claim, actor=actor, at=at, cause="dispatcher")
+        if policy is not None and terms is not None and reserved.is_new:
+            standing = await ticket_standing(tx, ticket_id)
+            ask = Ask(
+                name=terms.name,
+                subject_kind=EntityKind.RESERVATION,
+                subject_id=reserved.reservation.id,
+                ticket_id=ticket_id,
+                title=f"Approve break-glass stock for ticket {standing.number}, chosen by {actor}",
+                requested_by=actor,
+            )
+            await request_approval(tx, ask, policy, actor=actor, at=at, cause="dispatcher")
+        return reserved
 
     async def _withdraw(self, name: str, key: str, target: int, do: Do, patience: timedelta) -> WithdrawResult:
         ids = tuple((await self._keyed(name, key, target, do))["reservation_ids"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from connector.model.kinds import Lane
@@ -54,6 +55,14 @@ def authorise(
         return Authorisation(text=f"approval {name!r} is given by the policy: {approval.auto_approve_when}")
     terms = terms_of(name, approval, decision.decided_at, policy.sourcing.default_time_zone)
     return Authorisation(name, terms, f"waits for {told(name, approval)}, until {terms.deadline:%Y-%m-%d %H:%M}Z")
+
+
+def terms_of_draw(policy: Policy, at: datetime) -> Terms | None:
+    """What a person who draws on break-glass stock waits for; None where the policy says nothing of it."""
+    if policy.break_glass is None:
+        return None
+    name = policy.break_glass.approval
+    return terms_of(name, policy.approvals[name], at, policy.sourcing.default_time_zone)
 
 
 def cost_of(decision: Decision, facts: SourcingFacts) -> int:

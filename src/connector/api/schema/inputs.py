@@ -4,6 +4,7 @@ from datetime import datetime
 
 import strawberry
 
+from connector.model.kinds import Lane
 from connector.model.lifecycle import ProcurementState
 
 KEY_LENGTH = 80
@@ -23,6 +24,10 @@ class ReserveInput:
     hub_id: strawberry.ID | None = strawberry.field(default=None, description="From where; the rules choose when null.")
     product_id: strawberry.ID | None = strawberry.field(
         default=None, description="What; what the ticket needs when null."
+    )
+    lane: Lane = strawberry.field(
+        default=Lane.NORMAL,
+        description="From which lane, where a hub is given; break-glass stock waits for an approval.",
     )
     idempotency_key: str = KEY
 

@@ -81,6 +81,7 @@ async def _reserve(info: Info, input: ReserveInput) -> ReservePayload:
             key_of(input.ticket_id, entity="ticket"),
             _optional_key(input.hub_id, "hub"),
             _optional_key(input.product_id, "product"),
+            input.lane,
             _by(info, input.idempotency_key),
         )
         return ReservePayload(
