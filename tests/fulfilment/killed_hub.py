@@ -28,6 +28,7 @@ from connector.fulfilment.engine import FulfilmentEngine
 from connector.fulfilment.keys import Step
 from connector.fulfilment.options import Backoff, FulfilmentOptions
 from connector.fulfilment.reactions import Reactions
+from connector.fulfilment.watching import Watch
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.rules.policy import default_policy
@@ -86,11 +87,12 @@ def set_points(killer: Killer, sources: dict[str, Connection]) -> None:
     killer.around(Workflows, "start_fulfilment", lambda _self, reservation_id: reservation_id)
     killer.around(Workflows, "start_undo", lambda _self, reservation_id: reservation_id)
 
-    react, record = Reactions.on_ticket, Work.record
+    react, record = Reactions.on_tickets, Work.record
 
-    async def on_ticket(self: Reactions, tx: Any, ticket_id: int, fields: Any) -> None:
-        await react(self, tx, ticket_id, fields)
+    async def on_tickets(self: Reactions, tx: Any, tickets: Any) -> Any:
+        unknown = await react(self, tx, tickets)
         killer.point("decided, not committed", None)
+        return unknown
 
     async def recorded(self: Work, reservation_id: int, step: Any, write: Callable[..., Awaitable[Any]]) -> None:
         async def written(tx: Any, at: datetime) -> Any:
@@ -102,7 +104,15 @@ def set_points(killer: Killer, sources: dict[str, Connection]) -> None:
         await record(self, reservation_id, step, written)
         killer.point(f"{step.value} committed", reservation_id)
 
-    Reactions.on_ticket = on_ticket  # type: ignore[method-assign]
+    act = Watch._act
+
+    async def acted(self: Watch, *args: Any) -> None:
+        await act(self, *args)
+        killer.point("recovery written, not committed", None)
+
+    Watch._act = acted  # type: ignore[method-assign]
+    killer.around(Workflows, "start_recovery", lambda *_: None)
+    Reactions.on_tickets = on_tickets  # type: ignore[method-assign]
     Work.record = recorded  # type: ignore[method-assign]
 
 

@@ -24,7 +24,7 @@ from tests.fulfilment.killed_hub import SystemClock
 from tests.fulfilment.scene import Scene, make_scene
 from tests.fulfilment.world import World
 
-from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState, TicketState
+from connector.model.lifecycle import RecoveryState, ReservationState, ShipmentStatus, TaskState, TicketState
 from connector.model.refs import EntityKind
 from connector.storage import tables
 from connector_karrio.sandbox import KarrioSandbox
@@ -191,6 +191,38 @@ async def test_cancelled_wherever_the_fulfilment_was_killed_nothing_is_left(
     assert {row["state"] for row in await scene.rows(tables.task)} == {TaskState.CANCELLED}
     told = Counter(note["ticket"] for note in world.notes)
     assert set(told.values()) <= {2}
+
+
+async def test_killed_at_every_point_of_a_recovery_there_is_one_second_unit(
+    engine: AsyncEngine, database: str, world: World, tmp_path: Path
+):
+    count = 4
+    scene = await make_scene(engine, spares=TICKETS)
+    tickets = [await scene.open_ticket(number=f"T{number}") for number in range(1, count + 1)]
+    points: list[str] = []
+
+    async with killable_hub(database, tmp_path, world=world.url) as hub:
+        await hub.run({"state": count})
+        for number, ticket_id in enumerate(tickets, start=1):
+            [parcel] = await scene.rows(tables.shipment, ticket_id=ticket_id)
+            for status in (ShipmentStatus.PICKED_UP, ShipmentStatus.LOST):
+                await scene.change(tables.shipment, EntityKind.SHIPMENT, parcel["id"], status=status)
+            point = await hub.run({"state": TICKETS}, kill_at=number, after=await newest(scene))
+            assert point is not None
+            points.append(point)
+        await hub.run({"state": 2 * count, "note": 3 * count})
+
+    assert {"recovery written, not committed", "before start_recovery", "after start_recovery"} <= set(points)
+    states = [(row["ticket_id"], row["state"]) for row in await scene.rows(tables.reservation)]
+    second = (ReservationState.FULFILLED, ReservationState.COMMITTED)
+    assert sorted(states) == sorted((ticket_id, state) for ticket_id in tickets for state in second)
+    found = await scene.rows(tables.recovery)
+    assert [(row["ticket_id"], row["state"]) for row in found] == [(n, RecoveryState.SOURCED) for n in tickets]
+    assert len({row["reservation_id"] for row in found}) == count
+    assert await scene.shelf() == (TICKETS - count, count)
+    assert len(world.bought()) == len(world.labels) == 2 * count
+    told = Counter(note["ticket"] for note in world.notes)
+    assert told == {f"T{n}": 3 for n in range(1, count + 1)}
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
