@@ -83,6 +83,9 @@ class RequestTrackerConfig(HttpConfig):
         description="Custom field with the number of the ticket that this one is a duplicate of.",
         examples=["Duplicate Of"],
     )
+    quantity_field: str | None = Field(
+        default="Quantity", description="Custom field with the number of units that are needed.", examples=["Quantity"]
+    )
     priority_field: str | None = Field(
         default="Hub Priority", description="Custom field that decides the priority.", examples=["Hub Priority"]
     )

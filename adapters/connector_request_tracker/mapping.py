@@ -37,6 +37,10 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """How Request Tracker writes a time that is not set."""
 
 
+MOST_UNITS = 10_000
+"""Units that a ticket may ask for."""
+
+
 class _Theirs(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -161,6 +165,7 @@ def _record(ticket: _Ticket, config: RequestTrackerConfig) -> TicketRecord | Tom
         hostname=_field(fields, config.hostname_field),
         site_name=_field(fields, config.site_field),
         duplicate_of=_duplicate_of(fields, config),
+        quantity=_quantity(ticket, fields, config),
         **_links(ticket),
         requester=ticket.requestors[0].id if ticket.requestors else None,
         assignee=ticket.owner.id if ticket.owner and ticket.owner.id != NOBODY else None,
@@ -194,6 +199,20 @@ def _duplicate_of(fields: dict[str, tuple[str, ...]], config: RequestTrackerConf
     """What the field for it says, when that is a ticket's number; anything else is a remark for people."""
     told = (_field(fields, config.duplicate_field) or "").removeprefix("#")
     return ticket_ref(int(told)) if told.isascii() and told.isdigit() and int(told) > 0 else None
+
+
+def _quantity(ticket: _Ticket, fields: dict[str, tuple[str, ...]], config: RequestTrackerConfig) -> int | None:
+    """How many units are needed; None where nobody said so."""
+    told = _field(fields, config.quantity_field)
+    if told is None:
+        return None
+    if not (told.isascii() and told.isdigit() and 0 < int(told) <= MOST_UNITS):
+        raise InvalidRecord(
+            f"ticket {ticket.id} has {config.quantity_field} {told!r}, which is no number from 1 to {MOST_UNITS}",
+            path="/CustomFields",
+            hint="Correct it in the ticket, then replay the record; or name another field in `quantity_field`.",
+        )
+    return int(told)
 
 
 def _field(fields: dict[str, tuple[str, ...]], name: str | None) -> str | None:

@@ -103,7 +103,8 @@ async def test_a_draft_of_a_ticket_is_decided_like_the_ticket_that_says_the_same
     for thing in ("asset", "site", "product", "service_class"):
         assert found["inputs"][thing] == real["inputs"][thing]
     assert found["inputs"]["ticket"] == {
-        "number": "draft", "type": "incident", "priority": "P1", "state": "new", "title": "Switch is dead",
+        "number": "draft", "type": "incident", "priority": "P1", "quantity": 1, "state": "new",
+        "title": "Switch is dead",
         "category": "hardware", "id": 0,
     }  # fmt: skip
 

@@ -135,3 +135,10 @@ async def test_a_device_in_a_hub_gives_its_ticket_no_site(intake: Intake):
 
     row = await intake.row("ticket")
     assert (row["site_id"], row["site_hint"]) == (None, "nowhere")
+
+
+async def test_a_ticket_needs_as_many_units_as_its_source_says_else_one(intake: Intake):
+    await intake(ticket("1", quantity=12), ticket("2"), source="itsm")
+    await intake(ticket("1", v=2, quantity=3), source="itsm")
+
+    assert [row["quantity"] for row in await intake.rows("ticket")] == [3, 1]

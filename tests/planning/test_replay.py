@@ -149,6 +149,30 @@ def test_break_glass_and_car_are_one_emergency_shipment():
     assert (found.total.driven, found.total.break_glass, found.total.emergency_shipments) == (1, 1, 1)
 
 
+SUPPLIED = """sourcing:
+  suppliers: {acme: {offers: [purchase], lead_hours: LEAD, cost_cents: 2500}}"""
+
+
+@pytest.mark.parametrize(("lead", "in_time"), [(3, 1.0), (5, 0.0)])
+def test_what_a_supplier_sends_is_an_emergency_shipment_with_its_whole_cost(lead: int, in_time: float):
+    text = POLICY.replace("RULE", "ladder: [stock, purchase, person]")
+    by = read_policy(text.replace("sourcing:", SUPPLIED.replace("LEAD", str(lead))))
+
+    total = run([ticket(1)], scene({}), by).total
+
+    # 25.00 for the order and 100.00 for the unit; the due time is four hours after the ticket was opened.
+    assert (total.emergency_shipments, total.freight_cents, total.stock_outs, total.unserved) == (1, 12_500, 1, 0)
+    assert (total.sla_attainment, total.hours_to_restore) == (in_time, lead)
+
+
+def test_a_ticket_on_backorder_is_a_stock_out_and_gets_what_arrives():
+    by = policy("ladder: [stock, backorder]")
+
+    total = run([ticket(1), ticket(2, timedelta(hours=1))], scene(near(1)), by).total
+
+    assert (total.stock_outs, total.unserved, total.reviews) == (1, 0, 0)
+
+
 def test_what_needs_nothing_and_what_nobody_knows_is_in_no_share():
     tickets = [ticket(1), ticket(2, category="password"), ticket(3, product=None), ticket(4, site=None)]
 

@@ -372,7 +372,7 @@ def test_the_explanation_is_complete_json_and_bounded():
     assert explanation["chosen"]["hub"] == "HUB-1"
     assert explanation["inputs"]["ticket"] == {
         "number": "INC-1", "type": "incident", "priority": "P1", "state": "new", "title": "Switch is dead",
-        "category": "hardware", "source": "itsm", "id": 1,
+        "category": "hardware", "quantity": 1, "source": "itsm", "id": 1,
     }  # fmt: skip
     assert explanation["policy_version"].startswith("test@")
     assert explanation["sla"]["basis"] == "no service class is known, so any arrival counts as in time"

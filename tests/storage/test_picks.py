@@ -29,7 +29,7 @@ from connector.rules import together
 from connector.rules.decision import Decision, Pick
 from connector.rules.document import Policy
 from connector.rules.facts import SourcingFacts
-from connector.rules.policy import default_policy
+from connector.rules.policy import default_policy, read_policy
 from connector.rules.sourcing import decide
 from connector.storage import tables
 from connector.storage.engine import reading, transaction
@@ -139,3 +139,21 @@ async def test_a_line_that_is_taken_refuses_the_whole(engine: AsyncEngine, case:
             await decide_and_reserve(tx, case.ticket, POLICY, now=NOW)
 
     assert await reserved(engine) == before
+
+
+async def test_a_ticket_for_three_is_split_over_two_hubs_where_its_rule_allows(engine: AsyncEngine, case: Case):
+    document = """
+    name: test
+    rules: [{name: any, when: "true", hardware: replace, split: SPLIT}]
+    sourcing: {courier: {transit: [{hours: 24}]}}
+    """
+    async with transaction(engine) as tx:
+        await tx.execute(update(tables.ticket).where(tables.ticket.c.id == case.ticket).values(quantity=3))
+        whole = await decide_and_reserve(tx, case.ticket, read_policy(document.replace("SPLIT", "never")), now=NOW)
+        split = await decide_and_reserve(tx, case.ticket, read_policy(document.replace("SPLIT", "allowed")), now=NOW)
+
+    assert (whole.reserved, whole.decision.reason.value) == (None, "nothing_reachable")
+    lines = [(item.line, item.hub_id, item.quantity) for item in split.reserved.reservations]
+    assert [line for line, _, _ in lines] == [1, 2, 3]
+    assert sorted(hub for _, hub, _ in lines) == sorted([case.near, case.near, case.far])
+    assert await reserved(engine) == {(case.near, case.switch): (2, 2), (case.far, case.switch): (1, 1)}

@@ -60,7 +60,8 @@ from connector.storage.tasks import require_task, unfinished_tasks
 DECIDING: Final = frozenset(
     {
         "priority", "state", "type", "title", "description", "category", "asset_id", "site_id", "product_id",
-        "asset_hint", "site_hint", "product_hint", "sla_due_at", "requester", "retired_at", "duplicate_of", "parent",
+        "asset_hint", "site_hint", "product_hint", "sla_due_at", "quantity", "requester", "retired_at",
+        "duplicate_of", "parent",
     }
 )  # fmt: skip
 """Fields of a ticket that a decision looks at."""
@@ -162,6 +163,9 @@ class Reactions:
         elif reopened and not has_live:
             code = "reopened"
             reason = "The ticket was opened again after its replacement had been sent. Reserve another one, or none."
+        elif "quantity" in fields and fields["quantity"][0] is not None:
+            code = "quantity_changed"
+            reason = "The ticket now asks for another number of units than what was reserved for it."
         if code:
             now = self._work.clock.now()
             await require_review(

@@ -105,6 +105,7 @@ def _values(record: TicketRecord) -> dict[str, Any]:
         "title": record.title,
         "description": record.description,
         "category": record.category,
+        "quantity": 1 if record.quantity is None else record.quantity,
         "requester": record.requester,
         "assignee": record.assignee,
         "opened_at": record.opened_at,

@@ -206,6 +206,7 @@ class TicketRecord(_Record):
     """A ticket of an ITSM system. The affected device is named by whatever the source knows of it.
 
     parent, duplicate_of, related: other tickets of the same source, known to the hub or not; all links that it has.
+    quantity: units that it needs, 1 when the source does not say.
     """
 
     number: str
@@ -225,6 +226,7 @@ class TicketRecord(_Record):
     parent: TicketRef | None = None
     duplicate_of: TicketRef | None = None
     related: Annotated[tuple[TicketRef, ...], Field(max_length=1000)] | None = None
+    quantity: Annotated[int, Field(ge=1, le=10_000)] | None = None
     requester: str | None = None
     assignee: str | None = None
     opened_at: UtcDatetime | None = None

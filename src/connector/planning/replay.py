@@ -21,13 +21,16 @@ from connector.planning.measures import Day, Measures, Tally
 from connector.rules.decision import Candidate, Decision, Outcome, Reason
 from connector.rules.document import Mode, Policy
 from connector.rules.facts import Holding, SourcingFacts, holding_of
+from connector.rules.ladder import RungKind
 from connector.rules.protection import Kept
 from connector.rules.scene import Scene, Shelf
 from connector.rules.sourcing import decide
 from connector.rules.timetable import instant_of, minute_at_or_after
 
-NOTHING_THERE: Final = frozenset({Reason.NO_COMPATIBLE_STOCK, Reason.NOTHING_ALLOWED, Reason.NOTHING_REACHABLE})
-"""Reasons that make a ticket a stock-out."""
+NOTHING_THERE: Final = frozenset(
+    {Reason.NO_COMPATIBLE_STOCK, Reason.NOTHING_ALLOWED, Reason.NOTHING_REACHABLE, Reason.BACKORDER}
+)
+"""Reasons that make a ticket a stock-out that waits."""
 _DAY: Final = 24 * 60
 _LEAST_URGENT: Final = len(Priority)
 
@@ -149,6 +152,9 @@ class _Run:
         if decision.chosen is not None:
             self._needs(past, decision)
             self._serve(past, decision, decision.chosen)
+        elif any(order.supplier for order in decision.orders):
+            self._needs(past, decision)
+            self._supply(past, decision)
         elif decision.reason in NOTHING_THERE and past.product is not None:
             self._needs(past, decision)
             for tally in (self._total, self._regions[past.region]):
@@ -183,6 +189,21 @@ class _Run:
         minute = minute_at_or_after(decision.decided_at)
         self._put(shelf, -decision.quantity, minute)
         self._order(shelf, decision.quantity, minute)
+
+    def _supply(self, past: PastTicket, decision: Decision) -> None:
+        """Count what suppliers send: an emergency shipment with its whole cost, in their lead time."""
+        arrives = max(order.arrives_at or decision.decided_at for order in decision.orders)
+        is_in_time = decision.due_at is not None and arrives <= decision.due_at
+        is_stock_out = not any(rung.kind == RungKind.STOCK and rung.offered for rung in decision.ladder)
+        for tally in (self._total, self._regions[past.region]):
+            tally.served += 1
+            tally.in_time += is_in_time
+            tally.stock_outs += is_stock_out
+            tally.freight_cents += sum(order.cost_cents or 0 for order in decision.orders)
+            tally.restore_minutes += minute_at_or_after(arrives) - minute_at_or_after(past.opened_at)
+            tally.emergency_shipments += 1
+        self._day_of(past)[1] += is_in_time
+        self._day_of(past)[2] += is_stock_out
 
     def _decide(self, past: PastTicket, now: datetime) -> Decision:
         substitutes = self._scene.substitutes.get(past.product.id, ()) if past.product else ()

@@ -21,8 +21,8 @@ Scope: TypeAlias = Mapping[str, Mapping[str, Value]]
 SAMPLE: Scope = {
     "ticket": {
         "number": "INC-1", "type": "incident", "priority": "P1", "state": "new", "title": "Switch is dead",
-        "description": "", "category": "hardware", "requester": "", "assignee": "", "asset_hint": "", "site_hint": "",
-        "product_hint": "", "source": "itsm",
+        "description": "", "category": "hardware", "quantity": 1, "requester": "", "assignee": "", "asset_hint": "",
+        "site_hint": "", "product_hint": "", "source": "itsm",
     },
     "asset": {"known": True, "name": "sw-1", "serial": "FOC1", "asset_tag": "AT-1", "state": "deployed", "holder": ""},
     "site": {

@@ -316,7 +316,8 @@ class Decision:
     @property
     def margin_minutes(self) -> int | None:
         """Minutes between arrival and due time, negative when late; None without a due time or a choice."""
-        arrival = self.chosen.arrives_at if self.chosen else self.orders[0].arrives_at if self.orders else None
+        expected = [item.arrives_at for item in (self.picks or self.orders)]
+        arrival = max((at for at in expected if at is not None), default=None)
         if arrival is None or self.due_at is None:
             return None
         return int((self.due_at - arrival).total_seconds() // 60)

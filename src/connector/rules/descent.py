@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 from connector.model.kinds import HubTier, Lane
-from connector.rules.candidates import Found, Refusal, Search, search
+from connector.rules.candidates import LANES, Found, Refusal, Search, search
 from connector.rules.comparison import duration_text
 from connector.rules.conditions import ConditionFailed, Facts
 from connector.rules.decision import RungOutcome, RungTried
@@ -24,7 +25,8 @@ from connector.rules.facts import Contested, Holding, ProductFacts, SourcingFact
 from connector.rules.ladder import Accept, RungKind
 from connector.rules.offers import Asking, Offer, offers_of
 from connector.rules.preemption import Taker
-from connector.rules.ranking import ARRIVES, COST, HUB, LATE, Ranking, Route
+from connector.rules.ranking import ARRIVES, COST, HUB, LATE, OTHER_LANE, PRODUCT, Ranking, Route
+from connector.rules.splitting import Share, split
 from connector.rules.timetable import instant_of
 
 KEPT: Final = "kept_back"
@@ -50,12 +52,11 @@ class Quest:
     preferences: Mapping[int, int]
     refused: Mapping[int, Refusal]
 
-    def look(self, rule: Rule, holdings: Iterable[Holding]) -> Found:
+    def look(self, rule: Rule, holdings: Iterable[Holding], *, quantity: int | None = None) -> Found:
         """What these shelves offer under a rule, with what it releases of them."""
         facts = self.facts
-        searching = Search(
-            rule, self.policy, facts, self.destination, start=self.start, due=self.due, quantity=facts.quantity
-        )
+        units = facts.quantity if quantity is None else quantity
+        searching = Search(rule, self.policy, facts, self.destination, start=self.start, due=self.due, quantity=units)
         opened = [holding.opened(rule.releases) for holding in holdings]
         found = search(opened, self.preferences, self.refused, searching)
         for holding in opened:
@@ -76,17 +77,21 @@ class Quest:
 class Looked:
     """What a stock rung found. ranking: how its routes are compared.
 
-    takes: the claims of other tickets whose units its best route uses; empty where that uses free ones.
+    takes: the claims of other tickets whose units its best route uses; empty where that uses free ones. shares: the
+    routes of a split, with the units that travel each; empty where one shelf has everything.
     """
 
     step: Step
     found: Found
     ranking: Ranking
     takes: tuple[Contested, ...] = ()
+    shares: tuple[Share, ...] = ()
 
     @property
     def best(self) -> Route | None:
-        """The best route."""
+        """The best route; of a split the last one to arrive, which is when the ticket has everything."""
+        if self.shares:
+            return max((route for route, _ in self.shares), key=itemgetter(ARRIVES))
         return self.found.best[0] if self.found.best else None
 
 
@@ -180,7 +185,7 @@ def _with_taken(quest: Quest, looked: Looked, *, is_alone: bool) -> Looked:
     if offer.route is None:
         return looked
     led = found.led_by(offer.route)
-    return replace(looked, found=led, ranking=looked.ranking.in_time_first(), takes=offer.claims)
+    return replace(looked, found=led, ranking=looked.ranking.in_time_first(), takes=offer.claims, shares=())
 
 
 def _why_not(quest: Quest, step: Step, condition_facts: Facts) -> str | None:
@@ -200,7 +205,27 @@ def _answer(quest: Quest, step: Step, condition_facts: Facts, *, is_only: bool) 
         return quest.ask(step, condition_facts)
     holdings = quest.holdings if is_only else tuple(_of_rung(quest, step.rule))
     found = quest.look(step.rule, holdings)
-    return Looked(step, found, found.searching.ranking)
+    looked = Looked(step, found, found.searching.ranking)
+    is_whole = looked.best is not None and not _is_late(looked)
+    if step.rule.split == "never" or quest.facts.quantity == 1 or is_whole:
+        return looked
+    return _combined(quest, looked, holdings)
+
+
+def _combined(quest: Quest, looked: Looked, holdings: Sequence[Holding]) -> Looked:
+    """What several shelves offer together, where that is better than what one of them has: all of it, in time."""
+    rule = looked.step.rule.model_copy(update={"releases": ()})
+    found = quest.look(rule, holdings, quantity=1)
+    units = {(h.product_id, h.lane, hub): n for h in holdings for hub, n in h.free.items()}
+    shares = split(
+        found.best, lambda route: units[route[PRODUCT], LANES[route[OTHER_LANE]], route[HUB]], quest.facts.quantity
+    )
+    if not shares or (looked.best is not None and any(route[LATE] for route, _ in shares)):
+        return looked
+    chosen = [route for route, _ in shares]
+    others = [route for route in (*found.best, *found.worse) if route not in chosen]
+    led = Found([*chosen, *others], found.searching)
+    return replace(looked, found=led, ranking=found.searching.ranking, shares=shares)
 
 
 def _of_rung(quest: Quest, rule: Rule) -> Iterable[Holding]:
@@ -312,6 +337,8 @@ def _taken(answer: Answer) -> str:
     if isinstance(answer, Looked) and answer.takes:
         whose = " and ".join(claim.label for claim in answer.takes)
         return f"taken from {whose}, {'late: nothing else can be brought' if is_late else 'in time'}"
+    if isinstance(answer, Looked) and answer.shares:
+        return f"{len(answer.shares)} parcels together; the last one arrives {'late' if is_late else 'in time'}"
     known = answer.best.known if isinstance(answer.best, Offer) else None
     ordered = f"; {known.state.value} already" if known is not None else ""
     if not is_late:

@@ -152,10 +152,11 @@ class Rule(Part):
     """What happens to tickets that meet a condition; the first rule whose condition holds decides.
 
     hardware: `replace` sources a unit, `none` says that the ticket needs none. sources: hub tiers that may serve it.
-    ladder: where to look, rung by rung. transport: ways that a unit may travel. max_drive_km, ranking: instead of the
-    ones under `sourcing`. hold_minutes: how long a claim waits to be committed before it expires. approval: one of
-    `approvals`, which a claim waits for; that of a rung counts before it. releases: kept units that may be used where
-    nothing else is in time. preempt: whether what other tickets hold may be taken, where nothing free is in time.
+    ladder: where to look, rung by rung. split: whether several units may come from several shelves. transport: ways
+    that a unit may travel. max_drive_km, ranking: instead of the ones under `sourcing`. hold_minutes: how long a claim
+    waits to be committed before it expires. approval: one of `approvals`, which a claim waits for; that of a rung
+    counts before it. releases: kept units that may be used where nothing else is in time. preempt: whether what other
+    tickets hold may be taken, where nothing free is in time.
     """
 
     name: Name
@@ -165,6 +166,7 @@ class Rule(Part):
     sources: Tiers = tuple(HubTier)
     ladder: Ladder | None = None
     allow_substitutes: bool = True
+    split: Annotated[Literal["never", "allowed"], Field(examples=["allowed"])] = "never"
     transport: Transport = (Mode.DRIVE, Mode.COURIER)
     max_drive_km: DriveKm | None = None
     ranking: Ranking | None = None

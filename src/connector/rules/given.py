@@ -67,6 +67,7 @@ class GivenTicket(_Part):
     title: str = ""
     description: str = ""
     category: str = ""
+    quantity: Annotated[int, Field(ge=1)] = 1
     requester: str = ""
     assignee: str = ""
     asset_hint: str = ""

@@ -164,7 +164,7 @@ def facts_of(given: Given, *, currency: str = "EUR") -> SourcingFacts:
         ),
         holdings=_holdings(given.stock, hubs, products),
         fleet=Fleet(fleet.values()),
-        quantity=given.quantity,
+        quantity=max(given.quantity, given.ticket.quantity),
         contested=_contested(given, hubs, products),
         channels=_channels(given),
         lanes=_lanes(given, fleet, currency),
@@ -194,7 +194,7 @@ def _channels(given: Given) -> tuple[ChannelFacts, ...]:
 
 def _ticket(given: Given) -> TicketFacts:
     ticket = given.ticket
-    values: dict[str, Any] = {name: getattr(ticket, name) for name in type(ticket).model_fields}
+    values: dict[str, Any] = {name: getattr(ticket, name) for name in type(ticket).model_fields if name != "quantity"}
     return TicketFacts(**{**values, "id": 1, "opened_at": ticket.opened_at or given.now})
 
 

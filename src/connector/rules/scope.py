@@ -15,7 +15,7 @@ def scope_of(facts: SourcingFacts, service_class: ServiceClassFacts | None, chan
     channel: kind of the red channel that the ticket goes through, "" for none.
     """
     return {
-        "ticket": _ticket(facts.ticket),
+        "ticket": {**_ticket(facts.ticket), "quantity": facts.quantity},
         "asset": _asset(facts.asset),
         "site": _site(facts.site, service_class),
         "product": _product(facts.product),

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from typing import TypeAlias
 
 from connector.model.kinds import Lane, Protection
@@ -247,14 +248,16 @@ def _choice(
     looked: Looked,
     losers: Sequence[Losers],
 ) -> Decision:
-    candidates = candidates_of(looked.found, looked.ranking, case.facts, case.now)
+    candidates = _with_shares(candidates_of(looked.found, looked.ranking, case.facts, case.now), looked, case.facts)
     chosen, drawn = candidates[0], _drawn(looked, candidates[0], case.facts)
     way = _BY[chosen.mode]
     late = "" if chosen.is_within_sla else ", after the due time: nothing that is allowed ranks better"
     return Decision(
         outcome=Outcome.RESERVE,
         reason=Reason.SOURCED,
-        text=f"{chosen.hub} restores it {way} at {chosen.arrives_at:%Y-%m-%d %H:%M}Z{late}{_reserves(looked, drawn)}.",
+        text=_split_text(candidates, looked)
+        if looked.shares
+        else f"{chosen.hub} restores it {way} at {chosen.arrives_at:%Y-%m-%d %H:%M}Z{late}{_reserves(looked, drawn)}.",
         rule=rule.name,
         policy_version=case.policy.version,
         decided_at=case.now,
@@ -267,7 +270,7 @@ def _choice(
         hold_minutes=rule.hold_minutes,
         candidates=candidates,
         losers=losers,
-        picks=(_pick(chosen, case.facts, looked),),
+        picks=_picks(candidates, case.facts, looked),
         drawn=drawn,
         taken_from=tuple(
             TakenFrom(claim.reservation_id, claim.ticket_id, claim.label, claim.hub_id) for claim in looked.takes
@@ -284,7 +287,12 @@ def _drawn(looked: Looked, chosen: Candidate, facts: SourcingFacts) -> dict[Prot
     """The kept units that the choice uses, by what they were kept for."""
     for holding in facts.holdings:
         kept = holding.kept.get(chosen.hub_id)
-        if kept and not looked.takes and (holding.product_id, holding.lane) == (chosen.product_id, chosen.lane):
+        if (
+            kept
+            and not looked.takes
+            and not looked.shares
+            and (holding.product_id, holding.lane) == (chosen.product_id, chosen.lane)
+        ):
             return kept.drawn(facts.quantity, looked.step.rule.releases)
     return {}
 
@@ -295,6 +303,36 @@ def _reserves(looked: Looked, drawn: dict[Protection, int]) -> str:
     if looked.takes:
         return f", taken from {' and '.join(claim.label for claim in looked.takes)} by {rule}"
     return f", with {drawn_text(drawn)} that {rule} releases" if drawn else ""
+
+
+def _with_shares(candidates: Sequence[Candidate], looked: Looked, facts: SourcingFacts) -> Sequence[Candidate]:
+    """The candidates of a split say what each of them brings; they stand first, in the order of the shares."""
+    if not looked.shares:
+        return candidates
+    told = [
+        replace(candidate, why="" if number == 0 else f"chosen as well: brings {units} of the {facts.quantity} units")
+        for number, (candidate, (_, units)) in enumerate(zip(candidates, looked.shares, strict=False))
+    ]
+    return (*told, *candidates[len(told) :])
+
+
+def _split_text(candidates: Sequence[Candidate], looked: Looked) -> str:
+    chosen = candidates[: len(looked.shares)]
+    parts = [f"{units} from {candidate.hub}" for candidate, (_, units) in zip(chosen, looked.shares, strict=True)]
+    last = max(chosen, key=attrgetter("arrives_at"))
+    late = "" if last.is_within_sla else ", after the due time"
+    return (
+        f"No hub has all of them: {', '.join(parts)}; the last ones arrive at {last.arrives_at:%Y-%m-%d %H:%M}Z{late}."
+    )
+
+
+def _picks(candidates: Sequence[Candidate], facts: SourcingFacts, looked: Looked) -> tuple[Pick, ...]:
+    if not looked.shares:
+        return (_pick(candidates[0], facts, looked),)
+    parts = zip(candidates, looked.shares, strict=False)
+    return tuple(
+        replace(_pick(candidate, facts, looked), quantity=units, releases=()) for candidate, (_, units) in parts
+    )
 
 
 def _pick(chosen: Candidate, facts: SourcingFacts, looked: Looked) -> Pick:

@@ -190,6 +190,7 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
                 lanes=lanes.get(row["s_id"], NO_LANES),
                 channels=channels,
                 procurements=procurements.get(row["id"], ()),
+                quantity=row["quantity"],
             )
         )
     return found

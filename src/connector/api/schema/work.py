@@ -79,6 +79,7 @@ class Ticket(Node):
     asset_hint: str | None = column("What its system called the device, kept when nobody knows it.")
     site_hint: str | None = column("What its system called the place, kept when nobody knows it.")
     product_hint: str | None = column("What its system called the product, kept when nobody knows it.")
+    quantity: int = column("How many units it needs.")
     requester: str | None = column("Who asked.")
     assignee: str | None = column("Who works on it.")
     decision: Decision | None = related("decision", "What the rules decided last.")

@@ -31,6 +31,7 @@ class Ticket(SQLModel, table=True):
         one_of("type", TicketType),
         one_of("state", TicketState),
         one_of("priority", Priority, optional=True),
+        CheckConstraint("quantity > 0", name="quantity_positive"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
@@ -49,6 +50,7 @@ class Ticket(SQLModel, table=True):
     asset_hint: str | None = None
     site_hint: str | None = None
     product_hint: str | None = None
+    quantity: int = 1
     requester: str | None = None
     assignee: str | None = None
     opened_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -577,6 +577,7 @@ def upgrade() -> None:
         sa.Column("asset_hint", sa.Text(), nullable=True),
         sa.Column("site_hint", sa.Text(), nullable=True),
         sa.Column("product_hint", sa.Text(), nullable=True),
+        sa.Column("quantity", sa.Integer(), nullable=False),
         sa.Column("requester", sa.Text(), nullable=True),
         sa.Column("assignee", sa.Text(), nullable=True),
         sa.Column("opened_at", UtcDateTime(), nullable=True),
@@ -596,6 +597,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "type IN ('incident', 'request', 'change', 'problem', 'rma')", name=op.f("ck_ticket_type_known")
         ),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_ticket_quantity_positive")),
         sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_ticket_asset_id")),
         sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_ticket_product_id")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_ticket_site_id")),
