@@ -13,6 +13,7 @@ import typer
 from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.output import ExitCode, console, fail, print_json, print_table, told
 from connector.hub import Hub
+from connector.model.principals import at_the_command_line
 from connector.rules.comparing import PolicyChange, changes_between, text_difference
 from connector.rules.marks import compose
 from connector.rules.policy import InvalidPolicy, policy_file_text, read_policy
@@ -30,7 +31,7 @@ from connector.storage.policies import (
 policy = typer.Typer(help="Policies: validate, test, list, show, diff, activate, rollback.", no_args_is_help=True)
 
 Document = Annotated[str, typer.Argument(help="Policy file, or a version (the beginning of its hash is enough).")]
-Author = Annotated[str | None, typer.Option(help="Who does it, for the record; the name of your account by default.")]
+Author = Annotated[str | None, typer.Option(help="Who does it, for the record; your account by default.")]
 Comment = Annotated[str | None, typer.Option(help="Why, for the record.")]
 
 
@@ -157,7 +158,7 @@ def activate(
     async def do(hub: Hub) -> Activation:
         async with transaction(hub.database) as tx:
             return await activate_policy(
-                tx, text, author=author or getpass.getuser(), at=hub.clock.now(), comment=comment,
+                tx, text, author=author or _me(), at=hub.clock.now(), comment=comment,
                 forced_because=force, source=source,
             )  # fmt: skip
 
@@ -180,7 +181,11 @@ def rollback(
         async with transaction(hub.database) as tx:
             expected = (await policy_version(tx, from_version)).version if from_version else None
             return await rollback_policy(
-                tx, author=author or getpass.getuser(), at=hub.clock.now(), comment=comment, expected=expected
+                tx,
+                author=author or _me(),
+                at=hub.clock.now(),
+                comment=comment,
+                expected=expected,
             )
 
     _tell(with_hub(config, do, as_json=as_json), as_json=as_json)
@@ -198,6 +203,10 @@ def policy_document(name: str | None, config: Config, *, as_json: bool) -> tuple
 
     found = with_hub(config, read, as_json=as_json)
     return found.version, found.text
+
+
+def _me() -> str:
+    return at_the_command_line(getpass.getuser()).name
 
 
 def _tell(done: Activation, *, as_json: bool) -> None:
