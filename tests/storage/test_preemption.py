@@ -251,11 +251,13 @@ async def test_where_the_parcel_had_gone_the_winner_has_nothing_and_the_book_kno
     won = (await fleet.decide(await fleet.ticket("P1"))).reserved.reservation
 
     async with transaction(engine) as tx:
-        assert await forfeit(tx, lost.id, reason="its unit had left", actor="test", at=NOW)
-        assert not await forfeit(tx, won.id, reason="its unit had left", actor="test", at=NOW)
+        assert await forfeit(tx, lost.id, parcel="TRK1", actor="test", at=NOW)
+        assert not await forfeit(tx, won.id, parcel="TRK1", actor="test", at=NOW)
 
     ended = (await fleet.reservations())[-1]
-    assert (ended.id, ended.state, ended.reason) == (won.id, State.RELEASED, "its unit had left")
+    assert (ended.id, ended.state, ended.reason) == (
+        won.id, State.RELEASED, "its unit had left the hub with TRK1 before it was given to this ticket",
+    )  # fmt: skip
     assert await fleet.book() == (0, 0)
 
 

@@ -19,6 +19,9 @@ ANYONE: Final = frozenset({"*"})
 MAY: Final[Mapping[str, frozenset[str]]] = {
     "reserve": _DISPATCH,
     "release": _DISPATCH,
+    "extend": _DISPATCH,
+    "move": _DISPATCH,
+    "split": _DISPATCH,
     "cancel": _DISPATCH,
     "confirmPickup": _HANDLE,
     "receive": _HANDLE,

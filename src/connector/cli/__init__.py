@@ -20,6 +20,7 @@ from connector.cli.hub import migrate, schema, serve
 from connector.cli.policy import policy
 from connector.cli.procurement import procurement
 from connector.cli.quarantine import quarantine
+from connector.cli.reservation import reservation
 from connector.cli.rollout import rollout
 from connector.cli.sources import sources, sync
 
@@ -59,4 +60,5 @@ app.add_typer(procurement, name="procurement")
 policy.command()(backtest)
 app.add_typer(policy, name="policy")
 app.add_typer(rollout, name="rollout")
+app.add_typer(reservation, name="reservation")
 app.add_typer(demo, name="demo")

@@ -15,7 +15,6 @@ from connector.fulfilment.reviews import ABOUT_THE_TICKET, Review, close_reviews
 from connector.fulfilment.rollouts import cancel_of_ticket
 from connector.fulfilment.turning_up import Tracked, TurningUp, trouble_task
 from connector.fulfilment.watching import Watch
-from connector.fulfilment.wording import gone_with
 from connector.fulfilment.work import Work
 from connector.model.kinds import LinkKind, ProcurementKind
 from connector.model.lifecycle import (
@@ -215,7 +214,7 @@ class Reactions:
             return
         now, state = self._work.clock.now(), await lock_reservation(tx, shipment.reservation_id)
         if state is ReservationState.RELEASED:
-            await forfeit(tx, shipment.reservation_id, reason=gone_with(shipment), actor=ACTOR, at=now)
+            await forfeit(tx, shipment.reservation_id, parcel=shipment.name, actor=ACTOR, at=now)
         elif state is ReservationState.COMMITTED:
             cause = f"courier reports {shipment.status.value}"
             await leave_hub(tx, shipment.reservation_id, actor=ACTOR, cause=cause, at=now, was_seen=True)

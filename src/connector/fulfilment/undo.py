@@ -16,7 +16,7 @@ from datetime import datetime
 
 from connector.fulfilment.keys import ACTOR, Step, effect_key, step_key, undo_id
 from connector.fulfilment.outcomes import Attempt
-from connector.fulfilment.wording import given_away_note, gone_with, withdrawn_note
+from connector.fulfilment.wording import given_away_note, withdrawn_note
 from connector.fulfilment.work import Progress, Work, Written, naming, ticket_ref
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState
@@ -74,7 +74,7 @@ class UndoSteps:
             current = await shipment_row(tx, shipment.id)
             if outcome == UNDER_WAY or current.status in ON_ITS_WAY:
                 task_id = await self._require_return(tx, progress, current, at)
-                await forfeit(tx, reservation_id, reason=gone_with(current), actor=ACTOR, at=at)
+                await forfeit(tx, reservation_id, parcel=current.name, actor=ACTOR, at=at)
                 return {"outcome": UNDER_WAY, "task_id": task_id}
             cause = undo_id(reservation_id)
             await move_shipment(tx, current.id, ShipmentStatus.CANCELLED, actor=ACTOR, cause=cause, at=at)

@@ -63,11 +63,6 @@ def given_away_note(goods: Consignment, reason: str, *, label_was_voided: bool, 
     return "\n".join(lines)
 
 
-def gone_with(shipment: ShipmentRow) -> str:
-    """Why a unit that was taken over is not there: it had left before."""
-    return f"its unit had left the hub with {shipment.name} before it was given to this ticket"
-
-
 def delivered_note(goods: Consignment, shipment: ShipmentRow) -> str:
     """Tells the ticket that the parcel has arrived."""
     at = f" at {_local(shipment.delivered_at, goods)}" if shipment.delivered_at else ""

@@ -24,6 +24,7 @@ from connector.rules.competition import Waiting
 from connector.storage.bulk import among, among_given
 from connector.storage.losses import has_lost
 from connector.storage.shipments import ON_ITS_WAY
+from connector.storage.succession import LEFT_BEFORE
 from connector.storage.tables import (
     asset,
     compatibility,
@@ -270,17 +271,15 @@ async def ticket_that_lost(tx: AsyncConnection, reservation_id: int) -> int | No
 
 async def tickets_forfeited(tx: AsyncConnection, reservation_ids: Collection[int]) -> list[int]:
     """Open tickets whose claims among these ended since the unit had left for the ticket that had it before."""
-    old = reservation.alias("old")
     has_something = exists().where(
         _held.c.ticket_id == ticket.c.id, _held.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED))
     )
     statement = (
         select(ticket.c.id)
         .join(reservation, reservation.c.ticket_id == ticket.c.id)
-        .join(old, and_(old.c.id == reservation.c.replaces_id, old.c.ticket_id != reservation.c.ticket_id))
-        .join(shipment, and_(shipment.c.reservation_id == old.c.id, shipment.c.status.in_(ON_ITS_WAY)))
         .where(
             among(tx, reservation.c.id, reservation_ids),
+            reservation.c.reason.startswith(LEFT_BEFORE),
             ticket.c.state.in_(TICKET_OPEN),
             ticket.c.retired_at.is_(None),
             ~has_something,

@@ -53,12 +53,7 @@ async def split_reservation(
     there are not more units than that in it.
     """
     old = await in_the_hub(tx, reservation_id, "split")
-    await require_approved(tx, old.id, old.approval_name, "split")
-    if old.rollout_line_id is not None:
-        raise InvalidInput(
-            f"reservation {reservation_id} is for a line of a rollout, which is sent as a whole: it cannot be split",
-            hint="Move it, or release it and plan the rollout anew.",
-        )
+    await _require_own(tx, old, "split")
     if not 0 < quantity < old.quantity:
         units = "1 unit" if old.quantity == 1 else f"{old.quantity} units"
         raise InvalidInput(
@@ -81,6 +76,7 @@ async def move_reservation(
     shelf: ShelfKey,
     *,
     asset_id: int | None = None,
+    reason: str = "moved",
     actor: str,
     at: datetime,
     expires_at: datetime,
@@ -93,7 +89,7 @@ async def move_reservation(
     when it has ended, is being withdrawn or has left the hub. Nothing has changed then.
     """
     old = await in_the_hub(tx, reservation_id, "moved")
-    await require_approved(tx, old.id, old.approval_name, "moved")
+    await _require_own(tx, old, "moved")
     here = ShelfKey(old.hub_id, old.product_id, old.lane)
     if shelf == here and (asset_id is None or asset_id == old.asset_id):
         raise InvalidInput(
@@ -110,7 +106,7 @@ async def move_reservation(
         estimated_arrival_at=None,
         expires_at=old.expires_at or expires_at,
     )
-    [new, *_] = await _succeed(tx, old, [claim], reason="moved", taken=taken, actor=actor, at=at, cause=cause)
+    [new, *_] = await _succeed(tx, old, [claim], reason=reason, taken=taken, actor=actor, at=at, cause=cause)
     return new
 
 
@@ -129,11 +125,17 @@ async def hand_over(
     return Taken(_passed(old).asset_ids, (ended, *returned))
 
 
-async def forfeit(tx: AsyncConnection, reservation_id: int, *, reason: str, actor: str, at: datetime) -> bool:
+LEFT_BEFORE = "its unit had left the hub"
+"""How the reason of a claim begins that ended since its units were not there any more."""
+
+
+async def forfeit(tx: AsyncConnection, reservation_id: int, *, parcel: str, actor: str, at: datetime) -> bool:
     """The units of a reservation had left with its parcel before they were handed over: who got them has nothing.
 
     The claims of other tickets that replaced it end, their units are off the hub's book. False when there are none.
+    parcel: what people call it.
     """
+    reason = f"{LEFT_BEFORE} with {parcel} before it was given to this ticket"
     old = reservation.alias("old")
     heirs = (
         select(reservation.c.id)
@@ -172,6 +174,16 @@ async def in_the_hub(tx: AsyncConnection, reservation_id: int, verb: str) -> Res
             hint="Cancel the ticket's fulfilment to have it brought back.",
         )
     return current
+
+
+async def _require_own(tx: AsyncConnection, old: Reservation, verb: str) -> None:
+    """Refuse what is planned elsewhere: claims that wait for an approval, and those of a rollout."""
+    await require_approved(tx, old.id, old.approval_name, verb)
+    if old.rollout_line_id is not None:
+        raise InvalidInput(
+            f"reservation {old.id} is for a line of a rollout, which plans its units itself: it cannot be {verb}",
+            hint="Release it; the rollout plans that line anew.",
+        )
 
 
 async def _succeed(

@@ -23,6 +23,7 @@ from connector.api.schema.approvals import (
 from connector.api.schema.asking import refusing as _refusing
 from connector.api.schema.asking import request_of as _by
 from connector.api.schema.channels import RedChannelPayload, close_channel, extend_channel, open_channel
+from connector.api.schema.claims import ClaimPayload, extend, move, split
 from connector.api.schema.groups import IncidentGroupPayload
 from connector.api.schema.groups import confirm as confirm_group
 from connector.api.schema.groups import dismiss as dismiss_group
@@ -220,6 +221,16 @@ class Mutation:
     )
     release: ReleasePayload = strawberry.mutation(
         resolver=_release, description="Give a claim up: its unit is free again, and what was done for it is undone."
+    )
+    extend: ClaimPayload = strawberry.mutation(
+        resolver=extend, description="Hold a claim longer, as long as the policy lets it."
+    )
+    move: ClaimPayload = strawberry.mutation(
+        resolver=move,
+        description="Claim units elsewhere in place of these: the old ones are free again, what was done is undone.",
+    )
+    split: ClaimPayload = strawberry.mutation(
+        resolver=split, description="Make two claims of one of several counted units."
     )
     cancel: CancelPayload = strawberry.mutation(
         resolver=_cancel, description="Undo everything that was done for a ticket: claims, labels, tasks."
