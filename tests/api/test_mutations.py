@@ -127,6 +127,28 @@ async def test_a_released_unit_is_back_on_its_shelf_and_what_was_done_with_it_un
     assert anew["reservation"]["id"] != reservation
 
 
+async def test_a_claim_is_moved_to_another_unit_once_per_key_and_what_cannot_be_is_an_answer(dispatching: Dispatching):
+    async with dispatching() as at:
+        reserved = await at.do("Reserve", ticket=at.ticket, key="r1")
+        await at.scene.finished(1)
+        reservation, other = reserved["reservation"]["id"], global_id("Asset", at.scene.spare_ids[1])
+
+        moved = await at.do("Move", reservation=reservation, unit=other, reason="scratched", key="m1")
+        again = await at.do("Move", reservation=reservation, unit=other, reason="scratched", key="m1")
+        extended = await at.do("Extend", reservation=reservation, until="2026-12-01T18:00:00Z", reason="x", key="e1")
+        split = await at.do("Split", reservation=moved["reservation"]["id"], quantity=1, key="s1")
+        await at.scene.undone(1)
+
+        assert await at.scene.shelf() == (2, 1)
+    assert moved["errors"] == again["errors"] == []
+    assert again["reservation"]["id"] == moved["reservation"]["id"]
+    replaced = {"id": reservation, "state": "RELEASED", "reason": "moved: scratched"}
+    assert moved["reservation"]["replaces"] == replaced
+    [late], [single] = extended["errors"], split["errors"]
+    assert late["message"] == "reservation 1 is released: it has ended, so it is not extended"
+    assert single["message"].startswith("reservation 2 has 1 unit: 1 cannot be split off")
+
+
 async def test_a_refusal_is_an_answer_with_a_type(dispatching: Dispatching):
     async with dispatching(spares=1) as at:
         hub = global_id("Hub", at.scene.hub_id)

@@ -11,6 +11,7 @@ from connector.cli.output import console, print_json
 from connector.hub import Hub
 from connector.rules.comparison import duration_text
 from connector.rules.decision import Candidate, Decision
+from connector.rules.protection import drawn_text
 from connector.storage.engine import reading
 from connector.storage.overview import ticket_id_of
 from connector.storage.sourcing import explain_ticket
@@ -43,6 +44,11 @@ def explain(
         console.print(f"couriers deliver {decision.delivery}", markup=False, highlight=False, soft_wrap=True)
     for line in (*assumption_lines(decision), *authorisation_lines(decision), *ladder_lines(decision)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for taken in decision.taken_from:
+        beside = f", {taken.instead}" if taken.instead else ""
+        console.print(f"takes the unit of {taken.ticket}{beside}", markup=False, highlight=False, soft_wrap=True)
+    if decision.drawn:
+        console.print(f"draws on {drawn_text(decision.drawn)}", markup=False, highlight=False, soft_wrap=True)
     for number, item in enumerate(decision.candidates[:limit], 1):
         console.print()
         late = "in time" if item.is_within_sla else "[red]late[/]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from connector.model.kinds import Protection
@@ -51,6 +51,6 @@ class Kept:
         return self.safety_stock if purpose is Protection.SAFETY_STOCK else self.emergency_buffer
 
 
-def drawn_text(drawn: dict[Protection, int]) -> str:
+def drawn_text(drawn: Mapping[Protection, int]) -> str:
     """What a claim draws on, for people, for example `1 unit of safety stock`."""
     return " and ".join(f"{n} unit{'' if n == 1 else 's'} of {NAMES[purpose]}" for purpose, n in drawn.items())
