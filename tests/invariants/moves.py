@@ -24,13 +24,14 @@ from connector.fulfilment.approvals import settle, time_out
 from connector.ingest.apply import apply
 from connector.model.errors import IllegalTransition, InvalidInput, OutOfStock, StaleWrite
 from connector.model.geo import Point
-from connector.model.kinds import Lane
+from connector.model.kinds import Lane, Tracking
 from connector.model.lifecycle import RESERVATION_LIVE, ApprovalState, AssetState
 from connector.rules.policy import default_policy, read_policy
 from connector.sdk import Batch, ProductKey, Record
 from connector.storage import tables
 from connector.storage.approvals import lock_approval
 from connector.storage.engine import in_transaction, reading
+from connector.storage.goods_in import take_into_stock
 from connector.storage.reserve import (
     Claim,
     Reserved,
@@ -42,6 +43,7 @@ from connector.storage.reserve import (
 )
 from connector.storage.sources import register_source
 from connector.storage.sourcing import Sourced, decide_and_reserve, decide_and_reserve_many
+from connector.storage.stock import Shelf
 
 SWITCHES, CABLES, TICKETS, HUBS = 6, 9, 6, ("north", "south")
 STATES = (AssetState.IN_STOCK, AssetState.QUARANTINED, AssetState.LOST, AssetState.RETIRED)
@@ -190,6 +192,18 @@ class Yard:
     async def drop_count(self, *, hub: str) -> None:
         """The source keeps no cables in that hub any more."""
         await self.take_in(records.gone("stock", f"{self.name}-{hub}", v=next(self.versions)))
+
+    async def goods_in(self, *, kind: str, hub: str, quantity: int) -> None:
+        """New units come from a supplier: switches by serials that nobody knows yet, cables by their number."""
+        is_switch = kind == "switch"
+        serials = [f"{self.name}-bought-{next(self.versions)}" for _ in range(quantity if is_switch else 0)]
+        shelf = Shelf(self.hubs[hub], self.switch if is_switch else self.cable, Lane.NORMAL)
+        tracking = Tracking.SERIALISED if is_switch else Tracking.COUNTED
+
+        async def work(tx: AsyncConnection) -> None:
+            await take_into_stock(tx, shelf, quantity, serials, tracking, actor="test", cause="order", at=self.now)
+
+        await in_transaction(self.engine, work)
 
     async def take_in(self, *batch: Record) -> None:
         async def work(tx: AsyncConnection) -> None:

@@ -78,6 +78,16 @@ def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedSta
         def answer(self, ticket: int, yes: bool) -> None:
             self.run(self.yard.answer(ticket=ticket, yes=yes))
 
+        @rule(kind=KINDS, hub=HUB, quantity=QUANTITY)
+        def goods_in(self, kind: str, hub: str, quantity: int) -> None:
+            product = {"switch": self.yard.switch, "cable": self.yard.cable}[kind]
+            shelf = Shelf(self.yard.hubs[hub], product, Lane.NORMAL)
+            on_hand, reserved = self.seen.shelves.get(shelf, (0, 0))
+
+            self.run(self.yard.goods_in(kind=kind, hub=hub, quantity=quantity))
+
+            assert self.run(self.yard.scene()).shelves[shelf] == (on_hand + quantity, reserved)
+
         @rule(tickets=st.sets(TICKET, min_size=2))
         def decide_many(self, tickets: set[int]) -> None:
             sourced = self.run(self.yard.decide_many(tickets=tickets))
