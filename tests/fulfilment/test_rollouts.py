@@ -17,8 +17,12 @@ from connector.model.kinds import RolloutOutcome, TaskKind
 from connector.model.lifecycle import AssetState, ReservationState, RolloutState, ShipmentStatus, TaskState
 from connector.storage import tables
 from connector.storage.engine import transaction
+from connector.storage.succession import move_reservation
+from connector.storage.units import ShelfKey
 
 HOUR = timedelta(hours=1)
+ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+"""For what both databases do alike."""
 
 
 async def test_a_rollout_goes_to_the_sites_with_the_least_risk_first_wave_by_wave_until_all_have_theirs(
@@ -88,6 +92,7 @@ async def test_a_rollout_goes_to_the_sites_with_the_least_risk_first_wave_by_wav
     assert world.notes == []
 
 
+@ON_SQLITE
 async def test_the_change_ticket_is_told_of_waves_and_states_and_not_of_parcels(
     engine: AsyncEngine, clock: MovableClock, world: World
 ):
@@ -147,6 +152,7 @@ async def test_it_halts_by_itself_when_too_much_fails_and_a_person_with_a_reason
     assert third["state"] == "dispatched"
 
 
+@ON_SQLITE
 async def test_a_wave_that_ends_with_too_few_successes_halts_it_before_the_next_one(
     engine: AsyncEngine, clock: MovableClock
 ):
@@ -278,6 +284,7 @@ async def test_a_unit_that_is_taken_away_sends_its_line_back_to_be_planned_anew(
     assert await yard.shelf() == (4, 3)
 
 
+@ON_SQLITE
 async def test_a_parcel_that_cannot_be_sent_fails_its_line_and_not_the_others(
     engine: AsyncEngine, clock: MovableClock, world: World, launch: object
 ):
@@ -306,6 +313,7 @@ async def test_a_parcel_that_cannot_be_sent_fails_its_line_and_not_the_others(
     )  # fmt: skip
 
 
+@ON_SQLITE
 async def test_counted_products_go_in_one_parcel_for_each_site(engine: AsyncEngine, clock: MovableClock, world: World):
     yard = await make_yard(engine, clock, world, sites=3, spares=20, counted=True)
 
@@ -318,6 +326,7 @@ async def test_counted_products_go_in_one_parcel_for_each_site(engine: AsyncEngi
     assert len(world.labels) == 3
 
 
+@ON_SQLITE
 async def test_several_units_of_a_serialised_product_for_a_site_are_as_many_parcels(
     engine: AsyncEngine, clock: MovableClock
 ):
@@ -329,6 +338,7 @@ async def test_several_units_of_a_serialised_product_for_a_site_are_as_many_parc
     assert lines == [(1001 + n, yard.site_ids[n // 3], 1) for n in range(4)]
 
 
+@ON_SQLITE
 async def test_whoever_confirms_twice_does_it_once(engine: AsyncEngine, clock: MovableClock, world: World):
     yard = await make_yard(engine, clock, world)
     await yard.running()
@@ -343,6 +353,7 @@ async def test_whoever_confirms_twice_does_it_once(engine: AsyncEngine, clock: M
         await yard.people.confirm_staging(staging["id"], key="other", actor="bo")
 
 
+@ON_SQLITE
 async def test_a_rollout_is_cancelled_with_its_change_ticket(engine: AsyncEngine, clock: MovableClock):
     from tests.fulfilment.scene import Scene
 
@@ -362,3 +373,27 @@ async def test_a_rollout_is_cancelled_with_its_change_ticket(engine: AsyncEngine
     assert await yard.shelf() == (8, 0)
     assert {row["state"] for row in await yard.rows(tables.reservation)} == {ReservationState.RELEASED}
     assert {task["state"] for task in await yard.rows(tables.task)} == {TaskState.CANCELLED}
+
+
+@ON_SQLITE
+async def test_a_claim_that_is_moved_to_another_unit_stays_with_its_line_until_it_is_staged(
+    engine: AsyncEngine, clock: MovableClock
+):
+    yard = await make_yard(engine, clock)
+    await yard.running(first_wave_size=1)
+    [claim] = await yard.rows(tables.reservation)
+    shelf = ShelfKey(claim["hub_id"], claim["product_id"], claim["lane"])
+    async with transaction(engine) as tx:
+        await move_reservation(
+            tx, claim["id"], shelf, asset_id=yard.spare_ids[5], actor="bo", at=clock.now(),
+            expires_at=clock.now() + HOUR,
+        )  # fmt: skip
+    await yard.settle()
+
+    [moved] = await yard.rows(tables.reservation, state="held")
+    assert (moved["asset_id"], moved["expires_at"]) == (yard.spare_ids[5], None)
+    assert moved["rollout_line_id"] == claim["rollout_line_id"]
+    assert await yard.states() == {"reserved": 1, "planned": 4}
+    await yard.send_wave()
+    [parcel] = await yard.rows(tables.shipment)
+    assert parcel["reservation_id"] == moved["id"]

@@ -1,0 +1,68 @@
+"""The hub is killed while a rollout's wave is made ready, and while it is given back: everything happens once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.factories import make_source, make_ticket
+from tests.fulfilment.killed_hub import SystemClock
+from tests.fulfilment.rollout_scene import key, make_yard
+from tests.fulfilment.world import World
+from tests.journeys.test_kill import Hub, killable_hub, world
+
+from connector.model.kinds import TaskKind
+from connector.storage import tables
+from connector.storage.engine import transaction
+
+__all__ = ["world"]
+
+PARCELS = 4
+
+
+async def killed_again_and_again(hub: Hub, wanted: dict[str, int], points: list[int]) -> list[str]:
+    """Run the hub, killed at these points one after the other, until everything wanted is there."""
+    killed = [await hub.run(wanted, kill_at=point) for point in points]
+    await hub.run(wanted)
+    return [name for name in killed if name is not None]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_killed_in_a_wave_and_in_giving_it_back_every_parcel_is_bought_and_voided_once(
+    engine: AsyncEngine, database: str, world: World, tmp_path: Path
+):
+    clock: Any = SystemClock()
+    yard = await make_yard(engine, clock, world, sites=PARCELS, spares=PARCELS)
+    async with transaction(engine) as tx:
+        source_id = await make_source(tx)
+        ticket_id = await make_ticket(tx, source_id=source_id, external_id="77", number="CHG-7", type="change")
+    rollout_id = await yard.make(ticket_id=ticket_id, first_wave_size=PARCELS)
+    await yard.rollouts.plan(rollout_id, actor="ada")
+    await yard.rollouts.start(rollout_id, key=key(), actor="ada")
+    [staging] = await yard.open_tasks(TaskKind.STAGING)
+    await yard.people.confirm_staging(staging["id"], key=key(), actor="bo")
+
+    async with killable_hub(database, tmp_path, world=world.url) as hub:
+        wanted = {"state": PARCELS, "note": PARCELS + 4}
+        there = await killed_again_and_again(hub, wanted, [4, 9, 16])
+        bought = len(world.labels)
+        await yard.rollouts.pause(rollout_id, reason="freeze", key=key(), actor="ada")
+        wanted = {"undo-note": PARCELS, "note": PARCELS + 5}
+        back = await killed_again_and_again(hub, wanted, [3, 7])
+
+    assert len(there) >= 2
+    assert len(back) >= 1
+    assert bought == PARCELS
+    assert (len(world.labels), world.bought()) == (PARCELS, [])
+    assert await yard.shelf() == (PARCELS, 0)
+    assert await yard.live() == 0
+    assert Counter(row["state"].value for row in await yard.rows(tables.reservation)) == {"released": PARCELS}
+    assert world.told("77") == [
+        "Rollout Routers 7.2 (Acme R-7): it has begun.",
+        "Rollout Routers 7.2 (Acme R-7): wave 1 has begun.",
+        "Rollout Routers 7.2 (Acme R-7): it was paused: freeze. Units that had not left their hubs are given back.",
+    ]
+    assert {task["state"].value for task in await yard.rows(tables.task)} == {"done", "cancelled"}
