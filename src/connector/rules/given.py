@@ -21,10 +21,12 @@ from connector.model.kinds import (
     ProductStatus,
     Protection,
     TicketType,
+    Trouble,
 )
 from connector.model.lifecycle import AssetState, ProcurementState, TicketState
 from connector.rules.conditions import compile_condition
 from connector.rules.given_lanes import GivenDeliveries, GivenOffer, GivenTravel
+from connector.rules.given_together import GivenGroup, GivenParcel
 
 NOW = datetime(2026, 1, 7, 9, 0, tzinfo=UTC)
 """When a test takes place that does not say when: a Wednesday morning."""
@@ -208,7 +210,8 @@ class GivenProcurement(_Part):
 class Given(_Part):
     """The facts of a test. What is not there at all is unknown to the hub. refused: approvals that were refused.
 
-    deliveries, offers, roads: what is known of the ways to the site.
+    deliveries, offers, roads: what is known of the ways to the site. group: the event that the ticket belongs to.
+    parcel: what was sent for it already.
     """
 
     now: Instant = NOW
@@ -228,6 +231,8 @@ class Given(_Part):
     deliveries: tuple[GivenDeliveries, ...] = ()
     offers: tuple[GivenOffer, ...] = ()
     roads: tuple[GivenTravel, ...] = ()
+    group: GivenGroup | None = None
+    parcel: GivenParcel | None = None
 
 
 class Expect(_Part):
@@ -236,7 +241,7 @@ class Expect(_Part):
     lanes: of the rule that decides. due_minutes: from the moment of the test to the due time. hub, mode,
     is_within_sla, probability_percent: of the chosen candidate. rung: number of the rung that serves, from 1.
     approval: what it waits for. supplier: of what is ordered. taken_from: the ticket whose units it takes. draws: what
-    the kept units among the chosen ones were kept for.
+    the kept units among the chosen ones were kept for. trouble: of the given parcel.
     """
 
     rule: str | None = None
@@ -254,6 +259,7 @@ class Expect(_Part):
     taken_from: Annotated[str, Field(examples=["INC-7"])] | None = None
     draws: Annotated[tuple[Protection, ...], Field(examples=[["safety_stock"]])] | None = None
     supplier: str | None = None
+    trouble: Annotated[Trouble, Field(examples=["silent"])] | None = None
 
 
 class PolicyTest(_Part):

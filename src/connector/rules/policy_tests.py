@@ -35,6 +35,7 @@ from connector.rules.given_lanes import given_lanes
 from connector.rules.lanes import SiteLanes
 from connector.rules.protection import Kept
 from connector.rules.sourcing import decide
+from connector.rules.together_given import parcel_verdict, with_event_and_parcel
 
 Shown: TypeAlias = str | int | bool | list[str] | None
 
@@ -108,7 +109,7 @@ def run_tests(policy: Policy) -> tuple[PolicyTestResult, ...]:
 def _run(number: int, test: PolicyTest, policy: Policy) -> PolicyTestResult:
     facts = facts_of(test.given, currency=policy.sourcing.currency)
     then = {name: policy.approvals[name].on_refusal for name in test.given.refused}
-    facts = replace(facts, refusals=then)
+    facts = with_event_and_parcel(replace(facts, refusals=then), test.given, policy)
     decision = decide(facts, policy, test.given.now)
     got = _outcome(decision, facts, policy, test.given)
     wanted = test.expect.model_dump(mode="json", include=test.expect.model_fields_set)
@@ -121,6 +122,7 @@ def _run(number: int, test: PolicyTest, policy: Policy) -> PolicyTestResult:
 def _outcome(decision: Decision, facts: SourcingFacts, policy: Policy, given: Given) -> Mapping[str, Shown]:
     rule = next((rule for rule in policy.rules if rule.name == decision.rule), None)
     chosen, until = decision.chosen, due(facts, policy)
+    parcel = parcel_verdict(facts, given, policy)
     return {
         "rule": decision.rule,
         "hardware": rule.hardware if rule else None,
@@ -134,6 +136,7 @@ def _outcome(decision: Decision, facts: SourcingFacts, policy: Policy, given: Gi
         "probability_percent": round(100 * chosen.probability) if chosen else None,
         "rung": next((rung.number for rung in decision.ladder if rung.outcome is RungOutcome.TAKEN), None),
         "supplier": decision.orders[0].supplier if decision.orders else None,
+        "trouble": parcel.trouble.value if parcel else None,
         "approval": decision.approval,
         "taken_from": next((_number(taken, given) for taken in decision.taken_from), None),
         "draws": [purpose.value for purpose in decision.drawn],
