@@ -18,7 +18,7 @@ from connector.model.kinds import Lane
 from connector.rules.destination import Destination
 from connector.rules.document import Policy, Rule
 from connector.rules.facts import NO_COORDINATES, Holding, SourcingFacts
-from connector.rules.ranking import Ranking, Route
+from connector.rules.ranking import Route, ranking_of
 from connector.rules.ways import NEVER, Refusal, Ways, km_of
 
 __all__ = ["DETAILED", "LANES", "NEVER", "Found", "Refusal", "Search", "search"]
@@ -98,7 +98,7 @@ class Search:
         due: int,
         quantity: int,
     ) -> None:
-        self.ranking = Ranking(rule, policy)
+        self.ranking = ranking_of(rule, policy)
         self.ways = Ways(rule, policy, facts, destination, self.ranking, start=start, due=due)
         self._rule, self._fleet, self._destination, self._quantity = rule, facts.fleet, destination, quantity
         self._assumes = policy.sourcing.missing.hub_coordinates == "assume"

@@ -98,7 +98,7 @@ def candidate_of(
         is_within_sla=not route[LATE],
         probability=route[CHANCE],
         is_mobile=hub.profile.is_mobile,
-        steps=steps_of(route, ways, hub) if has_steps else (),
+        steps=Deferred((), lambda: steps_of(route, ways, hub)) if has_steps else (),
         hours=schedule.text,
         why=why,
     )

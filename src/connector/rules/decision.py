@@ -83,7 +83,7 @@ class Candidate:
     why: str = ""
     probability: float = 1.0
     is_mobile: bool = False
-    steps: tuple[ArrivalStep, ...] = ()
+    steps: Sequence[ArrivalStep] = ()
 
     @property
     def is_exact(self) -> bool:
@@ -284,7 +284,7 @@ class Decision:
     candidates: Sequence[Candidate] = ()
     losers: Sequence[Losers] = ()
     picks: tuple[Pick, ...] = ()
-    ladder: tuple[RungTried, ...] = ()
+    ladder: Sequence[RungTried] = ()
     approval: str | None = None
     assumed: tuple[Assumption, ...] = ()
     follows: Following | None = None

@@ -19,6 +19,7 @@ from connector.rules.candidates import LANES, Found, Refusal, Search, search
 from connector.rules.comparison import duration_text
 from connector.rules.conditions import ConditionFailed, Facts
 from connector.rules.decision import RungOutcome, RungTried
+from connector.rules.deferred import Deferred
 from connector.rules.destination import Destination
 from connector.rules.document import Policy, Rule, Step
 from connector.rules.facts import Contested, Holding, ProductFacts, SourcingFacts
@@ -125,7 +126,7 @@ class Descended:
     chosen: Answer | None
     end: Step | None
     passed: tuple[Looked, ...]
-    rungs: tuple[RungTried, ...]
+    rungs: Sequence[RungTried]
     leftovers: Mapping[Refusal, tuple[int, ...]]
     wants_contested: bool = False
 
@@ -156,7 +157,7 @@ def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Desc
             break
     passed = tuple(answer for answer in tried if isinstance(answer, Looked) and answer is not best)
     leftovers = _leftovers(quest, stocked) if len(stocked) > 1 else {}
-    told = tuple(_told(quest, steps, tried, best, is_at_end=end is not None))
+    told = Deferred((), lambda: _told(quest, steps, tried, best, is_at_end=end is not None))
     return Descended(best, end, passed, told, leftovers, wants_contested)
 
 
@@ -311,7 +312,7 @@ def _bare(step: Step, outcome: RungOutcome, text: str) -> RungTried:
 
 def _told_of(quest: Quest, answer: Answer, best: Answer | None) -> RungTried:
     is_best = answer is best
-    refused = "; ".join(_refusals(answer))
+    refused = "; ".join(_refusals(answer)) if isinstance(answer, Asked) or answer.best is None else ""
     match answer.best:
         case None:
             return _bare(answer.step, RungOutcome.NOTHING, refused or "no free unit there")

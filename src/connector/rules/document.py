@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
@@ -174,16 +175,11 @@ class Rule(Part):
     approval: Annotated[str, Field(examples=["costly-spare"])] | None = None
     releases: Releases = ()
     preempt: Preempt | None = None
-    _condition: Condition = PrivateAttr()
 
-    def model_post_init(self, _context: object) -> None:
-        """Keep the compiled condition."""
-        self._condition = compile_condition(self.when)
-
-    @property
+    @cached_property
     def condition(self) -> Condition:
         """The compiled `when`."""
-        return self._condition
+        return compile_condition(self.when)
 
 
 @dataclass(frozen=True, slots=True)

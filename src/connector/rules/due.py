@@ -93,7 +93,8 @@ def _computed(facts: SourcingFacts, policy: Policy) -> tuple[datetime | None, st
     zone = (facts.site.time_zone if facts.site else None) or policy.sourcing.default_time_zone
     try:
         calendar, off = _calendar(service, zone, place_of(facts.site), policy.sourcing.default_country)
-        at = add_open_time(calendar, opened_at, timedelta(minutes=service.maximum_outage_minutes))
+        outage_time = timedelta(minutes=service.maximum_outage_minutes)
+        at = opened_at + outage_time if calendar.is_always_open else add_open_time(calendar, opened_at, outage_time)
     except (ValueError, OverflowError) as error:
         return None, f"service class {service.name!r} cannot be counted: {error}"
     outage = f"{service.maximum_outage_minutes} min of {service.hours} in {zone}{off}"

@@ -188,10 +188,22 @@ class Fleet:
 
     hubs, units: by id, units only of those that can be planned with. tiers: ids of the hubs of each. unusable: text
     of the problem to the ids that have it. never_open: ids of hubs without opening hours; uncollected: of those
-    that no courier collects from; unlocated: of those whose only problem is that nobody knows where they are.
+    that no courier collects from; unlocated: of those whose only problem is that nobody knows where they are. groups:
+    number of the hub's profile, the same for those that work at the same times.
     """
 
-    __slots__ = ("_outwards", "_usable", "hubs", "never_open", "tiers", "uncollected", "units", "unlocated", "unusable")
+    __slots__ = (
+        "_outwards",
+        "_usable",
+        "groups",
+        "hubs",
+        "never_open",
+        "tiers",
+        "uncollected",
+        "units",
+        "unlocated",
+        "unusable",
+    )
 
     def __init__(self, hubs: Iterable[HubFacts]) -> None:
         self.hubs = {hub.id: hub for hub in hubs}
@@ -200,6 +212,8 @@ class Fleet:
         self.never_open: set[int] = set()
         self.uncollected: set[int] = set()
         self.unlocated: set[int] = set()
+        numbers: dict[Profile, int] = {}
+        self.groups = {hub.id: numbers.setdefault(hub.profile, len(numbers)) for hub in self.hubs.values()}
         self.unusable: dict[str, set[int]] = {}
         self._outwards: dict[tuple[float, float, float], tuple[tuple[float, int], ...]] = {}
         self._usable: dict[tuple[tuple[HubTier, ...], bool], frozenset[int]] = {}

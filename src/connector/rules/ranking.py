@@ -48,6 +48,21 @@ _INDEX: Final = {
 TIES: Final = (OTHER_LANE, HUB, PRODUCT, MODE)
 
 
+_known: dict[tuple[int, int], Ranking] = {}
+_MOST_KNOWN: Final = 256
+
+
+def ranking_of(rule: Rule, policy: Policy) -> Ranking:
+    """The comparison of a rule, made once for each rule of the policies that are in use."""
+    key = (id(rule), id(policy.sourcing))
+    known = _known.get(key)
+    if known is None or not known.is_of(rule, policy):
+        while len(_known) >= _MOST_KNOWN:
+            _known.pop(next(iter(_known)))
+        known = _known[key] = Ranking(rule, policy)
+    return known
+
+
 class Ranking:
     """The comparison of a rule. order: indexes of a route; key: what a route is sorted by, lower is better."""
 
@@ -65,6 +80,10 @@ class Ranking:
         sizes |= {**as_it_is, DISTANCE: steps.distance_km}
         self._sizes = tuple(sizes.get(index, 0) for index in self.order)
         self.key: Callable[[Route], Any] = self._stepped if any(self._sizes) else itemgetter(*self.order)
+
+    def is_of(self, rule: Rule, policy: Policy) -> bool:
+        """Whether it is the one of this rule and policy."""
+        return self._of[0] is rule and self._of[1].sourcing is policy.sourcing
 
     def in_time_first(self) -> Ranking:
         """The same after what is in time before what is late."""

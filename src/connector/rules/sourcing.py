@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from connector.model.kinds import Lane, Protection
 from connector.model.lifecycle import TICKET_OPEN
-from connector.rules.authorisation import authorise, refused_text, steps_for, stops
+from connector.rules.authorisation import NOTHING_NEEDED, authorise, refused_text, steps_for, stops
 from connector.rules.break_glass import withheld
 from connector.rules.candidates import NEVER, Refusal
 from connector.rules.channels import Channel, channel_of
@@ -198,6 +198,8 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
 
 def _authorised(decision: Decision, case: _Case, condition_facts: Facts) -> Decision:
     needed = authorise(decision, case.policy, case.facts, condition_facts.scope, case.channel)
+    if needed is NOTHING_NEEDED and decision.approval is None:
+        return decision
     return replace(decision, approval=needed.name, awaits=needed.awaits, authorisation=needed.text)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from connector.model.geo import EARTH_RADIUS_KM, Point
 from connector.model.kinds import LaneScope
 from connector.rules.destination import Destination
-from connector.rules.document import Mode, Policy, Rule
+from connector.rules.document import Mode, Policy, Rule, Sourcing
 from connector.rules.facts import HubFacts, SourcingFacts, unit_vector
 from connector.rules.lanes import LaneHistory, Offer, Travel
 from connector.rules.ranking import Ranking, Route, Way
@@ -29,6 +29,7 @@ MODES: Final = (Mode.DRIVE, Mode.COURIER, Mode.TECHNICIAN)
 DRIVE, COURIER, TECHNICIAN = range(3)
 NEVER: Final = 2**40
 """A minute that never comes."""
+_MOST_TERMS: Final = 256
 _NO_SHELF: Final = (0, 0, 0, 0, 0)
 
 
@@ -81,21 +82,17 @@ class Ways:
         self._asset_class = (facts.product.asset_class or "") if facts.product else ""
         self.may_send = Mode.COURIER in rule.transport
         self._may_collect = Mode.TECHNICIAN in rule.transport
-        drive = sourcing.drive
-        limit = drive.max_drive_km if rule.max_drive_km is None else rule.max_drive_km
-        self.max_km = limit if Mode.DRIVE in rule.transport else -1.0
-        self._max_direct_km = self.max_km / drive.detour_factor
-        self._minutes_per_km = drive.detour_factor * 60 / drive.speed_kmh
-        self._cents_per_km = 2 * drive.detour_factor * drive.cost_cents_per_km
-        self._spread = drive.spread_percent
-        bands = sourcing.courier.transit
-        self._band_ends = [band.within_km for band in bands if band.within_km is not None]
-        self._transits = [(ceil(band.hours * 60), band.cost_cents) for band in bands]
+        terms = _terms(rule, sourcing)
+        self.max_km, self._max_direct_km = terms.max_km, terms.max_direct_km
+        self._minutes_per_km, self._cents_per_km = terms.minutes_per_km, terms.cents_per_km
+        self._band_ends, self._transits, self._spread = terms.band_ends, terms.transits, terms.spread
         self._has_carriages = bool(self._lanes.offers or self._lanes.to_site or self._lanes.to_region) or (
             LaneScope.EVERYWHERE in sourcing.courier.history and bool(self._lanes.everywhere)
         )
         self.base = self._nearest_base() if self._may_collect else None
-        self._times: dict[tuple[Schedule, int], tuple[int | None, int | None]] = {}
+        self._groups = None if sourcing.hubs.exceptions else self._fleet.groups
+        self._times: dict[int, tuple[Schedule, int | None, int | None]] = {}
+        self._is_plain = not (self._has_carriages or self._lanes.travel or self._may_collect)
         self._best: dict[int, Way | None] = {}
         self._key: Callable[[Route], Any] = ranking.key
         self.refusals: dict[int, Refusal] = {}
@@ -115,7 +112,9 @@ class Ways:
         """The best way from a hub; None when there is none, `refusals` says why. km: its distance, if known."""
         if hub_id in self._best:
             return self._best[hub_id]
-        ways = self.all(hub_id, self.km(hub_id) if km is None else km)
+        if km is None:
+            km = self.km(hub_id)
+        ways = self._plain(hub_id, km) if self._is_plain else self.all(hub_id, km)
         if len(ways) > 1:
             key = self._key
             way: Way | None = min(ways, key=lambda way: key((*_NO_SHELF, *way)))
@@ -152,18 +151,44 @@ class Ways:
             self.refusals[hub_id] = self._refusal(is_closed=is_closed)
         return ways
 
+    def _plain(self, hub_id: int, km: float) -> list[Way]:
+        """The same as `all` where nothing is known of any lane and nobody collects, which is the usual case."""
+        group = hub_id if self._groups is None else self._groups[hub_id]
+        times = self._times.get(group)
+        hub = self._fleet.hubs[hub_id]
+        _, ready, leaves = self.ready(hub) if times is None else times
+        if ready is None:
+            return self.all(hub_id, km)
+        ways: list[Way] = []
+        due, destination = self.due, self.destination
+        if leaves is not None:
+            minutes, cost = self._transits[bisect_left(self._band_ends, km)]
+            arrives = destination.handed_over(leaves + minutes)
+            if arrives is not None:
+                if arrives <= due != NEVER:
+                    ways.append((0, 0, 0, arrives, cost, km, COURIER, ready, leaves, 1.0))
+                else:
+                    ways.append(self._way(arrives, cost, km, COURIER, ready, leaves, 0.0 if arrives > due else 1.0))
+        if km <= self._max_direct_km:
+            road = Road(ceil(km * self._minutes_per_km), km * self.sourcing.drive.detour_factor)
+            way = self._driven(road, km, ready, is_mobile=hub.profile.is_mobile)
+            if way is not None:
+                ways.append(way)
+        return ways or self.all(hub_id, km)
+
     def ready(self, hub: HubFacts) -> tuple[Schedule, int | None, int | None]:
         """The hub's schedule, when a unit is ready to leave, and when a courier leaves with it."""
+        group = hub.id if self._groups is None else self._groups[hub.id]
+        known = self._times.get(group)
+        if known is not None:
+            return known
         schedule = self.schedules.of(hub)
         profile = hub.profile
         handling = profile.handling_minutes
         if profile.steps is not None or self.sourcing.handling:
             handling = sum(minutes for _, minutes in self.schedules.handling(profile, self._asset_class))
-        times = self._times.get((schedule, handling))
-        if times is None:
-            times = schedule.times(self.start, handling, may_send=self.may_send)
-            self._times[schedule, handling] = times
-        return schedule, *times
+        known = self._times[group] = (schedule, *schedule.times(self.start, handling, may_send=self.may_send))
+        return known
 
     def handling(self, hub: HubFacts) -> tuple[tuple[str, int], ...]:
         """What is done to the unit before it leaves, and the minutes of each step."""
@@ -383,6 +408,49 @@ class Collection:
     sets_out: int
     reaches: int
     collects: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a rule and a policy say of every way, as the search uses it."""
+
+    rule: Rule
+    sourcing: Sourcing
+    max_km: float
+    max_direct_km: float
+    minutes_per_km: float
+    cents_per_km: float
+    spread: int
+    band_ends: list[float]
+    transits: list[tuple[int, int]]
+
+
+_known_terms: dict[tuple[int, int], _Terms] = {}
+
+
+def _terms(rule: Rule, sourcing: Sourcing) -> _Terms:
+    """Worked out once for each rule of the policies that are in use."""
+    key = (id(rule), id(sourcing))
+    known = _known_terms.get(key)
+    if known is not None and known.rule is rule and known.sourcing is sourcing:
+        return known
+    while len(_known_terms) >= _MOST_TERMS:
+        _known_terms.pop(next(iter(_known_terms)))
+    drive, bands = sourcing.drive, sourcing.courier.transit
+    limit = drive.max_drive_km if rule.max_drive_km is None else rule.max_drive_km
+    max_km = limit if Mode.DRIVE in rule.transport else -1.0
+    _known_terms[key] = _Terms(
+        rule=rule,
+        sourcing=sourcing,
+        max_km=max_km,
+        max_direct_km=max_km / drive.detour_factor,
+        minutes_per_km=drive.detour_factor * 60 / drive.speed_kmh,
+        cents_per_km=2 * drive.detour_factor * drive.cost_cents_per_km,
+        spread=drive.spread_percent,
+        band_ends=[band.within_km for band in bands if band.within_km is not None],
+        transits=[(ceil(band.hours * 60), band.cost_cents) for band in bands],
+    )
+    return _known_terms[key]
 
 
 def km_of(chord: float) -> float:
