@@ -339,7 +339,7 @@ class Decision:
             "rule": self.rule,
             "policy_version": self.policy_version,
             "decided_at": instant_text(self.decided_at),
-            "inputs": self.inputs,
+            "inputs": dict(self.inputs),
             "product_id": self.product_id,
             "quantity": self.quantity,
             "sla": {

@@ -5,8 +5,8 @@ A decision explains itself in full to whoever keeps or shows it; whoever only ac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -46,6 +46,34 @@ class Deferred(Sequence[T], Generic[T]):
 
     def __hash__(self) -> int:
         return hash(self._all)
+
+    def __repr__(self) -> str:
+        return repr(self._all)
+
+
+class DeferredMapping(Mapping[str, Any]):
+    """Equal to a dict of the same entries, which are made when somebody looks at one, once."""
+
+    __slots__ = ("_entries", "_make")
+
+    def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
+        self._make = make
+        self._entries: Mapping[str, Any] | None = None
+
+    @property
+    def _all(self) -> Mapping[str, Any]:
+        if self._entries is None:
+            self._entries = self._make()
+        return self._entries
+
+    def __getitem__(self, name: str) -> Any:
+        return self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
 
     def __repr__(self) -> str:
         return repr(self._all)

@@ -7,7 +7,7 @@ policy's tolerance says that the two systems do not mean the same by the service
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from connector.model.calendars import Calendar, add_open_time, check_time_zone
@@ -63,9 +63,14 @@ def service_class_of(facts: SourcingFacts, policy: Policy) -> ServiceClassFacts 
     if stated is None:
         return known
     calendar = stated.calendar
-    return ServiceClassFacts(
-        name, stated.maximum_outage_minutes, calendar.hours, calendar.holidays, frozenset(calendar.closed)
-    )
+    return _of_policy(name, stated.maximum_outage_minutes, calendar.hours, calendar.holidays, calendar.closed)
+
+
+@lru_cache(maxsize=256)
+def _of_policy(
+    name: str, maximum_outage_minutes: int, hours: str, holidays: str | None, closed: tuple[date, ...]
+) -> ServiceClassFacts:
+    return ServiceClassFacts(name, maximum_outage_minutes, hours, holidays, frozenset(closed))
 
 
 def due(facts: SourcingFacts, policy: Policy) -> Due:
@@ -91,8 +96,16 @@ def _computed(facts: SourcingFacts, policy: Policy) -> tuple[datetime | None, st
     if opened_at is None:
         return None, "the ticket does not say when it was opened, so any arrival counts as in time"
     zone = (facts.site.time_zone if facts.site else None) or policy.sourcing.default_time_zone
+    return _counted(service, opened_at, zone, place_of(facts.site), policy.sourcing.default_country)
+
+
+@lru_cache(maxsize=4096)
+def _counted(
+    service: ServiceClassFacts, opened_at: datetime, zone: str, place: Place, default_country: str | None
+) -> tuple[datetime | None, str]:
+    """The same for a service at a place; remembered, since a ticket is decided about more than once."""
     try:
-        calendar, off = _calendar(service, zone, place_of(facts.site), policy.sourcing.default_country)
+        calendar, off = _calendar(service, zone, place, default_country)
         outage_time = timedelta(minutes=service.maximum_outage_minutes)
         at = opened_at + outage_time if calendar.is_always_open else add_open_time(calendar, opened_at, outage_time)
     except (ValueError, OverflowError) as error:

@@ -6,12 +6,12 @@ decision for review that says what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from connector.model.kinds import Lane, Protection
 from connector.model.lifecycle import TICKET_OPEN
@@ -22,7 +22,7 @@ from connector.rules.channels import Channel, channel_of
 from connector.rules.comparison import candidates_of, losers_of
 from connector.rules.conditions import ConditionFailed, Facts, compile_condition
 from connector.rules.decision import Assumption, Candidate, Decision, Losers, Outcome, Pick, Reason, TakenFrom
-from connector.rules.deferred import Deferred
+from connector.rules.deferred import Deferred, DeferredMapping
 from connector.rules.descent import KEPT, Descended, Looked, Quest, RungFailed, descend
 from connector.rules.destination import Destination, assumed_position
 from connector.rules.document import Mode, Policy, Rule
@@ -70,7 +70,7 @@ def _decided(facts: SourcingFacts, policy: Policy, now: datetime, emptied: froze
         scope = scope_of(facts, service_class, channel.facts.name)
         if channel.stated.skips_approvals:
             facts = replace(facts, refusals={})  # what needs no approval cannot be refused one
-    case = _Case(facts, policy, now, inputs_of(facts, scope), _assumed(facts, policy), channel)
+    case = _Case(facts, policy, now, DeferredMapping(lambda: inputs_of(facts, scope)), _assumed(facts, policy), channel)
     if facts.ticket.state not in TICKET_OPEN:
         state = facts.ticket.state.value
         return case.end(Outcome.NOT_NEEDED, Reason.TICKET_NOT_OPEN, f"The ticket is {state}: it needs nothing.")
@@ -98,7 +98,7 @@ class _Case:
     facts: SourcingFacts
     policy: Policy
     now: datetime
-    inputs: dict[str, dict[str, str | int | float | bool]]
+    inputs: Mapping[str, Any]
     assumed: tuple[Assumption, ...]
     channel: Channel | None
 
