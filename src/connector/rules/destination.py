@@ -46,9 +46,14 @@ class Destination:
 
     def handed_over(self, minute: int) -> int | None:
         """When a parcel that is near at `minute` is handed over: couriers deliver and the site is open."""
-        if minute not in self._handed_over:
-            self._handed_over[minute] = _both_open(self._delivery, self._access, minute)
-        return self._handed_over[minute]
+        if minute in self._handed_over:
+            return self._handed_over[minute]
+        if self._access.always:
+            at = self._delivery.next_open(minute)
+        else:
+            at = _both_open(self._delivery, self._access, minute)
+        self._handed_over[minute] = at
+        return at
 
 
 def _position(site: SiteFacts, policy: Policy) -> tuple[tuple[float, float, float] | None, str]:

@@ -30,6 +30,7 @@ DRIVE, COURIER, TECHNICIAN = range(3)
 NEVER: Final = 2**40
 """A minute that never comes."""
 _MOST_TERMS: Final = 256
+_DIAMETER_KM: Final = 2 * EARTH_RADIUS_KM
 _NO_SHELF: Final = (0, 0, 0, 0, 0)
 
 
@@ -79,6 +80,7 @@ class Ways:
         self.sourcing, self.destination, self.ranking = sourcing, destination, ranking
         self.schedules = schedules(sourcing, start)
         self._rule, self._fleet, self._lanes = rule, facts.fleet, facts.lanes
+        self._units = facts.fleet.units
         self._asset_class = (facts.product.asset_class or "") if facts.product else ""
         self.may_send = Mode.COURIER in rule.transport
         self._may_collect = Mode.TECHNICIAN in rule.transport
@@ -99,10 +101,10 @@ class Ways:
 
     def km(self, hub_id: int) -> float:
         """Great-circle distance of a hub; the policy's assumption where one of the ends has no coordinates."""
-        here, there = self._fleet.units.get(hub_id), self.destination.unit
+        here, there = self._units.get(hub_id), self.destination.unit
         if here is None or there is None:
             return self.sourcing.missing.assumed_km
-        return km_of(dist(here, there))
+        return _DIAMETER_KM * asin(min(1.0, dist(here, there) / 2))
 
     def is_located(self, hub_id: int) -> bool:
         """Whether the hub has coordinates."""
@@ -115,11 +117,10 @@ class Ways:
         if km is None:
             km = self.km(hub_id)
         ways = self._plain(hub_id, km) if self._is_plain else self.all(hub_id, km)
+        way: Way | None = ways[0] if ways else None
         if len(ways) > 1:
             key = self._key
-            way: Way | None = min(ways, key=lambda way: key((*_NO_SHELF, *way)))
-        else:
-            way = ways[0] if ways else None
+            way = min(ways, key=lambda way: key((*_NO_SHELF, *way)))
         self._best[hub_id] = way
         return way
 
@@ -153,10 +154,8 @@ class Ways:
 
     def _plain(self, hub_id: int, km: float) -> list[Way]:
         """The same as `all` where nothing is known of any lane and nobody collects, which is the usual case."""
-        group = hub_id if self._groups is None else self._groups[hub_id]
-        times = self._times.get(group)
-        hub = self._fleet.hubs[hub_id]
-        _, ready, leaves = self.ready(hub) if times is None else times
+        times = self._times.get(hub_id if self._groups is None else self._groups[hub_id])
+        _, ready, leaves = times or self.ready(self._fleet.hubs[hub_id])
         if ready is None:
             return self.all(hub_id, km)
         ways: list[Way] = []
@@ -171,7 +170,7 @@ class Ways:
                     ways.append(self._way(arrives, cost, km, COURIER, ready, leaves, 0.0 if arrives > due else 1.0))
         if km <= self._max_direct_km:
             road = Road(ceil(km * self._minutes_per_km), km * self.sourcing.drive.detour_factor)
-            way = self._driven(road, km, ready, is_mobile=hub.profile.is_mobile)
+            way = self._driven(road, km, ready, is_mobile=self._fleet.hubs[hub_id].profile.is_mobile)
             if way is not None:
                 ways.append(way)
         return ways or self.all(hub_id, km)
@@ -455,7 +454,7 @@ def _terms(rule: Rule, sourcing: Sourcing) -> _Terms:
 
 def km_of(chord: float) -> float:
     """Great-circle distance of two points whose unit vectors are that far apart."""
-    return 2 * EARTH_RADIUS_KM * asin(min(1.0, chord / 2))
+    return _DIAMETER_KM * asin(min(1.0, chord / 2))
 
 
 def _unit_of(base: Base) -> tuple[float, float, float]:
