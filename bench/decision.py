@@ -119,6 +119,8 @@ async def _rates(fleet: Fleet, doubled: Fleet) -> tuple[Measure, Measure]:
         cpu = time.process_time()
         await _share(fleet.usual[:BATCH], lambda _: _bare_claim(fleet.engine, next(claims)))
         core["bare claim"].append((time.process_time() - cpu) / BATCH)
+    served = await _outcome(fleet, fleet.usual[: (ROUNDS + 1) * BATCH])
+    assert served["decided"] == served["reserved"] == (ROUNDS + 1) * BATCH, served
     ms = {name: quantile(seconds, 0.5) * 1_000 for name, seconds in core.items()}
     rate = 1_000 / ms["usual"]
     growth = ms["usual, doubled"] / ms["usual"]
@@ -184,7 +186,7 @@ async def _burst(fleet: Fleet) -> Measure:
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     latencies = [commit for commit in commits for _ in range(TOGETHER)]
     assert len(latencies) == BURST, len(latencies)
-    outcome = await _outcome(fleet)
+    outcome = await _outcome(fleet, fleet.scarce)
 
     claims = itertools.count()
     began = time.perf_counter()
@@ -208,19 +210,17 @@ async def _burst(fleet: Fleet) -> Measure:
     )  # fmt: skip
 
 
-async def _outcome(fleet: Fleet) -> dict[str, int]:
+async def _outcome(fleet: Fleet, tickets: Sequence[int]) -> dict[str, int]:
     decision, reservation = tables.decision, tables.reservation
     async with reading(fleet.engine) as tx:
         decided = await tx.execute(
             select(decision.c.ticket_id, func.count())
-            .where(decision.c.ticket_id.in_(fleet.scarce))
+            .where(decision.c.ticket_id.in_(tickets))
             .group_by(decision.c.ticket_id)
         )
         counts = Counter(row[1] for row in decided)
         units = list(
-            (
-                await tx.execute(select(reservation.c.asset_id).where(reservation.c.ticket_id.in_(fleet.scarce)))
-            ).scalars()
+            (await tx.execute(select(reservation.c.asset_id).where(reservation.c.ticket_id.in_(tickets)))).scalars()
         )
     return {
         "decided": sum(counts.values()),

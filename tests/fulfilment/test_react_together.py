@@ -96,7 +96,7 @@ async def test_a_page_of_tickets_takes_as_many_statements_as_two(engine: AsyncEn
         served = min(count, 28) if count > 2 else 2
         assert reasons == Counter({"sourced": served, "no_compatible_stock": count - served})
 
-    assert counts[1] - counts[0] <= 3  # tasks for those that wait
+    assert counts[1] - counts[0] <= 6  # tasks for those that wait, and a look at so many of one product at once
     async with reading(engine) as tx:
         keys = (await tx.execute(select(tables.task.c.key).order_by(tables.task.c.id))).scalars().all()
     assert len(keys) == 12

@@ -188,8 +188,8 @@ async def test_many_tickets_take_hardly_more_statements_than_two(engine: AsyncEn
             assert all(sourced.reserved for sourced in (await many(tx, some)).values())
         counts.append(len([text for text in statements if not text.startswith("BEGIN")]))
 
-    assert counts[1] == counts[2]
-    assert counts[2] <= 18
+    assert counts[2] - counts[1] <= 1  # so many of one product at once are looked at more closely
+    assert counts[2] <= 24
 
 
 async def test_a_shelf_that_others_empty_meanwhile_sends_only_the_last_ones_elsewhere(
