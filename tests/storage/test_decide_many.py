@@ -91,7 +91,10 @@ async def many(tx: AsyncConnection, tickets: Sequence[int]) -> dict[int, Sourced
 
 
 def told(sourced: Sourced) -> tuple[Any, ...]:
-    """What was decided and given, without the numbers of rows."""
+    """What was decided and given, without the numbers of rows.
+
+    Left out is that others of the batch hold what is gone: their claims are none yet when all are decided.
+    """
     decision = sourced.decision
     assert decision is not None
     explained = decision.explanation()
@@ -99,7 +102,8 @@ def told(sourced: Sourced) -> tuple[Any, ...]:
         (item.line, item.hub_id, item.product_id, item.asset_id, item.quantity, item.estimated_arrival_at)
         for item in (sourced.reserved.reservations if sourced.reserved else ())
     ]
-    return decision.outcome, decision.reason, explained["chosen"], explained["losers"], held
+    losers = [item for item in explained["losers"] if item["code"] != "claim_as_strong"]
+    return decision.outcome, decision.reason, explained["chosen"], losers, held
 
 
 async def books(tx: AsyncConnection) -> list[Any]:

@@ -108,6 +108,16 @@ async def test_a_batch_is_served_as_one_by_one_would_have_been(fleet: Fleet):
     assert await fleet.decide(await fleet.tickets(5)) == ["sourced", "sourced", "grouped", "grouped", "grouped"]
 
 
+async def test_more_events_than_a_statement_is_sent_before_the_server_prepares_it(fleet: Fleet):
+    async with transaction(fleet.engine) as tx:
+        fleet.sites = [await make_site(tx, region="EU") for _ in range(12)]
+    tickets = [number for site in range(12) for number in await fleet.tickets(3, site=site)]
+
+    assert await fleet.decide(tickets) == ["sourced", "sourced", "grouped"] * 12
+
+    assert {group["scope"] for group in await fleet.groups()} == {f"site:{site}" for site in fleet.sites}
+
+
 async def test_what_lies_further_apart_than_the_window_is_no_event(fleet: Fleet):
     for _ in range(4):
         assert await fleet.decide(await fleet.tickets(1)) == ["sourced"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -42,6 +42,10 @@ RULES: Final = "rules"
 OPEN: Final = (GroupState.PROPOSED, GroupState.CONFIRMED)
 _ANSWER: Final = {"dismiss": "dismisses", "confirm": "confirms"}
 _STRICTEST: Final = {Standing.NOTHING: 0, Standing.HELD: 1, Standing.SERVED: 2}
+
+
+_IS_OPEN: Final = text("state IN ('proposed', 'confirmed')")
+"""Without parameters: a prepared statement would not recognise the index by them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,7 @@ async def _open_group(
     statement = (
         make(incident_group)
         .values(**values, created_at=now, updated_at=now)
-        .on_conflict_do_nothing(index_elements=["kind", "scope"], index_where=c.state.in_(("proposed", "confirmed")))
+        .on_conflict_do_nothing(index_elements=["kind", "scope"], index_where=_IS_OPEN)
         .returning(c.id)
     )
     made = (await tx.execute(statement)).scalar_one_or_none()
