@@ -18,6 +18,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Dialect,
+    LargeBinary,
     Table,
     Text,
     TypeDecorator,
@@ -111,7 +112,7 @@ async def insert_rows(
         return
     names = tuple(rows[0])
     if tx.dialect.name == "postgresql":
-        if any(isinstance(table.c[name].type, JSON) for name in names):
+        if _goes_as_document(table, names):
             await tx.execute(_insert_json(table, names, skip_existing), {"rows": _bound(tx, table, rows)})
         else:
             await tx.execute(_insert_arrays(table, names, skip_existing), _columns(rows, names))
@@ -143,6 +144,12 @@ async def update_rows(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[
         await tx.execute(
             _update_each(table, names), [{f"new_{name}": row[name] for name in ("id", *names)} for row in rows]
         )
+
+
+def _goes_as_document(table: Table, names: tuple[str, ...]) -> bool:
+    """Whether rows are sent as one JSON document: those with JSON in them, and without bytes, which it cannot hold."""
+    types = [table.c[name].type for name in names]
+    return any(isinstance(item, JSON) for item in types) and not any(isinstance(item, LargeBinary) for item in types)
 
 
 def _columns(rows: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> dict[str, list[Any]]:
