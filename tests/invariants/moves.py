@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.factories import BERLIN, MUNICH, NOW, make_asset, make_site, make_ticket
 from tests.ingest import records
@@ -32,6 +32,7 @@ from connector.storage import tables
 from connector.storage.approvals import lock_approval
 from connector.storage.engine import in_transaction, reading
 from connector.storage.goods_in import take_into_stock
+from connector.storage.holds import extend_reservation
 from connector.storage.reserve import (
     Claim,
     Reserved,
@@ -44,11 +45,20 @@ from connector.storage.reserve import (
 from connector.storage.sources import register_source
 from connector.storage.sourcing import Sourced, decide_and_reserve, decide_and_reserve_many
 from connector.storage.stock import Shelf
+from connector.storage.succession import move_reservation, split_reservation
+from connector.storage.units import ShelfKey
 
 SWITCHES, CABLES, TICKETS, HUBS = 6, 9, 6, ("north", "south")
 STATES = (AssetState.IN_STOCK, AssetState.QUARANTINED, AssetState.LOST, AssetState.RETIRED)
 LINES = {"switch": 1, "cable": 10}
 POLICY = default_policy()
+TAKING = read_policy("""
+name: taking
+rules:
+  - {name: any, when: "true", hardware: replace, preempt: {}}
+sourcing: {courier: {transit: [{hours: 24}]}}
+fairness: {preempted_at_most: 9}
+""")
 ASKING = read_policy("""name: asking
 approvals: {agreed: {roles: [approver], within_minutes: 5}}
 rules: [{name: any, when: "true", hardware: replace, approval: agreed}]
@@ -158,6 +168,38 @@ class Yard:
     async def release(self, number: int) -> None:
         await self._move(lambda tx: release_reservation(tx, number, reason="test", actor="test", at=self.now))
 
+    async def move(self, number: int, *, hub: str, kind: str) -> None:
+        """A dispatcher takes the same from another hub, or something else."""
+        product = {"switch": self.switch, "cable": self.cable}[kind]
+        shelf = ShelfKey(self.hubs[hub], product, Lane.NORMAL)
+        until = self.now + timedelta(minutes=30)
+        await self._move(lambda tx: move_reservation(tx, number, shelf, actor="test", at=self.now, expires_at=until))
+
+    async def split(self, number: int, *, quantity: int) -> None:
+        until = self.now + timedelta(minutes=30)
+        await self._move(
+            lambda tx: split_reservation(tx, number, quantity, actor="test", at=self.now, expires_at=until)
+        )
+
+    async def extend(self, number: int, *, minutes: int) -> None:
+        until, day = self.now + timedelta(minutes=minutes), timedelta(days=1)
+        await self._move(lambda tx: extend_reservation(tx, number, until, longest=day, actor="test", at=self.now))
+
+    async def take(self, *, ticket: int, weak: int) -> Sourced | None:
+        """One ticket is decided about while another is weaker and may lose what it has."""
+
+        async def work(tx: AsyncConnection) -> Sourced:
+            table = tables.ticket
+            weaker = update(table).where(table.c.id == self.tickets[weak]).values(priority="P5")
+            await tx.execute(weaker)
+            sourced = await decide_and_reserve(tx, self.tickets[ticket], TAKING, now=self.now)
+            await tx.execute(update(table).where(table.c.id == self.tickets[weak]).values(priority="P1"))
+            return sourced
+
+        with suppress(StaleWrite):
+            return await in_transaction(self.engine, work)
+        return None
+
     async def cancel(self, *, ticket: int) -> None:
         """Give back everything that the ticket has."""
         table = tables.reservation
@@ -236,10 +278,15 @@ class Yard:
         ]  # fmt: skip
         if number is not None:
             moves += [lambda: self.commit(number), lambda: self.fulfil(number), lambda: self.release(number)] * 2
+            moves += [
+                lambda: self.move(number, hub=hub, kind=rng.choice(["switch", "cable"])),
+                lambda: self.split(number, quantity=1),
+                lambda: self.extend(number, minutes=rng.randint(1, 90)),
+            ]
         await rng.choice(moves)()
 
     async def _move(self, step: Callable[[AsyncConnection], Awaitable[object]]) -> None:
-        with suppress(IllegalTransition):
+        with suppress(IllegalTransition, OutOfStock, InvalidInput):
             await in_transaction(self.engine, step)
 
 

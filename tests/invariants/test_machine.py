@@ -15,6 +15,7 @@ from tests.invariants.moves import CABLES, HUBS, STATES, SWITCHES, TICKETS, Yard
 from tests.invariants.truth import Scene, broken_histories, broken_moves, lies, look
 
 from connector.model.kinds import Lane
+from connector.model.lifecycle import ReservationState
 from connector.storage.engine import open_engine, reading
 from connector.storage.stock import Shelf
 
@@ -107,6 +108,32 @@ def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedSta
             ]
             assert all(found.reserved for found in sourced.values()) or not any(left)
 
+        @precondition(lambda self: self.seen.claims)
+        @rule(which=WHICH, hub=HUB, kind=KINDS)
+        def move(self, which: int, hub: str, kind: str) -> None:
+            self.run(self.yard.move(self.reservation(which), hub=hub, kind=kind))
+            after = self.run(self.yard.scene())
+            assert sum(claim.quantity for claim in after.claims.values() if claim.is_live) == self.live_units()
+
+        @precondition(lambda self: self.seen.claims)
+        @rule(which=WHICH, quantity=QUANTITY, minutes=st.integers(1, 90))
+        def split_and_extend(self, which: int, quantity: int, minutes: int) -> None:
+            number = self.reservation(which)
+            self.run(self.yard.split(number, quantity=quantity))
+            self.run(self.yard.extend(number, minutes=minutes))
+            after = self.run(self.yard.scene())
+            assert (after.books, after.units) == (self.seen.books, self.seen.units)
+
+        @rule(ticket=TICKET, weak=TICKET)
+        def take(self, ticket: int, weak: int) -> None:
+            sourced = self.run(self.yard.take(ticket=ticket, weak=weak))
+            after = self.run(self.yard.scene())
+            if sourced.decision is not None and sourced.decision.taken_from:
+                assert (after.books, after.units) == (self.seen.books, self.seen.units)
+
+        def live_units(self) -> int:
+            return sum(claim.quantity for claim in self.seen.claims.values() if claim.is_live)
+
         @rule(kind=KINDS, hub=HUB, quantity=QUANTITY, ticket=TICKET)
         def claim_and_let_go(self, kind: str, hub: str, quantity: int, ticket: int) -> None:
             reserved = self.run(self.yard.claim(kind=kind, ticket=ticket, hub=hub, quantity=quantity))
@@ -128,10 +155,10 @@ def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedSta
         @rule(which=WHICH)
         def commit_and_fulfil(self, which: int) -> None:
             number = self.reservation(which)
-            was_live = self.seen.claims[number].is_live
             self.run(self.yard.commit(number))
+            is_committed = self.run(self.yard.scene()).claims[number].state is ReservationState.COMMITTED
             self.run(self.yard.fulfil(number))
-            self.gave_back(number, was_live=was_live, leaves=True)
+            self.gave_back(number, was_live=is_committed, leaves=True)
 
         @precondition(lambda self: self.seen.claims)
         @rule(which=WHICH)
