@@ -374,11 +374,11 @@ STATEMENTS = (
     """,
     """
     INSERT INTO ticket (source_id, external_id, number, type, priority, state, title, category, requester, asset_id,
-                        opened_at, created_at, updated_at)
+                        quantity, opened_at, created_at, updated_at)
     SELECT (SELECT id FROM source), substr(serial, 2), 'INC-' || serial, 'incident', 'P1', 'new', 'Switch is dead',
            'hardware', CASE WHEN product_id <= :common THEN 'common'
                             WHEN product_id > :products - :scarce THEN 'scarce' ELSE 'usual' END,
-           id, :at, :at, :at
+           id, 1, :at, :at, :at
     FROM asset WHERE state = 'deployed'
     """,
 )
