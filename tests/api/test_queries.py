@@ -370,7 +370,7 @@ async def test_the_feed_cursor_stands_where_the_data_does(hub: Hub):
     await seed(hub.engine)
     await hub.feed.now()
 
-    assert (await hub.query("{ feedCursor tickets { totalCount } }"))["feedCursor"] == "9"
+    assert (await hub.query("{ feedCursor tickets { totalCount } }"))["feedCursor"] == "11"
 
 
 async def test_a_label_is_served_as_it_came(hub: Hub):

@@ -11,40 +11,32 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any
 
-from connector.model.kinds import Lane, Protection
+from connector.model.kinds import Protection
 from connector.model.lifecycle import TICKET_OPEN
 from connector.rules.authorisation import NOTHING_NEEDED, authorise, refused_text, steps_for, stops
 from connector.rules.break_glass import withheld
 from connector.rules.candidates import NEVER, Refusal
 from connector.rules.channels import Channel, channel_of
-from connector.rules.comparison import candidates_of, losers_of
+from connector.rules.comparison import candidates_of
 from connector.rules.conditions import ConditionFailed, Facts, compile_condition
 from connector.rules.decision import Assumption, Candidate, Decision, Losers, Outcome, Pick, Reason, TakenFrom
 from connector.rules.deferred import Deferred, DeferredMapping
-from connector.rules.descent import KEPT, Descended, Looked, Quest, RungFailed, descend
-from connector.rules.destination import Destination, assumed_position
+from connector.rules.descent import Descended, Looked, Quest, RungFailed, descend
+from connector.rules.destination import Destination
 from connector.rules.document import Mode, Policy, Rule
 from connector.rules.due import NO_DUE, Due, due, service_class_of
 from connector.rules.facts import Holding, ProductFacts, Relief, SiteFacts, SourcingFacts, Standing, SubstituteFacts
 from connector.rules.following import Following, followed, served_by_duplicate
+from connector.rules.lacking import assumed, lacking
 from connector.rules.ladder import RungKind
-from connector.rules.preemption import CLAIMED
+from connector.rules.losing import ShelfKey, barred_from, nothing_found, passed_over
 from connector.rules.procuring import backordered, procured
 from connector.rules.protection import drawn_text
-from connector.rules.ranking import HUB
 from connector.rules.recovery import recovered
 from connector.rules.scope import inputs_of, scope_of
 from connector.rules.timetable import minute_at_or_after
-
-ShelfKey: TypeAlias = tuple[int, int, Lane]
-"""Hub, product, lane."""
-
-_NOT_ALLOWED = frozenset(
-    {"lane_not_allowed", "tier_not_allowed", "substitute_not_allowed", "condition_not_met", KEPT, *CLAIMED}
-)
-
 
 _BY = {Mode.DRIVE: "by car", Mode.COURIER: "by courier", Mode.TECHNICIAN: "by a technician who collects it"}
 
@@ -70,7 +62,7 @@ def _decided(facts: SourcingFacts, policy: Policy, now: datetime, emptied: froze
         scope = scope_of(facts, service_class, channel.facts.name)
         if channel.stated.skips_approvals:
             facts = replace(facts, refusals={})  # what needs no approval cannot be refused one
-    case = _Case(facts, policy, now, DeferredMapping(lambda: inputs_of(facts, scope)), _assumed(facts, policy), channel)
+    case = _Case(facts, policy, now, DeferredMapping(lambda: inputs_of(facts, scope)), assumed(facts, policy), channel)
     if facts.ticket.state not in TICKET_OPEN:
         state = facts.ticket.state.value
         return case.end(Outcome.NOT_NEEDED, Reason.TICKET_NOT_OPEN, f"The ticket is {state}: it needs nothing.")
@@ -144,7 +136,7 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         return together
     if facts.relief is not None:
         return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _relieved(facts.relief), rule)
-    missing = _missing(facts, policy)
+    missing = lacking(facts, policy)
     if missing is not None:
         return case.end(*missing, rule)
     if stops(facts):
@@ -175,7 +167,7 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         descended = descend(quest, steps_for(policy.steps_of(rule), policy, case.channel), condition_facts)
     except RungFailed as error:
         return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}, {error}.", rule)
-    losers = Deferred((), lambda: (*_losers(descended, emptied), *_barred(why, barred)))
+    losers = Deferred((), lambda: (*passed_over(descended, emptied), *barred_from(why, barred)))
     if isinstance(descended.chosen, Looked):
         decision = _choice(case, rule, until, destination, descended, descended.chosen, losers)
         return _authorised(decision, case, condition_facts)
@@ -187,7 +179,7 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     if descended.end is not None and descended.end.rung.kind is RungKind.BACKORDER:
         ended = backordered(planned, facts, product, descended.end, case.now)
     else:
-        reason, text = _nothing(facts, product, descended, holdings)
+        reason, text = nothing_found(facts, product, descended, holdings)
         if barred and reason is Reason.NO_COMPATIBLE_STOCK:
             reason, text = Reason.NOTHING_ALLOWED, f"The only stock is not for this ticket: {len(barred)} × {why}."
         if facts.refusals:
@@ -219,26 +211,6 @@ def _waits_with_others(case: _Case, rule: Rule) -> Decision | None:
         outcome = Outcome.REVIEW if group.standing is Standing.HELD else Outcome.NOT_NEEDED
         return case.end(outcome, Reason.GROUPED, group.text, rule)
     return None
-
-
-def _barred(why: str, hubs: tuple[int, ...]) -> tuple[Losers, ...]:
-    return (Losers("break_glass_kept", why, hubs),) if hubs else ()
-
-
-def _losers(descended: Descended, emptied: frozenset[ShelfKey]) -> tuple[Losers, ...]:
-    """Every shelf that is not among the candidates: of the rung that serves, of the others, of no rung at all."""
-    losers: list[Losers] = []
-    if isinstance(descended.chosen, Looked):
-        losers += losers_of(descended.chosen.found, descended.chosen.ranking)
-    for looked in descended.passed:
-        timed = (*looked.found.best, *looked.found.worse)
-        hubs = (*(route[HUB] for route in timed), *(hub for _, beyond in looked.found.beyond for hub in beyond))
-        if hubs:
-            number = looked.step.number
-            losers.append(Losers("rung_passed", f"rung {number} of the ladder has nothing that is better", hubs))
-        losers += [Losers(refusal.code, refusal.text, hubs) for refusal, hubs in looked.found.refused.items()]
-    losers += [Losers(refusal.code, refusal.text, hubs) for refusal, hubs in descended.leftovers.items()]
-    return (*losers, *_taken(emptied))
 
 
 def _choice(
@@ -364,71 +336,6 @@ def _served(relief: Relief) -> str:
     )
 
 
-def _missing(facts: SourcingFacts, policy: Policy) -> tuple[Outcome, Reason, str] | None:
-    """What must be known to source anything and is not, as a person can act on it, and what the policy wants then."""
-    unknown = _unknown_product(facts)
-    if unknown is not None and policy.sourcing.missing.product == "nothing":
-        return Outcome.NOT_NEEDED, unknown[0], f"{unknown[1]} The policy takes it that no hardware is needed."
-    unknown = unknown or _unknown_site(facts, policy)
-    if unknown is not None:
-        return Outcome.REVIEW, *unknown
-    if facts.service_class is None and policy.sourcing.missing.service_class == "person":
-        text = f"Site {facts.site.label if facts.site else ''!r} has no service class: say which one it has."
-        return Outcome.REVIEW, Reason.SERVICE_CLASS_UNKNOWN, text
-    return None
-
-
-def _is_located(site: SiteFacts) -> bool:
-    return site.latitude is not None and site.longitude is not None
-
-
-def _assumed(facts: SourcingFacts, policy: Policy) -> tuple[Assumption, ...]:
-    """Facts that are missing without stopping anything, and what is taken instead."""
-    return (*_assumed_class(facts, policy), *_assumed_place(facts, policy))
-
-
-def _assumed_place(facts: SourcingFacts, policy: Policy) -> tuple[Assumption, ...]:
-    site = facts.site
-    if site is None or policy.sourcing.missing.site_coordinates == "person" or _is_located(site):
-        return ()
-    taken = assumed_position(site, policy)[1]
-    return (Assumption("site_coordinates", f"Site {site.label!r} has no coordinates: {taken}."),)
-
-
-def _assumed_class(facts: SourcingFacts, policy: Policy) -> tuple[Assumption, ...]:
-    default = policy.sourcing.default_service_class
-    if facts.service_class is not None or facts.site is None or policy.sourcing.missing.service_class == "person":
-        return ()
-    taken = "any arrival counts as in time" if default is None else f"{default!r}, the default, is taken"
-    return (Assumption("service_class", f"Site {facts.site.label!r} has no service class: {taken}."),)
-
-
-def _unknown_product(facts: SourcingFacts) -> tuple[Reason, str] | None:
-    ticket = facts.ticket
-    if facts.product is None:
-        if facts.asset is not None:
-            name = facts.asset.name or facts.asset.serial or str(facts.asset.id)
-            return Reason.PRODUCT_UNKNOWN, f"Asset {name!r} has no product: say which model it is."
-        if ticket.asset_hint:
-            return Reason.ASSET_UNKNOWN, f"The ticket names the asset {ticket.asset_hint!r}, which nobody knows."
-        if ticket.product_hint:
-            return Reason.PRODUCT_UNKNOWN, f"The ticket names the product {ticket.product_hint!r}, which nobody knows."
-        return Reason.ASSET_UNKNOWN, "The ticket names no asset and no product: say which device has failed."
-    return None
-
-
-def _unknown_site(facts: SourcingFacts, policy: Policy) -> tuple[Reason, str] | None:
-    ticket, site = facts.ticket, facts.site
-    if site is None:
-        if ticket.site_hint:
-            return Reason.SITE_UNKNOWN, f"The ticket names the site {ticket.site_hint!r}, which nobody knows."
-        return Reason.SITE_UNKNOWN, "Neither the ticket nor its asset names a site: say where the unit must go."
-    if policy.sourcing.missing.site_coordinates == "person" and not _is_located(site):
-        text = f"Site {site.label!r} has no coordinates: add them, or choose the hub by hand."
-        return Reason.SITE_WITHOUT_COORDINATES, text
-    return None
-
-
 def _required(facts: SourcingFacts) -> tuple[ProductFacts, SiteFacts]:
     if facts.product is None or facts.site is None:
         raise AssertionError("asked only when nothing is missing")
@@ -469,33 +376,3 @@ def _left(holdings: tuple[Holding, ...], emptied: frozenset[ShelfKey]) -> tuple[
         holding.without({hub for hub, *shelf in emptied if shelf == [holding.product_id, holding.lane]})
         for holding in holdings
     )
-
-
-def _taken(emptied: frozenset[ShelfKey]) -> tuple[Losers, ...]:
-    if not emptied:
-        return ()
-    text = "the last unit was claimed by somebody else while this was decided"
-    return (Losers("emptied", text, tuple(sorted(hub for hub, _, _ in emptied))),)
-
-
-def _nothing(
-    facts: SourcingFacts, product: ProductFacts, descended: Descended, holdings: Sequence[Holding]
-) -> tuple[Reason, str]:
-    wanted = f"{product.label!r}"
-    if facts.substitutes:
-        wanted += f" or its substitutes {', '.join(repr(s.label) for s in facts.substitutes)}"
-    if not descended.passed:
-        return Reason.LADDER_SAYS_PERSON, f"No rung of the ladder looks for {wanted} for this ticket."
-    refused = list(descended.leftovers.items())
-    for looked in descended.passed:
-        refused += looked.found.refused.items()
-    if not refused and any(holding.free for holding in holdings):
-        return Reason.NOTHING_ALLOWED, f"There is stock of {wanted}, but only for rungs that are not for this ticket."
-    if not refused:
-        return Reason.NO_COMPATIBLE_STOCK, f"No hub has a free unit of {wanted}."
-    counts = "; ".join(f"{len(hubs)} × {refusal.text}" for refusal, hubs in refused)
-    if all(refusal.code in CLAIMED for refusal, _ in refused):
-        return Reason.NO_COMPATIBLE_STOCK, f"No hub has a free unit of {wanted}, and none may be taken: {counts}."
-    if all(refusal.code in _NOT_ALLOWED for refusal, _ in refused):
-        return Reason.NOTHING_ALLOWED, f"There is stock of {wanted}, but none of it is allowed: {counts}."
-    return Reason.NOTHING_REACHABLE, f"There is stock of {wanted}, but none of it can be brought: {counts}."

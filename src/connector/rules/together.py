@@ -25,7 +25,8 @@ from connector.rules.facts import (
     Relief,
     SourcingFacts,
 )
-from connector.rules.sourcing import ShelfKey, decide, is_in_channel
+from connector.rules.losing import ShelfKey
+from connector.rules.sourcing import decide, is_in_channel
 
 
 def turn(facts: SourcingFacts, policy: Policy, now: datetime) -> Place:
