@@ -8,13 +8,17 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.factories import make_source, make_ticket
-from tests.fulfilment.rollout_scene import key, make_yard
+from tests.fulfilment.rollout_scene import POLICY, key, make_yard, rollout_policy
 from tests.fulfilment.world import World
 
+from connector.fulfilment.approvals import Approvals
+from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.rollout_draft import SiteOrder
+from connector.fulfilment.work import Work
 from connector.model.errors import IllegalTransition, InvalidInput
-from connector.model.kinds import RolloutOutcome, TaskKind
+from connector.model.kinds import RolloutOutcome, TaskKind, Verdict
 from connector.model.lifecycle import AssetState, ReservationState, RolloutState, ShipmentStatus, TaskState
+from connector.model.principals import Principal
 from connector.storage import tables
 from connector.storage.engine import transaction
 from connector.storage.succession import move_reservation
@@ -397,3 +401,30 @@ async def test_a_claim_that_is_moved_to_another_unit_stays_with_its_line_until_i
     await yard.send_wave()
     [parcel] = await yard.rows(tables.shipment)
     assert parcel["reservation_id"] == moved["id"]
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("verdict", list(Verdict))
+async def test_a_rollout_that_needs_an_approval_begins_when_it_is_given_and_never_when_it_is_refused(
+    engine: AsyncEngine, clock: MovableClock, world: World, verdict: Verdict
+):
+    policy = rollout_policy(POLICY + "  approval: break-glass\n")
+    yard = await make_yard(engine, clock, world, policy=policy)
+    rollout_id = await yard.make()
+    await yard.rollouts.plan(rollout_id, actor="ada")
+
+    asked = [await yard.rollouts.start(rollout_id, key=key(), actor="ada") for _ in range(2)]
+    [request] = await yard.rows(tables.approval)
+    desk = Approvals(Work(engine, {}, clock, FulfilmentOptions()), lambda _name: frozenset())
+    boss = Principal("eve", frozenset({"approver"}))
+    await desk.answer(request["id"], verdict, by=boss, reason="as planned", key=key())
+    await yard.settle()
+
+    assert [(result.state, result.waits_for) for result in asked] == [(RolloutState.PLANNED, "break-glass")] * 2
+    if verdict is Verdict.APPROVE:
+        assert await yard.states() == {"reserved": 2, "planned": 3}
+        return
+    assert await yard.states() == {"planned": 5}
+    assert (await yard.rollout(rollout_id))["reason"] == "approval 'break-glass' was not given: as planned"
+    with pytest.raises(IllegalTransition, match="approval 'break-glass' was refused by eve: as planned"):
+        await yard.rollouts.start(rollout_id, key=key(), actor="ada")
