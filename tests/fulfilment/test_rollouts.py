@@ -21,6 +21,7 @@ from connector.model.lifecycle import AssetState, ReservationState, RolloutState
 from connector.model.principals import Principal
 from connector.storage import tables
 from connector.storage.engine import transaction
+from connector.storage.stopping import order_stop
 from connector.storage.succession import move_reservation
 from connector.storage.units import ShelfKey
 
@@ -271,8 +272,6 @@ async def test_a_unit_that_is_taken_away_sends_its_line_back_to_be_planned_anew(
     await yard.running()
     await yard.stage()
     [lost, _] = await yard.rows(tables.reservation)
-    from connector.storage.stopping import order_stop
-
     async with transaction(engine) as tx:
         await order_stop(tx, lost["id"], reason="taken for INC-9", actor="rules", at=clock.now())
     await yard.settle()
@@ -380,27 +379,26 @@ async def test_a_rollout_is_cancelled_with_its_change_ticket(engine: AsyncEngine
 
 
 @ON_SQLITE
-async def test_a_claim_that_is_moved_to_another_unit_stays_with_its_line_until_it_is_staged(
+async def test_a_claim_of_a_rollout_is_not_moved_and_its_line_is_planned_anew_when_it_is_released(
     engine: AsyncEngine, clock: MovableClock
 ):
     yard = await make_yard(engine, clock)
     await yard.running(first_wave_size=1)
     [claim] = await yard.rows(tables.reservation)
     shelf = ShelfKey(claim["hub_id"], claim["product_id"], claim["lane"])
+    until = clock.now() + HOUR
+
     async with transaction(engine) as tx:
-        await move_reservation(
-            tx, claim["id"], shelf, asset_id=yard.spare_ids[5], actor="bo", at=clock.now(),
-            expires_at=clock.now() + HOUR,
-        )  # fmt: skip
+        with pytest.raises(InvalidInput, match="is for a line of a rollout, which plans its units itself"):
+            await move_reservation(
+                tx, claim["id"], shelf, asset_id=yard.spare_ids[5], actor="bo", at=clock.now(), expires_at=until
+            )
+        await order_stop(tx, claim["id"], reason="scratched", actor="bo", at=clock.now())
     await yard.settle()
 
-    [moved] = await yard.rows(tables.reservation, state="held")
-    assert (moved["asset_id"], moved["expires_at"]) == (yard.spare_ids[5], None)
-    assert moved["rollout_line_id"] == claim["rollout_line_id"]
-    assert await yard.states() == {"reserved": 1, "planned": 4}
-    await yard.send_wave()
-    [parcel] = await yard.rows(tables.shipment)
-    assert parcel["reservation_id"] == moved["id"]
+    assert await yard.states() == {"reserved": 3, "planned": 2}  # the wave is empty now, so the next one does not wait
+    assert [task["wave"] for task in await yard.open_tasks(TaskKind.STAGING)] == [2]
+    assert (await yard.lines(id=claim["rollout_line_id"]))[0]["wave"] == 2
 
 
 @ON_SQLITE

@@ -163,7 +163,8 @@ def _staging(rollout: RolloutRow) -> str:
         f"2. Prepare each of them: {rollout.preparation}." if rollout.preparation else "2. Nothing is to be prepared.",
         "3. Check each of them, and mark it with where it goes.",
         "4. Confirm this task. Labels are bought then, and the task to hand the parcels over follows.",
-        "A unit that is not fit: move its claim to another unit before you confirm, or report its line as failed.",
+        "A unit that is not fit: release its claim before you confirm, and its site is planned anew, or report its "
+        "line as failed. Keep the unit itself apart, and have it taken out of stock where its state is kept.",
     ]
     return "\n".join(steps)
 

@@ -84,8 +84,7 @@ async def move_reservation(
 ) -> Reservation:
     """The same claim on another shelf, or on another unit of the same one: the new units are taken, the old given back.
 
-    asset_id: which unit; without it, the first free one. expires_at: when the old one does not expire any more; not of
-    one for a rollout, which waits to be staged.
+    asset_id: which unit; without it, the first free one. expires_at: when the old one does not expire any more.
     Raises NotKnown, OutOfStock when they are not free there, InvalidInput when it is there already, IllegalTransition
     when it has ended, is being withdrawn or has left the hub. Nothing has changed then.
     """
@@ -105,7 +104,7 @@ async def move_reservation(
         product_id=shelf.product_id,
         lane=shelf.lane,
         estimated_arrival_at=None,
-        expires_at=old.expires_at if old.rollout_line_id is not None else old.expires_at or expires_at,
+        expires_at=old.expires_at or expires_at,
     )
     [new, *_] = await _succeed(tx, old, [claim], reason=reason, taken=taken, actor=actor, at=at, cause=cause)
     return new
