@@ -193,7 +193,14 @@ async def more_waiting(tx: AsyncConnection, scene: Scene, count: int) -> None:
     times = {"created_at": NOW, "updated_at": NOW}
     failed = {"site_id": scene.site_id, "product_id": scene.product_id, "state": "deployed", "lane": "normal", **times}
     assets = await insert_numbered(tx, tables.asset, [failed] * count)
-    incident = {"source_id": scene.source_id, "type": "incident", "priority": "P3", "state": "new", "title": "dead"}
+    incident = {
+        "source_id": scene.source_id,
+        "type": "incident",
+        "priority": "P3",
+        "state": "new",
+        "title": "dead",
+        "quantity": 1,
+    }
     rows = [{**incident, "external_id": f"M{n}", "number": f"M{n}", "asset_id": n, **times} for n in assets]
     asked = {"kind": "review", "state": "open", "title": "?", **times}
     tasks = [
