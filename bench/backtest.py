@@ -17,7 +17,7 @@ from connector.model.kinds import HubTier, Lane, Priority, TicketType
 from connector.model.lifecycle import TicketState
 from connector.planning.backtest import backtest
 from connector.planning.history import LeadTimes, PastTicket
-from connector.rules.facts import (
+from connector.rules.facts.facts import (
     Fleet,
     ProductFacts,
     ServiceClassFacts,
@@ -26,8 +26,8 @@ from connector.rules.facts import (
     TicketFacts,
     hub_facts,
 )
-from connector.rules.policy import default_policy, default_policy_text, read_policy
-from connector.rules.scene import Scene, Shelf
+from connector.rules.facts.scene import Scene, Shelf
+from connector.rules.policy.reading import default_policy, default_policy_text, read_policy
 
 LIMIT_SECONDS = 60.0
 TICKETS, HUBS, SITES, PRODUCTS = 25_000, 60, 200, 400

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from connector.storage.engine import open_engine
+from connector.storage.database.engine import open_engine
 from connector.storage.migrations import migrate
 
 

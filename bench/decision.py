@@ -39,14 +39,14 @@ from connector.fulfilment.react import BATCH as PAGE
 from connector.fulfilment.react import READER, TOGETHER, Reactor
 from connector.memory import calm_garbage_collection
 from connector.model.refs import EntityKind
-from connector.rules.policy import default_policy
-from connector.rules.sourcing import decide
+from connector.rules.policy.reading import default_policy
+from connector.rules.sourcing.decide import decide
 from connector.storage import tables
-from connector.storage.changes import NewChange, last_position, log_changes, move_reader, publish_changes
-from connector.storage.engine import reading, transaction, wake_on_commit
-from connector.storage.facts import sourcing_facts
-from connector.storage.sources import register_source
-from connector.storage.sourcing import decide_and_reserve
+from connector.storage.database.changes import NewChange, last_position, log_changes, move_reader, publish_changes
+from connector.storage.database.engine import reading, transaction, wake_on_commit
+from connector.storage.facts.facts import sourcing_facts
+from connector.storage.sources.sources import register_source
+from connector.storage.tickets.decide import decide_and_reserve
 
 HUBS, COMMON, PRODUCTS, SHELVES = 1_000, 100, 20_000, 5
 WORKERS, BATCH, SINGLE, ROUNDS, PASSES = 8, 150, 50, 4, 7

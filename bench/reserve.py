@@ -22,10 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bench.databases import migrated_engine, postgres_server
 from bench.measure import Measure, quantile
 from connector.memory import calm_garbage_collection
-from connector.rules.policy import default_policy
+from connector.rules.policy.reading import default_policy
 from connector.storage import tables
-from connector.storage.engine import transaction
-from connector.storage.sourcing import decide_and_reserve
+from connector.storage.database.engine import transaction
+from connector.storage.tickets.decide import decide_and_reserve
 
 HUBS, PRODUCTS, UNITS_PER_SHELF = 1_000, 10, 10
 SITES, WARM_UP, ROUNDS = 200, 200, 2_000

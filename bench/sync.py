@@ -27,7 +27,7 @@ from bench.nautobot_fleet import TOKEN, SystemClock, running
 from connector.ingest.pull import PullReport, pull_source
 from connector.memory import calm_garbage_collection
 from connector.sdk.connection import Connection, connect
-from connector.storage.engine import open_engine, reading
+from connector.storage.database.engine import open_engine, reading
 from connector.storage.migrations import migrate
 from connector.storage.tables import asset, change
 

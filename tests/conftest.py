@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from connector.storage.engine import open_engine
+from connector.storage.database.engine import open_engine
 from connector.storage.migrations import migrate
 
 DATABASES = ("sqlite", "postgresql")

@@ -15,17 +15,17 @@ from connector.ingest.pull import PullReport, pull_source
 from connector.model.errors import InvalidConfiguration, NotKnown
 from connector.model.kinds import SourceState
 from connector.model.principals import ADMIN, ANYBODY
-from connector.rules.policy import default_policy_text, policy_file_text
-from connector.rules.policy_tests import PolicyTestsFailed
+from connector.rules.checks.policy_tests import PolicyTestsFailed
+from connector.rules.policy.reading import default_policy_text, policy_file_text
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection, connect
 from connector.sdk.errors import ConfigError
 from connector.settings import LoadedSettings, Settings
-from connector.storage.active_policy import ActivePolicy
-from connector.storage.engine import Database, open_engine, reading, transaction
+from connector.storage.database.engine import Database, open_engine, reading, transaction
 from connector.storage.migrations import migrate
-from connector.storage.policies import has_active_policy, take_in_policy
-from connector.storage.sources import register_source, set_condition
+from connector.storage.policies.active import ActivePolicy
+from connector.storage.policies.policies import has_active_policy, take_in_policy
+from connector.storage.sources.sources import register_source, set_condition
 
 log = logging.getLogger("connector")
 

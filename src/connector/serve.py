@@ -29,11 +29,11 @@ from connector.ingest.pull import PullReport, pull_source
 from connector.memory import calm_garbage_collection
 from connector.model.errors import Unavailable
 from connector.model.principals import Principal
-from connector.rules.policy import InvalidPolicy
+from connector.rules.policy.reading import InvalidPolicy
 from connector.sdk.adapter import Pulls
 from connector.sdk.travel import TravelConnection, connect_travel_times
 from connector.settings import LoadedSettings, Settings
-from connector.storage.engine import reading, wake_on_commit
+from connector.storage.database.engine import reading, wake_on_commit
 
 if TYPE_CHECKING:
     from connector.api.wake import Announcer

@@ -21,7 +21,7 @@ from connector.api.app import create_app
 from connector.api.commands import Commands
 from connector.api.feed import Feed
 from connector.model.errors import Unavailable
-from connector.rules.policy import default_policy
+from connector.rules.policy.reading import default_policy
 from connector.sdk.connection import Connection
 from tests.conftest import MovableClock
 

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from connector.api.schema.nodes import global_id
 from connector.model.refs import EntityKind
 from connector.storage import tables
-from connector.storage.changes import NewChange, log_changes
-from connector.storage.engine import transaction
+from connector.storage.database.changes import NewChange, log_changes
+from connector.storage.database.engine import transaction
 from tests.factories import (
     HAMBURG,
     NOW,

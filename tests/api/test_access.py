@@ -9,7 +9,7 @@ from graphql import get_introspection_query
 from sqlalchemy import text
 
 from connector.api.access import Access, Unauthenticated
-from connector.storage.engine import transaction
+from connector.storage.database.engine import transaction
 from tests.api.conftest import TOKEN, Hub, OpenHub
 from tests.api.seed import seed
 

@@ -11,7 +11,7 @@ from connector.api.access import ApiKey
 from connector.api.schema.nodes import global_id
 from connector.model.principals import Principal
 from connector.storage import tables
-from connector.storage.engine import reading
+from connector.storage.database.engine import reading
 from tests.api.conftest import OpenHub
 from tests.fulfilment.test_approvals import asked
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.api.schema.nodes import global_id
-from connector.rules.policy import default_policy
+from connector.rules.policy.reading import default_policy
 from tests.api.conftest import Hub
 
 DOCUMENT = (Path(__file__).parents[2] / "graphql/operations/RedChannels.graphql").read_text(encoding="utf-8")

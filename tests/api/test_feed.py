@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from connector.api.feed import Feed, SlowConsumer
 from connector.api.wake import Announcer
 from connector.model.refs import EntityKind
-from connector.storage.changes import NewChange, last_position, log_changes
-from connector.storage.engine import reading, transaction
+from connector.storage.database.changes import NewChange, last_position, log_changes
+from connector.storage.database.engine import reading, transaction
 from tests.api.conftest import until
 from tests.factories import NOW
 

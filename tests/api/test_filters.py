@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from connector.api.schema.nodes import global_id
-from connector.storage.engine import transaction
+from connector.storage.database.engine import transaction
 from tests.api.conftest import Hub
 from tests.factories import (
     NOW,

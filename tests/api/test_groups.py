@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.schema.nodes import global_id
-from connector.rules.grouping import Grouping, SiteEvent
-from connector.rules.policy import default_policy
-from connector.storage.engine import in_transaction, transaction
-from connector.storage.sourcing import decide_and_reserve_many
+from connector.rules.policy.grouping import Grouping, SiteEvent
+from connector.rules.policy.reading import default_policy
+from connector.storage.database.engine import in_transaction, transaction
+from connector.storage.tickets.decide import decide_and_reserve_many
 from tests.api.conftest import Hub
 from tests.conftest import MovableClock
 from tests.factories import make_asset, make_product, make_site, make_source, make_ticket

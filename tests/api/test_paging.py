@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from connector.storage.engine import transaction
+from connector.storage.database.engine import transaction
 from tests.api.conftest import Hub
 from tests.factories import NOW, make_asset, make_hub, make_product, make_site, make_source, make_spares, make_ticket
 

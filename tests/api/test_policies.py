@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from connector.rules.policy import default_policy, default_policy_text
-from connector.storage.engine import transaction
-from connector.storage.policies import activate_policy
+from connector.rules.policy.reading import default_policy, default_policy_text
+from connector.storage.database.engine import transaction
+from connector.storage.policies.policies import activate_policy
 from tests.api.conftest import Hub
 from tests.factories import NOW
 

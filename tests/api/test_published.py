@@ -9,7 +9,7 @@ import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, OperationType, build_schema, parse, validate
 
 from connector.api.schema import export
-from connector.rules.policy import default_policy_text
+from connector.rules.policy.reading import default_policy_text
 from tests.api.conftest import Hub, connected, served
 from tests.api.seed import Seeded, seed
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.schema.nodes import global_id
 from connector.storage import tables
-from connector.storage.engine import transaction
+from connector.storage.database.engine import transaction
 from tests.api.conftest import Hub, OpenHub
 from tests.api.seed import LABEL, seed
 from tests.factories import NOW, insert_row, make_asset, make_site, make_source, make_ticket

@@ -17,9 +17,9 @@ from connector.model.kinds import TaskKind
 from connector.model.lifecycle import TaskState
 from connector.model.refs import EntityKind
 from connector.storage import tables
-from connector.storage.changes import NewChange, log_changes
-from connector.storage.engine import transaction
-from connector.storage.tasks import NewTask, move_task, require_task
+from connector.storage.database.changes import NewChange, log_changes
+from connector.storage.database.engine import transaction
+from connector.storage.tickets.tasks import NewTask, move_task, require_task
 from tests.api.conftest import TOKEN, Hub, OpenHub, Subscriber, connected, served, until
 from tests.api.seed import seed
 from tests.factories import NOW, make_hub

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.sdk import WebhookResult
-from connector.storage.engine import reading
+from connector.storage.database.engine import reading
 from connector.storage.tables import inbox
 from tests.api.conftest import TOKEN, OpenHub
 from tests.conftest import MovableClock

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.schema.nodes import global_id
 from connector.model.lifecycle import ReservationState
-from connector.rules.policy import default_policy, default_policy_text
-from connector.storage.engine import reading, transaction
+from connector.rules.policy.reading import default_policy, default_policy_text
+from connector.storage.database.engine import reading, transaction
 from connector.storage.tables import metadata, reservation
 from tests.api.conftest import Hub
 from tests.api.seed import Seeded, seed

@@ -11,8 +11,8 @@ from tests.factories import NOW
 from tests.fulfilment.test_approvals import policy
 
 from connector.model.refs import EntityKind
-from connector.storage.approvals import Ask, request_approval
-from connector.storage.engine import open_engine, transaction
+from connector.storage.approvals.approvals import Ask, request_approval
+from connector.storage.database.engine import open_engine, transaction
 
 __all__ = ["here", "undisturbed_logging"]
 ME = f"cli:{getpass.getuser()}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.composition.test_cli import here, run, run_json, undisturbed_logging
 
-from connector.rules.policy import default_policy
+from connector.rules.policy.reading import default_policy
 
 __all__ = ["here", "undisturbed_logging"]
 KIND = next(iter(default_policy().red_channels))

@@ -10,9 +10,9 @@ from tests.rules.cases import NOW, facts, holding, hub, policy, ticket_of
 
 from connector.api.schema.explanation import explanation_of
 from connector.cli.explain import due_lines
-from connector.rules.decision import Decision
-from connector.rules.facts import ServiceClassFacts
-from connector.rules.sourcing import decide
+from connector.rules.facts.facts import ServiceClassFacts
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Decision
 
 COMPUTED = "opened at 2026-11-25 09:00Z plus 240 min of 24x7 in Europe/Berlin (service class 'critical')"
 

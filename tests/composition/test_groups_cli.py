@@ -10,7 +10,7 @@ from tests.composition.test_cli import here, run, run_json, undisturbed_logging
 from tests.factories import NOW, insert_row
 
 from connector.storage import tables
-from connector.storage.engine import open_engine, transaction
+from connector.storage.database.engine import open_engine, transaction
 
 __all__ = ["here", "undisturbed_logging"]
 ME = f"cli:{getpass.getuser()}"

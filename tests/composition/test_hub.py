@@ -16,13 +16,13 @@ from tests.fulfilment.scene import eventually
 from connector.hub import open_hub
 from connector.model.errors import NotKnown
 from connector.model.kinds import SourceState
-from connector.rules.policy import InvalidPolicy, default_policy, default_policy_text
+from connector.rules.policy.reading import InvalidPolicy, default_policy, default_policy_text
 from connector.sdk.errors import ConfigError
 from connector.serve import running
 from connector.settings import load_settings
 from connector.storage import tables
-from connector.storage.engine import reading, transaction
-from connector.storage.overview import source_overviews
+from connector.storage.database.engine import reading, transaction
+from connector.storage.sources.overview import source_overviews
 from connector.storage.tables import service_class
 
 CONNECTOR = Path(sys.executable).with_name("connector")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.composition.test_cli import here, run, run_json, undisturbed_logging
 
-from connector.rules.policy import default_policy, default_policy_text
+from connector.rules.policy.reading import default_policy, default_policy_text
 
 __all__ = ["here", "undisturbed_logging"]
 

@@ -31,9 +31,9 @@ from connector.fulfilment.reactions import Reactions
 from connector.fulfilment.watching import Watch
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
-from connector.rules.policy import default_policy
+from connector.rules.policy.reading import default_policy
 from connector.sdk import Connection, connect
-from connector.storage.engine import open_engine, reading
+from connector.storage.database.engine import open_engine, reading
 from connector.storage.tables import step_receipt
 
 ACTING = (Step.LABEL, Step.TRACK, Step.NOTE, Step.UNDO_LABEL, Step.UNDO_NOTE, Step.OFFER, Step.FIELDS, Step.STATE)

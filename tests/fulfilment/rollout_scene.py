@@ -39,10 +39,10 @@ from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ReservationState, RolloutState, TaskState
-from connector.rules.policy import Policy, default_policy_text, read_policy
+from connector.rules.policy.reading import Policy, default_policy_text, read_policy
 from connector.storage import tables
-from connector.storage.engine import reading, transaction
-from connector.storage.shipments import move_shipment
+from connector.storage.database.engine import reading, transaction
+from connector.storage.shipments.shipments import move_shipment
 
 POLICY = """
 rollouts:

@@ -28,13 +28,13 @@ from connector.fulfilment.approvals import Holders
 from connector.fulfilment.engine import NOBODY, FulfilmentEngine
 from connector.fulfilment.options import Backoff, FulfilmentOptions
 from connector.model.refs import EntityKind
-from connector.rules.policy import Policy, default_policy
+from connector.rules.policy.reading import Policy, default_policy
 from connector.sdk import Clock, Connection
 from connector.storage import tables
-from connector.storage.changes import NewChange, log_changes
-from connector.storage.engine import reading, transaction
-from connector.storage.receipts import find_receipt
-from connector.storage.rows import update_logged
+from connector.storage.database.changes import NewChange, log_changes
+from connector.storage.database.engine import reading, transaction
+from connector.storage.database.receipts import find_receipt
+from connector.storage.database.rows import update_logged
 
 ADDRESS = {"line1": "1 Main St", "city": "Hamburg", "postal_code": "20095", "country": "DE"}
 QUICK = Backoff(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50), unexpected=3, told_after=2)

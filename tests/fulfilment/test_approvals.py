@@ -22,10 +22,10 @@ from connector.model.kinds import Verdict
 from connector.model.lifecycle import ApprovalState, ReservationState, TaskState
 from connector.model.principals import Principal
 from connector.model.refs import EntityKind
-from connector.rules.policy import read_policy
+from connector.rules.policy.reading import read_policy
 from connector.storage import tables
-from connector.storage.approvals import Ask, request_approval
-from connector.storage.engine import reading, transaction
+from connector.storage.approvals.approvals import Ask, request_approval
+from connector.storage.database.engine import reading, transaction
 
 DOCUMENT = """name: test
 approvals:

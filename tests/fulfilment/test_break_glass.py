@@ -18,11 +18,11 @@ from connector.model.errors import Forbidden, IllegalTransition
 from connector.model.kinds import Lane, Verdict
 from connector.model.lifecycle import TaskState
 from connector.model.principals import Principal
-from connector.rules.policy import read_policy
+from connector.rules.policy.reading import read_policy
 from connector.storage import tables
-from connector.storage.break_glass import draw_shares
-from connector.storage.engine import reading, transaction
-from connector.storage.reserve import commit_reservation
+from connector.storage.database.engine import reading, transaction
+from connector.storage.stock.break_glass import draw_shares
+from connector.storage.stock.reserve import commit_reservation
 
 POLICY = read_policy("""name: test
 approvals: {agreed: {roles: [approver], within_minutes: 60}}

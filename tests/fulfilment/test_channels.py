@@ -19,11 +19,11 @@ from connector.model.errors import Forbidden, IllegalTransition, InvalidInput, N
 from connector.model.kinds import Verdict
 from connector.model.lifecycle import ReservationState
 from connector.model.principals import Principal
-from connector.rules.channels import ScopeKey
-from connector.rules.policy import read_policy
+from connector.rules.policy.channels import ScopeKey
+from connector.rules.policy.reading import read_policy
 from connector.storage import tables
-from connector.storage.engine import transaction
-from connector.storage.sourcing import decide_and_reserve, decide_and_reserve_many
+from connector.storage.database.engine import transaction
+from connector.storage.tickets.decide import decide_and_reserve, decide_and_reserve_many
 
 POLICY = read_policy("""name: test
 approvals:

@@ -15,11 +15,11 @@ from tests.fulfilment.world import World
 from connector.fulfilment.claims import Claims, MoveTo
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.lifecycle import ReservationState as State
-from connector.rules.policy import default_policy, read_policy
+from connector.rules.policy.reading import default_policy, read_policy
 from connector.sdk import Clock
 from connector.storage import tables
-from connector.storage.engine import transaction
-from connector.storage.reserve import Claim, reserve
+from connector.storage.database.engine import transaction
+from connector.storage.stock.reserve import Claim, reserve
 
 PREEMPTING = read_policy("""
 name: test

@@ -15,7 +15,7 @@ from connector.fulfilment.parcels import access_of, choose_offer, parcel_of
 from connector.fulfilment.wording import arrival_text, packing_list, pickup_instructions, sent_note
 from connector.model.errors import IllegalTransition, InvalidConfiguration, InvalidInput, Unavailable
 from connector.model.lifecycle import ReservationState, TicketState
-from connector.rules.document import Mode
+from connector.rules.policy.document import Mode
 from connector.sdk import (
     Address,
     AuthError,
@@ -29,7 +29,7 @@ from connector.sdk import (
     Transient,
     UnexpectedResponse,
 )
-from connector.storage.consignments import Consignment, Goods, KitLine, Place, TicketSide
+from connector.storage.shipments.consignments import Consignment, Goods, KitLine, Place, TicketSide
 
 WEDNESDAY = datetime(2026, 11, 25, 9, tzinfo=UTC)
 GERMANY = Address(line1="1 Main St", city="Berlin", postal_code="10115", country="DE", contact="Ada")

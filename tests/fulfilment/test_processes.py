@@ -9,8 +9,8 @@ from tests.fulfilment.world import World
 
 from connector.sdk import Clock
 from connector.storage import tables
-from connector.storage.engine import open_engine, transaction
-from connector.storage.presence import Presence, is_present
+from connector.storage.database.engine import open_engine, transaction
+from connector.storage.database.presence import Presence, is_present
 
 postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 

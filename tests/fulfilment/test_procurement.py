@@ -19,7 +19,7 @@ from connector.model.kinds import ProcurementKind, Verdict
 from connector.model.lifecycle import AssetState, ProcurementState, ReservationState, TicketState
 from connector.model.principals import Principal
 from connector.model.refs import EntityKind
-from connector.rules.policy import Policy, read_policy
+from connector.rules.policy.reading import Policy, read_policy
 from connector.storage import tables
 
 POLICY = """

@@ -19,8 +19,8 @@ from connector.model.errors import Unavailable
 from connector.model.lifecycle import AssetState, ReservationState, ShipmentStatus, TicketState
 from connector.model.refs import EntityKind
 from connector.storage import tables
-from connector.storage.changes import NewChange, last_position, log_changes, publish_changes, reader_position
-from connector.storage.engine import reading, transaction
+from connector.storage.database.changes import NewChange, last_position, log_changes, publish_changes, reader_position
+from connector.storage.database.engine import reading, transaction
 
 
 async def caught_up(scene: Scene) -> None:

@@ -18,14 +18,14 @@ from connector.fulfilment import react
 from connector.fulfilment.engine import FulfilmentEngine
 from connector.fulfilment.react import READER, TOGETHER, runs
 from connector.model.refs import EntityKind
-from connector.rules import together
-from connector.rules.decision import Decision
-from connector.rules.facts import SourcingFacts
-from connector.rules.sourcing import decide
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.sourcing import together
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Decision
 from connector.sdk import Clock
 from connector.storage import tables
-from connector.storage.bulk import insert_numbered, insert_rows
-from connector.storage.changes import (
+from connector.storage.database.bulk import insert_numbered, insert_rows
+from connector.storage.database.changes import (
     LoggedChange,
     NewChange,
     last_position,
@@ -34,7 +34,7 @@ from connector.storage.changes import (
     publish_changes,
     reader_position,
 )
-from connector.storage.engine import reading, transaction
+from connector.storage.database.engine import reading, transaction
 
 
 @pytest.fixture

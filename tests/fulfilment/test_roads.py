@@ -24,8 +24,8 @@ from connector.model.geo import Point, great_circle_km
 from connector.sdk.errors import ConfigError
 from connector.sdk.travel import TravelConnection, connect_travel_times, travel_problems
 from connector.storage import tables
-from connector.storage.engine import reading, transaction
-from connector.storage.lanes import lanes_of_sites
+from connector.storage.database.engine import reading, transaction
+from connector.storage.facts.lanes import lanes_of_sites
 
 POTSDAM = {**BERLIN, "latitude": 52.4, "longitude": 13.06}
 DAY = timedelta(days=1)

@@ -13,8 +13,8 @@ from tests.conftest import MovableClock
 from tests.fulfilment.rollout_scene import key, make_yard
 
 from connector.model.geo import Point
-from connector.rules.facts import unit_vector
-from connector.rules.waves import Cut, HubShelf, Wanted, plan_waves
+from connector.rules.facts.facts import unit_vector
+from connector.rules.rollouts.waves import Cut, HubShelf, Wanted, plan_waves
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 

@@ -20,8 +20,8 @@ from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ROLLOUT_LINE_AT_HUB, AssetState, RolloutLineState, RolloutState
 from connector.model.refs import EntityKind
 from connector.storage import tables
-from connector.storage.changes import NewChange, log_changes
-from connector.storage.engine import open_engine, transaction
+from connector.storage.database.changes import NewChange, log_changes
+from connector.storage.database.engine import open_engine, transaction
 
 KEPT = POLICY.replace("keep_free_percent: 0", "keep_free_percent: 20").replace("soak_minutes: 60", "soak_minutes: 0")
 EVENTS = st.lists(st.sampled_from(["incident", "incident", "minute", "stage", "send", "pause", "resume"]), max_size=14)

@@ -20,10 +20,10 @@ from connector.model.kinds import RolloutOutcome, TaskKind, Verdict
 from connector.model.lifecycle import AssetState, ReservationState, RolloutState, ShipmentStatus, TaskState
 from connector.model.principals import Principal
 from connector.storage import tables
-from connector.storage.engine import transaction
-from connector.storage.stopping import order_stop
-from connector.storage.succession import move_reservation
-from connector.storage.units import ShelfKey
+from connector.storage.database.engine import transaction
+from connector.storage.stock.stopping import order_stop
+from connector.storage.stock.succession import move_reservation
+from connector.storage.stock.units import ShelfKey
 
 HOUR = timedelta(hours=1)
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -14,9 +14,9 @@ from connector.ingest.apply import Applied, apply
 from connector.model.refs import EntityKind
 from connector.sdk import Batch, Deferred, Record
 from connector.storage import tables
-from connector.storage.drafts import TABLES
-from connector.storage.engine import reading, transaction
-from connector.storage.sources import register_source
+from connector.storage.database.drafts import TABLES
+from connector.storage.database.engine import reading, transaction
+from connector.storage.sources.sources import register_source
 
 
 class Intake:

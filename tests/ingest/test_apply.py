@@ -95,7 +95,7 @@ async def test_of_several_versions_in_one_batch_the_newest_counts(intake: Intake
 async def test_the_cursor_is_kept_with_the_batch_and_not_without_it(intake: Intake, engine: AsyncEngine):
     from sqlalchemy import select
 
-    from connector.storage.engine import reading
+    from connector.storage.database.engine import reading
     from connector.storage.tables import source_stream
 
     async def resumes() -> list[str | None]:
@@ -184,8 +184,8 @@ async def test_a_record_whose_product_or_place_is_unknown_waits_for_it(intake: I
 
 async def test_a_batch_is_one_unit_with_its_caller(engine: AsyncEngine, clock: MovableClock, intake: Intake):
     from connector.ingest.apply import apply
-    from connector.storage.engine import transaction
-    from connector.storage.sources import register_source
+    from connector.storage.database.engine import transaction
+    from connector.storage.sources.sources import register_source
 
     async def fail() -> None:
         async with transaction(engine) as tx:

@@ -14,8 +14,8 @@ from connector.model.kinds import Lane
 from connector.model.lifecycle import AssetState
 from connector.sdk import ProductKey
 from connector.storage import tables
-from connector.storage.engine import transaction
-from connector.storage.reserve import Claim, reserve
+from connector.storage.database.engine import transaction
+from connector.storage.stock.reserve import Claim, reserve
 
 IN_HUB: dict[str, Any] = {"place": ref("hub", "h1"), "state": AssetState.IN_STOCK}
 

@@ -19,8 +19,8 @@ from connector.ingest.apply import Applied, apply
 from connector.model.kinds import Lane
 from connector.model.lifecycle import AssetState
 from connector.sdk import AssetRecord, Batch, Deferred, Record, Tombstone
-from connector.storage.engine import open_engine
-from connector.storage.sources import register_source
+from connector.storage.database.engine import open_engine
+from connector.storage.sources.sources import register_source
 from connector.storage.tables import asset as asset_table
 from connector.storage.tables import change, stock
 

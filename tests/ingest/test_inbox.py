@@ -15,7 +15,7 @@ from tests.ingest.records import asset, ref, site, ticket
 from connector.ingest.inbox import ATTEMPTS, Received, process_inbox, receive
 from connector.model.errors import InvalidInput
 from connector.sdk import AuthError, Batch, Connection, Pulls, RateLimited, Transient, WebhookRequest, WebhookResult
-from connector.storage.engine import reading
+from connector.storage.database.engine import reading
 from connector.storage.tables import inbox
 
 
@@ -233,8 +233,8 @@ async def test_several_processes_share_the_work(
 async def test_a_webhook_whose_process_died_is_taken_over(
     engine: AsyncEngine, clock: MovableClock, intake: Intake, source: Source
 ):
-    from connector.storage.engine import transaction
-    from connector.storage.inbox import CLAIM, claim_deliveries
+    from connector.storage.database.engine import transaction
+    from connector.storage.sources.inbox import CLAIM, claim_deliveries
 
     adapter, connection = source
     adapter.webhooks[b"{}"] = WebhookResult(records=(site(),))

@@ -11,7 +11,7 @@ from tests.ingest.conftest import Intake
 from tests.ingest.records import gone, ref, ticket
 
 from connector.model.kinds import LinkKind
-from connector.storage.engine import reading
+from connector.storage.database.engine import reading
 from connector.storage.tables import ticket_link
 
 FIRST, SECOND = ref("ticket", "1"), ref("ticket", "2")

@@ -7,7 +7,7 @@ from tests.ingest.records import asset, gone, hub, product, ref, site
 
 from connector.model.kinds import Tracking
 from connector.sdk import CompatibilityRecord, Point, ProductKey
-from connector.storage.engine import transaction
+from connector.storage.database.engine import transaction
 
 OTHER = ProductKey(manufacturer="Cisco", model="C9300-24P")
 

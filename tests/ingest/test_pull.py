@@ -27,8 +27,8 @@ from connector.sdk import (
     Transient,
     UnexpectedResponse,
 )
-from connector.storage.engine import reading, transaction
-from connector.storage.sources import LEASE
+from connector.storage.database.engine import reading, transaction
+from connector.storage.sources.sources import LEASE
 from connector.storage.tables import source, source_stream
 
 SITES = Stream("sites", SiteRecord, "incremental")

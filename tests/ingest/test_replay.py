@@ -12,8 +12,8 @@ from connector.ingest.inbox import process_inbox, receive
 from connector.ingest.replay import Replayed, discard, replay, replay_source
 from connector.model.errors import NotKnown
 from connector.sdk import Transient, WebhookResult
-from connector.storage.engine import reading
-from connector.storage.quarantine import count_open, list_quarantine, quarantine_entry
+from connector.storage.database.engine import reading
+from connector.storage.sources.quarantine import count_open, list_quarantine, quarantine_entry
 
 
 async def test_entries_are_listed_by_page_and_shown_whole(intake: Intake, engine: AsyncEngine):

@@ -12,7 +12,7 @@ from tests.ingest.records import parcel, scan, version
 from connector.ingest.replay import replay_arrived
 from connector.model.lifecycle import ShipmentStatus
 from connector.sdk import Record
-from connector.storage.engine import reading, transaction
+from connector.storage.database.engine import reading, transaction
 from connector.storage.tables import shipment, shipment_event
 
 PICKED_UP = scan(ShipmentStatus.PICKED_UP, 1, vendor_code="PU", location="Berlin")

@@ -7,7 +7,7 @@ from tests.ingest.records import asset, count, gone, hub, product, ref, site, ve
 
 from connector.model.kinds import Tracking
 from connector.model.lifecycle import AssetState
-from connector.storage.engine import transaction
+from connector.storage.database.engine import transaction
 from connector.storage.tables import stock
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import event
 from tests.invariants.moves import known_yard
 
-from connector.storage.engine import open_engine
+from connector.storage.database.engine import open_engine
 
 WORKERS = 16
 

@@ -26,14 +26,16 @@ from connector.model.errors import IllegalTransition, InvalidInput, OutOfStock, 
 from connector.model.geo import Point
 from connector.model.kinds import Lane, Tracking
 from connector.model.lifecycle import RESERVATION_LIVE, ApprovalState, AssetState
-from connector.rules.policy import default_policy, read_policy
+from connector.rules.policy.reading import default_policy, read_policy
 from connector.sdk import Batch, ProductKey, Record
 from connector.storage import tables
-from connector.storage.approvals import lock_approval
-from connector.storage.engine import in_transaction, reading
-from connector.storage.goods_in import take_into_stock
-from connector.storage.holds import extend_reservation
-from connector.storage.reserve import (
+from connector.storage.approvals.approvals import lock_approval
+from connector.storage.database.engine import in_transaction, reading
+from connector.storage.sources.sources import register_source
+from connector.storage.stock.book import Shelf
+from connector.storage.stock.goods_in import take_into_stock
+from connector.storage.stock.holds import extend_reservation
+from connector.storage.stock.reserve import (
     Claim,
     Reserved,
     commit_reservation,
@@ -42,11 +44,9 @@ from connector.storage.reserve import (
     release_reservation,
     reserve,
 )
-from connector.storage.sources import register_source
-from connector.storage.sourcing import Sourced, decide_and_reserve, decide_and_reserve_many
-from connector.storage.stock import Shelf
-from connector.storage.succession import move_reservation, split_reservation
-from connector.storage.units import ShelfKey
+from connector.storage.stock.succession import move_reservation, split_reservation
+from connector.storage.stock.units import ShelfKey
+from connector.storage.tickets.decide import Sourced, decide_and_reserve, decide_and_reserve_many
 
 SWITCHES, CABLES, TICKETS, HUBS = 6, 9, 6, ("north", "south")
 STATES = (AssetState.IN_STOCK, AssetState.QUARANTINED, AssetState.LOST, AssetState.RETIRED)

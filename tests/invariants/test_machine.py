@@ -16,8 +16,8 @@ from tests.invariants.truth import Scene, broken_histories, broken_moves, lies, 
 
 from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState
-from connector.storage.engine import open_engine, reading
-from connector.storage.stock import Shelf
+from connector.storage.database.engine import open_engine, reading
+from connector.storage.stock.book import Shelf
 
 KINDS = st.sampled_from(["switch", "cable"])
 TICKET = st.integers(0, TICKETS - 1)

@@ -17,12 +17,12 @@ from tests.invariants.truth import Scene, broken_histories, lies, look
 from connector.model.errors import IllegalTransition, OutOfStock
 from connector.model.kinds import Lane
 from connector.model.lifecycle import AssetState, ReservationState
-from connector.rules.decision import Reason
-from connector.storage.engine import open_engine, reading, transaction
-from connector.storage.reserve import Claim as Wanted
-from connector.storage.reserve import commit_reservation, fulfil_reservation, release_reservation, reserve
-from connector.storage.sourcing import explain_ticket
-from connector.storage.stock import Shelf
+from connector.rules.sourcing.decision import Reason
+from connector.storage.database.engine import open_engine, reading, transaction
+from connector.storage.stock.book import Shelf
+from connector.storage.stock.reserve import Claim as Wanted
+from connector.storage.stock.reserve import commit_reservation, fulfil_reservation, release_reservation, reserve
+from connector.storage.tickets.decide import explain_ticket
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.invariants.moves import Yard, known_yard, make_yard
 from tests.invariants.truth import FINAL, broken_histories, lies, look
 
-from connector.storage.engine import open_engine, reading
+from connector.storage.database.engine import open_engine, reading
 
 WORKERS, MOVES_EACH = 16, 12
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from connector.model.kinds import Tracking
 from connector.model.lifecycle import RESERVATION_LIVE, RESERVATION_MOVES, AssetState, ReservationState
 from connector.model.refs import EntityKind
 from connector.storage import tables
-from connector.storage.stock import ON_SHELF, Shelf
+from connector.storage.stock.book import ON_SHELF, Shelf
 
 FINAL = frozenset(state for state, moves in RESERVATION_MOVES.items() if not moves)
 

@@ -16,7 +16,7 @@ from tests.journeys.test_kill import Hub, killable_hub, world
 
 from connector.model.kinds import TaskKind
 from connector.storage import tables
-from connector.storage.engine import transaction
+from connector.storage.database.engine import transaction
 
 __all__ = ["world"]
 

@@ -17,9 +17,9 @@ from connector.model.lifecycle import TicketState
 from connector.planning.backtest import backtest
 from connector.planning.history import LeadTime, LeadTimes, PastTicket
 from connector.planning.replay import Replay, replay
-from connector.rules.facts import Fleet, ProductFacts, SiteFacts, SubstituteFacts, TicketFacts, hub_facts
-from connector.rules.policy import Policy, read_policy
-from connector.rules.scene import Scene, Shelf
+from connector.rules.facts.facts import Fleet, ProductFacts, SiteFacts, SubstituteFacts, TicketFacts, hub_facts
+from connector.rules.facts.scene import Scene, Shelf
+from connector.rules.policy.reading import Policy, read_policy
 
 START = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 PRODUCT, OTHER = ProductFacts(1, "Acme", "X1", unit_cost_cents=10_000), ProductFacts(2, "Acme", "X2")

@@ -9,7 +9,7 @@ from typing import Any
 
 from connector.model.kinds import HubTier, Lane, Priority, TicketType
 from connector.model.lifecycle import AssetState, TicketState
-from connector.rules.facts import (
+from connector.rules.facts.facts import (
     AssetFacts,
     Fleet,
     Holding,
@@ -21,7 +21,7 @@ from connector.rules.facts import (
     TicketFacts,
     hub_facts,
 )
-from connector.rules.policy import Policy, read_policy
+from connector.rules.policy.reading import Policy, read_policy
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 """A Wednesday morning in winter: 10:00 in Berlin."""

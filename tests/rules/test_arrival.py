@@ -13,12 +13,12 @@ from tests.rules.cases import BERLIN, HAMBURG, MUNICH, NOW, POLICY, POTSDAM, fac
 
 from connector.model.geo import Point
 from connector.model.kinds import LaneScope
-from connector.rules.decision import Candidate, Decision, Reason
-from connector.rules.document import Mode, Policy
-from connector.rules.facts import HubFacts, ProductFacts, SiteFacts, SourcingFacts, unit_vector
-from connector.rules.lanes import LaneHistory, Offer, SiteLanes, Travel
-from connector.rules.policy import read_policy
-from connector.rules.sourcing import decide
+from connector.rules.arrival.lanes import LaneHistory, Offer, SiteLanes, Travel
+from connector.rules.facts.facts import HubFacts, ProductFacts, SiteFacts, SourcingFacts, unit_vector
+from connector.rules.policy.document import Mode, Policy
+from connector.rules.policy.reading import read_policy
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Candidate, Decision, Reason
 
 LAPTOP = ProductFacts(id=1, manufacturer="Acme", model="X1", asset_class="Laptop")
 OFFICE = {"opening_hours": "Mon-Fri 08:00-18:00"}

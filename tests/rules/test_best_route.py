@@ -18,9 +18,9 @@ from connector.model.calendars import (
     parse_time_of_day,
 )
 from connector.model.geo import Point, great_circle_km
-from connector.rules.facts import HubFacts, SiteFacts
-from connector.rules.sourcing import decide
-from connector.rules.timetable import Departures, Timetable, instant_of, minute_at_or_after
+from connector.rules.arrival.timetable import Departures, Timetable, instant_of, minute_at_or_after
+from connector.rules.facts.facts import HubFacts, SiteFacts
+from connector.rules.sourcing.decide import decide
 
 HOURS = st.sampled_from(
     [

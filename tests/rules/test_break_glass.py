@@ -9,11 +9,11 @@ import pytest
 from tests.rules.cases import NOW, SWITCH, facts
 
 from connector.model.kinds import HubTier, Lane, Priority
-from connector.rules.decision import Outcome
-from connector.rules.facts import Fleet, Holding, SiteFacts, SourcingFacts, hub_facts
-from connector.rules.policy import InvalidPolicy, Policy, read_policy
-from connector.rules.sourcing import decide
-from connector.rules.together import turn
+from connector.rules.facts.facts import Fleet, Holding, SiteFacts, SourcingFacts, hub_facts
+from connector.rules.policy.reading import InvalidPolicy, Policy, read_policy
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Outcome
+from connector.rules.sourcing.together import turn
 
 DOCUMENT = """name: test
 approvals: {{agreed: {{roles: [approver], within_minutes: 60}}, other: {{roles: [director], within_minutes: 60}}}}

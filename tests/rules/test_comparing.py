@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from connector.rules.comparing import PolicyChange, changes_between, text_difference
-from connector.rules.policy import read_policy
+from connector.rules.policy.comparing import PolicyChange, changes_between, text_difference
+from connector.rules.policy.reading import read_policy
 
 BEFORE = """
 name: test

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from connector.model.kinds import Priority
-from connector.rules.competition import Fairness, Waiting, in_line, rank_of
+from connector.rules.policy.competition import Fairness, Waiting, in_line, rank_of
 
 P1, P2, P3, P4, P5 = Priority
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.rules.conditions import MOST_REMEMBERED, SAMPLE, Facts, compile_condition, fields_read
+from connector.rules.policy.conditions import MOST_REMEMBERED, SAMPLE, Facts, compile_condition, fields_read
 
 
 def facts(**ticket: str) -> Facts:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.rules.policy import InvalidPolicy, read_policy
+from connector.rules.policy.reading import InvalidPolicy, read_policy
 
 DOCUMENT = """name: test
 rules:

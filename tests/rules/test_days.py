@@ -17,12 +17,12 @@ from tests.wall_clock import departures_of, is_open, local_minutes, moments
 from connector.model.calendars import Calendar, parse_hours
 from connector.model.errors import InvalidConfiguration
 from connector.model.public_holidays import region_of
-from connector.rules.decision import Decision, Reason
-from connector.rules.due import due
-from connector.rules.facts import ServiceClassFacts, SiteFacts, SourcingFacts
-from connector.rules.policy import Policy, default_policy, read_policy
-from connector.rules.sourcing import decide
-from connector.rules.timetable import Departures, Timetable, instant_of, minute_at_or_after
+from connector.rules.arrival.due import due
+from connector.rules.arrival.timetable import Departures, Timetable, instant_of, minute_at_or_after
+from connector.rules.facts.facts import ServiceClassFacts, SiteFacts, SourcingFacts
+from connector.rules.policy.reading import Policy, default_policy, read_policy
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Decision, Reason
 
 EVE = datetime(2026, 12, 24, 9, 0, tzinfo=UTC)
 """The morning of Christmas Eve, a Thursday: 10:00 in Berlin. The 25th is a public holiday, the 26th too."""
@@ -406,7 +406,7 @@ def test_nothing_ever_arrives_while_the_site_is_closed(
 def test_the_package_of_holidays_is_not_loaded_before_somebody_asks():
     program = (
         "import sys, connector.serve, connector.hub\n"
-        "from connector.rules.policy import default_policy\n"
+        "from connector.rules.policy.reading import default_policy\n"
         "default_policy()\n"
         "print('holidays' in sys.modules)\n"
         "from connector.model.public_holidays import check_region\n"

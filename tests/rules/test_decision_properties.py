@@ -13,10 +13,10 @@ from tests.rules.cases import BERLIN, HAMBURG, NOW, POTSDAM, facts, holding, hub
 
 from connector.model.calendars import Calendar, next_open, parse_hours
 from connector.model.kinds import HubTier, Lane
-from connector.rules.decision import Candidate, Decision
-from connector.rules.document import Criterion, Mode, Policy
-from connector.rules.facts import Fleet, Holding, HubFacts, SiteFacts, SourcingFacts, SubstituteFacts
-from connector.rules.sourcing import decide
+from connector.rules.facts.facts import Fleet, Holding, HubFacts, SiteFacts, SourcingFacts, SubstituteFacts
+from connector.rules.policy.document import Criterion, Mode, Policy
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Candidate, Decision
 
 ACCESS = (None, "Mon-Fri 07:00-12:00", "Sat 10:00-11:00", "Mon-Sun 22:00-24:00")
 SUBSTITUTES = {2: None, 3: "ticket.priority == 'P1'", 4: "ticket.priority == 'P5'"}

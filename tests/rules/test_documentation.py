@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import connector.rules
-from connector.rules.conditions import SAMPLE
-from connector.rules.decision import Reason
-from connector.rules.document import Criterion, Rule
+from connector.rules.policy.conditions import SAMPLE
+from connector.rules.policy.document import Criterion, Rule
+from connector.rules.sourcing.decision import Reason
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
 CODES = set(re.findall(r"`([a-z_0-9]+)`", PAGE))
@@ -23,7 +23,7 @@ def test_the_page_names_every_reason_of_a_decision():
 
 
 def test_the_page_names_every_reason_why_a_hub_cannot_serve():
-    source = "".join(path.read_text() for path in Path(connector.rules.__file__).parent.glob("*.py"))
+    source = "".join(path.read_text() for path in Path(connector.rules.__file__).parent.rglob("*.py"))
     codes = set(re.findall(r'(?:refuse\([^"]*|Refusal\(|Losers\()"([a-z_]+)"', source))
 
     assert {"lane_not_allowed", "emptied", "condition_failed", "too_far"} <= codes

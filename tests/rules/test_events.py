@@ -11,8 +11,17 @@ from pydantic import ValidationError
 
 from connector.model.kinds import GroupKind, Priority, TicketType
 from connector.model.lifecycle import AssetState, GroupState, TicketState
-from connector.rules.events import Compared, Enough, Signal, enough, exposed_limit, proposed, signals_of, standing
-from connector.rules.facts import (
+from connector.rules.events.events import (
+    Compared,
+    Enough,
+    Signal,
+    enough,
+    exposed_limit,
+    proposed,
+    signals_of,
+    standing,
+)
+from connector.rules.facts.facts import (
     AssetFacts,
     GroupFacts,
     ProductFacts,
@@ -21,8 +30,8 @@ from connector.rules.facts import (
     Standing,
     TicketFacts,
 )
-from connector.rules.grouping import BatchDefect, Burst, Grouping, SiteEvent
-from connector.rules.policy import default_policy
+from connector.rules.policy.grouping import BatchDefect, Burst, Grouping, SiteEvent
+from connector.rules.policy.reading import default_policy
 
 POLICY = default_policy()
 TICKET = TicketFacts(7, "INC-7", TicketType.INCIDENT, TicketState.NEW, Priority.P2)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from connector.rules.expressions import engine
+from connector.rules.policy.expressions import engine
 
 
 def test_the_engine_evaluates_an_expression():
@@ -11,7 +11,10 @@ def test_the_engine_evaluates_an_expression():
 
 
 def test_the_rules_do_not_load_a_terminal_user_interface():
-    script = "import sys, connector.rules.conditions; print('prompt_toolkit' in sys.modules, 'cel.cli' in sys.modules)"
+    script = (
+        "import sys, connector.rules.policy.conditions; "
+        "print('prompt_toolkit' in sys.modules, 'cel.cli' in sys.modules)"
+    )
 
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
 

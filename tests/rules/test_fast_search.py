@@ -12,11 +12,11 @@ from tests.rules.cases import BERLIN, NOW, facts, holding, hub, policy, ticket_o
 
 from connector.model.geo import Point
 from connector.model.kinds import LaneScope
-from connector.rules import candidates
-from connector.rules.document import Criterion, Mode, Policy
-from connector.rules.facts import HubFacts, SourcingFacts, SubstituteFacts, unit_vector
-from connector.rules.lanes import LaneHistory, Offer, SiteLanes, Travel
-from connector.rules.sourcing import decide
+from connector.rules.arrival.lanes import LaneHistory, Offer, SiteLanes, Travel
+from connector.rules.facts.facts import HubFacts, SourcingFacts, SubstituteFacts, unit_vector
+from connector.rules.policy.document import Criterion, Mode, Policy
+from connector.rules.sourcing import candidates
+from connector.rules.sourcing.decide import decide
 
 PLACE = st.tuples(st.floats(44, 60), st.floats(0, 25))
 MINUTES = st.lists(st.integers(0, 5_000), min_size=8, max_size=10).map(lambda found: tuple(sorted(found)))

@@ -21,9 +21,9 @@ from tests.rules.cases import (
 )
 
 from connector.model.kinds import HubTier, Lane
-from connector.rules.decision import Decision, Outcome, Reason, RungOutcome
-from connector.rules.policy import InvalidPolicy, read_policy
-from connector.rules.sourcing import decide
+from connector.rules.policy.reading import InvalidPolicy, read_policy
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Decision, Outcome, Reason, RungOutcome
 
 # When a unit of each hub is handed over at the site in Berlin, by hand: see test_sourcing.
 FROM_BERLIN = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)

@@ -12,10 +12,10 @@ from tests.factories import NOW
 
 from connector.model.kinds import Trouble
 from connector.model.lifecycle import ShipmentStatus
-from connector.rules.facts import SiteFacts
-from connector.rules.parcels import SEVERITY, ParcelFacts, silent_at, verdict
-from connector.rules.policy import default_policy
-from connector.rules.watching import ClassWatching, Watching
+from connector.rules.events.parcels import SEVERITY, ParcelFacts, silent_at, verdict
+from connector.rules.facts.facts import SiteFacts
+from connector.rules.policy.reading import default_policy
+from connector.rules.policy.watching import ClassWatching, Watching
 
 HOUR = timedelta(hours=1)
 POLICY = default_policy()

@@ -6,9 +6,9 @@ import pytest
 from tests.rules.cases import POLICY, facts, policy
 
 from connector.model.errors import InvalidConfiguration
-from connector.rules.conditions import KNOWN, ConditionFailed, Facts, compile_condition
-from connector.rules.policy import default_policy, default_policy_text, read_policy
-from connector.rules.scope import scope_of
+from connector.rules.policy.conditions import KNOWN, ConditionFailed, Facts, compile_condition
+from connector.rules.policy.reading import default_policy, default_policy_text, read_policy
+from connector.rules.sourcing.scope import scope_of
 
 BAD = """
 name: Bad Name

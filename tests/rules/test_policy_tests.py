@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 import yaml
 
-from connector.rules.conditions import KNOWN
-from connector.rules.given import NOW, Given, PolicyTest
-from connector.rules.policy import InvalidPolicy, default_policy, read_policy
-from connector.rules.policy_tests import Difference, PolicyTestResult, facts_of, run_tests
-from connector.rules.scope import scope_of
+from connector.rules.checks.policy_tests import Difference, PolicyTestResult, facts_of, run_tests
+from connector.rules.policy.conditions import KNOWN
+from connector.rules.policy.given import NOW, Given, PolicyTest
+from connector.rules.policy.reading import InvalidPolicy, default_policy, read_policy
+from connector.rules.sourcing.scope import scope_of
 
 POLICY = """
 name: test

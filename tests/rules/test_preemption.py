@@ -10,11 +10,11 @@ import pytest
 from tests.rules.cases import BERLIN, HAMBURG, MUNICH, NOW, POLICY, facts, holding, hub, policy, ticket_of
 
 from connector.model.kinds import HubTier, Lane, Priority, Protection
-from connector.rules.decision import Decision, Outcome, Reason
-from connector.rules.facts import Contested, Holding
-from connector.rules.policy import InvalidPolicy, read_policy
-from connector.rules.protection import Kept
-from connector.rules.sourcing import decide
+from connector.rules.facts.facts import Contested, Holding
+from connector.rules.facts.protection import Kept
+from connector.rules.policy.reading import InvalidPolicy, read_policy
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Decision, Outcome, Reason
 
 HUBS = (hub(1, BERLIN, tier=HubTier.LOCAL), hub(2, HAMBURG), hub(3, MUNICH, tier=HubTier.CENTRAL))
 # From Berlin 09:30 on the same day, from Hamburg 07:00 and from Munich 16:00 on the next one: see test_sourcing.

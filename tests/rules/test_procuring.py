@@ -10,10 +10,10 @@ from tests.rules.cases import MUNICH, NOW, POLICY, facts, holding, hub, ticket_o
 
 from connector.model.kinds import HubTier, ProcurementKind
 from connector.model.lifecycle import ProcurementState
-from connector.rules.decision import Decision, Outcome, Reason
-from connector.rules.facts import ProcurementFacts, ProductFacts
-from connector.rules.policy import InvalidPolicy, Policy, read_policy
-from connector.rules.sourcing import decide
+from connector.rules.facts.facts import ProcurementFacts, ProductFacts
+from connector.rules.policy.reading import InvalidPolicy, Policy, read_policy
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Decision, Outcome, Reason
 
 # Wednesday 2026-11-25 09:00 UTC. Acme takes 24 h around the clock: Thursday 09:00 UTC, 10:00 in Berlin, where couriers
 # hand over from 08:00 to 18:00. The trader takes 4 h of Mon-Fri 09:00-17:00 Berlin: 13:00 UTC the same day.

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from tests.rules.cases import POLICY, facts
 
-from connector.rules.conditions import Facts
-from connector.rules.facts import ServiceClassFacts, SiteFacts
-from connector.rules.policy import InvalidPolicy, read_policy
-from connector.rules.rollouts import Risk, Rollouts, risk_of
-from connector.rules.scope import scope_of
+from connector.rules.facts.facts import ServiceClassFacts, SiteFacts
+from connector.rules.policy.conditions import Facts
+from connector.rules.policy.reading import InvalidPolicy, read_policy
+from connector.rules.policy.rollouts import Risk, Rollouts, risk_of
+from connector.rules.sourcing.scope import scope_of
 
 TEXT = POLICY.replace("RULE", "hold_minutes: 60")
 

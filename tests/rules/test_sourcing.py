@@ -21,10 +21,10 @@ from tests.rules.cases import (
 
 from connector.model.kinds import HubTier, Lane
 from connector.model.lifecycle import TicketState
-from connector.rules.decision import Decision, Outcome, Reason
-from connector.rules.facts import ServiceClassFacts, SiteFacts
-from connector.rules.policy import default_policy
-from connector.rules.sourcing import decide
+from connector.rules.facts.facts import ServiceClassFacts, SiteFacts
+from connector.rules.policy.reading import default_policy
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Decision, Outcome, Reason
 
 
 def chosen_hub(decision: Decision) -> str:

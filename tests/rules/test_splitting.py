@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.rules.cases import BERLIN, HAMBURG, MUNICH, NOW, STAND_IN, facts, holding, hub, policy, ticket_of
 
-from connector.rules.decision import Decision, Outcome, Reason
-from connector.rules.ranking import HUB, PRODUCT, Route
-from connector.rules.sourcing import decide
-from connector.rules.splitting import split
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Decision, Outcome, Reason
+from connector.rules.sourcing.ranking import HUB, PRODUCT, Route
+from connector.rules.sourcing.splitting import split
 
 HUBS = (hub(1, BERLIN), hub(2, HAMBURG), hub(3, MUNICH))
 FROM_HAMBURG = datetime(2026, 11, 26, 7, 0, tzinfo=UTC)

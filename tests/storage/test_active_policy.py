@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.factories import NOW, make_asset, make_hub, make_product, make_site, make_source, make_spares, make_ticket
 
 from connector.model.errors import NotKnown
-from connector.rules.policy import default_policy, default_policy_text
-from connector.storage.active_policy import ActivePolicy
-from connector.storage.engine import transaction
-from connector.storage.policies import activate_policy, rollback_policy
-from connector.storage.sourcing import Sourced, decide_and_reserve, explain_ticket
+from connector.rules.policy.reading import default_policy, default_policy_text
+from connector.storage.database.engine import transaction
+from connector.storage.policies.active import ActivePolicy
+from connector.storage.policies.policies import activate_policy, rollback_policy
+from connector.storage.tickets.decide import Sourced, decide_and_reserve, explain_ticket
 
 CHANGED = default_policy_text().replace("hold_minutes: 60", "hold_minutes: 45")
 

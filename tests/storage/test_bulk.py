@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.factories import NOW
 
 from connector.model.kinds import HubTier
-from connector.storage.bulk import among, insert_rows, new_ids, update_rows
-from connector.storage.engine import transaction
+from connector.storage.database.bulk import among, insert_rows, new_ids, update_rows
+from connector.storage.database.engine import transaction
 from connector.storage.tables import hub
 
 MORE_THAN_PARAMETERS = 40_000

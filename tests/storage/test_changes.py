@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.model.errors import InvalidInput
 from connector.model.refs import EntityKind
-from connector.storage.changes import (
+from connector.storage.database.changes import (
     LoggedChange,
     NewChange,
     claim_reader,
@@ -20,7 +20,7 @@ from connector.storage.changes import (
     read_changes,
     reader_position,
 )
-from connector.storage.engine import reading, transaction
+from connector.storage.database.engine import reading, transaction
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 

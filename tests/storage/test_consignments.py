@@ -17,11 +17,11 @@ from tests.factories import (
 
 from connector.model.errors import IllegalTransition, NotKnown
 from connector.model.lifecycle import ReservationState, ShipmentStatus
-from connector.rules.document import Mode
+from connector.rules.policy.document import Mode
 from connector.storage import tables
-from connector.storage.consignments import KitLine, consignment
-from connector.storage.engine import reading, transaction
-from connector.storage.shipments import (
+from connector.storage.database.engine import reading, transaction
+from connector.storage.shipments.consignments import KitLine, consignment
+from connector.storage.shipments.shipments import (
     NewShipment,
     create_shipment,
     move_shipment,

@@ -30,12 +30,12 @@ from tests.factories import (
 from tests.invariants.truth import broken_histories, lies, look
 
 from connector.model.lifecycle import ReservationState
-from connector.rules.decision import Outcome, Reason
-from connector.rules.grouping import Grouping, Links
-from connector.rules.policy import default_policy
+from connector.rules.policy.grouping import Grouping, Links
+from connector.rules.policy.reading import default_policy
+from connector.rules.sourcing.decision import Outcome, Reason
 from connector.storage import tables
-from connector.storage.engine import open_engine, reading, transaction
-from connector.storage.sourcing import Sourced, decide_and_reserve, decide_and_reserve_many
+from connector.storage.database.engine import open_engine, reading, transaction
+from connector.storage.tickets.decide import Sourced, decide_and_reserve, decide_and_reserve_many
 
 POLICY = default_policy()
 LINKED = POLICY.model_copy(update={"grouping": Grouping(links=Links(children="follow"))})

@@ -22,13 +22,13 @@ from tests.factories import (
 )
 
 from connector.model.lifecycle import ReservationState
-from connector.rules.decision import Outcome, Reason
-from connector.rules.policy import default_policy
+from connector.rules.policy.reading import default_policy
+from connector.rules.sourcing.decision import Outcome, Reason
 from connector.storage import tables
-from connector.storage.engine import in_transaction, reading, transaction
-from connector.storage.reserve import commit_reservation, fulfil_reservation, release_reservation
-from connector.storage.sourcing import Sourced, decide_and_reserve
-from connector.storage.standing import tickets_relieved
+from connector.storage.database.engine import in_transaction, reading, transaction
+from connector.storage.stock.reserve import commit_reservation, fulfil_reservation, release_reservation
+from connector.storage.tickets.decide import Sourced, decide_and_reserve
+from connector.storage.tickets.standing import tickets_relieved
 
 POLICY = default_policy()
 

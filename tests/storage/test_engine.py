@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.model.errors import InvalidConfiguration
 from connector.model.refs import EntityKind
-from connector.storage.changes import NewChange, log_changes, read_changes
-from connector.storage.engine import database_url, reading, transaction, wake_on_commit
+from connector.storage.database.changes import NewChange, log_changes, read_changes
+from connector.storage.database.engine import database_url, reading, transaction, wake_on_commit
 
 CHANGE = NewChange(EntityKind.TICKET, 1, "created", {})
 

@@ -22,11 +22,11 @@ from tests.factories import (
     make_ticket,
 )
 
-from connector.rules.policy import default_policy
+from connector.rules.policy.reading import default_policy
 from connector.storage import tables
-from connector.storage.engine import reading, transaction
-from connector.storage.facts import FactsToReserve, facts_to_reserve_many, sourcing_facts
-from connector.storage.sourcing import decide_and_reserve
+from connector.storage.database.engine import reading, transaction
+from connector.storage.facts.facts import FactsToReserve, facts_to_reserve_many, sourcing_facts
+from connector.storage.tickets.decide import decide_and_reserve
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from tests.factories import BERLIN, NOW, make_asset, make_hub, make_product, mak
 from connector.model.errors import ConnectorError, IllegalTransition, InvalidInput
 from connector.model.kinds import Lane, Tracking
 from connector.storage import tables
-from connector.storage.engine import reading, transaction
-from connector.storage.goods_in import put_into_use, take_into_stock
-from connector.storage.stock import Shelf
+from connector.storage.database.engine import reading, transaction
+from connector.storage.stock.book import Shelf
+from connector.storage.stock.goods_in import put_into_use, take_into_stock
 
 
 async def books(engine: AsyncEngine) -> list[tuple[int, int]]:

@@ -25,14 +25,14 @@ from tests.factories import (
 from connector.fulfilment.groups import Groups
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.lifecycle import GroupState, TaskState
-from connector.rules.decision import Outcome, Reason
-from connector.rules.document import Policy
-from connector.rules.grouping import BatchDefect, Burst, Grouping, SiteEvent
-from connector.rules.policy import default_policy
+from connector.rules.policy.document import Policy
+from connector.rules.policy.grouping import BatchDefect, Burst, Grouping, SiteEvent
+from connector.rules.policy.reading import default_policy
+from connector.rules.sourcing.decision import Outcome, Reason
 from connector.storage import tables
-from connector.storage.engine import in_transaction, reading, transaction
-from connector.storage.incident_groups import members_waiting
-from connector.storage.sourcing import decide_and_reserve_many, explain_ticket
+from connector.storage.database.engine import in_transaction, reading, transaction
+from connector.storage.tickets.decide import decide_and_reserve_many, explain_ticket
+from connector.storage.tickets.incident_groups import members_waiting
 
 SITE_EVENT = Grouping(site_event=SiteEvent(devices=3, window_minutes=30))
 

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.factories import NOW, insert_row, make_hub, make_site, make_source
 
 from connector.model.kinds import LaneScope
-from connector.rules.lanes import service_key
+from connector.rules.arrival.lanes import service_key
 from connector.storage import tables
-from connector.storage.engine import reading, transaction
-from connector.storage.lane_statistics import Learned, learn_lanes
-from connector.storage.lanes import lanes_of_sites
+from connector.storage.database.engine import reading, transaction
+from connector.storage.facts.lane_statistics import Learned, learn_lanes
+from connector.storage.facts.lanes import lanes_of_sites
 
 HOUR = timedelta(hours=1)
 DELIVERED = NOW - timedelta(days=3)

@@ -18,14 +18,14 @@ from tests.factories import (
     make_ticket,
 )
 
-from connector.rules.decision import Outcome, Reason
-from connector.rules.grouping import Grouping, Links
-from connector.rules.policy import default_policy
+from connector.rules.policy.grouping import Grouping, Links
+from connector.rules.policy.reading import default_policy
+from connector.rules.sourcing.decision import Outcome, Reason
 from connector.storage import tables
-from connector.storage.engine import in_transaction, reading, transaction
-from connector.storage.linked_tickets import tickets_linked
-from connector.storage.reserve import release_reservation
-from connector.storage.sourcing import Sourced, decide_and_reserve
+from connector.storage.database.engine import in_transaction, reading, transaction
+from connector.storage.facts.linked_tickets import tickets_linked
+from connector.storage.stock.reserve import release_reservation
+from connector.storage.tickets.decide import Sourced, decide_and_reserve
 
 POLICY = default_policy()
 

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 from tests.conftest import DATABASES, named
 
-from connector.storage.engine import open_engine
+from connector.storage.database.engine import open_engine
 from connector.storage.migrations import HEAD, HERE
 from connector.storage.tables import metadata
 

@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Engine, String, create_engine, inspect
 from sqlmodel import AutoString
 
-from connector.storage.engine import database_url
+from connector.storage.database.engine import database_url
 from connector.storage.migrations import migrate
 from connector.storage.tables import metadata
 from connector.storage.tables.columns import EnumText

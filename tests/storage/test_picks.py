@@ -25,16 +25,16 @@ from tests.factories import (
 
 from connector.model.errors import InvalidInput
 from connector.model.kinds import Lane
-from connector.rules import together
-from connector.rules.decision import Decision, Pick
-from connector.rules.document import Policy
-from connector.rules.facts import SourcingFacts
-from connector.rules.policy import default_policy, read_policy
-from connector.rules.sourcing import decide
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.policy.document import Policy
+from connector.rules.policy.reading import default_policy, read_policy
+from connector.rules.sourcing import together
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Decision, Pick
 from connector.storage import tables
-from connector.storage.engine import reading, transaction
-from connector.storage.reserve import Claim, reserve
-from connector.storage.sourcing import decide_and_reserve
+from connector.storage.database.engine import reading, transaction
+from connector.storage.stock.reserve import Claim, reserve
+from connector.storage.tickets.decide import decide_and_reserve
 
 POLICY = default_policy()
 

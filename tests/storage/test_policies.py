@@ -13,13 +13,13 @@ from tests.factories import NOW
 from connector.model.errors import IllegalTransition, NotKnown, StaleWrite
 from connector.model.kinds import ActivationKind
 from connector.model.refs import EntityKind
-from connector.rules.policy import InvalidPolicy, default_policy_text, read_policy
-from connector.rules.policy_tests import PolicyTestsFailed
+from connector.rules.checks.policy_tests import PolicyTestsFailed
+from connector.rules.policy.reading import InvalidPolicy, default_policy_text, read_policy
 from connector.storage import tables
-from connector.storage.active_policy import ActivePolicy
-from connector.storage.changes import publish_changes, read_changes
-from connector.storage.engine import open_engine, reading, transaction
-from connector.storage.policies import (
+from connector.storage.database.changes import publish_changes, read_changes
+from connector.storage.database.engine import open_engine, reading, transaction
+from connector.storage.policies.active import ActivePolicy
+from connector.storage.policies.policies import (
     Activation,
     activate_policy,
     list_policies,

@@ -24,14 +24,14 @@ from tests.factories import (
 )
 
 from connector.model.lifecycle import ReservationState as State
-from connector.rules.decision import Outcome
-from connector.rules.policy import Policy, read_policy
+from connector.rules.policy.reading import Policy, read_policy
+from connector.rules.sourcing.decision import Outcome
 from connector.storage import tables
-from connector.storage.engine import in_transaction, open_engine, reading, transaction
-from connector.storage.reserve import commit_reservation, fulfil_reservation, release_reservation
-from connector.storage.sourcing import Sourced, decide_and_reserve, decide_and_reserve_many, explain_ticket
-from connector.storage.stopping import stop_reason
-from connector.storage.succession import forfeit
+from connector.storage.database.engine import in_transaction, open_engine, reading, transaction
+from connector.storage.stock.reserve import commit_reservation, fulfil_reservation, release_reservation
+from connector.storage.stock.stopping import stop_reason
+from connector.storage.stock.succession import forfeit
+from connector.storage.tickets.decide import Sourced, decide_and_reserve, decide_and_reserve_many, explain_ticket
 
 DUE = NOW + timedelta(hours=2)
 

@@ -5,8 +5,8 @@ import asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.factories import NOW
 
-from connector.storage.engine import reading, transaction
-from connector.storage.receipts import find_receipt, find_receipts, record_receipt
+from connector.storage.database.engine import reading, transaction
+from connector.storage.database.receipts import find_receipt, find_receipts, record_receipt
 
 
 async def test_the_first_receipt_of_a_key_stays(engine: AsyncEngine):

@@ -23,9 +23,9 @@ from connector.model.errors import IllegalTransition, InvalidInput, NotKnown, Ou
 from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState
 from connector.storage import tables
-from connector.storage.changes import publish_changes, read_changes
-from connector.storage.engine import reading, transaction
-from connector.storage.reserve import (
+from connector.storage.database.changes import publish_changes, read_changes
+from connector.storage.database.engine import reading, transaction
+from connector.storage.stock.reserve import (
     Claim,
     commit_reservation,
     expire_due,

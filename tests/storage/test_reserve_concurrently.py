@@ -29,11 +29,11 @@ from tests.invariants.truth import lies, look
 
 from connector.model.errors import IllegalTransition, OutOfStock
 from connector.model.lifecycle import ReservationState
-from connector.rules.decision import Reason
-from connector.rules.policy import default_policy
+from connector.rules.policy.reading import default_policy
+from connector.rules.sourcing.decision import Reason
 from connector.storage import tables
-from connector.storage.engine import open_engine, reading, transaction
-from connector.storage.reserve import (
+from connector.storage.database.engine import open_engine, reading, transaction
+from connector.storage.stock.reserve import (
     Claim,
     commit_reservation,
     expire_due,
@@ -41,7 +41,7 @@ from connector.storage.reserve import (
     release_reservation,
     reserve,
 )
-from connector.storage.sourcing import Sourced, decide_and_reserve
+from connector.storage.tickets.decide import Sourced, decide_and_reserve
 
 POLICY = default_policy()
 

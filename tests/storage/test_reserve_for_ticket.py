@@ -28,17 +28,17 @@ from connector.model.errors import NotKnown
 from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState
 from connector.model.refs import EntityKind
-from connector.rules.decision import Outcome, Reason
-from connector.rules.facts import ServiceClassFacts, SubstituteFacts
-from connector.rules.policy import default_policy
+from connector.rules.facts.facts import ServiceClassFacts, SubstituteFacts
+from connector.rules.policy.reading import default_policy
+from connector.rules.sourcing.decision import Outcome, Reason
 from connector.storage import tables
-from connector.storage.changes import NewChange, log_changes, publish_changes, read_changes
-from connector.storage.decisions import latest_decision, record_decision
-from connector.storage.engine import reading, transaction
-from connector.storage.facts import sourcing_facts
-from connector.storage.reserve import release_reservation
-from connector.storage.scene import current_scene
-from connector.storage.sourcing import decide_and_reserve, explain_ticket
+from connector.storage.database.changes import NewChange, log_changes, publish_changes, read_changes
+from connector.storage.database.engine import reading, transaction
+from connector.storage.facts.facts import sourcing_facts
+from connector.storage.facts.scene import current_scene
+from connector.storage.stock.reserve import release_reservation
+from connector.storage.tickets.decide import decide_and_reserve, explain_ticket
+from connector.storage.tickets.decisions import latest_decision, record_decision
 
 POLICY = default_policy()
 

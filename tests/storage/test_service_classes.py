@@ -7,11 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.factories import NOW
 
-from connector.rules.policy import default_policy, default_policy_text, read_policy
+from connector.rules.policy.reading import default_policy, default_policy_text, read_policy
 from connector.storage import tables
-from connector.storage.changes import publish_changes, read_changes
-from connector.storage.engine import reading, transaction
-from connector.storage.service_classes import keep_service_classes
+from connector.storage.database.changes import publish_changes, read_changes
+from connector.storage.database.engine import reading, transaction
+from connector.storage.policies.service_classes import keep_service_classes
 
 
 async def test_the_policys_service_classes_are_kept_and_an_unchanged_policy_writes_nothing(engine: AsyncEngine):

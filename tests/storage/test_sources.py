@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.factories import NOW
 
 from connector.model.kinds import SourceState
-from connector.storage.engine import transaction
-from connector.storage.sources import (
+from connector.storage.database.engine import transaction
+from connector.storage.sources.sources import (
     LEASE,
     Condition,
     StreamPosition,

@@ -13,8 +13,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.fulfilment.scene import eventually
 
-from connector.storage.checkpoint import COMMITS
-from connector.storage.engine import DatabaseRefusal, in_transaction, open_engine, reading, transaction
+from connector.storage.database.checkpoint import COMMITS
+from connector.storage.database.engine import DatabaseRefusal, in_transaction, open_engine, reading, transaction
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.factories import NOW, make_asset, make_counted_stock, make_hub, make_product
 
 from connector.model.kinds import Lane, Tracking
-from connector.storage.engine import in_transaction, reading, transaction
-from connector.storage.stock import Shelf, count_units, recount_shelves
+from connector.storage.database.engine import in_transaction, reading, transaction
+from connector.storage.stock.book import Shelf, count_units, recount_shelves
 from connector.storage.tables import asset, change, stock
 
 

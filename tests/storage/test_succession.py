@@ -26,9 +26,9 @@ from connector.model.errors import IllegalTransition, InvalidInput, OutOfStock
 from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState as State
 from connector.storage import tables
-from connector.storage.engine import reading, transaction
-from connector.storage.holds import extend_reservation
-from connector.storage.reserve import (
+from connector.storage.database.engine import reading, transaction
+from connector.storage.stock.holds import extend_reservation
+from connector.storage.stock.reserve import (
     Claim,
     Reservation,
     commit_reservation,
@@ -36,9 +36,9 @@ from connector.storage.reserve import (
     release_reservation,
     reserve,
 )
-from connector.storage.stopping import order_stop, stop_reason
-from connector.storage.succession import hand_over, in_the_hub, move_reservation, split_reservation
-from connector.storage.units import ShelfKey
+from connector.storage.stock.stopping import order_stop, stop_reason
+from connector.storage.stock.succession import hand_over, in_the_hub, move_reservation, split_reservation
+from connector.storage.stock.units import ShelfKey
 
 HOUR = timedelta(hours=1)
 LATER = NOW + HOUR

@@ -10,10 +10,10 @@ from tests.factories import NOW, make_source, make_ticket
 from connector.model.errors import IllegalTransition, NotKnown
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import TaskState
-from connector.storage.changes import publish_changes, read_changes
-from connector.storage.engine import reading, transaction
+from connector.storage.database.changes import publish_changes, read_changes
+from connector.storage.database.engine import reading, transaction
 from connector.storage.tables import task
-from connector.storage.tasks import NewTask, move_task, require_task, task_row, unfinished_tasks
+from connector.storage.tickets.tasks import NewTask, move_task, require_task, task_row, unfinished_tasks
 
 REVIEW = NewTask(key="review:1:no-stock", kind=TaskKind.REVIEW, title="No stock for INC-1")
 

@@ -29,10 +29,10 @@ from connector.fulfilment.work import Work
 from connector.model.errors import NotKnown, Unavailable
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
-from connector.storage.active_policy import PolicySource
-from connector.storage.documents import read_document
-from connector.storage.engine import Database, reading
-from connector.storage.readiness import check_ready
+from connector.storage.database.engine import Database, reading
+from connector.storage.database.readiness import check_ready
+from connector.storage.policies.active import PolicySource
+from connector.storage.shipments.documents import read_document
 
 
 def create_app(

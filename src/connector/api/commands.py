@@ -16,8 +16,8 @@ from connector.model.kinds import Lane
 from connector.model.refs import IdempotencyKey
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
-from connector.storage.engine import Database, reading
-from connector.storage.sources import source_ids
+from connector.storage.database.engine import Database, reading
+from connector.storage.sources.sources import source_ids
 
 
 @dataclass(frozen=True, slots=True)

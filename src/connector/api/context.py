@@ -17,10 +17,10 @@ from connector.api.feed import Feed
 from connector.fulfilment.approvals import Approvals
 from connector.fulfilment.channels import Channels
 from connector.model.principals import Principal
-from connector.rules.policy import Policy
+from connector.rules.policy.reading import Policy
 from connector.sdk.adapter import Clock
-from connector.storage.active_policy import PolicySource, policy_now
-from connector.storage.engine import Database, Transaction, reading
+from connector.storage.database.engine import Database, Transaction, reading
+from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.query import Connection, Page, Row, Selection, fetch_page, fetch_rows
 
 NOBODY: Final = Principal("nobody", frozenset())

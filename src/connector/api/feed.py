@@ -22,8 +22,8 @@ from datetime import timedelta
 
 from connector.model.errors import ConnectorError
 from connector.model.refs import EntityKind
-from connector.storage.changes import LoggedChange, last_position, publish_changes, read_changes
-from connector.storage.engine import Database, reading, transaction
+from connector.storage.database.changes import LoggedChange, last_position, publish_changes, read_changes
+from connector.storage.database.engine import Database, reading, transaction
 
 KINDS = (
     EntityKind.TICKET,

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from connector.api.what_if import draft_policy
 from connector.model.errors import InvalidInput
-from connector.storage.engine import Database, reading, transaction
-from connector.storage.policies import Activation, activate_policy, policy_version, rollback_policy
+from connector.storage.database.engine import Database, reading, transaction
+from connector.storage.policies.policies import Activation, activate_policy, policy_version, rollback_policy
 
 
 @dataclass(frozen=True, slots=True)

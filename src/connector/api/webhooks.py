@@ -14,7 +14,7 @@ from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AuthError
 from connector.sdk.webhook import WebhookRequest
-from connector.storage.engine import Database
+from connector.storage.database.engine import Database
 
 LARGEST_WEBHOOK = 1024 * 1024
 """Bytes."""

@@ -9,12 +9,12 @@ from datetime import datetime
 import yaml
 
 from connector.api.context import Reader
-from connector.rules.decision import Decision
-from connector.rules.marks import Mark
-from connector.rules.policy import InvalidPolicy, Policy, Problem, read_policy
-from connector.storage.contested import dry_run
-from connector.storage.facts import sourcing_facts
-from connector.storage.what_if import TicketDraft, draft_facts
+from connector.rules.policy.marks import Mark
+from connector.rules.policy.reading import InvalidPolicy, Policy, Problem, read_policy
+from connector.rules.sourcing.decision import Decision
+from connector.storage.facts.facts import sourcing_facts
+from connector.storage.facts.what_if import TicketDraft, draft_facts
+from connector.storage.stock.contested import dry_run
 
 LONGEST_POLICY = 100_000
 """Characters of a draft; the shipped policy has a few thousand."""

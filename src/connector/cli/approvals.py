@@ -19,9 +19,9 @@ from connector.model.errors import InvalidInput
 from connector.model.kinds import Verdict
 from connector.model.lifecycle import ApprovalState
 from connector.model.principals import Principal, at_the_command_line
-from connector.storage.approval_lists import Answer, ListedApproval, list_approvals, show_approval
-from connector.storage.approvals import ApprovalRow
-from connector.storage.engine import reading
+from connector.storage.approvals.approvals import ApprovalRow
+from connector.storage.approvals.lists import Answer, ListedApproval, list_approvals, show_approval
+from connector.storage.database.engine import reading
 
 approvals = typer.Typer(help="Approvals: list, show, approve, reject, delegate.", no_args_is_help=True)
 

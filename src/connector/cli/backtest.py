@@ -30,11 +30,11 @@ from connector.model.naming import fold
 from connector.planning.backtest import Backtest
 from connector.planning.backtest import backtest as run_backtest
 from connector.planning.history import LeadTime, LeadTimes, PastTicket
-from connector.rules.policy import Policy, default_policy, read_policy
-from connector.rules.scene import Scene
+from connector.rules.facts.scene import Scene
+from connector.rules.policy.reading import Policy, default_policy, read_policy
 from connector.settings import DEFAULT_FILE
-from connector.storage.engine import reading
-from connector.storage.scene import current_scene
+from connector.storage.database.engine import reading
+from connector.storage.facts.scene import current_scene
 
 CURRENT = "current"
 SHOWN = 20

@@ -19,8 +19,7 @@ from connector.model.kinds import HubTier, Lane, Priority, TicketType
 from connector.model.lifecycle import TicketState
 from connector.model.naming import fold
 from connector.planning.history import LeadKey, LeadTime, LeadTimes, PastTicket
-from connector.rules.conditions import compile_condition
-from connector.rules.facts import (
+from connector.rules.facts.facts import (
     Fleet,
     HubFacts,
     ProductFacts,
@@ -30,7 +29,8 @@ from connector.rules.facts import (
     TicketFacts,
     hub_facts,
 )
-from connector.rules.scene import Place, Scene, Shelf
+from connector.rules.facts.scene import Place, Scene, Shelf
+from connector.rules.policy.conditions import compile_condition
 
 TICKET_COLUMNS = (
     "priority", "type", "category", "title", "description", "requester", "source", "quantity", "sla_due_at", "site",

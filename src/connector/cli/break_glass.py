@@ -8,9 +8,9 @@ from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.output import ExitCode, console, print_json, print_table
 from connector.hub import Hub
 from connector.model.errors import NotKnown
-from connector.rules.break_glass import BreakGlass
-from connector.storage.break_glass import DrawShare, draw_shares
-from connector.storage.engine import reading
+from connector.rules.policy.break_glass import BreakGlass
+from connector.storage.database.engine import reading
+from connector.storage.stock.break_glass import DrawShare, draw_shares
 
 
 def break_glass(config: Config = None, as_json: AsJson = False) -> None:

@@ -16,9 +16,9 @@ from connector.fulfilment.channels import Channels, Scope, report_text
 from connector.fulfilment.work import Work
 from connector.hub import Hub, fulfilment_options
 from connector.model.errors import NotKnown
-from connector.rules.channels import ScopeKey
-from connector.storage.channels import channel_row, list_channels, products_named, sites_named, use_of
-from connector.storage.engine import reading
+from connector.rules.policy.channels import ScopeKey
+from connector.storage.approvals.channels import channel_row, list_channels, products_named, sites_named, use_of
+from connector.storage.database.engine import reading
 
 channel = typer.Typer(help="Red channels: open, extend, close, list, report.", no_args_is_help=True)
 

@@ -16,10 +16,10 @@ from connector.cli.configured import AsJson, Config, loaded_settings
 from connector.cli.output import ExitCode, console, print_json, print_table, told
 from connector.hub import Hub, configured_policy, open_hub
 from connector.model.errors import ConnectorError
-from connector.rules.policy import read_policy
+from connector.rules.policy.reading import read_policy
 from connector.sdk.errors import AdapterError
-from connector.storage.engine import reading
-from connector.storage.overview import source_overviews
+from connector.storage.database.engine import reading
+from connector.storage.sources.overview import source_overviews
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first with RETURNING."""

@@ -9,12 +9,12 @@ import typer
 from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.output import console, print_json
 from connector.hub import Hub
-from connector.rules.comparison import duration_text
-from connector.rules.decision import Candidate, Decision
-from connector.rules.protection import drawn_text
-from connector.storage.engine import reading
-from connector.storage.overview import ticket_id_of
-from connector.storage.sourcing import explain_ticket
+from connector.rules.facts.protection import drawn_text
+from connector.rules.sourcing.comparison import duration_text
+from connector.rules.sourcing.decision import Candidate, Decision
+from connector.storage.database.engine import reading
+from connector.storage.sources.overview import ticket_id_of
+from connector.storage.tickets.decide import explain_ticket
 
 
 def explain(

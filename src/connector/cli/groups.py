@@ -15,8 +15,8 @@ from connector.fulfilment.groups import Answered, Groups
 from connector.hub import Hub
 from connector.model.lifecycle import GroupState
 from connector.model.principals import at_the_command_line
-from connector.storage.engine import reading
-from connector.storage.incident_groups import OPEN, GroupRow, list_groups
+from connector.storage.database.engine import reading
+from connector.storage.tickets.incident_groups import OPEN, GroupRow, list_groups
 
 groups = typer.Typer(help="Incident groups: list, confirm, dismiss.", no_args_is_help=True)
 

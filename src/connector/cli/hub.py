@@ -24,7 +24,7 @@ def serve(config: Config = None) -> None:
 
 def migrate(config: Config = None, as_json: AsJson = False) -> None:
     """Bring the database to the schema of this version. `serve` does so by itself."""
-    from connector.storage.engine import database_url
+    from connector.storage.database.engine import database_url
     from connector.storage.migrations import migrate as migrate_database
 
     with told(as_json=as_json):

@@ -14,12 +14,12 @@ from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.output import ExitCode, console, fail, print_json, print_table, told
 from connector.hub import Hub
 from connector.model.principals import at_the_command_line
-from connector.rules.comparing import PolicyChange, changes_between, text_difference
-from connector.rules.marks import compose
-from connector.rules.policy import InvalidPolicy, policy_file_text, read_policy
-from connector.rules.policy_tests import PolicyTestResult, run_tests, shown
-from connector.storage.engine import reading, transaction
-from connector.storage.policies import (
+from connector.rules.checks.policy_tests import PolicyTestResult, run_tests, shown
+from connector.rules.policy.comparing import PolicyChange, changes_between, text_difference
+from connector.rules.policy.marks import compose
+from connector.rules.policy.reading import InvalidPolicy, policy_file_text, read_policy
+from connector.storage.database.engine import reading, transaction
+from connector.storage.policies.policies import (
     Activation,
     PolicyVersion,
     activate_policy,

@@ -18,8 +18,8 @@ from connector.hub import Hub, fulfilment_options
 from connector.model.errors import InvalidInput
 from connector.model.lifecycle import ProcurementState
 from connector.model.principals import at_the_command_line
-from connector.storage.engine import reading
-from connector.storage.procurements import ProcurementRow, hub_id_of, list_procurements
+from connector.storage.database.engine import reading
+from connector.storage.tickets.procurements import ProcurementRow, hub_id_of, list_procurements
 
 procurement = typer.Typer(
     help="What is got from outside: list, record what became of an order, receive.", no_args_is_help=True

@@ -11,9 +11,9 @@ from connector.cli.output import ExitCode, console, print_json, print_table
 from connector.hub import Hub
 from connector.ingest.replay import Replayed, discard, replay, replay_source
 from connector.model.errors import InvalidInput
-from connector.storage.engine import reading
-from connector.storage.quarantine import Entry, list_quarantine, quarantine_entry
-from connector.storage.sources import source_ids
+from connector.storage.database.engine import reading
+from connector.storage.sources.quarantine import Entry, list_quarantine, quarantine_entry
+from connector.storage.sources.sources import source_ids
 
 quarantine = typer.Typer(help="Records that could not be used: list, show, replay, discard.", no_args_is_help=True)
 

@@ -15,9 +15,9 @@ from connector.cli.output import console, print_json
 from connector.fulfilment.claims import Claims, MoveTo, claim_text
 from connector.hub import Hub
 from connector.model.kinds import Lane
-from connector.storage.catalogue import product_called
-from connector.storage.engine import reading
-from connector.storage.named import hub_called, unit_called
+from connector.storage.database.engine import reading
+from connector.storage.sources.catalogue import product_called
+from connector.storage.sources.named import hub_called, unit_called
 
 reservation = typer.Typer(help="Claims of stock: extend, move, split, release.", no_args_is_help=True)
 

@@ -21,12 +21,12 @@ from connector.hub import Hub
 from connector.model.errors import InvalidInput
 from connector.model.kinds import Success
 from connector.model.principals import at_the_command_line
-from connector.storage.catalogue import product_called
-from connector.storage.engine import reading
-from connector.storage.overview import ticket_id_of
-from connector.storage.rollout_facts import sites_called
-from connector.storage.rollout_lists import RolloutSummary, ShownLine, list_rollouts, show_lines
-from connector.storage.rollouts import RolloutRow, rollout_id_of, rollout_row
+from connector.storage.database.engine import reading
+from connector.storage.rollouts.facts import sites_called
+from connector.storage.rollouts.lists import RolloutSummary, ShownLine, list_rollouts, show_lines
+from connector.storage.rollouts.rollouts import RolloutRow, rollout_id_of, rollout_row
+from connector.storage.sources.catalogue import product_called
+from connector.storage.sources.overview import ticket_id_of
 
 rollout = typer.Typer(
     help="Rollouts: create, plan, start, pause, resume, halt, cancel, show, list.", no_args_is_help=True

@@ -14,8 +14,8 @@ from connector.hub import Hub
 from connector.ingest.pull import PullReport, StreamReport, pull_source
 from connector.memory import calm_garbage_collection
 from connector.model.kinds import SourceState
-from connector.storage.engine import reading
-from connector.storage.overview import SourceOverview, source_overviews
+from connector.storage.database.engine import reading
+from connector.storage.sources.overview import SourceOverview, source_overviews
 
 
 def sources(config: Config = None, as_json: AsJson = False) -> None:

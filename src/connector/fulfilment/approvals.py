@@ -20,7 +20,7 @@ from connector.model.kinds import Verdict
 from connector.model.lifecycle import ApprovalState, ProcurementState, ReservationState, RolloutState
 from connector.model.principals import COMMAND_LINE, Principal
 from connector.model.refs import EntityKind
-from connector.storage.approvals import (
+from connector.storage.approvals.approvals import (
     TIMED_OUT,
     ApprovalRow,
     approval_row,
@@ -33,12 +33,18 @@ from connector.storage.approvals import (
     to_escalate,
     voters,
 )
-from connector.storage.delegations import NewDelegation, add_delegation, delegation_row, end_delegation, rights_of
-from connector.storage.engine import Transaction, in_transaction, reading
-from connector.storage.procurements import lock_procurement, move_procurement
-from connector.storage.reserve import release_reservation
-from connector.storage.rollouts import lock_rollout, write_rollout
-from connector.storage.waiting import hold_until, waiting_claims
+from connector.storage.approvals.delegations import (
+    NewDelegation,
+    add_delegation,
+    delegation_row,
+    end_delegation,
+    rights_of,
+)
+from connector.storage.database.engine import Transaction, in_transaction, reading
+from connector.storage.rollouts.rollouts import lock_rollout, write_rollout
+from connector.storage.stock.reserve import release_reservation
+from connector.storage.stock.waiting import hold_until, waiting_claims
+from connector.storage.tickets.procurements import lock_procurement, move_procurement
 
 HOLD: Final = timedelta(hours=1)
 """How long a unit that was approved is held until the workflow commits it."""

@@ -7,11 +7,11 @@ from typing import Final
 from connector.fulfilment.work import Work
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import TaskState
-from connector.rules.break_glass import BreakGlass
-from connector.storage.active_policy import PolicySource, policy_now
-from connector.storage.break_glass import DrawShare, draw_shares
-from connector.storage.engine import Transaction, in_transaction
-from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks
+from connector.rules.policy.break_glass import BreakGlass
+from connector.storage.database.engine import Transaction, in_transaction
+from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.stock.break_glass import DrawShare, draw_shares
+from connector.storage.tickets.tasks import NewTask, move_task, require_task, unfinished_tasks
 
 ACTOR: Final = "break-glass"
 PREFIX: Final = "break-glass:"

@@ -11,10 +11,9 @@ from connector.fulfilment.work import Work
 from connector.model.errors import InvalidInput, NotKnown
 from connector.model.kinds import TaskKind
 from connector.model.principals import Principal
-from connector.rules.channels import RedChannel, ScopeKey
-from connector.rules.policy import Policy
-from connector.storage.active_policy import PolicySource, policy_now
-from connector.storage.channels import (
+from connector.rules.policy.channels import RedChannel, ScopeKey
+from connector.rules.policy.reading import Policy
+from connector.storage.approvals.channels import (
     BY_ITSELF,
     NewChannel,
     close_channel,
@@ -24,8 +23,9 @@ from connector.storage.channels import (
     lock_ended_channels,
     lock_open_channel,
 )
-from connector.storage.engine import Transaction, in_transaction
-from connector.storage.tasks import NewTask, require_task
+from connector.storage.database.engine import Transaction, in_transaction
+from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.tickets.tasks import NewTask, require_task
 
 Scope: TypeAlias = Mapping[ScopeKey, Sequence[Any]]
 """What a channel is narrowed to: ids of products and sites, names of asset classes and regions."""

@@ -15,14 +15,14 @@ from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import Lane
 from connector.model.lifecycle import RESERVATION_LIVE
 from connector.sdk import Clock
-from connector.storage.active_policy import PolicySource, policy_now
-from connector.storage.consignments import consignment, lock_reservation
-from connector.storage.engine import Database, Transaction
-from connector.storage.holds import extend_reservation
-from connector.storage.reserve import locked_reservation
-from connector.storage.stopping import order_stop
-from connector.storage.succession import move_reservation, split_reservation
-from connector.storage.units import ShelfKey
+from connector.storage.database.engine import Database, Transaction
+from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.shipments.consignments import consignment, lock_reservation
+from connector.storage.stock.holds import extend_reservation
+from connector.storage.stock.reserve import locked_reservation
+from connector.storage.stock.stopping import order_stop
+from connector.storage.stock.succession import move_reservation, split_reservation
+from connector.storage.stock.units import ShelfKey
 
 HOLD: Final = timedelta(minutes=15)
 """How long what replaces a committed claim is held until the workflow commits it again."""
@@ -47,7 +47,10 @@ class Claims:
         self._policy = policy
 
     async def extend(self, reservation_id: int, *, until: datetime, reason: str, key: str, actor: str) -> int:
-        """Hold a claim until then; returns its id. Raises as `connector.storage.holds.extend_reservation` does."""
+        """Hold a claim until then; returns its id.
+
+        Raises as `connector.storage.stock.holds.extend_reservation` does.
+        """
         why = _given(reason)
 
         async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
@@ -62,7 +65,7 @@ class Claims:
     async def move(self, reservation_id: int, to: MoveTo, *, reason: str, key: str, actor: str) -> int:
         """Claim units elsewhere in place of these; returns the id of the new claim.
 
-        Raises as `connector.storage.succession.move_reservation` does.
+        Raises as `connector.storage.stock.succession.move_reservation` does.
         """
         why = _given(reason)
 
@@ -81,7 +84,7 @@ class Claims:
     async def split(self, reservation_id: int, quantity: int, *, key: str, actor: str) -> tuple[int, int]:
         """Two claims in place of one of several counted units; returns the ids of the rest and of what is split off.
 
-        Raises as `connector.storage.succession.split_reservation` does.
+        Raises as `connector.storage.stock.succession.split_reservation` does.
         """
 
         async def do(tx: Transaction, at: datetime) -> dict[str, Any]:

@@ -25,18 +25,18 @@ from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import Lane, TaskKind
 from connector.model.lifecycle import RESERVATION_LIVE, ReservationState, ShipmentStatus, TaskState
 from connector.model.refs import EntityKind
-from connector.rules.authorisation import terms_of_draw
-from connector.storage.active_policy import PolicySource, policy_now
-from connector.storage.approvals import Ask, request_approval
-from connector.storage.consignments import lock_reservation
-from connector.storage.engine import Transaction
-from connector.storage.facts import sourcing_facts
-from connector.storage.reserve import Claim, Reserved, reserve
-from connector.storage.shipments import shipment_row
-from connector.storage.sourcing import decide_and_reserve
-from connector.storage.standing import ticket_standing
-from connector.storage.stopping import order_stop
-from connector.storage.tasks import task_row
+from connector.rules.sourcing.authorisation import terms_of_draw
+from connector.storage.approvals.approvals import Ask, request_approval
+from connector.storage.database.engine import Transaction
+from connector.storage.facts.facts import sourcing_facts
+from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.shipments.consignments import lock_reservation
+from connector.storage.shipments.shipments import shipment_row
+from connector.storage.stock.reserve import Claim, Reserved, reserve
+from connector.storage.stock.stopping import order_stop
+from connector.storage.tickets.decide import decide_and_reserve
+from connector.storage.tickets.standing import ticket_standing
+from connector.storage.tickets.tasks import task_row
 
 PATIENCE: Final = timedelta(seconds=5)
 """How long a release waits for its undoing before it answers."""

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
 
 from connector.model.errors import Unavailable
-from connector.storage.engine import database_url
+from connector.storage.database.engine import database_url
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig

@@ -23,12 +23,12 @@ from connector.fulfilment.watching import Watch
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.sdk import Clock, Connection
-from connector.storage.active_policy import PolicySource
-from connector.storage.engine import Database, transaction
-from connector.storage.lane_statistics import Learned, learn_lanes
-from connector.storage.presence import Presence, is_present
-from connector.storage.reserve import expire_due
-from connector.storage.standing import ticket_standing
+from connector.storage.database.engine import Database, transaction
+from connector.storage.database.presence import Presence, is_present
+from connector.storage.facts.lane_statistics import Learned, learn_lanes
+from connector.storage.policies.active import PolicySource
+from connector.storage.stock.reserve import expire_due
+from connector.storage.tickets.standing import ticket_standing
 
 EVERY_MINUTE: Final = "* * * * *"
 EVERY_HOUR: Final = "17 * * * *"

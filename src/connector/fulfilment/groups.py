@@ -13,13 +13,13 @@ from typing import Any, Final
 from connector.fulfilment.once import once_in
 from connector.model.errors import InvalidInput
 from connector.model.lifecycle import GroupState, TaskState
-from connector.rules.document import Policy
+from connector.rules.policy.document import Policy
 from connector.sdk import Clock
-from connector.storage.active_policy import PolicySource, policy_now
-from connector.storage.engine import Database, Transaction, in_transaction, reading
-from connector.storage.incident_groups import GroupRow, group_row, groups_to_settle, settle_group
-from connector.storage.incident_signals import forget_signals, newest_signals
-from connector.storage.tasks import move_task, unfinished_tasks
+from connector.storage.database.engine import Database, Transaction, in_transaction, reading
+from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.tickets.incident_groups import GroupRow, group_row, groups_to_settle, settle_group
+from connector.storage.tickets.incident_signals import forget_signals, newest_signals
+from connector.storage.tickets.tasks import move_task, unfinished_tasks
 
 TIMED_OUT: Final = "time-out"
 """Who decides when nobody does."""

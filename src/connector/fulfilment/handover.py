@@ -8,14 +8,14 @@ from connector.model.errors import IllegalTransition
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ASSET_MOVES, AssetState, ReservationState, ShipmentStatus, TaskState, require_move
 from connector.model.refs import EntityKind
-from connector.storage.consignments import consignment, lock_reservation
-from connector.storage.engine import Transaction
-from connector.storage.reserve import fulfil_reservation
-from connector.storage.rows import locked_row, update_logged
-from connector.storage.shipments import ShipmentRow, move_shipment, outbound_shipment
-from connector.storage.stopping import stop_reason
+from connector.storage.database.engine import Transaction
+from connector.storage.database.rows import locked_row, update_logged
+from connector.storage.shipments.consignments import consignment, lock_reservation
+from connector.storage.shipments.shipments import ShipmentRow, move_shipment, outbound_shipment
+from connector.storage.stock.reserve import fulfil_reservation
+from connector.storage.stock.stopping import stop_reason
 from connector.storage.tables import asset
-from connector.storage.tasks import move_task, unfinished_tasks
+from connector.storage.tickets.tasks import move_task, unfinished_tasks
 
 AT_THE_HUB = (ShipmentStatus.PENDING, ShipmentStatus.LABEL_CREATED)
 

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from connector.fulfilment.work import Work
 from connector.model.errors import InvalidInput
-from connector.storage.engine import Database, Transaction, in_transaction, reading
-from connector.storage.receipts import find_receipt, record_receipt, settle_receipt
+from connector.storage.database.engine import Database, Transaction, in_transaction, reading
+from connector.storage.database.receipts import find_receipt, record_receipt, settle_receipt
 
 Do: TypeAlias = Callable[[Transaction, datetime], Awaitable[dict[str, Any]]]
 """The work of a command, in its transaction; its result as JSON."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connector.model.kinds import ProcurementKind
 from connector.model.lifecycle import ProcurementState
-from connector.storage.procurements import ProcurementRow
+from connector.storage.tickets.procurements import ProcurementRow
 
 
 def procurement_note(row: ProcurementRow, state: ProcurementState) -> str | None:

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from connector.model.calendars import Calendar, next_open, parse_hours
 from connector.model.errors import InvalidInput
-from connector.rules.lanes import Offer, service_key
+from connector.rules.arrival.lanes import Offer, service_key
 from connector.sdk import Parcel, Party, Quote
-from connector.storage.consignments import Consignment, Place
+from connector.storage.shipments.consignments import Consignment, Place
 
 SATURDAY = 5
 

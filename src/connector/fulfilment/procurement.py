@@ -18,14 +18,14 @@ from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import Lane, ProcurementKind, TaskKind
 from connector.model.lifecycle import ProcurementState, TaskState
 from connector.model.refs import EntityKind
-from connector.storage.approvals import withdraw_approvals
-from connector.storage.changes import LoggedChange, log_changes
-from connector.storage.engine import Transaction
-from connector.storage.goods_in import put_into_use, take_into_stock
-from connector.storage.orders import give_up_orders
-from connector.storage.procurements import ProcurementRow, lock_procurement, move_procurement, procurement_row
-from connector.storage.stock import Shelf
-from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks
+from connector.storage.approvals.approvals import withdraw_approvals
+from connector.storage.database.changes import LoggedChange, log_changes
+from connector.storage.database.engine import Transaction
+from connector.storage.stock.book import Shelf
+from connector.storage.stock.goods_in import put_into_use, take_into_stock
+from connector.storage.tickets.orders import give_up_orders
+from connector.storage.tickets.procurements import ProcurementRow, lock_procurement, move_procurement, procurement_row
+from connector.storage.tickets.tasks import NewTask, move_task, require_task, unfinished_tasks
 
 RECORDABLE: Final = (
     ProcurementState.ORDERED, ProcurementState.CONFIRMED, ProcurementState.SHIPPED, ProcurementState.REFUSED,

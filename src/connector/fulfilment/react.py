@@ -22,9 +22,8 @@ from connector.model.errors import ConnectorError, NotKnown
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ApprovalState, ProcurementState, RecoveryState, ShipmentStatus
 from connector.model.refs import EntityKind
-from connector.storage.active_policy import PolicySource
-from connector.storage.approvals import approval_row
-from connector.storage.changes import (
+from connector.storage.approvals.approvals import approval_row
+from connector.storage.database.changes import (
     LoggedChange,
     claim_reader,
     last_position,
@@ -33,10 +32,11 @@ from connector.storage.changes import (
     read_changes,
     reader_position,
 )
-from connector.storage.engine import Transaction, reading, transaction
-from connector.storage.stopping import stop_reason
-from connector.storage.tasks import NewTask, require_task
-from connector.storage.waiting import waiting_claims
+from connector.storage.database.engine import Transaction, reading, transaction
+from connector.storage.policies.active import PolicySource
+from connector.storage.stock.stopping import stop_reason
+from connector.storage.stock.waiting import waiting_claims
+from connector.storage.tickets.tasks import NewTask, require_task
 
 log = logging.getLogger("connector.fulfilment")
 

@@ -26,22 +26,24 @@ from connector.model.lifecycle import (
     TicketState,
 )
 from connector.model.refs import EntityKind
-from connector.rules.competition import in_line
-from connector.rules.decision import Outcome, Reason
-from connector.rules.following import followed
-from connector.storage.active_policy import PolicySource, policy_now
-from connector.storage.changes import LoggedChange
-from connector.storage.channels import open_channels, tickets_in
-from connector.storage.consignments import lock_reservation
-from connector.storage.engine import Transaction, reading
-from connector.storage.facts import sourcing_facts
-from connector.storage.incident_groups import members_waiting
-from connector.storage.linked_tickets import tickets_linked
-from connector.storage.locks import lock_devices, lock_tickets
-from connector.storage.procurements import ProcurementRow
-from connector.storage.shipments import ON_ITS_WAY, shipment_row, ticket_of_shipment
-from connector.storage.sourcing import decide_and_reserve_many
-from connector.storage.standing import (
+from connector.rules.events.following import followed
+from connector.rules.policy.competition import in_line
+from connector.rules.sourcing.decision import Outcome, Reason
+from connector.storage.approvals.channels import open_channels, tickets_in
+from connector.storage.database.changes import LoggedChange
+from connector.storage.database.engine import Transaction, reading
+from connector.storage.database.locks import lock_devices, lock_tickets
+from connector.storage.facts.facts import sourcing_facts
+from connector.storage.facts.linked_tickets import tickets_linked
+from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.shipments.consignments import lock_reservation
+from connector.storage.shipments.shipments import ON_ITS_WAY, shipment_row, ticket_of_shipment
+from connector.storage.stock.stopping import order_stop
+from connector.storage.stock.succession import forfeit
+from connector.storage.tickets.decide import decide_and_reserve_many
+from connector.storage.tickets.incident_groups import members_waiting
+from connector.storage.tickets.procurements import ProcurementRow
+from connector.storage.tickets.standing import (
     Standing,
     products_on,
     ticket_that_lost,
@@ -52,9 +54,7 @@ from connector.storage.standing import (
     waiting_line,
     waiting_tickets,
 )
-from connector.storage.stopping import order_stop
-from connector.storage.succession import forfeit
-from connector.storage.tasks import require_task, unfinished_tasks
+from connector.storage.tickets.tasks import require_task, unfinished_tasks
 
 DECIDING: Final = frozenset(
     {

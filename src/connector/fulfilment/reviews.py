@@ -9,8 +9,8 @@ from typing import Final
 
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import TaskState
-from connector.storage.engine import Transaction
-from connector.storage.tasks import (
+from connector.storage.database.engine import Transaction
+from connector.storage.tickets.tasks import (
     UNFINISHED,
     NewTask,
     move_task,

@@ -13,9 +13,9 @@ from datetime import timedelta
 from connector.model.kinds import SourceState
 from connector.sdk import AdapterError, Clock
 from connector.sdk.travel import TravelConnection
-from connector.storage.engine import Database, reading, transaction
-from connector.storage.sources import register_source, set_condition
-from connector.storage.travel_times import MeasuredRoad, Wanted, record_roads, wanted_roads
+from connector.storage.database.engine import Database, reading, transaction
+from connector.storage.facts.travel_times import MeasuredRoad, Wanted, record_roads, wanted_roads
+from connector.storage.sources.sources import register_source, set_condition
 
 log = logging.getLogger("connector.fulfilment")
 

@@ -15,12 +15,12 @@ from typing import Any, Final
 from connector.fulfilment.rollout_tasks import close_wave_tasks, require_shortage, require_staging, tell_halted
 from connector.model.kinds import Success
 from connector.model.lifecycle import ROLLOUT_LINE_AT_HUB, ROLLOUT_LINE_OPEN, RolloutLineState, RolloutState
-from connector.rules.waves import Cut, Placed, Plan, Wanted, floors_of, plan_waves
-from connector.storage.engine import Transaction
-from connector.storage.rollout_facts import RolloutSite, rollout_shelves, rollout_sites
-from connector.storage.rollout_lines import LineRow, lines_in, write_lines
-from connector.storage.rollout_units import claim_lines, give_back, live_claims, stop_claims
-from connector.storage.rollouts import RolloutRow, Tally, lock_rollout, tally, write_rollout
+from connector.rules.rollouts.waves import Cut, Placed, Plan, Wanted, floors_of, plan_waves
+from connector.storage.database.engine import Transaction
+from connector.storage.rollouts.facts import RolloutSite, rollout_shelves, rollout_sites
+from connector.storage.rollouts.lines import LineRow, lines_in, write_lines
+from connector.storage.rollouts.rollouts import RolloutRow, Tally, lock_rollout, tally, write_rollout
+from connector.storage.rollouts.units import claim_lines, give_back, live_claims, stop_claims
 
 ACTOR: Final = "rollouts"
 """Who is named in the change log when nobody asked for it."""

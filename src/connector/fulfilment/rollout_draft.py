@@ -10,10 +10,10 @@ from typing import Any, Final
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import Success, TicketType, Tracking
 from connector.model.lifecycle import TICKET_OPEN
-from connector.rules.policy import Policy
-from connector.storage.engine import Transaction
-from connector.storage.rollout_facts import rollout_product, rollout_sites, rollout_ticket
-from connector.storage.rollouts import NewRolloutLine
+from connector.rules.policy.reading import Policy
+from connector.storage.database.engine import Transaction
+from connector.storage.rollouts.facts import rollout_product, rollout_sites, rollout_ticket
+from connector.storage.rollouts.rollouts import NewRolloutLine
 
 MOST_LINES: Final = 20_000
 MOST_AT_A_SITE: Final = 1_000
@@ -43,7 +43,7 @@ class NewRollout:
     """What is to be rolled out.
 
     ticket_id: the change or request that it is done under; None makes one of the hub's own. What else is None is as the
-    active policy has it, see `connector.rules.rollouts`.
+    active policy has it, see `connector.rules.policy.rollouts`.
     """
 
     name: str

@@ -21,9 +21,9 @@ from connector.model.lifecycle import (
 )
 from connector.model.refs import EntityKind
 from connector.sdk import Clock
-from connector.storage.changes import LoggedChange
-from connector.storage.engine import Database, Transaction, in_transaction, reading
-from connector.storage.rollout_lines import (
+from connector.storage.database.changes import LoggedChange
+from connector.storage.database.engine import Database, Transaction, in_transaction, reading
+from connector.storage.rollouts.lines import (
     LineOnItsWay,
     LineRow,
     line_row,
@@ -32,8 +32,8 @@ from connector.storage.rollout_lines import (
     rollout_of_line,
     write_lines,
 )
-from connector.storage.rollout_units import give_back, live_claims, stop_claims
-from connector.storage.rollouts import RolloutRow, lock_rollout, running_rollouts
+from connector.storage.rollouts.rollouts import RolloutRow, lock_rollout, running_rollouts
+from connector.storage.rollouts.units import give_back, live_claims, stop_claims
 
 _FOLLOWING = ROLLOUT_LINE_AT_HUB | {RolloutLineState.DISPATCHED, RolloutLineState.DELIVERED}
 _MISSING = {ShipmentStatus.LOST: "lost by the courier", ShipmentStatus.RETURNED: "sent back by the courier"}

@@ -13,11 +13,11 @@ from connector.model.errors import NotKnown
 from connector.model.lifecycle import RolloutLineState, RolloutState
 from connector.model.refs import EntityKind, IdempotencyKey, SourceRef
 from connector.sdk import AddNote
-from connector.storage.changes import LoggedChange, change_at
-from connector.storage.engine import reading, transaction
-from connector.storage.receipts import find_receipt, record_receipt
-from connector.storage.rollout_facts import rollout_product, rollout_ticket
-from connector.storage.rollouts import RolloutRow, rollout_row
+from connector.storage.database.changes import LoggedChange, change_at
+from connector.storage.database.engine import reading, transaction
+from connector.storage.database.receipts import find_receipt, record_receipt
+from connector.storage.rollouts.facts import rollout_product, rollout_ticket
+from connector.storage.rollouts.rollouts import RolloutRow, rollout_row
 
 ROLLOUT_NOTE = "rollout-note"
 _UNTOLD = frozenset({RolloutState.DRAFT, RolloutState.PLANNED})

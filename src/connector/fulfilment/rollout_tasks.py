@@ -8,13 +8,13 @@ from typing import Any
 
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import RolloutLineState, RolloutState, TaskState
-from connector.storage.engine import Transaction
-from connector.storage.rollout_facts import RolloutProduct, RolloutSite, rollout_product
-from connector.storage.rollout_lines import LineRow
-from connector.storage.rollout_tasks import KitPart, hubs_at_work, insert_tasks, kit_parts, wave_tasks
-from connector.storage.rollout_units import ClaimedUnit, names_of_units
-from connector.storage.rollouts import RolloutRow
-from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks
+from connector.storage.database.engine import Transaction
+from connector.storage.rollouts.facts import RolloutProduct, RolloutSite, rollout_product
+from connector.storage.rollouts.lines import LineRow
+from connector.storage.rollouts.rollouts import RolloutRow
+from connector.storage.rollouts.tasks import KitPart, hubs_at_work, insert_tasks, kit_parts, wave_tasks
+from connector.storage.rollouts.units import ClaimedUnit, names_of_units
+from connector.storage.tickets.tasks import NewTask, move_task, require_task, unfinished_tasks
 
 _WORKED_ON = {
     TaskKind.STAGING: frozenset({RolloutLineState.RESERVED}),

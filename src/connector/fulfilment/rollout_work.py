@@ -18,8 +18,8 @@ from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import RolloutOutcome, TaskKind
 from connector.model.lifecycle import ROLLOUT_LINE_AT_HUB, RolloutLineState, RolloutState, TaskState
 from connector.sdk import Clock
-from connector.storage.engine import Database, Transaction
-from connector.storage.rollout_lines import (
+from connector.storage.database.engine import Database, Transaction
+from connector.storage.rollouts.lines import (
     LineRow,
     line_row,
     lines_in,
@@ -27,11 +27,11 @@ from connector.storage.rollout_lines import (
     rollout_of_line,
     write_lines,
 )
-from connector.storage.rollout_tasks import RolloutTask, rollout_task
-from connector.storage.rollout_units import hand_over
-from connector.storage.rollouts import RolloutRow, lock_rollout
-from connector.storage.shipments import shipment_row
-from connector.storage.tasks import move_task
+from connector.storage.rollouts.rollouts import RolloutRow, lock_rollout
+from connector.storage.rollouts.tasks import RolloutTask, rollout_task
+from connector.storage.rollouts.units import hand_over
+from connector.storage.shipments.shipments import shipment_row
+from connector.storage.tickets.tasks import move_task
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,23 +24,22 @@ from connector.model.lifecycle import (
     RolloutState,
 )
 from connector.model.refs import EntityKind
-from connector.rules.conditions import Facts
-from connector.rules.due import service_class_of
-from connector.rules.facts import SourcingFacts
-from connector.rules.rollouts import risk_of
-from connector.rules.scope import scope_of
+from connector.rules.arrival.due import service_class_of
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.policy.conditions import Facts
+from connector.rules.policy.rollouts import risk_of
+from connector.rules.sourcing.scope import scope_of
 from connector.sdk import Clock
-from connector.storage.active_policy import PolicySource, policy_now
-from connector.storage.approvals import Ask, request_approval, withdraw_approvals
-from connector.storage.engine import Database, Transaction, in_transaction, reading
-from connector.storage.own_tickets import own_ticket
-from connector.storage.rollout_facts import rollout_product, rollout_sites, rollout_ticket
-from connector.storage.rollout_lines import (
+from connector.storage.approvals.approvals import Ask, request_approval, withdraw_approvals
+from connector.storage.database.engine import Database, Transaction, in_transaction, reading
+from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.rollouts.facts import rollout_product, rollout_sites, rollout_ticket
+from connector.storage.rollouts.lines import (
     LineRow,
     lines_in,
     write_lines,
 )
-from connector.storage.rollouts import (
+from connector.storage.rollouts.rollouts import (
     RolloutRow,
     insert_rollout,
     lock_rollout,
@@ -49,6 +48,7 @@ from connector.storage.rollouts import (
     tally,
     write_rollout,
 )
+from connector.storage.tickets.own_tickets import own_ticket
 
 _NEVER_BEGAN: Final = frozenset({RolloutState.DRAFT, RolloutState.PLANNED})
 

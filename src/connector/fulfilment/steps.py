@@ -32,13 +32,13 @@ from connector.sdk import (
     TrackShipment,
     TracksShipments,
 )
-from connector.storage.engine import Transaction
-from connector.storage.lane_quotes import record_offers
-from connector.storage.reserve import commit_reservation
-from connector.storage.shipments import MEDIA_TYPES, NewShipment, create_shipment, store_document
-from connector.storage.sources import register_source, source_ids
-from connector.storage.stopping import stop_reason
-from connector.storage.tasks import NewTask, require_task
+from connector.storage.database.engine import Transaction
+from connector.storage.facts.lane_quotes import record_offers
+from connector.storage.shipments.shipments import MEDIA_TYPES, NewShipment, create_shipment, store_document
+from connector.storage.sources.sources import register_source, source_ids
+from connector.storage.stock.reserve import commit_reservation
+from connector.storage.stock.stopping import stop_reason
+from connector.storage.tickets.tasks import NewTask, require_task
 
 OWN_TRANSPORT = "own"
 """Carrier of what the customer's own people bring."""

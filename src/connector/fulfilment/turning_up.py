@@ -18,15 +18,15 @@ from connector.model.lifecycle import (
     TaskState,
 )
 from connector.model.refs import EntityKind
-from connector.storage.active_policy import PolicySource, policy_now
-from connector.storage.consignments import consignment, lock_reservation
-from connector.storage.engine import Transaction
-from connector.storage.recoveries import RecoveryRow, move_recovery, recovery_about
-from connector.storage.rows import locked_row, update_logged
-from connector.storage.shipments import ShipmentRow, shipment_row
-from connector.storage.stopping import order_stop
+from connector.storage.database.engine import Transaction
+from connector.storage.database.rows import locked_row, update_logged
+from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.shipments.consignments import consignment, lock_reservation
+from connector.storage.shipments.recoveries import RecoveryRow, move_recovery, recovery_about
+from connector.storage.shipments.shipments import ShipmentRow, shipment_row
+from connector.storage.stock.stopping import order_stop
 from connector.storage.tables import asset, shipment
-from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks
+from connector.storage.tickets.tasks import NewTask, move_task, require_task, unfinished_tasks
 
 
 @dataclass(frozen=True, slots=True)

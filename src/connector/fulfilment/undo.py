@@ -22,11 +22,11 @@ from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState
 from connector.model.refs import EntityKind, SourceRef
 from connector.sdk import AddNote, Conflict, VoidLabel
-from connector.storage.engine import Transaction
-from connector.storage.reserve import fulfil_reservation, release_reservation
-from connector.storage.shipments import ON_ITS_WAY, ShipmentRow, move_shipment, shipment_row
-from connector.storage.succession import forfeit
-from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks
+from connector.storage.database.engine import Transaction
+from connector.storage.shipments.shipments import ON_ITS_WAY, ShipmentRow, move_shipment, shipment_row
+from connector.storage.stock.reserve import fulfil_reservation, release_reservation
+from connector.storage.stock.succession import forfeit
+from connector.storage.tickets.tasks import NewTask, move_task, require_task, unfinished_tasks
 
 VOIDED, UNDER_WAY, NOTHING = "voided", "under way", "nothing"
 

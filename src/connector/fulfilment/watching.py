@@ -18,19 +18,19 @@ from connector.model.errors import ConnectorError
 from connector.model.geo import great_circle_km
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import RecoveryState, TaskState
-from connector.rules.document import Policy
-from connector.rules.facts import Recovery
-from connector.rules.lanes import NO_LANES, SiteLanes, service_key
-from connector.rules.parcels import SEVERITY, ParcelFacts, Verdict, silent_at, verdict
-from connector.rules.watching import Watching
-from connector.storage.active_policy import PolicySource, policy_now
-from connector.storage.engine import Transaction, reading, transaction
-from connector.storage.lanes import lanes_of_sites
-from connector.storage.locks import lock_devices, lock_tickets
-from connector.storage.parcels_under_way import UnderWay, parcel_under_way, parcels_under_way
-from connector.storage.recoveries import begin_recovery, move_recovery, recovery_about, recovery_of_line
-from connector.storage.sourcing import decide_and_reserve
-from connector.storage.tasks import move_task, require_task, unfinished_tasks
+from connector.rules.arrival.lanes import NO_LANES, SiteLanes, service_key
+from connector.rules.events.parcels import SEVERITY, ParcelFacts, Verdict, silent_at, verdict
+from connector.rules.facts.facts import Recovery
+from connector.rules.policy.document import Policy
+from connector.rules.policy.watching import Watching
+from connector.storage.database.engine import Transaction, reading, transaction
+from connector.storage.database.locks import lock_devices, lock_tickets
+from connector.storage.facts.lanes import lanes_of_sites
+from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.shipments.parcels_under_way import UnderWay, parcel_under_way, parcels_under_way
+from connector.storage.shipments.recoveries import begin_recovery, move_recovery, recovery_about, recovery_of_line
+from connector.storage.tickets.decide import decide_and_reserve
+from connector.storage.tickets.tasks import move_task, require_task, unfinished_tasks
 
 log = logging.getLogger("connector.fulfilment")
 
@@ -68,7 +68,7 @@ class Watch:
     async def look(self, tx: Transaction, shipment_id: int) -> bool:
         """Do what the policy says about a parcel as it is now; whether it was dealt with, now or before.
 
-        The device and the ticket are locked by the caller (see `connector.storage.locks`).
+        The device and the ticket are locked by the caller (see `connector.storage.database.locks`).
         """
         policy = await policy_now(tx, self._policy)
         parcel = await parcel_under_way(tx, shipment_id)

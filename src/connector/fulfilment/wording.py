@@ -7,11 +7,11 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from connector.model.lifecycle import RecoveryState
-from connector.rules.document import Mode
-from connector.storage.approvals import ApprovalRow
-from connector.storage.consignments import Consignment
-from connector.storage.recoveries import RecoveryRow
-from connector.storage.shipments import ShipmentRow
+from connector.rules.policy.document import Mode
+from connector.storage.approvals.approvals import ApprovalRow
+from connector.storage.shipments.consignments import Consignment
+from connector.storage.shipments.recoveries import RecoveryRow
+from connector.storage.shipments.shipments import ShipmentRow
 
 
 def sent_note(goods: Consignment, shipment: ShipmentRow | None) -> str:

@@ -12,15 +12,15 @@ from connector.fulfilment.keys import BACKWARD, FORWARD, Step, step_key
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.outcomes import DONE, Attempt, attempt_of
 from connector.model.refs import EntityKind, SourceRef
-from connector.rules.document import Mode
+from connector.rules.policy.document import Mode
 from connector.sdk import AdapterError, AddNote, Clock, ConfigError, Connection, SetTicketFields, SetTicketState, Ships
 from connector.sdk import WritesTickets as TicketWriter
-from connector.storage.consignments import Consignment, TicketSide, consignment, lock_reservation
-from connector.storage.engine import Database, Transaction, reading, transaction
-from connector.storage.own_tickets import OWN_SOURCE
-from connector.storage.receipts import find_receipt, find_receipts, record_receipt
-from connector.storage.shipments import ShipmentRow, outbound_shipment
-from connector.storage.stopping import stop_key
+from connector.storage.database.engine import Database, Transaction, reading, transaction
+from connector.storage.database.receipts import find_receipt, find_receipts, record_receipt
+from connector.storage.shipments.consignments import Consignment, TicketSide, consignment, lock_reservation
+from connector.storage.shipments.shipments import ShipmentRow, outbound_shipment
+from connector.storage.stock.stopping import stop_key
+from connector.storage.tickets.own_tickets import OWN_SOURCE
 
 log = logging.getLogger("connector.fulfilment")
 

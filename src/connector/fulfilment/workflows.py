@@ -44,15 +44,15 @@ from connector.fulfilment.work import Work, ref_of, ticket_ref
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ProcurementState, RecoveryState, TaskState
 from connector.sdk import AddNote
-from connector.storage.approvals import approval_row
-from connector.storage.consignments import Consignment, consignment, consignment_of_shipment, ticket_side
-from connector.storage.engine import reading, transaction
-from connector.storage.procurements import procurement_row
-from connector.storage.receipts import find_receipt, record_receipt
-from connector.storage.recoveries import recovery_row
-from connector.storage.shipments import shipment_row
-from connector.storage.stopping import order_stop
-from connector.storage.tasks import NewTask, move_task, require_task, unfinished_tasks
+from connector.storage.approvals.approvals import approval_row
+from connector.storage.database.engine import reading, transaction
+from connector.storage.database.receipts import find_receipt, record_receipt
+from connector.storage.shipments.consignments import Consignment, consignment, consignment_of_shipment, ticket_side
+from connector.storage.shipments.recoveries import recovery_row
+from connector.storage.shipments.shipments import shipment_row
+from connector.storage.stock.stopping import order_stop
+from connector.storage.tickets.procurements import procurement_row
+from connector.storage.tickets.tasks import NewTask, move_task, require_task, unfinished_tasks
 
 
 class Attempting(Protocol):

@@ -40,11 +40,11 @@ from connector.model.records import (
 )
 from connector.model.refs import EntityKind
 from connector.sdk.adapter import Batch, Deferred, Rejected
-from connector.storage.engine import DatabaseRefusal, Transaction
-from connector.storage.quarantine import NewEntry, entries_of_refs, put_entries, resolve_entries
-from connector.storage.refs import KnownRef, RefState, known_refs, lock_ingest, newest_ref, write_refs
-from connector.storage.sources import save_resume
-from connector.storage.stock import recount_shelves
+from connector.storage.database.engine import DatabaseRefusal, Transaction
+from connector.storage.sources.quarantine import NewEntry, entries_of_refs, put_entries, resolve_entries
+from connector.storage.sources.refs import KnownRef, RefState, known_refs, lock_ingest, newest_ref, write_refs
+from connector.storage.sources.sources import save_resume
+from connector.storage.stock.book import recount_shelves
 
 Settle: TypeAlias = Callable[[Work, Sequence[Arrival]], Awaitable[None]]
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from connector.model.records import Record, ShipmentRecord, Tombstone
 from connector.sdk.adapter import Deferred
-from connector.storage.refs import KnownRef, RefKey
+from connector.storage.sources.refs import KnownRef, RefKey
 
 DIGEST_BYTES = 16
 

@@ -15,8 +15,8 @@ from connector.model.lifecycle import AssetState
 from connector.model.naming import serial_key, tag_key
 from connector.model.records import AssetRecord
 from connector.model.refs import EntityKind
-from connector.storage.drafts import Draft, Values, find_rows, load_drafts
-from connector.storage.stock import claimed_assets, shelf_of
+from connector.storage.database.drafts import Draft, Values, find_rows, load_drafts
+from connector.storage.stock.book import claimed_assets, shelf_of
 
 NEEDS_WIPE = frozenset({AssetState.QUARANTINED, AssetState.WIPING})
 """A data-bearing unit leaves these states for a shelf only by a recorded wipe, whatever a source says."""

@@ -13,9 +13,9 @@ from connector.ingest.work import Work
 from connector.model.kinds import Tracking
 from connector.model.lifecycle import ASSET_MOVES, TICKET_OPEN, AssetState, TicketState
 from connector.model.refs import EntityKind
-from connector.storage.drafts import Draft, load_drafts
-from connector.storage.refs import RefState, delete_refs, live_ref_ids, live_refs, things_of_refs
-from connector.storage.stock import claimed_assets, shelf_of
+from connector.storage.database.drafts import Draft, load_drafts
+from connector.storage.sources.refs import RefState, delete_refs, live_ref_ids, live_refs, things_of_refs
+from connector.storage.stock.book import claimed_assets, shelf_of
 
 CHUNK = 500
 """References that leave together, so that a large departure needs no more memory than a batch."""

@@ -11,8 +11,8 @@ from connector.ingest.arrivals import Arrival
 from connector.ingest.work import Work
 from connector.model.records import AssetRecord
 from connector.model.refs import EntityKind
-from connector.storage.drafts import find_rows
-from connector.storage.refs import RefKey, live_refs
+from connector.storage.database.drafts import find_rows
+from connector.storage.sources.refs import RefKey, live_refs
 
 _COLUMNS = ("serial", "asset_tag", "name", "product_id", "retired_at")
 Row: TypeAlias = dict[str, Any]

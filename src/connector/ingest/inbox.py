@@ -18,16 +18,16 @@ from connector.sdk.adapter import Batch, Clock, Fetches, ReceivesWebhooks
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AdapterError, Invalid, NotFound, RateLimited, UnexpectedResponse
 from connector.sdk.webhook import WebhookRequest, WebhookResult
-from connector.storage.engine import Database, DatabaseRefusal, Transaction, in_transaction, transaction
-from connector.storage.inbox import (
+from connector.storage.database.engine import Database, DatabaseRefusal, Transaction, in_transaction, transaction
+from connector.storage.sources.inbox import (
     Delivery,
     claim_deliveries,
     finish_delivery,
     postpone_delivery,
     store_delivery,
 )
-from connector.storage.quarantine import NewEntry, put_entries
-from connector.storage.sources import register_source, source_ids
+from connector.storage.sources.quarantine import NewEntry, put_entries
+from connector.storage.sources.sources import register_source, source_ids
 
 log = logging.getLogger("connector.ingest")
 

@@ -13,8 +13,8 @@ from connector.ingest.work import Work
 from connector.model.kinds import LinkKind
 from connector.model.records import TicketRecord
 from connector.model.refs import EntityKind, SourceRef
-from connector.storage.drafts import Draft, load_drafts
-from connector.storage.links import Link, LinkRow, add_links, links_of, links_waiting, point_links, remove_links
+from connector.storage.database.drafts import Draft, load_drafts
+from connector.storage.tickets.links import Link, LinkRow, add_links, links_of, links_waiting, point_links, remove_links
 
 
 class LinkPlan:

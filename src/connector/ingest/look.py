@@ -10,8 +10,8 @@ from connector.ingest.snapshot import Snapshot
 from connector.model.records import Record, Tombstone
 from connector.model.refs import EntityKind
 from connector.sdk.adapter import Batch, Deferred
-from connector.storage.engine import Transaction
-from connector.storage.refs import said_before
+from connector.storage.database.engine import Transaction
+from connector.storage.sources.refs import said_before
 
 
 async def look(tx: Transaction, source_id: int, batch: Batch, snapshot: Snapshot | None) -> Applied | None:

@@ -11,8 +11,8 @@ from connector.ingest.work import Work, stated
 from connector.model.kinds import HubTier
 from connector.model.records import HubRecord, SiteRecord
 from connector.model.refs import EntityKind, SourceRef
-from connector.storage.drafts import Draft, Values, find_rows, load_drafts
-from connector.storage.refs import RefKey, live_refs
+from connector.storage.database.drafts import Draft, Values, find_rows, load_drafts
+from connector.storage.sources.refs import RefKey, live_refs
 
 HUB_DEFAULTS: Values = {
     "tier": HubTier.REGIONAL,

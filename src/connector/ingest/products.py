@@ -11,9 +11,9 @@ from connector.model.kinds import ProductStatus, Tracking
 from connector.model.naming import product_key
 from connector.model.records import CompatibilityRecord, ProductKey, ProductRecord
 from connector.model.refs import EntityKind, SourceRef
-from connector.storage.drafts import Draft, Values, find_rows, load_drafts
-from connector.storage.refs import RefKey
-from connector.storage.stock import counted_products
+from connector.storage.database.drafts import Draft, Values, find_rows, load_drafts
+from connector.storage.sources.refs import RefKey
+from connector.storage.stock.book import counted_products
 
 PRODUCT_DEFAULTS: Values = {"tracking": Tracking.SERIALISED, "status": ProductStatus.ACTIVE}
 NamedKey = tuple[str, str]

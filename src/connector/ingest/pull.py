@@ -26,9 +26,16 @@ from connector.sdk.adapter import Batch, Clock, Pulls, Stream
 from connector.sdk.ahead import read_ahead
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AdapterError, AuthError, ConfigError, RateLimited
-from connector.storage.engine import Database, DatabaseRefusal, Transaction, in_reading, in_transaction, transaction
-from connector.storage.refs import newest_ref
-from connector.storage.sources import (
+from connector.storage.database.engine import (
+    Database,
+    DatabaseRefusal,
+    Transaction,
+    in_reading,
+    in_transaction,
+    transaction,
+)
+from connector.storage.sources.refs import newest_ref
+from connector.storage.sources.sources import (
     LEASE,
     drop_lease,
     finish_stream,

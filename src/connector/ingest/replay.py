@@ -14,9 +14,9 @@ from connector.model.refs import EntityKind, SourceRef
 from connector.sdk.adapter import Batch, Clock, Fetches
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AdapterError, NotFound
-from connector.storage.engine import Database, Transaction, reading, transaction
-from connector.storage.inbox import reopen_delivery
-from connector.storage.quarantine import (
+from connector.storage.database.engine import Database, Transaction, reading, transaction
+from connector.storage.sources.inbox import reopen_delivery
+from connector.storage.sources.quarantine import (
     Entry,
     NewEntry,
     list_quarantine,
@@ -25,7 +25,7 @@ from connector.storage.quarantine import (
     ready_entries,
     resolve_entries,
 )
-from connector.storage.sources import source_ids
+from connector.storage.sources.sources import source_ids
 
 WEBHOOKS = "webhooks"
 """Stream under which quarantined webhooks stand; their raw bytes are in the inbox."""

@@ -11,9 +11,9 @@ from connector.ingest.work import Work
 from connector.model.lifecycle import SHIPMENT_MOVES, ShipmentStatus
 from connector.model.records import ShipmentRecord, TrackingEvent
 from connector.model.refs import EntityKind
-from connector.storage.drafts import Draft, load_drafts
-from connector.storage.refs import RefKey
-from connector.storage.tracking import Parcel, Scan, find_parcels, record_scans, recorded_scans
+from connector.storage.database.drafts import Draft, load_drafts
+from connector.storage.shipments.tracking import Parcel, Scan, find_parcels, record_scans, recorded_scans
+from connector.storage.sources.refs import RefKey
 
 PROGRESS = {status: number for number, status in enumerate(ShipmentStatus)}
 """Which of two scans of the same moment comes first."""

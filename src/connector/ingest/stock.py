@@ -11,8 +11,8 @@ from connector.ingest.work import Work, by_key
 from connector.model.kinds import Tracking
 from connector.model.records import StockRecord
 from connector.model.refs import EntityKind, SourceRef
-from connector.storage.drafts import Draft, Values, find_rows, load_drafts
-from connector.storage.stock import Shelf, shelf_drafts, units_in_hubs
+from connector.storage.database.drafts import Draft, Values, find_rows, load_drafts
+from connector.storage.stock.book import Shelf, shelf_drafts, units_in_hubs
 
 _LEVELS = ("reorder_point", "target", "safety_stock", "emergency_buffer")
 """What a shelf should hold and keep, as its source says it."""

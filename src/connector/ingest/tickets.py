@@ -14,8 +14,8 @@ from connector.ingest.work import Work
 from connector.model.naming import host_names, serial_key, short_host_name, tag_key
 from connector.model.records import TicketRecord
 from connector.model.refs import EntityKind, SourceRef
-from connector.storage.drafts import Draft, Values, find_rows, load_drafts
-from connector.storage.tickets import waiting_tickets
+from connector.storage.database.drafts import Draft, Values, find_rows, load_drafts
+from connector.storage.tickets.late_references import waiting_tickets
 
 Found = Mapping[str, frozenset[int]]
 """Text -> the live things that are called so."""

@@ -9,10 +9,10 @@ from typing import Any
 
 from connector.ingest.arrivals import Arrival
 from connector.model.refs import EntityKind, SourceRef
-from connector.storage.drafts import Draft, Values, write_drafts
-from connector.storage.engine import Transaction
-from connector.storage.refs import RefKey, RefState, entity_ids, known_refs, live_refs
-from connector.storage.stock import Shelf
+from connector.storage.database.drafts import Draft, Values, write_drafts
+from connector.storage.database.engine import Transaction
+from connector.storage.sources.refs import RefKey, RefState, entity_ids, known_refs, live_refs
+from connector.storage.stock.book import Shelf
 
 
 @dataclass(frozen=True, slots=True)

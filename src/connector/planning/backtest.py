@@ -9,8 +9,8 @@ from typing import Any
 from connector.planning.history import LeadTimes, PastTicket
 from connector.planning.measures import Measures
 from connector.planning.replay import Replay, replay
-from connector.rules.policy import Policy
-from connector.rules.scene import Scene
+from connector.rules.facts.scene import Scene
+from connector.rules.policy.reading import Policy
 
 
 @dataclass(frozen=True, slots=True)

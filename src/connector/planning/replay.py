@@ -18,14 +18,14 @@ from typing import Final
 from connector.model.kinds import Lane, Priority
 from connector.planning.history import LeadTimes, PastTicket
 from connector.planning.measures import Day, Measures, Tally
-from connector.rules.decision import Candidate, Decision, Outcome, Reason
-from connector.rules.document import Mode, Policy
-from connector.rules.facts import Holding, SourcingFacts, holding_of
-from connector.rules.ladder import RungKind
-from connector.rules.protection import Kept
-from connector.rules.scene import Scene, Shelf
-from connector.rules.sourcing import decide
-from connector.rules.timetable import instant_of, minute_at_or_after
+from connector.rules.arrival.timetable import instant_of, minute_at_or_after
+from connector.rules.facts.facts import Holding, SourcingFacts, holding_of
+from connector.rules.facts.protection import Kept
+from connector.rules.facts.scene import Scene, Shelf
+from connector.rules.policy.document import Mode, Policy
+from connector.rules.policy.ladder import RungKind
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Candidate, Decision, Outcome, Reason
 
 NOTHING_THERE: Final = frozenset(
     {Reason.NO_COMPATIBLE_STOCK, Reason.NOTHING_ALLOWED, Reason.NOTHING_REACHABLE, Reason.BACKORDER}

@@ -13,7 +13,7 @@ from connector.api.schema.nodes import Node, global_id, key_of
 from connector.api.schema.payloads import Payload, target
 from connector.fulfilment.channels import Scope
 from connector.model.kinds import Lane
-from connector.rules.channels import ScopeKey
+from connector.rules.policy.channels import ScopeKey
 from connector.storage.query import Row
 
 

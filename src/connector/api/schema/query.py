@@ -25,10 +25,10 @@ from connector.api.schema.sources import QuarantinedRecord, Source
 from connector.api.schema.what_if import WhatIf, resolve_what_if
 from connector.api.schema.work import Decision, Reservation, Task, Ticket
 from connector.model.errors import InvalidInput
-from connector.storage.break_glass import draw_shares
-from connector.storage.changes import last_position
+from connector.storage.database.changes import last_position
 from connector.storage.query import Compare, Page, Row
-from connector.storage.sourcing import explain_ticket
+from connector.storage.stock.break_glass import draw_shares
+from connector.storage.tickets.decide import explain_ticket
 
 MOST_NODES = 500
 

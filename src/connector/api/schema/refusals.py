@@ -15,7 +15,7 @@ from connector.model.errors import (
     OutOfStock,
     StaleWrite,
 )
-from connector.rules.policy_tests import PolicyTestsFailed
+from connector.rules.checks.policy_tests import PolicyTestsFailed
 from connector.sdk.errors import AdapterError
 
 

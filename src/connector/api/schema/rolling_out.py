@@ -25,7 +25,7 @@ from connector.fulfilment.rollout_work import RolloutWork
 from connector.fulfilment.rollouts import PlanResult, RolloutResult, Rollouts
 from connector.model.errors import InvalidInput
 from connector.storage.query import Page, Selection
-from connector.storage.rollout_facts import sites_called
+from connector.storage.rollouts.facts import sites_called
 
 
 @strawberry.type(description="Answer of the mutations that make a rollout or move it.")

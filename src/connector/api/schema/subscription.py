@@ -35,8 +35,8 @@ from connector.model.lifecycle import (
     TicketState,
 )
 from connector.model.refs import EntityKind
-from connector.storage.changes import LoggedChange, parse_cursor
-from connector.storage.engine import reading
+from connector.storage.database.changes import LoggedChange, parse_cursor
+from connector.storage.database.engine import reading
 from connector.storage.query import Row, Selection, fetch_rows
 
 SLOW_CONSUMER = 4429

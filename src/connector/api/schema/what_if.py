@@ -12,7 +12,7 @@ from connector.api.schema.refusals import Refusal, refusal_of
 from connector.api.what_if import what_if
 from connector.model.errors import ConnectorError, InvalidDraft, InvalidInput
 from connector.model.kinds import Priority, TicketType
-from connector.storage.what_if import TicketDraft
+from connector.storage.facts.what_if import TicketDraft
 
 EARLIEST, LATEST = 1970, 2200
 """Years between which a question may lie."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import create_engine, pool, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from connector.storage.engine import database_url
+from connector.storage.database.engine import database_url
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -15,7 +15,7 @@ from sqlalchemy import Column, ColumnElement, FromClause, Table, exists, func, s
 from sqlmodel import AutoString
 
 from connector.storage import tables
-from connector.storage.protection import usable_units
+from connector.storage.facts.protection import usable_units
 from connector.storage.tables.columns import EnumText, UtcDateTime
 
 Expression: TypeAlias = ColumnElement[Any]

@@ -51,7 +51,7 @@ class Stock(SQLModel, table=True):
     """Units of one product in one hub and lane. free = on_hand - reserved.
 
     safety_stock, emergency_buffer: of the free units, those that are claimed only where a rule releases them (see
-    `connector.storage.protection`); None when nobody has said.
+    `connector.storage.facts.protection`); None when nobody has said.
     """
 
     __tablename__: ClassVar[str] = "stock"

@@ -16,7 +16,7 @@ class Change(SQLModel, table=True):
     """One change of one thing, written in the transaction that made it.
 
     position: the order in which readers follow; given when the change is published, NULL until then (see
-    `connector.storage.changes`). operation: created, updated, deleted. fields: name -> [before, after], all of
+    `connector.storage.database.changes`). operation: created, updated, deleted. fields: name -> [before, after], all of
     them for a creation. actor: who or what did it. cause: the source, rule or request behind it.
     """
 

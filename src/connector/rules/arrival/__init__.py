@@ -1,0 +1,1 @@
+"""When a unit would be at the site and when it must be: calendars, lanes, ways."""

@@ -1,0 +1,101 @@
+"""The way of a unit step by step, as an explanation shows it: picked, checked, packed, on its way, handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from connector.rules.arrival.timetable import instant_of
+from connector.rules.arrival.ways import COURIER, TECHNICIAN, Carriage, Road, Ways
+from connector.rules.facts.facts import HubFacts
+from connector.rules.sourcing.ranking import ARRIVES, DEPARTS, DISTANCE, HUB, MODE, READY, Route
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalStep:
+    """A step between the decision and the arrival. name: stable; at: when it is over; text: what says so, for people.
+
+    minutes: what it takes by itself, without waiting; None where it is a moment.
+    """
+
+    name: str
+    at: datetime
+    minutes: int | None = None
+    text: str = ""
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values; what there is nothing to say about is left out."""
+        said = {"minutes": self.minutes, "text": self.text or None}
+        moment = {"step": self.name, "at": f"{self.at.isoformat()[:19]}Z"}
+        return moment | {name: value for name, value in said.items() if value is not None}
+
+
+def steps_of(route: Route, ways: Ways, hub: HubFacts) -> tuple[ArrivalStep, ...]:
+    """The steps of a route, in the order in which they happen."""
+    steps = [ArrivalStep(name, instant_of(at), minutes, text) for name, at, minutes, text in _steps(route, ways, hub)]
+    return tuple(steps)
+
+
+def _steps(route: Route, ways: Ways, hub: HubFacts) -> Iterator[tuple[str, int, int | None, str]]:
+    schedule, km = ways.schedules.of(hub), route[DISTANCE]
+    at = ways.start
+    for name, minutes in ways.handling(hub):
+        done = schedule.opening.after_open_time(at, minutes)
+        at = at if done is None else done
+        yield name, at, minutes, ""
+    if route[MODE] == COURIER:
+        leaves = route[DEPARTS]
+        carriage = ways.carriage(route[HUB], km, leaves)
+        yield "cut_off", leaves, None, "the courier's van leaves"
+        yield "transit", leaves + carriage.minutes, carriage.minutes, _carried(carriage, ways, route)
+    else:
+        road = ways.road(route[HUB], km)
+        if road is None:
+            return
+        if route[MODE] == TECHNICIAN:
+            yield from _collecting(route, ways, hub, road)
+        yield "drive", route[DEPARTS] + road.minutes, road.minutes, _driven(road, ways, route)
+    yield "site_window", route[ARRIVES], None, "the site lets in" if route[MODE] != COURIER else "handed over"
+
+
+def _collecting(route: Route, ways: Ways, hub: HubFacts, back: Road) -> Iterator[tuple[str, int, int | None, str]]:
+    found = ways.collection(hub, ways.schedules.of(hub), back, route[READY])
+    if found is not None:
+        origin = "the site" if ways.base is None else ways.base.name
+        yield "set_out", found.sets_out, None, f"a technician sets out from {origin}"
+        yield "reach_hub", found.reaches, found.there.minutes, f"{found.there.km:.0f} km of road"
+        yield "collect", found.collects, None, "while the hub is open and the unit is ready"
+
+
+def _carried(carriage: Carriage, ways: Ways, route: Route) -> str:
+    """What the transit was taken from."""
+    history, offer = carriage.history, carriage.offer
+    texts = []
+    if history is not None:
+        estimate = ways.sourcing.courier.estimate
+        where = {"site": "on this lane", "region": "from this hub to this region", "everywhere": "on all lanes"}
+        service = f" by {history.service}" if history.service else ""
+        texts.append(f"{estimate} of {history.deliveries} deliveries{service} {where[history.scope.value]}")
+    if offer is not None:
+        what = "price" if history is not None else "transit and price"
+        texts.append(f"{what} as {offer.service or 'the courier'} offered on {offer.quoted_at:%Y-%m-%d}")
+    return "; ".join(texts) if texts else f"the policy's band for {_distance(ways, route)}"
+
+
+def _driven(road: Road, ways: Ways, route: Route) -> str:
+    if road.travel is not None:
+        return f"{road.km:.0f} km of road, measured by {road.travel.provider} on {road.travel.measured_at:%Y-%m-%d}"
+    drive = ways.sourcing.drive
+    text = f"{road.km:.0f} km of road at {drive.speed_kmh:g} km/h, from {_distance(ways, route)}"
+    return f"{text}, ± {drive.spread_percent} %" if drive.spread_percent else text
+
+
+def _distance(ways: Ways, route: Route) -> str:
+    km = f"{route[DISTANCE]:.0f} km of great circle"
+    if ways.destination.assumed:
+        return f"{km} ({ways.destination.assumed}: the site has no coordinates)"
+    if not ways.is_located(route[HUB]):
+        return f"{km} (assumed: the hub has no coordinates)"
+    return km

@@ -1,0 +1,133 @@
+"""When hubs work and sites let in under a policy: opened, closed by holidays, collected from; found once per week."""
+
+from __future__ import annotations
+
+from connector.rules.arrival.timetable import WEEK, Departures, Timetable, departures, timetable
+from connector.rules.facts.facts import HubFacts, Profile, SiteFacts
+from connector.rules.policy.days import DaysOff, Place, days_off
+from connector.rules.policy.document import Sourcing
+
+STEPS = ("pick", "qa", "pack")
+"""What is done to a unit before it leaves."""
+WHOLE = "handling"
+"""The same, where nobody says how long each takes."""
+
+_REMEMBERED = 16
+"""Policies and weeks whose schedules are kept; an installation decides with one policy, a comparison with two."""
+
+
+class Schedule:
+    """When one hub, and every other like it, works. opening: its own hours; collection: when couriers leave.
+
+    text: the hours and the days that they do not count on, for people.
+    """
+
+    __slots__ = ("_off", "collection", "opening", "text")
+
+    def __init__(self, profile: Profile, opening: DaysOff, collecting: DaysOff, minute: int) -> None:
+        self._off = opening.joined(collecting)
+        self.opening: Timetable = timetable(profile.time_zone, profile.hours, opening, minute)
+        self.collection: Departures | None = None
+        if profile.cut_offs:
+            self.collection = departures(profile.time_zone, profile.hours, self._off, profile.cut_offs, minute)
+        self.text = f"{profile.hours} in {profile.time_zone}{opening.text}"
+        if profile.cut_offs and collecting.text != opening.text:
+            self.text += f"; couriers collect{collecting.text}"
+
+    def times(self, start: int, handling: int, *, may_send: bool) -> tuple[int | None, int | None]:
+        """When a unit asked for at `start` is ready, handled in open time only, and when a courier leaves with it."""
+        ready = self.opening.after_open_time(start, handling)
+        if ready is None or not may_send or self.collection is None:
+            return ready, None
+        return ready, self.collection.next(ready)
+
+
+class SiteHours:
+    """When a site lets somebody in, when couriers hand over there, when a technician sets out; with texts for people.
+
+    Raises ValueError for hours or a time zone that cannot be used.
+    """
+
+    __slots__ = ("access", "access_text", "delivery", "delivery_text", "technician")
+
+    def __init__(self, site: SiteFacts, sourcing: Sourcing, minute: int) -> None:
+        zone, default = site.time_zone or sourcing.default_time_zone, sourcing.default_country
+        place, days, courier = place_of(site), sourcing.sites.of(site.label), sourcing.courier
+        hours, working = site.access_hours or "24x7", sourcing.technician.hours
+        let_in = days_off(days.holidays, frozenset(days.closed), hours, place, default)
+        handed = days_off(courier.holidays, frozenset(courier.closed), courier.delivery_hours, place, default)
+        self.access_text = f"{hours} in {zone}{let_in.text}"
+        self.delivery_text = f"{courier.delivery_hours} in {zone}{handed.text}"
+        self.access = timetable(zone, hours, let_in, minute)
+        self.delivery = timetable(zone, courier.delivery_hours, handed, minute)
+        self.technician = timetable(zone, working, days_off(None, frozenset(), working, place, default), minute)
+
+
+class Schedules:
+    """The schedules of all hubs and sites under a policy, good from a minute on for the weeks after it."""
+
+    __slots__ = ("_classes", "_known", "_minute", "_sites", "sourcing")
+
+    def __init__(self, sourcing: Sourcing, minute: int) -> None:
+        self.sourcing = sourcing
+        self._minute = minute
+        self._known: dict[Profile | tuple[Profile, str], Schedule] = {}
+        self._sites: dict[tuple[str | None, ...], SiteHours] = {}
+        self._classes = {name.casefold(): handling for name, handling in sourcing.handling.items()}
+
+    def of(self, hub: HubFacts) -> Schedule:
+        """The schedule of a hub whose data can be used."""
+        exceptions = self.sourcing.hubs.exceptions
+        key = (hub.profile, hub.label) if exceptions and hub.label in exceptions else hub.profile
+        schedule = self._known.get(key)
+        if schedule is None:
+            schedule = self._known[key] = self._made(hub)
+        return schedule
+
+    def at_site(self, site: SiteFacts) -> SiteHours:
+        """The hours of a site. Raises ValueError for hours or a time zone that cannot be used."""
+        label = site.label if self.sourcing.sites.exceptions else None
+        key = (site.time_zone, site.access_hours, site.country, site.state, label)
+        hours = self._sites.get(key)
+        if hours is None:
+            hours = self._sites[key] = SiteHours(site, self.sourcing, self._minute)
+        return hours
+
+    def handling(self, profile: Profile, asset_class: str) -> tuple[tuple[str, int], ...]:
+        """The steps before a unit leaves a hub and the minutes of each: the hub's own, or those of the asset class.
+
+        A hub that states no steps and a class that the policy does not name: the hub's handling minutes as a whole.
+        """
+        if profile.steps is not None:
+            return tuple(zip(STEPS, profile.steps, strict=True))
+        stated = None if profile.is_mobile else self._classes.get(asset_class.casefold())
+        if stated is None:
+            return ((WHOLE, profile.handling_minutes),)
+        return (STEPS[0], stated.pick), (STEPS[1], stated.qa), (STEPS[2], stated.pack)
+
+    def _made(self, hub: HubFacts) -> Schedule:
+        sourcing, profile = self.sourcing, hub.profile
+        place, default = Place("hub", profile.country, profile.state), sourcing.default_country
+        days, courier = sourcing.hubs.of(hub.label), sourcing.courier
+        opening = days_off(days.holidays, frozenset(days.closed), profile.hours, place, default)
+        collecting = days_off(courier.holidays, frozenset(courier.closed), courier.delivery_hours, place, default)
+        return Schedule(profile, opening, collecting, self._minute)
+
+
+_schedules: dict[tuple[int, int], Schedules] = {}
+
+
+def schedules(sourcing: Sourcing, minute: int) -> Schedules:
+    """The schedules under a policy's sourcing, good for asking about `minute` and the weeks after it."""
+    key = (id(sourcing), minute // WEEK)
+    known = _schedules.get(key)
+    if known is None or known.sourcing is not sourcing:
+        while len(_schedules) >= _REMEMBERED:
+            _schedules.pop(next(iter(_schedules)))
+        known = _schedules[key] = Schedules(sourcing, minute)
+    return known
+
+
+def place_of(site: SiteFacts | None) -> Place:
+    """Where a site lies, for its public holidays."""
+    return Place("site", site.country or "" if site else "", site.state or "" if site else "")

@@ -1,0 +1,461 @@
+"""How a unit could get from a hub to the site: brought by car, sent, or collected; when it arrives and what it costs.
+
+One object per decision. A hub takes part with the better one of its ways, in the order in which the rule compares.
+What is known of the lane counts before what the policy says of all: a measured way by road before the great circle,
+a courier's offer before the band, enough deliveries before both.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from datetime import timedelta
+from math import asin, ceil, dist
+from typing import Any, Final
+
+from connector.model.geo import EARTH_RADIUS_KM, Point
+from connector.model.kinds import LaneScope
+from connector.rules.arrival.destination import Destination
+from connector.rules.arrival.lanes import LaneHistory, Offer, Travel
+from connector.rules.arrival.schedules import Schedule, schedules
+from connector.rules.arrival.timetable import instant_of
+from connector.rules.facts.facts import HubFacts, SourcingFacts, unit_vector
+from connector.rules.policy.document import Mode, Policy, Rule, Sourcing
+from connector.rules.policy.transport import Base
+from connector.rules.sourcing.ranking import Ranking, Route, Way
+
+MODES: Final = (Mode.DRIVE, Mode.COURIER, Mode.TECHNICIAN)
+DRIVE, COURIER, TECHNICIAN = range(3)
+NEVER: Final = 2**40
+"""A minute that never comes."""
+_MOST_TERMS: Final = 256
+_DIAMETER_KM: Final = 2 * EARTH_RADIUS_KM
+_NO_SHELF: Final = (0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why hubs cannot serve. code: stable; text: for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """How a courier would carry it. minutes: transit from the departure. Offer and history: what says so, if any."""
+
+    minutes: int
+    cost_cents: int
+    offer: Offer | None = None
+    history: LaneHistory | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """A way by road. travel: the measurement; None where it is the great circle with the policy's detour and speed."""
+
+    minutes: int
+    km: float
+    travel: Travel | None = None
+
+
+class Ways:
+    """The ways from each hub. start: the minute of the decision; due: the last one in time, NEVER without one."""
+
+    def __init__(
+        self,
+        rule: Rule,
+        policy: Policy,
+        facts: SourcingFacts,
+        destination: Destination,
+        ranking: Ranking,
+        *,
+        start: int,
+        due: int,
+    ) -> None:
+        sourcing = policy.sourcing
+        self.start, self.due = start, due
+        self.sourcing, self.destination, self.ranking = sourcing, destination, ranking
+        self.schedules = schedules(sourcing, start)
+        self._rule, self._fleet, self._lanes = rule, facts.fleet, facts.lanes
+        self._units = facts.fleet.units
+        self._asset_class = (facts.product.asset_class or "") if facts.product else ""
+        self.may_send = Mode.COURIER in rule.transport
+        self._may_collect = Mode.TECHNICIAN in rule.transport
+        terms = _terms(rule, sourcing)
+        self.max_km, self._max_direct_km = terms.max_km, terms.max_direct_km
+        self._minutes_per_km, self._cents_per_km = terms.minutes_per_km, terms.cents_per_km
+        self._band_ends, self._transits, self._spread = terms.band_ends, terms.transits, terms.spread
+        self._has_carriages = bool(self._lanes.offers or self._lanes.to_site or self._lanes.to_region) or (
+            LaneScope.EVERYWHERE in sourcing.courier.history and bool(self._lanes.everywhere)
+        )
+        self.base = self._nearest_base() if self._may_collect else None
+        self._groups = None if sourcing.hubs.exceptions else self._fleet.groups
+        self._times: dict[int, tuple[Schedule, int | None, int | None]] = {}
+        self._is_plain = not (self._has_carriages or self._lanes.travel or self._may_collect)
+        self._best: dict[int, Way | None] = {}
+        self._key: Callable[[Route], Any] = ranking.key
+        self.refusals: dict[int, Refusal] = {}
+
+    def km(self, hub_id: int) -> float:
+        """Great-circle distance of a hub; the policy's assumption where one of the ends has no coordinates."""
+        here, there = self._units.get(hub_id), self.destination.unit
+        if here is None or there is None:
+            return self.sourcing.missing.assumed_km
+        return _DIAMETER_KM * asin(min(1.0, dist(here, there) / 2))
+
+    def is_located(self, hub_id: int) -> bool:
+        """Whether the hub has coordinates."""
+        return hub_id in self._fleet.units
+
+    def best(self, hub_id: int, km: float | None = None) -> Way | None:
+        """The best way from a hub; None when there is none, `refusals` says why. km: its distance, if known."""
+        if hub_id in self._best:
+            return self._best[hub_id]
+        if km is None:
+            km = self.km(hub_id)
+        ways = self._plain(hub_id, km) if self._is_plain else self.all(hub_id, km)
+        way: Way | None = ways[0] if ways else None
+        if len(ways) > 1:
+            key = self._key
+            way = min(ways, key=lambda way: key((*_NO_SHELF, *way)))
+        self._best[hub_id] = way
+        return way
+
+    def all(self, hub_id: int, km: float) -> list[Way]:
+        """Every way from a hub, in no order."""
+        hub = self._fleet.hubs[hub_id]
+        schedule, ready, leaves = self.ready(hub)
+        if ready is None:
+            self.refusals[hub_id] = Refusal("never_open", "has no opening hours that are long enough")
+            return []
+        is_closed, ways = False, []
+        if leaves is not None:
+            arrives = self.carriage(hub_id, km, leaves)
+            way = self._sent(km, ready, leaves, arrives)
+            is_closed = way is None
+            if way is not None:
+                ways.append(way)
+        road = self.road(hub_id, km)
+        if road is not None and self._may_drive(road, km):
+            way = self._driven(road, km, ready, is_mobile=hub.profile.is_mobile)
+            is_closed = is_closed or way is None
+            if way is not None:
+                ways.append(way)
+        if self._may_collect and road is not None and not hub.profile.is_mobile:
+            way = self._collected(hub, schedule, road, km, ready)
+            if way is not None:
+                ways.append(way)
+        if not ways:
+            self.refusals[hub_id] = self._refusal(is_closed=is_closed)
+        return ways
+
+    def _plain(self, hub_id: int, km: float) -> list[Way]:
+        """The same as `all` where nothing is known of any lane and nobody collects, which is the usual case."""
+        times = self._times.get(hub_id if self._groups is None else self._groups[hub_id])
+        _, ready, leaves = times or self.ready(self._fleet.hubs[hub_id])
+        if ready is None:
+            return self.all(hub_id, km)
+        ways: list[Way] = []
+        due, destination = self.due, self.destination
+        if leaves is not None:
+            minutes, cost = self._transits[bisect_left(self._band_ends, km)]
+            arrives = destination.handed_over(leaves + minutes)
+            if arrives is not None:
+                if arrives <= due != NEVER:
+                    ways.append((0, 0, 0, arrives, cost, km, COURIER, ready, leaves, 1.0))
+                else:
+                    ways.append(self._way(arrives, cost, km, COURIER, ready, leaves, 0.0 if arrives > due else 1.0))
+        if km <= self._max_direct_km:
+            road = Road(ceil(km * self._minutes_per_km), km * self.sourcing.drive.detour_factor)
+            way = self._driven(road, km, ready, is_mobile=self._fleet.hubs[hub_id].profile.is_mobile)
+            if way is not None:
+                ways.append(way)
+        return ways or self.all(hub_id, km)
+
+    def ready(self, hub: HubFacts) -> tuple[Schedule, int | None, int | None]:
+        """The hub's schedule, when a unit is ready to leave, and when a courier leaves with it."""
+        group = hub.id if self._groups is None else self._groups[hub.id]
+        known = self._times.get(group)
+        if known is not None:
+            return known
+        schedule = self.schedules.of(hub)
+        profile = hub.profile
+        handling = profile.handling_minutes
+        if profile.steps is not None or self.sourcing.handling:
+            handling = sum(minutes for _, minutes in self.schedules.handling(profile, self._asset_class))
+        known = self._times[group] = (schedule, *schedule.times(self.start, handling, may_send=self.may_send))
+        return known
+
+    def handling(self, hub: HubFacts) -> tuple[tuple[str, int], ...]:
+        """What is done to the unit before it leaves, and the minutes of each step."""
+        return self.schedules.handling(hub.profile, self._asset_class)
+
+    def carriage(self, hub_id: int, km: float, leaves: int) -> Carriage:
+        """How a courier that leaves then would carry it: of several offers the one that fulfilment would take."""
+        minutes, cost = self._transits[bisect_left(self._band_ends, km)]
+        if not self._has_carriages:
+            return Carriage(minutes, cost)
+        courier = self.sourcing.courier
+        known: list[Carriage] = []
+        for offer in self._lanes.offers.get(hub_id, ()):
+            if self._counts(offer):
+                history = self._history(hub_id, offer.service)
+                took = offer.minutes if history is None else history.quantile(courier.estimate_share)
+                known.append(Carriage(took, offer.amount_cents, offer, history))
+        if not known:
+            history = self._history(hub_id, "")
+            if history is None:
+                return Carriage(minutes, cost)
+            return Carriage(history.quantile(courier.estimate_share), cost, history=history)
+
+        def rank(carriage: Carriage) -> tuple[bool, int, int, str]:
+            arrives = self._handed_over(leaves + carriage.minutes)
+            is_late = arrives > self.due or self.due == NEVER
+            service = carriage.offer.service if carriage.offer else ""
+            return is_late, arrives if is_late else 0, carriage.cost_cents, service
+
+        return min(known, key=rank)
+
+    def road(self, hub_id: int, km: float) -> Road | None:
+        """The way by road; None where a provider found that there is none."""
+        if self._lanes.travel:
+            travel = self._lanes.travel.get(hub_id)
+            if (
+                travel is not None
+                and travel.origin == self._fleet.units.get(hub_id)
+                and travel.target == self.destination.unit
+            ):
+                if travel.minutes is None or travel.km is None:
+                    return None
+                return Road(travel.minutes, travel.km, travel)
+        return Road(ceil(km * self._minutes_per_km), km * self.sourcing.drive.detour_factor)
+
+    def least(self, km: float) -> Way:
+        """What a hub that nothing special is known of could offer at best from this distance on, each by itself."""
+        band = bisect_left(self._band_ends, km)
+        minutes = cost = slow = NEVER
+        if self.may_send:
+            minutes = slow = min(taken for taken, _ in self._transits[band:])
+            cost = min(cents for _, cents in self._transits[band:])
+            if self._has_carriages and LaneScope.EVERYWHERE in self.sourcing.courier.history:
+                minutes = min([minutes, *(history.minutes[0] for history in self._lanes.everywhere.values())])
+                slow = minutes
+        by_road = ceil(km * self._minutes_per_km)
+        if km <= self._max_direct_km:
+            slow = min(slow, by_road)
+            minutes = min(minutes, self._at_pace(by_road, 100 - self._spread))
+            cost = min(cost, round(km * self._cents_per_km / 2))
+        technician = self.sourcing.technician
+        if self._may_collect and km * self.sourcing.drive.detour_factor <= technician.max_drive_km:
+            slow = min(slow, technician.notice_minutes + by_road)
+            minutes = min(minutes, technician.notice_minutes + self._at_pace(by_road, 100 - self._spread))
+            cost = min(cost, int(km * self.sourcing.drive.detour_factor * technician.cost_cents_per_km))
+        chance = 1.0 if self.start + minutes <= self.due else 0.0
+        return self._way(self.start + slow, cost, km, 0, 0, 0, chance)
+
+    @property
+    def reaches_everywhere(self) -> bool:
+        """Whether a way may lead from a hub however far away it is."""
+        return self.may_send or self._may_collect
+
+    @property
+    def known(self) -> Set[int]:
+        """The hubs of whose lanes something is known, which `least` says nothing about."""
+        lanes = self._lanes
+        return lanes.travel.keys() | lanes.offers.keys() | lanes.to_site.keys() | lanes.to_region.keys()
+
+    def is_out_of_reach(self, hub_id: int, km: float) -> Refusal | None:
+        """Why no way leads from a hub, as far as its distance alone says so."""
+        is_sent = self.may_send and hub_id not in self._fleet.uncollected
+        road = None if is_sent or self._may_collect else self.road(hub_id, km)
+        if is_sent or self._may_collect or (road is not None and self._may_drive(road, km)):
+            return None
+        return self._refusal(is_closed=False)
+
+    def chance_of_driving(self, arrives_at: Callable[[int], int | None]) -> float:
+        """Share of the paces, in per cent of the estimate, at which a drive is in time. arrives_at: by the pace."""
+        if self.due == NEVER:
+            return 1.0
+
+        def arrives(pace: int) -> int:
+            at = arrives_at(pace)
+            return NEVER if at is None else at
+
+        slowest = 100 + self._spread
+        if arrives(slowest) <= self.due:
+            return 1.0
+        if not self._spread or arrives(100 - self._spread) > self.due:
+            return 0.0
+        paces = range(100 - self._spread, slowest + 1)
+        return bisect_right(paces, self.due, key=arrives) / len(paces)
+
+    def collection(self, hub: HubFacts, schedule: Schedule, back: Road, ready: int) -> Collection | None:
+        """How a technician would collect it at the estimated pace; None when it is never possible, or too far."""
+        there = self._way_there(hub, back)
+        if there.km + back.km > self.sourcing.technician.max_drive_km:
+            return None
+        sets_out = self.destination.technician.next_open(self.start + self.sourcing.technician.notice_minutes)
+        if sets_out is None:
+            return None
+        reaches = sets_out + there.minutes
+        collects = schedule.opening.next_open(max(reaches, ready))
+        return None if collects is None else Collection(there, sets_out, reaches, collects)
+
+    def _way_there(self, hub: HubFacts, back: Road) -> Road:
+        """From where the technician is to the hub."""
+        if self.base is None:
+            return back
+        here = self._fleet.units.get(hub.id)
+        km = self.sourcing.missing.assumed_km if here is None else km_of(dist(here, _unit_of(self.base)))
+        return Road(ceil(km * self._minutes_per_km), km * self.sourcing.drive.detour_factor)
+
+    def _collected(self, hub: HubFacts, schedule: Schedule, back: Road, km: float, ready: int) -> Way | None:
+        found = self.collection(hub, schedule, back, ready)
+        if found is None:
+            return None
+        arrives = self.destination.access(found.collects + back.minutes)
+        if arrives is None:
+            return None
+
+        def arrives_at(pace: int) -> int | None:
+            reaches = found.sets_out + self._at_pace(found.there.minutes, pace)
+            collects = schedule.opening.next_open(max(reaches, ready))
+            return None if collects is None else self.destination.access(collects + self._at_pace(back.minutes, pace))
+
+        cost = round((found.there.km + back.km) * self.sourcing.technician.cost_cents_per_km)
+        chance = self.chance_of_driving(arrives_at)
+        return self._way(arrives, cost, km, TECHNICIAN, ready, found.collects, chance)
+
+    def _driven(self, road: Road, km: float, ready: int, *, is_mobile: bool) -> Way | None:
+        access = self.destination.access
+        arrives = access(ready + road.minutes)
+        if arrives is None:
+            return None
+        if self._spread:
+            chance = self.chance_of_driving(lambda pace: access(ready + self._at_pace(road.minutes, pace)))
+        else:
+            chance = 1.0 if arrives <= self.due else 0.0
+        cents = km * self._cents_per_km if road.travel is None else 2 * road.km * self.sourcing.drive.cost_cents_per_km
+        return self._way(arrives, round(cents / 2 if is_mobile else cents), km, DRIVE, ready, ready, chance)
+
+    def _sent(self, km: float, ready: int, leaves: int, carriage: Carriage) -> Way | None:
+        arrives = self.destination.handed_over(leaves + carriage.minutes)
+        if arrives is None:
+            return None
+        due = self.due
+        if carriage.history is None:
+            chance = 1.0 if arrives <= due else 0.0
+        elif due == NEVER:
+            chance = 1.0
+        else:
+            minutes = carriage.history.minutes
+            chance = bisect_right(minutes, due, key=lambda taken: self._handed_over(leaves + taken)) / len(minutes)
+        return self._way(arrives, carriage.cost_cents, km, COURIER, ready, leaves, chance)
+
+    def _way(self, arrives: int, cost: int, km: float, mode: int, ready: int, departs: int, chance: float) -> Way:
+        due = self.due
+        late = 1 if arrives > due else 0
+        lateness = arrives - due if late else arrives - self.start if due == NEVER else 0
+        unlikely = 0 if chance == 1.0 else self.ranking.unlikely(chance)
+        return late, unlikely, lateness, arrives, cost, km, mode, ready, departs, chance
+
+    def _handed_over(self, minute: int) -> int:
+        at = self.destination.handed_over(minute)
+        return NEVER if at is None else at
+
+    def _may_drive(self, road: Road, km: float) -> bool:
+        return km <= self._max_direct_km if road.travel is None else road.km <= self.max_km
+
+    def _counts(self, offer: Offer) -> bool:
+        age = instant_of(self.start) - offer.quoted_at
+        is_fresh = age <= timedelta(days=self.sourcing.courier.quote_days)
+        return is_fresh and offer.currency == self.sourcing.currency
+
+    def _history(self, hub_id: int, service: str) -> LaneHistory | None:
+        courier = self.sourcing.courier
+        return self._lanes.history(hub_id, service, minimum=courier.minimum_history, scopes=courier.history)
+
+    def _refusal(self, *, is_closed: bool) -> Refusal:
+        if is_closed:
+            return Refusal("site_never_open", "the site's access hours never allow a delivery")
+        if self.may_send:
+            return Refusal("no_courier", "no courier collects there and it is too far to drive")
+        if self.max_km < 0:
+            return Refusal("not_collectable", "too far for a technician, or never open when one could be there")
+        text = f"farther than {self.max_km:g} km by road, and rule {self._rule.name!r} allows no courier"
+        return Refusal("too_far", text)
+
+    def _nearest_base(self) -> Base | None:
+        bases, site = self.sourcing.technician.bases, self.destination.unit
+        if not bases or site is None:
+            return bases[0] if bases else None
+        return min(bases, key=lambda base: dist(_unit_of(base), site))
+
+    @staticmethod
+    def _at_pace(minutes: int, pace: int) -> int:
+        return -(-minutes * pace // 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A technician's way to the hub. Minutes at which one sets out, is there, and leaves with the unit."""
+
+    there: Road
+    sets_out: int
+    reaches: int
+    collects: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a rule and a policy say of every way, as the search uses it."""
+
+    rule: Rule
+    sourcing: Sourcing
+    max_km: float
+    max_direct_km: float
+    minutes_per_km: float
+    cents_per_km: float
+    spread: int
+    band_ends: list[float]
+    transits: list[tuple[int, int]]
+
+
+_known_terms: dict[tuple[int, int], _Terms] = {}
+
+
+def _terms(rule: Rule, sourcing: Sourcing) -> _Terms:
+    """Worked out once for each rule of the policies that are in use."""
+    key = (id(rule), id(sourcing))
+    known = _known_terms.get(key)
+    if known is not None and known.rule is rule and known.sourcing is sourcing:
+        return known
+    while len(_known_terms) >= _MOST_TERMS:
+        _known_terms.pop(next(iter(_known_terms)))
+    drive, bands = sourcing.drive, sourcing.courier.transit
+    limit = drive.max_drive_km if rule.max_drive_km is None else rule.max_drive_km
+    max_km = limit if Mode.DRIVE in rule.transport else -1.0
+    _known_terms[key] = _Terms(
+        rule=rule,
+        sourcing=sourcing,
+        max_km=max_km,
+        max_direct_km=max_km / drive.detour_factor,
+        minutes_per_km=drive.detour_factor * 60 / drive.speed_kmh,
+        cents_per_km=2 * drive.detour_factor * drive.cost_cents_per_km,
+        spread=drive.spread_percent,
+        band_ends=[band.within_km for band in bands if band.within_km is not None],
+        transits=[(ceil(band.hours * 60), band.cost_cents) for band in bands],
+    )
+    return _known_terms[key]
+
+
+def km_of(chord: float) -> float:
+    """Great-circle distance of two points whose unit vectors are that far apart."""
+    return _DIAMETER_KM * asin(min(1.0, chord / 2))
+
+
+def _unit_of(base: Base) -> tuple[float, float, float]:
+    return unit_vector(Point(base.latitude, base.longitude))

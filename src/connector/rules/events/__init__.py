@@ -1,0 +1,1 @@
+"""Tickets about one cause, tickets that follow another one, and parcels in trouble."""

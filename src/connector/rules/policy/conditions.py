@@ -1,0 +1,160 @@
+"""Conditions of rules and substitutions, in CEL (Common Expression Language).
+
+A condition is compiled once and checked when it is loaded: its syntax, the names that it uses, and, by evaluating
+it against a sample, its types. Absent texts are "" and absent numbers 0, so that a condition never meets null.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+from typing import Any, TypeAlias
+
+from connector.rules.policy.expressions import engine as cel
+
+Value: TypeAlias = str | int | float | bool
+Scope: TypeAlias = Mapping[str, Mapping[str, Value]]
+
+SAMPLE: Scope = {
+    "ticket": {
+        "number": "INC-1", "type": "incident", "priority": "P1", "state": "new", "title": "Switch is dead",
+        "description": "", "category": "hardware", "quantity": 1, "requester": "", "assignee": "", "asset_hint": "",
+        "site_hint": "", "product_hint": "", "source": "itsm",
+    },
+    "asset": {"known": True, "name": "sw-1", "serial": "FOC1", "asset_tag": "AT-1", "state": "deployed", "holder": ""},
+    "site": {
+        "known": True, "name": "Plant", "code": "P1", "region": "EU", "country": "DE", "time_zone": "Europe/Berlin",
+        "service_class": "critical",
+    },
+    "product": {
+        "known": True, "manufacturer": "Acme", "model": "X1", "part_number": "", "sku": "", "asset_class": "switch",
+        "criticality": "tier_1", "unit_cost_cents": 180_000, "weight_g": 4_500, "is_data_bearing": False,
+        "status": "active",
+    },
+    "service_class": {"known": True, "name": "critical", "maximum_outage_minutes": 240, "always": True},
+    "channel": {"known": True, "name": "recall"},
+    "request": {"kind": "reservation", "cost_cents": 3_500, "quantity": 1, "lane": "normal"},
+}  # fmt: skip
+"""What a condition may name, with a value of the right type for each."""
+
+REQUEST = "request"
+"""The variable that only the condition of an approval may name: what is asked for."""
+KNOWN: Scope = {name: fields for name, fields in SAMPLE.items() if name != REQUEST}
+"""What every condition may name: the facts of a ticket."""
+
+LITERAL = re.compile(r"""[rR]?(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
+"""A text in quotes."""
+FIELD = re.compile(rf"(?<![\w.])({'|'.join(SAMPLE)})\s*\.\s*([A-Za-z_]\w*)(?!\w*\s*\()")
+"""A field of a variable, where no text in quotes is left."""
+
+_VARIABLE = re.compile(rf"\b(?:{'|'.join(SAMPLE)})\b")
+
+MOST_REMEMBERED = 1024
+"""Answers that a condition remembers."""
+LONGEST_REMEMBERED = 200
+"""Characters of a value that an answer is remembered for."""
+
+
+class ConditionFailed(Exception):  # noqa: N818 - named by what is wrong
+    """A condition could not be evaluated on real facts; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A compiled condition. text: as it was written. reads: the fields that decide it; None when that is not sure.
+
+    Tickets resemble each other, and CEL compiles a pattern each time that it matches one: answers are remembered by
+    the values of the fields that are read.
+    """
+
+    text: str
+    program: Any
+    reads: tuple[tuple[str, str], ...] | None = None
+    _known: dict[tuple[Value, ...], bool] = field(default_factory=dict, repr=False, compare=False)
+
+    def holds(self, facts: Facts) -> bool:
+        """Whether it is true of the facts. Raises ConditionFailed when it cannot be evaluated."""
+        if self.reads is None:
+            return self._evaluate(facts)
+        values = tuple(facts.scope[variable][name] for variable, name in self.reads)
+        if values in self._known:
+            return self._known[values]
+        result = self._evaluate(facts)
+        if all(not isinstance(value, str) or len(value) <= LONGEST_REMEMBERED for value in values):
+            if len(self._known) >= MOST_REMEMBERED:
+                self._known.clear()
+            self._known[values] = result
+        return result
+
+    def _evaluate(self, facts: Facts) -> bool:
+        try:
+            result = self.program.execute(facts.context)
+        except Exception as error:
+            raise ConditionFailed(f"condition {self.text!r} cannot be evaluated: {first_line(error)}") from error
+        if not isinstance(result, bool):
+            raise ConditionFailed(f"condition {self.text!r} gives {result!r}, not true or false")
+        return result
+
+
+class Facts:
+    """Facts in the form that conditions read, converted at most once for all conditions of a decision."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    @cached_property
+    def context(self) -> Any:
+        """The facts as CEL takes them."""
+        return cel.Context({name: dict(fields) for name, fields in self.scope.items()})
+
+
+@lru_cache(maxsize=2048)
+def compile_condition(text: str, *, about_request: bool = False) -> Condition:
+    """Compile and check a condition. about_request: whether it is asked about a request for approval.
+
+    Raises ValueError saying what is wrong: syntax, an unknown name (with the nearest known one), a wrong type.
+    """
+    try:
+        condition = Condition(text, cel.compile(text), fields_read(text))
+    except ValueError as error:
+        raise ValueError(f"is no CEL expression: {first_line(error)}") from error
+    for variable, name in FIELD.findall(LITERAL.sub("''", text)):
+        if name not in SAMPLE[variable]:
+            near = get_close_matches(name, SAMPLE[variable], n=1) or sorted(SAMPLE[variable])
+            raise ValueError(f"names {variable}.{name}, which does not exist: did you mean {variable}.{near[0]}?")
+    known = SAMPLE if about_request else KNOWN
+    unknown = sorted(set(condition.program.variables()) - set(known))
+    if unknown:
+        raise ValueError(f"names {unknown[0]!r}, which does not exist: known are {', '.join(known)}")
+    for sample in (_SAMPLE, _EMPTY):
+        try:
+            condition.holds(sample)
+        except ConditionFailed as error:
+            raise ValueError(str(error)) from error
+    return condition
+
+
+def fields_read(text: str) -> tuple[tuple[str, str], ...] | None:
+    """The fields that a condition reads; None when it may read more than its text shows by itself.
+
+    That is so for a variable that is named without a field, and where comments or long quotes may hide something.
+    """
+    if any(sign in text for sign in ("//", '"""', "'''")):
+        return None
+    bare = LITERAL.sub("''", text)
+    if _VARIABLE.search(FIELD.sub("", bare)):
+        return None
+    return tuple(sorted(set(FIELD.findall(bare))))
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, without the pointer into the source that CEL draws below it."""
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return text.partition("ERROR: ")[2] or text
+
+
+_SAMPLE = Facts(SAMPLE)
+_EMPTY = Facts({name: {field: type(value)() for field, value in fields.items()} for name, fields in SAMPLE.items()})

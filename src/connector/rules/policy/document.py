@@ -1,0 +1,265 @@
+"""The policy document: which tickets need hardware, what may serve them, and how outages are counted.
+
+Read by `connector.rules.policy.reading.read_policy`; how the parts fit together is judged by
+`connector.rules.checks.consistency`. Every field is explained in docs/rules.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+
+from connector.model.calendars import check_time_zone
+from connector.model.kinds import HubTier, Lane
+from connector.rules.policy.approvals import Approval
+from connector.rules.policy.break_glass import BreakGlass
+from connector.rules.policy.channels import RedChannel
+from connector.rules.policy.competition import Fairness, Holds, Preempt, Releases
+from connector.rules.policy.conditions import Condition, compile_condition
+from connector.rules.policy.days import ClosedDates, Country, Places, SiteHolidays
+from connector.rules.policy.given import PolicyTest
+from connector.rules.policy.grouping import Grouping
+from connector.rules.policy.ladder import PLAIN, RESERVED, Accept, Ladder, Rung, Rungs
+from connector.rules.policy.missing import Missing
+from connector.rules.policy.rollouts import Rollouts
+from connector.rules.policy.suppliers import Supplier
+from connector.rules.policy.transport import Band, ComparisonSteps, Courier, Drive, Handling, Technician
+from connector.rules.policy.values import (
+    ConditionText,
+    DriveKm,
+    Hours,
+    Lanes,
+    Mode,
+    Name,
+    Part,
+    Tiers,
+    Transport,
+    checked_hours,
+    no_repetition,
+    not_empty,
+)
+from connector.rules.policy.watching import Watching
+
+__all__ = [
+    "DEFAULT_RANKING",
+    "Band",
+    "Courier",
+    "Criterion",
+    "Drive",
+    "Mode",
+    "Policy",
+    "Rule",
+    "ServiceCalendar",
+    "ServiceClass",
+    "Sourcing",
+    "Step",
+]
+
+
+class Criterion(StrEnum):
+    """One thing that candidates are compared by; the first in which two differ decides.
+
+    exact: the needed product before substitutes. within_sla: in time before late. probability: chance to arrive in
+    time. lateness: minutes after the due time; where nothing is due, minutes from now. preference: of substitutes.
+    """
+
+    EXACT = "exact"
+    WITHIN_SLA = "within_sla"
+    PROBABILITY = "probability"
+    LATENESS = "lateness"
+    PREFERENCE = "preference"
+    ARRIVAL = "arrival"
+    COST = "cost"
+    DISTANCE = "distance"
+
+
+DEFAULT_RANKING = (
+    Criterion.EXACT, Criterion.WITHIN_SLA, Criterion.PREFERENCE, Criterion.ARRIVAL, Criterion.COST,
+    Criterion.DISTANCE,
+)  # fmt: skip
+
+
+Ranking = Annotated[
+    tuple[Criterion, ...],
+    Field(examples=[["within_sla", "exact", "arrival", "cost", "distance"]]),
+    AfterValidator(not_empty),
+    AfterValidator(no_repetition),
+]
+
+
+class Sourcing(Part):
+    """How candidates are timed and compared. currency: ISO 4217, of all costs in this document.
+
+    handling: by asset class, instead of the hubs' own handling minutes. steps: what counts as equal in `ranking`.
+    hubs, sites: what closes them beside their hours. default_country: of sites and hubs whose address names none.
+    due_tolerance_minutes: how far a ticket's due time may be from the computed one before the explanation flags it.
+    ladders: by name, for rules that refer to them. suppliers: who sends units that no hub has. missing: what follows
+    where facts are missing.
+    """
+
+    handling: Annotated[dict[str, Handling], Field(examples=[{"laptop": {"pick": 10, "qa": 45, "pack": 10}}])] = Field(
+        default_factory=dict
+    )
+    drive: Drive = Drive()
+    technician: Technician = Technician()
+    courier: Courier
+    hubs: Places = Places()
+    sites: Places = Places()
+    ranking: Ranking = DEFAULT_RANKING
+    steps: ComparisonSteps = ComparisonSteps()
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])] = "EUR"
+    default_time_zone: Annotated[str, AfterValidator(check_time_zone), Field(examples=["Europe/Berlin"])] = "UTC"
+    default_country: Country = None
+    default_service_class: Annotated[str, Field(examples=["standard"])] | None = None
+    due_tolerance_minutes: Annotated[int, Field(ge=0, le=525_600, examples=[15])] = 15
+    ladders: Annotated[dict[Name, Rungs], Field(examples=[{"usual": ["stock", "person"]}])] = Field(
+        default_factory=dict
+    )
+    suppliers: Annotated[
+        dict[Name, Supplier], Field(examples=[{"acme-support": {"offers": ["vendor_replacement"], "lead_hours": 24}}])
+    ] = Field(default_factory=dict)
+    missing: Missing = Missing()
+
+
+class ServiceCalendar(Part):
+    """When an outage counts: `24x7` or business hours in the site's zone, without days that do not count.
+
+    holidays: `site`, `none`, or the region whose public holidays do not count; without it those of the site, and none
+    for `24x7`. closed: further dates that do not count.
+    """
+
+    hours: Hours = "24x7"
+    holidays: SiteHolidays = None
+    closed: ClosedDates = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"hours": checked_hours(value)} if isinstance(value, str) else value
+
+
+class ServiceClass(Part):
+    """The longest outage that a service bears, and when it counts. calendar: its hours alone may be written as text."""
+
+    maximum_outage_minutes: Annotated[int, Field(gt=0, le=525_600, examples=[240])]
+    calendar: Annotated[ServiceCalendar, Field(examples=["24x7"])] = ServiceCalendar()
+
+
+class Rule(Part):
+    """What happens to tickets that meet a condition; the first rule whose condition holds decides.
+
+    hardware: `replace` sources a unit, `none` says that the ticket needs none. sources: hub tiers that may serve it.
+    ladder: where to look, rung by rung. split: whether several units may come from several shelves. transport: ways
+    that a unit may travel. max_drive_km, ranking: instead of the ones under `sourcing`. hold_minutes: how long a claim
+    waits to be committed before it expires. approval: one of `approvals`, which a claim waits for; that of a rung
+    counts before it. releases: kept units that may be used where nothing else is in time. preempt: whether what other
+    tickets hold may be taken, where nothing free is in time.
+    """
+
+    name: Name
+    when: ConditionText
+    hardware: Annotated[Literal["replace", "none"], Field(examples=["replace"])]
+    lanes: Lanes = (Lane.NORMAL,)
+    sources: Tiers = tuple(HubTier)
+    ladder: Ladder | None = None
+    allow_substitutes: bool = True
+    split: Annotated[Literal["never", "allowed"], Field(examples=["allowed"])] = "never"
+    transport: Transport = (Mode.DRIVE, Mode.COURIER)
+    max_drive_km: DriveKm | None = None
+    ranking: Ranking | None = None
+    hold_minutes: Annotated[int, Field(gt=0, le=10_080, examples=[60])] = 60
+    approval: Annotated[str, Field(examples=["costly-spare"])] | None = None
+    releases: Releases = ()
+    preempt: Preempt | None = None
+
+    @cached_property
+    def condition(self) -> Condition:
+        """The compiled `when`."""
+        return compile_condition(self.when)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A rung of a rule's ladder. number: from 1. rule: the rule as this rung narrows it."""
+
+    number: int
+    rung: Rung
+    rule: Rule
+
+
+class Policy(Part):
+    """A whole policy. name: stated by its author; version: the name and the hash of the text, set when it is read."""
+
+    name: Name
+    rules: Annotated[
+        tuple[Rule, ...],
+        Field(examples=["- {name: any, when: 'true', hardware: replace}"]),
+        AfterValidator(not_empty),
+    ]
+    sourcing: Sourcing
+    service_classes: Annotated[
+        dict[str, ServiceClass], Field(examples=[{"standard": {"maximum_outage_minutes": 480}}])
+    ] = Field(default_factory=dict)
+    fairness: Fairness = Fairness()
+    holds: Holds = Holds()
+    approvals: Annotated[
+        dict[Name, Approval], Field(examples=[{"costly-spare": {"roles": ["approver"], "within_minutes": 60}}])
+    ] = Field(default_factory=dict)
+    watching: Annotated[Watching, Field(examples=[{"act": "source", "silent_hours": 24}])] | None = None
+    grouping: Annotated[Grouping, Field(examples=[{"site_event": {"devices": 3, "window_minutes": 30}}])] = Grouping()
+    rollouts: Annotated[Rollouts, Field(examples=[{"wave_size": 25}])] = Rollouts()
+    break_glass: Annotated[BreakGlass, Field(examples=[{"approval": "break-glass"}])] | None = None
+    red_channels: Annotated[
+        dict[Name, RedChannel], Field(examples=[{"recall": {"roles": ["duty-manager"], "max_hours": 48}}])
+    ] = Field(default_factory=dict)
+    tests: Annotated[
+        tuple[PolicyTest, ...],
+        Field(examples=["- {name: a dead switch, given: {ticket: {priority: P1}}, expect: {rule: critical}}"]),
+    ] = ()
+    _version: str = PrivateAttr(default="")
+    _steps: dict[str, tuple[Step, ...]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """For example `default@3f0c9a1b22d4`: which text decided."""
+        return self._version or self.name
+
+    def model_post_init(self, _context: object) -> None:
+        """Work out the steps of every rule once; a ladder that is named and not there is for `consistency` to tell."""
+        for rule in self.rules:
+            ladder = rule.ladder
+            plain = RESERVED if rule.releases else PLAIN
+            rungs = self.sourcing.ladders.get(ladder, plain) if isinstance(ladder, str) else ladder or plain
+            self._steps[rule.name] = tuple(
+                Step(number, rung, _narrowed(rule, rung, self.sourcing.ranking)) for number, rung in enumerate(rungs, 1)
+            )
+
+    def steps_of(self, rule: Rule) -> tuple[Step, ...]:
+        """The rungs of a rule's ladder, in order."""
+        return self._steps[rule.name]
+
+    def with_version(self, version: str) -> Policy:
+        """The same policy, marked with the version of its text."""
+        copy = self.model_copy()
+        copy._version = version
+        return copy
+
+
+def _narrowed(rule: Rule, rung: Rung, ranking: tuple[Criterion, ...]) -> Rule:
+    """A rule with what one rung says in place of what it says itself.
+
+    A rung that takes only what is in time asks for that before anything else, so that its best one is in time
+    whenever any of them is.
+    """
+    stated: dict[str, Any] = {
+        "lanes": rung.lanes, "sources": rung.tiers, "transport": rung.transport, "max_drive_km": rung.max_drive_km,
+        "releases": rung.releases, "preempt": rung.preempt,
+    }  # fmt: skip
+    if rung.accept is Accept.IN_TIME:
+        others = (criterion for criterion in rule.ranking or ranking if criterion is not Criterion.WITHIN_SLA)
+        stated["ranking"] = (Criterion.WITHIN_SLA, *others)
+    return rule.model_copy(update={name: value for name, value in stated.items() if value is not None})

@@ -1,0 +1,1 @@
+"""Which unit, from where, for a stated reason: candidates, ladders, ranking, explanation."""

@@ -1,0 +1,269 @@
+"""Every shelf that could serve a ticket, timed: the part of a decision that must be fast.
+
+Few shelves are all timed. Of many, those are of whose lanes something is known; the others from the nearest outwards,
+and no further than something could still be found that is better than the best ones so far: what a hub farther away
+could offer at best is known from its distance. Which hubs lost without being timed, and why, is put together when
+somebody asks.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from connector.model.kinds import Lane
+from connector.rules.arrival.destination import Destination
+from connector.rules.arrival.ways import NEVER, Refusal, Ways, km_of
+from connector.rules.facts.facts import NO_COORDINATES, Holding, SourcingFacts
+from connector.rules.policy.document import Policy, Rule
+from connector.rules.sourcing.ranking import Route, ranking_of
+
+__all__ = ["DETAILED", "LANES", "NEVER", "Found", "Refusal", "Search", "search"]
+
+LANES: Final = (Lane.NORMAL, Lane.BREAK_GLASS)
+DETAILED: Final = 20
+"""Routes that are exactly the best ones, in order; the rest is only known to be no better."""
+FEW: Final = 32
+"""Shelves that are all timed, since that costs less than to bring them in order first."""
+_CHECK_EVERY: Final = 8
+_NOT_COMPATIBLE: Final = Refusal("not_compatible", "cannot stand in for the product")
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was done about a holding. refusal: of all its hubs; else those from `rest` on, in order, were not timed.
+
+    bound: what they could offer at best; None where all of them are out of reach.
+    """
+
+    holding: Holding
+    refusal: Refusal | None = None
+    rest: int | None = None
+    bound: Route | None = None
+
+
+class Found:
+    """What was found. best: the best routes, in order, at most DETAILED. worse: routes that were timed and are worse.
+
+    What lost without being timed is put together when it is asked for, from facts that must not have changed since.
+    """
+
+    def __init__(self, routes: Sequence[Route], searching: Search) -> None:
+        self.best, self.worse = routes[:DETAILED], routes[DETAILED:]
+        self.searching = searching
+        self._noted: dict[Refusal, tuple[int, ...]] = {}
+
+    @property
+    def beyond(self) -> Sequence[tuple[Route, tuple[int, ...]]]:
+        """The best that the hubs of a group could offer, which were not timed since even that is worse."""
+        return self._left[0]
+
+    @property
+    def refused(self) -> Mapping[Refusal, tuple[int, ...]]:
+        """Why hubs cannot serve, to their ids."""
+        noted, left = self._noted, self._left[1]
+        return {reason: noted.get(reason, ()) + left.get(reason, ()) for reason in (*noted, *left)}
+
+    def refuse(self, hubs: Iterable[int], code: str, text: str) -> None:
+        """Note that hubs cannot serve, for a reason that the search does not know."""
+        ids, refusal = tuple(hubs), Refusal(code, text)
+        if ids:
+            self._noted[refusal] = self._noted.get(refusal, ()) + ids
+
+    def led_by(self, route: Route) -> Found:
+        """The same behind a route that was found elsewhere and comes before all of these."""
+        led = Found([route, *self.best, *self.worse], self.searching)
+        led._noted = self._noted
+        return led
+
+    @cached_property
+    def _left(self) -> tuple[Sequence[tuple[Route, tuple[int, ...]]], Mapping[Refusal, tuple[int, ...]]]:
+        return self.searching.left_out()
+
+
+class Search:
+    """One decision's search for routes under a rule. start: the minute of the decision; due: the last one in time."""
+
+    def __init__(
+        self,
+        rule: Rule,
+        policy: Policy,
+        facts: SourcingFacts,
+        destination: Destination,
+        *,
+        start: int,
+        due: int,
+        quantity: int,
+    ) -> None:
+        self.ranking = ranking_of(rule, policy)
+        self.ways = Ways(rule, policy, facts, destination, self.ranking, start=start, due=due)
+        self._rule, self._fleet, self._destination, self._quantity = rule, facts.fleet, destination, quantity
+        self._assumes = policy.sourcing.missing.hub_coordinates == "assume"
+        self._usable = facts.fleet.usable(rule.sources, with_unlocated=self._assumes)
+        self._looks: list[_Look] = []
+        self._routes: list[Route] = []
+        self._keys: list[Any] | None = None
+
+    @property
+    def found(self) -> Found:
+        """What was found so far."""
+        return Found(sorted(self._routes, key=self.ranking.key), self)
+
+    def look_at(self, holding: Holding, preference: int) -> None:
+        """Add what one product in one lane offers. preference: 0 for the needed product itself."""
+        if holding.lane not in self._rule.lanes:
+            text = f"{holding.lane.value} lane not allowed by rule {self._rule.name!r}"
+            self.refuse(holding, Refusal("lane_not_allowed", text))
+            return
+        head = (1 if preference else 0, preference, LANES.index(holding.lane))
+        if len(holding.free) <= FEW or self._destination.unit is None:
+            self._time(head, holding, self._usable_of(holding, holding.free))
+            self._looks.append(_Look(holding))
+        else:
+            self._looks.append(self._outwards(head, holding))
+
+    def refuse(self, holding: Holding, refusal: Refusal) -> None:
+        """Note that nothing of a holding can serve."""
+        self._looks.append(_Look(holding, refusal))
+
+    def left_out(self) -> tuple[list[tuple[Route, tuple[int, ...]]], dict[Refusal, tuple[int, ...]]]:
+        """What was not timed, with the best that it could offer; and what cannot serve, by reason."""
+        beyond: list[tuple[Route, tuple[int, ...]]] = []
+        refused: dict[Refusal, tuple[int, ...]] = {}
+        for look in self._looks:
+            hubs, found = self._sorted_out(look)
+            for refusal, ids in found:
+                refused[refusal] = refused.get(refusal, ()) + ids
+            if hubs and look.bound is not None:
+                beyond.append((look.bound, hubs))
+        return beyond, refused
+
+    def _usable_of(self, holding: Holding, hubs: Iterable[int]) -> list[int]:
+        """Those of the hubs that may serve and have enough, as far as their distance does not matter."""
+        usable, free, quantity = self._usable, holding.free, self._quantity
+        return [hub for hub in hubs if hub in usable and free[hub] >= quantity]
+
+    def _time(self, head: tuple[int, int, int], holding: Holding, hubs: Iterable[int]) -> None:
+        best, product_id, keys = self.ways.best, holding.product_id, self._keys
+        for hub in hubs:
+            way = best(hub)
+            if way is not None:
+                route: Route = (*head, hub, product_id, *way)
+                self._routes.append(route)
+                if keys is not None:
+                    _keep(keys, self.ranking.key(route))
+
+    def _outwards(self, head: tuple[int, int, int], holding: Holding) -> _Look:
+        """Time many hubs: those of known lanes first, the others outwards until nothing better can come."""
+        key, ways, free, usable = self.ranking.key, self.ways, holding.free, self._usable
+        if self._keys is None:
+            self._keys = sorted(map(key, self._routes))[:DETAILED]
+        keys = self._keys
+        known = self._known()
+        self._time(head, holding, self._usable_of(holding, sorted(known & free.keys())))
+        order = self._order()
+        last_km = NEVER if ways.reaches_everywhere else ways.max_km
+        seen = 0
+        for place, (chord, hub) in enumerate(order):
+            if hub not in free or hub not in usable or hub in known or free[hub] < self._quantity:
+                continue
+            if seen % _CHECK_EVERY == 0:
+                km = km_of(chord)
+                if km > last_km:
+                    return _Look(holding, rest=place)
+                if len(keys) == DETAILED:
+                    bound: Route = (*head, 0, 0, *ways.least(km))
+                    if key(bound) > keys[-1]:
+                        return _Look(holding, rest=place, bound=bound)
+            seen += 1
+            way = ways.best(hub, km_of(chord))
+            if way is not None:
+                route: Route = (*head, hub, holding.product_id, *way)
+                self._routes.append(route)
+                _keep(keys, key(route))
+        return _Look(holding)
+
+    def _known(self) -> set[int]:
+        """The hubs that distance says nothing about: of known lanes, or without coordinates."""
+        known = set(self.ways.known)
+        return known | self._fleet.unlocated if self._assumes else known
+
+    def _order(self) -> Sequence[tuple[float, int]]:
+        unit = self._destination.unit
+        return () if unit is None else self._fleet.outwards(unit)
+
+    def _sorted_out(self, look: _Look) -> tuple[tuple[int, ...], list[tuple[Refusal, tuple[int, ...]]]]:
+        """The hubs of a holding that could serve and were not timed; and those that cannot, by reason."""
+        if look.refusal is not None:
+            return (), [(look.refusal, tuple(sorted(look.holding.free)))]
+        left = set(look.holding.free) & self._fleet.hubs.keys()
+        refused: list[tuple[Refusal, tuple[int, ...]]] = []
+        for refusal, hubs in self._refusals(look.holding):
+            if ids := tuple(sorted(left.intersection(hubs))):
+                refused.append((refusal, ids))
+                left.difference_update(ids)
+        by_reason: dict[Refusal, list[int]] = {}
+        for hub in sorted(left):
+            reason = self.ways.refusals.get(hub)
+            if reason is not None:
+                by_reason.setdefault(reason, []).append(hub)
+        beyond: list[int] = []
+        if look.rest is not None:
+            known = self._known()
+            for chord, hub in self._order()[look.rest :]:
+                if hub not in left or hub in known or hub in self.ways.refusals:
+                    continue
+                reason = self.ways.is_out_of_reach(hub, km_of(chord))
+                if reason is not None:
+                    by_reason.setdefault(reason, []).append(hub)
+                else:
+                    beyond.append(hub)
+        return tuple(beyond), refused + [(reason, tuple(sorted(hubs))) for reason, hubs in by_reason.items()]
+
+    def _refusals(self, holding: Holding) -> Iterator[tuple[Refusal, Collection[int]]]:
+        """Why hubs may not serve, wherever they are."""
+        fleet, rule = self._fleet, self._rule
+        for tier, members in fleet.tiers.items():
+            if tier not in rule.sources:
+                yield Refusal("tier_not_allowed", f"tier {tier.value} not allowed by rule {rule.name!r}"), members
+        if self._quantity > 1:
+            few = {hub for hub, units in holding.free.items() if units < self._quantity}
+            yield Refusal("not_enough", f"fewer than the {self._quantity} units that are needed"), few
+        for problem, members in fleet.unusable.items():
+            if problem == NO_COORDINATES:
+                yield Refusal("no_coordinates", problem), () if self._assumes else members
+            else:
+                yield Refusal("unusable_data", problem), members
+        yield Refusal("never_open", "has no opening hours"), fleet.never_open
+
+
+def search(
+    holdings: Iterable[Holding], preferences: Mapping[int, int], refused: Mapping[int, Refusal], searching: Search
+) -> Found:
+    """Look at the holdings, the most preferred product first.
+
+    preferences: 0 for the needed product, from 1 for substitutes that may serve; refused: why others may not.
+    """
+
+    def preferred(holding: Holding) -> tuple[int, int, int]:
+        return preferences.get(holding.product_id, NEVER), holding.product_id, LANES.index(holding.lane)
+
+    for holding in sorted(holdings, key=preferred):
+        preference = preferences.get(holding.product_id)
+        if preference is not None:
+            searching.look_at(holding, preference)
+        else:
+            searching.refuse(holding, refused.get(holding.product_id, _NOT_COMPATIBLE))
+    return searching.found
+
+
+def _keep(keys: list[Any], key: Any) -> None:
+    """Keep the best keys, in order."""
+    if len(keys) < DETAILED:
+        insort(keys, key)
+    elif key < keys[-1]:
+        keys.pop()
+        insort(keys, key)

@@ -1,0 +1,386 @@
+"""The decision: does this ticket need hardware, and which unit restores the service best.
+
+`decide` is pure: the same facts, policy and moment give the same decision. Bad data never raises; it becomes a
+decision for review that says what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+from connector.model.kinds import Protection
+from connector.model.lifecycle import TICKET_OPEN
+from connector.rules.arrival.destination import Destination
+from connector.rules.arrival.due import NO_DUE, Due, due, service_class_of
+from connector.rules.arrival.timetable import minute_at_or_after
+from connector.rules.events.following import Following, followed, served_by_duplicate
+from connector.rules.facts.facts import (
+    Holding,
+    ProductFacts,
+    Relief,
+    SiteFacts,
+    SourcingFacts,
+    Standing,
+    SubstituteFacts,
+)
+from connector.rules.facts.protection import drawn_text
+from connector.rules.policy.break_glass import withheld
+from connector.rules.policy.channels import Channel, channel_of
+from connector.rules.policy.conditions import ConditionFailed, Facts, compile_condition
+from connector.rules.policy.document import Mode, Policy, Rule
+from connector.rules.policy.ladder import RungKind
+from connector.rules.sourcing.authorisation import NOTHING_NEEDED, authorise, refused_text, steps_for, stops
+from connector.rules.sourcing.candidates import NEVER, Refusal
+from connector.rules.sourcing.comparison import candidates_of
+from connector.rules.sourcing.decision import Assumption, Candidate, Decision, Losers, Outcome, Pick, Reason, TakenFrom
+from connector.rules.sourcing.deferred import Deferred, DeferredMapping
+from connector.rules.sourcing.descent import Descended, Looked, Quest, RungFailed, descend
+from connector.rules.sourcing.lacking import assumed, lacking
+from connector.rules.sourcing.losing import ShelfKey, barred_from, nothing_found, passed_over
+from connector.rules.sourcing.procuring import backordered, procured
+from connector.rules.sourcing.recovery import recovered
+from connector.rules.sourcing.scope import inputs_of, scope_of
+
+_BY = {Mode.DRIVE: "by car", Mode.COURIER: "by courier", Mode.TECHNICIAN: "by a technician who collects it"}
+
+
+def decide(
+    facts: SourcingFacts, policy: Policy, now: datetime, *, emptied: Collection[ShelfKey] = frozenset()
+) -> Decision:
+    """Decide about a ticket at a moment.
+
+    emptied: shelves whose stock was claimed by somebody else after the facts were read; they are listed as lost.
+    """
+    decision = _decided(facts, policy, now, frozenset(emptied))
+    if facts.group is not None:
+        decision = replace(decision, group=facts.group)
+    return decision if facts.recovery is None else recovered(decision, facts.recovery)
+
+
+def _decided(facts: SourcingFacts, policy: Policy, now: datetime, emptied: frozenset[ShelfKey]) -> Decision:
+    service_class = service_class_of(facts, policy)
+    scope = scope_of(facts, service_class)
+    channel = channel_of(facts, policy.red_channels, Facts(scope), now) if facts.channels else None
+    if channel is not None:
+        scope = scope_of(facts, service_class, channel.facts.name)
+        if channel.stated.skips_approvals:
+            facts = replace(facts, refusals={})  # what needs no approval cannot be refused one
+    case = _Case(facts, policy, now, DeferredMapping(lambda: inputs_of(facts, scope)), assumed(facts, policy), channel)
+    if facts.ticket.state not in TICKET_OPEN:
+        state = facts.ticket.state.value
+        return case.end(Outcome.NOT_NEEDED, Reason.TICKET_NOT_OPEN, f"The ticket is {state}: it needs nothing.")
+    condition_facts = Facts(scope)
+    for rule in policy.rules:
+        try:
+            matches = rule.condition.holds(condition_facts)
+        except ConditionFailed as error:
+            return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}: {error}.", rule)
+        if matches:
+            return _apply(case, rule, condition_facts, emptied)
+    return case.end(
+        Outcome.NOT_NEEDED, Reason.NO_RULE_MATCHED, f"None of the {len(policy.rules)} rules asks for hardware."
+    )
+
+
+def is_in_channel(facts: SourcingFacts, policy: Policy, now: datetime) -> bool:
+    """Whether a ticket goes through an open red channel."""
+    scope = scope_of(facts, service_class_of(facts, policy))
+    return channel_of(facts, policy.red_channels, Facts(scope), now) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    facts: SourcingFacts
+    policy: Policy
+    now: datetime
+    inputs: Mapping[str, Any]
+    assumed: tuple[Assumption, ...]
+    channel: Channel | None
+
+    def end(
+        self,
+        outcome: Outcome,
+        reason: Reason,
+        text: str,
+        rule: Rule | None = None,
+        *,
+        until: Due = NO_DUE,
+        destination: Destination | None = None,
+        losers: Sequence[Losers] = (),
+        follows: Following | None = None,
+    ) -> Decision:
+        """A decision without a choice."""
+        return Decision(
+            outcome=outcome,
+            reason=reason,
+            text=text,
+            rule=rule.name if rule else None,
+            policy_version=self.policy.version,
+            decided_at=self.now,
+            inputs=self.inputs,
+            product_id=self.facts.product.id if self.facts.product else None,
+            quantity=self.facts.quantity,
+            until=until,
+            access=destination.access_text if destination else "",
+            delivery=destination.delivery_text if destination else "",
+            losers=losers,
+            assumed=self.assumed,
+            channel=self.channel,
+            follows=follows,
+        )
+
+
+def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[ShelfKey]) -> Decision:
+    facts, policy = case.facts, case.policy
+    if rule.hardware == "none":
+        return case.end(Outcome.NOT_NEEDED, Reason.RULE_SAYS_NONE, f"Rule {rule.name!r}: no hardware is needed.", rule)
+    together = _waits_with_others(case, rule)
+    if together is not None:
+        return together
+    if facts.relief is not None:
+        return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _relieved(facts.relief), rule)
+    missing = lacking(facts, policy)
+    if missing is not None:
+        return case.end(*missing, rule)
+    if stops(facts):
+        return case.end(Outcome.REVIEW, Reason.APPROVAL_REFUSED, refused_text(facts, rule.name), rule)
+    product, site = _required(facts)
+    start = minute_at_or_after(case.now)
+    try:
+        destination = Destination(site, policy, start)
+    except ValueError as error:
+        text = f"Site {site.label!r} cannot be planned for: {error}. Correct it in its source."
+        return case.end(Outcome.REVIEW, Reason.SITE_UNUSABLE, text, rule)
+    until = due(facts, policy)
+    preferences, refused = _substitutes(facts, rule, condition_facts)
+    holdings, why, barred = withheld(_left(facts.holdings, emptied), facts, policy.break_glass)
+    quest = Quest(
+        facts=facts,
+        product=product,
+        policy=policy,
+        destination=destination,
+        start=start,
+        due=NEVER if until.at is None else int(until.at.timestamp()) // 60,
+        now=case.now,
+        holdings=holdings,
+        preferences={**preferences, product.id: 0},
+        refused=refused,
+    )
+    try:
+        descended = descend(quest, steps_for(policy.steps_of(rule), policy, case.channel), condition_facts)
+    except RungFailed as error:
+        return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}, {error}.", rule)
+    losers = Deferred((), lambda: (*passed_over(descended, emptied), *barred_from(why, barred)))
+    if isinstance(descended.chosen, Looked):
+        decision = _choice(case, rule, until, destination, descended, descended.chosen, losers)
+        return _authorised(decision, case, condition_facts)
+    planned = partial(case.end, rule=rule, until=until, destination=destination, losers=losers)
+    if descended.chosen is not None:
+        decision = procured(planned, facts, product, policy, descended.chosen, rule.approval)
+        decision = replace(decision, ladder=descended.rungs, wants_contested=descended.wants_contested)
+        return _authorised(decision, case, condition_facts)
+    if descended.end is not None and descended.end.rung.kind is RungKind.BACKORDER:
+        ended = backordered(planned, facts, product, descended.end, case.now)
+    else:
+        reason, text = nothing_found(facts, product, descended, holdings)
+        if barred and reason is Reason.NO_COMPATIBLE_STOCK:
+            reason, text = Reason.NOTHING_ALLOWED, f"The only stock is not for this ticket: {len(barred)} × {why}."
+        if facts.refusals:
+            reason, text = Reason.APPROVAL_REFUSED, f"{refused_text(facts, rule.name)} {text}"
+        ended = planned(Outcome.REVIEW, reason, text)
+    return replace(ended, ladder=descended.rungs, wants_contested=descended.wants_contested)
+
+
+def _authorised(decision: Decision, case: _Case, condition_facts: Facts) -> Decision:
+    needed = authorise(decision, case.policy, case.facts, condition_facts.scope, case.channel)
+    if needed is NOTHING_NEEDED and decision.approval is None:
+        return decision
+    return replace(decision, approval=needed.name, awaits=needed.awaits, authorisation=needed.text)
+
+
+def _waits_with_others(case: _Case, rule: Rule) -> Decision | None:
+    """What is decided about a ticket that belongs to others; None for one that is decided by itself."""
+    facts, links = case.facts, case.policy.grouping.links
+    if facts.recovery is not None:
+        return None
+    following = followed(facts.ticket.id, facts.links, links)
+    if following is not None:
+        return case.end(Outcome.NOT_NEEDED, Reason.FOLLOWS, following.text, rule, follows=following)
+    duplicate = served_by_duplicate(facts.ticket.id, facts.links, links)
+    if duplicate is not None and duplicate.relief is not None:
+        return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _served(duplicate.relief), rule)
+    group = facts.group
+    if group is not None and group.standing is not Standing.SERVED and case.channel is None:
+        outcome = Outcome.REVIEW if group.standing is Standing.HELD else Outcome.NOT_NEEDED
+        return case.end(outcome, Reason.GROUPED, group.text, rule)
+    return None
+
+
+def _choice(
+    case: _Case,
+    rule: Rule,
+    until: Due,
+    destination: Destination,
+    descended: Descended,
+    looked: Looked,
+    losers: Sequence[Losers],
+) -> Decision:
+    candidates = _with_shares(candidates_of(looked.found, looked.ranking, case.facts, case.now), looked, case.facts)
+    chosen, drawn = candidates[0], _drawn(looked, candidates[0], case.facts)
+    way = _BY[chosen.mode]
+    late = "" if chosen.is_within_sla else ", after the due time: nothing that is allowed ranks better"
+    return Decision(
+        outcome=Outcome.RESERVE,
+        reason=Reason.SOURCED,
+        text=_split_text(candidates, looked)
+        if looked.shares
+        else f"{chosen.hub} restores it {way} at {chosen.arrives_at:%Y-%m-%d %H:%M}Z{late}{_reserves(looked, drawn)}.",
+        rule=rule.name,
+        policy_version=case.policy.version,
+        decided_at=case.now,
+        inputs=case.inputs,
+        product_id=case.facts.product.id if case.facts.product else None,
+        quantity=case.facts.quantity,
+        until=until,
+        access=destination.access_text,
+        delivery=destination.delivery_text,
+        hold_minutes=rule.hold_minutes,
+        candidates=candidates,
+        losers=losers,
+        picks=_picks(candidates, case.facts, looked),
+        drawn=drawn,
+        taken_from=tuple(
+            TakenFrom(claim.reservation_id, claim.ticket_id, claim.label, claim.hub_id) for claim in looked.takes
+        ),
+        wants_contested=descended.wants_contested,
+        ladder=descended.rungs,
+        approval=looked.step.rung.approval or rule.approval,
+        assumed=case.assumed,
+        channel=case.channel,
+    )
+
+
+def _drawn(looked: Looked, chosen: Candidate, facts: SourcingFacts) -> dict[Protection, int]:
+    """The kept units that the choice uses, by what they were kept for."""
+    for holding in facts.holdings:
+        kept = holding.kept.get(chosen.hub_id)
+        if (
+            kept
+            and not looked.takes
+            and not looked.shares
+            and (holding.product_id, holding.lane) == (chosen.product_id, chosen.lane)
+        ):
+            return kept.drawn(facts.quantity, looked.step.rule.releases)
+    return {}
+
+
+def _reserves(looked: Looked, drawn: dict[Protection, int]) -> str:
+    """What the choice uses that is not free for everybody, and by which rule."""
+    rule = f"rule {looked.step.rule.name!r}"
+    if looked.takes:
+        return f", taken from {' and '.join(claim.label for claim in looked.takes)} by {rule}"
+    return f", with {drawn_text(drawn)} that {rule} releases" if drawn else ""
+
+
+def _with_shares(candidates: Sequence[Candidate], looked: Looked, facts: SourcingFacts) -> Sequence[Candidate]:
+    """The candidates of a split say what each of them brings; they stand first, in the order of the shares."""
+    if not looked.shares:
+        return candidates
+    told = [
+        replace(candidate, why="" if number == 0 else f"chosen as well: brings {units} of the {facts.quantity} units")
+        for number, (candidate, (_, units)) in enumerate(zip(candidates, looked.shares, strict=False))
+    ]
+    return (*told, *candidates[len(told) :])
+
+
+def _split_text(candidates: Sequence[Candidate], looked: Looked) -> str:
+    chosen = candidates[: len(looked.shares)]
+    parts = [f"{units} from {candidate.hub}" for candidate, (_, units) in zip(chosen, looked.shares, strict=True)]
+    last = max(chosen, key=attrgetter("arrives_at"))
+    late = "" if last.is_within_sla else ", after the due time"
+    return (
+        f"No hub has all of them: {', '.join(parts)}; the last ones arrive at {last.arrives_at:%Y-%m-%d %H:%M}Z{late}."
+    )
+
+
+def _picks(candidates: Sequence[Candidate], facts: SourcingFacts, looked: Looked) -> tuple[Pick, ...]:
+    if not looked.shares:
+        return (_pick(candidates[0], facts, looked),)
+    parts = zip(candidates, looked.shares, strict=False)
+    return tuple(
+        replace(_pick(candidate, facts, looked), quantity=units, releases=()) for candidate, (_, units) in parts
+    )
+
+
+def _pick(chosen: Candidate, facts: SourcingFacts, looked: Looked) -> Pick:
+    return Pick(
+        hub_id=chosen.hub_id,
+        product_id=chosen.product_id,
+        requested_product_id=facts.product.id if facts.product else chosen.product_id,
+        lane=chosen.lane,
+        quantity=facts.quantity,
+        arrives_at=chosen.arrives_at,
+        releases=looked.step.rule.releases,
+        takes=tuple(claim.reservation_id for claim in looked.takes),
+    )
+
+
+def _relieved(relief: Relief) -> str:
+    return (
+        f"Ticket {relief.ticket_number} is about the same device and has a unit from {relief.hub} already "
+        f"(reservation {relief.reservation_id}, {relief.state.value}): a second one is sourced if that is released."
+    )
+
+
+def _served(relief: Relief) -> str:
+    return (
+        f"Ticket {relief.ticket_number} is a duplicate of this one and has a unit from {relief.hub} already "
+        f"(reservation {relief.reservation_id}, {relief.state.value}): another is sourced if that is released."
+    )
+
+
+def _required(facts: SourcingFacts) -> tuple[ProductFacts, SiteFacts]:
+    if facts.product is None or facts.site is None:
+        raise AssertionError("asked only when nothing is missing")
+    return facts.product, facts.site
+
+
+def _substitutes(facts: SourcingFacts, rule: Rule, condition_facts: Facts) -> tuple[dict[int, int], dict[int, Refusal]]:
+    """Preferences of the substitutes that may serve, and why the others may not."""
+    preferences: dict[int, int] = {}
+    refused: dict[int, Refusal] = {}
+    for substitute in facts.substitutes:
+        refusal = _refusal(substitute, rule, condition_facts)
+        if refusal is None:
+            preferences[substitute.product_id] = substitute.preference
+        else:
+            refused[substitute.product_id] = refusal
+    return preferences, refused
+
+
+def _refusal(substitute: SubstituteFacts, rule: Rule, condition_facts: Facts) -> Refusal | None:
+    label = substitute.label
+    if not rule.allow_substitutes:
+        return Refusal("substitute_not_allowed", f"substitute {label!r} not allowed by rule {rule.name!r}")
+    if substitute.condition is None:
+        return None
+    try:
+        if compile_condition(substitute.condition).holds(condition_facts):
+            return None
+    except (ValueError, ConditionFailed) as error:
+        return Refusal("condition_failed", f"substitute {label!r}: {error}")
+    return Refusal("condition_not_met", f"substitute {label!r} only when {substitute.condition}")
+
+
+def _left(holdings: tuple[Holding, ...], emptied: frozenset[ShelfKey]) -> tuple[Holding, ...]:
+    if not emptied:
+        return holdings
+    return tuple(
+        holding.without({hub for hub, *shelf in emptied if shelf == [holding.product_id, holding.lane]})
+        for holding in holdings
+    )

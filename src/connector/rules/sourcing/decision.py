@@ -1,0 +1,379 @@
+"""A decision and its explanation: what was chosen, and for everything else why it lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from connector.model.kinds import HubTier, Lane, ProcurementKind, Protection
+from connector.rules.arrival.due import NO_DUE, Due
+from connector.rules.arrival.itinerary import ArrivalStep
+from connector.rules.events.following import Following
+from connector.rules.facts.facts import GroupFacts
+from connector.rules.policy.approvals import Terms
+from connector.rules.policy.channels import Channel
+from connector.rules.policy.document import Mode
+
+
+class Outcome(StrEnum):
+    """What is to be done about a ticket. procure: units are got from outside, or the ticket waits for stock."""
+
+    RESERVE = "reserve"
+    PROCURE = "procure"
+    NOT_NEEDED = "not_needed"
+    REVIEW = "review"
+
+
+class Reason(StrEnum):
+    """Why, as a stable code; `Decision.text` says it for people."""
+
+    SOURCED = "sourced"
+    VENDOR_REPLACEMENT = "vendor_replacement"
+    PURCHASE = "purchase"
+    BACKORDER = "backorder"
+    TICKET_NOT_OPEN = "ticket_not_open"
+    NO_RULE_MATCHED = "no_rule_matched"
+    RULE_SAYS_NONE = "rule_says_none"
+    RELIEVED = "relieved"
+    FOLLOWS = "follows"
+    GROUPED = "grouped"
+    RECOVERY = "recovery"
+    RECOVERY_TOO_LATE = "recovery_too_late"
+    RULE_FAILED = "rule_failed"
+    ASSET_UNKNOWN = "asset_unknown"
+    PRODUCT_UNKNOWN = "product_unknown"
+    SITE_UNKNOWN = "site_unknown"
+    SERVICE_CLASS_UNKNOWN = "service_class_unknown"
+    SITE_WITHOUT_COORDINATES = "site_without_coordinates"
+    SITE_UNUSABLE = "site_unusable"
+    NO_COMPATIBLE_STOCK = "no_compatible_stock"
+    NOTHING_ALLOWED = "nothing_allowed"
+    NOTHING_REACHABLE = "nothing_reachable"
+    LADDER_SAYS_PERSON = "ladder_says_person"
+    APPROVAL_REFUSED = "approval_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A shelf that could serve, and how. why: what it lost by; "" for the chosen one.
+
+    hours: when its hub works, and whose public holidays close it, for people. distance_km: great circle. ready_at:
+    picked, checked and packed. departs_at: when it leaves. steps: all of the way, one by one. probability: to arrive
+    in time, 0 to 1. is_mobile: the hub is an engineer's car. Costs in cents of the policy's currency.
+    """
+
+    hub_id: int
+    hub: str
+    tier: HubTier
+    product_id: int
+    preference: int
+    lane: Lane
+    free: int
+    mode: Mode
+    distance_km: float
+    cost_cents: int
+    ready_at: datetime
+    departs_at: datetime
+    arrives_at: datetime
+    is_within_sla: bool
+    hours: str = ""
+    why: str = ""
+    probability: float = 1.0
+    is_mobile: bool = False
+    steps: Sequence[ArrivalStep] = ()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is the needed product itself."""
+        return self.preference == 0
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "hub_id": self.hub_id,
+            "hub": self.hub,
+            "tier": self.tier.value,
+            "product_id": self.product_id,
+            "is_exact": self.is_exact,
+            "lane": self.lane.value,
+            "free": self.free,
+            "mode": self.mode.value,
+            "distance_km": round(self.distance_km, 1),
+            "cost_cents": self.cost_cents,
+            "ready_at": instant_text(self.ready_at),
+            "departs_at": instant_text(self.departs_at),
+            "arrives_at": instant_text(self.arrives_at),
+            "is_within_sla": self.is_within_sla,
+            "probability": round(self.probability, 4),
+            "is_mobile": self.is_mobile,
+            "steps": [step.explained() for step in self.steps],
+            "hours": self.hours,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """Units to take from one shelf, in the order in which they become lines of the ticket.
+
+    product_id: what is taken; requested_product_id: what was needed, the same unless it is a substitute. releases:
+    which kept units may be among them. takes: reservations of other tickets whose units they are; empty for free units.
+    """
+
+    hub_id: int
+    product_id: int
+    requested_product_id: int
+    lane: Lane
+    quantity: int
+    arrives_at: datetime
+    releases: tuple[Protection, ...] = ()
+    takes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TakenFrom:
+    """Whose units the choice takes. ticket: with its priority, for people. instead: what is left to that ticket."""
+
+    reservation_id: int
+    ticket_id: int
+    ticket: str
+    hub_id: int
+    instead: str = ""
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Losers:
+    """Shelves that lost for the same reason, without further detail.
+
+    hubs: ids, once per shelf. minutes: for those that arrive later, by how many minutes, in the order of `hubs`.
+    """
+
+    code: str
+    text: str
+    hubs: tuple[int, ...]
+    minutes: tuple[int, ...] = ()
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        compact = {"code": self.code, "text": self.text, "count": len(self.hubs), "hubs": self.hubs}
+        return {**compact, "minutes_later": self.minutes} if self.minutes else compact
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be on order for the ticket. supplier: "" for a backorder. expected_at: at the hub, or at the site.
+
+    hub_id: where it is delivered to, to be sent on; None for the site. arrives_at: at the site. cost_cents: all of it.
+    contact: how a person orders there.
+    """
+
+    kind: ProcurementKind
+    product_id: int
+    quantity: int
+    supplier: str = ""
+    expected_at: datetime | None = None
+    arrives_at: datetime | None = None
+    cost_cents: int | None = None
+    currency: str | None = None
+    hub_id: int | None = None
+    contact: str = ""
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "kind": self.kind.value,
+            "product_id": self.product_id,
+            "quantity": self.quantity,
+            "supplier": self.supplier,
+            "expected_at": instant_text(self.expected_at) if self.expected_at else None,
+            "arrives_at": instant_text(self.arrives_at) if self.arrives_at else None,
+            "cost_cents": self.cost_cents,
+            "hub_id": self.hub_id,
+        }
+
+
+class RungOutcome(StrEnum):
+    """What became of a rung. lost: it offered something, and another rung something better."""
+
+    TAKEN = "taken"
+    LOST = "lost"
+    NOTHING = "nothing"
+    SKIPPED = "skipped"
+    NOT_REACHED = "not_reached"
+
+
+@dataclass(frozen=True, slots=True)
+class RungTried:
+    """One rung of the ladder in the explanation. text: what came of it and why, for people.
+
+    offered: what people call where its best offer comes from, "" without one; arrives_at, cost_cents: of that offer.
+    """
+
+    number: int
+    kind: str
+    outcome: RungOutcome
+    text: str
+    offered: str = ""
+    arrives_at: datetime | None = None
+    cost_cents: int | None = None
+    is_within_sla: bool | None = None
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "number": self.number,
+            "kind": self.kind,
+            "outcome": self.outcome.value,
+            "text": self.text,
+            "offered": self.offered,
+            "arrives_at": instant_text(self.arrives_at) if self.arrives_at else None,
+            "cost_cents": self.cost_cents,
+            "is_within_sla": self.is_within_sla,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """A fact that is missing, and what the policy takes instead. fact: stable code; text: for people."""
+
+    fact: str
+    text: str
+
+    def explained(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"fact": self.fact, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the rules decided for a ticket at a moment.
+
+    reason: stable code; text: for people. candidates: the best of them with all detail, the chosen first; losers:
+    everything else that was considered. picks: what is to be claimed, all of it or nothing; none unless the outcome is
+    RESERVE. inputs: the facts, as JSON values. product_id: what was needed, quantity units of it. until: when an
+    arrival is in time. access, delivery: when the site lets somebody in and couriers hand over there, for people; ""
+    when no site was planned for. ladder: its rungs, what came of each; empty when none was tried. approval: what it
+    waits for, by its name in the policy, on the terms of `awaits`; authorisation: which that is, or why none is needed,
+    for people. assumed: facts that were missing. follows: the ticket that it waits with. drawn: kept units among
+    the picks, by what they were kept for. taken_from: whose units are among them. wants_contested: what other tickets
+    hold was not read, and could change this. recovery: the parcel in trouble that
+    a second unit is for, as JSON values. channel: the red channel that the ticket goes through. group: the event that
+    the ticket belongs to. orders: what is to be on order, in place of whatever was before.
+    """
+
+    outcome: Outcome
+    reason: Reason
+    text: str
+    rule: str | None
+    policy_version: str
+    decided_at: datetime
+    inputs: Mapping[str, Any]
+    product_id: int | None = None
+    quantity: int = 1
+    until: Due = NO_DUE
+    access: str = ""
+    delivery: str = ""
+    hold_minutes: int = 0
+    candidates: Sequence[Candidate] = ()
+    losers: Sequence[Losers] = ()
+    picks: tuple[Pick, ...] = ()
+    ladder: Sequence[RungTried] = ()
+    approval: str | None = None
+    assumed: tuple[Assumption, ...] = ()
+    follows: Following | None = None
+    orders: tuple[Order, ...] = ()
+    authorisation: str = ""
+    awaits: Terms | None = None
+    channel: Channel | None = None
+    drawn: Mapping[Protection, int] = field(default_factory=dict)
+    taken_from: tuple[TakenFrom, ...] = ()
+    wants_contested: bool = False
+    recovery: Mapping[str, Any] | None = None
+    group: GroupFacts | None = None
+
+    @property
+    def held_until(self) -> datetime:
+        """Until when what is claimed is held: by then it is committed, or the approval that it waits for is settled."""
+        return self.awaits.deadline if self.awaits else self.decided_at + timedelta(minutes=self.hold_minutes)
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The candidate to reserve; None unless the outcome is RESERVE."""
+        return self.candidates[0] if self.outcome is Outcome.RESERVE else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Until when an arrival is in time; None when nothing says so."""
+        return self.until.at
+
+    @property
+    def margin_minutes(self) -> int | None:
+        """Minutes between arrival and due time, negative when late; None without a due time or a choice."""
+        expected = [item.arrives_at for item in (self.picks or self.orders)]
+        arrival = max((at for at in expected if at is not None), default=None)
+        if arrival is None or self.due_at is None:
+            return None
+        return int((self.due_at - arrival).total_seconds() // 60)
+
+    def with_instead(self, instead: Mapping[int, str]) -> Decision:
+        """The same with what is left to those whose units are taken, by reservation; the text says it as well."""
+        if not self.taken_from:
+            return self
+        taken = tuple(replace(item, instead=instead.get(item.reservation_id, "")) for item in self.taken_from)
+        told = "".join(f" {item.ticket}: {item.instead.rstrip('.')}." for item in taken if item.instead)
+        return replace(self, taken_from=taken, text=f"{self.text}{told}")
+
+    def explanation(self) -> dict[str, Any]:
+        """Everything above as JSON values; its size is bounded by the number of shelves, not by their detail."""
+        return {
+            "outcome": self.outcome.value,
+            "reason": self.reason.value,
+            "text": self.text,
+            "rule": self.rule,
+            "policy_version": self.policy_version,
+            "decided_at": instant_text(self.decided_at),
+            "inputs": dict(self.inputs),
+            "product_id": self.product_id,
+            "quantity": self.quantity,
+            "sla": {
+                "due_at": instant_text(self.due_at) if self.due_at else None,
+                "basis": self.until.basis,
+                "margin_minutes": self.margin_minutes,
+                "stated_at": instant_text(self.until.stated_at) if self.until.stated_at else None,
+                "computed_at": instant_text(self.until.computed_at) if self.until.computed_at else None,
+                "computed_basis": self.until.computed_basis,
+                "difference_minutes": self.until.difference_minutes,
+                "is_disputed": self.until.is_disputed,
+            },
+            "channel": self.channel.explained() if self.channel else None,
+            "authorisation": {
+                "text": self.authorisation,
+                "deadline_at": instant_text(self.awaits.deadline) if self.awaits else None,
+            },
+            "site": {"access": self.access, "delivery": self.delivery},
+            "chosen": self.chosen.explained() if self.chosen else None,
+            "candidates": [candidate.explained() for candidate in self.candidates],
+            "losers": [losers.explained() for losers in self.losers],
+            "ladder": [rung.explained() for rung in self.ladder],
+            "orders": [order.explained() for order in self.orders],
+            "approval": self.approval,
+            "assumed": [assumption.explained() for assumption in self.assumed],
+            "follows": self.follows.explained() if self.follows else None,
+            "drawn": {purpose.value: units for purpose, units in self.drawn.items()},
+            "taken_from": [taken.explained() for taken in self.taken_from],
+            "recovery": self.recovery,
+            "group": self.group.explained() if self.group else None,
+            "considered": len(self.candidates) + sum(len(losers.hubs) for losers in self.losers),
+        }
+
+
+def instant_text(instant: datetime) -> str:
+    """ISO 8601 in UTC with Z, whole minutes without seconds."""
+    return f"{instant.isoformat()[:19]}Z"

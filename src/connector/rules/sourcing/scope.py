@@ -1,0 +1,111 @@
+"""The facts of a ticket as the names and values that conditions read and explanations keep."""
+
+from __future__ import annotations
+
+from connector.rules.facts.facts import (
+    AssetFacts,
+    ProductFacts,
+    ServiceClassFacts,
+    SiteFacts,
+    SourcingFacts,
+    TicketFacts,
+)
+from connector.rules.policy.conditions import Scope, Value
+
+LONGEST_INPUT = 200
+"""Characters of a text that an explanation keeps; the ticket itself has the rest."""
+
+
+def scope_of(facts: SourcingFacts, service_class: ServiceClassFacts | None, channel: str = "") -> Scope:
+    """What conditions read; the names are those of `connector.rules.policy.conditions.KNOWN`.
+
+    channel: kind of the red channel that the ticket goes through, "" for none.
+    """
+    return {
+        "ticket": {**_ticket(facts.ticket), "quantity": facts.quantity},
+        "asset": _asset(facts.asset),
+        "site": _site(facts.site, service_class),
+        "product": _product(facts.product),
+        "service_class": {
+            "known": service_class is not None,
+            "name": service_class.name if service_class else "",
+            "maximum_outage_minutes": service_class.maximum_outage_minutes if service_class else 0,
+            "always": service_class is not None and service_class.counts_always,
+        },
+        "channel": {"known": bool(channel), "name": channel},
+    }
+
+
+def inputs_of(facts: SourcingFacts, scope: Scope) -> dict[str, dict[str, Value]]:
+    """What an explanation keeps of the facts: the scope with our ids, long texts cut."""
+    inputs: dict[str, dict[str, Value]] = {
+        name: {
+            field: value[:LONGEST_INPUT] if isinstance(value, str) else value
+            for field, value in fields.items()
+            if value
+        }
+        for name, fields in scope.items()
+    }
+    for name, thing in (
+        ("ticket", facts.ticket), ("asset", facts.asset), ("site", facts.site), ("product", facts.product),
+    ):  # fmt: skip
+        if thing is not None:
+            inputs[name]["id"] = thing.id
+    return inputs
+
+
+def _ticket(ticket: TicketFacts) -> dict[str, Value]:
+    return {
+        "number": ticket.number,
+        "type": ticket.type.value,
+        "priority": ticket.priority.value if ticket.priority else "",
+        "state": ticket.state.value,
+        "title": ticket.title,
+        "description": ticket.description or "",
+        "category": ticket.category or "",
+        "requester": ticket.requester or "",
+        "assignee": ticket.assignee or "",
+        "asset_hint": ticket.asset_hint or "",
+        "site_hint": ticket.site_hint or "",
+        "product_hint": ticket.product_hint or "",
+        "source": ticket.source,
+    }
+
+
+def _asset(asset: AssetFacts | None) -> dict[str, Value]:
+    return {
+        "known": asset is not None,
+        "name": asset.name or "" if asset else "",
+        "serial": asset.serial or "" if asset else "",
+        "asset_tag": asset.asset_tag or "" if asset else "",
+        "state": asset.state.value if asset else "",
+        "holder": asset.holder or "" if asset else "",
+    }
+
+
+def _site(site: SiteFacts | None, service_class: ServiceClassFacts | None) -> dict[str, Value]:
+    return {
+        "known": site is not None,
+        "name": site.name if site else "",
+        "code": site.code or "" if site else "",
+        "region": site.region or "" if site else "",
+        "country": site.country or "" if site else "",
+        "time_zone": site.time_zone or "" if site else "",
+        "service_class": service_class.name if service_class else "",
+    }
+
+
+def _product(product: ProductFacts | None) -> dict[str, Value]:
+    return {
+        "known": product is not None,
+        "manufacturer": product.manufacturer if product else "",
+        "model": product.model if product else "",
+        "part_number": product.part_number or "" if product else "",
+        "sku": product.sku or "" if product else "",
+        "asset_class": product.asset_class or "" if product else "",
+        "criticality": product.criticality.value if product and product.criticality else "",
+        "unit_cost_cents": product.unit_cost_cents or 0 if product else 0,
+        "weight_g": product.weight_g or 0 if product else 0,
+        "is_data_bearing": bool(product and product.is_data_bearing),
+        "status": product.status.value if product else "",
+    }

@@ -1,0 +1,134 @@
+"""Several tickets decided one after the other, each with what those before it have left.
+
+Pure, as one decision is: the facts of all were read at the same moment, and what one is given is taken off the shelves
+that the next ones see. A ticket about a device that another one of them was given a unit for is relieved by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from connector.model.kinds import Lane
+from connector.model.lifecycle import ReservationState
+from connector.rules.facts.facts import (
+    NO_LINKS,
+    Contested,
+    Fleet,
+    Holding,
+    LinkedTicket,
+    Links,
+    Relief,
+    SourcingFacts,
+)
+from connector.rules.policy.competition import Place, Waiting, place_of
+from connector.rules.policy.document import Policy
+from connector.rules.sourcing.decide import decide, is_in_channel
+from connector.rules.sourcing.decision import Decision, Pick
+from connector.rules.sourcing.losing import ShelfKey
+
+
+def turn(facts: SourcingFacts, policy: Policy, now: datetime) -> Place:
+    """What sorts tickets into the order in which they are decided: see `connector.rules.policy.competition`."""
+    ticket, region = facts.ticket, facts.site.region if facts.site else None
+    waiting = Waiting(
+        ticket_id=ticket.id,
+        priority=ticket.priority,
+        since=ticket.opened_at or now,
+        losses=int(ticket.has_lost),
+        region_rank=policy.break_glass.rank(region) if policy.break_glass is not None else 0,
+        is_red=bool(facts.channels) and is_in_channel(facts, policy, now),
+    )
+    return place_of(waiting, policy.fairness, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One of several tickets to be decided.
+
+    number: the id that its reservation will have; None when nobody else needs to know. emptied: shelves that it was
+    refused although the facts have units on them.
+    """
+
+    facts: SourcingFacts
+    number: int | None = None
+    emptied: Collection[ShelfKey] = ()
+
+
+def decide_together(cases: Sequence[Case], policy: Policy, now: datetime) -> list[Decision]:
+    """The decisions about tickets in the order that is given."""
+    left = _Left()
+    decisions = []
+    for case in cases:
+        decision = decide(left.seen_by(case.facts), policy, now, emptied=case.emptied)
+        left.give(case, decision.picks)
+        decisions.append(decision)
+    return decisions
+
+
+class _Left:
+    """What earlier decisions have changed about the facts of later ones."""
+
+    def __init__(self) -> None:
+        self._holdings: dict[tuple[int, Lane], Holding] = {}
+        self._devices: dict[int, Relief] = {}
+        self._tickets: dict[int, Relief] = {}
+        self._taken: set[int] = set()
+
+    def seen_by(self, facts: SourcingFacts) -> SourcingFacts:
+        if not self._holdings and not self._taken:
+            return facts
+        current = (self._holdings.get((h.product_id, h.lane), h) for h in facts.holdings)
+        relief = facts.relief
+        if relief is None and facts.asset is not None:
+            relief = self._devices.get(facts.asset.id)
+        return replace(
+            facts,
+            holdings=tuple(holding for holding in current if holding.free or holding.kept),
+            relief=relief,
+            links=self._linked(facts.links),
+            contested=self._untaken(facts.contested),
+        )
+
+    def give(self, case: Case, picks: Sequence[Pick]) -> None:
+        facts = case.facts
+        for pick in picks:
+            self._taken.update(pick.takes)
+            if pick.takes:
+                continue
+            key = (pick.product_id, pick.lane)
+            holding = self._holdings.get(key) or _holding(facts.holdings, key)
+            self._holdings[key] = holding.less(pick.hub_id, pick.quantity)
+        if picks and case.number is not None:
+            hub = _label(facts.fleet, picks[0].hub_id)
+            relief = Relief(facts.ticket.number, case.number, ReservationState.HELD, hub)
+            self._tickets[facts.ticket.id] = relief
+            if facts.asset is not None:
+                self._devices.setdefault(facts.asset.id, relief)
+
+    def _untaken(self, contested: tuple[Contested, ...] | None) -> tuple[Contested, ...] | None:
+        if not contested:
+            return contested
+        return tuple(claim for claim in contested if claim.reservation_id not in self._taken)
+
+    def _linked(self, links: Links) -> Links:
+        if links is NO_LINKS:
+            return links
+        return Links(
+            family=tuple(self._relieved(item) for item in links.family),
+            parent=self._relieved(links.parent) if links.parent is not None else None,
+        )
+
+    def _relieved(self, linked: LinkedTicket) -> LinkedTicket:
+        relief = self._tickets.get(linked.id)
+        return linked if relief is None else replace(linked, relief=relief)
+
+
+def _holding(holdings: Sequence[Holding], key: tuple[int, Lane]) -> Holding:
+    return next((h for h in holdings if (h.product_id, h.lane) == key), Holding(*key, {}))
+
+
+def _label(fleet: Fleet, hub_id: int) -> str:
+    hub = fleet.hubs.get(hub_id)
+    return hub.label if hub else str(hub_id)

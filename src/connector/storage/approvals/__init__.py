@@ -1,0 +1,1 @@
+"""Requests for approval, delegations, and red channels."""

@@ -1,0 +1,1 @@
+"""The database itself: engine, transactions, rows with their change log, locks."""

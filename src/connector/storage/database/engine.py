@@ -1,0 +1,181 @@
+"""The database: one engine, one way to begin a transaction, on SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import orjson
+from sqlalchemy import event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from connector.model.errors import InvalidConfiguration, InvalidInput
+from connector.storage.database.checkpoint import LOG_PAGES, Checkpointer
+from connector.storage.database.one_visit import connect_in_one_visit
+
+BUSY_TIMEOUT_MS = 30_000
+DEADLOCK_ATTEMPTS = 3
+BROKEN_OFF = frozenset({"40001", "40P01"})
+"""PostgreSQL's codes for a transaction that lost to another one: serialisation failure, deadlock."""
+T = TypeVar("T")
+LOGGED = "connector_logged"
+"""Set in a connection's info when its transaction wrote to the change log."""
+WOKEN = "connector_woken"
+CHECKPOINTER = "connector_checkpointer"
+
+Database: TypeAlias = AsyncEngine
+Transaction: TypeAlias = AsyncConnection
+"""What layers above storage call these two; they hand them on and never use them."""
+
+
+class DatabaseRefusal(InvalidInput):
+    """The database does not store this: it breaks a rule of the schema, or is out of a column's range."""
+
+    code = "REFUSED_BY_DATABASE"
+
+
+def database_url(text: str) -> URL:
+    """The URL with the async driver of its database.
+
+    text: `sqlite:///path/to/file.db` or `postgresql://user:password@host/name`.
+    Raises InvalidConfiguration for any other database.
+    """
+    url = make_url(text)
+    match url.get_backend_name():
+        case "sqlite":
+            return url.set(drivername="sqlite+aiosqlite")
+        case "postgresql":
+            return url.set(drivername="postgresql+psycopg")
+        case other:
+            raise InvalidConfiguration(
+                f"database {other!r} is not supported",
+                hint="Write 'sqlite:///var/connector.db' or 'postgresql://user:password@host/name'.",
+            )
+
+
+def open_engine(text: str, *, pool_size: int = 10) -> AsyncEngine:
+    """An engine for the database; the directory of a SQLite file is made when it is missing."""
+    url = database_url(text)
+    if url.get_backend_name() == "sqlite":
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(
+            url, json_serializer=_dumps, json_deserializer=orjson.loads, pool_size=pool_size, max_overflow=0
+        )
+        event.listen(engine.sync_engine, "do_connect", connect_in_one_visit)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        if url.database and url.database != ":memory:":
+            engine.update_execution_options(**{CHECKPOINTER: Checkpointer(url.database)})
+        return engine
+    return create_async_engine(
+        url,
+        json_serializer=_dumps,
+        json_deserializer=orjson.loads,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+    )
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A writing transaction: commits at the end, rolls back on any exception.
+
+    On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so it never fails half-way for want of it.
+    """
+    async with engine.connect() as connection:
+        connection = await connection.execution_options(writes=True)
+        connection.info.pop(LOGGED, None)
+        async with connection.begin():
+            yield connection
+        checkpointer = engine.get_execution_options().get(CHECKPOINTER)
+        if checkpointer is not None:
+            checkpointer.committed()
+        if connection.info.pop(LOGGED, False):
+            for woken in engine.get_execution_options().get(WOKEN, ()):
+                woken()
+
+
+def wake_on_commit(engine: AsyncEngine, wake: Callable[[], None]) -> None:
+    """Call `wake` after each commit in this process that logged a change: a hint to look, not the news itself."""
+    engine.update_execution_options(**{WOKEN: (*engine.get_execution_options().get(WOKEN, ()), wake)})
+
+
+async def in_transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Do the work in a writing transaction; once more, and once more again, when it was the victim of a deadlock.
+
+    The work must have no effect but through its transaction.
+    Raises DatabaseRefusal when what is to be written breaks a rule of the schema or cannot be stored.
+    """
+    return await _attempt(transaction, engine, work)
+
+
+async def in_reading(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Do the work in a reading transaction. Raises DatabaseRefusal when what is asked for could not be stored."""
+    return await _attempt(reading, engine, work)
+
+
+async def _attempt(
+    begin: Callable[[AsyncEngine], AbstractAsyncContextManager[AsyncConnection]],
+    engine: AsyncEngine,
+    work: Callable[[AsyncConnection], Awaitable[T]],
+) -> T:
+    for attempt in range(1, DEADLOCK_ATTEMPTS + 1):
+        try:
+            async with begin(engine) as tx:
+                return await work(tx)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in BROKEN_OFF or attempt == DEADLOCK_ATTEMPTS:
+                raise
+        except (IntegrityError, DataError) as error:
+            raise DatabaseRefusal(_first_line(error.orig)) from error
+        except StatementError as error:
+            if isinstance(error, DBAPIError):
+                raise
+            raise DatabaseRefusal(_first_line(error.orig)) from error
+    raise AssertionError("the last attempt returns or raises")
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for reads: one snapshot of the data, nothing is written."""
+    async with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection = await connection.execution_options(isolation_level="REPEATABLE READ")
+        async with connection.begin():
+            yield connection
+
+
+def _first_line(error: object) -> str:
+    """What the database says, without the statement and the values that it may add in further lines."""
+    return str(error).replace("\x00", "").strip().split("\n", 1)[0]
+
+
+def _dumps(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
+    """WAL lets readers go on while one writes; the driver's own transaction handling is switched off."""
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    for pragma in (
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+        "cache_size = -16000",
+        f"wal_autocheckpoint = {LOG_PAGES}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

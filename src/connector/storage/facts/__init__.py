@@ -1,0 +1,1 @@
+"""What decisions look at, read in few statements."""

@@ -1,0 +1,263 @@
+"""The facts of sourcing decisions: as many statements for many tickets as for one, however large the fleet is.
+
+The tickets with everything that hangs on them (`connector.storage.facts.ticket_row`); the substitutes of what they
+need; the shelves that have free units of all that, of one product in one row; what is on its way to the same devices.
+Each is one statement, left out when no ticket asks for it. The hubs themselves are remembered (see
+`connector.storage.facts.fleet`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Text, case, cast, func, or_, select, type_coerce
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.errors import NotKnown
+from connector.model.kinds import Lane
+from connector.rules.arrival.lanes import NO_LANES
+from connector.rules.facts.facts import NO_LINKS, Holding, ProcurementFacts, Relief, SourcingFacts, SubstituteFacts
+from connector.rules.facts.protection import Kept
+from connector.storage.approvals.channels import open_channels
+from connector.storage.database.bulk import among_given
+from connector.storage.facts.fleet import fleet_stamp, read_fleet
+from connector.storage.facts.lanes import lanes_stamp, read_lanes
+from connector.storage.facts.linked_tickets import read_links
+from connector.storage.facts.protection import protections
+from connector.storage.facts.ticket_row import (
+    TICKETS_STATEMENT,
+    asset_of,
+    product_of,
+    refusals_of,
+    service_class_of,
+    site_of,
+    ticket_of,
+)
+from connector.storage.tables import compatibility, hub, procurement, product, reservation, stock, ticket
+
+_LANES = {lane.value[0]: lane for lane in Lane}
+"""Lanes by the letter that stands for them in a list of shelves."""
+
+_SUBSTITUTES = (
+    select(
+        compatibility.c.product_id,
+        compatibility.c.substitute_id,
+        product.c.manufacturer,
+        product.c.model,
+        compatibility.c.preference,
+        compatibility.c.condition,
+    )
+    .join(product, product.c.id == compatibility.c.substitute_id)
+    .where(
+        among_given(compatibility.c.product_id, "product_ids"),
+        compatibility.c.retired_at.is_(None),
+        product.c.retired_at.is_(None),
+    )
+    .order_by(compatibility.c.product_id, compatibility.c.preference, compatibility.c.substitute_id)
+)
+
+_keeps = or_(stock.c.safety_stock > 0, stock.c.emergency_buffer > 0)
+_kept: ColumnElement[str] = cast(stock.c.hub_id, Text)
+for _column in (type_coerce(stock.c.lane, Text), stock.c.on_hand - stock.c.reserved, *protections(stock)):
+    _kept = _kept + ":" + cast(_column, Text)
+"""A shelf that keeps something, as text: hub, lane, free units, safety stock, emergency buffer."""
+
+_HOLDINGS = (
+    select(
+        stock.c.product_id,
+        func.aggregate_strings(cast(stock.c.hub_id, Text), ","),
+        func.aggregate_strings(cast(stock.c.on_hand - stock.c.reserved, Text), ","),
+        func.aggregate_strings(func.substr(type_coerce(stock.c.lane, Text), 1, 1), ""),
+        func.aggregate_strings(case((_keeps, _kept)), ","),
+    )
+    .where(among_given(stock.c.product_id, "product_ids"), stock.c.on_hand > stock.c.reserved)
+    .group_by(stock.c.product_id)
+)
+"""One row per product, its shelves as lists: a row per shelf costs more than everything that is done with it."""
+
+_RELIEFS = (
+    select(
+        reservation.c.id, ticket.c.number, reservation.c.id, reservation.c.state, func.coalesce(hub.c.code, hub.c.name)
+    )
+    .join(ticket, ticket.c.id == reservation.c.ticket_id)
+    .join(hub, hub.c.id == reservation.c.hub_id)
+    .where(among_given(reservation.c.id, "reservation_ids"))
+)
+
+
+_PROCUREMENTS = (
+    select(
+        procurement.c.ticket_id,
+        procurement.c.id,
+        procurement.c.product_id,
+        procurement.c.kind,
+        procurement.c.supplier,
+        procurement.c.state,
+        procurement.c.quantity,
+        procurement.c.expected_at,
+    )
+    .where(among_given(procurement.c.ticket_id, "ticket_ids"))
+    .order_by(procurement.c.ticket_id, procurement.c.id)
+)
+
+
+async def facts_of_tickets(tx: AsyncConnection, ticket_ids: Collection[int]) -> dict[int, SourcingFacts]:
+    """The same of many tickets by their ids; those that do not exist are left out."""
+    rows = await _ticket_rows(tx, ticket_ids, line=1)
+    return {row["id"]: facts for row, facts in zip(rows, await facts_of(tx, rows), strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class FactsToReserve:
+    """The facts, and the activation of the policy that was active when they were read; None when none was."""
+
+    facts: SourcingFacts
+    activation_id: int | None
+
+
+async def sourcing_facts(tx: AsyncConnection, ticket_id: int) -> SourcingFacts:
+    """Everything that the rules look at for a ticket, as it is now.
+
+    The needed product is the affected asset's, else the one that the ticket names; the site is the ticket's, else
+    the asset's. Raises NotKnown when there is no such ticket.
+    """
+    rows = await _ticket_rows(tx, (ticket_id,), line=1)
+    if not rows:
+        raise _unknown(ticket_id)
+    return (await facts_of(tx, rows))[0]
+
+
+async def facts_to_reserve(tx: AsyncConnection, ticket_id: int, line: int) -> FactsToReserve | None:
+    """The same, or None when the line has a live reservation already. Raises NotKnown."""
+    read = await facts_to_reserve_many(tx, (ticket_id,), line)
+    if ticket_id not in read:
+        raise _unknown(ticket_id)
+    return read[ticket_id]
+
+
+async def facts_to_reserve_many(
+    tx: AsyncConnection, ticket_ids: Collection[int], line: int
+) -> dict[int, FactsToReserve | None]:
+    """The same of many tickets by their ids; those that do not exist are left out."""
+    rows = await _ticket_rows(tx, ticket_ids, line=line)
+    undecided = [row for row in rows if not row["is_reserved"]]
+    read: dict[int, FactsToReserve | None] = {row["id"]: None for row in rows}
+    for row, facts in zip(undecided, await facts_of(tx, undecided), strict=True):
+        read[row["id"]] = FactsToReserve(facts, row["activation_id"])
+    return read
+
+
+async def _ticket_rows(tx: AsyncConnection, ticket_ids: Collection[int], *, line: int) -> Sequence[Any]:
+    given = {"ticket_ids": list(ticket_ids), "line": line}
+    return (await tx.execute(TICKETS_STATEMENT, given)).mappings().all()
+
+
+async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFacts]:
+    """The facts around rows of `TICKETS_STATEMENT`, in their order."""
+    if not rows:
+        return []
+    fleet = await read_fleet(tx, tuple(rows[0][f"fleet_{column.name}"] for column in fleet_stamp.c))
+    replaceable = {row["p_id"] for row in rows if row["has_substitutes"] and row["p_id"] is not None}
+    substitutes = await _substitutes(tx, replaceable)
+    wanted = {row["p_id"] for row in rows if row["p_id"] is not None}
+    holdings = await _holdings(tx, wanted.union(*({s.product_id for s in found} for found in substitutes.values())))
+    links = await read_links(tx, rows)
+    lanes = await read_lanes(tx, {lanes_stamp(row) for row in rows if row["s_id"] is not None})
+    reliefs = await _reliefs(tx, {row["relief"] for row in rows if row["relief"] is not None})
+    channels = await open_channels(tx) if rows[0]["open_channel"] is not None else ()
+    procurements = await _procurements(tx, [row["id"] for row in rows if row["has_procurements"]])
+    found = []
+    for row in rows:
+        needed = product_of(row)
+        standing_in = substitutes.get(needed.id, ()) if needed else ()
+        products = [] if needed is None else [needed.id, *(s.product_id for s in standing_in)]
+        found.append(
+            SourcingFacts(
+                ticket=ticket_of(row),
+                asset=asset_of(row),
+                product=needed,
+                site=site_of(row),
+                service_class=service_class_of(row),
+                substitutes=standing_in,
+                holdings=tuple(holding for product_id in products for holding in holdings.get(product_id, ())),
+                fleet=fleet,
+                relief=reliefs.get(row["relief"]),
+                links=links.get(row["id"], NO_LINKS),
+                refusals=refusals_of(row),
+                lanes=lanes.get(row["s_id"], NO_LANES),
+                channels=channels,
+                procurements=procurements.get(row["id"], ()),
+                quantity=row["quantity"],
+            )
+        )
+    return found
+
+
+async def _substitutes(tx: AsyncConnection, product_ids: Collection[int]) -> Mapping[int, tuple[SubstituteFacts, ...]]:
+    """What can stand in for each of the products, the preferred first."""
+    if not product_ids:
+        return {}
+    found: defaultdict[int, list[SubstituteFacts]] = defaultdict(list)
+    for row in await tx.execute(_SUBSTITUTES, {"product_ids": sorted(product_ids)}):
+        found[row[0]].append(SubstituteFacts(row[1], f"{row[2]} {row[3]}", row[4], row[5]))
+    return {product_id: tuple(substitutes) for product_id, substitutes in found.items()}
+
+
+async def _holdings(tx: AsyncConnection, product_ids: Collection[int]) -> Mapping[int, tuple[Holding, ...]]:
+    """The shelves with free units of each of the products, one holding per lane."""
+    if not product_ids:
+        return {}
+    found = {}
+    for product_id, hubs, free, letters, kept in await tx.execute(_HOLDINGS, {"product_ids": sorted(product_ids)}):
+        shelves = zip(orjson.loads(f"[{hubs}]"), orjson.loads(f"[{free}]"), letters, strict=True)
+        by_lane: dict[str, dict[int, int]] = {}
+        if letters.count(letters[0]) == len(letters):
+            by_lane[letters[0]] = {hub_id: units for hub_id, units, _ in shelves}
+        else:
+            for hub_id, units, letter in shelves:
+                by_lane.setdefault(letter, {})[hub_id] = units
+        keeping = _keeping(kept, by_lane)
+        found[product_id] = tuple(
+            Holding(product_id, _LANES[letter], by_hub, keeping.get(letter, {})) for letter, by_hub in by_lane.items()
+        )
+    return found
+
+
+def _keeping(kept: str | None, by_lane: dict[str, dict[int, int]]) -> dict[str, dict[int, Kept]]:
+    """The shelves that keep something, by lane and hub; in `by_lane` only what may be used of them is left."""
+    keeping: dict[str, dict[int, Kept]] = {}
+    for entry in kept.split(",") if kept else ():
+        hub, lane, free, safety_stock, emergency_buffer = entry.split(":")
+        shelf = Kept(int(free), int(safety_stock), int(emergency_buffer))
+        keeping.setdefault(lane[0], {})[int(hub)] = shelf
+        usable = shelf.usable()
+        if usable:
+            by_lane[lane[0]][int(hub)] = usable
+        else:
+            del by_lane[lane[0]][int(hub)]
+    return keeping
+
+
+async def _procurements(tx: AsyncConnection, ticket_ids: Collection[int]) -> Mapping[int, tuple[ProcurementFacts, ...]]:
+    """What was ordered for each of the tickets, open or not, the oldest first."""
+    if not ticket_ids:
+        return {}
+    found: defaultdict[int, list[ProcurementFacts]] = defaultdict(list)
+    for ticket_id, *ordered in await tx.execute(_PROCUREMENTS, {"ticket_ids": sorted(ticket_ids)}):
+        found[ticket_id].append(ProcurementFacts(*ordered))
+    return {ticket_id: tuple(items) for ticket_id, items in found.items()}
+
+
+async def _reliefs(tx: AsyncConnection, reservation_ids: Collection[int]) -> Mapping[int, Relief]:
+    if not reservation_ids:
+        return {}
+    rows = await tx.execute(_RELIEFS, {"reservation_ids": sorted(reservation_ids)})
+    return {number: Relief(*relief) for number, *relief in rows}
+
+
+def _unknown(ticket_id: int) -> NotKnown:
+    return NotKnown(f"there is no ticket with id {ticket_id}")

@@ -1,0 +1,1 @@
+"""Versions of policies and their activation."""

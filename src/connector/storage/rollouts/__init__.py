@@ -1,0 +1,1 @@
+"""Rollouts, their lines, their units and tasks."""

@@ -1,0 +1,1 @@
+"""Parcels: sent, tracked, in trouble, and the documents that go with them."""

@@ -1,0 +1,284 @@
+"""What is sent for a reservation: which unit, from which hub, to which site, for which ticket. One read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, ScalarSelect, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.errors import NotKnown
+from connector.model.lifecycle import ReservationState, TicketState
+from connector.model.records import Address
+from connector.model.refs import EntityKind
+from connector.rules.policy.document import Mode
+from connector.storage.database.locks import lock_ticket
+from connector.storage.database.rows import locked_row
+from connector.storage.tables import (
+    asset,
+    decision,
+    hub,
+    kit,
+    kit_component,
+    product,
+    reservation,
+    shipment,
+    site,
+    source,
+    ticket,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TicketSide:
+    """The ticket that it is for. source: name of the system that the ticket lives in."""
+
+    id: int
+    number: str
+    external_id: str
+    state: TicketState
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A hub or a site. access_hours: of a site, when somebody is let in; None means at any time."""
+
+    id: int
+    name: str
+    code: str | None
+    country: str | None
+    time_zone: str | None
+    address: Address
+    access_hours: str | None = None
+
+    @property
+    def label(self) -> str:
+        """How people call it."""
+        return f"{self.name} ({self.code})" if self.code and self.code != self.name else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """What is sent. Weight in grams and size in millimetres of one unit; None when the catalogue does not say."""
+
+    product_id: int
+    manufacturer: str
+    model: str
+    part_number: str | None
+    quantity: int
+    asset_id: int | None
+    serial: str | None
+    asset_tag: str | None
+    weight_g: int | None
+    length_mm: int | None
+    width_mm: int | None
+    height_mm: int | None
+
+    @property
+    def label(self) -> str:
+        """How people call it."""
+        name = f"{self.manufacturer} {self.model}"
+        return f"{self.quantity} × {name}" if self.quantity > 1 else name
+
+
+@dataclass(frozen=True, slots=True)
+class KitLine:
+    """Something that is packed along with the device."""
+
+    product: str
+    part_number: str | None
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consignment:
+    """Everything that fulfilling a reservation needs to know.
+
+    made_at: when the reservation was made. mode: how it travels; a courier, unless the decision chose otherwise.
+    departs_at: when it must leave the hub to arrive as estimated. due_at: until when an arrival is in time. None when
+    the decision does not say. rollout_line_id: the line of a rollout that it is for; None for a ticket's own need.
+    given_to: number of the ticket that its units were given to; taken_from: of the one that had them before.
+    """
+
+    reservation_id: int
+    made_at: datetime
+    state: ReservationState
+    estimated_arrival_at: datetime | None
+    ticket: TicketSide
+    hub: Place
+    site: Place | None
+    goods: Goods
+    kit: tuple[KitLine, ...]
+    kit_instructions: str | None
+    mode: Mode
+    departs_at: datetime | None
+    due_at: datetime | None
+    rollout_line_id: int | None = None
+    given_to: str | None = None
+    taken_from: str | None = None
+
+
+_other, _its_ticket = reservation.alias("other"), ticket.alias("its_ticket")
+
+
+def _ticket_of(condition: ColumnElement[bool]) -> ScalarSelect[str]:
+    """The number of the ticket of another reservation, which is not the reservation's own ticket."""
+    return (
+        select(func.min(_its_ticket.c.number))
+        .select_from(_other)
+        .join(_its_ticket, _its_ticket.c.id == _other.c.ticket_id)
+        .where(condition, _other.c.ticket_id != reservation.c.ticket_id)
+        .correlate(reservation)
+        .scalar_subquery()
+    )
+
+
+async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
+    """The consignment of a reservation. Raises NotKnown."""
+    affected = asset.alias("affected")
+    statement = (
+        select(
+            *(column for column in reservation.c if column.name != "site_id"),
+            ticket.c.number,
+            ticket.c.external_id,
+            ticket.c.state.label("ticket_state"),
+            ticket.c.sla_due_at,
+            source.c.name.label("source_name"),
+            decision.c.explanation,
+            *(hub.c[name].label(f"hub_{name}") for name in _PLACE if name != "id"),
+            *(site.c[name].label(f"site_{name}") for name in _PLACE),
+            site.c.access_hours.label("site_access_hours"),
+            *(product.c[name].label(f"product_{name}") for name in _PRODUCT),
+            asset.c.serial,
+            asset.c.asset_tag,
+            _ticket_of(_other.c.replaces_id == reservation.c.id).label("given_to"),
+            _ticket_of(_other.c.id == reservation.c.replaces_id).label("taken_from"),
+        )
+        .select_from(reservation)
+        .join(ticket, ticket.c.id == reservation.c.ticket_id)
+        .join(source, source.c.id == ticket.c.source_id)
+        .join(hub, hub.c.id == reservation.c.hub_id)
+        .join(product, product.c.id == reservation.c.product_id)
+        .outerjoin(affected, affected.c.id == ticket.c.asset_id)
+        .outerjoin(site, site.c.id == func.coalesce(reservation.c.site_id, ticket.c.site_id, affected.c.site_id))
+        .outerjoin(asset, asset.c.id == reservation.c.asset_id)
+        .outerjoin(decision, decision.c.id == reservation.c.decision_id)
+        .where(reservation.c.id == reservation_id)
+    )
+    row = (await tx.execute(statement)).mappings().one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no reservation with id {reservation_id}")
+    lines, instructions = await _kit(tx, row["product_id"])
+    explanation = row["explanation"] or {}
+    chosen, sla = explanation.get("chosen") or {}, explanation.get("sla") or {}
+    return Consignment(
+        reservation_id=reservation_id,
+        made_at=row["created_at"],
+        state=row["state"],
+        estimated_arrival_at=row["estimated_arrival_at"],
+        ticket=TicketSide(
+            id=row["ticket_id"],
+            number=row["number"],
+            external_id=row["external_id"],
+            state=row["ticket_state"],
+            source=row["source_name"],
+        ),
+        hub=_place(row, "hub"),
+        site=_place(row, "site") if row["site_id"] is not None else None,
+        goods=Goods(
+            product_id=row["product_id"],
+            **{name: row[f"product_{name}"] for name in _PRODUCT},
+            quantity=row["quantity"],
+            asset_id=row["asset_id"],
+            serial=row["serial"],
+            asset_tag=row["asset_tag"],
+        ),
+        kit=lines,
+        kit_instructions=instructions,
+        mode=Mode(chosen.get("mode", Mode.COURIER)),
+        departs_at=_instant(chosen.get("departs_at")),
+        due_at=_instant(sla.get("due_at")) or row["sla_due_at"],
+        rollout_line_id=row["rollout_line_id"],
+        given_to=row["given_to"],
+        taken_from=row["taken_from"],
+    )
+
+
+async def ticket_side(tx: AsyncConnection, ticket_id: int) -> TicketSide:
+    """A ticket as its source knows it. Raises NotKnown."""
+    statement = (
+        select(ticket.c.id, ticket.c.number, ticket.c.external_id, ticket.c.state, source.c.name)
+        .join(source, source.c.id == ticket.c.source_id)
+        .where(ticket.c.id == ticket_id)
+    )
+    row = (await tx.execute(statement)).one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no ticket with id {ticket_id}")
+    return TicketSide(*row)
+
+
+async def consignment_of_shipment(tx: AsyncConnection, shipment_id: int) -> Consignment | None:
+    """The consignment that a parcel brings; None when it brings nothing that was reserved."""
+    statement = select(shipment.c.reservation_id).where(shipment.c.id == shipment_id)
+    reservation_id = (await tx.execute(statement)).scalar_one_or_none()
+    return None if reservation_id is None else await consignment(tx, reservation_id)
+
+
+async def lock_reservation(tx: AsyncConnection, reservation_id: int) -> ReservationState:
+    """The reservation's state, nobody else changing it until the transaction ends. Raises NotKnown."""
+    statement = select(reservation.c.ticket_id).where(reservation.c.id == reservation_id)
+    ticket_id = (await tx.execute(statement)).scalar_one_or_none()
+    if ticket_id is not None:
+        await lock_ticket(tx, ticket_id)
+    return ReservationState((await locked_row(tx, reservation, EntityKind.RESERVATION, reservation_id))["state"])
+
+
+async def _kit(tx: AsyncConnection, product_id: int) -> tuple[tuple[KitLine, ...], str | None]:
+    """What the product's kit brings beside the device itself."""
+    statement = (
+        select(
+            kit.c.instructions,
+            product.c.id,
+            product.c.manufacturer,
+            product.c.model,
+            product.c.part_number,
+            kit_component.c.quantity,
+        )
+        .select_from(kit)
+        .outerjoin(kit_component, kit_component.c.kit_id == kit.c.id)
+        .outerjoin(product, product.c.id == kit_component.c.product_id)
+        .where(kit.c.product_id == product_id)
+        .order_by(kit_component.c.id)
+    )
+    rows = list(await tx.execute(statement))
+    lines = tuple(
+        KitLine(product=f"{row.manufacturer} {row.model}", part_number=row.part_number, quantity=row.quantity)
+        for row in rows
+        if row.id is not None and row.id != product_id
+    )
+    return lines, rows[0].instructions if rows else None
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _place(row: Any, prefix: str) -> Place:
+    country = row[f"{prefix}_country"]
+    known = {name: value for name, value in (row[f"{prefix}_address"] or {}).items() if name in Address.model_fields}
+    return Place(
+        id=row[f"{prefix}_id"],
+        name=row[f"{prefix}_name"],
+        code=row[f"{prefix}_code"],
+        country=country,
+        time_zone=row[f"{prefix}_time_zone"],
+        address=Address.model_validate({"country": country, **{k: v for k, v in known.items() if v is not None}}),
+        access_hours=row.get(f"{prefix}_access_hours"),
+    )
+
+
+_PLACE = ("id", "name", "code", "country", "time_zone", "address")
+_PRODUCT = ("manufacturer", "model", "part_number", "weight_g", "length_mm", "width_mm", "height_mm")

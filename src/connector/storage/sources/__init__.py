@@ -1,0 +1,1 @@
+"""The connections to external systems: references, quarantine, inbox, how they fare."""

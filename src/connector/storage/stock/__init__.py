@@ -1,0 +1,1 @@
+"""Units and their books: claimed, moved, given back, received."""

@@ -1,0 +1,144 @@
+"""What other tickets hold of a product and may lose: read where a decision could need it, and secured to be taken."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.errors import IllegalTransition
+from connector.model.kinds import Direction, Priority
+from connector.model.lifecycle import RESERVATION_LIVE
+from connector.rules.facts.facts import Contested, SourcingFacts
+from connector.rules.policy.document import Policy
+from connector.rules.sourcing.comparison import duration_text
+from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.decision import Decision, TakenFrom
+from connector.storage.database.bulk import among_given
+from connector.storage.database.locks import lock_ticket
+from connector.storage.facts.facts import facts_of_tickets
+from connector.storage.shipments.shipments import ON_ITS_WAY
+from connector.storage.stock.losses import line_losses
+from connector.storage.stock.reserve import Reservation
+from connector.storage.stock.succession import in_the_hub
+from connector.storage.tables import reservation, shipment, ticket
+
+_has_left = exists().where(
+    shipment.c.reservation_id == reservation.c.id,
+    shipment.c.direction == Direction.OUTBOUND,
+    shipment.c.status.in_(ON_ITS_WAY),
+)
+_CONTESTED = (
+    select(
+        reservation.c.id,
+        reservation.c.ticket_id,
+        ticket.c.number,
+        reservation.c.hub_id,
+        reservation.c.product_id,
+        reservation.c.lane,
+        reservation.c.quantity,
+        ticket.c.priority,
+        func.coalesce(ticket.c.opened_at, ticket.c.created_at),
+        reservation.c.created_at,
+        line_losses,
+        reservation.c.rollout_line_id.is_not(None),
+    )
+    .join(ticket, ticket.c.id == reservation.c.ticket_id)
+    .where(
+        among_given(reservation.c.product_id, "product_ids"),
+        reservation.c.state.in_(RESERVATION_LIVE),
+        reservation.c.reason.is_(None),
+        or_(ticket.c.priority.is_(None), ticket.c.priority != Priority.P1, reservation.c.rollout_line_id.is_not(None)),
+        ~_has_left,
+    )
+    .order_by(reservation.c.id)
+)
+"""What nobody has ordered to be withdrawn; that of P1 tickets can be taken by none and is left out."""
+
+
+async def with_contested(tx: AsyncConnection, wanting: Collection[SourcingFacts]) -> list[SourcingFacts]:
+    """The facts of several tickets with what other tickets hold of their products, in one statement for all."""
+    products = {number for facts in wanting for number in _products(facts)}
+    rows = await tx.execute(_CONTESTED, {"product_ids": sorted(products)})
+    claims = [Contested(*row) for row in rows]
+    return [
+        replace(
+            facts,
+            contested=tuple(
+                claim for claim in claims if claim.product_id in _products(facts) and claim.ticket_id != facts.ticket.id
+            ),
+        )
+        for facts in wanting
+    ]
+
+
+async def dry_run(tx: AsyncConnection, facts: SourcingFacts, policy: Policy, now: datetime) -> Decision:
+    """What would be decided, with what other tickets hold where that is needed; nothing is written."""
+    decision = decide(facts, policy, now)
+    if decision.wants_contested:
+        [facts] = await with_contested(tx, [facts])
+        decision = decide(facts, policy, now)
+    [decision] = await with_alternatives(tx, [decision], policy, now)
+    return decision
+
+
+async def with_alternatives(
+    tx: AsyncConnection, decisions: Sequence[Decision], policy: Policy, now: datetime
+) -> list[Decision]:
+    """The decisions with what is left to the tickets that lose units by them, as the rules would decide now."""
+    losers = [taken for decision in decisions for taken in decision.taken_from]
+    if not losers:
+        return list(decisions)
+    found = await facts_of_tickets(tx, {taken.ticket_id for taken in losers})
+    held = await _arrivals(tx, [taken.reservation_id for taken in losers])
+    instead = {
+        taken.reservation_id: _instead(taken, decide(found[taken.ticket_id], policy, now), held)
+        for taken in losers
+        if taken.ticket_id in found
+    }
+    return [decision.with_instead(instead) for decision in decisions]
+
+
+async def secure(tx: AsyncConnection, reservation_id: int, *, waits: bool) -> Reservation | None:
+    """The reservation, its ticket and itself locked, if its units can still be taken; None when they cannot.
+
+    waits: for whoever works on its ticket right now; otherwise that counts as cannot.
+    """
+    owner = select(reservation.c.ticket_id).where(reservation.c.id == reservation_id)
+    ticket_id = (await tx.execute(owner)).scalar_one()
+    if not waits and tx.dialect.name == "postgresql":
+        quick = select(ticket.c.id).where(ticket.c.id == ticket_id).with_for_update(key_share=True, skip_locked=True)
+        if (await tx.execute(quick)).one_or_none() is None:
+            return None
+    await lock_ticket(tx, ticket_id)
+    try:
+        return await in_the_hub(tx, reservation_id, "taken over")
+    except IllegalTransition:
+        return None
+
+
+def _products(facts: SourcingFacts) -> tuple[int, ...]:
+    return (*([facts.product.id] if facts.product else []), *(item.product_id for item in facts.substitutes))
+
+
+async def _arrivals(tx: AsyncConnection, reservation_ids: Iterable[int]) -> Mapping[int, tuple[datetime | None, bool]]:
+    """When reserved units should arrive, and whether they are for a rollout."""
+    c = reservation.c
+    statement = select(c.id, c.estimated_arrival_at, c.rollout_line_id.is_not(None)).where(c.id.in_(reservation_ids))
+    return {row[0]: (row[1], bool(row[2])) for row in await tx.execute(statement)}
+
+
+def _instead(taken: TakenFrom, decision: Decision, held: Mapping[int, tuple[datetime | None, bool]]) -> str:
+    expected, is_rollout = held[taken.reservation_id]
+    if is_rollout:
+        return "its rollout plans anew"
+    chosen = decision.chosen
+    if chosen is None:
+        return f"it waits: {decision.text}"
+    if expected is None or chosen.arrives_at <= expected:
+        return f"it is served from {chosen.hub} at {chosen.arrives_at:%Y-%m-%d %H:%M}Z"
+    later = duration_text(int((chosen.arrives_at - expected).total_seconds()) // 60)
+    return f"it is served {later} later from {chosen.hub}"

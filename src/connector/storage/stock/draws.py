@@ -1,0 +1,193 @@
+"""Units of many shelves taken at once, by as many statements as of one.
+
+The books are locked first, in the order of their ids and in one statement; whoever waits for one of them therefore
+holds only lower ones. Units are passed over when somebody else has locked them. So two draws never wait for each
+other in a circle, provided that a transaction draws once, or undoes a draw (by a savepoint) before the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.kinds import Lane, Protection, Tracking
+from connector.model.refs import EntityKind
+from connector.rules.facts.protection import Kept
+from connector.storage.database.changes import NewChange
+from connector.storage.stock.units import ShelfKey, Taken, reserved_moves
+from connector.storage.tables.columns import UtcDateTime
+
+_GIVEN = {
+    "postgresql": """
+        WITH given AS (
+            SELECT * FROM json_to_recordset(CAST(:given AS json))
+            AS shelf (id bigint, hub_id bigint, product_id bigint, lane text, quantity int)
+        )""",
+    "sqlite": """
+        WITH given AS (
+            SELECT value ->> 'id' AS id, value ->> 'hub_id' AS hub_id, value ->> 'product_id' AS product_id,
+                   value ->> 'lane' AS lane, value ->> 'quantity' AS quantity
+            FROM json_each(:given)
+        )""",
+}
+"""The shelves of the call as rows, from one parameter."""
+
+_BOOKS = """
+    SELECT stock.id, stock.hub_id, stock.product_id, stock.lane, stock.tracking, stock.reserved, stock.on_hand,
+           coalesce(stock.safety_stock, 0), coalesce(stock.emergency_buffer, 0)
+    FROM given CROSS JOIN stock
+    WHERE stock.product_id = given.product_id AND stock.hub_id = given.hub_id AND stock.lane = given.lane
+    ORDER BY stock.id"""
+
+_UNITS = {
+    "postgresql": """
+        UPDATE asset SET state = 'reserved', updated_at = :at
+        WHERE id = ANY (ARRAY(
+            SELECT free.id FROM given CROSS JOIN LATERAL (
+                SELECT asset.id FROM asset
+                WHERE asset.hub_id = given.hub_id AND asset.product_id = given.product_id
+                  AND asset.lane = given.lane AND asset.state = 'in_stock' AND asset.retired_at IS NULL
+                ORDER BY asset.id LIMIT given.quantity FOR UPDATE SKIP LOCKED
+            ) AS free
+        ))
+        RETURNING id, hub_id, product_id, lane""",
+    "sqlite": """
+        UPDATE asset SET state = 'reserved', updated_at = :at
+        WHERE id IN (
+            SELECT id FROM (
+                SELECT asset.id, given.quantity, row_number() OVER (
+                    PARTITION BY asset.hub_id, asset.product_id, asset.lane ORDER BY asset.id
+                ) AS nth
+                FROM given CROSS JOIN asset
+                WHERE asset.hub_id = given.hub_id AND asset.product_id = given.product_id
+                  AND asset.lane = given.lane AND asset.state = 'in_stock' AND asset.retired_at IS NULL
+            ) WHERE nth <= quantity
+        )
+        RETURNING id, hub_id, product_id, lane""",
+}
+
+_BOOKED = """
+    UPDATE stock SET reserved = stock.reserved + given.quantity, updated_at = :at
+    FROM given WHERE stock.id = given.id"""
+
+
+class _Statements(NamedTuple):
+    books: TextClause
+    units: TextClause
+    booked: TextClause
+
+
+def _statements(dialect: str, locking: str) -> _Statements:
+    at, given = bindparam("at", type_=UtcDateTime()), _GIVEN[dialect]
+    return _Statements(
+        text(f"{given} {_BOOKS} {locking}"),
+        text(f"{given} {_UNITS[dialect]}").bindparams(at),
+        text(f"{given} {_BOOKED}").bindparams(at),
+    )
+
+
+_FOR = {
+    "postgresql": _statements("postgresql", "FOR NO KEY UPDATE OF stock"),
+    "sqlite": _statements("sqlite", ""),
+}
+
+
+class Wanted(NamedTuple):
+    """Units of one shelf for one purpose. releases: which of the units that are kept may be taken as well."""
+
+    shelf: ShelfKey
+    quantity: int
+    releases: Collection[Protection] = ()
+
+
+@dataclass(slots=True)
+class _Book:
+    """A locked stock row. left: free units that are not promised yet; units: taken, to be shared out.
+
+    units: None for counted products, whose book is all there is.
+    """
+
+    stock_id: int
+    reserved: int
+    left: Kept
+    units: list[int] | None
+    promised: int = 0
+    shared: int = 0
+
+    def promise(self, quantity: int, releases: Collection[Protection]) -> bool:
+        if quantity > self.left.usable(releases):
+            return False
+        self.left = replace(self.left, free=self.left.free - quantity)
+        self.promised += quantity
+        return True
+
+    def share(self, quantity: int) -> Taken | None:
+        units: tuple[int, ...] = ()
+        if self.units is not None:
+            if quantity > len(self.units):
+                return None
+            units, self.units = tuple(self.units[:quantity]), self.units[quantity:]
+        before, after = self.reserved + self.shared, self.reserved + self.shared + quantity
+        self.shared += quantity
+        booked = NewChange(EntityKind.STOCK, self.stock_id, "updated", {"reserved": (before, after)})
+        return Taken(units, (*reserved_moves(units), booked))
+
+
+async def draw_units(tx: AsyncConnection, wanted: Sequence[Wanted], at: datetime) -> list[Taken | None]:
+    """Reserve units, for the first ones first where a shelf has too few for all; None for who gets nothing.
+
+    Each gets all its units or none. When somebody gets nothing, units may have been taken for nobody: undo the draw.
+    """
+    statements = _FOR[tx.dialect.name]
+    books = await _lock_books(tx, statements, {item.shelf for item in wanted})
+    promised = [shelf in books and books[shelf].promise(quantity, releases) for shelf, quantity, releases in wanted]
+    await _take(tx, statements, books, at)
+    shares = [
+        books[shelf].share(quantity) if is_promised else None
+        for (shelf, quantity, _), is_promised in zip(wanted, promised, strict=True)
+    ]
+    booked = [{"id": book.stock_id, "quantity": book.shared} for book in books.values() if book.shared]
+    if booked:
+        await tx.execute(statements.booked, {"given": _json(booked), "at": at})
+    return shares
+
+
+async def _lock_books(
+    tx: AsyncConnection, statements: _Statements, shelves: Collection[ShelfKey]
+) -> dict[ShelfKey, _Book]:
+    given = [{"hub_id": hub, "product_id": product, "lane": lane} for hub, product, lane in shelves]
+    books = {}
+    for stock_id, hub_id, product_id, lane, tracking, reserved, on_hand, *kept in await tx.execute(
+        statements.books, {"given": _json(given)}
+    ):
+        units: list[int] | None = None if tracking == Tracking.COUNTED.value else []
+        books[ShelfKey(hub_id, product_id, Lane(lane))] = _Book(
+            stock_id, reserved, Kept(on_hand - reserved, *kept), units
+        )
+    return books
+
+
+async def _take(tx: AsyncConnection, statements: _Statements, books: Mapping[ShelfKey, _Book], at: datetime) -> None:
+    """Reserve as many units of the serialised shelves as were promised, the first by id, unless others hold them."""
+    given = [
+        {"hub_id": shelf.hub_id, "product_id": shelf.product_id, "lane": shelf.lane, "quantity": book.promised}
+        for shelf, book in books.items()
+        if book.units is not None and book.promised
+    ]
+    if not given:
+        return
+    taken = (await tx.execute(statements.units, {"given": _json(given), "at": at})).all()
+    for asset_id, hub_id, product_id, lane in sorted(taken):
+        units = books[ShelfKey(hub_id, product_id, Lane(lane))].units
+        if units is not None:
+            units.append(asset_id)
+
+
+def _json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return orjson.dumps(rows).decode()

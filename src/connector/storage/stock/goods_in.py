@@ -1,0 +1,103 @@
+"""Goods that come from outside: onto a hub's shelf, or in use at a site right away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.errors import IllegalTransition, InvalidInput
+from connector.model.kinds import Lane, Tracking
+from connector.model.lifecycle import ASSET_MOVES, AssetState, require_move
+from connector.model.refs import EntityKind
+from connector.storage.database.bulk import insert_rows
+from connector.storage.database.drafts import write_drafts
+from connector.storage.database.rows import insert_logged, locked_row, update_logged
+from connector.storage.stock.book import Shelf, recount_shelves, shelf_drafts
+from connector.storage.tables import asset, stock
+
+
+async def take_into_stock(
+    tx: AsyncConnection,
+    shelf: Shelf,
+    quantity: int,
+    serials: Sequence[str],
+    tracking: Tracking,
+    *,
+    actor: str,
+    cause: str,
+    at: datetime,
+) -> None:
+    """Put new units on a shelf: by their serials, or counted where the product is.
+
+    Raises InvalidInput when the serials do not fit the quantity, IllegalTransition for a device that is in use.
+    """
+    if tracking is Tracking.SERIALISED:
+        if len(serials) != quantity:
+            raise InvalidInput(
+                f"{quantity} units were ordered, {len(serials)} serials are given",
+                hint="The product is kept by serial: give the serial of every unit.",
+            )
+        for serial in serials:
+            values = {"hub_id": shelf.hub_id, "site_id": None, "lane": shelf.lane, "state": AssetState.IN_STOCK}
+            await _device(tx, serial, shelf.product_id, values, actor=actor, cause=cause, at=at)
+        await recount_shelves(tx, [shelf], actor=actor, cause=cause, at=at)
+        return
+    if serials:
+        raise InvalidInput(f"{len(serials)} serials are given for a product that is counted", hint="Leave them out.")
+    drafts = await shelf_drafts(tx, [shelf])
+    if not drafts:
+        row = {**shelf._asdict(), "tracking": Tracking.COUNTED, "on_hand": 0, "reserved": 0, "updated_at": at}
+        await insert_rows(tx, stock, [row], skip_existing=True)
+        drafts = await shelf_drafts(tx, [shelf])
+    drafts[shelf].after["on_hand"] += quantity
+    await write_drafts(tx, EntityKind.STOCK, drafts.values(), actor=actor, cause=cause, at=at)
+
+
+async def put_into_use(
+    tx: AsyncConnection,
+    site_id: int | None,
+    product_id: int,
+    quantity: int,
+    serials: Sequence[str],
+    *,
+    actor: str,
+    cause: str,
+    at: datetime,
+) -> None:
+    """Record devices that were delivered to a site; without serials nobody knows which they are.
+
+    Raises InvalidInput for more serials than units, IllegalTransition for a device that is in use elsewhere.
+    """
+    if len(serials) > quantity:
+        raise InvalidInput(f"{quantity} units were ordered, {len(serials)} serials are given")
+    for serial in serials:
+        values = {"site_id": site_id, "hub_id": None, "lane": Lane.NORMAL, "state": AssetState.DEPLOYED}
+        await _device(tx, serial, product_id, values, actor=actor, cause=cause, at=at)
+
+
+async def _device(
+    tx: AsyncConnection, serial: str, product_id: int, values: dict[str, Any], *, actor: str, cause: str, at: datetime
+) -> None:
+    """The device with a serial, known before or not, is now so."""
+    if not serial.strip():
+        raise InvalidInput("a serial is empty", hint="Give it as it stands on the device.")
+    statement = select(asset.c.id).where(
+        asset.c.serial == serial.strip(), asset.c.product_id == product_id, asset.c.retired_at.is_(None)
+    )
+    known = (await tx.execute(statement.order_by(asset.c.id).limit(1))).scalar_one_or_none()
+    if known is None:
+        row = {"serial": serial.strip(), "product_id": product_id, **values}
+        await insert_logged(tx, asset, EntityKind.ASSET, row, actor=actor, cause=cause, at=at)
+        return
+    before = await locked_row(tx, asset, EntityKind.ASSET, known)
+    if before["state"] in (AssetState.IN_STOCK, AssetState.RESERVED):
+        raise IllegalTransition(
+            f"asset {serial!r} is {before['state'].value} at a hub already",
+            hint="Check the serial; a unit that is on a shelf is not delivered anew.",
+        )
+    require_move(ASSET_MOVES, before["state"], values["state"], what=f"asset {serial!r}")
+    await update_logged(tx, asset, EntityKind.ASSET, known, values, actor=actor, cause=cause, at=at)

@@ -1,0 +1,1 @@
+"""What is decided and done for tickets: decisions, orders, events, tasks."""

@@ -1,0 +1,348 @@
+"""From tickets to held units in one transaction: facts, decisions, claims, and the record of why.
+
+Many tickets take as many statements as one. They are decided one after the other, the most urgent first, each with
+what those before it have left; then all their picks are drawn at once. A shelf that somebody else has emptied
+meanwhile undoes the draw, and everything is read and decided anew: so a batch gives what one by one would have given,
+and never waits for a shelf while it holds units of another.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector.model.errors import NotKnown, OutOfStock, StaleWrite
+from connector.model.lifecycle import RESERVATION_LIVE
+from connector.rules.facts.facts import GroupFacts, Recovery, SourcingFacts
+from connector.rules.policy.document import Policy
+from connector.rules.sourcing.decision import Decision, Outcome, Pick
+from connector.rules.sourcing.together import Case, decide_together, turn
+from connector.storage.approvals.claims import ask_for_claims
+from connector.storage.database.bulk import among_given, new_ids
+from connector.storage.database.changes import log_changes
+from connector.storage.database.locks import lock_devices, lock_tickets
+from connector.storage.facts.facts import facts_to_reserve_many, sourcing_facts
+from connector.storage.policies.active import PolicySource, policy_at, policy_now
+from connector.storage.stock.contested import dry_run, secure, with_alternatives, with_contested
+from connector.storage.stock.draws import Wanted, draw_units
+from connector.storage.stock.reserve import Claim, Drawn, Reservation, Reserved, insert_reservations, lines_taken
+from connector.storage.stock.succession import hand_over
+from connector.storage.stock.units import ShelfKey, Taken, take_units
+from connector.storage.tables import reservation
+from connector.storage.tickets.decisions import RULES, insert_decisions
+from connector.storage.tickets.incident_groups import events_of, join_events
+from connector.storage.tickets.orders import ask_for_orders, keep_orders
+
+READINGS: Final = 20
+"""How often everything is read and decided anew when one shelf after the other is emptied by others."""
+
+_LIVE = (
+    select(reservation)
+    .where(among_given(reservation.c.ticket_id, "ticket_ids"), reservation.c.state.in_(RESERVATION_LIVE))
+    .order_by(reservation.c.ticket_id, reservation.c.line)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """decision: None when the line had its reservation already. reserved: None unless the outcome is RESERVE.
+
+    procurement_ids: what is on order for the ticket now.
+    """
+
+    decision: Decision | None
+    decision_id: int | None
+    reserved: Reserved | None
+    procurement_ids: tuple[int, ...] = ()
+
+
+async def decide_and_reserve(
+    tx: AsyncConnection,
+    ticket_id: int,
+    policy: PolicySource,
+    *,
+    now: datetime,
+    actor: str = RULES,
+    line: int = 1,
+    recovery: Recovery | None = None,
+) -> Sourced:
+    """Decide about a ticket, claim what was picked, and record the decision; asked again, nothing happens twice.
+
+    recovery: the parcel in trouble that a second unit is for; None for the first one.
+    Raises NotKnown when there is no such ticket, and what `decide_and_reserve_many` raises.
+    """
+    found = await decide_and_reserve_many(tx, (ticket_id,), policy, now=now, actor=actor, line=line, recovery=recovery)
+    if ticket_id not in found:
+        raise NotKnown(f"there is no ticket with id {ticket_id}")
+    return found[ticket_id]
+
+
+async def decide_and_reserve_many(
+    tx: AsyncConnection,
+    ticket_ids: Collection[int],
+    policy: PolicySource,
+    *,
+    now: datetime,
+    actor: str = RULES,
+    line: int = 1,
+    recovery: Recovery | None = None,
+) -> dict[int, Sourced]:
+    """The same for many tickets, in their turn; those that do not exist are left out.
+
+    Several picks of a ticket are claimed on consecutive lines from `line` on, all or none. Raises InvalidInput when
+    one of these lines is taken, StaleWrite when stock is claimed faster than it can be decided on; nothing of any
+    ticket may be kept then.
+    """
+    found: Sequence[int] = list(ticket_ids)
+    if tx.dialect.name != "sqlite":  # which has one writer, and this is it
+        await lock_devices(tx, found)
+        found = await lock_tickets(tx, found)
+    sourced: dict[int, Sourced] = {}
+    emptied: defaultdict[int, set[ShelfKey]] = defaultdict(set)
+    numbers = await new_ids(tx, reservation, len(found)) if len(found) > 1 else ()
+    busy: set[int] = set()
+    waits = False
+    events: dict[int, GroupFacts] | None = None
+    for _ in range(READINGS):
+        read = await facts_to_reserve_many(tx, found, line)
+        waiting = [item for item in read.values() if item is not None]
+        if len(waiting) < len(read):
+            sourced |= await _reserved_before(tx, [number for number, item in read.items() if item is None], line)
+        if not waiting:
+            return sourced
+        current = await policy_at(tx, policy, waiting[0].activation_id)
+        waiting.sort(key=lambda item: turn(item.facts, current, now))
+        read_facts = [_for_recovery(item.facts, recovery) for item in waiting]
+        if events is None:  # once: who came before an event did so whatever is read again
+            events = await join_events(tx, read_facts, current, now)
+        cases = [
+            Case(
+                replace(facts, group=events.get(facts.ticket.id)),
+                numbers[index] if numbers else None,
+                emptied[facts.ticket.id],
+            )
+            for index, facts in enumerate(read_facts)
+        ]
+        decisions = decide_together(cases, current, now)
+        if any(decision.wants_contested for decision in decisions):
+            cases = await _with_contested(tx, cases, busy)
+            decisions = decide_together(cases, current, now)
+        if busy and not waits and any(map(_is_wanting, decisions)):
+            busy, waits = set(), True
+            continue
+        plans = [_Plan(case, decision) for case, decision in zip(cases, decisions, strict=True)]
+        if not await _secure(tx, plans, busy, waits=waits):
+            continue
+        short = await _draw(tx, plans, now)
+        if not short:
+            await _take_over(tx, plans, current, actor=actor, now=now)
+            sourced |= await _record(tx, plans, line=line, actor=actor, now=now)
+            for plan in plans:
+                reserved = sourced[plan.ticket_id].reserved
+                await ask_for_claims(tx, plan.case.facts, plan.decision, reserved, current, actor=actor, at=now)
+                ordered = sourced[plan.ticket_id].procurement_ids
+                await ask_for_orders(tx, plan.case.facts, plan.decision, ordered, current, actor=actor, at=now)
+            return sourced
+        for ticket_id, shelf in short:
+            emptied[ticket_id].add(shelf)
+    raise StaleWrite(
+        f"stock for ticket {', '.join(map(str, found))} is claimed by others faster than it can be decided on",
+        hint="Nothing was changed; try again.",
+    )
+
+
+async def explain_ticket(tx: AsyncConnection, ticket_id: int, policy: PolicySource, now: datetime) -> Decision:
+    """What would be decided now; nothing is written. Raises NotKnown."""
+    facts, current = await sourcing_facts(tx, ticket_id), await policy_now(tx, policy)
+    return await dry_run(tx, replace(facts, group=await events_of(tx, facts, current)), current, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """Units that a pick was given. replaces_id: the reservation of another ticket that ended for them."""
+
+    pick: Pick
+    taken: Taken
+    quantity: int
+    replaces_id: int | None = None
+
+
+def _for_recovery(facts: SourcingFacts, recovery: Recovery | None) -> SourcingFacts:
+    return facts if recovery is None else replace(facts, recovery=recovery, quantity=recovery.quantity)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What is to be done about a ticket. secured: claims to take over, locked. shares: its units, once drawn."""
+
+    case: Case
+    decision: Decision
+    secured: dict[int, Reservation] = field(default_factory=dict)
+    shares: list[_Share] = field(default_factory=list)
+
+    @property
+    def ticket_id(self) -> int:
+        return self.case.facts.ticket.id
+
+    @property
+    def lines(self) -> int:
+        """How many lines of the ticket its units take: one for each serialised unit and each counted quantity."""
+        return sum(len(share.taken.asset_ids) or 1 for share in self.shares)
+
+
+async def _with_contested(tx: AsyncConnection, cases: Sequence[Case], busy: Collection[int]) -> list[Case]:
+    """The cases with what other tickets hold, without those claims that somebody works on right now."""
+    found = await with_contested(tx, [case.facts for case in cases])
+    return [
+        replace(
+            case,
+            facts=replace(
+                facts, contested=tuple(claim for claim in facts.contested or () if claim.reservation_id not in busy)
+            ),
+        )
+        for case, facts in zip(cases, found, strict=True)
+    ]
+
+
+def _is_wanting(decision: Decision) -> bool:
+    """Whether a ticket would rather have what somebody works on than what it has got."""
+    return decision.outcome is Outcome.REVIEW or (decision.chosen is not None and not decision.chosen.is_within_sla)
+
+
+async def _secure(tx: AsyncConnection, plans: Sequence[_Plan], busy: set[int], *, waits: bool) -> bool:
+    """Lock what is to be taken over; False when one of these claims cannot be taken, which is then among `busy`."""
+    for plan in plans:
+        for reservation_id in (number for pick in plan.decision.picks for number in pick.takes):
+            secured = await secure(tx, reservation_id, waits=waits)
+            if secured is None:
+                busy.add(reservation_id)
+                return False
+            plan.secured[reservation_id] = secured
+    return True
+
+
+async def _take_over(tx: AsyncConnection, plans: Sequence[_Plan], policy: Policy, *, actor: str, now: datetime) -> None:
+    """End the claims whose units are taken over; what is left to their tickets goes into the explanations."""
+    taking = [plan for plan in plans if plan.secured]
+    told = await with_alternatives(tx, [plan.decision for plan in taking], policy, now)
+    for plan, decision in zip(taking, told, strict=True):
+        plan.decision, ticket = decision, plan.case.facts.ticket
+        reason = f"its unit was given to ticket {ticket.number} ({ticket.priority or 'no priority'}), which had none"
+        for pick in decision.picks:
+            left = pick.quantity
+            for old in (plan.secured[number] for number in pick.takes):
+                quantity = min(old.quantity, left)
+                taken = await hand_over(tx, old, quantity, reason=reason, actor=actor, at=now)
+                plan.shares.append(_Share(pick, taken, quantity, old.id))
+                left -= quantity
+
+
+async def _draw(tx: AsyncConnection, plans: Sequence[_Plan], now: datetime) -> list[tuple[int, ShelfKey]]:
+    """Take the free units of all plans; when that fails, none are taken, and the answer is whom which shelf refused."""
+    picking = [(plan, pick) for plan in plans for pick in plan.decision.picks if not pick.takes]
+    for plan in plans:
+        plan.shares = []
+    if len(picking) <= 1:
+        return [refused for plan, pick in picking for refused in await _draw_one(tx, plan, pick, now)]
+    async with tx.begin_nested() as savepoint:
+        wanted = [Wanted(_shelf(pick), pick.quantity, pick.releases) for _, pick in picking]
+        given = zip(picking, await draw_units(tx, wanted, now), strict=True)
+        refused = []
+        for plan, items in groupby(given, key=lambda item: item[0][0]):
+            shares = [(pick, taken) for (_, pick), taken in items]
+            missing = [(plan.ticket_id, _shelf(pick)) for pick, taken in shares if taken is None]
+            plan.shares = [_Share(pick, taken, pick.quantity) for pick, taken in shares if taken is not None]
+            refused += missing
+            if missing and plan.shares:
+                break  # what it was given for nothing may be what the next ones miss
+        if refused:
+            await savepoint.rollback()
+    return refused
+
+
+async def _draw_one(tx: AsyncConnection, plan: _Plan, pick: Pick, now: datetime) -> list[tuple[int, ShelfKey]]:
+    try:
+        taken = await take_units(tx, _shelf(pick), pick.quantity, now, releases=pick.releases)
+    except OutOfStock:
+        return [(plan.ticket_id, _shelf(pick))]
+    plan.shares = [_Share(pick, taken, pick.quantity)]
+    return []
+
+
+def _shelf(pick: Pick) -> ShelfKey:
+    return ShelfKey(pick.hub_id, pick.product_id, pick.lane)
+
+
+async def _record(
+    tx: AsyncConnection, plans: Sequence[_Plan], *, line: int, actor: str, now: datetime
+) -> dict[int, Sourced]:
+    """Keep the decisions, and the reservations on consecutive lines."""
+    await _require_free_lines(tx, {plan.ticket_id: plan.lines for plan in plans if plan.lines > 1}, line)
+    kept = await insert_decisions(tx, [(plan.ticket_id, plan.decision) for plan in plans], now)
+    drawn = [
+        item
+        for plan, (decision_id, _) in zip(plans, kept, strict=True)
+        for item in _drawn(plan, decision_id, line=line)
+    ]
+    held = iter(await insert_reservations(tx, drawn, at=now))
+    sourced, changes = {}, []
+    for plan, (decision_id, decided) in zip(plans, kept, strict=True):
+        mine = [next(held) for _ in plan.shares]
+        reservations = tuple(item for items, _ in mine for item in items)
+        reserved = Reserved(reservations, is_new=True) if reservations else None
+        ordered = await keep_orders(tx, plan.case.facts, plan.decision, decision_id, at=now)
+        sourced[plan.ticket_id] = Sourced(plan.decision, decision_id, reserved, ordered.ids)
+        follows = [change for _, created in mine for change in created]
+        follows += [change for share in plan.shares for change in share.taken.changes]
+        follows += ordered.changes
+        changes += [decided, *(replace(change, cause=decided.cause) for change in follows)]
+    await log_changes(tx, changes, actor=actor, at=now)
+    return sourced
+
+
+def _drawn(plan: _Plan, decision_id: int, *, line: int) -> Iterator[Drawn]:
+    decision = plan.decision
+    for share in plan.shares:
+        pick = share.pick
+        claim = Claim(
+            ticket_id=plan.ticket_id,
+            hub_id=pick.hub_id,
+            product_id=pick.product_id,
+            requested_product_id=pick.requested_product_id,
+            lane=pick.lane,
+            quantity=share.quantity,
+            line=line,
+            estimated_arrival_at=pick.arrives_at,
+            expires_at=decision.held_until,
+            approval=decision.approval,
+            replaces_id=share.replaces_id,
+        )
+        yield Drawn(claim, share.taken, decision_id, plan.case.number if share is plan.shares[0] else None)
+        line += len(share.taken.asset_ids) or 1
+
+
+async def _require_free_lines(tx: AsyncConnection, lines: Mapping[int, int], line: int) -> None:
+    """Raises InvalidInput when one of these tickets has something on one of the lines from `line` on already."""
+    if not lines:
+        return
+    for row in await tx.execute(_LIVE, {"ticket_ids": list(lines)}):
+        if line <= row.line < line + lines[row.ticket_id]:
+            raise lines_taken(row.ticket_id, row.line, lines[row.ticket_id], line)
+
+
+async def _reserved_before(tx: AsyncConnection, ticket_ids: Collection[int], line: int) -> dict[int, Sourced]:
+    """What tickets have on a line already, with everything else that was decided with it."""
+    live = [Reservation(*row) for row in await tx.execute(_LIVE, {"ticket_ids": list(ticket_ids)})]
+    sourced = {}
+    for first in (item for item in live if item.line == line):
+        with_it = [item for item in live if item.decision_id is not None and item.decision_id == first.decision_id]
+        reserved = Reserved(tuple(with_it) or (first,), is_new=False)
+        sourced[first.ticket_id] = Sourced(None, first.decision_id, reserved)
+    return sourced
