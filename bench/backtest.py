@@ -17,16 +17,10 @@ from connector.model.kinds import HubTier, Lane, Priority, TicketType
 from connector.model.lifecycle import TicketState
 from connector.planning.backtest import backtest
 from connector.planning.history import LeadTimes, PastTicket
-from connector.rules.facts.facts import (
-    Fleet,
-    ProductFacts,
-    ServiceClassFacts,
-    SiteFacts,
-    SubstituteFacts,
-    TicketFacts,
-    hub_facts,
-)
+from connector.rules.facts.fleet import Fleet, hub_facts
 from connector.rules.facts.scene import Scene, Shelf
+from connector.rules.facts.shelves import SubstituteFacts
+from connector.rules.facts.ticket import ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.rules.policy.reading import default_policy, default_policy_text, read_policy
 
 LIMIT_SECONDS = 60.0

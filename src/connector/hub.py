@@ -20,7 +20,8 @@ from connector.rules.policy.reading import default_policy_text, policy_file_text
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection, connect
 from connector.sdk.errors import ConfigError
-from connector.settings import LoadedSettings, Settings
+from connector.settings.loading import LoadedSettings
+from connector.settings.sections import Settings
 from connector.storage.database.engine import Database, open_engine, reading, transaction
 from connector.storage.migrations import migrate
 from connector.storage.policies.active import ActivePolicy

@@ -32,7 +32,8 @@ from connector.model.principals import Principal
 from connector.rules.policy.reading import InvalidPolicy
 from connector.sdk.adapter import Pulls
 from connector.sdk.travel import TravelConnection, connect_travel_times
-from connector.settings import LoadedSettings, Settings
+from connector.settings.loading import LoadedSettings
+from connector.settings.sections import Settings
 from connector.storage.database.engine import reading, wake_on_commit
 
 if TYPE_CHECKING:

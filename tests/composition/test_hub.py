@@ -19,7 +19,7 @@ from connector.model.kinds import SourceState
 from connector.rules.policy.reading import InvalidPolicy, default_policy, default_policy_text
 from connector.sdk.errors import ConfigError
 from connector.serve import running
-from connector.settings import load_settings
+from connector.settings.loading import load_settings
 from connector.storage import tables
 from connector.storage.database.engine import reading, transaction
 from connector.storage.sources.overview import source_overviews

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from connector.model.errors import InvalidConfiguration
-from connector.settings import load_settings
+from connector.settings.loading import load_settings
 
 
 def write(directory: Path, text: str) -> Path:

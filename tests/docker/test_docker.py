@@ -11,7 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 from connector.cli import app
-from connector.settings import Settings, load_settings
+from connector.settings.loading import load_settings
+from connector.settings.sections import Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker/compose.yaml").read_text())

@@ -13,7 +13,7 @@ from tests.conftest import MovableClock
 from tests.fulfilment.rollout_scene import key, make_yard
 
 from connector.model.geo import Point
-from connector.rules.facts.facts import unit_vector
+from connector.rules.facts.fleet import unit_vector
 from connector.rules.rollouts.waves import Cut, HubShelf, Wanted, plan_waves
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -17,8 +17,10 @@ from connector.model.lifecycle import TicketState
 from connector.planning.backtest import backtest
 from connector.planning.history import LeadTime, LeadTimes, PastTicket
 from connector.planning.replay import Replay, replay
-from connector.rules.facts.facts import Fleet, ProductFacts, SiteFacts, SubstituteFacts, TicketFacts, hub_facts
+from connector.rules.facts.fleet import Fleet, hub_facts
 from connector.rules.facts.scene import Scene, Shelf
+from connector.rules.facts.shelves import SubstituteFacts
+from connector.rules.facts.ticket import ProductFacts, SiteFacts, TicketFacts
 from connector.rules.policy.reading import Policy, read_policy
 
 START = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)

@@ -9,18 +9,10 @@ from typing import Any
 
 from connector.model.kinds import HubTier, Lane, Priority, TicketType
 from connector.model.lifecycle import AssetState, TicketState
-from connector.rules.facts.facts import (
-    AssetFacts,
-    Fleet,
-    Holding,
-    HubFacts,
-    ProductFacts,
-    SiteFacts,
-    SourcingFacts,
-    SubstituteFacts,
-    TicketFacts,
-    hub_facts,
-)
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.fleet import Fleet, HubFacts, hub_facts
+from connector.rules.facts.shelves import Holding, SubstituteFacts
+from connector.rules.facts.ticket import AssetFacts, ProductFacts, SiteFacts, TicketFacts
 from connector.rules.policy.reading import Policy, read_policy
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)

@@ -14,7 +14,9 @@ from tests.rules.cases import BERLIN, HAMBURG, MUNICH, NOW, POLICY, POTSDAM, fac
 from connector.model.geo import Point
 from connector.model.kinds import LaneScope
 from connector.rules.arrival.lanes import LaneHistory, Offer, SiteLanes, Travel
-from connector.rules.facts.facts import HubFacts, ProductFacts, SiteFacts, SourcingFacts, unit_vector
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.fleet import HubFacts, unit_vector
+from connector.rules.facts.ticket import ProductFacts, SiteFacts
 from connector.rules.policy.document import Mode, Policy
 from connector.rules.policy.reading import read_policy
 from connector.rules.sourcing.decide import decide

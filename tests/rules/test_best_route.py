@@ -19,7 +19,8 @@ from connector.model.calendars import (
 )
 from connector.model.geo import Point, great_circle_km
 from connector.rules.arrival.timetable import Departures, Timetable, instant_of, minute_at_or_after
-from connector.rules.facts.facts import HubFacts, SiteFacts
+from connector.rules.facts.fleet import HubFacts
+from connector.rules.facts.ticket import SiteFacts
 from connector.rules.sourcing.decide import decide
 
 HOURS = st.sampled_from(

@@ -9,7 +9,10 @@ import pytest
 from tests.rules.cases import NOW, SWITCH, facts
 
 from connector.model.kinds import HubTier, Lane, Priority
-from connector.rules.facts.facts import Fleet, Holding, SiteFacts, SourcingFacts, hub_facts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.fleet import Fleet, hub_facts
+from connector.rules.facts.shelves import Holding
+from connector.rules.facts.ticket import SiteFacts
 from connector.rules.policy.reading import InvalidPolicy, Policy, read_policy
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Outcome

@@ -19,7 +19,8 @@ from connector.model.errors import InvalidConfiguration
 from connector.model.public_holidays import region_of
 from connector.rules.arrival.due import due
 from connector.rules.arrival.timetable import Departures, Timetable, instant_of, minute_at_or_after
-from connector.rules.facts.facts import ServiceClassFacts, SiteFacts, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.ticket import ServiceClassFacts, SiteFacts
 from connector.rules.policy.reading import Policy, default_policy, read_policy
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision, Reason

@@ -13,7 +13,10 @@ from tests.rules.cases import BERLIN, HAMBURG, NOW, POTSDAM, facts, holding, hub
 
 from connector.model.calendars import Calendar, next_open, parse_hours
 from connector.model.kinds import HubTier, Lane
-from connector.rules.facts.facts import Fleet, Holding, HubFacts, SiteFacts, SourcingFacts, SubstituteFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.fleet import Fleet, HubFacts
+from connector.rules.facts.shelves import Holding, SubstituteFacts
+from connector.rules.facts.ticket import SiteFacts
 from connector.rules.policy.document import Criterion, Mode, Policy
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Candidate, Decision

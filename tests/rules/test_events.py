@@ -21,15 +21,9 @@ from connector.rules.events.events import (
     signals_of,
     standing,
 )
-from connector.rules.facts.facts import (
-    AssetFacts,
-    GroupFacts,
-    ProductFacts,
-    SiteFacts,
-    SourcingFacts,
-    Standing,
-    TicketFacts,
-)
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.standing import GroupFacts, Standing
+from connector.rules.facts.ticket import AssetFacts, ProductFacts, SiteFacts, TicketFacts
 from connector.rules.policy.grouping import BatchDefect, Burst, Grouping, SiteEvent
 from connector.rules.policy.reading import default_policy
 

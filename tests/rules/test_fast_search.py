@@ -13,7 +13,9 @@ from tests.rules.cases import BERLIN, NOW, facts, holding, hub, policy, ticket_o
 from connector.model.geo import Point
 from connector.model.kinds import LaneScope
 from connector.rules.arrival.lanes import LaneHistory, Offer, SiteLanes, Travel
-from connector.rules.facts.facts import HubFacts, SourcingFacts, SubstituteFacts, unit_vector
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.fleet import HubFacts, unit_vector
+from connector.rules.facts.shelves import SubstituteFacts
 from connector.rules.policy.document import Criterion, Mode, Policy
 from connector.rules.sourcing import candidates
 from connector.rules.sourcing.decide import decide

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from connector.model.kinds import LinkKind
 from connector.model.lifecycle import ReservationState, TicketState
 from connector.rules.events.following import followed, served_by_duplicate
-from connector.rules.facts.facts import LinkedTicket, Links, Relief
+from connector.rules.facts.standing import LinkedTicket, Links, Relief
 from connector.rules.policy.grouping import Links as LinkPolicy
 
 FOLLOW = LinkPolicy(duplicates="follow", children="follow")

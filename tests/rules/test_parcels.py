@@ -13,7 +13,7 @@ from tests.factories import NOW
 from connector.model.kinds import Trouble
 from connector.model.lifecycle import ShipmentStatus
 from connector.rules.events.parcels import SEVERITY, ParcelFacts, silent_at, verdict
-from connector.rules.facts.facts import SiteFacts
+from connector.rules.facts.ticket import SiteFacts
 from connector.rules.policy.reading import default_policy
 from connector.rules.policy.watching import ClassWatching, Watching
 

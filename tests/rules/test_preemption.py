@@ -10,8 +10,8 @@ import pytest
 from tests.rules.cases import BERLIN, HAMBURG, MUNICH, NOW, POLICY, facts, holding, hub, policy, ticket_of
 
 from connector.model.kinds import HubTier, Lane, Priority, Protection
-from connector.rules.facts.facts import Contested, Holding
 from connector.rules.facts.protection import Kept
+from connector.rules.facts.shelves import Contested, Holding
 from connector.rules.policy.reading import InvalidPolicy, read_policy
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision, Outcome, Reason

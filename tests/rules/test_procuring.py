@@ -10,7 +10,8 @@ from tests.rules.cases import MUNICH, NOW, POLICY, facts, holding, hub, ticket_o
 
 from connector.model.kinds import HubTier, ProcurementKind
 from connector.model.lifecycle import ProcurementState
-from connector.rules.facts.facts import ProcurementFacts, ProductFacts
+from connector.rules.facts.standing import ProcurementFacts
+from connector.rules.facts.ticket import ProductFacts
 from connector.rules.policy.reading import InvalidPolicy, Policy, read_policy
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision, Outcome, Reason

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.rules.cases import POLICY, facts
 
-from connector.rules.facts.facts import ServiceClassFacts, SiteFacts
+from connector.rules.facts.ticket import ServiceClassFacts, SiteFacts
 from connector.rules.policy.conditions import Facts
 from connector.rules.policy.reading import InvalidPolicy, read_policy
 from connector.rules.policy.rollouts import Risk, Rollouts, risk_of

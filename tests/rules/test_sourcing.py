@@ -21,7 +21,7 @@ from tests.rules.cases import (
 
 from connector.model.kinds import HubTier, Lane
 from connector.model.lifecycle import TicketState
-from connector.rules.facts.facts import ServiceClassFacts, SiteFacts
+from connector.rules.facts.ticket import ServiceClassFacts, SiteFacts
 from connector.rules.policy.reading import default_policy
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision, Outcome, Reason

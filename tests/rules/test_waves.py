@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.model.geo import Point
-from connector.rules.facts.facts import unit_vector
+from connector.rules.facts.fleet import unit_vector
 from connector.rules.rollouts.waves import Cut, HubShelf, Plan, Wanted, floors_of, plan_waves
 
 BERLIN, HAMBURG, MUNICH = (unit_vector(Point(*at)) for at in ((52.52, 13.405), (53.55, 9.993), (48.137, 11.575)))

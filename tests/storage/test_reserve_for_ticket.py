@@ -28,7 +28,8 @@ from connector.model.errors import NotKnown
 from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState
 from connector.model.refs import EntityKind
-from connector.rules.facts.facts import ServiceClassFacts, SubstituteFacts
+from connector.rules.facts.shelves import SubstituteFacts
+from connector.rules.facts.ticket import ServiceClassFacts
 from connector.rules.policy.reading import default_policy
 from connector.rules.sourcing.decision import Outcome, Reason
 from connector.storage import tables

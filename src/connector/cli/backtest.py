@@ -32,7 +32,7 @@ from connector.planning.backtest import backtest as run_backtest
 from connector.planning.history import LeadTime, LeadTimes, PastTicket
 from connector.rules.facts.scene import Scene
 from connector.rules.policy.reading import Policy, default_policy, read_policy
-from connector.settings import DEFAULT_FILE
+from connector.settings.sections import DEFAULT_FILE
 from connector.storage.database.engine import reading
 from connector.storage.facts.scene import current_scene
 

@@ -19,17 +19,10 @@ from connector.model.kinds import HubTier, Lane, Priority, TicketType
 from connector.model.lifecycle import TicketState
 from connector.model.naming import fold
 from connector.planning.history import LeadKey, LeadTime, LeadTimes, PastTicket
-from connector.rules.facts.facts import (
-    Fleet,
-    HubFacts,
-    ProductFacts,
-    ServiceClassFacts,
-    SiteFacts,
-    SubstituteFacts,
-    TicketFacts,
-    hub_facts,
-)
+from connector.rules.facts.fleet import Fleet, HubFacts, hub_facts
 from connector.rules.facts.scene import Place, Scene, Shelf
+from connector.rules.facts.shelves import SubstituteFacts
+from connector.rules.facts.ticket import ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.rules.policy.conditions import compile_condition
 
 TICKET_COLUMNS = (

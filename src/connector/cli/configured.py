@@ -12,7 +12,7 @@ import typer
 from connector.cli.output import told
 from connector.hub import Hub, open_hub
 from connector.logging import configure_logging
-from connector.settings import LoadedSettings, load_settings
+from connector.settings.loading import LoadedSettings, load_settings
 
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="Configuration file; connector.toml here by default.")

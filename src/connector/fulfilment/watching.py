@@ -20,7 +20,7 @@ from connector.model.kinds import TaskKind
 from connector.model.lifecycle import RecoveryState, TaskState
 from connector.rules.arrival.lanes import NO_LANES, SiteLanes, service_key
 from connector.rules.events.parcels import SEVERITY, ParcelFacts, Verdict, silent_at, verdict
-from connector.rules.facts.facts import Recovery
+from connector.rules.facts.standing import Recovery
 from connector.rules.policy.document import Policy
 from connector.rules.policy.watching import Watching
 from connector.storage.database.engine import Transaction, reading, transaction

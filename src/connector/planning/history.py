@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from connector.model.naming import fold
-from connector.rules.facts.facts import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
+from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 
 MINUTES_PER_DAY = 24 * 60
 LeadKey: TypeAlias = tuple[str, str]

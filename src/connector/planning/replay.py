@@ -19,9 +19,10 @@ from connector.model.kinds import Lane, Priority
 from connector.planning.history import LeadTimes, PastTicket
 from connector.planning.measures import Day, Measures, Tally
 from connector.rules.arrival.timetable import instant_of, minute_at_or_after
-from connector.rules.facts.facts import Holding, SourcingFacts, holding_of
+from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.protection import Kept
 from connector.rules.facts.scene import Scene, Shelf
+from connector.rules.facts.shelves import Holding, holding_of
 from connector.rules.policy.document import Mode, Policy
 from connector.rules.policy.ladder import RungKind
 from connector.rules.sourcing.decide import decide

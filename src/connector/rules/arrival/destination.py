@@ -8,7 +8,8 @@ from __future__ import annotations
 from connector.model.geo import Point
 from connector.rules.arrival.schedules import schedules
 from connector.rules.arrival.timetable import Timetable
-from connector.rules.facts.facts import SiteFacts, unit_vector
+from connector.rules.facts.fleet import unit_vector
+from connector.rules.facts.ticket import SiteFacts
 from connector.rules.policy.document import Policy
 
 

@@ -12,7 +12,8 @@ from functools import lru_cache
 
 from connector.model.calendars import Calendar, add_open_time, check_time_zone
 from connector.rules.arrival.schedules import place_of
-from connector.rules.facts.facts import ServiceClassFacts, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.ticket import ServiceClassFacts
 from connector.rules.policy.days import Place, days_off
 from connector.rules.policy.document import Policy
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from connector.rules.arrival.legs import Carriage, Road
 from connector.rules.arrival.timetable import instant_of
-from connector.rules.arrival.ways import COURIER, TECHNICIAN, Carriage, Road, Ways
-from connector.rules.facts.facts import HubFacts
+from connector.rules.arrival.ways import COURIER, TECHNICIAN, Ways
+from connector.rules.facts.fleet import HubFacts
 from connector.rules.sourcing.ranking import ARRIVES, DEPARTS, DISTANCE, HUB, MODE, READY, Route
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from connector.rules.arrival.timetable import WEEK, Departures, Timetable, departures, timetable
-from connector.rules.facts.facts import HubFacts, Profile, SiteFacts
+from connector.rules.facts.fleet import HubFacts
+from connector.rules.facts.ticket import Profile, SiteFacts
 from connector.rules.policy.days import DaysOff, Place, days_off
 from connector.rules.policy.document import Sourcing
 

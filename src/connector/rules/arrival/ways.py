@@ -11,16 +11,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import timedelta
-from math import asin, ceil, dist
+from math import ceil, dist
 from typing import Any, Final
 
-from connector.model.geo import EARTH_RADIUS_KM, Point
+from connector.model.geo import Point
 from connector.model.kinds import LaneScope
 from connector.rules.arrival.destination import Destination
-from connector.rules.arrival.lanes import LaneHistory, Offer, Travel
+from connector.rules.arrival.lanes import LaneHistory, Offer
+from connector.rules.arrival.legs import Carriage, Collection, Refusal, Road, km_of
 from connector.rules.arrival.schedules import Schedule, schedules
 from connector.rules.arrival.timetable import instant_of
-from connector.rules.facts.facts import HubFacts, SourcingFacts, unit_vector
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.fleet import HubFacts, unit_vector
 from connector.rules.policy.document import Mode, Policy, Rule, Sourcing
 from connector.rules.policy.transport import Base
 from connector.rules.sourcing.ranking import Ranking, Route, Way
@@ -30,35 +32,7 @@ DRIVE, COURIER, TECHNICIAN = range(3)
 NEVER: Final = 2**40
 """A minute that never comes."""
 _MOST_TERMS: Final = 256
-_DIAMETER_KM: Final = 2 * EARTH_RADIUS_KM
 _NO_SHELF: Final = (0, 0, 0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why hubs cannot serve. code: stable; text: for people."""
-
-    code: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Carriage:
-    """How a courier would carry it. minutes: transit from the departure. Offer and history: what says so, if any."""
-
-    minutes: int
-    cost_cents: int
-    offer: Offer | None = None
-    history: LaneHistory | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Road:
-    """A way by road. travel: the measurement; None where it is the great circle with the policy's detour and speed."""
-
-    minutes: int
-    km: float
-    travel: Travel | None = None
 
 
 class Ways:
@@ -104,7 +78,7 @@ class Ways:
         here, there = self._units.get(hub_id), self.destination.unit
         if here is None or there is None:
             return self.sourcing.missing.assumed_km
-        return _DIAMETER_KM * asin(min(1.0, dist(here, there) / 2))
+        return km_of(dist(here, there))
 
     def is_located(self, hub_id: int) -> bool:
         """Whether the hub has coordinates."""
@@ -400,16 +374,6 @@ class Ways:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
-    """A technician's way to the hub. Minutes at which one sets out, is there, and leaves with the unit."""
-
-    there: Road
-    sets_out: int
-    reaches: int
-    collects: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Terms:
     """What a rule and a policy say of every way, as the search uses it."""
 
@@ -450,11 +414,6 @@ def _terms(rule: Rule, sourcing: Sourcing) -> _Terms:
         transits=[(ceil(band.hours * 60), band.cost_cents) for band in bands],
     )
     return _known_terms[key]
-
-
-def km_of(chord: float) -> float:
-    """Great-circle distance of two points whose unit vectors are that far apart."""
-    return _DIAMETER_KM * asin(min(1.0, chord / 2))
 
 
 def _unit_of(base: Base) -> tuple[float, float, float]:

@@ -8,7 +8,8 @@ from datetime import timedelta
 from connector.rules.arrival.due import due, service_class_of
 from connector.rules.events.events import standing
 from connector.rules.events.parcels import ParcelFacts, Verdict, silent_at, verdict
-from connector.rules.facts.facts import GroupFacts, Recovery, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.standing import GroupFacts, Recovery
 from connector.rules.policy.document import Policy
 from connector.rules.policy.given import Given
 from connector.rules.policy.watching import Watching

@@ -12,25 +12,12 @@ from connector.model.kinds import Lane
 from connector.rules.arrival.due import due
 from connector.rules.arrival.lanes import SiteLanes
 from connector.rules.checks.given_together import parcel_verdict, with_event_and_parcel
-from connector.rules.facts.facts import (
-    AssetFacts,
-    ChannelFacts,
-    ChannelScope,
-    Contested,
-    Fleet,
-    Holding,
-    HubFacts,
-    ProcurementFacts,
-    ProductFacts,
-    ServiceClassFacts,
-    SiteFacts,
-    SourcingFacts,
-    SubstituteFacts,
-    TicketFacts,
-    holding_of,
-    hub_facts,
-)
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.fleet import Fleet, HubFacts, hub_facts
 from connector.rules.facts.protection import Kept
+from connector.rules.facts.shelves import Contested, Holding, SubstituteFacts, holding_of
+from connector.rules.facts.standing import ChannelFacts, ChannelScope, ProcurementFacts
+from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.rules.policy.document import Policy
 from connector.rules.policy.given import Given, GivenShelf, PolicyTest
 from connector.rules.policy.given_lanes import given_lanes

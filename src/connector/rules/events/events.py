@@ -15,7 +15,8 @@ from typing import Any
 from connector.model.kinds import GroupKind
 from connector.model.lifecycle import GroupState
 from connector.rules.arrival.due import service_class_of
-from connector.rules.facts.facts import GroupFacts, SourcingFacts, Standing
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.standing import GroupFacts, Standing
 from connector.rules.policy.conditions import ConditionFailed, Facts
 from connector.rules.policy.document import Policy
 from connector.rules.policy.grouping import BatchDefect, Burst, SiteEvent

@@ -12,7 +12,7 @@ from typing import Any
 
 from connector.model.kinds import LinkKind
 from connector.model.lifecycle import TICKET_OPEN, TicketState
-from connector.rules.facts.facts import LinkedTicket, Links, Relief
+from connector.rules.facts.standing import LinkedTicket, Links, Relief
 from connector.rules.policy.grouping import Links as LinkPolicy
 
 

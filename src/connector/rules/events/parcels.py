@@ -20,7 +20,7 @@ from connector.model.calendars import (
 from connector.model.kinds import Trouble
 from connector.model.lifecycle import ShipmentStatus
 from connector.rules.arrival.schedules import place_of
-from connector.rules.facts.facts import SiteFacts
+from connector.rules.facts.ticket import SiteFacts
 from connector.rules.policy.days import days_off
 from connector.rules.policy.document import Policy
 from connector.rules.policy.watching import Watching

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from connector.model.kinds import Lane
-from connector.rules.facts.facts import Fleet, ProductFacts, ServiceClassFacts, SiteFacts, SubstituteFacts
+from connector.rules.facts.fleet import Fleet
+from connector.rules.facts.shelves import SubstituteFacts
+from connector.rules.facts.ticket import ProductFacts, ServiceClassFacts, SiteFacts
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from connector.model.kinds import Lane
-from connector.rules.facts.facts import Holding, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.shelves import Holding
 from connector.rules.policy.values import Name, Part
 
 

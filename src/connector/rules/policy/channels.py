@@ -14,7 +14,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
-from connector.rules.facts.facts import ChannelFacts, ChannelScope, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.standing import ChannelFacts, ChannelScope
 from connector.rules.policy.approvals import Roles
 from connector.rules.policy.conditions import Condition, ConditionFailed, Facts, compile_condition
 from connector.rules.policy.values import ConditionText, Lanes, Part, no_repetition, not_empty

@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from connector.model.geo import Point
 from connector.model.kinds import LaneScope
 from connector.rules.arrival.lanes import ANY_SERVICE, LaneHistory, Offer, SiteLanes, Travel
-from connector.rules.facts.facts import HubFacts, SiteFacts, unit_vector
+from connector.rules.facts.fleet import HubFacts, unit_vector
+from connector.rules.facts.ticket import SiteFacts
 
 
 def _not_empty(values: tuple[int, ...]) -> tuple[int, ...]:

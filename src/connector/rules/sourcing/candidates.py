@@ -16,8 +16,11 @@ from typing import Any, Final
 
 from connector.model.kinds import Lane
 from connector.rules.arrival.destination import Destination
-from connector.rules.arrival.ways import NEVER, Refusal, Ways, km_of
-from connector.rules.facts.facts import NO_COORDINATES, Holding, SourcingFacts
+from connector.rules.arrival.legs import Refusal, km_of
+from connector.rules.arrival.ways import NEVER, Ways
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.fleet import NO_COORDINATES
+from connector.rules.facts.shelves import Holding
 from connector.rules.policy.document import Policy, Rule
 from connector.rules.sourcing.ranking import Route, ranking_of
 

@@ -19,16 +19,11 @@ from connector.rules.arrival.destination import Destination
 from connector.rules.arrival.due import NO_DUE, Due, due, service_class_of
 from connector.rules.arrival.timetable import minute_at_or_after
 from connector.rules.events.following import Following, followed, served_by_duplicate
-from connector.rules.facts.facts import (
-    Holding,
-    ProductFacts,
-    Relief,
-    SiteFacts,
-    SourcingFacts,
-    Standing,
-    SubstituteFacts,
-)
+from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.protection import drawn_text
+from connector.rules.facts.shelves import Holding, SubstituteFacts
+from connector.rules.facts.standing import Relief, Standing
+from connector.rules.facts.ticket import ProductFacts, SiteFacts
 from connector.rules.policy.break_glass import withheld
 from connector.rules.policy.channels import Channel, channel_of
 from connector.rules.policy.conditions import ConditionFailed, Facts, compile_condition

@@ -12,7 +12,7 @@ from connector.model.kinds import HubTier, Lane, ProcurementKind, Protection
 from connector.rules.arrival.due import NO_DUE, Due
 from connector.rules.arrival.itinerary import ArrivalStep
 from connector.rules.events.following import Following
-from connector.rules.facts.facts import GroupFacts
+from connector.rules.facts.standing import GroupFacts
 from connector.rules.policy.approvals import Terms
 from connector.rules.policy.channels import Channel
 from connector.rules.policy.document import Mode

@@ -17,7 +17,9 @@ from typing import Final, TypeAlias
 from connector.model.kinds import HubTier, Lane
 from connector.rules.arrival.destination import Destination
 from connector.rules.arrival.timetable import instant_of
-from connector.rules.facts.facts import Contested, Holding, ProductFacts, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.shelves import Contested, Holding
+from connector.rules.facts.ticket import ProductFacts
 from connector.rules.policy.conditions import ConditionFailed, Facts
 from connector.rules.policy.document import Policy, Rule, Step
 from connector.rules.policy.ladder import Accept, RungKind

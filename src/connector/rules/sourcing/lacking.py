@@ -6,7 +6,8 @@ Which of them stop a decision and what is taken instead is policy (`connector.ru
 from __future__ import annotations
 
 from connector.rules.arrival.destination import assumed_position
-from connector.rules.facts.facts import SiteFacts, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.ticket import SiteFacts
 from connector.rules.policy.document import Policy
 from connector.rules.sourcing.decision import Assumption, Outcome, Reason
 

@@ -7,7 +7,9 @@ from operator import itemgetter
 from typing import Final, TypeAlias
 
 from connector.model.kinds import Lane
-from connector.rules.facts.facts import Holding, ProductFacts, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.shelves import Holding
+from connector.rules.facts.ticket import ProductFacts
 from connector.rules.sourcing.candidates import Refusal
 from connector.rules.sourcing.comparison import losers_of
 from connector.rules.sourcing.decision import Losers, Reason

@@ -12,7 +12,10 @@ from connector.model.kinds import HubTier, Lane, ProcurementKind
 from connector.model.lifecycle import ProcurementState
 from connector.rules.arrival.destination import Destination
 from connector.rules.arrival.timetable import instant_of, minute_at_or_after
-from connector.rules.facts.facts import Holding, ProcurementFacts, ProductFacts, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.shelves import Holding
+from connector.rules.facts.standing import ProcurementFacts
+from connector.rules.facts.ticket import ProductFacts
 from connector.rules.policy.conditions import ConditionFailed, Facts
 from connector.rules.policy.document import Policy, Step
 from connector.rules.policy.suppliers import Supplier

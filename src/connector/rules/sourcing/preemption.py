@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from connector.model.kinds import Lane, Priority
-from connector.rules.facts.facts import Contested, Holding
+from connector.rules.facts.shelves import Contested, Holding
 from connector.rules.policy.competition import ROLLOUT_RANK, Claimant, Fairness, Preempt, Rank, rank_of
 from connector.rules.sourcing.candidates import LANES, Found, Refusal
 from connector.rules.sourcing.ranking import HUB, LATE, OTHER_LANE, PRODUCT, Route

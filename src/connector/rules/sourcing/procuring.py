@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from connector.model.kinds import ProcurementKind
 from connector.model.lifecycle import ProcurementState
 from connector.rules.arrival.timetable import instant_of
-from connector.rules.facts.facts import ProductFacts, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.ticket import ProductFacts
 from connector.rules.policy.document import Policy, Step
 from connector.rules.sourcing.decision import Decision, Order, Outcome, Reason
 from connector.rules.sourcing.descent import Asked

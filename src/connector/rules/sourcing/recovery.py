@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from connector.rules.facts.facts import Recovery
+from connector.rules.facts.standing import Recovery
 from connector.rules.sourcing.decision import Candidate, Decision, Outcome, Reason
 
 _NOTHING: Mapping[str, Any] = {

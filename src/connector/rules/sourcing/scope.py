@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from connector.rules.facts.facts import (
-    AssetFacts,
-    ProductFacts,
-    ServiceClassFacts,
-    SiteFacts,
-    SourcingFacts,
-    TicketFacts,
-)
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.rules.policy.conditions import Scope, Value
 
 LONGEST_INPUT = 200

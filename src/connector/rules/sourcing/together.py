@@ -12,16 +12,10 @@ from datetime import datetime
 
 from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState
-from connector.rules.facts.facts import (
-    NO_LINKS,
-    Contested,
-    Fleet,
-    Holding,
-    LinkedTicket,
-    Links,
-    Relief,
-    SourcingFacts,
-)
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.fleet import Fleet
+from connector.rules.facts.shelves import Contested, Holding
+from connector.rules.facts.standing import NO_LINKS, LinkedTicket, Links, Relief
 from connector.rules.policy.competition import Place, Waiting, place_of
 from connector.rules.policy.document import Policy
 from connector.rules.sourcing.decide import decide, is_in_channel

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.errors import IllegalTransition, NotKnown
 from connector.model.lifecycle import RESERVATION_LIVE, TICKET_OPEN, ReservationState
 from connector.model.refs import EntityKind
-from connector.rules.facts.facts import ChannelFacts, ChannelScope
+from connector.rules.facts.standing import ChannelFacts, ChannelScope
 from connector.storage.database.bulk import among
 from connector.storage.database.rows import insert_logged, locked_row, update_logged
 from connector.storage.tables import asset, decision, product, red_channel, reservation, site, ticket

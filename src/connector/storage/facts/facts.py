@@ -20,8 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.errors import NotKnown
 from connector.model.kinds import Lane
 from connector.rules.arrival.lanes import NO_LANES
-from connector.rules.facts.facts import NO_LINKS, Holding, ProcurementFacts, Relief, SourcingFacts, SubstituteFacts
+from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.protection import Kept
+from connector.rules.facts.shelves import Holding, SubstituteFacts
+from connector.rules.facts.standing import NO_LINKS, ProcurementFacts, Relief
 from connector.storage.approvals.channels import open_channels
 from connector.storage.database.bulk import among_given
 from connector.storage.facts.fleet import fleet_stamp, read_fleet

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, Text, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.refs import EntityKind
-from connector.rules.facts.facts import Fleet, hub_facts
+from connector.rules.facts.fleet import Fleet, hub_facts
 from connector.storage.tables import change, hub
 
 Stamp: TypeAlias = tuple[Any, ...]

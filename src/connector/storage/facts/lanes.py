@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.geo import Point
 from connector.model.kinds import LaneScope
 from connector.rules.arrival.lanes import NO_LANES, LaneHistory, Offer, SiteLanes, Travel
-from connector.rules.facts.facts import unit_vector
+from connector.rules.facts.fleet import unit_vector
 from connector.storage.database.bulk import among
 from connector.storage.tables import lane_quote, lane_revision, lane_statistic, site, travel_time
 

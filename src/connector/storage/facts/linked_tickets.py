@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.kinds import LinkKind
 from connector.model.lifecycle import RESERVATION_LIVE, TICKET_OPEN, ReservationState
-from connector.rules.facts.facts import LinkedTicket, Links, Relief
+from connector.rules.facts.standing import LinkedTicket, Links, Relief
 from connector.storage.database.bulk import among, among_given
 from connector.storage.tables import hub, reservation, ticket, ticket_link
 

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connector.rules.facts.facts import ProductFacts, SiteFacts, SubstituteFacts
 from connector.rules.facts.scene import Place, Scene, Shelf
+from connector.rules.facts.shelves import SubstituteFacts
+from connector.rules.facts.ticket import ProductFacts, SiteFacts
 from connector.storage.facts.fleet import fleet_stamp, read_fleet
 from connector.storage.facts.protection import protections
 from connector.storage.policies.service_classes import stated_class

@@ -11,7 +11,7 @@ from sqlalchemy import and_, bindparam, exists, func, or_, select, true
 
 from connector.model.kinds import LinkKind
 from connector.model.lifecycle import RESERVATION_LIVE, ApprovalState, ReservationState
-from connector.rules.facts.facts import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
+from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.storage.approvals.channels import newest_open
 from connector.storage.database.bulk import among_given
 from connector.storage.facts.fleet import fleet_stamp

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.calendars import ALWAYS, parse_hours
 from connector.model.kinds import CalendarKind
 from connector.model.refs import EntityKind
-from connector.rules.facts.facts import ServiceClassFacts
+from connector.rules.facts.ticket import ServiceClassFacts
 from connector.rules.policy.days import NONE, SITE
 from connector.rules.policy.document import ServiceCalendar
 from connector.rules.policy.reading import Policy

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connector.storage.query.entities import ENTITIES, Entity, ToMany, ToOne
+from connector.storage.query.entities import ENTITIES
+from connector.storage.query.entity import Entity, ToMany, ToOne
 from connector.storage.query.keyset import encode_cursor, full_order
 from connector.storage.query.rows import Connection, Edge, PageInfo, Row
 from connector.storage.query.selection import Child, Order, Page, Selection

@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import ColumnElement, FromClause, UnaryExpression, and_, false, or_
 
 from connector.model.errors import InvalidInput
-from connector.storage.query.entities import Entity
+from connector.storage.query.entity import Entity
 from connector.storage.query.selection import Order
 
 

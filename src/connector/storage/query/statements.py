@@ -22,7 +22,8 @@ from sqlalchemy import (
     true,
 )
 
-from connector.storage.query.entities import ENTITIES, Entity, Expression, ToOne
+from connector.storage.query.entities import ENTITIES
+from connector.storage.query.entity import Entity, Expression, ToOne
 from connector.storage.query.keyset import beyond, decode_cursor, full_order, order_by
 from connector.storage.query.selection import AllOf, AnyOf, Compare, Condition, Not, Page, Related
 

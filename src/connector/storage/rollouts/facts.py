@@ -13,7 +13,8 @@ from connector.model.calendars import parse_hours
 from connector.model.errors import InvalidInput, NotKnown
 from connector.model.geo import Point
 from connector.model.kinds import Lane, Tracking
-from connector.rules.facts.facts import ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts, unit_vector
+from connector.rules.facts.fleet import unit_vector
+from connector.rules.facts.ticket import ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.rules.rollouts.waves import HubShelf
 from connector.storage.database.bulk import among
 from connector.storage.policies.service_classes import stated_class

@@ -20,7 +20,7 @@ from connector.model.lifecycle import (
     ShipmentStatus,
     TaskState,
 )
-from connector.rules.facts.facts import SiteFacts
+from connector.rules.facts.ticket import SiteFacts
 from connector.storage.database.bulk import among
 from connector.storage.tables import (
     decision,

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.errors import IllegalTransition
 from connector.model.kinds import Direction, Priority
 from connector.model.lifecycle import RESERVATION_LIVE
-from connector.rules.facts.facts import Contested, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.shelves import Contested
 from connector.rules.policy.document import Policy
 from connector.rules.sourcing.comparison import duration_text
 from connector.rules.sourcing.decide import decide

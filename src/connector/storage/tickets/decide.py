@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown, OutOfStock, StaleWrite
 from connector.model.lifecycle import RESERVATION_LIVE
-from connector.rules.facts.facts import GroupFacts, Recovery, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.standing import GroupFacts, Recovery
 from connector.rules.policy.document import Policy
 from connector.rules.sourcing.decision import Decision, Outcome, Pick
 from connector.rules.sourcing.together import Case, decide_together, turn

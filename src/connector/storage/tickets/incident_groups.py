@@ -29,7 +29,8 @@ from connector.model.lifecycle import (
 )
 from connector.model.refs import EntityKind
 from connector.rules.events.events import Proposal, Signal, Watched, proposed, required, signals_of, standing
-from connector.rules.facts.facts import GroupFacts, SourcingFacts, Standing
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.standing import GroupFacts, Standing
 from connector.rules.policy.document import Policy
 from connector.storage.database.bulk import among, insert_rows
 from connector.storage.database.changes import NewChange, log_changes

@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.kinds import ProcurementKind
 from connector.model.lifecycle import PROCUREMENT_UNPLACED, ProcurementState
 from connector.model.refs import EntityKind
-from connector.rules.facts.facts import ProcurementFacts, SourcingFacts
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.standing import ProcurementFacts
 from connector.rules.policy.reading import Policy
 from connector.rules.sourcing.decision import Decision, Order, Outcome
 from connector.storage.approvals.approvals import Ask, request_approval

@@ -5,10 +5,7 @@ Read once at the start, checked as a whole: every problem is told at once, and n
 
 from __future__ import annotations
 
-import os
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,21 +18,15 @@ from pydantic import (
     Field,
     SecretStr,
     StringConstraints,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from connector.model.errors import InvalidConfiguration
 from connector.model.kinds import LabelFormat
 from connector.model.lifecycle import TicketState
-from connector.sdk.connection import config_problems
-from connector.sdk.errors import ConfigError
-from connector.sdk.registry import adapter_names, load_adapter
-from connector.sdk.travel import travel_problems
 
 DEFAULT_FILE = "connector.toml"
 ENVIRONMENT_PREFIX = "CONNECTOR_"
@@ -252,7 +243,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
-        problems = _misfits(self.model_dump())
+        problems = misfits(self.model_dump())
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -270,62 +261,14 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedSettings:
-    """Settings with the file that they came from; None when the built-in defaults stand.
-
-    secrets: texts that must never be shown.
-    """
-
-    settings: Settings
-    file: Path | None
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-
-
-def load_settings(file: Path | None = None) -> LoadedSettings:
-    """Read `file`, or `connector.toml` of the current directory, or the defaults where there is none.
-
-    Raises InvalidConfiguration naming every problem: file, key, what is expected, an example.
-    """
-    path = file or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None)
-    values: dict[str, Any] = {}
-    problems: list[str] = []
-    secrets: list[str] = []
-    if path is not None:
-        values = _resolved(_parse(path), (), path.parent, problems, secrets)
-        _anchor_paths(values, path.parent)
-    where = str(path) if path else "environment"
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        given = _over(values, EnvSettingsSource(Settings)())
-        found = error.errors(include_input=False, include_url=False, include_context=False)
-        lines = [_problem(item["loc"], item["msg"]) for item in found if item["loc"]]
-        failed = {problem.split(":", 1)[0] for problem in problems}
-        problems += [line for line in [*lines, *_misfits(given)] if line.split(":", 1)[0] not in failed]
-    told = {problem.split(":", 1)[0] for problem in problems}
-    problems += _travel_problems(_table(values, "travel_time"))
-    problems += [p for p in _adapter_problems(values.get("sources")) if p.split(":", 1)[0] not in told]
-    if problems:
-        listed = "\n".join(f"  {problem}" for problem in problems)
-        raise InvalidConfiguration(
-            f"{where} cannot be used, nothing was started:\n{listed}", problems=tuple(problems)
-        ) from None
-    tokens = [settings.auth.token, *(key.token for key in settings.auth.keys.values())]
-    secrets += [token.get_secret_value() for token in tokens if token is not None]
-    for url in (settings.database, settings.redis):
-        secrets += [str(make_url(url).password)] if url and make_url(url).password else []
-    return LoadedSettings(settings=settings, file=path, secrets=tuple(secrets))
-
-
 def _is_speakable(name: str, *, also: str) -> bool:
     bare = name.translate(str.maketrans("", "", also))
     return bare.isascii() and bare.isalnum()
 
 
-def _misfits(values: Mapping[str, Any]) -> list[str]:
+def misfits(values: Mapping[str, Any]) -> list[str]:
     """What does not go together, whatever else is wrong with the values."""
-    server, auth, fulfilment, sources = (_table(values, key) for key in ("server", "auth", "fulfilment", "sources"))
+    server, auth, fulfilment, sources = (table_of(values, key) for key in ("server", "auth", "fulfilment", "sources"))
     host, courier = server.get("host"), fulfilment.get("courier")
     problems: list[str] = []
     if isinstance(host, str) and not is_loopback(host) and not (auth.get("token") or auth.get("keys")):
@@ -336,22 +279,14 @@ def _misfits(values: Mapping[str, Any]) -> list[str]:
     if isinstance(courier, str) and courier not in sources:
         known = ", ".join(sorted(sources)) or "none"
         problems.append(f"fulfilment.courier: there is no source {courier!r}; configured are: {known}")
-    strangers = [name for name in _table(fulfilment, "tickets") if name not in sources]
+    strangers = [name for name in table_of(fulfilment, "tickets") if name not in sources]
     return [*problems, *(f"fulfilment.tickets.{name}: there is no source {name!r}" for name in strangers)]
 
 
-def _table(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def table_of(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The table of that key; an empty one where there is none."""
     value = values.get(key)
     return value if isinstance(value, Mapping) else {}
-
-
-def _over(values: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with those above them laid over, table by table."""
-    merged = dict(values)
-    for key, value in above.items():
-        below = merged.get(key)
-        merged[key] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
 
 
 def is_loopback(host: str) -> bool:
@@ -362,107 +297,3 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InvalidConfiguration(
-            f"configuration file {str(path)!r} does not exist", hint="Name another with --config, or create it."
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidConfiguration(f"{path} is not valid TOML: {error}", problems=(str(error),)) from None
-
-
-def _resolved(value: Any, loc: tuple[str, ...], base: Path, problems: list[str], secrets: list[str]) -> Any:
-    """The value with every `{ env = ... }` and `{ file = ... }` replaced by the secret that it names."""
-    if not isinstance(value, dict):
-        return value
-    if set(value) == {"env"} and isinstance(value["env"], str):
-        secret = os.environ.get(value["env"])
-        if secret is None:
-            problems.append(f"{'.'.join(loc)}: environment variable {value['env']!r} is not set")
-            return ""
-        secrets.append(secret)
-        return secret
-    if set(value) == {"file"} and isinstance(value["file"], str):
-        path = base / value["file"]
-        try:
-            secrets.append(path.read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(f"{'.'.join(loc)}: file {str(path)!r} cannot be read ({type(error).__name__})")
-            return ""
-        return secrets[-1]
-    return {key: _resolved(item, (*loc, key), base, problems, secrets) for key, item in value.items()}
-
-
-def _anchor_paths(values: dict[str, Any], base: Path) -> None:
-    """Relative paths are relative to the file that holds them, wherever the program is started."""
-    database = values.get("database")
-    prefix = "sqlite:///"
-    if isinstance(database, str) and database.startswith(prefix) and not database.startswith(prefix + "/"):
-        values["database"] = f"{prefix}{(base / database.removeprefix(prefix)).resolve()}"
-    if isinstance(values.get("policy"), str):
-        values["policy"] = str((base / values["policy"]).resolve())
-    sources = values.get("sources")
-    for source in sources.values() if isinstance(sources, dict) else ():
-        if isinstance(source, dict) and isinstance(source.get("directory"), str):
-            source["directory"] = str((base / source["directory"]).resolve())
-
-
-def _travel_problems(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """What the provider of travel times says of its own keys."""
-    own = {key: value for key, value in values.items() if key not in TravelTimeSettings.model_fields}
-    name = values.get("provider")
-    if isinstance(name, str) and name:
-        return travel_problems(name, own)
-    return tuple(f"travel_time.{key}: belongs to no provider; name one in travel_time.provider" for key in own)
-
-
-def _adapter_problems(sources: object) -> list[str]:
-    """What the adapters say of their own keys. One that does not load is no mistake of the configuration."""
-    problems: list[str] = []
-    for name, source in sources.items() if isinstance(sources, dict) else ():
-        adapter = source.get("adapter") if isinstance(source, dict) else None
-        if not isinstance(adapter, str):
-            continue
-        if adapter not in adapter_names():
-            installed = ", ".join(adapter_names())
-            problems.append(f"sources.{name}.adapter: adapter {adapter!r} is not installed. Installed are: {installed}")
-            continue
-        try:
-            adapter_type = load_adapter(adapter)
-        except ConfigError:
-            continue
-        own = {key: value for key, value in source.items() if key not in SourceSettings.model_fields}
-        problems += config_problems(name, adapter_type, own)
-    return problems
-
-
-def _problem(loc: tuple[int | str, ...], message: str) -> str:
-    message = message.removeprefix("Value error, ")
-    if not loc:
-        return message
-    return f"{'.'.join(map(str, loc))}: {message}{_example(loc)}"
-
-
-def _example(loc: tuple[int | str, ...]) -> str:
-    model: type[BaseModel] | None = Settings
-    named: dict[str, type[BaseModel]] = {"sources": SourceSettings, "keys": KeySettings}
-    field = None
-    for part in loc:
-        if model is None:
-            return ""
-        if part in model.model_fields:
-            field = model.model_fields[str(part)]
-            annotation = field.annotation
-            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-            if part in named:
-                model = named[str(part)]
-        elif model is not SourceSettings and (model is not KeySettings or part != loc[2]):
-            known = ", ".join(model.model_fields)
-            return f". Known keys are: {known}."
-    if field is None or not field.examples:
-        return ""
-    return f". Expected: {(field.description or '').rstrip('.')}. Example: {field.examples[0]!r}"

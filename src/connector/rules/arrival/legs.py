@@ -1,0 +1,54 @@
+"""Parts of a way: why one is closed, what carrying costs, a road, a collection; how far a chord is on the ground."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import asin
+from typing import Final
+
+from connector.model.geo import EARTH_RADIUS_KM
+from connector.rules.arrival.lanes import LaneHistory, Offer, Travel
+
+_DIAMETER_KM: Final = 2 * EARTH_RADIUS_KM
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why hubs cannot serve. code: stable; text: for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """How a courier would carry it. minutes: transit from the departure. Offer and history: what says so, if any."""
+
+    minutes: int
+    cost_cents: int
+    offer: Offer | None = None
+    history: LaneHistory | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """A way by road. travel: the measurement; None where it is the great circle with the policy's detour and speed."""
+
+    minutes: int
+    km: float
+    travel: Travel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A technician's way to the hub. Minutes at which one sets out, is there, and leaves with the unit."""
+
+    there: Road
+    sets_out: int
+    reaches: int
+    collects: int
+
+
+def km_of(chord: float) -> float:
+    """Great-circle distance of two points whose unit vectors are that far apart."""
+    return _DIAMETER_KM * asin(min(1.0, chord / 2))

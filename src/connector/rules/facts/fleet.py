@@ -1,0 +1,156 @@
+"""The hubs, and where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import cos, dist, radians, sin
+
+from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
+from connector.model.geo import Point
+from connector.model.kinds import (
+    HubTier,
+)
+from connector.rules.facts.ticket import Profile
+
+NO_COORDINATES = "no coordinates"
+
+
+_MOST_PLACES = 256
+"""Places whose distances to all hubs a fleet remembers: 100 kB each with a thousand hubs."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubFacts:
+    """A hub that holds something. unit: its position as a unit vector; None without coordinates.
+
+    region: that it serves first, "" when nobody says.
+    """
+
+    id: int
+    label: str
+    tier: HubTier
+    unit: tuple[float, float, float] | None
+    profile: Profile
+    problem: str | None = None
+    region: str = ""
+
+
+class Fleet:
+    """The hubs, arranged so that a decision handles most of them as sets and looks only at the nearest one by one.
+
+    hubs, units: by id, units only of those that can be planned with. tiers: ids of the hubs of each. unusable: text
+    of the problem to the ids that have it. never_open: ids of hubs without opening hours; uncollected: of those
+    that no courier collects from; unlocated: of those whose only problem is that nobody knows where they are. groups:
+    number of the hub's profile, the same for those that work at the same times.
+    """
+
+    __slots__ = (
+        "_outwards",
+        "_usable",
+        "groups",
+        "hubs",
+        "never_open",
+        "tiers",
+        "uncollected",
+        "units",
+        "unlocated",
+        "unusable",
+    )
+
+    def __init__(self, hubs: Iterable[HubFacts]) -> None:
+        self.hubs = {hub.id: hub for hub in hubs}
+        self.units: dict[int, tuple[float, float, float]] = {}
+        self.tiers: dict[HubTier, set[int]] = {tier: set() for tier in HubTier}
+        self.never_open: set[int] = set()
+        self.uncollected: set[int] = set()
+        self.unlocated: set[int] = set()
+        numbers: dict[Profile, int] = {}
+        self.groups = {hub.id: numbers.setdefault(hub.profile, len(numbers)) for hub in self.hubs.values()}
+        self.unusable: dict[str, set[int]] = {}
+        self._outwards: dict[tuple[float, float, float], tuple[tuple[float, int], ...]] = {}
+        self._usable: dict[tuple[tuple[HubTier, ...], bool], frozenset[int]] = {}
+        for hub in self.hubs.values():
+            self.tiers[hub.tier].add(hub.id)
+            problem = hub.problem or (NO_COORDINATES if hub.unit is None else None)
+            if problem is not None:
+                self.unusable.setdefault(problem, set()).add(hub.id)
+            if hub.problem is not None:
+                continue
+            if hub.unit is None:
+                self.unlocated.add(hub.id)
+            else:
+                self.units[hub.id] = hub.unit
+            if not any(parse_hours(hub.profile.hours).days):
+                self.never_open.add(hub.id)
+            if not hub.profile.cut_offs:
+                self.uncollected.add(hub.id)
+
+    def usable(self, tiers: tuple[HubTier, ...], *, with_unlocated: bool = False) -> frozenset[int]:
+        """The hubs of some tiers that can be planned with. with_unlocated: those without coordinates among them."""
+        found = self._usable.get((tiers, with_unlocated))
+        if found is None:
+            members = set[int]().union(*(self.tiers[tier] for tier in tiers)) - self.never_open
+            planned = self.units.keys() | self.unlocated if with_unlocated else self.units.keys()
+            found = self._usable[tiers, with_unlocated] = frozenset(members & planned)
+        return found
+
+    def outwards(self, unit: tuple[float, float, float]) -> tuple[tuple[float, int], ...]:
+        """The hubs that can be planned with and their chords to a place, from the nearest one outwards.
+
+        Remembered for the places that were asked for last: hubs stay where they are as long as a fleet is the same.
+        """
+        found = self._outwards.get(unit)
+        if found is None:
+            while len(self._outwards) >= _MOST_PLACES:
+                self._outwards.pop(next(iter(self._outwards)))
+            found = self._outwards[unit] = tuple(sorted((dist(place, unit), hub) for hub, place in self.units.items()))
+        return found
+
+
+def hub_facts(
+    *,
+    id: int,
+    label: str,
+    tier: HubTier,
+    latitude: float | None,
+    longitude: float | None,
+    time_zone: str | None,
+    opening_hours: str,
+    cut_offs: tuple[str, ...],
+    handling_minutes: int,
+    country: str | None = None,
+    state: str | None = None,
+    pick_minutes: int | None = None,
+    qa_minutes: int | None = None,
+    pack_minutes: int | None = None,
+    is_mobile: bool = False,
+    region: str | None = None,
+) -> HubFacts:
+    """A hub's facts, its data checked: what cannot be used becomes its `problem`.
+
+    Steps that are not stated take no time where others are. No courier collects from a mobile hub.
+    """
+    zone = time_zone or "UTC"
+    problem: str | None = None
+    unit: tuple[float, float, float] | None = None
+    minutes: tuple[int, ...] = ()
+    try:
+        check_time_zone(zone)
+        parse_hours(opening_hours)
+        minutes = tuple(sorted({parse_time_of_day(text) for text in cut_offs}))
+        if latitude is not None and longitude is not None:
+            unit = unit_vector(Point(latitude, longitude))
+    except ValueError as error:
+        problem = str(error)
+    stated = (pick_minutes, qa_minutes, pack_minutes)
+    steps = None if stated == (None, None, None) else (pick_minutes or 0, qa_minutes or 0, pack_minutes or 0)
+    cut_minutes = () if is_mobile else minutes
+    profile = Profile(zone, opening_hours, cut_minutes, handling_minutes, country or "", state or "", steps, is_mobile)
+    return HubFacts(id, label, tier, unit, profile, problem, region or "")
+
+
+def unit_vector(point: Point) -> tuple[float, float, float]:
+    """The point on a sphere of radius 1; half the chord between two of them is the sine of half their angle."""
+    latitude, longitude = radians(point.latitude), radians(point.longitude)
+    return cos(latitude) * cos(longitude), cos(latitude) * sin(longitude), sin(latitude)

@@ -1,0 +1,97 @@
+"""What lies on shelves, what can stand in for what, and what other tickets hold of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from connector.model.kinds import (
+    Lane,
+    Priority,
+    Protection,
+)
+from connector.rules.facts.protection import Kept
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Where free units of one product are in one lane. free: hub id to the units that may be used, at least 1 each.
+
+    kept: the shelves that keep some of their free units, by hub id; those that keep all of them are only here.
+    """
+
+    product_id: int
+    lane: Lane
+    free: Mapping[int, int]
+    kept: Mapping[int, Kept] = field(default_factory=dict)
+
+    def without(self, hubs: Collection[int]) -> Holding:
+        """The same without these hubs."""
+        if not hubs:
+            return self
+        free = {hub: units for hub, units in self.free.items() if hub not in hubs}
+        return replace(self, free=free, kept={hub: kept for hub, kept in self.kept.items() if hub not in hubs})
+
+    def opened(self, releases: Collection[Protection]) -> Holding:
+        """The same with what is kept for these purposes free to use."""
+        if not self.kept or not releases:
+            return self
+        usable = {hub: kept.usable(releases) for hub, kept in self.kept.items()}
+        return replace(self, free={**self.free, **{hub: units for hub, units in usable.items() if units}})
+
+    def less(self, hub_id: int, quantity: int) -> Holding:
+        """The same after so many units of a hub were claimed, kept ones included."""
+        free, kept = dict(self.free), dict(self.kept)
+        left = free.pop(hub_id, 0) - quantity
+        shelf = kept.pop(hub_id, None)
+        if shelf is not None and shelf.free > quantity:
+            kept[hub_id] = replace(shelf, free=shelf.free - quantity)
+            left = kept[hub_id].usable()
+        if left > 0:
+            free[hub_id] = left
+        return replace(self, free=free, kept=kept)
+
+
+def holding_of(product_id: int, lane: Lane, shelves: Mapping[int, Kept]) -> Holding:
+    """The holding of these shelves; those that keep nothing are not noted as keeping."""
+    free = {hub: shelf.usable() for hub, shelf in shelves.items() if shelf.usable()}
+    keeping = {hub: shelf for hub, shelf in shelves.items() if shelf.safety_stock or shelf.emergency_buffer}
+    return Holding(product_id, lane, free, keeping)
+
+
+@dataclass(frozen=True, slots=True)
+class SubstituteFacts:
+    """A product that can stand in for the needed one. preference: 1 first. condition: CEL, None means always."""
+
+    product_id: int
+    label: str
+    preference: int
+    condition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """Units that are held or committed for another ticket and have not left their hub.
+
+    since: when that ticket was opened. losses: units of the same line that went to other tickets before. is_rollout:
+    they are for a line of a rollout. made_at: when they were reserved.
+    """
+
+    reservation_id: int
+    ticket_id: int
+    ticket: str
+    hub_id: int
+    product_id: int
+    lane: Lane
+    quantity: int
+    priority: Priority | None
+    since: datetime
+    made_at: datetime
+    losses: int = 0
+    is_rollout: bool = False
+
+    @property
+    def label(self) -> str:
+        """How people call it, for example `INC-7 (P4)`."""
+        return f"{self.ticket} ({'rollout' if self.is_rollout else self.priority or 'no priority'})"

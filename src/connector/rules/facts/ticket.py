@@ -1,0 +1,142 @@
+"""The ticket and what hangs on it: device, product, site, service class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+from connector.model.geo import Point
+from connector.model.kinds import (
+    Criticality,
+    Priority,
+    ProductStatus,
+    TicketType,
+)
+from connector.model.lifecycle import (
+    AssetState,
+    TicketState,
+)
+
+
+class Profile(NamedTuple):
+    """What says when a hub works: hubs that share it work at the same times.
+
+    cut_offs: minutes after midnight at which the courier's van leaves. country, state: of its address, which say whose
+    public holidays close it; "" when unknown. steps: minutes to pick, check and pack, where the hub states them; then
+    they count, not `handling_minutes`. is_mobile: an engineer's car, whose hours are the engineer's.
+    """
+
+    time_zone: str
+    hours: str
+    cut_offs: tuple[int, ...]
+    handling_minutes: int
+    country: str = ""
+    state: str = ""
+    steps: tuple[int, int, int] | None = None
+    is_mobile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFacts:
+    """The ticket. source: name of the system that it comes from. has_lost: a unit that it had went to another one."""
+
+    id: int
+    number: str
+    type: TicketType
+    state: TicketState
+    priority: Priority | None = None
+    title: str = ""
+    description: str | None = None
+    category: str | None = None
+    requester: str | None = None
+    assignee: str | None = None
+    asset_hint: str | None = None
+    site_hint: str | None = None
+    product_hint: str | None = None
+    source: str = ""
+    opened_at: datetime | None = None
+    sla_due_at: datetime | None = None
+    has_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AssetFacts:
+    """The affected device."""
+
+    id: int
+    state: AssetState
+    name: str | None = None
+    serial: str | None = None
+    asset_tag: str | None = None
+    holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFacts:
+    """The product that is needed."""
+
+    id: int
+    manufacturer: str
+    model: str
+    part_number: str | None = None
+    sku: str | None = None
+    asset_class: str | None = None
+    criticality: Criticality | None = None
+    unit_cost_cents: int | None = None
+    weight_g: int | None = None
+    is_data_bearing: bool | None = None
+    status: ProductStatus = ProductStatus.ACTIVE
+
+    @property
+    def label(self) -> str:
+        """How people call it."""
+        return f"{self.manufacturer} {self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFacts:
+    """Where the replacement must go. access_hours: None means at any time. state: of its address."""
+
+    id: int
+    name: str
+    code: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    time_zone: str | None = None
+    region: str | None = None
+    country: str | None = None
+    state: str | None = None
+    access_hours: str | None = None
+
+    @property
+    def label(self) -> str:
+        """How people call it."""
+        return self.code or self.name
+
+    @property
+    def point(self) -> Point | None:
+        """Where it is; None when that is not known."""
+        if self.latitude is None or self.longitude is None:
+            return None
+        return Point(self.latitude, self.longitude)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceClassFacts:
+    """The outage that the site's service bears. hours: when it counts, as written, in the site's time zone.
+
+    holidays: whose public holidays do not count, as a policy says it (see `connector.rules.policy.days`); closed:
+    further dates that do not.
+    """
+
+    name: str
+    maximum_outage_minutes: int
+    hours: str
+    holidays: str | None = None
+    closed: frozenset[date] = frozenset()
+
+    @property
+    def counts_always(self) -> bool:
+        """Whether every minute counts."""
+        return self.hours.strip().lower() == "24x7" and not self.closed and self.holidays in (None, "none")

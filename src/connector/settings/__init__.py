@@ -1,0 +1,1 @@
+"""Settings: what `connector.toml` and the environment say, with every problem at once."""
