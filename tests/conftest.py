@@ -32,6 +32,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole journeys take longest and begin first, so that no worker ends alone with one of them."""
+    items.sort(key=lambda item: "journeys" not in item.path.parts)
+
+
 class MovableClock:
     """A clock that stands until a test moves it."""
 
