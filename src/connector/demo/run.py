@@ -130,9 +130,14 @@ async def _watch(children: Children) -> None:
 
 async def _tell(state: DemoState, topic: str, console: Console) -> None:
     url = state.hub_url.replace("http://", "ws://") + "/graphql"
+    last = ""
     async for told in listen(url, topic):
+        line = told.line()
+        if line == last:  # something else of it has changed, such as the day that the courier expects to deliver
+            continue
+        last = line
         console.print(f"[dim]{time.strftime('%H:%M:%S')}[/]  ", end="")
-        console.print(told.line(), markup=False, highlight=False, soft_wrap=True)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 async def _first_incident(state: DemoState, fleet: Fleet, console: Console) -> None:
