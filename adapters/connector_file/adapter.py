@@ -15,7 +15,7 @@ from connector_file.reading import read_batches, read_layout
 
 
 class File(Adapter[FileConfig]):
-    """Sites, hubs, products, substitutes, assets and counted stock that a team keeps in sheets."""
+    """Sites, hubs, products, substitutes, kits, assets and counted stock that a team keeps in sheets."""
 
     @classmethod
     def config_type(cls) -> type[FileConfig]:
@@ -24,7 +24,7 @@ class File(Adapter[FileConfig]):
 
     @classmethod
     def streams(cls) -> tuple[Stream, ...]:
-        """Places, products and substitutes before devices and counts, which refer to them."""
+        """Places, products, substitutes and kits before devices and counts, which refer to them."""
         return tuple(Stream(name, sheet.record, "snapshot") for name, sheet in SHEETS.items())
 
     async def check(self) -> Health:

@@ -88,6 +88,13 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("preference", ("rank", "priority")),
         Column("condition"),
     ),
+    "kits": (
+        Column("name", ("kit", "kit_name", "bausatz"), required=True),
+        *_product(required=False),
+        *_product("component_"),
+        Column("quantity", ("qty", "count", "menge", "anzahl")),
+        Column("instructions", ("how_to", "anleitung")),
+    ),
     "assets": (
         Column("serial", ("serial_number", "serial_no", "sn", "seriennummer")),
         Column("asset_tag", ("tag", "inventory_number", "inventarnummer")),

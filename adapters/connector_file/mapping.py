@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,6 +19,7 @@ from connector.sdk import (
     EntityKind,
     HubRecord,
     HubTier,
+    KitRecord,
     Lane,
     Point,
     ProductKey,
@@ -34,18 +35,25 @@ from connector_file.row import Row
 
 LONGEST_ID = 255
 LONGEST_CONDITION = 4096
+LONGEST_INSTRUCTIONS = 32_767
+"""What a cell of a workbook holds at most."""
 
 Fields: TypeAlias = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What a stream's rows become. key: the row's identity, from columns that it needs. fields: everything else."""
+    """What a stream's rows become. key: the row's identity, from columns that it needs. fields: everything else.
+
+    together: where several rows are one thing, puts their fields together, noting in each row what is wrong with it
+    beside the others; None where each row is one.
+    """
 
     kind: EntityKind
     record: type[Record]
     key: Callable[[Row], str | None]
     fields: Callable[[Row], Fields]
+    together: Callable[[Sequence[tuple[Row, Fields]]], Fields] | None = None
 
 
 def reference(stream: str, row: Row) -> SourceRef | None:
@@ -65,6 +73,26 @@ def record(stream: str, row: Row, ref: SourceRef) -> Record | None:
             names = [part for part in item["loc"] if isinstance(part, str)]
             message = item["msg"].removeprefix("Value error, ")
             row.refuse(names[-1] if names else "", f"otherwise: {message}")
+        return None
+
+
+def joined_record(stream: str, rows: Sequence[Row], ref: SourceRef) -> Record | None:
+    """The rows about one thing as one record; None, with the problems noted, when they cannot be one.
+
+    Rows in which something is wrong already are left out of the comparison, and make that there is no record.
+    """
+    sheet = SHEETS[stream]
+    if sheet.together is None:
+        raise AssertionError(f"a row of {stream} is a record by itself")
+    read = [(row, sheet.fields(row)) for row in rows]
+    fields = sheet.together([(row, found) for row, found in read if not row.problems])
+    if any(row.problems for row in rows):
+        return None
+    try:
+        return sheet.record.model_validate({"ref": ref, **fields})
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_input=False):
+            rows[0].problems.append(item["msg"].removeprefix("Value error, "))
         return None
 
 
@@ -102,6 +130,11 @@ def _product_key(row: Row) -> str | None:
 def _compatibility_key(row: Row) -> str | None:
     parts = _needed(row, "manufacturer", "model", "substitute_manufacturer", "substitute_model")
     return _joined(*parts) if parts else None
+
+
+def _kit_key(row: Row) -> str | None:
+    name = row.text("name", needed=True)
+    return _joined(name) if name else None
 
 
 def _asset_key(row: Row) -> str | None:
@@ -195,6 +228,51 @@ def _compatibility(row: Row) -> Fields:
     }
 
 
+def _kit_line(row: Row) -> Fields:
+    _needed(row, "component_manufacturer", "component_model")
+    return {
+        "name": row.text("name"),
+        "product": _key(row) if _names_product(row) else None,
+        "component": None if row.problems else _key(row, "component_"),
+        "quantity": row.whole("quantity", lowest=1, highest=10_000) or 1,
+        "instructions": row.text("instructions", longest=LONGEST_INSTRUCTIONS),
+    }
+
+
+def _kit(lines: Sequence[tuple[Row, Fields]]) -> Fields:
+    """One line per component; device and instructions stand in one of them, or are the same in all."""
+    whole: Fields = {"name": None, "product": None, "instructions": None}
+    said: dict[str, int] = {}
+    components: dict[str, Fields] = {}
+    for row, fields in lines:
+        for name, column in (("product", "model"), ("instructions", "instructions")):
+            if fields[name] is None:
+                continue
+            first = said.setdefault(name, row.line.number)
+            if whole[name] is None:
+                whole[name] = fields[name]
+            elif whole[name] != fields[name]:
+                row.note(column, f"is not what line {first} says of the same kit: say it once")
+        whole["name"] = whole["name"] or fields["name"]
+        key = _joined(*(row.text(f"component_{part}") or "" for part in ("manufacturer", "model")))
+        if key in components:
+            line = components[key]["line"]
+            row.note("component_model", f"names the component of line {line} again: state the quantity of both there")
+        else:
+            line_of = {"product": fields["component"], "quantity": fields["quantity"], "line": row.line.number}
+            components[key] = line_of
+    parts = [{"product": item["product"], "quantity": item["quantity"]} for item in components.values()]
+    return {**whole, "components": parts}
+
+
+def _names_product(row: Row) -> bool:
+    """Whether a row names a product; half of a name is a problem."""
+    maker, model = row.text("manufacturer"), row.text("model")
+    if (maker is None) is not (model is None):
+        row.note("model" if maker else "manufacturer", "is empty: give manufacturer and model, or neither")
+    return bool(maker and model)
+
+
 def _asset(row: Row) -> Fields:
     hub, site = row.text("hub"), row.text("site")
     place: SourceRef | None = None
@@ -203,14 +281,11 @@ def _asset(row: Row) -> Fields:
     elif hub or site:
         kind = EntityKind.HUB if hub else EntityKind.SITE
         place = SourceRef(kind=kind, external_id=place_id(hub or site or ""))
-    maker, model = row.text("manufacturer"), row.text("model")
-    if (maker is None) is not (model is None):
-        row.note("model" if maker else "manufacturer", "is empty: give manufacturer and model, or neither")
     return {
         "name": row.text("name"),
         "serial": row.text("serial"),
         "asset_tag": row.text("asset_tag"),
-        "product": _key(row) if maker and model else None,
+        "product": _key(row) if _names_product(row) else None,
         "place": place,
         "state": row.choice("state", AssetState),
         "lane": row.choice("lane", Lane),
@@ -245,6 +320,7 @@ SHEETS: Mapping[str, Sheet] = {
     "hubs": Sheet(EntityKind.HUB, HubRecord, _place_key, _hub),
     "products": Sheet(EntityKind.PRODUCT, ProductRecord, _product_key, _product),
     "compatibilities": Sheet(EntityKind.COMPATIBILITY, CompatibilityRecord, _compatibility_key, _compatibility),
+    "kits": Sheet(EntityKind.KIT, KitRecord, _kit_key, _kit_line, _kit),
     "assets": Sheet(EntityKind.ASSET, AssetRecord, _asset_key, _asset),
     "stock": Sheet(EntityKind.STOCK, StockRecord, _stock_key, _stock),
 }

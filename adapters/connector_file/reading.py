@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import PurePath
 from typing import BinaryIO
@@ -13,7 +13,7 @@ from connector.sdk import Batch, ConfigError, Record, Rejected, SourceRef
 from connector_file.columns import COLUMNS, Layout, known_headers, read_header
 from connector_file.config import FileConfig
 from connector_file.csv_sheet import read_csv
-from connector_file.mapping import record, reference
+from connector_file.mapping import SHEETS, joined_record, record, reference
 from connector_file.row import Row
 from connector_file.sheets import BrokenLine, Line, shown
 from connector_file.xlsx_sheet import read_xlsx
@@ -24,7 +24,8 @@ BATCH_ROWS = 500
 def read_batches(file: BinaryIO, name: str, stream: str, config: FileConfig) -> Generator[Batch, None, None]:
     """Batches of one sheet, read as they are asked for; the last one says whether everything was understood.
 
-    name: of the file, for its format and for messages. What is remembered of earlier rows is their keys.
+    name: of the file, for its format and for messages. What is remembered of earlier rows is their keys; rows of which
+    several are one thing are kept until the end.
     Raises ConfigError, UnexpectedResponse.
     """
     taking = _Taking(name, stream, config)
@@ -37,6 +38,9 @@ def read_batches(file: BinaryIO, name: str, stream: str, config: FileConfig) -> 
             if taking.is_full:
                 yield taking.batch(complete=False)
             taking.take(layout, line)
+    for _ in taking.put_together():
+        if taking.is_full:
+            yield taking.batch(complete=False)
     yield taking.batch(complete=layout is not None and taking.is_whole)
 
 
@@ -75,6 +79,7 @@ class _Taking:
         self._records: list[Record] = []
         self._rejected: list[Rejected] = []
         self._lines: dict[str, int] = {}
+        self._parts: dict[SourceRef, list[Row]] | None = None if SHEETS[stream].together is None else {}
 
     @property
     def is_full(self) -> bool:
@@ -98,6 +103,9 @@ class _Taking:
             self.is_whole = False
             self._reject(row, None)
             return
+        if self._parts is not None:
+            self._parts.setdefault(ref, []).append(row)
+            return
         first = self._lines.setdefault(ref.external_id, line.number)
         if first != line.number:
             row.problems.append(f"it is about the same as line {first} ({ref.external_id!r}), which counts: keep one")
@@ -106,6 +114,20 @@ class _Taking:
             self._reject(row, ref)
         else:
             self._records.append(made)
+
+    def put_together(self) -> Iterator[None]:
+        """Make the things that several rows are about, and stop after each.
+
+        One row in which something is wrong keeps all of its thing as it was; that row is the one that is rejected.
+        """
+        for ref, rows in (self._parts or {}).items():
+            made = joined_record(self._stream, rows, ref)
+            if made is not None:
+                self._records.append(made)
+            for row in rows:
+                if row.problems:
+                    self._reject(row, ref)
+            yield
 
     def _reject(self, row: Row, ref: SourceRef | None) -> None:
         column = row.first_column

@@ -18,14 +18,15 @@ from connector_file.reading import BATCH_ROWS
 Row = dict[str, str]
 
 _CHANGED = {
-    "sites": "name", "hubs": "name", "products": "asset_class", "compatibilities": "condition", "assets": "holder",
-    "stock": "target",
+    "sites": "name", "hubs": "name", "products": "asset_class", "compatibilities": "condition",
+    "kits": "instructions", "assets": "holder", "stock": "target",
 }  # fmt: skip
 _WRONG: Mapping[str, Row] = {
     "sites": {"time_zone": "Mars/Olympus"},
     "hubs": {"latitude": "95"},
     "products": {"weight_g": "heavy"},
     "compatibilities": {"preference": "0"},
+    "kits": {"quantity": "0"},
     "assets": {"state": "asleep"},
     "stock": {"quantity": "-1"},
 }
@@ -34,13 +35,14 @@ _UNUSUAL: Mapping[str, Row] = {
     "hubs": {"tier": "galactic"},
     "products": {"criticality": "galactic"},
     "compatibilities": {"condition": "ticket.mood == 'gloomy'"},
+    "kits": {"instructions": "=HYPERLINK()"},
     "assets": {"lane": "galactic"},
     "stock": {"lane": "normal"},
 }
 
 
 class FileSandbox(Sandbox):
-    """Six sheets. They are saved as spreadsheets save: a new file takes the place of the old one."""
+    """Seven sheets. They are saved as spreadsheets save: a new file takes the place of the old one."""
 
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="connector-sheets-")
@@ -140,6 +142,12 @@ def _compatibility(number: int) -> tuple[str, Row]:
     }  # fmt: skip
 
 
+def _kit(number: int) -> tuple[str, Row]:
+    return f"kit {number}", {
+        "name": f"Kit {number}", "component_manufacturer": "Acme", "component_model": "Dock 0", "quantity": "2",
+    }  # fmt: skip
+
+
 def _asset(number: int) -> tuple[str, Row]:
     return f"serial/sn{number}", {"serial": f"SN{number}", "hub": "P-1", "state": "in stock"}
 
@@ -150,6 +158,6 @@ def _stock(number: int) -> tuple[str, Row]:
 
 
 _NEW: Mapping[str, Callable[[int], tuple[str, Row]]] = {
-    "sites": _place, "hubs": _place, "products": _product, "compatibilities": _compatibility, "assets": _asset,
-    "stock": _stock,
+    "sites": _place, "hubs": _place, "products": _product, "compatibilities": _compatibility, "kits": _kit,
+    "assets": _asset, "stock": _stock,
 }  # fmt: skip

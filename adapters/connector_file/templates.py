@@ -13,6 +13,7 @@ Example = Mapping[str, str]
 _SWITCH = {"manufacturer": "Cisco", "model": "C9300-48P"}
 _OTHER_SWITCH = {"manufacturer": "Cisco", "model": "C9300-48U"}
 _CABLE = {"manufacturer": "Panduit", "model": "LC-LC OM4 3m"}
+_SEAL = {"manufacturer": "Acme", "model": "Tamper seal"}
 _BERLIN = {
     "latitude": "52.5251", "longitude": "13.3694", "time_zone": "Europe/Berlin", "region": "EMEA", "city": "Berlin",
     "country": "DE",
@@ -46,9 +47,24 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             **_CABLE, "asset_class": "cable", "criticality": "tier_3", "unit_cost": "14.50", "currency": "EUR",
             "weight_g": "60", "is_data_bearing": "no", "tracking": "counted", "status": "active",
         },
+        {
+            **_SEAL, "asset_class": "consumable", "criticality": "tier_3", "unit_cost": "0.80", "currency": "EUR",
+            "weight_g": "5", "is_data_bearing": "no", "tracking": "counted", "status": "active",
+        },
     ),
     "compatibilities": (
         {**_SWITCH, "substitute_manufacturer": "Cisco", "substitute_model": "C9300-48U", "preference": "1"},
+    ),
+    "kits": (
+        {
+            "name": "C9300 swap kit", **_SWITCH, "component_manufacturer": "Panduit",
+            "component_model": "LC-LC OM4 3m", "quantity": "2",
+            "instructions": "Label both cables before the old switch goes out; seal the new one.",
+        },
+        {
+            "name": "C9300 swap kit", "component_manufacturer": "Acme", "component_model": "Tamper seal",
+            "quantity": "1",
+        },
     ),
     "assets": (
         {
@@ -62,6 +78,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
             "hub": "BER", **_CABLE, "lane": "normal", "quantity": "12", "reorder_point": "4", "target": "16",
             "safety_stock": "2",
         },
+        {"hub": "BER", **_SEAL, "lane": "normal", "quantity": "40"},
     ),
 }  # fmt: skip
 """Example rows by stream; what they name is in another of them."""

@@ -238,7 +238,7 @@ async def test_templates_can_be_read_as_they_are(sheets, tmp_path):
     pulled = {stream: await sheets().pull(stream) for stream in COLUMNS}
     assert [path.name for path in written] == [f"{stream}.csv" for stream in COLUMNS]
     assert {stream: [len(batch.records) for batch in batches] for stream, batches in pulled.items()} == {
-        "sites": [1], "hubs": [1], "products": [3], "compatibilities": [1], "assets": [2], "stock": [1],
+        "sites": [1], "hubs": [1], "products": [4], "compatibilities": [1], "kits": [1], "assets": [2], "stock": [2],
     }  # fmt: skip
     assert [item.reason for batches in pulled.values() for batch in batches for item in batch.rejected] == []
 

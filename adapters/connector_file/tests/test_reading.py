@@ -365,3 +365,55 @@ def test_very_long_names_still_make_a_reference_of_their_own():
     assert rejected == []
     assert len({record.ref for record in records}) == 2
     assert {len(record.ref.external_id) for record in records} == {255}
+
+
+KIT_HEADER = "name,manufacturer,model,component_manufacturer,component_model,quantity,instructions\n"
+
+
+def test_the_lines_of_a_kit_are_one_record_wherever_they_stand():
+    records, rejected, complete = read(
+        KIT_HEADER + "Swap,Cisco,C9300,Acme,Bracket,2,Seal it.\nEdge,,,Acme,Seal,,\nswap,,,Acme,Seal,1,\n", "kits"
+    )
+
+    assert [(kit.ref.external_id, kit.name, len(kit.components)) for kit in records] == [
+        ("swap", "Swap", 2),
+        ("edge", "Edge", 1),
+    ]
+    assert records[0].product.model == "C9300"
+    assert [(item.product.model, item.quantity) for item in records[0].components] == [("Bracket", 2), ("Seal", 1)]
+    assert (records[0].instructions, records[1].product) == ("Seal it.", None)
+    assert (rejected, complete) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("Swap,,,Acme,Seal,0,", "column 'quantity' is '0', expected a whole number from 1 to 10000"),
+        ("Swap,,,Acme,,1,", "column 'component_model' is empty, and must not be"),
+        ("Swap,Cisco,,Acme,Seal,1,", "column 'model' is empty: give manufacturer and model, or neither"),
+        ("Swap,,,acme,BRACKET,1,",
+         "column 'component_model' names the component of line 2 again: state the quantity of both there"),
+        ("Swap,Cisco,C9200,Acme,Seal,1,", "column 'model' is not what line 2 says of the same kit: say it once"),
+        ("Swap,,,Acme,Seal,1,Do not.", "column 'instructions' is not what line 2 says of the same kit: say it once"),
+    ],
+)  # fmt: skip
+def test_a_wrong_line_of_a_kit_is_rejected_and_keeps_the_kit_as_it_was(line, problem):
+    records, (item,), complete = read(
+        KIT_HEADER + "Swap,Cisco,C9300,Acme,Bracket,2,Seal it.\n" + line + "\nEdge,,,Acme,Seal,1,\n", "kits"
+    )
+
+    assert [kit.name for kit in records] == ["Edge"]
+    assert item.reason == f"kits.csv, line 3: {problem}. Correct it; the next pull reads it."
+    assert item.ref == SourceRef(kind=EntityKind.KIT, external_id="swap")
+    assert complete
+
+
+def test_a_kit_of_a_workbook_is_read_from_its_sheet():
+    body = workbook(
+        hubs=[["code"], ["BER"]],
+        kits=[["kit", "component_manufacturer", "component_model", "qty"], ["Edge", "Acme", "Seal", 3]],
+    )
+
+    ((kit,), _, _) = read(body, "kits", "spares.xlsx")
+
+    assert (kit.name, kit.components[0].quantity) == ("Edge", 3)

@@ -19,6 +19,7 @@ from connector.ingest.applied import Applied
 from connector.ingest.arrivals import Arrival, digest, newest_of_each
 from connector.ingest.assets import settle_assets
 from connector.ingest.departures import retire_unseen, settle_tombstones
+from connector.ingest.kits import settle_kits
 from connector.ingest.places import settle_hubs, settle_sites
 from connector.ingest.products import settle_compatibilities, settle_products
 from connector.ingest.shipments import settle_shipments
@@ -30,6 +31,7 @@ from connector.model.records import (
     AssetRecord,
     CompatibilityRecord,
     HubRecord,
+    KitRecord,
     ProductRecord,
     Record,
     ShipmentRecord,
@@ -53,6 +55,7 @@ SETTLE: Mapping[type[Record], Settle] = {
     SiteRecord: settle_sites,
     ProductRecord: settle_products,
     CompatibilityRecord: settle_compatibilities,
+    KitRecord: settle_kits,
     AssetRecord: settle_assets,
     StockRecord: settle_stock,
     TicketRecord: settle_tickets,

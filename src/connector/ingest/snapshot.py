@@ -9,6 +9,7 @@ from connector.model.records import (
     AssetRecord,
     CompatibilityRecord,
     HubRecord,
+    KitRecord,
     ProductRecord,
     Record,
     ShipmentRecord,
@@ -25,6 +26,7 @@ KIND_OF: dict[type[Record], EntityKind] = {
     AssetRecord: EntityKind.ASSET,
     StockRecord: EntityKind.STOCK,
     CompatibilityRecord: EntityKind.COMPATIBILITY,
+    KitRecord: EntityKind.KIT,
     TicketRecord: EntityKind.TICKET,
     ShipmentRecord: EntityKind.SHIPMENT,
 }

@@ -193,6 +193,28 @@ class CompatibilityRecord(_Record):
     condition: str | None = None
 
 
+class KitComponent(BaseModel):
+    """One line of a kit: so many of a product."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    product: SourceRef | ProductKey
+    quantity: Annotated[int, Field(ge=1, le=10_000)] = 1
+
+
+class KitRecord(_Record):
+    """A bill of materials that ships as one. Its name is unique over all sources.
+
+    product: the device that it is the swap kit of, which is not among its components; None for a kit of no device.
+    components: all of them; a kit without any cannot be used. instructions: how to pack and install it.
+    """
+
+    name: Name
+    product: SourceRef | ProductKey | None = None
+    components: Annotated[tuple[KitComponent, ...], Field(max_length=500)]
+    instructions: Text | None = None
+
+
 def _of_ticket(ref: SourceRef) -> SourceRef:
     if ref.kind is not EntityKind.TICKET:
         raise ValueError(f"{ref} is no ticket: a ticket is linked to tickets only")
@@ -268,6 +290,7 @@ Record: TypeAlias = (
     | AssetRecord
     | StockRecord
     | CompatibilityRecord
+    | KitRecord
     | TicketRecord
     | ShipmentRecord
     | Tombstone

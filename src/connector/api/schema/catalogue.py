@@ -65,4 +65,5 @@ class Kit(Node):
     name: str = column("What it is called, unique.")
     product: Product | None = related("product", "The device that it is the swap kit of.")
     instructions: str | None = column("How to pack and install it.")
-    components: list[KitComponent] = related("components", "What goes in.")
+    components: list[KitComponent] = related("components", "What goes in beside the device.")
+    retired_at: datetime | None = column("When its source deleted it; null while it exists.")

@@ -27,6 +27,7 @@ TABLES: Mapping[EntityKind, Table] = {
     EntityKind.HUB: tables.hub,
     EntityKind.PRODUCT: tables.product,
     EntityKind.COMPATIBILITY: tables.compatibility,
+    EntityKind.KIT: tables.kit,
     EntityKind.ASSET: tables.asset,
     EntityKind.STOCK: tables.stock,
     EntityKind.TICKET: tables.ticket,
@@ -113,11 +114,12 @@ async def write_drafts(
     columns = sorted({name for _, fields in changed for name in fields})
     stamp = {"updated_at": at} if "updated_at" in table.c else {}
     changed.sort(key=lambda pair: pair[0].id)
-    await update_rows(
-        tx,
-        table,
-        [{"id": draft.id, **{name: draft.after[name] for name in columns}, **stamp} for draft, _ in changed],
-    )
+    if columns or stamp:
+        await update_rows(
+            tx,
+            table,
+            [{"id": draft.id, **{name: draft.after[name] for name in columns}, **stamp} for draft, _ in changed],
+        )
     await log_changes(
         tx,
         [NewChange(kind, draft.id, "created", _logged(draft.changed() | draft.notes)) for draft in new]

@@ -72,6 +72,7 @@ class Kit(SQLModel, table=True):
     name: str = Field(unique=True)
     product_id: int | None = Field(default=None, foreign_key="product.id", index=True, sa_type=Id)
     instructions: str | None = None
+    retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class KitComponent(SQLModel, table=True):

@@ -310,6 +310,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("product_id", Id, nullable=True),
         sa.Column("instructions", sa.Text(), nullable=True),
+        sa.Column("retired_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_kit_product_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kit")),
         sa.UniqueConstraint("name", name=op.f("uq_kit_name")),
