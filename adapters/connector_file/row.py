@@ -27,7 +27,7 @@ YES, NO = (
     frozenset({"yes", "y", "true", "1", "ja", "j", "wahr"}),
     frozenset({"no", "n", "false", "0", "nein", "falsch"}),
 )
-SPELLINGS = {"serialized": "serialised", "breakglass": "break_glass"}
+SPELLINGS = {"serialized": "serialised", "breakglass": "break_glass", "loan": "loaner", "loaners": "loaner"}
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _ROUNDED = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)

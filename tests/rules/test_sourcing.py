@@ -209,7 +209,7 @@ def test_break_glass_stock_is_drawn_last_when_it_is_allowed():
 
     assert [(c.lane, c.why) for c in decision.candidates] == [
         (Lane.NORMAL, ""),
-        (Lane.BREAK_GLASS, "draws on the break-glass lane, HUB-1 does not"),
+        (Lane.BREAK_GLASS, "draws on the break_glass lane, HUB-1 on the normal one"),
     ]
 
 

@@ -190,14 +190,16 @@ def test_of_two_rows_about_the_same_the_second_is_rejected_naming_both_lines():
     assert complete
 
 
-def test_the_same_product_may_be_on_two_lanes_of_a_hub():
+def test_the_same_product_may_be_on_several_lanes_of_a_hub():
     header = "hub,manufacturer,model,lane,quantity\n"
 
     records, rejected, _ = read(
-        header + "BER,Acme,Dock,,3\nBER,ACME,dock,Break-glass,1\nBER,acme,Dock,normal,2", "stock"
+        header + "BER,Acme,Dock,,3\nBER,ACME,dock,Break-glass,1\nBER,acme,Dock,normal,2\nBER,Acme,Dock,Loaners,4", "stock"
     )
 
-    assert [(record.lane, record.quantity) for record in records] == [(Lane.NORMAL, 3), (Lane.BREAK_GLASS, 1)]
+    assert [(record.lane, record.quantity) for record in records] == [
+        (Lane.NORMAL, 3), (Lane.BREAK_GLASS, 1), (Lane.LOANER, 4),
+    ]  # fmt: skip
     assert [item.reason.split(" (")[0] for item in rejected] == ["stock.csv, line 4: it is about the same as line 2"]
 
 

@@ -14,10 +14,11 @@ class HubTier(StrEnum):
 
 
 class Lane(StrEnum):
-    """Which purpose stock is kept for. Break-glass is for authorised major incidents only."""
+    """Which purpose stock is kept for. Break-glass is for authorised major incidents only; loaners are lent."""
 
     NORMAL = "normal"
     BREAK_GLASS = "break_glass"
+    LOANER = "loaner"
 
 
 class Protection(StrEnum):

@@ -26,7 +26,8 @@ from connector.rules.sourcing.ranking import Route, ranking_of
 
 __all__ = ["DETAILED", "LANES", "NEVER", "Found", "Refusal", "Search", "search"]
 
-LANES: Final = (Lane.NORMAL, Lane.BREAK_GLASS)
+LANES: Final = tuple(Lane)
+"""In the order in which they are preferred where nothing else tells two shelves apart."""
 DETAILED: Final = 20
 """Routes that are exactly the best ones, in order; the rest is only known to be no better."""
 FEW: Final = 32

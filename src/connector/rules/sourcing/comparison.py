@@ -46,7 +46,7 @@ _CODES = {
     ARRIVES: ("arrives_later", "arrives later"),
     COST: ("costs_more", "costs more"),
     DISTANCE: ("farther", "farther away"),
-    OTHER_LANE: ("lane", "draws on the break-glass lane, the chosen one does not"),
+    OTHER_LANE: ("lane", "draws on a lane that comes after that of the chosen one"),
     HUB: ("equal", "equal in everything that is compared"),
     PRODUCT: ("equal", "equal in everything that is compared"),
     MODE: ("equal", "equal in everything that is compared"),
@@ -163,7 +163,7 @@ def _why(route: Route, chosen: Route, label: str, ranking: Ranking, currency: st
     if index == DISTANCE:
         return f"{route[DISTANCE] - chosen[DISTANCE]:.1f} km farther away than {label}"
     if index == OTHER_LANE:
-        return f"draws on the break-glass lane, {label} does not"
+        return f"draws on the {LANES[route[OTHER_LANE]].value} lane, {label} on the {LANES[chosen[OTHER_LANE]].value} one"
     return f"equal to {label} in everything that is compared, and comes after it by number"
 
 

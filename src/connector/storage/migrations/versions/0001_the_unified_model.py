@@ -434,7 +434,7 @@ def upgrade() -> None:
         sa.Column("emergency_buffer", sa.Integer(), nullable=True),
         sa.Column("counted_at", UtcDateTime(), nullable=True),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
-        sa.CheckConstraint("lane IN ('normal', 'break_glass')", name=op.f("ck_stock_lane_known")),
+        sa.CheckConstraint("lane IN ('normal', 'break_glass', 'loaner')", name=op.f("ck_stock_lane_known")),
         sa.CheckConstraint("tracking IN ('serialised', 'counted')", name=op.f("ck_stock_tracking_known")),
         sa.CheckConstraint("emergency_buffer >= 0", name=op.f("ck_stock_emergency_buffer_not_negative")),
         sa.CheckConstraint("on_hand >= 0", name=op.f("ck_stock_on_hand_not_negative")),
@@ -465,7 +465,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.Column("retired_at", UtcDateTime(), nullable=True),
-        sa.CheckConstraint("lane IN ('normal', 'break_glass')", name=op.f("ck_asset_lane_known")),
+        sa.CheckConstraint("lane IN ('normal', 'break_glass', 'loaner')", name=op.f("ck_asset_lane_known")),
         sa.CheckConstraint(
             "state IN ('ordered', 'in_stock', 'reserved', 'in_transit', 'deployed', 'return_pending', 'quarantined', 'wiping', 'inspection', 'repair', 'vendor_return', 'retired', 'disposed', 'lost')",
             name=op.f("ck_asset_state_known"),
@@ -928,7 +928,7 @@ def upgrade() -> None:
         sa.Column("replaces_id", Id, nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
-        sa.CheckConstraint("lane IN ('normal', 'break_glass')", name=op.f("ck_reservation_lane_known")),
+        sa.CheckConstraint("lane IN ('normal', 'break_glass', 'loaner')", name=op.f("ck_reservation_lane_known")),
         sa.CheckConstraint(
             "state IN ('held', 'committed', 'fulfilled', 'released', 'expired')",
             name=op.f("ck_reservation_state_known"),
