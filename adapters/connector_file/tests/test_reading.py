@@ -194,7 +194,8 @@ def test_the_same_product_may_be_on_several_lanes_of_a_hub():
     header = "hub,manufacturer,model,lane,quantity\n"
 
     records, rejected, _ = read(
-        header + "BER,Acme,Dock,,3\nBER,ACME,dock,Break-glass,1\nBER,acme,Dock,normal,2\nBER,Acme,Dock,Loaners,4", "stock"
+        header + "BER,Acme,Dock,,3\nBER,ACME,dock,Break-glass,1\nBER,acme,Dock,normal,2\nBER,Acme,Dock,Loaners,4",
+        "stock",
     )
 
     assert [(record.lane, record.quantity) for record in records] == [

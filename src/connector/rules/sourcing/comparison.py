@@ -163,7 +163,9 @@ def _why(route: Route, chosen: Route, label: str, ranking: Ranking, currency: st
     if index == DISTANCE:
         return f"{route[DISTANCE] - chosen[DISTANCE]:.1f} km farther away than {label}"
     if index == OTHER_LANE:
-        return f"draws on the {LANES[route[OTHER_LANE]].value} lane, {label} on the {LANES[chosen[OTHER_LANE]].value} one"
+        return (
+            f"draws on the {LANES[route[OTHER_LANE]].value} lane, {label} on the {LANES[chosen[OTHER_LANE]].value} one"
+        )
     return f"equal to {label} in everything that is compared, and comes after it by number"
 
 
