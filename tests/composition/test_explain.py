@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from tests.composition.test_cli import here, run, run_json, undisturbed_logging
+from tests.factories import (
+    BERLIN,
+    make_asset,
+    make_hub,
+    make_product,
+    make_service_class,
+    make_site,
+    make_source,
+    make_spares,
+    make_ticket,
+)
 from tests.rules.cases import NOW, facts, holding, hub, policy, ticket_of
 
 from connector.api.schema.explanation import explanation_of
@@ -13,6 +28,10 @@ from connector.cli.explain import due_lines
 from connector.rules.facts.ticket import ServiceClassFacts
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision
+from connector.storage.database.engine import open_engine, transaction
+from connector.storage.tickets.decide import decide_and_reserve
+
+__all__ = ["here", "undisturbed_logging"]
 
 COMPUTED = "opened at 2026-11-25 09:00Z plus 240 min of 24x7 in Europe/Berlin (service class 'critical')"
 
@@ -56,7 +75,7 @@ def decision(stated: datetime | None, *, service_class: str | None = "critical")
     ids=["computed", "neither", "agreed", "disputed", "stated"],
 )
 def test_the_command_line_tells_both_due_times(made: Decision, lines: list[str]):
-    assert due_lines(made) == lines
+    assert due_lines(explanation_of(made.explanation())) == lines
 
 
 def test_graphql_tells_both_due_times_and_whose_holidays_count():
@@ -64,7 +83,7 @@ def test_graphql_tells_both_due_times_and_whose_holidays_count():
 
     assert (found.due_at, found.stated_due_at) == (datetime(2026, 11, 25, 11, 0, tzinfo=UTC),) * 2
     assert (found.computed_due_at, found.computed_due_basis) == (datetime(2026, 11, 25, 13, 0, tzinfo=UTC), COMPUTED)
-    assert (found.due_difference_minutes, found.is_due_disputed) == (-120, True)
+    assert (found.due_difference_minutes, found.due_tolerance_minutes, found.is_due_disputed) == (-120, 15, True)
     unknown = "with public holidays (the {} has no country and the policy no default_country)"
     assert found.site_access == "24x7 in Europe/Berlin"
     assert found.site_delivery == f"Mon-Fri 08:00-18:00 in Europe/Berlin {unknown.format('site')}"
@@ -86,3 +105,34 @@ def test_graphql_reads_explanations_that_were_kept_without_these():
     )  # fmt: skip
     assert found.chosen is not None
     assert found.chosen.hours == ""
+
+
+async def decided() -> None:
+    """A ticket in the database of the working directory, with what the rules made of it."""
+    engine = open_engine("sqlite:///hub.db")
+    async with transaction(engine) as tx:
+        near = await make_hub(tx, code="NEAR", **BERLIN)
+        product = await make_product(tx, model="X1")
+        await make_spares(tx, hub_id=near, product_id=product, count=1)
+        site = await make_site(tx, code="S", service_class_id=await make_service_class(tx, "gold"))
+        asset = await make_asset(tx, name="sw-1", product_id=product, site_id=site)
+        ticket = await make_ticket(tx, source_id=await make_source(tx), number="INC-7", asset_id=asset)
+        await decide_and_reserve(tx, ticket, policy(), now=NOW)
+    await engine.dispose()
+
+
+def test_the_command_tells_what_was_decided_and_decides_anew_only_when_asked(here: Path):
+    assert run("sources").exit_code == 0  # makes the database
+    asyncio.run(decided())
+
+    told = run("explain", "INC-7").output
+    kept = cast(dict[str, Any], run_json("explain", "INC-7"))
+    anew = run("explain", "INC-7", "--now").output
+
+    assert "(sourced), decided at 2026-11-25 09:00Z" in told
+    assert " 1  NEAR  " in told
+    assert "chosen" in told
+    assert kept["decided_at"] == "2026-11-25T09:00:00Z"
+    # it has its unit, and the shelf is empty now
+    assert "as it would be decided now; nothing is done" in anew
+    assert " 1  NEAR  " not in anew

@@ -153,6 +153,7 @@ class Explanation:
     due_difference_minutes: int | None = strawberry.field(
         description="Minutes from the computed to the stated due time; negative when the stated one is sooner."
     )
+    due_tolerance_minutes: int = strawberry.field(description="By how much the two may differ, as the policy says.")
     is_due_disputed: bool = strawberry.field(description="Whether the two differ by more than the policy tolerates.")
     margin_minutes: int | None = strawberry.field(
         description="Minutes between arrival and due time; negative when late."
@@ -172,6 +173,7 @@ class Explanation:
     red_channel_id: strawberry.ID | None = strawberry.field(
         description="Id of the red channel that the ticket goes through."
     )
+    red_channel: str = strawberry.field(description="Its name and the reason it was opened for; empty without one.")
     authorisation: str = strawberry.field(
         description="Which approval is needed, or why none is, for people; empty when the rule asks for none."
     )
@@ -194,7 +196,7 @@ class Explanation:
 
 def explanation_of(content: Mapping[str, Any]) -> Explanation:
     """The explanation from what `connector.rules` writes down."""
-    sla, site = content["sla"], content.get("site", {})
+    sla, site, channel = content["sla"], content.get("site", {}), content.get("channel")
     return Explanation(
         outcome=content["outcome"],
         reason=content["reason"],
@@ -210,6 +212,7 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         computed_due_at=_instant(sla.get("computed_at")),
         computed_due_basis=sla.get("computed_basis", ""),
         due_difference_minutes=sla.get("difference_minutes"),
+        due_tolerance_minutes=sla.get("tolerance_minutes", 0),
         is_due_disputed=sla.get("is_disputed", False),
         margin_minutes=sla["margin_minutes"],
         site_access=site.get("access", ""),
@@ -228,7 +231,8 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         ],
         ladder=[_rung(item) for item in content.get("ladder", ())],
         approval=content.get("approval"),
-        red_channel_id=_id("RedChannel", (content.get("channel") or {}).get("id")),
+        red_channel_id=_id("RedChannel", channel["id"] if channel else None),
+        red_channel=f"{channel['name']}: {channel['reason']}" if channel else "",
         authorisation=content.get("authorisation", {}).get("text", ""),
         approval_deadline_at=_instant(content.get("authorisation", {}).get("deadline_at")),
         assumed=[Assumption(fact=item["fact"], text=item["text"]) for item in content.get("assumed", ())],

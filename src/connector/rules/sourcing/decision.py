@@ -350,6 +350,7 @@ class Decision:
                 "computed_at": instant_text(self.until.computed_at) if self.until.computed_at else None,
                 "computed_basis": self.until.computed_basis,
                 "difference_minutes": self.until.difference_minutes,
+                "tolerance_minutes": self.until.tolerance_minutes,
                 "is_disputed": self.until.is_disputed,
             },
             "channel": self.channel.explained() if self.channel else None,
