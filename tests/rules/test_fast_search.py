@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from tests.rules.cases import BERLIN, NOW, facts, holding, hub, policy, ticket_of
 
 from connector.model.geo import Point
-from connector.model.kinds import LaneScope
+from connector.model.kinds import HubTier, Lane, LaneScope, Priority, Protection
 from connector.rules.arrival.lanes import LaneHistory, Offer, SiteLanes, Travel
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import HubFacts, unit_vector
-from connector.rules.facts.shelves import SubstituteFacts
+from connector.rules.facts.protection import Kept
+from connector.rules.facts.shelves import Contested, SubstituteFacts, holding_of
 from connector.rules.policy.document import Criterion, Mode, Policy
 from connector.rules.sourcing import candidates
 from connector.rules.sourcing.decide import decide
+from connector.rules.sourcing.quest import Quest
 
 PLACE = st.tuples(st.floats(44, 60), st.floats(0, 25))
 MINUTES = st.lists(st.integers(0, 5_000), min_size=8, max_size=10).map(lambda found: tuple(sorted(found)))
@@ -90,3 +92,68 @@ def test_the_nearest_first_find_what_timing_every_candidate_finds(drawn: tuple[S
         listed = [item.hub_id for item in decision.candidates]
         listed += [hub_id for losers in decision.losers for hub_id in losers.hubs]
         assert sorted(listed) == sorted(hub_id for shelf in case.holdings for hub_id in shelf.free)
+
+
+@st.composite
+def rungs(draw: st.DrawFn) -> str:
+    """A rung that may search as the one above does, or release more, or look elsewhere."""
+    fields = ["kind: stock", f"accept: {draw(st.sampled_from(['in_time', 'any']))}"]
+    for name, values in (("releases", Protection), ("lanes", Lane), ("tiers", HubTier), ("transport", Mode)):
+        if draw(st.integers(0, 2)) == 0:
+            fields.append(f"{name}: [{', '.join(draw(st.lists(st.sampled_from(values), min_size=1, unique=True)))}]")
+    if draw(st.booleans()):
+        fields.append("preempt: {over: [P4, P5, rollout]}")
+    return f"{{{', '.join(fields)}}}"
+
+
+@st.composite
+def ladders(draw: st.DrawFn) -> tuple[SourcingFacts, Policy]:
+    count = draw(st.integers(1, 12))
+    hubs = [hub(n, draw(PLACE), tier=draw(st.sampled_from(HubTier))) for n in range(1, count + 1)]
+    shelf = st.builds(Kept, st.integers(1, 3), st.integers(0, 2), st.integers(0, 2))
+    stock = st.dictionaries(st.integers(1, count), shelf, min_size=1, max_size=8)
+    shelves = [holding_of(1 + n % 2, lane, draw(stock)) for n, lane in enumerate((Lane.NORMAL, Lane.NORMAL, *Lane))]
+    claims = draw(st.none() | st.lists(st.tuples(st.integers(1, count), st.sampled_from(Priority)), max_size=3))
+    case = facts(
+        hubs,
+        {(shelf.product_id, shelf.lane): shelf for shelf in shelves}.values(),
+        substitutes=(SubstituteFacts(2, "Acme X2", 1),),
+        contested=None if claims is None else tuple(
+            Contested(n, n, f"INC-{n}", hub_id, 1, Lane.NORMAL, 1, priority, NOW, NOW)
+            for n, (hub_id, priority) in enumerate(claims, 10)
+        ),
+        quantity=draw(st.integers(1, 3)),
+    )  # fmt: skip
+    due = NOW + timedelta(minutes=draw(st.integers(0, 3_000)))
+    ladder = [*draw(st.lists(rungs(), min_size=2, max_size=4)), "person"]
+    rules = policy(f"ladder: [{', '.join(ladder)}], lanes: [normal, break_glass], split: allowed, max_drive_km: 300")
+    return replace(case, ticket=ticket_of(case, sla_due_at=due)), rules
+
+
+@settings(max_examples=60, deadline=None)
+@given(drawn=ladders())
+def test_rungs_that_share_a_search_find_what_each_finds_by_itself(drawn: tuple[SourcingFacts, Policy]):
+    case, rules = drawn
+
+    shared = decide(case, rules, NOW)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Quest, "look_for", lambda quest, step, holdings: replace(quest, _ways={}).look(step.rule, holdings)
+        )
+        alone = decide(case, rules, NOW)
+        told = alone.explanation()
+
+    assert shared.explanation() == told
+    assert (shared.picks, shared.taken_from, shared.candidates) == (alone.picks, alone.taken_from, alone.candidates)
+
+
+def test_steps_search_alike_when_they_differ_only_in_what_they_release_take_or_accept():
+    ladder = (
+        "ladder: [stock, {kind: stock, accept: in_time}, {kind: stock, releases: [safety_stock], preempt: {}}, "
+        "{kind: stock, tiers: [local]}, person], ranking: [within_sla, cost]"
+    )
+
+    first, in_time, releasing, elsewhere, _ = [step.search for step in policy(ladder).steps_of(policy(ladder).rules[0])]
+
+    assert first == in_time == releasing
+    assert elsewhere != first

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Final, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from connector.model.kinds import Priority, Protection
 from connector.rules.policy.conditions import Condition, compile_condition
@@ -54,17 +55,11 @@ class Preempt(Part):
     ] = (Claimant.P3, Claimant.P4, Claimant.P5, Claimant.ROLLOUT)
     when: ConditionText | None = None
     at_most: Annotated[int, Field(ge=0, le=10, examples=[1])] | None = None
-    _condition: Condition | None = PrivateAttr(default=None)
 
-    def model_post_init(self, _context: object) -> None:
-        """Keep the compiled condition."""
-        if self.when is not None:
-            self._condition = compile_condition(self.when)
-
-    @property
+    @cached_property
     def condition(self) -> Condition | None:
         """The compiled `when`; None where it may be done for every ticket of the rule."""
-        return self._condition
+        return None if self.when is None else compile_condition(self.when)
 
 
 _AGEING: Final = {Priority.P3: 24.0, Priority.P4: 48.0, Priority.P5: 72.0}

@@ -6,7 +6,7 @@ Read by `connector.rules.policy.reading.read_policy`; how the parts fit together
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -23,7 +23,7 @@ from connector.rules.policy.conditions import Condition, compile_condition
 from connector.rules.policy.days import ClosedDates, Country, Places, SiteHolidays
 from connector.rules.policy.given import PolicyTest
 from connector.rules.policy.grouping import Grouping
-from connector.rules.policy.ladder import PLAIN, RESERVED, Accept, Ladder, Rung, Rungs
+from connector.rules.policy.ladder import PLAIN, RESERVED, Accept, Ladder, Rung, RungKind, Rungs
 from connector.rules.policy.missing import Missing
 from connector.rules.policy.rollouts import Rollouts
 from connector.rules.policy.suppliers import Supplier
@@ -184,11 +184,36 @@ class Rule(Part):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A rung of a rule's ladder. number: from 1. rule: the rule as this rung narrows it."""
+    """A rung of a rule's ladder. number: from 1. rule: the rule as this rung narrows it.
+
+    What every descent asks of it is worked out once. condition: of the rung. approval: what units of it wait for; None
+    for nothing. search: what finding shelves for it depends on, beside what it releases: the same for steps that search
+    alike.
+    """
 
     number: int
     rung: Rung
     rule: Rule
+    kind: RungKind = field(init=False)
+    condition: Condition | None = field(init=False)
+    approval: str | None = field(init=False)
+    search: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out what is asked again and again."""
+        rung, rule = self.rung, self.rule
+        known: dict[str, Any] = {
+            "kind": rung.kind,
+            "condition": rung.condition,
+            "approval": rung.approval or (None if rung.is_terminal else rule.approval),
+            "search": rule.model_dump_json(exclude=_NOT_SEARCHED),
+        }
+        for name, value in known.items():
+            object.__setattr__(self, name, value)
+
+
+_NOT_SEARCHED = {"when", "ladder", "split", "hold_minutes", "approval", "releases", "preempt"}
+"""Fields of a rule that say nothing of which shelves a search finds, or are looked at by themselves."""
 
 
 class Policy(Part):

@@ -7,9 +7,10 @@ and a person is asked where they have nothing. How a decision goes down is in `c
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Self, TypeAlias
 
-from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from connector.rules.policy.competition import Preempt, Releases
 from connector.rules.policy.conditions import Condition, compile_condition
@@ -75,7 +76,6 @@ class Rung(Part):
     preempt: Preempt | None = None
     suppliers: Annotated[tuple[Name, ...], Field(examples=[["acme-support"]]), AfterValidator(not_empty)] | None = None
     expected_hours: Annotated[float, Field(gt=0, le=24 * 365, examples=[72])] | None = None
-    _condition: Condition | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -94,15 +94,10 @@ class Rung(Part):
             )
         return self
 
-    def model_post_init(self, _context: object) -> None:
-        """Keep the compiled condition."""
-        if self.when is not None:
-            self._condition = compile_condition(self.when)
-
-    @property
+    @cached_property
     def condition(self) -> Condition | None:
         """The compiled `when`; None where every ticket may try the rung."""
-        return self._condition
+        return None if self.when is None else compile_condition(self.when)
 
     @property
     def is_terminal(self) -> bool:

@@ -15,14 +15,13 @@ from functools import cached_property
 from typing import Any, Final
 
 from connector.model.kinds import Lane
-from connector.rules.arrival.destination import Destination
 from connector.rules.arrival.legs import Refusal, km_of
 from connector.rules.arrival.ways import NEVER, Ways
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import NO_COORDINATES
 from connector.rules.facts.shelves import Holding
 from connector.rules.policy.document import Policy, Rule
-from connector.rules.sourcing.ranking import Route, ranking_of
+from connector.rules.sourcing.ranking import Route
 
 __all__ = ["DETAILED", "LANES", "NEVER", "Found", "Refusal", "Search", "search"]
 
@@ -50,25 +49,37 @@ class _Look:
 
 
 class Found:
-    """What was found. best: the best routes, in order, at most DETAILED. worse: routes that were timed and are worse.
+    """What was found. first: the best route; None where there is none. worse: routes that were timed and are worse.
 
-    What lost without being timed is put together when it is asked for, from facts that must not have changed since.
+    The order of the others, and what lost without being timed, are worked out when they are asked for, from facts that
+    must not have changed since.
     """
 
-    def __init__(self, routes: Sequence[Route], searching: Search) -> None:
-        self.best, self.worse = routes[:DETAILED], routes[DETAILED:]
+    def __init__(self, searching: Search, routes: Sequence[Route] | None = None) -> None:
         self.searching = searching
+        self._routes = routes
+        self.first = searching.first if routes is None else routes[0]
         self._noted: dict[Refusal, tuple[int, ...]] = {}
+
+    @property
+    def best(self) -> Sequence[Route]:
+        """The best routes, in order, at most DETAILED."""
+        return self._ordered[:DETAILED]
+
+    @property
+    def worse(self) -> Sequence[Route]:
+        """The other routes that were timed."""
+        return self._ordered[DETAILED:]
 
     @property
     def beyond(self) -> Sequence[tuple[Route, tuple[int, ...]]]:
         """The best that the hubs of a group could offer, which were not timed since even that is worse."""
-        return self._left[0]
+        return self.searching.left_out[0]
 
     @property
     def refused(self) -> Mapping[Refusal, tuple[int, ...]]:
         """Why hubs cannot serve, to their ids."""
-        noted, left = self._noted, self._left[1]
+        noted, left = self._noted, self.searching.left_out[1]
         return {reason: noted.get(reason, ()) + left.get(reason, ()) for reason in (*noted, *left)}
 
     def refuse(self, hubs: Iterable[int], code: str, text: str) -> None:
@@ -77,44 +88,48 @@ class Found:
         if ids:
             self._noted[refusal] = self._noted.get(refusal, ()) + ids
 
+    def again(self) -> Found:
+        """The same, to be noted on by itself."""
+        same = Found(self.searching, self._routes)
+        same._noted = dict(self._noted)
+        return same
+
     def led_by(self, route: Route) -> Found:
         """The same behind a route that was found elsewhere and comes before all of these."""
-        led = Found([route, *self.best, *self.worse], self.searching)
+        led = self.ordered(route, *self._ordered)
         led._noted = self._noted
         return led
 
-    @cached_property
-    def _left(self) -> tuple[Sequence[tuple[Route, tuple[int, ...]]], Mapping[Refusal, tuple[int, ...]]]:
-        return self.searching.left_out()
+    def ordered(self, *routes: Route) -> Found:
+        """What the same search has found, in another order."""
+        return Found(self.searching, routes)
+
+    @property
+    def _ordered(self) -> Sequence[Route]:
+        return self.searching.routes if self._routes is None else self._routes
 
 
 class Search:
-    """One decision's search for routes under a rule. start: the minute of the decision; due: the last one in time."""
+    """One search for routes under a rule, along the ways of a decision."""
 
-    def __init__(
-        self,
-        rule: Rule,
-        policy: Policy,
-        facts: SourcingFacts,
-        destination: Destination,
-        *,
-        start: int,
-        due: int,
-        quantity: int,
-    ) -> None:
-        self.ranking = ranking_of(rule, policy)
-        self.ways = Ways(rule, policy, facts, destination, self.ranking, start=start, due=due)
-        self._rule, self._fleet, self._destination, self._quantity = rule, facts.fleet, destination, quantity
+    def __init__(self, rule: Rule, policy: Policy, facts: SourcingFacts, ways: Ways, *, quantity: int) -> None:
+        self.ways, self.ranking = ways, ways.ranking
+        self._rule, self._fleet, self._destination, self._quantity = rule, facts.fleet, ways.destination, quantity
         self._assumes = policy.sourcing.missing.hub_coordinates == "assume"
         self._usable = facts.fleet.usable(rule.sources, with_unlocated=self._assumes)
         self._looks: list[_Look] = []
         self._routes: list[Route] = []
         self._keys: list[Any] | None = None
 
-    @property
-    def found(self) -> Found:
-        """What was found so far."""
-        return Found(sorted(self._routes, key=self.ranking.key), self)
+    @cached_property
+    def first(self) -> Route | None:
+        """The best route of those that were timed, once the search is over."""
+        return min(self._routes, key=self.ranking.key, default=None)
+
+    @cached_property
+    def routes(self) -> Sequence[Route]:
+        """All of them, the best first."""
+        return sorted(self._routes, key=self.ranking.key)
 
     def look_at(self, holding: Holding, preference: int) -> None:
         """Add what one product in one lane offers. preference: 0 for the needed product itself."""
@@ -133,6 +148,7 @@ class Search:
         """Note that nothing of a holding can serve."""
         self._looks.append(_Look(holding, refusal))
 
+    @cached_property
     def left_out(self) -> tuple[list[tuple[Route, tuple[int, ...]]], dict[Refusal, tuple[int, ...]]]:
         """What was not timed, with the best that it could offer; and what cannot serve, by reason."""
         beyond: list[tuple[Route, tuple[int, ...]]] = []
@@ -261,7 +277,7 @@ def search(
             searching.look_at(holding, preference)
         else:
             searching.refuse(holding, refused.get(holding.product_id, _NOT_COMPATIBLE))
-    return searching.found
+    return Found(searching)
 
 
 def _keep(keys: list[Any], key: Any) -> None:

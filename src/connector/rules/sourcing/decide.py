@@ -34,10 +34,11 @@ from connector.rules.sourcing.candidates import NEVER, Refusal
 from connector.rules.sourcing.comparison import candidates_of
 from connector.rules.sourcing.decision import Assumption, Candidate, Decision, Losers, Outcome, Pick, Reason, TakenFrom
 from connector.rules.sourcing.deferred import Deferred, DeferredMapping
-from connector.rules.sourcing.descent import Descended, Looked, Quest, RungFailed, descend
+from connector.rules.sourcing.descent import Descended, Looked, RungFailed, descend
 from connector.rules.sourcing.lacking import assumed, lacking
 from connector.rules.sourcing.losing import ShelfKey, barred_from, nothing_found, passed_over
 from connector.rules.sourcing.procuring import backordered, procured
+from connector.rules.sourcing.quest import Quest
 from connector.rules.sourcing.recovery import recovered
 from connector.rules.sourcing.scope import inputs_of, scope_of
 
@@ -65,7 +66,8 @@ def _decided(facts: SourcingFacts, policy: Policy, now: datetime, emptied: froze
         scope = scope_of(facts, service_class, channel.facts.name)
         if channel.stated.skips_approvals:
             facts = replace(facts, refusals={})  # what needs no approval cannot be refused one
-    case = _Case(facts, policy, now, DeferredMapping(lambda: inputs_of(facts, scope)), assumed(facts, policy), channel)
+    inputs: Mapping[str, Any] = DeferredMapping(lambda: inputs_of(facts, scope))
+    case = _Case(facts, policy, now, inputs, assumed(facts, policy), channel)
     if facts.ticket.state not in TICKET_OPEN:
         state = facts.ticket.state.value
         return case.end(Outcome.NOT_NEEDED, Reason.TICKET_NOT_OPEN, f"The ticket is {state}: it needs nothing.")

@@ -6,9 +6,11 @@ A decision explains itself in full to whoever keeps or shows it; whoever only ac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import Generic, TypeVar, overload
 
 T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Deferred(Sequence[T], Generic[T]):
@@ -51,25 +53,25 @@ class Deferred(Sequence[T], Generic[T]):
         return repr(self._all)
 
 
-class DeferredMapping(Mapping[str, Any]):
+class DeferredMapping(Mapping[K, V], Generic[K, V]):
     """Equal to a dict of the same entries, which are made when somebody looks at one, once."""
 
     __slots__ = ("_entries", "_make")
 
-    def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, make: Callable[[], Mapping[K, V]]) -> None:
         self._make = make
-        self._entries: Mapping[str, Any] | None = None
+        self._entries: Mapping[K, V] | None = None
 
     @property
-    def _all(self) -> Mapping[str, Any]:
+    def _all(self) -> Mapping[K, V]:
         if self._entries is None:
             self._entries = self._make()
         return self._entries
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: K) -> V:
         return self._all[name]
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[K]:
         return iter(self._all)
 
     def __len__(self) -> int:

@@ -10,70 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from operator import itemgetter
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from connector.model.kinds import HubTier, Lane
-from connector.rules.arrival.destination import Destination
 from connector.rules.arrival.timetable import instant_of
-from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.shelves import Contested, Holding
-from connector.rules.facts.ticket import ProductFacts
 from connector.rules.policy.conditions import ConditionFailed, Facts
-from connector.rules.policy.document import Policy, Rule, Step
-from connector.rules.policy.ladder import Accept, RungKind
-from connector.rules.sourcing.candidates import LANES, Found, Refusal, Search, search
+from connector.rules.policy.document import Rule, Step
+from connector.rules.policy.ladder import TERMINAL, Accept, RungKind
+from connector.rules.sourcing.candidates import LANES, Found, Refusal
 from connector.rules.sourcing.comparison import duration_text
 from connector.rules.sourcing.decision import RungOutcome, RungTried
-from connector.rules.sourcing.deferred import Deferred
+from connector.rules.sourcing.deferred import Deferred, DeferredMapping
 from connector.rules.sourcing.offers import Asking, Offer, offers_of
 from connector.rules.sourcing.preemption import Taker
+from connector.rules.sourcing.quest import Quest
 from connector.rules.sourcing.ranking import ARRIVES, COST, HUB, LATE, OTHER_LANE, PRODUCT, Ranking, Route
 from connector.rules.sourcing.splitting import Share, split
-
-KEPT: Final = "kept_back"
-"""Code of shelves whose free units are all kept for something that the rung does not release."""
 
 
 class RungFailed(Exception):  # noqa: N818 - named by what is wrong
     """The condition of a rung could not be evaluated; the text says which and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quest:
-    """What is looked for, and until when. start, due: minutes. preferences, refused: see `candidates.search`."""
-
-    facts: SourcingFacts
-    product: ProductFacts
-    policy: Policy
-    destination: Destination
-    start: int
-    due: int
-    now: datetime
-    holdings: tuple[Holding, ...]
-    preferences: Mapping[int, int]
-    refused: Mapping[int, Refusal]
-
-    def look(self, rule: Rule, holdings: Iterable[Holding], *, quantity: int | None = None) -> Found:
-        """What these shelves offer under a rule, with what it releases of them."""
-        facts = self.facts
-        units = facts.quantity if quantity is None else quantity
-        searching = Search(rule, self.policy, facts, self.destination, start=self.start, due=self.due, quantity=units)
-        opened = [holding.opened(rule.releases) for holding in holdings]
-        found = search(opened, self.preferences, self.refused, searching)
-        for holding in opened:
-            if holding.kept and holding.product_id in self.preferences and holding.lane in rule.lanes:
-                for hub_id in sorted(holding.kept.keys() - holding.free.keys()):
-                    found.refuse((hub_id,), KEPT, holding.kept[hub_id].text(rule.releases))
-        return found
-
-    def ask(self, step: Step, condition_facts: Facts) -> Asked:
-        """What the suppliers of a rung offer."""
-        asking = Asking(
-            self.facts, self.product, self.policy, self.destination, self.start, self.due, self.facts.quantity
-        )
-        return Asked(step, *offers_of(asking, step, condition_facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +53,7 @@ class Looked:
         """The best route; of a split the last one to arrive, which is when the ticket has everything."""
         if self.shares:
             return max((route for route, _ in self.shares), key=itemgetter(ARRIVES))
-        return self.found.best[0] if self.found.best else None
+        return self.found.first
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +93,7 @@ class Descended:
 
 def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Descended:
     """Go down a ladder. Raises RungFailed when the condition of a rung cannot be evaluated."""
-    stocked = [step for step in steps if step.rung.kind is RungKind.STOCK]
+    stocked = [step for step in steps if step.kind is RungKind.STOCK]
     tried: list[Answer | str] = []
     best: Answer | None = None
     end: Step | None = None
@@ -145,7 +103,7 @@ def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Desc
         if why_not is not None:
             tried.append(why_not)
             continue
-        if step.rung.is_terminal:
+        if step.kind in TERMINAL:
             end = step
             break
         answer = _answer(quest, step, condition_facts, is_only=len(stocked) == 1)
@@ -158,7 +116,7 @@ def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Desc
         if best is not None and (takes_any or not _is_late(best)):
             break
     passed = tuple(answer for answer in tried if isinstance(answer, Looked) and answer is not best)
-    leftovers = _leftovers(quest, stocked) if len(stocked) > 1 else {}
+    leftovers: Mapping[Refusal, tuple[int, ...]] = DeferredMapping(lambda: _leftovers(quest, stocked))
     told = Deferred((), lambda: _told(quest, steps, tried, best, is_at_end=end is not None))
     return Descended(best, end, passed, told, leftovers, wants_contested)
 
@@ -181,7 +139,7 @@ def _with_taken(quest: Quest, looked: Looked, *, is_alone: bool) -> Looked:
         return looked
     taker = Taker(quest.facts.ticket.priority, quest.facts.quantity, rule.preempt, quest.policy.fairness, quest.now)
     offer = taker.best(
-        quest.facts.contested, lambda held: quest.look(rule, held), may_be_late=is_alone and not found.best
+        quest.facts.contested, lambda held: quest.look(rule, held), may_be_late=is_alone and found.first is None
     )
     for refusal, hubs in offer.refused.items():
         found.refuse(hubs, refusal.code, refusal.text)
@@ -193,26 +151,33 @@ def _with_taken(quest: Quest, looked: Looked, *, is_alone: bool) -> Looked:
 
 def _why_not(quest: Quest, step: Step, condition_facts: Facts) -> str | None:
     """Why a rung is not for the ticket; None when it is."""
-    condition = step.rung.condition
+    condition = step.condition
     try:
         if condition is not None and not condition.holds(condition_facts):
             return f"only when {step.rung.when}"
     except ConditionFailed as error:
         raise RungFailed(f"rung {step.number}: {error}") from error
-    approval = step.rung.approval or (None if step.rung.is_terminal else step.rule.approval)
+    approval = step.approval
     return f"approval {approval!r} was refused" if approval in quest.facts.refusals else None
 
 
 def _answer(quest: Quest, step: Step, condition_facts: Facts, *, is_only: bool) -> Answer:
-    if step.rung.kind is not RungKind.STOCK:
-        return quest.ask(step, condition_facts)
+    if step.kind is not RungKind.STOCK:
+        return _asked(quest, step, condition_facts)
     holdings = quest.holdings if is_only else tuple(_of_rung(quest, step.rule))
-    found = quest.look(step.rule, holdings)
+    found = quest.look_for(step, holdings)
     looked = Looked(step, found, found.searching.ranking)
     is_whole = looked.best is not None and not _is_late(looked)
     if step.rule.split == "never" or quest.facts.quantity == 1 or is_whole:
         return looked
     return _combined(quest, looked, holdings)
+
+
+def _asked(quest: Quest, step: Step, condition_facts: Facts) -> Asked:
+    """What the suppliers of a rung offer."""
+    facts = quest.facts
+    asking = Asking(facts, quest.product, quest.policy, quest.destination, quest.start, quest.due, facts.quantity)
+    return Asked(step, *offers_of(asking, step, condition_facts))
 
 
 def _combined(quest: Quest, looked: Looked, holdings: Sequence[Holding]) -> Looked:
@@ -227,7 +192,7 @@ def _combined(quest: Quest, looked: Looked, holdings: Sequence[Holding]) -> Look
         return looked
     chosen = [route for route, _ in shares]
     others = [route for route in (*found.best, *found.worse) if route not in chosen]
-    led = Found([*chosen, *others], found.searching)
+    led = found.ordered(*chosen, *others)
     return replace(looked, found=led, ranking=found.searching.ranking, shares=shares)
 
 
@@ -243,7 +208,9 @@ def _of_rung(quest: Quest, rule: Rule) -> Iterable[Holding]:
 
 
 def _leftovers(quest: Quest, stocked: Sequence[Step]) -> dict[Refusal, tuple[int, ...]]:
-    """Shelves that none of the rungs may use, whether it was tried or not."""
+    """Shelves that none of several rungs may use, whether it was tried or not; a single rung tells it by itself."""
+    if len(stocked) < 2:
+        return {}
     name, tiers = stocked[0].rule.name, quest.facts.fleet.tiers
     used: dict[Lane, set[int]] = {}
     for step in stocked:

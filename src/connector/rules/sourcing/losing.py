@@ -13,8 +13,9 @@ from connector.rules.facts.ticket import ProductFacts
 from connector.rules.sourcing.candidates import Refusal
 from connector.rules.sourcing.comparison import losers_of
 from connector.rules.sourcing.decision import Losers, Reason
-from connector.rules.sourcing.descent import KEPT, Descended, Looked
+from connector.rules.sourcing.descent import Descended, Looked
 from connector.rules.sourcing.preemption import CLAIMED
+from connector.rules.sourcing.quest import KEPT
 from connector.rules.sourcing.ranking import HUB, OTHER_LANE, PRODUCT
 
 ShelfKey: TypeAlias = tuple[int, int, Lane]

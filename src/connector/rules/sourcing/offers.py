@@ -12,6 +12,7 @@ from connector.model.kinds import HubTier, Lane, ProcurementKind
 from connector.model.lifecycle import ProcurementState
 from connector.rules.arrival.destination import Destination
 from connector.rules.arrival.timetable import instant_of, minute_at_or_after
+from connector.rules.arrival.ways import Ways
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.shelves import Holding
 from connector.rules.facts.standing import ProcurementFacts
@@ -20,7 +21,7 @@ from connector.rules.policy.conditions import ConditionFailed, Facts
 from connector.rules.policy.document import Policy, Step
 from connector.rules.policy.suppliers import Supplier
 from connector.rules.sourcing.candidates import Refusal, Search, search
-from connector.rules.sourcing.ranking import ARRIVES, COST
+from connector.rules.sourcing.ranking import ARRIVES, COST, ranking_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +120,12 @@ def _offer(asking: Asking, step: Step, name: str, supplier: Supplier, kind: Proc
 def _sent_on(asking: Asking, step: Step, hub_id: int, minute: int) -> tuple[int, int] | None:
     """When goods that a hub gets at a minute are at the site, and what that costs; None when there is no way."""
     rule = step.rule.model_copy(update={"sources": tuple(HubTier), "lanes": (Lane.NORMAL,)})
-    searching = Search(
-        rule, asking.policy, asking.facts, asking.destination,
-        start=minute, due=asking.due, quantity=asking.quantity,
-    )  # fmt: skip
+    ranking = ranking_of(rule, asking.policy)
+    ways = Ways(rule, asking.policy, asking.facts, asking.destination, ranking, start=minute, due=asking.due)
+    searching = Search(rule, asking.policy, asking.facts, ways, quantity=asking.quantity)
     goods = Holding(asking.product.id, Lane.NORMAL, {hub_id: asking.quantity})
-    best = search([goods], {asking.product.id: 0}, {}, searching).best
-    return (int(best[0][ARRIVES]), int(best[0][COST])) if best else None
+    best = search([goods], {asking.product.id: 0}, {}, searching).first
+    return None if best is None else (best[ARRIVES], best[COST])
 
 
 @lru_cache(maxsize=1024)

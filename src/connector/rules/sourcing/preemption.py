@@ -51,9 +51,9 @@ class Taker:
         late: Offer | None = None
         for _, claims in sorted(by_rank.items(), reverse=True):
             found = look(_holdings(claims))
-            if found.best:
-                offer = Offer(found.best[0], self._of_shelf(claims, found.best[0]), refused)
-                if not found.best[0][LATE]:
+            if found.first is not None:
+                offer = Offer(found.first, self._of_shelf(claims, found.first), refused)
+                if not found.first[LATE]:
                     return offer
                 late = late or offer
         return late if late is not None and may_be_late else Offer(refused=refused)

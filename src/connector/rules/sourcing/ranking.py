@@ -10,7 +10,8 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from connector.rules.policy.document import Criterion, Policy, Rule
+from connector.rules.policy.document import Criterion, Policy, Rule, Sourcing
+from connector.rules.policy.transport import ComparisonSteps
 
 Route: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int, float, int, int, int, float]
 """The shelf (up to PRODUCT), then the way from its hub."""
@@ -48,31 +49,39 @@ _INDEX: Final = {
 TIES: Final = (OTHER_LANE, HUB, PRODUCT, MODE)
 
 
-_known: dict[tuple[int, int], Ranking] = {}
+Order: TypeAlias = tuple[int, ...]
+"""Indexes of a route, in the order in which they are compared."""
+
+_known: dict[tuple[int, int], tuple[Rule, Sourcing, Ranking]] = {}
 _MOST_KNOWN: Final = 256
 
 
 def ranking_of(rule: Rule, policy: Policy) -> Ranking:
     """The comparison of a rule, made once for each rule of the policies that are in use."""
-    key = (id(rule), id(policy.sourcing))
+    sourcing = policy.sourcing
+    key = (id(rule), id(sourcing))
     known = _known.get(key)
-    if known is None or not known.is_of(rule, policy):
+    if known is None or known[0] is not rule or known[1] is not sourcing:
         while len(_known) >= _MOST_KNOWN:
             _known.pop(next(iter(_known)))
-        known = _known[key] = Ranking(rule, policy)
-    return known
+        criteria = rule.ranking or sourcing.ranking
+        ranking = Ranking((*(_INDEX[criterion] for criterion in criteria), *TIES), sourcing.steps)
+        known = _known[key] = rule, sourcing, _same_as_known(ranking)
+    return known[2]
+
+
+def _same_as_known(ranking: Ranking) -> Ranking:
+    """One that compares alike, if there is one: so that it can be told by its identity that two rules do."""
+    return next((known for _, _, known in _known.values() if known.compares_as(ranking)), ranking)
 
 
 class Ranking:
-    """The comparison of a rule. order: indexes of a route; key: what a route is sorted by, lower is better."""
+    """A comparison. order: indexes of a route; key: what a route is sorted by, lower is better."""
 
-    __slots__ = ("_of", "_sizes", "key", "order", "step_percent")
+    __slots__ = ("_sizes", "_steps", "key", "order", "step_percent")
 
-    def __init__(self, rule: Rule, policy: Policy, first: tuple[int, ...] = ()) -> None:
-        steps = policy.sourcing.steps
-        criteria = rule.ranking or policy.sourcing.ranking
-        self.order = (*first, *(_INDEX[criterion] for criterion in criteria), *TIES)
-        self._of = rule, policy
+    def __init__(self, order: Order, steps: ComparisonSteps) -> None:
+        self.order, self._steps = order, steps
         self.step_percent = steps.probability_percent
         minutes = steps.arrival_minutes
         sizes: dict[int, float] = {ARRIVES: minutes, LATENESS: minutes, COST: steps.cost_cents}
@@ -81,13 +90,13 @@ class Ranking:
         self._sizes = tuple(sizes.get(index, 0) for index in self.order)
         self.key: Callable[[Route], Any] = self._stepped if any(self._sizes) else itemgetter(*self.order)
 
-    def is_of(self, rule: Rule, policy: Policy) -> bool:
-        """Whether it is the one of this rule and policy."""
-        return self._of[0] is rule and self._of[1].sourcing is policy.sourcing
+    def compares_as(self, other: Ranking) -> bool:
+        """Whether another one compares in the same way."""
+        return (self.order, self._steps) == (other.order, other._steps)
 
     def in_time_first(self) -> Ranking:
         """The same after what is in time before what is late."""
-        return Ranking(*self._of, (LATE,))
+        return Ranking((LATE, *self.order), self._steps)
 
     def first_difference(self, route: Route, chosen: Route) -> int:
         """The index in which two routes differ first, as they are compared; HUB when they are equal."""

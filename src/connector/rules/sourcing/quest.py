@@ -1,0 +1,71 @@
+"""What a ticket is looked for under the rungs of a ladder; what one of them has found serves the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from connector.rules.arrival.destination import Destination
+from connector.rules.arrival.ways import Ways
+from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.shelves import Holding
+from connector.rules.facts.ticket import ProductFacts
+from connector.rules.policy.document import Policy, Rule, Step
+from connector.rules.sourcing.candidates import Found, Refusal, Search, search
+from connector.rules.sourcing.ranking import ranking_of
+
+KEPT: Final = "kept_back"
+"""Code of shelves whose free units are all kept for something that the rung does not release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quest:
+    """What is looked for, and until when. start, due: minutes. preferences, refused: see `candidates.search`."""
+
+    facts: SourcingFacts
+    product: ProductFacts
+    policy: Policy
+    destination: Destination
+    start: int
+    due: int
+    now: datetime
+    holdings: tuple[Holding, ...]
+    preferences: Mapping[int, int]
+    refused: Mapping[int, Refusal]
+    _ways: dict[tuple[object, ...], Ways] = field(default_factory=dict)
+    _found: dict[tuple[object, ...], Found] = field(default_factory=dict)
+
+    def look_for(self, step: Step, holdings: Iterable[Holding]) -> Found:
+        """What a rung finds on the shelves that it may use; rungs that search alike do so once."""
+        releases = step.rule.releases if any(holding.kept for holding in self.holdings) else ()
+        key = (step.search, releases)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self.look(step.rule, holdings)
+        return found.again()
+
+    def look(self, rule: Rule, holdings: Iterable[Holding], *, quantity: int | None = None) -> Found:
+        """What these shelves offer under a rule, with what it releases of them."""
+        facts = self.facts
+        units = facts.quantity if quantity is None else quantity
+        searching = Search(rule, self.policy, facts, self._ways_of(rule), quantity=units)
+        opened = [holding.opened(rule.releases) for holding in holdings]
+        found = search(opened, self.preferences, self.refused, searching)
+        for holding in opened:
+            if holding.kept and holding.product_id in self.preferences and holding.lane in rule.lanes:
+                for hub_id in sorted(holding.kept.keys() - holding.free.keys()):
+                    found.refuse((hub_id,), KEPT, holding.kept[hub_id].text(rule.releases))
+        return found
+
+    def _ways_of(self, rule: Rule) -> Ways:
+        """The ways under a rule: the same for rungs that travel and compare alike."""
+        ranking = ranking_of(rule, self.policy)
+        key = (ranking, rule.transport, rule.max_drive_km)
+        ways = self._ways.get(key)
+        if ways is None:
+            ways = self._ways[key] = Ways(
+                rule, self.policy, self.facts, self.destination, ranking, start=self.start, due=self.due
+            )
+        return ways
