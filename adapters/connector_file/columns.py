@@ -100,6 +100,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("asset_tag", ("tag", "inventory_number", "inventarnummer")),
         Column("name", ("hostname", "host_name", "asset_name")),
         *_product(required=False),
+        Column("revision", ("hardware_revision", "hw_revision", "rev")),
+        Column("warranty_ends_on", ("warranty", "warranty_end", "warranty_until", "garantie_bis")),
         Column("hub", ("hub_code", "warehouse", "depot", "lager")),
         Column("site", ("site_code", "standort")),
         Column("state", ("status",)),

@@ -286,6 +286,8 @@ def _asset(row: Row) -> Fields:
         "serial": row.text("serial"),
         "asset_tag": row.text("asset_tag"),
         "product": _key(row) if _names_product(row) else None,
+        "revision": row.text("revision"),
+        "warranty_ends_on": row.day("warranty_ends_on"),
         "place": place,
         "state": row.choice("state", AssetState),
         "lane": row.choice("lane", Lane),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
@@ -189,6 +189,17 @@ class Row:
             return (value if value.tzinfo else value.replace(tzinfo=ZoneInfo(zone or "UTC"))).astimezone(UTC)
         except (ValueError, OverflowError):
             self.refuse(name, "a date such as 2026-01-31 or 2026-01-31 14:30")
+            return None
+
+    def day(self, name: str) -> date | None:
+        """A date; a time of day behind it does not matter."""
+        cell, text = self.cell(name), self.text(name)
+        if text is None:
+            return None
+        try:
+            return (cell if isinstance(cell, datetime) else datetime.fromisoformat(text)).date()
+        except ValueError:
+            self.refuse(name, "a date such as 2026-01-31")
             return None
 
     def _number(self, name: str, expected: str, *, groups: bool = True) -> Decimal | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypeVar
@@ -41,7 +41,7 @@ KINDS: Mapping[str, EntityKind] = {
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
-DEVICE_VERSION = 1
+DEVICE_VERSION = 2
 """Of what `device` makes of a row. One more with each change of it: then every device is made anew."""
 CustomField = Callable[[str], str]
 """Key in Nautobot of the custom field with the given name."""
@@ -154,6 +154,8 @@ def device(
             serial=optional(row, "serial"),
             asset_tag=optional(row, "asset_tag"),
             product=_product(reference(row, "device_type")),
+            revision=_custom_text(row, custom("revision")),
+            warranty_ends_on=_day(row, custom("warranty_ends_on")),
             place=place,
             state=state,
             lane=_choice(row, custom("lane"), Lane),
@@ -317,6 +319,16 @@ def _number(row: Row, key: str) -> int | None:
     if not value.strip().isdigit():
         raise InvalidRecord(f"custom field {key!r} is {value!r}, expected a whole number", path=f"/custom_fields/{key}")
     return int(value)
+
+
+def _day(row: Row, key: str) -> date | None:
+    value = _custom_text(row, key)
+    try:
+        return None if value is None else date.fromisoformat(value.strip())
+    except ValueError as error:
+        raise InvalidRecord(
+            f"custom field {key!r} is {value!r}, expected a date such as 2026-01-31", path=f"/custom_fields/{key}"
+        ) from error
 
 
 def _truth(row: Row, key: str) -> bool | None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -137,3 +137,23 @@ async def test_a_filter_that_makes_no_sense_is_refused(hub: Hub, where: Any, par
 
     assert part in error["message"]
     assert error["extensions"]["code"] in ("INVALID_INPUT", "GRAPHQL_VALIDATION_FAILED")
+
+
+async def test_devices_are_found_by_revision_and_by_the_end_of_their_warranty_page_by_page(hub: Hub):
+    async with transaction(hub.engine) as tx:
+        for number, day in enumerate([date(2027, 3, 1), None, date(2026, 12, 31)], 1):
+            await make_asset(tx, serial=f"S{number}", revision="V03" if day else None, warranty_ends_on=day)
+    query = """query ($after: String) {
+      assets(first: 1, after: $after, filter: {revision: {eq: "V03"}, warrantyEndsOn: {gte: "2026-12-31"}},
+             orderBy: [{field: WARRANTY_ENDS_ON}]) { nodes { serial warrantyEndsOn } pageInfo { endCursor } }
+      ended: assets(filter: {warrantyEndsOn: {lt: "2027-01-01"}}) { nodes { serial } }
+      unknown: assets(filter: {warrantyEndsOn: {isNull: true}}) { nodes { serial revision } }
+    }"""
+
+    first = await hub.query(query)
+    second = await hub.query(query, after=first["assets"]["pageInfo"]["endCursor"])
+
+    assert first["assets"]["nodes"] == [{"serial": "S3", "warrantyEndsOn": "2026-12-31"}]
+    assert second["assets"]["nodes"] == [{"serial": "S1", "warrantyEndsOn": "2027-03-01"}]
+    assert first["ended"]["nodes"] == [{"serial": "S3"}]
+    assert first["unknown"]["nodes"] == [{"serial": "S2", "revision": None}]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from tests.ingest.records import SWITCH, asset, gone, hub, product, ref, site
 
 from connector.model.kinds import Lane
 from connector.model.lifecycle import AssetState
+from connector.model.refs import EntityKind
 from connector.sdk import ProductKey
 from connector.storage import tables
+from connector.storage.database.changes import publish_changes, read_changes
 from connector.storage.database.engine import transaction
 from connector.storage.stock.reserve import Claim, reserve
 
@@ -317,3 +320,25 @@ async def test_a_device_that_is_made_again_is_the_same_one(intake: Intake):
 
     row = await intake.row("asset")
     assert (row["state"], row["retired_at"]) == (AssetState.DEPLOYED, None)
+
+
+async def test_revision_and_warranty_of_a_device_come_with_who_said_so(intake: Intake, engine: AsyncEngine):
+    await intake(site(), asset("a1", revision=" V03 ", warranty_ends_on=date(2027, 1, 31)))
+    await intake(asset("a1", v=2, revision="V04", warranty_ends_on=date(2028, 1, 31)))
+
+    row = await intake.row("asset")
+    assert (row["revision"], row["warranty_ends_on"]) == ("V04", date(2028, 1, 31))
+    async with transaction(engine) as tx:
+        await publish_changes(tx)
+        logged = await read_changes(tx, 0, limit=100)
+    [change] = [item for item in logged if item.kind is EntityKind.ASSET and item.operation == "updated"]
+    assert change.fields == {"revision": ["V03", "V04"], "warranty_ends_on": ["2027-01-31", "2028-01-31"]}
+    assert change.actor == "source:cmdb"
+
+
+async def test_a_source_that_does_not_know_the_revision_leaves_what_another_one_said(intake: Intake):
+    await intake(site(), asset("a1", product=SWITCH, revision="V03"))
+
+    await intake(asset("77", serial="SN-A1", asset_tag=None, place=None), source="itsm")
+
+    assert (await intake.row("asset"))["revision"] == "V03"

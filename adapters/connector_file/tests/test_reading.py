@@ -420,3 +420,13 @@ def test_a_kit_of_a_workbook_is_read_from_its_sheet():
     ((kit,), _, _) = read(body, "kits", "spares.xlsx")
 
     assert (kit.name, kit.components[0].quantity) == ("Edge", 3)
+
+
+def test_revision_and_end_of_the_warranty_of_a_device():
+    header = "serial,hw revision,Warranty until\n"
+
+    (first, second), [refused], _ = read(header + "S1,V03,2027-01-31\nS2,,\nS3,V04,next year\n", "assets")
+
+    assert (first.revision, first.warranty_ends_on) == ("V03", date(2027, 1, 31))
+    assert (second.revision, second.warranty_ends_on) == (None, None)
+    assert "column 'Warranty until' is 'next year', expected a date such as 2026-01-31" in refused.reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from connector_nautobot.client import Position
 from connector_nautobot.cursor import Progress, read_cursor, read_time, write_cursor, write_time
 from connector_nautobot.sandbox_shapes import micros, stamp
 
-from .conftest import by_ref
+from .conftest import Source, by_ref
 
 LAG = timedelta(minutes=5)
 times = st.integers(946_684_800_000_000, 4_102_444_800_000_000).map(
@@ -91,6 +91,27 @@ async def test_custom_fields_of_types_and_devices(world, source):
     assert product.key.part_number is None
     assert (device.serial, device.asset_tag, device.lane, device.holder) == (None, None, Lane.BREAK_GLASS, "Grace")
     assert device.url == f"http://nautobot.test/dcim/devices/{device.ref.external_id}/"
+
+
+async def test_revision_and_warranty_of_a_device_come_from_custom_fields_that_settings_may_rename(world):
+    world.nautobot.change(world.device("d"), custom_fields={"hw_rev": "V03", "warranty_ends_on": "2027-01-31"})
+    source = Source(world, custom_fields={"revision": "hw_rev"})
+
+    device = await only(source, "devices")
+    await source.connection.aclose()
+
+    assert (device.revision, device.warranty_ends_on) == ("V03", date(2027, 1, 31))
+
+
+async def test_a_warranty_that_is_no_date_is_rejected_with_its_text(world, source):
+    world.nautobot.change(world.device("d"), custom_fields={"warranty_ends_on": "next year"})
+
+    item = await rejected(source, "devices")
+
+    assert (
+        item.reason
+        == "dcim.device 'd': custom field 'warranty_ends_on' is 'next year', expected a date such as 2026-01-31"
+    )
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,8 @@ def _values(device: Device) -> dict[str, Any]:
         "name": record.name,
         "serial": device.serial,
         "asset_tag": device.asset_tag,
+        "revision": record.revision,
+        "warranty_ends_on": record.warranty_ends_on,
         "holder": record.holder,
         "url": record.url,
     }

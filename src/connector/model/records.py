@@ -7,7 +7,7 @@ resolves those to its own. A record states the whole of what its source knows; a
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -52,6 +52,7 @@ TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 Text = Annotated[str, Field(max_length=65_536)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 StepMinutes = Annotated[int, Field(ge=0, le=10_080)]
+Revision = Annotated[str, Field(min_length=1, max_length=255)]
 CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
@@ -149,13 +150,16 @@ class AssetRecord(_Record):
     """One serialised device.
 
     product: their reference, or its name. place: the site where it is used or the hub where it is held; when
-    the source does not tell sites from hubs, the adapter says `site` and the hub finds out.
+    the source does not tell sites from hubs, the adapter says `site` and the hub finds out. revision: of the hardware,
+    as its maker writes it. warranty_ends_on: the last day on which the maker's warranty holds, where the device is.
     """
 
     name: str | None = None
     serial: str | None = None
     asset_tag: str | None = None
     product: SourceRef | ProductKey | None = None
+    revision: Revision | None = None
+    warranty_ends_on: date | None = None
     place: SourceRef | None = None
     state: AssetState | None = None
     lane: Lane | None = None

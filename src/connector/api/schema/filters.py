@@ -1,7 +1,7 @@
 """Filter and ordering inputs, derived from the entities: what can be compared and sorted by is told once, there."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum, StrEnum
 from typing import Annotated, Any
 
@@ -49,6 +49,7 @@ TextFilter = _operators("TextFilter", str, "a text", _TEXTS)
 IntFilter = _operators("IntFilter", int, "a whole number", _ORDERED)
 FloatFilter = _operators("FloatFilter", float, "a number", _ORDERED)
 TimeFilter = _operators("TimeFilter", datetime, "an instant", _TIMES, lists=False)
+DateFilter = _operators("DateFilter", date, "a day", _TIMES, lists=False)
 BooleanFilter = _operators("BooleanFilter", bool, "a truth value", {}, lists=False)
 
 _SIMPLE: Mapping[type[Any], Any] = {
@@ -56,6 +57,7 @@ _SIMPLE: Mapping[type[Any], Any] = {
     int: IntFilter,
     float: FloatFilter,
     datetime: TimeFilter,
+    date: DateFilter,
     bool: BooleanFilter,
 }
 _HERE = strawberry.lazy(__name__)

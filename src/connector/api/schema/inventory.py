@@ -1,6 +1,6 @@
 """Assets and stock."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import strawberry
 
@@ -20,6 +20,8 @@ class Asset(Node):
     serial: str | None = column("The maker's serial number.")
     asset_tag: str | None = column("Our inventory number.")
     product: AnyProduct | None = related("product", "What it is; null when nobody knows.")
+    revision: str | None = column("Revision of the hardware, as its maker writes it; null when nobody knows.")
+    warranty_ends_on: date | None = column("The last day of the maker's warranty; null when nobody knows.")
     site: AnySite | None = related("site", "Where it is used.")
     hub: AnyHub | None = related("hub", "Where it is held.")
     state: AssetState = column("Where it is in its life.")

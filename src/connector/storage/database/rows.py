@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any
 
@@ -90,7 +90,9 @@ async def locked_row(tx: AsyncConnection, table: Table, kind: EntityKind, row_id
 
 
 def json_value(value: Any) -> Any:
-    """The value as change rows carry it: times as ISO text ending in Z, enums as their value."""
+    """The value as change rows carry it: times as ISO text ending in Z, days as ISO text, enums as their value."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
     return value.value if isinstance(value, Enum) else value

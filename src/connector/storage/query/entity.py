@@ -64,7 +64,7 @@ class Entity:
         return source.c[self.columns[name].name]
 
     def value_type(self, name: str) -> type[Any]:
-        """The Python type of the values: str, int, float, bool, datetime or a StrEnum."""
+        """The Python type of the values: str, int, float, bool, datetime, date or a StrEnum."""
         match self.expression(name, self.table).type:
             case UtcDateTime():
                 return datetime

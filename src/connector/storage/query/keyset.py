@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -103,8 +103,8 @@ def _restore(entity: Entity, name: str, value: Any) -> Any:
     if value is None:
         return None
     expected = entity.value_type(name)
-    if expected is datetime:
-        return datetime.fromisoformat(value)
+    if expected in (datetime, date):
+        return datetime.fromisoformat(value) if expected is datetime else date.fromisoformat(value)
     if issubclass(expected, StrEnum):
         return expected(value)
     accepted = (int, float) if expected is float else (expected,)

@@ -5,7 +5,7 @@ assets (on_hand counts those in stock or reserved there), kept in step inside th
 products the row is the only book.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
@@ -17,7 +17,10 @@ from connector.storage.tables.columns import EnumText, Id, UtcDateTime, one_of
 
 
 class Asset(SQLModel, table=True):
-    """One serialised device. It is at a site (in use) or in a hub (held), or on its way between."""
+    """One serialised device. It is at a site (in use) or in a hub (held), or on its way between.
+
+    revision: of the hardware, as its maker writes it. warranty_ends_on: the last day of the maker's warranty.
+    """
 
     __tablename__: ClassVar[str] = "asset"
     __table_args__ = (
@@ -36,6 +39,8 @@ class Asset(SQLModel, table=True):
     serial: str | None = None
     asset_tag: str | None = None
     product_id: int | None = Field(default=None, foreign_key="product.id", sa_type=Id)
+    revision: str | None = None
+    warranty_ends_on: date | None = None
     site_id: int | None = Field(default=None, foreign_key="site.id", sa_type=Id)
     hub_id: int | None = Field(default=None, foreign_key="hub.id", sa_type=Id)
     state: AssetState = Field(sa_type=EnumText(AssetState))

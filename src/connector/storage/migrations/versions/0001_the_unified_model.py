@@ -456,6 +456,8 @@ def upgrade() -> None:
         sa.Column("serial", sa.Text(), nullable=True),
         sa.Column("asset_tag", sa.Text(), nullable=True),
         sa.Column("product_id", Id, nullable=True),
+        sa.Column("revision", sa.Text(), nullable=True),
+        sa.Column("warranty_ends_on", sa.Date(), nullable=True),
         sa.Column("site_id", Id, nullable=True),
         sa.Column("hub_id", Id, nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
