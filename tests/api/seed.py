@@ -97,7 +97,7 @@ async def seed(engine: AsyncEngine) -> Seeded:
         decided = {"ticket_id": ticket, "outcome": "reserve", "reason": "sourced", "rule": "hardware"}
         decision = await insert_row(
             tx, tables.decision,
-            {**decided, "policy_version": "default@1", "explanation": EXPLANATION, "decided_at": NOW},
+            {**decided, "policy_version": "default@1", "explanation": EXPLANATION, "decided_at": NOW, "looked_at": NOW},
         )  # fmt: skip
         times = {"created_at": NOW, "updated_at": NOW}
         reservation = await insert_row(

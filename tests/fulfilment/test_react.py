@@ -71,6 +71,25 @@ async def test_stock_that_arrives_serves_the_tickets_that_waited_for_it(engine: 
     assert await scene.shelf() == (1, 1)
 
 
+async def test_stock_that_helps_nobody_is_looked_at_and_leaves_no_second_decision(engine: AsyncEngine, launch: Any):
+    scene = await make_scene(engine, spares=0)
+    await launch()
+    ticket_id = await scene.open_ticket(priority="P4")
+    await eventually(lambda: scene.rows(tables.task))
+    stock = await scene.row(tables.stock, product_id=scene.product_id)
+    await scene.change(tables.stock, EntityKind.STOCK, stock["id"], on_hand=1, safety_stock=9)
+    await eventually(lambda: scene.rows(tables.decision, reason="nothing_allowed"))
+
+    for units in (2, 3):
+        await scene.change(tables.stock, EntityKind.STOCK, stock["id"], on_hand=units)
+        await caught_up(scene)
+
+    reasons = [row["reason"] for row in await scene.rows(tables.decision, ticket_id=ticket_id)]
+    assert reasons == ["no_compatible_stock", "nothing_allowed"]
+    assert len(await scene.rows(tables.change, kind="decision")) == 2
+    assert [row["key"].split(":")[2] for row in await scene.rows(tables.task, state="open")] == ["nothing_allowed"]
+
+
 async def test_a_site_that_gets_its_position_is_decided_about_again(engine: AsyncEngine, launch: Any):
     scene = await make_scene(engine, latitude=None, longitude=None)
     await launch()

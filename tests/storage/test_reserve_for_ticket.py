@@ -400,3 +400,33 @@ async def test_business_hours_of_the_database_count_when_the_policy_does_not_kno
 
     assert decision.due_at == datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
     assert decision.margin_minutes == 22 * 60 + 30
+
+
+async def test_looking_again_without_news_keeps_the_decision_and_writes_no_change(engine: AsyncEngine, case: Case):
+    async def looked(minutes: int) -> tuple[int | None, str]:
+        async with transaction(engine) as tx:
+            sourced = await decide_and_reserve(tx, case.ticket, POLICY, now=NOW + timedelta(minutes=minutes))
+        assert sourced.decision is not None
+        return sourced.decision_id, sourced.decision.reason.value
+
+    async with transaction(engine) as tx:
+        await tx.execute(update(tables.stock).values(safety_stock=2, emergency_buffer=2))
+    first = await looked(0)
+
+    assert [await looked(minutes) for minutes in (10, 20)] == [first, first]
+    assert first[1] == "nothing_allowed"
+    async with reading(engine) as tx:
+        kept = await latest_decision(tx, case.ticket)
+    assert kept is not None
+    assert (kept.decided_at, kept.looked_at) == (NOW, NOW + timedelta(minutes=20))
+    assert [entry[:2] for entry in await logged(engine)] == [("decision", "created")]
+
+    async with transaction(engine) as tx:
+        await tx.execute(update(tables.ticket).values(title="Switch is very dead"))
+    second = await looked(30)
+    assert (second[0], second[1]) == (first[0] + 1, first[1])
+    async with transaction(engine) as tx:
+        await tx.execute(update(tables.stock).values(emergency_buffer=0))
+        await tx.execute(update(tables.stock).where(tables.stock.c.hub_id == case.far).values(safety_stock=1))
+    assert await looked(40) == (second[0] + 1, "sourced")
+    assert await rows_of(engine, "decision", "reservation") == [3, 1]

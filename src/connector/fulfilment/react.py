@@ -98,23 +98,23 @@ class Reactor:
             end = changes[-1].position if len(changes) == BATCH else await last_position(tx)
         if end <= position:
             return 0
-        first = await self._reactions.tickets_first(changes)
-        await self._retry_in_chunks(first)
+        decided: set[int] = set()  # with all of these changes in sight
+        await self._retry_in_chunks(await self._reactions.tickets_first(changes), decided)
         for run in runs(changes):
-            if len(run) == 1 or not await self._together(run):
+            if len(run) == 1 or not await self._together(run, decided):
                 for change in run:
-                    await self._insist(change)
+                    await self._insist(change, decided)
         await self._follow_rollouts(changes)
         helped = await self._reactions.tickets_helped(changes)
-        await self._retry_in_chunks([ticket_id for ticket_id in helped if ticket_id not in first])
+        await self._retry_in_chunks([ticket_id for ticket_id in helped if ticket_id not in decided], decided)
         async with transaction(self._work.database) as tx:
             if await claim_reader(tx, READER) < end:
                 await move_reader(tx, READER, end)
         return end - position
 
-    async def _retry_in_chunks(self, ticket_ids: Sequence[int]) -> None:
+    async def _retry_in_chunks(self, ticket_ids: Sequence[int], decided: set[int]) -> None:
         for first in range(0, len(ticket_ids), TOGETHER):
-            await self._retry(ticket_ids[first : first + TOGETHER])
+            await self._retry(ticket_ids[first : first + TOGETHER], decided)
 
     async def _idle(self) -> None:
         try:
@@ -123,7 +123,7 @@ class Reactor:
         except TimeoutError:
             return
 
-    async def _together(self, run: Sequence[LoggedChange]) -> bool:
+    async def _together(self, run: Sequence[LoggedChange], decided: set[int]) -> bool:
         """Decide about the tickets of these changes in the transaction that moves the reader past all of them.
 
         False when that failed: then nothing was done, and each change is to be dealt with by itself.
@@ -137,15 +137,16 @@ class Reactor:
         except Exception:
             log.exception("%s tickets could not be decided together; each is decided by itself", len(run))
             return False
+        decided |= new.keys()
         for ticket_id in unknown:
             log.warning("change %s is passed over: there is no ticket with id %s", new[ticket_id].position, ticket_id)
         return True
 
-    async def _insist(self, change: LoggedChange) -> None:
+    async def _insist(self, change: LoggedChange, decided: set[int]) -> None:
         """Deal with a change; one that fails again and again is shown to a person and passed over."""
         for number in range(1, TRIES + 1):
             try:
-                await self._react(change)
+                await self._react(change, decided)
             except NotKnown as error:
                 log.warning("change %s is passed over: %s", change.position, error)
                 return
@@ -158,10 +159,10 @@ class Reactor:
             else:
                 return
 
-    async def _react(self, change: LoggedChange) -> None:
+    async def _react(self, change: LoggedChange, decided: set[int]) -> None:
         match change.kind:
             case EntityKind.TICKET:
-                await self._on_ticket(change)
+                await self._on_ticket(change, decided)
             case EntityKind.RESERVATION:
                 await self._on_reservation(change)
             case EntityKind.SHIPMENT:
@@ -169,13 +170,15 @@ class Reactor:
             case EntityKind.PROCUREMENT:
                 await self._on_procurement(change)
             case EntityKind.APPROVAL:
-                await self._on_approval(change)
+                await self._on_approval(change, decided)
             case EntityKind.RECOVERY:
                 await self._on_recovery(change)
 
-    async def _on_ticket(self, change: LoggedChange) -> None:
-        if concerns_decision(change):
-            await self._once(change, lambda tx: self._on_one(tx, change.entity_id, change.fields))
+    async def _on_ticket(self, change: LoggedChange, decided: set[int]) -> None:
+        if not concerns_decision(change):
+            return
+        if await self._once(change, lambda tx: self._on_one(tx, change.entity_id, change.fields)):
+            decided.add(change.entity_id)
 
     async def _on_one(self, tx: Transaction, ticket_id: int, fields: Mapping[str, Any]) -> None:
         if await self._reactions.on_tickets(tx, {ticket_id: fields}):
@@ -220,7 +223,7 @@ class Reactor:
             state = ProcurementState(change.fields["state"][1])
             await self._workflows.start_procurement(change.entity_id, state)
 
-    async def _on_approval(self, change: LoggedChange) -> None:
+    async def _on_approval(self, change: LoggedChange, decided: set[int]) -> None:
         """What waited for it begins, or the ticket is decided anew; the ticket is told what it waits for."""
         if change.operation == "created":
             await self._workflows.start_asked(change.entity_id)
@@ -236,34 +239,38 @@ class Reactor:
                 await self._workflows.start_fulfilment(claim.id)
         if state is ApprovalState.REJECTED and row.ticket_id is not None:
             ticket_id = row.ticket_id
-            await self._once(change, lambda tx: self._on_one(tx, ticket_id, {}))
+            if await self._once(change, lambda tx: self._on_one(tx, ticket_id, {})):
+                decided.add(ticket_id)
             await self._workflows.start_refused(change.entity_id)
 
     async def _on_recovery(self, change: LoggedChange) -> None:
         if "state" in change.fields:
             await self._workflows.start_recovery(change.entity_id, RecoveryState(change.fields["state"][1]))
 
-    async def _retry(self, ticket_ids: Sequence[int]) -> None:
+    async def _retry(self, ticket_ids: Sequence[int], decided: set[int]) -> None:
         """Decide about tickets again, together or, when that fails, each by itself."""
         try:
             async with transaction(self._work.database) as tx:
                 await self._reactions.on_tickets(tx, {ticket_id: {} for ticket_id in ticket_ids})
+            decided.update(ticket_ids)
         except Exception as error:
             if len(ticket_ids) > 1:
                 log.exception("%s tickets could not be decided again together", len(ticket_ids))
                 for ticket_id in ticket_ids:
-                    await self._retry((ticket_id,))
+                    await self._retry((ticket_id,), decided)
             elif isinstance(error, ConnectorError):
                 log.warning("ticket %s could not be decided again: %s", ticket_ids[0], error)
             else:
                 raise
 
-    async def _once(self, change: LoggedChange, do: Callable[[Transaction], Awaitable[None]]) -> None:
-        """Do it in the transaction that moves the reader past the change, unless another process has."""
+    async def _once(self, change: LoggedChange, do: Callable[[Transaction], Awaitable[None]]) -> bool:
+        """Do it in the transaction that moves the reader past the change; False when another process has."""
         async with transaction(self._work.database) as tx:
-            if await claim_reader(tx, READER) < change.position:
-                await do(tx)
-                await move_reader(tx, READER, change.position)
+            if await claim_reader(tx, READER) >= change.position:
+                return False
+            await do(tx)
+            await move_reader(tx, READER, change.position)
+        return True
 
     async def _show(self, change: LoggedChange) -> None:
         what = f"{change.kind.value} {change.entity_id}"

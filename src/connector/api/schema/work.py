@@ -47,6 +47,7 @@ class Decision(Node):
     explanation: Explanation = derived(_explanation, "Candidates, and why each lost.", columns=("explanation",))
     reservations: list[AnyReservation] = related("reservations", "What was claimed because of it.")
     decided_at: datetime = column("When.")
+    looked_at: datetime = column("When the rules last came to the same, for the same reasons.")
 
 
 @strawberry.type(description="What a ticket's system says of it and another ticket.")

@@ -198,7 +198,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "red_channel": ToOne("red_channel", "red_channel_id"),
                 "reservations": ToMany("reservation", "decision_id"),
             },
-            private=frozenset({"explanation"}),
+            private=frozenset({"explanation", "grounds"}),
         ),
         _entity(
             "reservation",

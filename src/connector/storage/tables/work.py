@@ -92,7 +92,11 @@ class TicketLink(SQLModel, table=True):
 
 
 class Decision(SQLModel, table=True):
-    """What the rules decided for a ticket, and why. explanation: see `connector.rules`."""
+    """What the rules decided for a ticket, and why. explanation: see `connector.rules`.
+
+    looked_at: when the rules last came to the same. grounds: what they went by, see `connector.rules.sourcing.grounds`;
+    NULL where something was claimed, which is a decision of its own each time.
+    """
 
     __tablename__: ClassVar[str] = "decision"
 
@@ -105,6 +109,8 @@ class Decision(SQLModel, table=True):
     red_channel_id: int | None = Field(default=None, foreign_key="red_channel.id", index=True, sa_type=Id)
     explanation: dict[str, Any] = Field(sa_type=Json)
     decided_at: datetime = Field(sa_type=UtcDateTime)
+    looked_at: datetime = Field(sa_type=UtcDateTime)
+    grounds: str | None = None
 
 
 class Reservation(SQLModel, table=True):

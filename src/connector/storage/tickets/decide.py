@@ -37,7 +37,7 @@ from connector.storage.stock.reserve import Claim, Drawn, Reservation, Reserved,
 from connector.storage.stock.succession import hand_over
 from connector.storage.stock.units import ShelfKey, Taken, take_units
 from connector.storage.tables import reservation
-from connector.storage.tickets.decisions import RULES, insert_decisions
+from connector.storage.tickets.decisions import RULES, cause_of, keep_decisions
 from connector.storage.tickets.incident_groups import events_of, join_events
 from connector.storage.tickets.orders import ask_for_orders, keep_orders
 
@@ -286,7 +286,7 @@ async def _record(
 ) -> dict[int, Sourced]:
     """Keep the decisions, and the reservations on consecutive lines."""
     await _require_free_lines(tx, {plan.ticket_id: plan.lines for plan in plans if plan.lines > 1}, line)
-    kept = await insert_decisions(tx, [(plan.ticket_id, plan.decision) for plan in plans], now)
+    kept = await keep_decisions(tx, [(plan.ticket_id, plan.decision) for plan in plans], now)
     drawn = [
         item
         for plan, (decision_id, _) in zip(plans, kept, strict=True)
@@ -303,7 +303,8 @@ async def _record(
         follows = [change for _, created in mine for change in created]
         follows += [change for share in plan.shares for change in share.taken.changes]
         follows += ordered.changes
-        changes += [decided, *(replace(change, cause=decided.cause) for change in follows)]
+        changes += [decided] if decided is not None else []
+        changes += [replace(change, cause=cause_of(plan.decision)) for change in follows]
     await log_changes(tx, changes, actor=actor, at=now)
     return sourced
 

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.refs import EntityKind
 from connector.rules.sourcing.decision import Decision
-from connector.storage.database.bulk import insert_numbered
+from connector.rules.sourcing.grounds import grounds_of
+from connector.storage.database.bulk import among_given, insert_numbered, update_rows
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.tables import decision as decision_table
 
 RULES = "rules"
 """Actor of changes that the rules decided."""
+
+_earlier = decision_table.alias("earlier")
+_LAST = select(decision_table.c.ticket_id, decision_table.c.id, decision_table.c.grounds).where(
+    decision_table.c.id.in_(
+        select(func.max(_earlier.c.id))
+        .where(among_given(_earlier.c.ticket_id, "ticket_ids"))
+        .group_by(_earlier.c.ticket_id)
+    )
+)
+"""The newest decision about each of these tickets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +44,44 @@ class RecordedDecision:
     red_channel_id: int | None
     explanation: dict[str, Any]
     decided_at: datetime
+    looked_at: datetime
+    grounds: str | None
 
 
 async def record_decision(tx: AsyncConnection, ticket_id: int, decision: Decision, at: datetime) -> int:
     """Keep a decision and log that it was made; returns its id."""
-    [(decision_id, change)] = await insert_decisions(tx, [(ticket_id, decision)], at)
-    await log_changes(tx, [change], actor=RULES, at=at)
+    [(decision_id, change)] = await keep_decisions(tx, [(ticket_id, decision)], at)
+    if change is not None:
+        await log_changes(tx, [change], actor=RULES, at=at)
     return decision_id
 
 
-async def insert_decisions(
+async def keep_decisions(
     tx: AsyncConnection, decided: Sequence[tuple[int, Decision]], at: datetime
-) -> list[tuple[int, NewChange]]:
+) -> list[tuple[int, NewChange | None]]:
     """Keep decisions about tickets, given by their ids; returns the id of each, and the change for the caller to log.
 
-    A change names what was decided; the explanation stays in the decision alone, since it may be long.
+    A decision that claims nothing and says what the last one about its ticket said, for the same reasons, is that one,
+    looked at again: no row and no change. A change names what was decided; the explanation stays in the decision
+    alone, since it may be long. The transaction has locked the tickets.
     """
+    grounds = {ticket_id: grounds_of(decision) for ticket_id, decision in decided if not decision.picks}
+    same = await _unchanged(tx, grounds) if grounds else {}
+    await update_rows(tx, decision_table, [{"id": number, "looked_at": at} for number in same.values()])
+    new = [(ticket_id, decision) for ticket_id, decision in decided if ticket_id not in same]
+    made = iter(await _insert(tx, new, grounds, at))
+    return [(same[ticket_id], None) if ticket_id in same else next(made) for ticket_id, _ in decided]
+
+
+async def _unchanged(tx: AsyncConnection, grounds: Mapping[int, str]) -> dict[int, int]:
+    """By ticket, the last decision about it, where that was made on these grounds."""
+    rows = await tx.execute(_LAST, {"ticket_ids": list(grounds)})
+    return {ticket_id: number for ticket_id, number, known in rows if known == grounds[ticket_id]}
+
+
+async def _insert(
+    tx: AsyncConnection, decided: Sequence[tuple[int, Decision]], grounds: Mapping[int, str], at: datetime
+) -> list[tuple[int, NewChange]]:
     if not decided:
         return []
     named = [
@@ -63,8 +96,14 @@ async def insert_decisions(
         for ticket_id, decision in decided
     ]
     rows = [
-        {**values, "explanation": decision.explanation(), "decided_at": at}
-        for values, (_, decision) in zip(named, decided, strict=True)
+        {
+            **values,
+            "explanation": decision.explanation(),
+            "decided_at": at,
+            "looked_at": at,
+            "grounds": grounds.get(ticket_id),
+        }
+        for values, (ticket_id, decision) in zip(named, decided, strict=True)
     ]
     kept = []
     for number, values, (_, decision) in zip(

@@ -687,6 +687,8 @@ def upgrade() -> None:
         sa.Column("red_channel_id", Id, nullable=True),
         sa.Column("explanation", Json, nullable=False),
         sa.Column("decided_at", UtcDateTime(), nullable=False),
+        sa.Column("looked_at", UtcDateTime(), nullable=False),
+        sa.Column("grounds", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["red_channel_id"], ["red_channel.id"], name=op.f("fk_decision_red_channel_id")),
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_decision_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decision")),
