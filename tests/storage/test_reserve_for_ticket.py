@@ -134,6 +134,7 @@ async def test_the_decision_is_kept_with_its_explanation(engine: AsyncEngine, ca
         "computed_basis": explanation["sla"]["basis"],
         "difference_minutes": None,
         "is_disputed": False,
+        "tolerance_minutes": 15,
     }
     assert explanation["site"] == {
         "access": "24x7 in Europe/Berlin",
