@@ -200,6 +200,18 @@ async def test_two_of_a_batch_do_not_take_the_same_unit(engine: AsyncEngine):
     assert [sourced[number].reserved is not None for number in (first, late)] == [True, False]
 
 
+async def test_in_a_batch_the_first_has_the_free_unit_and_the_next_take_from_the_weakest(engine: AsyncEngine):
+    fleet = await make_fleet(engine, near=3)
+    held = [(await fleet.decide(await fleet.ticket(priority))).reserved.reservation for priority in ("P4", "P5")]
+    urgent = [await fleet.ticket("P1", opened_at=NOW - timedelta(hours=hours)) for hours in (3, 2, 1, 0)]
+
+    async with transaction(engine) as tx:
+        sourced = await decide_and_reserve_many(tx, urgent, policy(), now=NOW)
+
+    taken = [sourced[n].reserved.reservation.replaces_id if sourced[n].reserved else "nothing" for n in urgent]
+    assert taken == [None, held[1].id, held[0].id, "nothing"]
+
+
 async def test_a_claim_that_somebody_works_on_is_waited_for_when_there_is_no_other(database: str):
     if database.startswith("sqlite"):
         pytest.skip("has one writer, so nobody works on anything at the same time")

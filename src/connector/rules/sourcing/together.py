@@ -50,15 +50,19 @@ class Case:
     emptied: Collection[ShelfKey] = ()
 
 
-def decide_together(cases: Sequence[Case], policy: Policy, now: datetime) -> list[Decision]:
-    """The decisions about tickets in the order that is given."""
-    left = _Left()
-    decisions = []
-    for case in cases:
-        decision = decide(left.seen_by(case.facts), policy, now, emptied=case.emptied)
-        left.give(case, decision.picks)
-        decisions.append(decision)
-    return decisions
+class InTurn:
+    """Decides about tickets in the order in which they are handed to it."""
+
+    def __init__(self, policy: Policy, now: datetime) -> None:
+        self._policy, self._now, self._left = policy, now, _Left()
+
+    def decide(self, case: Case) -> Decision:
+        """What a ticket gets after those before it. It does not have it yet, so this may be asked again."""
+        return decide(self._left.seen_by(case.facts), self._policy, self._now, emptied=case.emptied)
+
+    def give(self, case: Case, decision: Decision) -> None:
+        """Let the ticket have what was decided: those after it see what is left."""
+        self._left.give(case, decision.picks)
 
 
 class _Left:

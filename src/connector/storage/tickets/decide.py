@@ -24,7 +24,7 @@ from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.standing import GroupFacts, Recovery
 from connector.rules.policy.document import Policy
 from connector.rules.sourcing.decision import Decision, Outcome, Pick
-from connector.rules.sourcing.together import Case, decide_together, turn
+from connector.rules.sourcing.together import Case, InTurn, turn
 from connector.storage.approvals.claims import ask_for_claims
 from connector.storage.database.bulk import among_given, new_ids
 from connector.storage.database.changes import log_changes
@@ -131,14 +131,10 @@ async def decide_and_reserve_many(
             )
             for index, facts in enumerate(read_facts)
         ]
-        decisions = decide_together(cases, current, now)
-        if any(decision.wants_contested for decision in decisions):
-            cases = await _with_contested(tx, cases, busy)
-            decisions = decide_together(cases, current, now)
-        if busy and not waits and any(map(_is_wanting, decisions)):
+        plans = await _plans(tx, cases, current, now, busy)
+        if busy and not waits and any(_is_wanting(plan.decision) for plan in plans):
             busy, waits = set(), True
             continue
-        plans = [_Plan(case, decision) for case, decision in zip(cases, decisions, strict=True)]
         if not await _secure(tx, plans, busy, waits=waits):
             continue
         short = await _draw(tx, plans, now)
@@ -196,6 +192,22 @@ class _Plan:
     def lines(self) -> int:
         """How many lines of the ticket its units take: one for each serialised unit and each counted quantity."""
         return sum(len(share.taken.asset_ids) or 1 for share in self.shares)
+
+
+async def _plans(
+    tx: AsyncConnection, cases: Sequence[Case], policy: Policy, now: datetime, busy: Collection[int]
+) -> list[_Plan]:
+    """What is decided about tickets in their turn. What others hold is read once, for the first that may take it on."""
+    in_turn, left, plans = InTurn(policy, now), list(cases), list[_Plan]()
+    while left:
+        decision = in_turn.decide(left[0])
+        if decision.wants_contested:
+            left = await _with_contested(tx, left, busy)
+            decision = in_turn.decide(left[0])
+        plan = _Plan(left.pop(0), decision)
+        in_turn.give(plan.case, decision)
+        plans.append(plan)
+    return plans
 
 
 async def _with_contested(tx: AsyncConnection, cases: Sequence[Case], busy: Collection[int]) -> list[Case]:
