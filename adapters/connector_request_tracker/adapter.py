@@ -11,19 +11,26 @@ from connector.sdk import (
     AddNote,
     AuthError,
     Batch,
+    CancelOrder,
     Clock,
     ConfigError,
     Cursor,
     Fetches,
     Health,
+    IdempotencyKey,
     Invalid,
     InvalidRecord,
     NotFound,
+    OrderParts,
+    OrderReceipt,
+    OrderRecord,
+    Procures,
     Pulls,
     Receipt,
     ReceivesWebhooks,
     Record,
     Rejected,
+    RequestReplacement,
     SetTicketFields,
     SetTicketState,
     SourceClient,
@@ -40,7 +47,9 @@ from connector_request_tracker import ticket_sql, webhook
 from connector_request_tracker.client import RequestTrackerClient
 from connector_request_tracker.config import RequestTrackerConfig
 from connector_request_tracker.cursor import Position, read_cursor, read_time, write_cursor
-from connector_request_tracker.mapping import DELETED, FIELDS, hinted_ticket, rejected, ticket_record
+from connector_request_tracker.mapping import DELETED, FIELDS, hinted_ticket, rejected, ticket_record, ticket_ref
+from connector_request_tracker.order_mapping import ORDER_FIELDS, is_in, order_record, order_ref
+from connector_request_tracker.ordering import OrderDesk
 from connector_request_tracker.removal import removed_ticket
 from connector_request_tracker.writing import TicketWriter
 
@@ -48,16 +57,20 @@ OVERLAP = timedelta(minutes=5)
 PAGE_LIMIT = 100
 """Request Tracker never sends more rows than this, whatever it is asked for."""
 TICKETS = Stream("tickets", TicketRecord, "incremental", overlap=OVERLAP, batch_limit=PAGE_LIMIT)
+ORDERS = Stream("orders", OrderRecord, "incremental", overlap=OVERLAP, batch_limit=PAGE_LIMIT)
 DELETIONS = Stream("deletions", Tombstone, "incremental", overlap=OVERLAP, batch_limit=PAGE_LIMIT)
 
 
-class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebhooks, WritesTickets):
-    """Tickets of Request Tracker 5 through REST2: pulled, fetched, announced by a scrip, and written to."""
+class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebhooks, WritesTickets, Procures):
+    """Request Tracker 5 through REST2: tickets that are read and written to, and a queue that takes orders."""
 
     def __init__(self, config: RequestTrackerConfig, http: SourceClient, clock: Clock) -> None:
         super().__init__(config, http, clock)
         self._client = RequestTrackerClient(http)
         self._writer = TicketWriter(config, self._client)
+        self._orders = OrderDesk(config, self._client, self._writer)
+        self._tickets_there = ticket_sql.in_queues(config.queues, other_than=config.order_queue)
+        self._orders_there = ticket_sql.in_queues([config.order_queue]) if config.order_queue else None
 
     @classmethod
     def config_type(cls) -> type[RequestTrackerConfig]:
@@ -66,45 +79,52 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
 
     @classmethod
     def streams(cls) -> tuple[Stream, ...]:
-        """Tickets, and those that can no longer be found."""
-        return (TICKETS, DELETIONS)
+        """Tickets, those that can no longer be found, and orders."""
+        return (TICKETS, DELETIONS, ORDERS)
 
     async def check(self) -> Health:
         """Version, queues and time zone. Raises ConfigError when a queue or the user's time zone is wrong."""
         version = await self._client.version()
-        for queue in self.config.queues:
+        for queue in filter(None, (*self.config.queues, self.config.order_queue)):
             try:
                 await self._client.queue(queue)
             except (AuthError, NotFound) as error:
                 raise ConfigError(
                     f"queue {queue!r} does not exist, or the token's user may not see it",
                     operation="check",
-                    hint="Correct the setting `queues`, or grant SeeQueue and ShowTicket on the queue to that user.",
+                    hint="Correct `queues` or `order_queue`, or grant that user SeeQueue and ShowTicket on the queue.",
                     detail=error.detail,
                 ) from error
-        await self._require_utc()
+        await self._require_utc(self._tickets_there)
         return Health(version=version)
 
     async def pull(self, stream: Stream, since: Cursor | None) -> AsyncIterator[Batch]:
         """Batches of one page each."""
         position = read_cursor(since)
+        where = self._orders_there if stream.name == ORDERS.name else self._tickets_there
+        if where is None:
+            yield Batch(records=(), resume=write_cursor(position))
+            return
         if position.at is not None:
-            await self._require_utc()
-        pages = self._ticket_pages(position) if stream.name == TICKETS.name else self._removal_pages(position)
+            await self._require_utc(where)
+        pages = self._removal_pages(position) if stream.name == DELETIONS.name else self._pages(stream, where, position)
         async for batch in pages:
             yield batch
 
     async def fetch(self, ref: SourceRef) -> Record:
-        """The ticket as it is now; a Tombstone when it was deleted or merged into another.
+        """The ticket or order as it is now; a Tombstone when it was deleted or merged into another.
+
+        What a webhook names as a ticket may be an order.
 
         Raises NotFound when it does not exist, is in none of our queues, or is hidden from the token's user.
         """
-        query = ticket_sql.one_of(self.config.queues, [_number(ref)])
+        scope = " OR ".join(filter(None, (self._tickets_there, self._orders_there)))
+        query = ticket_sql.one_of(scope, [_number(ref)])
         page = await self._client.tickets(query, fields=FIELDS, per_page=1)
         if page.items:
             return self._read(page.items[0])
         try:
-            body = (await self._client.ticket(ref, "fetch ticket")).body
+            body = (await self._client.ticket(ticket_ref(ref.external_id), "fetch ticket")).body
         except AuthError as error:
             raise NotFound(
                 f"ticket {ref.external_id} is hidden from the token's user", operation="fetch ticket", ref=ref
@@ -135,23 +155,36 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
         """Whether the operation's effect is there."""
         return await self._writer.find(op)
 
-    async def _ticket_pages(self, position: Position) -> AsyncIterator[Batch]:
+    async def order(self, op: RequestReplacement | OrderParts) -> OrderReceipt:
+        """Open a ticket in the queue for orders, once per key. Raises ConfigError when there is no such queue."""
+        return await self._orders.order(op)
+
+    async def find_order(self, key: IdempotencyKey) -> OrderReceipt | None:
+        """The order with this key."""
+        return await self._orders.find(key)
+
+    async def cancel_order(self, op: CancelOrder) -> Receipt:
+        """Reject its ticket. Raises Conflict when it was sent or delivered, NotFound when there is none."""
+        return await self._orders.cancel(op)
+
+    async def _pages(self, stream: Stream, where: str, position: Position) -> AsyncIterator[Batch]:
+        fields, ref_of = (ORDER_FIELDS, order_ref) if stream.name == ORDERS.name else (FIELDS, ticket_ref)
         start, started = position, self.clock.now()
         while True:
-            query = ticket_sql.changed_tickets(self.config.queues, position, OVERLAP)
-            page = await self._client.tickets(query, fields=FIELDS, per_page=self.config.page_size)
+            query = ticket_sql.changed_tickets(where, position, OVERLAP)
+            page = await self._client.tickets(query, fields=fields, per_page=self.config.page_size)
             records: list[Record] = []
             unread: list[Rejected] = []
             for item in page.items:
                 try:
                     records.append(self._read(item))
                 except InvalidRecord as error:
-                    unread.append(rejected(item, error))
-            reached = _last(page.items, "LastUpdated", "pull tickets")
+                    unread.append(rejected(item, error, ref_of))
+            reached = _last(page.items, "LastUpdated", f"pull {stream.name}")
             if page.has_more and position.is_exact and not position.precedes(reached):
                 raise ConfigError(
-                    "the pages of tickets do not advance: times are not understood as UTC",
-                    operation="pull tickets",
+                    f"the pages of {stream.name} do not advance: times are not understood as UTC",
+                    operation=f"pull {stream.name}",
                     hint=UTC_HINT,
                 )
             position = reached if page.items else position
@@ -186,14 +219,14 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
 
     async def _findable(self, numbers: dict[int, Tombstone]) -> set[int]:
         """Those tickets that a search still finds in our queues."""
-        query = ticket_sql.one_of(self.config.queues, numbers)
+        query = ticket_sql.one_of(self._tickets_there, numbers)
         page = await self._client.tickets(query, fields="Status", per_page=PAGE_LIMIT)
         return {int(item["id"]) for item in page.items}
 
-    async def _require_utc(self) -> None:
+    async def _require_utc(self, where: str) -> None:
         """Refuse a token's user of another time zone, with whom tickets would be lost or pages never end."""
         newest = await self._client.tickets(
-            ticket_sql.in_queues(self.config.queues),
+            where,
             fields="LastUpdated",
             per_page=1,
             order=(("orderby", "LastUpdated"), ("order", "DESC")),
@@ -216,7 +249,9 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
                 hint=UTC_HINT,
             )
 
-    def _read(self, item: Any) -> TicketRecord | Tombstone:
+    def _read(self, item: Any) -> TicketRecord | Tombstone | OrderRecord:
+        if is_in(item, self.config.order_queue):
+            return order_record(item, self.config)
         return ticket_record(item, self.config)
 
 

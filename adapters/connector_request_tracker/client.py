@@ -85,6 +85,16 @@ class RequestTrackerClient:
         response = await self._http.request("GET", _ticket(ref), operation=operation, ref=ref)
         return Ticket(_object(self._http.json(response, operation=operation), operation), response.headers.get("etag"))
 
+    async def open_ticket(self, body: dict[str, object], operation: str) -> str:
+        """Open a ticket; its number. Raises Invalid when the queue refuses it."""
+        response = await self._http.request("POST", f"{API}/ticket", operation=operation, json=body)
+        made = _object(self._http.json(response, operation=operation), operation)
+        if not str(made.get("id", "")).isdigit():
+            raise UnexpectedResponse(
+                f"the answer to {operation} names no ticket", operation=operation, hint="Check the API version."
+            )
+        return str(made["id"])
+
     async def update(self, ref: SourceRef, change: dict[str, object], etag: str | None, operation: str) -> list[str]:
         """Ask for a change; what the server says to it. Raises Conflict when the ticket changed since `etag`."""
         headers = {"If-Match": etag} if etag else None

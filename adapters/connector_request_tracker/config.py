@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal, TypeAlias
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from connector.sdk import HttpConfig, Priority, TicketState, TicketType
+from connector.sdk import HttpConfig, Priority, ProcurementState, TicketState, TicketType
 
 STATES: dict[str, TicketState] = {
     "new": TicketState.NEW,
@@ -26,6 +27,20 @@ STATUSES: dict[TicketState, str] = {
     TicketState.CANCELLED: "rejected",
 }
 """The same the other way; the default lifecycle knows nothing beyond `resolved`."""
+
+ORDER_STATES: dict[str, ProcurementState] = {
+    "new": ProcurementState.ORDERED,
+    "open": ProcurementState.CONFIRMED,
+    "stalled": ProcurementState.CONFIRMED,
+    "resolved": ProcurementState.RECEIVED,
+    "rejected": ProcurementState.REFUSED,
+}
+"""What the statuses of the default lifecycle say of an order; with a tracking number it was sent."""
+
+OrderDatum: TypeAlias = Literal["product", "part_number", "quantity", "serial", "ticket"]
+"""What an order may say in custom fields."""
+
+ORDER_FIELDS: dict[OrderDatum, str] = {"part_number": "Part Number", "serial": "Serial Number"}
 
 PRIORITY_FLOORS: dict[Priority, int] = {
     Priority.P1: 80,
@@ -115,6 +130,52 @@ class RequestTrackerConfig(HttpConfig):
         examples=[{"Service requests": "request"}],
     )
 
+    order_queue: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Queue in which orders are placed, each a ticket; without it the source takes none.",
+        examples=["Purchasing"],
+    )
+    order_fields: dict[OrderDatum, str] = Field(
+        default_factory=lambda: dict(ORDER_FIELDS),
+        description="What is written into which custom field of an order, beside its text.",
+        examples=[{"part_number": "Part Number", "quantity": "Quantity", "serial": "Serial Number"}],
+    )
+    order_states: dict[str, ProcurementState] = Field(
+        default_factory=dict,
+        description="Status of an order -> what it says, beside the default lifecycle's.",
+        examples=[{"sent": "shipped"}],
+    )
+    order_carrier_field: str = Field(
+        default="Carrier", description="Custom field of an order with the courier's name.", examples=["Carrier"]
+    )
+    order_tracking_field: str = Field(
+        default="Tracking Number",
+        description="Custom field of an order with the parcel's number; an order that has one was sent.",
+        examples=["Tracking Number"],
+    )
+    order_serials_field: str = Field(
+        default="Delivered Serials",
+        description="Custom field of an order with the serials of the units that came.",
+        examples=["Delivered Serials"],
+    )
+
+    @model_validator(mode="after")
+    def _orders_are_no_tickets(self) -> RequestTrackerConfig:
+        if self.order_queue in self.queues:
+            raise ValueError(
+                f"order_queue {self.order_queue!r} is among `queues`: its tickets would be incidents as well"
+            )
+        return self
+
+    @field_validator("order_states")
+    @classmethod
+    def _of_suppliers(cls, value: dict[str, ProcurementState]) -> dict[str, ProcurementState]:
+        for status, state in value.items():
+            if state in (ProcurementState.REQUESTED, ProcurementState.APPROVED):
+                raise ValueError(f"{status!r} cannot mean {state.value}: an order that is placed is ordered at least")
+        return value
+
     @field_validator("queues")
     @classmethod
     def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -129,6 +190,11 @@ class RequestTrackerConfig(HttpConfig):
     def state_of(self, status: str) -> TicketState | None:
         """What a status means; None when nobody said."""
         known = STATES | {name.casefold(): state for name, state in self.states.items()}
+        return known.get(status.casefold())
+
+    def order_state_of(self, status: str) -> ProcurementState | None:
+        """What a status says of an order; None when nobody said."""
+        known = ORDER_STATES | {name.casefold(): state for name, state in self.order_states.items()}
         return known.get(status.casefold())
 
     def status_for(self, state: TicketState) -> str:

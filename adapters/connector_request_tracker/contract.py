@@ -10,13 +10,15 @@ from connector.sdk import Record
 from connector.sdk.testing import Contract, Golden
 from connector_request_tracker.config import RequestTrackerConfig
 from connector_request_tracker.mapping import ticket_record
+from connector_request_tracker.order_mapping import order_record
 from connector_request_tracker.sandbox import RequestTrackerSandbox
 
 
 def read_payload(name: str, payload: bytes) -> Sequence[Record]:
-    """Records of a recorded answer of `GET /REST/2.0/tickets`."""
+    """Records of an answer of `GET /REST/2.0/tickets`, as it was recorded or, for orders, as the sandbox makes it."""
     config = RequestTrackerConfig.model_validate({"base_url": "https://rt.example.com", "token": name})
-    return [ticket_record(item, config) for item in json.loads(payload)["items"]]
+    read = order_record if name.startswith("order") else ticket_record
+    return [read(item, config) for item in json.loads(payload)["items"]]
 
 
 CONTRACT = Contract(

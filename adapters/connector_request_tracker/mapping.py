@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
@@ -111,10 +111,10 @@ def ticket_record(item: Any, config: RequestTrackerConfig) -> TicketRecord | Tom
         raise _invalid(error, "ticket") from None
 
 
-def rejected(item: Any, error: InvalidRecord) -> Rejected:
-    """An object that cannot become a record, kept whole."""
+def rejected(item: Any, error: InvalidRecord, ref_of: Callable[[str | int], SourceRef] = ticket_ref) -> Rejected:
+    """An object that cannot become a record, kept whole. ref_of: how its number becomes a reference."""
     raw_id = item.get("id") if isinstance(item, dict) else None
-    ref = ticket_ref(raw_id) if isinstance(raw_id, str | int) and str(raw_id).isdigit() else None
+    ref = ref_of(raw_id) if isinstance(raw_id, str | int) and str(raw_id).isdigit() else None
     raw = json.dumps(item, ensure_ascii=False).encode()
     return Rejected(ref=ref, raw=raw, reason=str(error), path=error.path)
 

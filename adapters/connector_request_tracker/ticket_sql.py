@@ -30,16 +30,18 @@ def moment(at: datetime) -> str:
     return f"'{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
 
 
-def in_queues(queues: Sequence[str]) -> str:
-    """Tickets of these queues; of all when there are none."""
+BY_ID = (("orderby", "id"), ("order", "ASC"))
+
+
+def in_queues(queues: Sequence[str], *, other_than: str | None = None) -> str:
+    """Tickets of these queues; of all when there are none, but for one that is named."""
     if not queues:
-        return "id > 0"
+        return "id > 0" if other_than is None else f"Queue != {quote(other_than)}"
     return "(" + " OR ".join(f"Queue = {quote(queue)}" for queue in queues) + ")"
 
 
-def changed_tickets(queues: Sequence[str], position: Position, overlap: timedelta) -> str:
-    """Tickets behind the position in the order of their last update, then id."""
-    where = in_queues(queues)
+def changed_tickets(where: str, position: Position, overlap: timedelta) -> str:
+    """Those of the tickets behind the position in the order of their last update, then id."""
     if position.at is None:
         return where
     if not position.is_exact:
@@ -58,7 +60,12 @@ def removals(position: Position, overlap: timedelta) -> str:
     return f"{where} AND Created >= {moment(position.at - overlap)}"
 
 
-def one_of(queues: Sequence[str], ids: Iterable[int]) -> str:
-    """Those of the tickets that can be found in the queues."""
+def one_of(where: str, ids: Iterable[int]) -> str:
+    """Those of the tickets with these numbers."""
     choice = " OR ".join(f"id = {number}" for number in sorted(ids))
-    return f"{in_queues(queues)} AND ({choice})"
+    return f"({where}) AND ({choice})"
+
+
+def orders_marked(queue: str, key: str) -> str:
+    """Tickets of a queue whose subject holds a key."""
+    return f"{in_queues([queue])} AND Subject LIKE {quote(key)}"

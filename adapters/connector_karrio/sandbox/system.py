@@ -15,7 +15,6 @@ from typing import Any
 from starlette.applications import Starlette
 
 from connector.sdk import (
-    AddNote,
     Address,
     BuyLabel,
     Clock,
@@ -23,13 +22,21 @@ from connector.sdk import (
     IdempotencyKey,
     Parcel,
     Party,
-    SetTicketFields,
     SourceRef,
     TrackShipment,
     VoidLabel,
     WebhookRequest,
 )
-from connector.sdk.testing import NotApplicable, Operation, OperationKind, Refused, Sandbox, SentWebhook, Signature
+from connector.sdk.testing import (
+    NotApplicable,
+    Operation,
+    OperationKind,
+    Refused,
+    Sandbox,
+    SentWebhook,
+    Signature,
+    WithText,
+)
 from connector_karrio.config import KarrioConfig
 from connector_karrio.requests import KEY, shipment_request
 from connector_karrio.sandbox.hooks import Hooks
@@ -181,11 +188,11 @@ class KarrioSandbox(Sandbox):
         self.office.scan(self.office.trackers[shipment["tracker_id"]], "picked_up", "Picked up", "Berlin")
         return VoidLabel(key, _ref(shipment))
 
-    def longest_text(self, operation: AddNote | SetTicketFields | BuyLabel) -> int:  # noqa: ARG002 - only labels
+    def longest_text(self, operation: WithText) -> int:  # noqa: ARG002 - only labels
         """Of the consignee's name."""
         return LONG
 
-    def stored_text(self, operation: AddNote | SetTicketFields | BuyLabel) -> str:
+    def stored_text(self, operation: WithText) -> str:
         """The consignee's name."""
         return str(self._shipments(operation.key)[0]["recipient"]["person_name"])
 

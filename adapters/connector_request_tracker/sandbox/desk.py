@@ -45,6 +45,9 @@ FIELDS = (
     FieldDefinition("External Id"),
     FieldDefinition("Duplicate Of"),
     FieldDefinition("Tracking Number", is_multiple=True),
+    FieldDefinition("Part Number"),
+    FieldDefinition("Carrier"),
+    FieldDefinition("Delivered Serials", is_multiple=True),
 )
 
 
@@ -192,7 +195,8 @@ class Desk:
     def update(self, ticket: SandboxTicket, body: dict[str, Any], by: str, at: datetime | None = None) -> list[str]:
         """Change a ticket as `PUT /ticket/N` does, and say in English what came of it."""
         said: list[str] = []
-        for column, attribute in (("Subject", "subject"), ("Priority", "priority"), ("Owner", "owner")):
+        columns = (("Subject", "subject"), ("Priority", "priority"), ("Owner", "owner"), ("Due", "due"))
+        for column, attribute in columns:
             if column in body and str(getattr(ticket, attribute)) != str(body[column]):
                 old = getattr(ticket, attribute)
                 setattr(ticket, attribute, type(old)(body[column]))

@@ -15,9 +15,15 @@ from starlette.applications import Starlette
 
 from connector.sdk import (
     AddNote,
-    BuyLabel,
+    Address,
+    CancelOrder,
     Clock,
+    EntityKind,
     IdempotencyKey,
+    OrderParts,
+    Party,
+    ProductKey,
+    RequestReplacement,
     SetTicketFields,
     SetTicketState,
     SourceRef,
@@ -25,14 +31,28 @@ from connector.sdk import (
     VoidLabel,
     WebhookRequest,
 )
-from connector.sdk.testing import NotApplicable, Operation, OperationKind, Refused, Sandbox, SentWebhook, Signature
+from connector.sdk.testing import (
+    NotApplicable,
+    Operation,
+    OperationKind,
+    Refused,
+    Sandbox,
+    SentWebhook,
+    Signature,
+    WithText,
+)
 from connector_request_tracker.mapping import ticket_ref
+from connector_request_tracker.order_mapping import FAULT, order_ref
 from connector_request_tracker.sandbox.desk import ACTIVE, INACTIVE, Desk, SandboxTicket, Transaction
 from connector_request_tracker.sandbox.server import Desktop
 from connector_request_tracker.webhook import SIGNATURE, WITHIN
 
 TOKEN = "1-31-sandbox-4c1f9b2e7d30"  # noqa: S105 - opens nothing but this sandbox
 SECRET = "sandbox-scrip-secret-81c7"  # noqa: S105
+ORDERS = "Purchasing"
+"""The queue that takes orders."""
+HAMBURG = Party("Site Hamburg", Address(line1="2 Quay", city="Hamburg", postal_code="20095", country="DE"))
+SWITCH = ProductKey(manufacturer="Cisco", model="C9300-48P", part_number="C9300-48P-E")
 HOOK_TIMEOUT = 2.0
 """Seconds that Request Tracker waits for the receiver of a webhook; it never tries again."""
 
@@ -51,7 +71,7 @@ class RequestTrackerSandbox(Sandbox):
         token: str = TOKEN,
         hook_url: str | None = None,
         hook_secret: str = SECRET,
-        queues: tuple[str, ...] = ("Hardware", "General"),
+        queues: tuple[str, ...] = ("Hardware", "General", ORDERS),
         path: Path | None = None,
         user_time_zone: str = "UTC",
     ) -> None:
@@ -71,7 +91,7 @@ class RequestTrackerSandbox(Sandbox):
         """Settings of the adapter that fit, with small pages."""
         return {
             "base_url": "http://rt.test", "token": self._token, "webhook_secret": self._hook_secret,
-            "queues": ["Hardware"], "page_size": 5, "statuses": {"closed": "archived"},
+            "queues": ["Hardware"], "order_queue": ORDERS, "page_size": 5, "statuses": {"closed": "archived"},
         }  # fmt: skip
 
     def wrong_settings(self) -> Mapping[str, object]:
@@ -81,6 +101,10 @@ class RequestTrackerSandbox(Sandbox):
     def open_ticket(self, at: datetime | None = None, **columns: object) -> SandboxTicket:
         """Open a ticket in queue Hardware, as a user does on the page."""
         return self.desk.create({"Queue": "Hardware", "Subject": "Switch is dead", **columns}, "user", at)
+
+    def open_order(self, at: datetime | None = None, **columns: object) -> SandboxTicket:
+        """Open a ticket in the queue for orders, as a buyer does on the page."""
+        return self.desk.create({"Queue": ORDERS, "Subject": "Order a switch", **columns}, "user", at)
 
     # Pulls
 
@@ -93,6 +117,9 @@ class RequestTrackerSandbox(Sandbox):
         made: list[SourceRef] = []
         for number in range(count):
             when = at + step * number
+            if stream == "orders":
+                made.append(order_ref(self.open_order(when).id))
+                continue
             ticket = self.open_ticket(when, CustomFields={"Asset Tag": f"AT-{number}", "Hub Priority": "P2"})
             if stream == "deletions":
                 self.desk.set_status(ticket, "deleted", "root", at=when)
@@ -102,6 +129,9 @@ class RequestTrackerSandbox(Sandbox):
     def touch(self, ref: SourceRef, *, at: datetime) -> None:
         """Give the ticket another subject."""
         ticket = self._ticket(ref)
+        if ref.kind is EntityKind.PROCUREMENT:
+            self.desk.update(ticket, {"Due": (at + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")}, "user", at=at)
+            return
         if ticket.status == "deleted":
             raise NotApplicable("a deleted ticket is gone, nothing of it changes any more")
         self.desk.update(ticket, {"Subject": f"{ticket.subject} (again)"}, "user", at=at)
@@ -109,12 +139,16 @@ class RequestTrackerSandbox(Sandbox):
     def delete(self, ref: SourceRef, *, at: datetime) -> None:
         """Delete the ticket, as an administrator does."""
         ticket = self._ticket(ref)
+        if ref.kind is EntityKind.PROCUREMENT:
+            raise NotApplicable("orders are rejected; of a deleted ticket nothing tells the queue that it was in")
         if ticket.status == "deleted":
             raise NotApplicable("a deletion cannot be deleted")
         self.desk.set_status(ticket, "deleted", "root", at=at)
 
     def seed_malformed(self, stream: str, *, at: datetime) -> SourceRef | None:
         """A ticket in a status that nobody gave a meaning to; a transaction that does not say of which ticket."""
+        if stream == "orders":
+            return order_ref(self.open_order(at, Status="awaiting parts").id)
         ticket = self.open_ticket(at, Status="awaiting parts" if stream == "tickets" else "new")
         if stream == "tickets":
             return ticket_ref(ticket.id)
@@ -124,11 +158,11 @@ class RequestTrackerSandbox(Sandbox):
 
     def seed_unusual(self, stream: str, *, at: datetime) -> SourceRef:
         """A ticket with a column of a later release and a priority that is no number."""
-        ticket = self.open_ticket(at)
+        ticket = self.open_order(at) if stream == "orders" else self.open_ticket(at)
         ticket.extra = {"SLA": "gold", "Priority": "very high"}
         if stream == "deletions":
             self.desk.set_status(ticket, "deleted", "root", at=at)
-        return ticket_ref(ticket.id)
+        return order_ref(ticket.id) if stream == "orders" else ticket_ref(ticket.id)
 
     # ReceivesWebhooks
 
@@ -151,6 +185,12 @@ class RequestTrackerSandbox(Sandbox):
 
     def operation(self, kind: OperationKind, key: IdempotencyKey) -> Operation:
         """On a ticket of its own."""
+        if kind is RequestReplacement:
+            return RequestReplacement(key, SWITCH, "FOC2145X0AB", "No power on PSU 1", HAMBURG, "1001")
+        if kind is OrderParts:
+            return OrderParts(key, SWITCH, 2, HAMBURG, "1001", needed_by=self._clock.now() + timedelta(days=2))
+        if kind is CancelOrder:
+            return CancelOrder(key, order_ref(self.open_order().id), "a unit from stock came first")
         ref = ticket_ref(self.open_ticket().id)
         if kind is AddNote:
             return AddNote(key, ref, "Spare C9300-48P leaves hub Berlin at 14:00.")
@@ -162,9 +202,13 @@ class RequestTrackerSandbox(Sandbox):
 
     def effects(self, operation: Operation) -> int:
         """Told by attachments and transactions."""
+        if isinstance(operation, RequestReplacement | OrderParts):
+            return len(self._orders(operation.key))
         ticket = self._ticket(_ticket_of(operation))
         history = self.desk.history(ticket)
         match operation:
+            case CancelOrder():
+                return sum(each.type == "Status" and each.new == "rejected" for each in history)
             case AddNote():
                 return sum(operation.body in text for text in self._texts(ticket))
             case SetTicketState():
@@ -184,14 +228,19 @@ class RequestTrackerSandbox(Sandbox):
             return Refused(SetTicketState(key, ref, TicketState.CLOSED), "Status")
         if kind is SetTicketFields:
             return Refused(SetTicketFields(key, ref, {"Hub Priority": "P9"}), "Hub Priority")
+        if kind in (RequestReplacement, OrderParts, CancelOrder):
+            raise NotApplicable("who refuses an order is a person, who rejects its ticket")
         raise NotApplicable("Request Tracker takes any text as a note")
 
-    def longest_text(self, operation: AddNote | SetTicketFields | BuyLabel) -> int:
+    def longest_text(self, operation: WithText) -> int:
         """Notes are kept up to 10 MB, so the hub's own limit counts; a value has a column of 255 characters."""
-        return 65_536 if isinstance(operation, AddNote) else 255
+        return 65_536 if isinstance(operation, AddNote | RequestReplacement) else 255
 
-    def stored_text(self, operation: AddNote | SetTicketFields | BuyLabel) -> str:
+    def stored_text(self, operation: WithText) -> str:
         """The newest note without its marker, or the field's value."""
+        if isinstance(operation, RequestReplacement):
+            [order] = self._orders(operation.key)
+            return self._texts(order)[0].partition(f"{FAULT}\n")[2]
         ticket = self._ticket(_ticket_of(operation))
         if isinstance(operation, SetTicketFields):
             return ticket.fields[next(iter(operation.fields))][0]
@@ -200,6 +249,20 @@ class RequestTrackerSandbox(Sandbox):
     def void_of_used_label(self, key: IdempotencyKey) -> VoidLabel:
         """There are no labels."""
         raise NotApplicable(f"Request Tracker has no labels to void with {key!r}")
+
+    # Procures
+
+    def send_order(self, order: SourceRef, *, carrier: str, tracking_number: str, at: datetime) -> None:
+        """A buyer notes the parcel that the goods came on the way with."""
+        fields = {"Carrier": carrier, "Tracking Number": tracking_number}
+        self.desk.update(self._ticket(order), {"CustomFields": fields}, "buyer", at=at)
+
+    def unknown_order(self) -> SourceRef:
+        """A number that no ticket has."""
+        return order_ref(max(self.desk.tickets, default=0) + 1000)
+
+    def _orders(self, key: IdempotencyKey) -> list[SandboxTicket]:
+        return [each for each in self.desk.tickets.values() if f"[connector:{key}]" in each.subject]
 
     def _ticket(self, ref: SourceRef) -> SandboxTicket:
         return self.desk.tickets[int(ref.external_id)]
@@ -238,5 +301,7 @@ def _ticket_of(operation: Operation) -> SourceRef:
     match operation:
         case AddNote() | SetTicketState() | SetTicketFields():
             return operation.ticket
+        case CancelOrder():
+            return operation.order
         case _:
             raise NotApplicable(f"Request Tracker has no {type(operation).__name__}")

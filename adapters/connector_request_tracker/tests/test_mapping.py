@@ -11,7 +11,7 @@ from connector.sdk import InvalidRecord, Priority, TicketRecord, TicketState, Ti
 from connector_request_tracker.config import RequestTrackerConfig
 from connector_request_tracker.cursor import Position, read_cursor, write_cursor
 from connector_request_tracker.mapping import rejected, ticket_record, ticket_ref
-from connector_request_tracker.ticket_sql import changed_tickets, quote
+from connector_request_tracker.ticket_sql import changed_tickets, in_queues, quote
 
 
 def config(**settings: Any) -> RequestTrackerConfig:
@@ -140,7 +140,7 @@ def test_queue_names_cannot_leave_their_quotes() -> None:
 def test_the_query_never_compares_times_with_equals() -> None:
     position = Position(datetime(2026, 11, 25, 8, 30, tzinfo=UTC), 7, is_exact=True)
 
-    assert changed_tickets(["A", "B"], position, datetime.resolution) == (
+    assert changed_tickets(in_queues(["A", "B"]), position, datetime.resolution) == (
         "(Queue = 'A' OR Queue = 'B') AND (LastUpdated > '2026-11-25 08:30:00'"
         " OR (LastUpdated >= '2026-11-25 08:30:00' AND id > 7))"
     )

@@ -272,6 +272,9 @@ PROCUREMENT_MOVES: Mapping[ProcurementState, frozenset[ProcurementState]] = {
 PROCUREMENT_OPEN = frozenset({_P.REQUESTED, _P.APPROVED, _P.ORDERED, _P.CONFIRMED, _P.SHIPPED})
 """Something is still to come."""
 
+PROCUREMENT_OF_HUB = frozenset({_P.REQUESTED, _P.APPROVED})
+"""No supplier says so of an order: it has none yet."""
+
 PROCUREMENT_UNPLACED = frozenset({_P.REQUESTED, _P.APPROVED})
 """Nobody outside knows of it yet, so it is cancelled without asking."""
 

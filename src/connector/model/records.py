@@ -23,8 +23,8 @@ from connector.model.kinds import (
     TicketType,
     Tracking,
 )
-from connector.model.lifecycle import AssetState, ShipmentStatus, TicketState
-from connector.model.refs import EntityKind, SourceRef
+from connector.model.lifecycle import PROCUREMENT_OF_HUB, AssetState, ProcurementState, ShipmentStatus, TicketState
+from connector.model.refs import EntityKind, IdempotencyKey, SourceRef
 
 
 def _utc(value: datetime) -> datetime:
@@ -283,6 +283,30 @@ class ShipmentRecord(_Record):
     events: tuple[TrackingEvent, ...] = ()
 
 
+def _of_supplier(state: ProcurementState) -> ProcurementState:
+    if state in PROCUREMENT_OF_HUB:
+        raise ValueError(f"no order is {state.value} at its supplier: that is a state of the hub's own")
+    return state
+
+
+class OrderRecord(_Record):
+    """What a supplier says of an order.
+
+    key: of the operation that placed it, where the supplier keeps it; an order without one is found by its reference,
+    and one that the hub has not placed is passed over. expected_at: of the delivery. carrier, tracking_number: of the
+    parcel, once it was sent. serials: of the units that were delivered. reason: of a refusal or an end.
+    """
+
+    key: IdempotencyKey | None = None
+    order_number: Name
+    state: Annotated[ProcurementState, AfterValidator(_of_supplier)]
+    expected_at: UtcDatetime | None = None
+    carrier: str | None = None
+    tracking_number: str | None = None
+    serials: Annotated[tuple[Name, ...], Field(max_length=10_000)] = ()
+    reason: Text | None = None
+
+
 class Tombstone(_Record):
     """The source deleted it. updated_at: when, as the source says."""
 
@@ -297,5 +321,6 @@ Record: TypeAlias = (
     | KitRecord
     | TicketRecord
     | ShipmentRecord
+    | OrderRecord
     | Tombstone
 )

@@ -15,7 +15,7 @@ from connector.model.kinds import (
     TicketType,
     Tracking,
 )
-from connector.model.lifecycle import AssetState, ShipmentStatus, TicketState
+from connector.model.lifecycle import AssetState, ProcurementState, ShipmentStatus, TicketState
 from connector.model.records import (
     Address,
     AssetRecord,
@@ -23,6 +23,7 @@ from connector.model.records import (
     HubRecord,
     KitComponent,
     KitRecord,
+    OrderRecord,
     ProductKey,
     ProductRecord,
     Record,
@@ -43,6 +44,7 @@ from connector.sdk.adapter import (
     Deferred,
     Fetches,
     Health,
+    Procures,
     Pulls,
     ReceivesWebhooks,
     Rejected,
@@ -81,6 +83,7 @@ from connector.sdk.operations import (
     TrackShipment,
     VoidLabel,
 )
+from connector.sdk.ordering import CancelOrder, OrderParts, OrderReceipt, RequestReplacement, Warranty
 from connector.sdk.webhook import (
     WebhookRequest,
     WebhookResult,
@@ -92,14 +95,15 @@ from connector.sdk.webhook import (
 
 __all__ = [
     "API_VERSION", "Adapter", "AdapterConfig", "AdapterError", "AddNote", "Address", "AssetRecord", "AssetState",
-    "AuthError", "Batch", "BuyLabel", "Clock", "CompatibilityRecord", "ConfigError", "Conflict", "Connection",
-    "Criticality", "Cursor", "Deferred", "EntityKind", "Fetches", "Health", "HttpConfig", "HubRecord", "HubTier",
-    "IdempotencyKey", "Invalid", "InvalidRecord", "KitComponent", "KitRecord", "LabelFormat", "LabelReceipt", "Lane",
-    "NotFound", "OutcomeUnknown", "Parcel", "Party", "Point", "Priority", "ProductKey", "ProductRecord",
-    "ProductStatus", "Pulls", "Quote", "RateLimited", "Receipt", "ReceivesWebhooks", "Record", "Rejected",
+    "AuthError", "Batch", "BuyLabel", "CancelOrder", "Clock", "CompatibilityRecord", "ConfigError", "Conflict",
+    "Connection", "Criticality", "Cursor", "Deferred", "EntityKind", "Fetches", "Health", "HttpConfig", "HubRecord",
+    "HubTier", "IdempotencyKey", "Invalid", "InvalidRecord", "KitComponent", "KitRecord", "LabelFormat",
+    "LabelReceipt", "Lane", "NotFound", "OrderParts", "OrderReceipt", "OrderRecord", "OutcomeUnknown", "Parcel",
+    "Party", "Point", "Priority", "ProcurementState", "Procures", "ProductKey", "ProductRecord", "ProductStatus",
+    "Pulls", "Quote", "RateLimited", "Receipt", "ReceivesWebhooks", "Record", "Rejected", "RequestReplacement",
     "SetTicketFields", "SetTicketState", "ShipmentRecord", "ShipmentStatus", "Ships", "SiteRecord", "SourceClient",
     "SourceRef", "StockRecord", "Stream", "TicketRecord", "TicketState", "TicketType", "Tombstone", "TrackShipment",
-    "Tracking", "TrackingEvent", "TracksShipments", "Transient", "UnexpectedResponse", "VoidLabel", "WebhookRequest",
-    "WebhookResult", "WritesTickets", "capabilities", "connect", "read_ahead", "require_hmac", "require_json",
-    "require_recent", "require_secret", "secrets_of",
+    "Tracking", "TrackingEvent", "TracksShipments", "Transient", "UnexpectedResponse", "VoidLabel", "Warranty",
+    "WebhookRequest", "WebhookResult", "WritesTickets", "capabilities", "connect", "read_ahead", "require_hmac",
+    "require_json", "require_recent", "require_secret", "secrets_of",
 ]  # fmt: skip

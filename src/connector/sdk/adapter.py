@@ -25,6 +25,7 @@ from connector.sdk.operations import (
     TrackShipment,
     VoidLabel,
 )
+from connector.sdk.ordering import CancelOrder, OrderParts, OrderReceipt, RequestReplacement
 from connector.sdk.webhook import WebhookRequest, WebhookResult
 
 API_VERSION = 1
@@ -232,7 +233,21 @@ class TracksShipments(Protocol):
         """Start reports on a parcel; telling twice is one report."""
 
 
-CAPABILITIES: tuple[type, ...] = (Pulls, Fetches, ReceivesWebhooks, WritesTickets, Ships, TracksShipments)
+@runtime_checkable
+class Procures(Protocol):
+    """Takes orders. What becomes of them comes back as `OrderRecord`, from a pull, a webhook or `fetch`."""
+
+    async def order(self, op: RequestReplacement | OrderParts) -> OrderReceipt:
+        """Order once per key. Raises OutcomeUnknown when the answer was lost, Invalid when the supplier refuses."""
+
+    async def cancel_order(self, op: CancelOrder) -> Receipt:
+        """Call it off. Raises Conflict when it has been sent already, NotFound when there is none."""
+
+    async def find_order(self, key: IdempotencyKey) -> OrderReceipt | None:
+        """The order that an earlier attempt with this key placed, if it did, cancelled ones included."""
+
+
+CAPABILITIES: tuple[type, ...] = (Pulls, Fetches, ReceivesWebhooks, WritesTickets, Ships, TracksShipments, Procures)
 
 
 def capabilities(adapter: type[Adapter[AdapterConfig]]) -> frozenset[str]:

@@ -23,16 +23,23 @@ from connector.sdk import (
     AuthError,
     Batch,
     BuyLabel,
+    CancelOrder,
     Conflict,
     Cursor,
     Health,
     Invalid,
+    NotFound,
+    OrderParts,
+    OrderReceipt,
+    OrderRecord,
     OutcomeUnknown,
     RateLimited,
     Receipt,
     Record,
+    RequestReplacement,
     SetTicketFields,
     SetTicketState,
+    SourceRef,
     Stream,
     TicketRecord,
     Tombstone,
@@ -435,6 +442,31 @@ class LosesLetters(Acme):
         return await super().buy_label(replace(op, parcel=replace(op.parcel, recipient=plain)))
 
 
+class OrdersWithoutKey(Acme):
+    """A repeated step orders parts a second time; looking for the first order finds nothing."""
+
+    async def order(self, op: RequestReplacement | OrderParts) -> OrderReceipt:
+        if isinstance(op, RequestReplacement):
+            return await super().order(op)
+        return replace(await super().order(replace(op, key="")), key=op.key)
+
+
+class CancelsAnything(Acme):
+    """Takes it for cancelled whatever the supplier says."""
+
+    async def cancel_order(self, op: CancelOrder) -> Receipt:
+        try:
+            return await super().cancel_order(op)
+        except (Conflict, NotFound):
+            return Receipt(op.key, "cancelled")
+
+
+class KeepsTheParcelToItself(Acme):
+    async def fetch(self, ref: SourceRef) -> Record:
+        record = await super().fetch(ref)
+        return record.model_copy(update={"tracking_number": None}) if isinstance(record, OrderRecord) else record
+
+
 class LeaksTheTokenInAnError(Acme):
     async def check(self) -> Health:
         try:
@@ -521,6 +553,9 @@ WRONG: dict[type[Acme], dict[int, str]] = {
     RefusalWithoutField: {34: "Invalid names the fields []"},
     VoidsAnything: {35: "it returns"},
     LosesLetters: {36: "they differ from character"},
+    OrdersWithoutKey: {32: "after it succeeded, it is not found", 33: "1 effects, and find says None"},
+    CancelsAnything: {40: "it returns"},
+    KeepsTheParcelToItself: {41: "of an order that was sent by dhl as"},
     LeaksTheTokenInAnError: {37: "a secret leaks into"},
     LogsItsHeaders: {37: "a secret leaks into"},
     TokenInTheAddress: {37: "carries a secret in its address"},

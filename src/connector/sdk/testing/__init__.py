@@ -73,10 +73,11 @@ from connector.sdk.testing.sandbox import (
     Sandbox,
     SentWebhook,
     Signature,
+    WithText,
 )
 from connector.sdk.testing.suite import AdapterContract, run_contract
 
 __all__ = [
     "AdapterContract", "App", "CheckResult", "Contract", "Golden", "NotApplicable", "Operation", "OperationKind",
-    "Outcome", "Refused", "Sandbox", "SentWebhook", "Signature", "find_contract", "run_contract",
+    "Outcome", "Refused", "Sandbox", "SentWebhook", "Signature", "WithText", "find_contract", "run_contract",
 ]  # fmt: skip

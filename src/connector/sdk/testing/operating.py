@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 
-from connector.sdk.adapter import Adapter, Ships, TracksShipments, WritesTickets
+from connector.sdk.adapter import Adapter, Procures, Ships, TracksShipments, WritesTickets
 from connector.sdk.errors import OutcomeUnknown
 from connector.sdk.operations import (
     AddNote,
@@ -16,6 +16,7 @@ from connector.sdk.operations import (
     TrackShipment,
     VoidLabel,
 )
+from connector.sdk.ordering import CancelOrder, OrderParts, OrderReceipt, RequestReplacement
 from connector.sdk.testing.bench import Bench, Broken
 from connector.sdk.testing.sandbox import Operation, OperationKind
 
@@ -26,6 +27,9 @@ KINDS: tuple[tuple[str, OperationKind], ...] = (
     ("Ships", BuyLabel),
     ("Ships", VoidLabel),
     ("TracksShipments", TrackShipment),
+    ("Procures", RequestReplacement),
+    ("Procures", OrderParts),
+    ("Procures", CancelOrder),
 )
 """Which capability takes which operation."""
 EVERY_KIND: tuple[OperationKind, ...] = tuple(operation for _, operation in KINDS)
@@ -36,7 +40,10 @@ def kinds_of(bench: Bench) -> tuple[OperationKind, ...]:
     return tuple(kind for capability, kind in KINDS if bench.has(capability))
 
 
-async def perform(adapter: Adapter[Any], operation: Operation) -> Receipt | LabelReceipt:
+Receipts: TypeAlias = Receipt | LabelReceipt | OrderReceipt
+
+
+async def perform(adapter: Adapter[Any], operation: Operation) -> Receipts:
     """Have the adapter do it, by the method that takes it."""
     match operation:
         case AddNote() | SetTicketState() | SetTicketFields():
@@ -51,25 +58,35 @@ async def perform(adapter: Adapter[Any], operation: Operation) -> Receipt | Labe
         case TrackShipment():
             if isinstance(adapter, TracksShipments):
                 return await adapter.track(operation)
+        case RequestReplacement() | OrderParts():
+            if isinstance(adapter, Procures):
+                return await adapter.order(operation)
+        case CancelOrder():
+            if isinstance(adapter, Procures):
+                return await adapter.cancel_order(operation)
         case _:
             assert_never(operation)
     raise Broken(f"the adapter does not take {type(operation).__name__}: correct the sandbox")
 
 
-async def found_by(adapter: Adapter[Any], operation: Operation) -> Receipt | LabelReceipt | None:
+async def found_by(adapter: Adapter[Any], operation: Operation) -> Receipts | None:
     """What the adapter says of an earlier attempt; None also where the operation has no such question."""
     match operation:
         case AddNote() | SetTicketState() | SetTicketFields() if isinstance(adapter, WritesTickets):
             return await adapter.find(operation)
         case BuyLabel() if isinstance(adapter, Ships):
             return await adapter.find_label(operation.key)
+        case RequestReplacement() | OrderParts() if isinstance(adapter, Procures):
+            return await adapter.find_order(operation.key)
         case _:
             return None
 
 
 def can_be_found(operation: Operation) -> bool:
     """Whether adapters are asked for earlier attempts of it; the others are simply done again."""
-    return isinstance(operation, AddNote | SetTicketState | SetTicketFields | BuyLabel)
+    return isinstance(
+        operation, AddNote | SetTicketState | SetTicketFields | BuyLabel | RequestReplacement | OrderParts
+    )
 
 
 async def recover(adapter: Adapter[Any], operation: Operation, failure: Exception | None) -> None:

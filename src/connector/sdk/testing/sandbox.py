@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from connector.model.refs import IdempotencyKey, SourceRef
 from connector.sdk.operations import AddNote, BuyLabel, SetTicketFields, SetTicketState, TrackShipment, VoidLabel
+from connector.sdk.ordering import CancelOrder, OrderParts, RequestReplacement
 from connector.sdk.webhook import WebhookRequest
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -18,7 +19,17 @@ App: TypeAlias = Callable[
 ]
 """An ASGI application, for example a Starlette one."""
 
-Operation: TypeAlias = AddNote | SetTicketState | SetTicketFields | BuyLabel | VoidLabel | TrackShipment
+Operation: TypeAlias = (
+    AddNote
+    | SetTicketState
+    | SetTicketFields
+    | BuyLabel
+    | VoidLabel
+    | TrackShipment
+    | RequestReplacement
+    | OrderParts
+    | CancelOrder
+)
 """Everything that a system can be asked to do."""
 
 OperationKind: TypeAlias = (
@@ -28,8 +39,14 @@ OperationKind: TypeAlias = (
     | type[BuyLabel]
     | type[VoidLabel]
     | type[TrackShipment]
+    | type[RequestReplacement]
+    | type[OrderParts]
+    | type[CancelOrder]
 )
 """The class of an operation."""
+
+WithText: TypeAlias = AddNote | SetTicketFields | BuyLabel | RequestReplacement
+"""An operation that carries a text of people."""
 
 
 class NotApplicable(Exception):  # noqa: N818 - says what is so, it is no failure
@@ -154,7 +171,7 @@ class Sandbox:
         """How webhooks are signed."""
         raise NotTold("signature()")
 
-    # WritesTickets, Ships, TracksShipments
+    # WritesTickets, Ships, TracksShipments, Procures
 
     def operation(self, kind: OperationKind, key: IdempotencyKey) -> Operation:
         """A valid operation of this class with this key, on an object of its own, which is added if need be."""
@@ -165,6 +182,7 @@ class Sandbox:
 
         AddNote: notes with this text on this ticket. SetTicketState, SetTicketFields: recorded changes of the ticket
         to these values. BuyLabel: bought labels, void ones included. VoidLabel: 1 when void. TrackShipment: trackers.
+        RequestReplacement, OrderParts: orders, cancelled ones included. CancelOrder: 1 when cancelled.
         """
         raise NotTold("effects(operation)")
 
@@ -176,10 +194,20 @@ class Sandbox:
         """The cancellation of a label whose parcel is already under way."""
         raise NotTold("void_of_used_label(key)")
 
-    def longest_text(self, operation: AddNote | SetTicketFields | BuyLabel) -> int:
-        """Characters that the system keeps of the operation's text: note, field value, consignee's name."""
+    def longest_text(self, operation: WithText) -> int:
+        """Characters that the system keeps of the operation's text: note, field value, consignee's name, fault."""
         raise NotTold("longest_text(operation)")
 
-    def stored_text(self, operation: AddNote | SetTicketFields | BuyLabel) -> str:
+    def stored_text(self, operation: WithText) -> str:
         """The operation's text as the system now holds it."""
         raise NotTold("stored_text(operation)")
+
+    # Procures
+
+    def send_order(self, order: SourceRef, *, carrier: str, tracking_number: str, at: datetime) -> None:
+        """The supplier sends the goods of an order that is there; from then on it cannot be cancelled."""
+        raise NotTold("send_order(order, ...)")
+
+    def unknown_order(self) -> SourceRef:
+        """A reference of the form that the system's orders have, to none."""
+        raise NotTold("unknown_order()")

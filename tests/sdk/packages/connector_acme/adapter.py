@@ -12,6 +12,7 @@ from connector.sdk import (
     AuthError,
     Batch,
     BuyLabel,
+    CancelOrder,
     Cursor,
     EntityKind,
     Health,
@@ -19,11 +20,14 @@ from connector.sdk import (
     Invalid,
     InvalidRecord,
     LabelReceipt,
+    OrderParts,
+    OrderReceipt,
     Parcel,
     Quote,
     Receipt,
     Record,
     Rejected,
+    RequestReplacement,
     SetTicketFields,
     SetTicketState,
     SiteRecord,
@@ -40,10 +44,16 @@ from connector.sdk import (
     require_recent,
 )
 from connector_acme.config import AcmeConfig
-from connector_acme.mapping import STATUSES, rejected, site_of, ticket_of
+from connector_acme.mapping import STATUSES, order_of, rejected, site_of, ticket_of
 
 TICKETS = Stream("tickets", TicketRecord, "incremental", overlap=timedelta(minutes=5), batch_limit=100)
 SITES = Stream("sites", SiteRecord, "snapshot", batch_limit=100)
+
+
+READ = {
+    EntityKind.SITE: ("sites", site_of), EntityKind.TICKET: ("tickets", ticket_of),
+    EntityKind.PROCUREMENT: ("orders", order_of),
+}  # fmt: skip
 
 
 class Acme(Adapter[AcmeConfig]):
@@ -102,8 +112,8 @@ class Acme(Adapter[AcmeConfig]):
         return tuple(records), tuple(refused)
 
     async def fetch(self, ref: SourceRef) -> Record:
-        """One ticket or site."""
-        name, read = ("sites", site_of) if ref.kind is EntityKind.SITE else ("tickets", ticket_of)
+        """One ticket, site or order."""
+        name, read = READ[ref.kind]
         answer = await self._ask("GET", f"/api/{name}/{ref.external_id}", f"fetch {ref}", ref=ref)
         try:
             return read(answer)
@@ -181,6 +191,33 @@ class Acme(Adapter[AcmeConfig]):
         body = {"number": op.tracking_number}
         answer = await self._ask("POST", "/api/trackers", "track", json=body, key=op.key)
         return Receipt(key=op.key, external_id=self._text(answer, "id", "track"))
+
+    async def order(self, op: RequestReplacement | OrderParts) -> OrderReceipt:
+        """Acme orders once per key."""
+        body: dict[str, object] = {
+            "model": op.product.model, "quantity": op.quantity, "to": op.recipient.name, "reference": op.reference,
+        }  # fmt: skip
+        if isinstance(op, RequestReplacement):
+            body |= {"serial": op.serial, "fault": op.fault}
+        return self._order(await self._ask("POST", "/api/orders", "order", json=body, key=op.key), op.key)
+
+    async def find_order(self, key: IdempotencyKey) -> OrderReceipt | None:
+        """Acme finds orders by their key."""
+        found = await self._found("/api/orders", key)
+        return self._order(found, key) if found else None
+
+    async def cancel_order(self, op: CancelOrder) -> Receipt:
+        """Cancelled is cancelled."""
+        path = f"/api/orders/{op.order.external_id}/cancel"
+        answer = await self._ask("POST", path, "cancel order", json={"reason": op.reason}, key=op.key, ref=op.order)
+        return Receipt(key=op.key, external_id=self._text(answer, "id", "cancel order"))
+
+    def _order(self, answer: Mapping[str, Any], key: IdempotencyKey) -> OrderReceipt:
+        try:
+            record = order_of(answer)
+        except InvalidRecord as error:
+            raise UnexpectedResponse(str(error), operation="order") from error
+        return OrderReceipt(key, record.ref, record.order_number, record.state, record.expected_at)
 
     def _label(self, answer: Mapping[str, Any], key: IdempotencyKey) -> LabelReceipt:
         try:

@@ -10,8 +10,10 @@ from pydantic import BaseModel, Field, ValidationError
 from connector.sdk import (
     EntityKind,
     InvalidRecord,
+    OrderRecord,
     Point,
     Priority,
+    ProcurementState,
     Record,
     Rejected,
     SiteRecord,
@@ -40,6 +42,17 @@ class AcmeTicket(BaseModel):
     deleted: bool = False
 
 
+class AcmeOrder(BaseModel):
+    """An order as Acme writes it."""
+
+    id: str = Field(min_length=1, max_length=255)
+    key: str | None = None
+    state: str
+    carrier: str | None = None
+    parcel: str | None = None
+    updated: datetime
+
+
 class AcmeSite(BaseModel):
     """A site as Acme writes it."""
 
@@ -47,6 +60,24 @@ class AcmeSite(BaseModel):
     name: str
     lat: float | None = None
     lon: float | None = None
+
+
+ORDER_STATES = {
+    "taken": ProcurementState.ORDERED, "sent": ProcurementState.SHIPPED, "cancelled": ProcurementState.CANCELLED,
+}  # fmt: skip
+
+
+def order_of(item: object) -> OrderRecord:
+    """One order. Raises InvalidRecord."""
+    with _reading("order"):
+        order = AcmeOrder.model_validate(item)
+        if order.state not in ORDER_STATES:
+            raise InvalidRecord(f"order {order.id} has state {order.state!r}", path="/state", hint="Extend the table.")
+        return OrderRecord(
+            ref=SourceRef(kind=EntityKind.PROCUREMENT, external_id=order.id), updated_at=order.updated, key=order.key,
+            order_number=order.id, state=ORDER_STATES[order.state], carrier=order.carrier,
+            tracking_number=order.parcel,
+        )  # fmt: skip
 
 
 def ticket_of(item: object) -> Record:

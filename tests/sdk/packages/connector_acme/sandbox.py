@@ -6,6 +6,7 @@ import hmac
 import itertools
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,11 +19,15 @@ from connector.sdk import (
     AddNote,
     Address,
     BuyLabel,
+    CancelOrder,
     Clock,
     EntityKind,
     IdempotencyKey,
+    OrderParts,
     Parcel,
     Party,
+    ProductKey,
+    RequestReplacement,
     SetTicketFields,
     SetTicketState,
     SourceRef,
@@ -40,6 +45,7 @@ from connector.sdk.testing import (
     Sandbox,
     SentWebhook,
     Signature,
+    WithText,
 )
 from connector_acme.mapping import STATUSES
 
@@ -57,6 +63,8 @@ class AcmeSandbox(Sandbox):
         self.changes: list[dict[str, Any]] = []
         self.labels: dict[str, dict[str, Any]] = {}
         self.trackers: dict[str, str] = {}
+        self.orders: dict[str, dict[str, Any]] = {}
+        self._clock = clock
         self._numbers = itertools.count(1)
         guarded = self._guarded
         self._app = Starlette(
@@ -72,6 +80,10 @@ class AcmeSandbox(Sandbox):
                 Route("/api/labels", guarded(self._buy), methods=["POST"]),
                 Route("/api/labels", guarded(self._find_label)),
                 Route("/api/labels/{id}/void", guarded(self._void), methods=["POST"]),
+                Route("/api/orders", guarded(self._take_order), methods=["POST"]),
+                Route("/api/orders", guarded(self._find_order)),
+                Route("/api/orders/{id}", guarded(self._get_order)),
+                Route("/api/orders/{id}/cancel", guarded(self._cancel_order), methods=["POST"]),
                 Route("/api/trackers", guarded(self._track), methods=["POST"]),
             ]
         )
@@ -166,6 +178,39 @@ class AcmeSandbox(Sandbox):
             return JSONResponse({"fields": {"number": "is none of ours"}}, 422)
         return JSONResponse({"id": self.trackers.setdefault(number, f"t{next(self._numbers)}")})
 
+    async def _take_order(self, request: Request) -> Response:
+        key, body = request.headers.get("idempotency-key"), await request.json()
+        for order in self.orders.values():
+            if key and order["key"] == key:
+                return JSONResponse(order)
+        if not body["to"]:
+            return JSONResponse({"fields": {"to": "is required"}}, 422)
+        return JSONResponse(self._add_order(key=key, **body), 201)
+
+    def _add_order(self, **fields: object) -> dict[str, Any]:
+        number = f"o{next(self._numbers)}"
+        self.orders[number] = {"id": number, "state": "taken", "updated": self._clock.now().isoformat(), **fields}
+        return self.orders[number]
+
+    async def _find_order(self, request: Request) -> Response:
+        key = request.query_params["key"]
+        return JSONResponse({"items": [order for order in self.orders.values() if order["key"] == key]})
+
+    async def _get_order(self, request: Request) -> Response:
+        row = self.orders.get(request.path_params["id"])
+        return JSONResponse(row) if row else JSONResponse({"error": "no such order"}, 404)
+
+    async def _cancel_order(self, request: Request) -> Response:
+        order = self.orders.get(request.path_params["id"])
+        if order is None:
+            return JSONResponse({"error": "no such order"}, 404)
+        if not (await request.json())["reason"]:
+            return JSONResponse({"fields": {"reason": "is required"}}, 422)
+        if order["state"] == "sent":
+            return JSONResponse({"error": "it is under way"}, 409)
+        order["state"] = "cancelled"
+        return JSONResponse(order)
+
     # What the kit asks for
 
     def app(self) -> App | None:
@@ -251,6 +296,14 @@ class AcmeSandbox(Sandbox):
             return VoidLabel(key, self._bought("bought"))
         if kind is TrackShipment:
             return TrackShipment(key, "AC1", "acme")
+        switch = ProductKey(manufacturer="Acme", model="SW-48")
+        if kind is RequestReplacement:
+            return RequestReplacement(key, switch, "SN1", "No power", Party("Zoë", ADDRESS), reference="INC-1")
+        if kind is OrderParts:
+            return OrderParts(key, switch, 2, Party("Zoë", ADDRESS), reference="INC-1")
+        if kind is CancelOrder:
+            order = self._add_order(key=None)
+            return CancelOrder(key, _order_ref(order["id"]), "A unit from stock came first")
         return BuyLabel(key, Parcel(Party("Hub", ADDRESS), Party("Zoë", ADDRESS), weight_g=4_500), reference="INC-1")
 
     def _bought(self, state: str) -> SourceRef:
@@ -270,6 +323,11 @@ class AcmeSandbox(Sandbox):
                 return sum(label["key"] == operation.key for label in self.labels.values())
             case VoidLabel():
                 return int(self.labels[operation.shipment.external_id]["state"] == "void")
+            case RequestReplacement() | OrderParts():
+                wanted = (operation.reference, operation.quantity)
+                return sum((order.get("reference"), order.get("quantity")) == wanted for order in self.orders.values())
+            case CancelOrder():
+                return int(self.orders[operation.order.external_id]["state"] == "cancelled")
             case TrackShipment():
                 return len(self.trackers)
 
@@ -281,6 +339,12 @@ class AcmeSandbox(Sandbox):
             return Refused(SetTicketFields(key, ticket, {"colour": "red"}), "colour")
         if kind is VoidLabel:
             return Refused(VoidLabel(key, SourceRef(kind=EntityKind.SHIPMENT, external_id="none")), "label")
+        if kind in (RequestReplacement, OrderParts):
+            operation = self.operation(kind, key)
+            assert isinstance(operation, RequestReplacement | OrderParts)
+            return Refused(replace(operation, recipient=Party("", ADDRESS)), "to")
+        if kind is CancelOrder:
+            return Refused(CancelOrder(key, _order_ref(self._add_order(key=None)["id"]), ""), "reason")
         if kind is TrackShipment:
             return Refused(TrackShipment(key, "XX1", "acme"), "number")
         if kind is BuyLabel:
@@ -291,14 +355,27 @@ class AcmeSandbox(Sandbox):
     def void_of_used_label(self, key: IdempotencyKey) -> VoidLabel:
         return VoidLabel(key, self._bought("used"))
 
-    def longest_text(self, operation: AddNote | SetTicketFields | BuyLabel) -> int:
+    def longest_text(self, operation: WithText) -> int:
         return 4_000
 
-    def stored_text(self, operation: AddNote | SetTicketFields | BuyLabel) -> str:
+    def stored_text(self, operation: WithText) -> str:
         if isinstance(operation, BuyLabel):
             texts = [label["consignee"] for label in self.labels.values() if label["key"] == operation.key]
+        elif isinstance(operation, RequestReplacement):
+            texts = [order["fault"] for order in self.orders.values() if order["key"] == operation.key]
         else:
             wanted = "note" if isinstance(operation, AddNote) else "fields"
             changes = [change for change in self.changes if wanted in change]
             texts = [change.get("note") or change["fields"]["Spare"] for change in changes[-1:]]
         return str(texts[0])
+
+    def send_order(self, order: SourceRef, *, carrier: str, tracking_number: str, at: datetime) -> None:
+        sent = {"state": "sent", "carrier": carrier, "parcel": tracking_number, "updated": at.isoformat()}
+        self.orders[order.external_id].update(sent)
+
+    def unknown_order(self) -> SourceRef:
+        return _order_ref("o0")
+
+
+def _order_ref(number: str) -> SourceRef:
+    return SourceRef(kind=EntityKind.PROCUREMENT, external_id=number)

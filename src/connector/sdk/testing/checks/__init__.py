@@ -6,6 +6,7 @@ from connector.sdk.testing.checks import (
     declaring,
     failing,
     hygiene,
+    procuring,
     pulling,
     receiving,
     restarting,
@@ -23,6 +24,7 @@ ALL_CHECKS: tuple[Check, ...] = tuple(
             *receiving.CHECKS,
             *writing.CHECKS,
             *hygiene.CHECKS,
+            *procuring.CHECKS,
         ),
         key=lambda check: check.number,
     )

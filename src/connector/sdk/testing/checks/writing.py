@@ -8,13 +8,14 @@ from functools import partial
 
 from connector.sdk.errors import Conflict, Invalid, OutcomeUnknown, Transient
 from connector.sdk.operations import AddNote, BuyLabel, SetTicketFields
+from connector.sdk.ordering import RequestReplacement
 from connector.sdk.testing.bench import Bench, Broken, Rig, raised_by, require
 from connector.sdk.testing.check import Check, check
 from connector.sdk.testing.faults import Fault, cut_after, cut_before
 from connector.sdk.testing.operating import EVERY_KIND, can_be_found, found_by, kinds_of, perform, recover
-from connector.sdk.testing.sandbox import NotApplicable, Operation, OperationKind
+from connector.sdk.testing.sandbox import NotApplicable, Operation, OperationKind, WithText
 
-WRITES = ("WritesTickets", "Ships", "TracksShipments")
+WRITES = ("WritesTickets", "Ships", "TracksShipments", "Procures")
 SAMPLE = "<b>Zoë & Łukasz</b> \"quoted\" 'single' %s {0} \\n \U0001d518\U0001f600 末"
 """Markup, quotes, placeholders, letters beyond Latin-1 and beyond the basic plane."""
 
@@ -130,18 +131,18 @@ async def used_label(bench: Bench) -> None:
         require_effects(rig, operation, 0, "after the cancellation was refused")
 
 
-@check(36, "text with markup, 4-byte characters and maximum length survives", "WritesTickets", "Ships")
+@check(36, "text with markup, 4-byte characters and maximum length survives", "WritesTickets", "Ships", "Procures")
 async def text_survives(bench: Bench) -> None:
     """What people read there is what was written here."""
 
     async def body(kind: OperationKind, rig: Rig) -> None:
         for variant in ("sample", "longest"):
             operation = rig.sandbox.operation(kind, f"contract-36-{variant}")
-            if not isinstance(operation, AddNote | SetTicketFields | BuyLabel):
+            if not isinstance(operation, AddNote | SetTicketFields | BuyLabel | RequestReplacement):
                 raise Broken(f"the sandbox was asked for {kind.__name__} and gives {type(operation).__name__}")
             limit = rig.sandbox.longest_text(operation)
             text = SAMPLE[:limit] if variant == "sample" else (SAMPLE * (limit // len(SAMPLE) + 1))[:limit].rstrip()
-            if isinstance(operation, AddNote):
+            if isinstance(operation, AddNote | RequestReplacement):
                 text = text.replace(" ", "\n", 1)
             written = _with_text(operation, text)
             await perform(rig.adapter(), written)
@@ -152,15 +153,17 @@ async def text_survives(bench: Bench) -> None:
                 f"{_first_difference(stored, text)} on: {stored[_first_difference(stored, text) :][:40]!r}",
             )
 
-    await each_kind(bench, body, among=(AddNote, SetTicketFields, BuyLabel))
+    await each_kind(bench, body, among=(AddNote, SetTicketFields, BuyLabel, RequestReplacement))
 
 
-def _with_text(operation: AddNote | SetTicketFields | BuyLabel, text: str) -> AddNote | SetTicketFields | BuyLabel:
+def _with_text(operation: WithText, text: str) -> WithText:
     match operation:
         case AddNote():
             return replace(operation, body=text)
         case SetTicketFields():
             return replace(operation, fields=dict.fromkeys(operation.fields, text))
+        case RequestReplacement():
+            return replace(operation, fault=text)
         case BuyLabel():
             recipient = replace(operation.parcel.recipient, name=text)
             return replace(operation, parcel=replace(operation.parcel, recipient=recipient))
