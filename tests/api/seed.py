@@ -135,7 +135,7 @@ async def seed(engine: AsyncEngine) -> Seeded:
             tx, tables.rollout,
             {"name": "Routers 7.2", "ticket_id": ticket, "product_id": product, "state": "planned", "author": "ada",
              "first_wave_size": 5, "wave_size": 25, "keep_free_percent": 20, "success": "delivered",
-             "success_percent": 90, "soak_minutes": 60, "halt_percent": 10, "halt_sample": 5,
+             "success_percent": 90, "soak_minutes": 60, "halt_percent": 10, "halt_sample": 5, "delivery_days": 7,
              "policy_version": "default@1",
              "plan": {"hubs": [{"hub_id": hub, "hub": "Berlin", "free": 2, "protected": 0, "kept": 1, "promised": 1}]},
              "progress": {"states": {"planned": 1}, "waves": [{"wave": 1, "states": {"planned": 1}}]}, **times},

@@ -13,7 +13,11 @@ __all__ = ["here", "undisturbed_logging"]
 
 @pytest.fixture
 def shops(here: Path) -> Path:
-    """Three shops that are known to the hub, and a sheet of them for a rollout."""
+    """Three shops that are known to the hub, a courier that collects in Berlin, and a sheet for a rollout."""
+    (here / "sheets" / "hubs.csv").write_text(
+        "code,name,tier,latitude,longitude,time_zone,country,cut_offs\n"
+        "BER,Berlin hub,local,52.52,13.405,Europe/Berlin,DE,17:00\n"
+    )
     (here / "sheets" / "sites.csv").write_text(
         "code,name,latitude,longitude,time_zone,country\n"
         "S1,Shop 1,52.4,13.1,Europe/Berlin,DE\nS2,Shop 2,53.6,10.0,Europe/Berlin,DE\n"
@@ -41,6 +45,11 @@ def test_a_rollout_is_made_of_a_sheet_planned_begun_and_stopped(shops: Path):
         ("S1", "BER", 1), ("S2", "BER", 1), ("S3", None, None),
     ]  # fmt: skip
     assert planned["lines"][2]["short because"].startswith("no hub can give 4 units at once: of 12 free 0 are safety")
+    assert planned["lines"][2]["short because"].endswith("; nothing is on order for the rollout")
+    assert [(line["by"], line["unit expected"]) for line in planned["lines"]] == [
+        ("courier", None), ("courier", None), (None, None),
+    ]  # fmt: skip
+    assert [line["arrives"] is None for line in planned["lines"]] == [False, False, True]
     assert planned["hubs"][0]["kept"] == 6
 
     assert run("rollout", "start", "Docks").output == "Rollout Docks is running.\n"

@@ -257,6 +257,6 @@ async def make_yard(
     workflows: Workflows = inline
     reactor = Reactor(work, workflows, chosen)
     return Yard(
-        engine, clock, world, Rollouts(engine, clock, chosen), RolloutWork(engine, clock), reactor,
-        RolloutFollower(engine, clock), hubs, site_ids, product_id, spare_ids,
+        engine, clock, world, Rollouts(engine, clock, chosen), RolloutWork(engine, clock, chosen), reactor,
+        RolloutFollower(engine, clock, chosen), hubs, site_ids, product_id, spare_ids,
     )  # fmt: skip

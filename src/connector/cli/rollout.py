@@ -55,6 +55,7 @@ def create(
     soak_minutes: Annotated[int | None, typer.Option(min=0, help="As the policy has it by default.")] = None,
     halt_percent: Percent = None,
     halt_sample: Count = None,
+    delivery_days: Count = None,
     key: Key = None,
     config: Config = None,
     as_json: AsJson = False,
@@ -79,6 +80,7 @@ def create(
                 soak_minutes=soak_minutes,
                 halt_percent=halt_percent,
                 halt_sample=halt_sample,
+                delivery_days=delivery_days,
             )
         return await _commands(hub).create(new, key=key or uuid.uuid4().hex, actor=_whoever_types())
 
@@ -113,7 +115,10 @@ def plan(
             "risk": line.risk,
             "hub": None if line.hub_id is None else labels[line.hub_id],
             "km": line.distance_km,
+            "by": line.mode,
+            "arrives": line.estimated_arrival_at,
             "short because": line.reason,
+            "unit expected": line.expected_at,
         }
         for _, line in found.planned.planned_lines()
     ]

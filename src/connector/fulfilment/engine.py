@@ -69,8 +69,8 @@ class FulfilmentEngine:
         self.channels = Channels(self._work, policy)
         self._following: asyncio.Task[None] | None = None
         self.rollouts = Rollouts(database, clock, policy)
-        self.rollout_work = RolloutWork(database, clock)
-        self._rollout_follower = RolloutFollower(database, clock)
+        self.rollout_work = RolloutWork(database, clock, policy)
+        self._rollout_follower = RolloutFollower(database, clock, policy)
         self.schedule("tend-approvals", EVERY_MINUTE, self.approvals.tend)
         self.schedule("tend-channels", EVERY_MINUTE, self.channels.tend)
         self.schedule("watch-break-glass", EVERY_HOUR, partial(watch_break_glass, self._work, policy))

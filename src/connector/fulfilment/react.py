@@ -65,7 +65,7 @@ class Reactor:
         self._work = work
         self._workflows = workflows
         self._reactions = Reactions(work, policy)
-        self._rollouts = RolloutFollower(work.database, work.clock)
+        self._rollouts = RolloutFollower(work.database, work.clock, policy)
         self._wake = asyncio.Event()
 
     def wake(self) -> None:

@@ -1,13 +1,13 @@
 """The course of a rollout: what happens next, decided from how its lines stand. Steps of the caller's transaction.
 
-`advance` may be called at any time, any number of times: after each change of a line, and once a minute for what waits
-for the clock or for stock. Everything that it does is in the one transaction that holds the rollout's lock, so a crash
-has done all of it or nothing.
+`advance_locked` may be called at any time, any number of times: after each change of a line, and once a minute for what
+waits for the clock or for stock. Everything that it does is in the one transaction that holds the rollout's lock, so a
+crash has done all of it or nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,15 +15,29 @@ from typing import Any, Final
 from connector.fulfilment.rollout_tasks import close_wave_tasks, require_shortage, require_staging, tell_halted
 from connector.model.kinds import Success
 from connector.model.lifecycle import ROLLOUT_LINE_AT_HUB, ROLLOUT_LINE_OPEN, RolloutLineState, RolloutState
-from connector.rules.rollouts.waves import Cut, Placed, Plan, Wanted, floors_of, plan_waves
+from connector.rules.arrival.timetable import minute_at_or_after
+from connector.rules.policy.document import Policy
+from connector.rules.rollouts.choosing import Choosing
+from connector.rules.rollouts.waves import Cut, Pace, Placed, Plan, Planning, Wanted, floors_of, in_order
 from connector.storage.database.engine import Transaction
-from connector.storage.rollouts.facts import RolloutSite, rollout_shelves, rollout_sites
-from connector.storage.rollouts.lines import LineRow, lines_in, write_lines
-from connector.storage.rollouts.rollouts import RolloutRow, Tally, lock_rollout, tally, write_rollout
+from connector.storage.facts.fleet import present_fleet
+from connector.storage.facts.lanes import lanes_of_sites
+from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.rollouts.facts import (
+    RolloutSite,
+    rollout_product,
+    rollout_shelves,
+    rollout_sites,
+    rollout_ticket,
+)
+from connector.storage.rollouts.lines import LineRow, last_arrival, lines_in, write_lines
+from connector.storage.rollouts.rollouts import RolloutRow, Tally, tally, write_rollout
+from connector.storage.rollouts.supplies import supplies_of
 from connector.storage.rollouts.units import claim_lines, give_back, live_claims, stop_claims
 
 ACTOR: Final = "rollouts"
 """Who is named in the change log when nobody asked for it."""
+SITES_AT_ONCE: Final = 1_000
 _SUCCEEDED: Final = {
     Success.DELIVERED: frozenset({RolloutLineState.DELIVERED, RolloutLineState.INSTALLED}),
     Success.INSTALLED: frozenset({RolloutLineState.INSTALLED}),
@@ -45,7 +59,8 @@ class Planned:
             line = self.lines[item.line_id]
             short = replace(
                 line,
-                state=RolloutLineState.SHORT, wave=None, hub_id=None, distance_km=None, reason=item.reason,
+                state=RolloutLineState.SHORT, wave=None, hub_id=None, distance_km=None, mode=None,
+                estimated_arrival_at=None, reason=item.reason, expected_at=item.expected_at,
             )  # fmt: skip
             pairs.append((line, short))
         return pairs
@@ -64,30 +79,59 @@ class Planned:
         }  # fmt: skip
 
 
-async def make_plan(tx: Transaction, rollout: RolloutRow, lines: Sequence[LineRow], *, locks: bool = False) -> Planned:
-    """Plan lines that have no unit yet, with the stock as it is. locks: keep that stock from others."""
+async def make_plan(
+    tx: Transaction,
+    rollout: RolloutRow,
+    lines: Sequence[LineRow],
+    policy: Policy,
+    *,
+    now: datetime,
+    locks: bool = False,
+) -> Planned:
+    """Plan lines that have no unit yet, with the stock as it is. locks: keep that stock from others.
+
+    The lanes of at most SITES_AT_ONCE sites are in hand at a time.
+    """
     sites = await rollout_sites(tx, {line.site_id for line in lines})
     floors = {int(hub_id): units for hub_id, units in ((rollout.plan or {}).get("floors") or {}).items()}
     shelves = await rollout_shelves(tx, rollout.product_id, floors, locks=locks)
+    ticket = (await rollout_ticket(tx, rollout.ticket_id)).facts
+    product = (await rollout_product(tx, rollout.product_id)).facts
+    begins = await _may_begin_at(tx, rollout, now)
+    pace = Pace(
+        begins=minute_at_or_after(begins),
+        soak_minutes=rollout.soak_minutes,
+        success_percent=rollout.success_percent,
+        delivery_days=rollout.delivery_days,
+        due=None if ticket.sla_due_at is None else int(ticket.sla_due_at.timestamp()) // 60,
+    )
+    planning = Planning(
+        shelves,
+        Cut(rollout.first_wave_size, rollout.wave_size, rollout.wave),
+        pace,
+        Choosing(ticket, product, policy, await present_fleet(tx)),
+        keep_free_percent=rollout.keep_free_percent,
+    )
     wanted = [
         Wanted(
-            line.id, line.line, sites[line.site_id].unit, line.quantity, line.risk, line.asked_wave,
-            sites[line.site_id].problem,
+            line.id, line.line, line.site_id, line.quantity, line.risk, line.asked_wave, sites[line.site_id].problem
         )
         for line in lines
     ]  # fmt: skip
-    cut = Cut(rollout.first_wave_size, rollout.wave_size, rollout.wave)
-    plan = plan_waves(wanted, shelves, cut, keep_free_percent=rollout.keep_free_percent)
-    return Planned(plan, {line.id: line for line in lines}, sites)
+    facts = {site_id: site.facts for site_id, site in sites.items()}
+    for part in _parts(in_order(wanted)):
+        planning.place(part, facts, await lanes_of_sites(tx, {line.site_id for line in part}))
+    supplies = await supplies_of(tx, ticket_id=rollout.ticket_id, product_id=rollout.product_id)
+    return Planned(planning.plan(supplies), {line.id: line for line in lines}, sites)
 
 
-async def advance(tx: Transaction, rollout_id: int, *, now: datetime, actor: str = ACTOR) -> RolloutRow:
-    """Do what is next: halt, settle a wave, begin the next one, complete. Raises NotKnown."""
-    return await advance_locked(tx, await lock_rollout(tx, rollout_id), now=now, actor=actor)
+async def advance_locked(
+    tx: Transaction, rollout: RolloutRow, *, policy: PolicySource | None, now: datetime, actor: str = ACTOR
+) -> RolloutRow:
+    """Do what is next with a rollout that the transaction has locked: halt, settle a wave, begin one, complete.
 
-
-async def advance_locked(tx: Transaction, rollout: RolloutRow, *, now: datetime, actor: str = ACTOR) -> RolloutRow:
-    """The same of a rollout that the transaction has locked."""
+    policy: what a wave is planned by; None leaves its beginning to the reader of the log or the next minute.
+    """
     counts = await tally(tx, rollout)
     rollout = await write_rollout(tx, rollout, {"progress": counts.progress()}, actor=actor, at=now)
     if rollout.wave:
@@ -105,8 +149,8 @@ async def advance_locked(tx: Transaction, rollout: RolloutRow, *, now: datetime,
         return await write_rollout(tx, rollout, {"state": RolloutState.COMPLETED, "reason": text}, actor=actor, at=now)
     if rollout.wave and rollout.settled_at is None and _is_settled(rollout, counts):
         rollout = await write_rollout(tx, rollout, {"settled_at": now}, actor=actor, at=now)
-    if _may_begin_wave(rollout, counts, now):
-        rollout = await _begin_wave(tx, rollout, now=now, actor=actor)
+    if policy is not None and _may_begin_wave(rollout, counts, now):
+        rollout = await _begin_wave(tx, rollout, await policy_now(tx, policy), now=now, actor=actor)
     return rollout
 
 
@@ -138,9 +182,10 @@ async def stop(
     return await write_rollout(tx, stopped, {"progress": progress}, actor=actor, cause=cause, at=now)
 
 
-async def _begin_wave(tx: Transaction, rollout: RolloutRow, *, now: datetime, actor: str) -> RolloutRow:
+async def _begin_wave(tx: Transaction, rollout: RolloutRow, policy: Policy, *, now: datetime, actor: str) -> RolloutRow:
     """Claim units for the next wave and have them staged; nothing changes but the plan when no line can have any."""
-    planned = await make_plan(tx, rollout, await lines_in(tx, rollout.id, ROLLOUT_LINE_OPEN), locks=True)
+    lines = await lines_in(tx, rollout.id, ROLLOUT_LINE_OPEN)
+    planned = await make_plan(tx, rollout, lines, policy, now=now, locks=True)
     wave = planned.plan.next_wave if planned.plan.placed else ()
     cause = f"rollout {rollout.name}"
     by_hub: dict[int, list[LineRow]] = {}
@@ -161,9 +206,9 @@ async def _begin_wave(tx: Transaction, rollout: RolloutRow, *, now: datetime, ac
     if claimed:
         number = wave[0].wave
         values |= {"wave": number, "opened_at": now, "settled_at": None}
-        lines = {line.id: line for line in written if line.id in got}
+        reserved = {line.id: line for line in written if line.id in got}
         begun = replace(rollout, wave=number)
-        await require_staging(tx, begun, claimed, lines, planned.sites, actor=actor, at=now)
+        await require_staging(tx, begun, claimed, reserved, planned.sites, actor=actor, at=now)
     elif wave:
         values = {}  # a book says more than there is: look again at the next minute, with what is counted by then
     is_short = bool(planned.plan.short)
@@ -176,9 +221,26 @@ async def _begin_wave(tx: Transaction, rollout: RolloutRow, *, now: datetime, ac
 def _placed(line: LineRow, item: Placed) -> LineRow:
     return replace(
         line,
-        state=RolloutLineState.PLANNED, wave=item.wave, hub_id=item.hub_id, distance_km=item.distance_km, reason=None,
-        expected_at=None,
+        state=RolloutLineState.PLANNED, wave=item.wave, hub_id=item.hub_id, distance_km=item.distance_km,
+        mode=item.mode, estimated_arrival_at=item.arrives_at, reason=None, expected_at=None,
     )  # fmt: skip
+
+
+async def _may_begin_at(tx: Transaction, rollout: RolloutRow, now: datetime) -> datetime:
+    """When the next wave may begin, as far as that can be estimated: at once where none is under way."""
+    soak, begins = timedelta(minutes=rollout.soak_minutes), rollout.starts_at or now
+    if rollout.settled_at is not None:
+        begins = max(begins, rollout.settled_at + soak)
+    elif rollout.wave:
+        last = await last_arrival(tx, rollout.id, rollout.wave)
+        if last is not None:
+            begins = max(begins, max(last, now) + soak)
+    return max(begins, now)
+
+
+def _parts(lines: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:
+    """The lines in parts of few sites."""
+    return (lines[first : first + SITES_AT_ONCE] for first in range(0, len(lines), SITES_AT_ONCE))
 
 
 def _in_wave(rollout: RolloutRow, counts: Tally) -> dict[RolloutLineState, int]:

@@ -26,6 +26,7 @@ _LIMITS: Final = {
     "soak_minutes": (0, 525_600),
     "halt_percent": (1, 100),
     "halt_sample": (1, 10_000),
+    "delivery_days": (1, 365),
 }
 
 
@@ -60,6 +61,7 @@ class NewRollout:
     soak_minutes: int | None = None
     halt_percent: int | None = None
     halt_sample: int | None = None
+    delivery_days: int | None = None
 
 
 async def checked(tx: Transaction, new: NewRollout, policy: Policy) -> tuple[dict[str, Any], list[NewRolloutLine]]:
@@ -84,6 +86,7 @@ async def checked(tx: Transaction, new: NewRollout, policy: Policy) -> tuple[dic
         "soak_minutes": new.soak_minutes,
         "halt_percent": new.halt_percent,
         "halt_sample": new.halt_sample,
+        "delivery_days": new.delivery_days,
     }
     chosen: dict[str, int] = {k: getattr(defaults, k) if value is None else value for k, value in given.items()}
     for key, (least, most) in _LIMITS.items():

@@ -23,6 +23,7 @@ from connector.model.refs import EntityKind
 from connector.sdk import Clock
 from connector.storage.database.changes import LoggedChange
 from connector.storage.database.engine import Database, Transaction, in_transaction, reading
+from connector.storage.policies.active import PolicySource
 from connector.storage.rollouts.lines import (
     LineOnItsWay,
     LineRow,
@@ -53,9 +54,10 @@ class RolloutNews:
 class RolloutFollower:
     """Has the lines of rollouts follow the change log, and rollouts go on."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, policy: PolicySource) -> None:
         self._database = database
         self._clock = clock
+        self._policy = policy
 
     async def follow(self, changes: Sequence[LoggedChange]) -> RolloutNews:
         """Deal with a batch of changes: a few statements for each rollout that they concern, none without any."""
@@ -69,7 +71,8 @@ class RolloutFollower:
         }
         async with reading(self._database) as tx:
             concerned = await lines_concerned(tx, reservation_ids=claims, shipment_ids=parcels)
-        for rollout_id, line_ids in concerned.items():
+        begun = {item.entity_id: set[int]() for item in changes if _begins(item)}
+        for rollout_id, line_ids in (begun | concerned).items():
             staged |= await self._move(rollout_id, line_ids)
         async with reading(self._database) as tx:
             fulfil = await live_claims(tx, staged) if staged else {}
@@ -87,7 +90,8 @@ class RolloutFollower:
         for rollout_id in running:
 
             async def work(tx: Transaction, rollout_id: int = rollout_id) -> None:
-                await advance_locked(tx, await lock_rollout(tx, rollout_id), now=self._clock.now())
+                rollout = await lock_rollout(tx, rollout_id)
+                await advance_locked(tx, rollout, policy=self._policy, now=self._clock.now())
 
             await in_transaction(self._database, work)
         return len(running)
@@ -101,7 +105,7 @@ class RolloutFollower:
             found = await lines_on_their_way(tx, line_ids)
             pairs = [(item.line, after(item, rollout, now)) for item in found]
             await write_lines(tx, pairs, actor=ACTOR, cause=f"rollout {rollout.name}", at=now)
-            await advance_locked(tx, rollout, now=now)
+            await advance_locked(tx, rollout, policy=self._policy, now=now)
             return {line.id for _, line in pairs if line.state is RolloutLineState.STAGED}
 
         return await in_transaction(self._database, work)
@@ -109,9 +113,11 @@ class RolloutFollower:
 
 def after(item: LineOnItsWay, rollout: RolloutRow, now: datetime) -> LineRow:
     """What a line is, from how its newest claim and parcel stand."""
+    if item.line.state not in _FOLLOWING:
+        return item.line
     line, status = item.line, item.shipment_status
-    if line.state not in _FOLLOWING:
-        return line
+    if item.estimated_delivery_at is not None:
+        line = replace(line, estimated_arrival_at=item.estimated_delivery_at)
     match item.reservation_state:
         case ReservationState.RELEASED | ReservationState.EXPIRED if line.state in ROLLOUT_LINE_AT_HUB:
             cancelled = rollout.state is RolloutState.CANCELLED
@@ -128,6 +134,11 @@ def after(item: LineOnItsWay, rollout: RolloutRow, now: datetime) -> LineRow:
         case ReservationState.HELD | ReservationState.COMMITTED if line.state is RolloutLineState.STAGED and status:
             return replace(line, state=RolloutLineState.LABELLED)
     return line
+
+
+def _begins(change: LoggedChange) -> bool:
+    """Whether a rollout has been let run, perhaps by somebody who does not plan waves: whoever approved it."""
+    return change.kind is EntityKind.ROLLOUT and change.fields.get("state", (None, None))[1] == RolloutState.RUNNING
 
 
 async def fail_line(
@@ -153,4 +164,4 @@ async def fail_unsendable(tx: Transaction, line_id: int, *, reason: str, actor: 
     line = await line_row(tx, line_id)
     if line.state in ROLLOUT_LINE_AT_HUB:
         await fail_line(tx, rollout, line, reason=reason, actor=actor, at=at)
-        await advance_locked(tx, rollout, now=at, actor=actor)
+        await advance_locked(tx, rollout, policy=None, now=at, actor=actor)

@@ -5,7 +5,7 @@ Each command is one transaction and may be repeated under its key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from connector.model.kinds import RolloutOutcome, TaskKind
 from connector.model.lifecycle import ROLLOUT_LINE_AT_HUB, RolloutLineState, RolloutState, TaskState
 from connector.sdk import Clock
 from connector.storage.database.engine import Database, Transaction
+from connector.storage.policies.active import PolicySource
 from connector.storage.rollouts.lines import (
     LineRow,
     line_row,
@@ -58,6 +59,7 @@ class RolloutWork:
 
     database: Database
     clock: Clock
+    policy: PolicySource = field(repr=False)
 
     async def report(
         self, line_id: int, outcome: RolloutOutcome, *, reason: str | None, key: str, actor: str
@@ -77,7 +79,7 @@ class RolloutWork:
                 await fail_line(tx, rollout, line, reason=text, actor=actor, at=at)
             else:
                 await self._installed(tx, rollout, line, actor=actor, at=at)
-            rollout = await advance_locked(tx, rollout, now=at, actor=actor)
+            rollout = await advance_locked(tx, rollout, policy=self.policy, now=at, actor=actor)
             return {"rollout_id": rollout.id, "state": rollout.state.value}
 
         result = await self._once("report-rollout-line", key, line_id, do)
@@ -103,7 +105,7 @@ class RolloutWork:
                     tx, rollout, wave=task.wave, hub_id=task.hub_id, packing=packing, actor=actor, at=at
                 )
             await write_lines(tx, staged, actor=actor, cause=cause, at=at)
-            await advance_locked(tx, rollout, now=at, actor=actor)
+            await advance_locked(tx, rollout, policy=self.policy, now=at, actor=actor)
             return {"lines": len(staged), "left": 0}
 
         result = await self._once("confirm-staging", key, task_id, do)
@@ -133,7 +135,7 @@ class RolloutWork:
                 if line.id in sent
             ]
             await write_lines(tx, pairs, actor=actor, cause=cause, at=at)
-            await advance_locked(tx, rollout, now=at, actor=actor)
+            await advance_locked(tx, rollout, policy=self.policy, now=at, actor=actor)
             return {"lines": len(sent), "left": len(lines) - len(sent)}
 
         result = await self._once("confirm-handover", key, task_id, do)

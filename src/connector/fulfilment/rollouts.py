@@ -113,10 +113,10 @@ class Rollouts:
                 lines = await self._with_risk(tx, rollout, before)
             else:
                 lines = before
-            planned = await make_plan(tx, rollout, lines)
+            now, cause = self.clock.now(), f"rollout {rollout.name}"
+            planned = await make_plan(tx, rollout, lines, await policy_now(tx, self.policy), now=now)
             if not keeps:
                 return PlanResult(rollout, planned, is_kept=False)
-            now, cause = self.clock.now(), f"rollout {rollout.name}"
             known = {line.id: line for line in before}
             pairs = [(known[line.id], after) for line, after in planned.planned_lines()]
             await write_lines(tx, pairs, actor=actor, cause=cause, at=now)
@@ -124,7 +124,7 @@ class Rollouts:
             if rollout.state is RolloutState.DRAFT:
                 values["state"] = RolloutState.PLANNED
             rollout = await write_rollout(tx, rollout, values, actor=actor, cause=cause, at=now)
-            rollout = await advance_locked(tx, rollout, now=now, actor=actor)
+            rollout = await advance_locked(tx, rollout, policy=self.policy, now=now, actor=actor)
             return PlanResult(rollout, planned, is_kept=True)
 
         if keeps:
@@ -146,7 +146,7 @@ class Rollouts:
             await require_open_ticket(tx, rollout.ticket_id)
             if rollout.approval is not None and not await self._is_approved(tx, rollout, actor=actor, at=at):
                 return {"state": rollout.state.value, "waits_for": rollout.approval}
-            return _answer(await begin(tx, rollout, actor=actor, at=at))
+            return _answer(await begin(tx, rollout, policy=self.policy, actor=actor, at=at))
 
         return await self._moved("start-rollout", key, rollout_id, do)
 
@@ -190,7 +190,8 @@ class Rollouts:
                 values |= {"counted_from": at, "settled_at": at if rollout.wave else None}
                 await close_questions(tx, rollout, actor=actor, at=at)
             rollout = await write_rollout(tx, rollout, values, actor=actor, cause=f"rollout {rollout.name}", at=at)
-            return _answer(await advance_locked(tx, rollout, now=at, actor=actor))
+            rollout = await advance_locked(tx, rollout, policy=self.policy, now=at, actor=actor)
+            return _answer(rollout)
 
         return await self._moved("resume-rollout", key, rollout_id, do)
 
@@ -247,11 +248,13 @@ class Rollouts:
         return await once_in(self.database, self.clock.now(), name, key, target, do)
 
 
-async def begin(tx: Transaction, rollout: RolloutRow, *, actor: str, at: datetime) -> RolloutRow:
-    """Let a planned rollout run. The transaction has locked it."""
+async def begin(
+    tx: Transaction, rollout: RolloutRow, *, policy: PolicySource | None = None, actor: str, at: datetime
+) -> RolloutRow:
+    """Let a planned rollout run. The transaction has locked it. policy: see `advance_locked`."""
     values = {"state": RolloutState.RUNNING, "reason": None}
     rollout = await write_rollout(tx, rollout, values, actor=actor, cause=f"rollout {rollout.name}", at=at)
-    return await advance_locked(tx, rollout, now=at, actor=actor)
+    return await advance_locked(tx, rollout, policy=policy, now=at, actor=actor)
 
 
 async def end_or_stop(

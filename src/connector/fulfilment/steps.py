@@ -6,7 +6,7 @@ took effect, and only then acts; outside any transaction. The outcome and the re
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from connector.fulfilment.keys import ACTOR, Step, effect_key, fulfil_id, step_key
 from connector.fulfilment.outcomes import Attempt, Stopped
@@ -44,8 +44,6 @@ OWN_TRANSPORT = "own"
 """Carrier of what the customer's own people bring."""
 PER_TICKET = frozenset({Step.TASK, Step.NOTE, Step.FIELDS, Step.STATE})
 """Steps that a rollout does not do for each parcel: one ticket would be told a hundred times."""
-UNHURRIED = timedelta(days=30)
-"""Within this time the cheapest offer is good enough for a parcel of a rollout whose ticket has no due time."""
 
 
 class Steps:
@@ -102,7 +100,7 @@ class Steps:
             offers = await ships.quote(parcel)
         access = access_of(goods.site)
         now = self._work.clock.now()
-        due_at = now + UNHURRIED if goods.due_at is None and goods.rollout_line_id is not None else goods.due_at
+        due_at = now + goods.within if goods.due_at is None and goods.within is not None else goods.due_at
         offer = choose_offer(offers, now=now, due_at=due_at, access=access)
         if offer is None:
             raise InvalidInput(

@@ -40,6 +40,7 @@ from connector.model.lifecycle import (
     TicketState,
 )
 from connector.model.refs import EntityKind
+from connector.rules.policy.values import Mode
 
 
 @strawberry.enum(description="Which way an ordering runs.")
@@ -65,6 +66,7 @@ _NAMES = {
     Trouble: "ShipmentTrouble",
     ActivationKind: "PolicyActivationKind",
     Direction: "ShipmentDirection",
+    Mode: "TransportMode",
     Success: "RolloutSuccess",
     Tracking: "StockTracking",
 }
@@ -83,6 +85,7 @@ ENUMS: tuple[type[StrEnum], ...] = (
     LabelFormat,
     Lane,
     LinkKind,
+    Mode,
     Priority,
     ProcurementKind,
     ProcurementState,

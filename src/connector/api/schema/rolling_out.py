@@ -1,6 +1,7 @@
 """Mutations about rollouts: what a planner and the people of a hub do."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import strawberry
 
@@ -24,6 +25,7 @@ from connector.fulfilment.rollout_draft import MOST_LINES, NewRollout, SiteOrder
 from connector.fulfilment.rollout_work import RolloutWork
 from connector.fulfilment.rollouts import PlanResult, RolloutResult, Rollouts
 from connector.model.errors import InvalidInput
+from connector.rules.policy.document import Mode
 from connector.storage.query import Page, Selection
 from connector.storage.rollouts.facts import sites_called
 
@@ -49,7 +51,14 @@ class RolloutPlacement:
     wave: int | None = strawberry.field(description="Its wave; null when it is short.")
     hub: str | None = strawberry.field(description="Where its unit comes from; null when it is short.")
     distance_km: int | None = strawberry.field(description="Great circle; null when a position is not known.")
+    mode: Mode | None = strawberry.field(description="How it travels; null when it is short.")
+    estimated_arrival_at: datetime | None = strawberry.field(
+        description="When it should be there; null when it is short."
+    )
     reason: str | None = strawberry.field(description="Why it is short.")
+    expected_at: datetime | None = strawberry.field(
+        description="When a short line may get a unit; null when nothing is on order, `reason` says so."
+    )
 
 
 @strawberry.type(description="Answer of `planRollout`.")
@@ -99,6 +108,7 @@ async def create(info: Info, input: CreateRolloutInput) -> RolloutPayload:
             soak_minutes=input.soak_minutes,
             halt_percent=input.halt_percent,
             halt_sample=input.halt_sample,
+            delivery_days=input.delivery_days,
         )
         return RolloutPayload(key=await _rollouts(info).create(new, key=by.key, actor=by.actor))
     return RolloutPayload(errors=refusals)
@@ -225,7 +235,10 @@ def _placements(found: PlanResult) -> list[RolloutPlacement]:
             wave=line.wave,
             hub=None if line.hub_id is None else labels[line.hub_id],
             distance_km=line.distance_km,
+            mode=line.mode,
+            estimated_arrival_at=line.estimated_arrival_at,
             reason=line.reason,
+            expected_at=line.expected_at,
         )
         for _, line in found.planned.planned_lines()
     ]
@@ -236,4 +249,4 @@ def _rollouts(info: Info) -> Rollouts:
 
 
 def _people(info: Info) -> RolloutWork:
-    return RolloutWork(info.context.engine, info.context.clock)
+    return RolloutWork(info.context.engine, info.context.clock, info.context.policy)

@@ -63,6 +63,9 @@ class CreateRolloutInput:
     halt_sample: int | None = strawberry.field(
         default=None, description=f"Lines that must be finished before failures can halt it. {_DEFAULT}"
     )
+    delivery_days: int | None = strawberry.field(
+        default=None, description=f"Days until all parcels of a wave should be there. {_DEFAULT}"
+    )
     idempotency_key: str = KEY
 
 

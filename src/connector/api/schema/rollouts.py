@@ -10,6 +10,7 @@ from connector.api.schema.nodes import Node
 from connector.api.schema.paging import Connection
 from connector.model.kinds import Success
 from connector.model.lifecycle import RolloutLineState, RolloutState
+from connector.rules.policy.document import Mode
 from connector.storage.query import Row
 
 
@@ -83,6 +84,10 @@ class RolloutLine(Node):
     state: RolloutLineState = column("Where it stands.")
     hub: AnyHub | None = related("hub", "Where its unit is, or is to come from.")
     distance_km: int | None = column("From the hub to the site, great circle.")
+    mode: Mode | None = column("How it travels; null while it is short.")
+    estimated_arrival_at: datetime | None = column(
+        "When it should be there: as planned, then as the courier says; null while it is short."
+    )
     reason: str | None = column("Why it is short, failed or was given back.")
     expected_at: datetime | None = column("When a short line may get a unit, as far as that is known.")
     reservation: AnyReservation | None = related("reservation", "Its newest claim; null before the first.")
@@ -112,6 +117,7 @@ class Rollout(Node):
     soak_minutes: int = column("How long a wave must have been done before the next one.")
     halt_percent: int = column("Share of failures among finished lines that halts it.")
     halt_sample: int = column("Lines that must be finished before failures can halt it.")
+    delivery_days: int = column("Days until all parcels of a wave should be there.")
     approval: str | None = column("Name of the approval that it needs before it begins; null when it needs none.")
     policy_version: str = column("The policy that its defaults and risks come from.")
     wave: int = column("The newest wave; 0 before the first.")

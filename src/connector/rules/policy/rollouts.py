@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from connector.model.kinds import Success
 from connector.rules.policy.conditions import Condition, ConditionFailed, Facts, compile_condition
+from connector.rules.policy.values import Mode, Transport
 
 Percent = Annotated[int, Field(ge=0, le=100, examples=[20])]
 WaveSize = Annotated[int, Field(ge=1, le=10_000, examples=[25])]
@@ -48,7 +49,8 @@ class Rollouts(BaseModel):
     first_wave_size, wave_size: lines of the first wave and of each further one. keep_free_percent: share of what a hub
     could give that is left to incidents. success, success_percent, soak_minutes: a wave is done when so many of its
     lines were delivered or installed, and the next one begins so much later. halt_percent, halt_sample: a rollout halts
-    when so many of those finished have failed, and so many have finished.
+    when so many of those finished have failed, and so many have finished. transport: ways that a unit may travel.
+    delivery_days: how long after its beginning all parcels of a wave should be there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +67,8 @@ class Rollouts(BaseModel):
     soak_minutes: Annotated[int, Field(ge=0, le=525_600, examples=[1440])] = 1440
     halt_percent: Annotated[int, Field(ge=1, le=100, examples=[10])] = 10
     halt_sample: Annotated[int, Field(ge=1, le=10_000, examples=[5])] = 5
+    transport: Transport = (Mode.COURIER,)
+    delivery_days: Annotated[int, Field(ge=1, le=365, examples=[7])] = 7
     approval: Annotated[str, Field(examples=["change-board"])] | None = None
 
 

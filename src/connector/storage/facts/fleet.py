@@ -59,6 +59,11 @@ fleet_stamp = select(
 """One row to join to something that is read anyway; `read_fleet` takes its columns, in this order, as the stamp."""
 
 
+async def present_fleet(tx: AsyncConnection) -> Fleet:
+    """The hubs that are in use, as the transaction sees them."""
+    return await read_fleet(tx, tuple((await tx.execute(select(fleet_stamp))).one()))
+
+
 async def read_fleet(tx: AsyncConnection, stamp: Stamp) -> Fleet:
     """The hubs that are in use, from memory when the stamp is the one they were read with."""
     engine = tx.sync_engine

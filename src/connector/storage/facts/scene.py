@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.rules.facts.scene import Place, Scene, Shelf
 from connector.rules.facts.shelves import SubstituteFacts
 from connector.rules.facts.ticket import ProductFacts, SiteFacts
-from connector.storage.facts.fleet import fleet_stamp, read_fleet
+from connector.storage.facts.fleet import present_fleet
 from connector.storage.facts.protection import protections
 from connector.storage.policies.service_classes import stated_class
 from connector.storage.tables import compatibility, hub, product, service_class, site, stock
@@ -18,8 +18,7 @@ from connector.storage.tables import compatibility, hub, product, service_class,
 
 async def current_scene(tx: AsyncConnection) -> Scene:
     """Hubs, free units, products, substitutes and sites that are in use, as they are now."""
-    stamp = (await tx.execute(select(fleet_stamp))).one()
-    fleet = await read_fleet(tx, tuple(stamp))
+    fleet = await present_fleet(tx)
     shelves = await tx.execute(
         select(
             stock.c.hub_id, stock.c.product_id, stock.c.lane, stock.c.on_hand - stock.c.reserved, *protections(stock)

@@ -11,9 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.calendars import parse_hours
 from connector.model.errors import InvalidInput, NotKnown
-from connector.model.geo import Point
 from connector.model.kinds import Lane, Tracking
-from connector.rules.facts.fleet import unit_vector
 from connector.rules.facts.ticket import ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.rules.rollouts.waves import HubShelf
 from connector.storage.database.bulk import among
@@ -23,11 +21,10 @@ from connector.storage.tables import hub, product, service_class, site, source, 
 
 @dataclass(frozen=True, slots=True)
 class RolloutSite:
-    """A site of a rollout. unit: its position as a unit vector; problem: why nothing can be sent there."""
+    """A site of a rollout. problem: why nothing can be sent there."""
 
     facts: SiteFacts
     service_class: ServiceClassFacts | None
-    unit: tuple[float, float, float] | None
     problem: str | None
 
 
@@ -76,8 +73,6 @@ async def rollout_shelves(
         select(
             stock.c.hub_id,
             func.coalesce(hub.c.code, hub.c.name),
-            hub.c.latitude,
-            hub.c.longitude,
             stock.c.on_hand - stock.c.reserved,
             func.coalesce(stock.c.safety_stock, 0) + func.coalesce(stock.c.emergency_buffer, 0),
         )
@@ -88,8 +83,8 @@ async def rollout_shelves(
     if locks:
         statement = statement.with_for_update(of=stock)
     return [
-        HubShelf(hub_id, label, _unit(latitude, longitude), free, protected, floors.get(hub_id, 0))
-        for hub_id, label, latitude, longitude, free, protected in await tx.execute(statement)
+        HubShelf(hub_id, label, free, protected, floors.get(hub_id, 0))
+        for hub_id, label, free, protected in await tx.execute(statement)
     ]
 
 
@@ -144,7 +139,7 @@ async def rollout_ticket(tx: AsyncConnection, ticket_id: int) -> RolloutTicket:
 def _site(row: Any) -> RolloutSite:
     facts = SiteFacts(**{name: row[name] for name in (*_SITE, "state")})
     known = None if row["c_name"] is None else stated_class({name: row[f"c_{name}"] for name in _CLASS})
-    return RolloutSite(facts, known, _unit(facts.latitude, facts.longitude), _problem(row))
+    return RolloutSite(facts, known, _problem(row))
 
 
 def _problem(row: Any) -> str | None:
@@ -158,15 +153,6 @@ def _problem(row: Any) -> str | None:
     except ValueError as error:
         return f"the site's access hours cannot be read: {error}"
     return None if is_ever_open else "the site never lets anybody in"
-
-
-def _unit(latitude: float | None, longitude: float | None) -> tuple[float, float, float] | None:
-    if latitude is None or longitude is None:
-        return None
-    try:
-        return unit_vector(Point(latitude, longitude))
-    except ValueError:
-        return None
 
 
 _TICKET = (

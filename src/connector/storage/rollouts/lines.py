@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.errors import NotKnown
 from connector.model.kinds import Direction
 from connector.model.lifecycle import (
+    ROLLOUT_LINE_AT_HUB,
     ROLLOUT_LINE_MOVES,
     ReservationState,
     RolloutLineState,
@@ -20,13 +21,15 @@ from connector.model.lifecycle import (
     require_move,
 )
 from connector.model.refs import EntityKind
+from connector.rules.policy.values import Mode
 from connector.storage.database.bulk import among, update_rows
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.rows import json_value
 from connector.storage.tables import reservation, rollout_line, shipment
 
 _MOVING: Final = (
-    "risk", "risk_rule", "wave", "state", "hub_id", "distance_km", "reason", "expected_at", "finished_at",
+    "risk", "risk_rule", "wave", "state", "hub_id", "distance_km", "mode", "estimated_arrival_at", "reason",
+    "expected_at", "finished_at",
 )  # fmt: skip
 """Columns that change in a line's life."""
 
@@ -47,6 +50,8 @@ class LineRow:
     state: RolloutLineState
     hub_id: int | None
     distance_km: int | None
+    mode: Mode | None
+    estimated_arrival_at: datetime | None
     reason: str | None
     expected_at: datetime | None
     finished_at: datetime | None
@@ -54,7 +59,7 @@ class LineRow:
 
 @dataclass(frozen=True, slots=True)
 class LineOnItsWay:
-    """A line with its newest reservation and the parcel of it."""
+    """A line with its newest reservation and the parcel of it. estimated_delivery_at: as the courier says."""
 
     line: LineRow
     reservation_id: int
@@ -62,6 +67,7 @@ class LineOnItsWay:
     reservation_reason: str | None
     shipment_id: int | None
     shipment_status: ShipmentStatus | None
+    estimated_delivery_at: datetime | None = None
 
 
 async def lines_in(
@@ -136,7 +142,7 @@ async def lines_on_their_way(tx: AsyncConnection, line_ids: Collection[int]) -> 
     statement = (
         select(
             *_SELECT.selected_columns, reservation.c.id, reservation.c.state, reservation.c.reason, shipment.c.id,
-            shipment.c.status,
+            shipment.c.status, shipment.c.estimated_delivery_at,
         )
         .join(reservation, reservation.c.rollout_line_id == rollout_line.c.id)
         .outerjoin(shipment, shipment.c.id == parcel)
@@ -145,6 +151,16 @@ async def lines_on_their_way(tx: AsyncConnection, line_ids: Collection[int]) -> 
     )  # fmt: skip
     size = len(fields(LineRow))
     return [LineOnItsWay(LineRow(*row[:size]), *row[size:]) for row in await tx.execute(statement)]
+
+
+async def last_arrival(tx: AsyncConnection, rollout_id: int, wave: int) -> datetime | None:
+    """When the last parcel of a wave that is not there yet should arrive; None when nobody has said."""
+    c = rollout_line.c
+    statement = select(func.max(c.estimated_arrival_at)).where(
+        c.rollout_id == rollout_id, c.wave == wave, c.state.in_({*ROLLOUT_LINE_AT_HUB, RolloutLineState.DISPATCHED})
+    )
+    found: datetime | None = (await tx.execute(statement)).scalar_one()
+    return found
 
 
 async def write_lines(

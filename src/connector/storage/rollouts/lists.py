@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,7 +25,7 @@ class RolloutSummary:
 
 @dataclass(frozen=True, slots=True)
 class ShownLine:
-    """A line with what it has. tracking: of its newest parcel."""
+    """A line with what it has. tracking: of its newest parcel. expected: when a short one may get a unit."""
 
     id: int
     wave: int | None
@@ -32,9 +33,12 @@ class ShownLine:
     risk: int
     state: str
     hub: str | None
+    mode: str | None
+    arrives: datetime | None
     serial: str | None
     tracking: str | None
     reason: str | None
+    expected: datetime | None
 
 
 async def list_rollouts(tx: AsyncConnection) -> list[RolloutSummary]:
@@ -78,7 +82,8 @@ async def show_lines(tx: AsyncConnection, rollout_id: int) -> list[ShownLine]:
     statement = (
         select(
             c.id, c.wave, func.coalesce(site.c.code, site.c.name), c.risk, c.state,
-            func.coalesce(hub.c.code, hub.c.name), asset.c.serial, shipment.c.tracking_number, c.reason,
+            func.coalesce(hub.c.code, hub.c.name), c.mode, c.estimated_arrival_at, asset.c.serial,
+            shipment.c.tracking_number, c.reason, c.expected_at,
         )
         .join(site, site.c.id == c.site_id)
         .outerjoin(hub, hub.c.id == c.hub_id)
@@ -88,4 +93,7 @@ async def show_lines(tx: AsyncConnection, rollout_id: int) -> list[ShownLine]:
         .where(c.rollout_id == rollout_id)
         .order_by(c.wave.is_(None), c.wave, c.risk, c.line)
     )  # fmt: skip
-    return [ShownLine(*row[:4], row[4].value, *row[5:]) for row in await tx.execute(statement)]
+    return [
+        ShownLine(id, wave, place, risk, state.value, at, mode and mode.value, *rest)
+        for id, wave, place, risk, state, at, mode, *rest in await tx.execute(statement)
+    ]

@@ -51,6 +51,7 @@ class RolloutRow:
     soak_minutes: int
     halt_percent: int
     halt_sample: int
+    delivery_days: int
     approval: str | None
     policy_version: str
     wave: int

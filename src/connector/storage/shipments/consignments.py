@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarSelect, func, select
@@ -24,6 +24,8 @@ from connector.storage.tables import (
     kit_component,
     product,
     reservation,
+    rollout,
+    rollout_line,
     shipment,
     site,
     source,
@@ -100,6 +102,7 @@ class Consignment:
     made_at: when the reservation was made. mode: how it travels; a courier, unless the decision chose otherwise.
     departs_at: when it must leave the hub to arrive as estimated. due_at: until when an arrival is in time. None when
     the decision does not say. rollout_line_id: the line of a rollout that it is for; None for a ticket's own need.
+    within: for a rollout, how long its parcels may take.
     given_to: number of the ticket that its units were given to; taken_from: of the one that had them before.
     """
 
@@ -117,6 +120,7 @@ class Consignment:
     departs_at: datetime | None
     due_at: datetime | None
     rollout_line_id: int | None = None
+    within: timedelta | None = None
     given_to: str | None = None
     taken_from: str | None = None
 
@@ -148,6 +152,8 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
             ticket.c.sla_due_at,
             source.c.name.label("source_name"),
             decision.c.explanation,
+            rollout_line.c.mode.label("rollout_mode"),
+            rollout.c.delivery_days,
             *(hub.c[name].label(f"hub_{name}") for name in _PLACE if name != "id"),
             *(site.c[name].label(f"site_{name}") for name in _PLACE),
             site.c.access_hours.label("site_access_hours"),
@@ -166,6 +172,8 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         .outerjoin(site, site.c.id == func.coalesce(reservation.c.site_id, ticket.c.site_id, affected.c.site_id))
         .outerjoin(asset, asset.c.id == reservation.c.asset_id)
         .outerjoin(decision, decision.c.id == reservation.c.decision_id)
+        .outerjoin(rollout_line, rollout_line.c.id == reservation.c.rollout_line_id)
+        .outerjoin(rollout, rollout.c.id == rollout_line.c.rollout_id)
         .where(reservation.c.id == reservation_id)
     )
     row = (await tx.execute(statement)).mappings().one_or_none()
@@ -198,10 +206,11 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         ),
         kit=lines,
         kit_instructions=instructions,
-        mode=Mode(chosen.get("mode", Mode.COURIER)),
+        mode=Mode(chosen.get("mode") or row["rollout_mode"] or Mode.COURIER),
         departs_at=_instant(chosen.get("departs_at")),
         due_at=_instant(sla.get("due_at")) or row["sla_due_at"],
         rollout_line_id=row["rollout_line_id"],
+        within=None if row["delivery_days"] is None else timedelta(days=row["delivery_days"]),
         given_to=row["given_to"],
         taken_from=row["taken_from"],
     )

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from connector.model.kinds import Success
 from connector.model.lifecycle import RolloutLineState, RolloutState
+from connector.rules.policy.values import Mode
 from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
 
 
@@ -17,7 +18,8 @@ class Rollout(SQLModel, table=True):
     preparation: what is done to each unit before it leaves, for people: an image, its version, a configuration.
     wave_size: lines of a wave, the first one `first_wave_size`; keep_free_percent: share of what a hub could give that
     it keeps. success, success_percent, soak_minutes: when a wave is done and the next one may begin. halt_percent,
-    halt_sample: failures of those finished, and how many must be finished before they count.
+    halt_sample: failures of those finished, and how many must be finished before they count. delivery_days: until all
+    parcels of a wave should be there.
     wave: number of the newest one, 0 before the first; opened_at, settled_at: when it began, and since when it is done.
     counted_from: lines that finished earlier are left out of the share of failures. plan: what the newest plan found,
     floors in it what each hub keeps. progress: how many lines are in which state, as a whole and by wave.
@@ -32,7 +34,7 @@ class Rollout(SQLModel, table=True):
         CheckConstraint("keep_free_percent BETWEEN 0 AND 100", name="keep_free_is_a_share"),
         CheckConstraint("success_percent BETWEEN 0 AND 100", name="success_is_a_share"),
         CheckConstraint("halt_percent BETWEEN 0 AND 100", name="halt_is_a_share"),
-        CheckConstraint("halt_sample > 0 AND soak_minutes >= 0", name="limits_make_sense"),
+        CheckConstraint("halt_sample > 0 AND soak_minutes >= 0 AND delivery_days > 0", name="limits_make_sense"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
@@ -52,6 +54,7 @@ class Rollout(SQLModel, table=True):
     soak_minutes: int
     halt_percent: int
     halt_sample: int
+    delivery_days: int
     approval: str | None = None
     policy_version: str
     wave: int = 0
@@ -69,8 +72,8 @@ class RolloutLine(SQLModel, table=True):
 
     line: of the ticket, which its reservations are made on. risk: of the site, low ones first; risk_rule: where that
     comes from. asked_wave: the wave that whoever made the rollout wants it in. wave: the one that it is or was in.
-    hub_id: where its unit is, or should come from. expected_at: when a short one may get a unit. finished_at: when it
-    succeeded or failed.
+    hub_id: where its unit is, or should come from. mode: how it travels. estimated_arrival_at: when it should be there.
+    expected_at: when a short one may get a unit. finished_at: when it succeeded or failed.
     """
 
     __tablename__: ClassVar[str] = "rollout_line"
@@ -78,6 +81,7 @@ class RolloutLine(SQLModel, table=True):
         UniqueConstraint("rollout_id", "line", name="uq_rollout_line"),
         Index("ix_rollout_line_state", "rollout_id", "state"),
         one_of("state", RolloutLineState),
+        one_of("mode", Mode),
         CheckConstraint("quantity > 0", name="quantity_positive"),
     )
 
@@ -93,6 +97,8 @@ class RolloutLine(SQLModel, table=True):
     state: RolloutLineState = Field(sa_type=EnumText(RolloutLineState))
     hub_id: int | None = Field(default=None, foreign_key="hub.id", sa_type=Id)
     distance_km: int | None = None
+    mode: Mode | None = Field(default=None, sa_type=EnumText(Mode))
+    estimated_arrival_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     reason: str | None = None
     expected_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -751,6 +751,7 @@ def upgrade() -> None:
         sa.Column("soak_minutes", sa.Integer(), nullable=False),
         sa.Column("halt_percent", sa.Integer(), nullable=False),
         sa.Column("halt_sample", sa.Integer(), nullable=False),
+        sa.Column("delivery_days", sa.Integer(), nullable=False),
         sa.Column("approval", sa.Text(), nullable=True),
         sa.Column("policy_version", sa.Text(), nullable=False),
         sa.Column("wave", sa.Integer(), nullable=False),
@@ -767,7 +768,9 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("success IN ('delivered', 'installed')", name=op.f("ck_rollout_success_known")),
         sa.CheckConstraint("halt_percent BETWEEN 0 AND 100", name=op.f("ck_rollout_halt_is_a_share")),
-        sa.CheckConstraint("halt_sample > 0 AND soak_minutes >= 0", name=op.f("ck_rollout_limits_make_sense")),
+        sa.CheckConstraint(
+            "halt_sample > 0 AND soak_minutes >= 0 AND delivery_days > 0", name=op.f("ck_rollout_limits_make_sense")
+        ),
         sa.CheckConstraint("keep_free_percent BETWEEN 0 AND 100", name=op.f("ck_rollout_keep_free_is_a_share")),
         sa.CheckConstraint("success_percent BETWEEN 0 AND 100", name=op.f("ck_rollout_success_is_a_share")),
         sa.CheckConstraint("wave_size > 0 AND first_wave_size > 0", name=op.f("ck_rollout_waves_not_empty")),
@@ -890,11 +893,14 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("hub_id", Id, nullable=True),
         sa.Column("distance_km", sa.Integer(), nullable=True),
+        sa.Column("mode", sa.Text(), nullable=True),
+        sa.Column("estimated_arrival_at", UtcDateTime(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("expected_at", UtcDateTime(), nullable=True),
         sa.Column("finished_at", UtcDateTime(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint("mode IN ('drive', 'courier', 'technician')", name=op.f("ck_rollout_line_mode_known")),
         sa.CheckConstraint(
             "state IN ('planned', 'short', 'reserved', 'staged', 'labelled', 'dispatched', 'delivered', 'installed', 'failed', 'cancelled')",
             name=op.f("ck_rollout_line_state_known"),
