@@ -7,21 +7,21 @@ parcel.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from connector.model.kinds import Lane
 from connector.rules.arrival.destination import Destination
 from connector.rules.arrival.lanes import SiteLanes
-from connector.rules.arrival.ways import MODES
+from connector.rules.arrival.ways import MODES, Ways
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import Fleet
 from connector.rules.facts.shelves import Holding
 from connector.rules.facts.ticket import ProductFacts, SiteFacts, TicketFacts
 from connector.rules.policy.document import Criterion, Mode, Policy, Rule
 from connector.rules.sourcing.candidates import Found, Search, search
-from connector.rules.sourcing.ranking import ARRIVES, COST, DISTANCE, HUB, LATE, MODE, Route
+from connector.rules.sourcing.ranking import ARRIVES, COST, DISTANCE, HUB, LATE, MODE, Route, ranking_of
 
 RANKING: Final = (
     Criterion.WITHIN_SLA, Criterion.LATENESS, Criterion.COST, Criterion.DISTANCE, Criterion.ARRIVAL,
@@ -66,7 +66,7 @@ class Choosing:
         self._terms = _terms(policy)
         self._product_id, self._fleet = product.id, fleet
         self._facts = SourcingFacts(ticket=ticket, product=product, fleet=fleet)
-        self._last: tuple[Asked, Sequence[Route]] | None = None
+        self._last: tuple[Asked, Found] | None = None
 
     def choose(self, asked: Asked, left: Mapping[int, int]) -> Choice | NoWay:
         """The best way from a hub that has enough. left: units that may be taken, by hub; only ever less of them."""
@@ -76,10 +76,10 @@ class Choosing:
                 found = self._search(asked, left)
             except ValueError as error:
                 return NoWay(f"site {asked.site.label!r} cannot be planned for: {error}")
-            if not found.best:
+            if found.first is None:
                 return NoWay(_why(found))
-            self._last = (asked, found.best)
-            route = found.best[0]
+            self._last = (asked, found)
+            route = found.first
         hub_id = route[HUB]
         is_located = asked.site.point is not None and hub_id in self._fleet.units
         return Choice(
@@ -95,13 +95,14 @@ class Choosing:
         """The best way that is left of those found for the line before, where this one asks for the same."""
         if self._last is None or self._last[0] != asked:
             return None
-        return next((route for route in self._last[1] if left.get(route[HUB], 0) >= asked.quantity), None)
+        return next((route for route in self._last[1].best if left.get(route[HUB], 0) >= asked.quantity), None)
 
     def _search(self, asked: Asked, left: Mapping[int, int]) -> Found:
         policy, rule = self._terms
         facts = replace(self._facts, site=asked.site, lanes=asked.lanes)
         destination = Destination(asked.site, policy, asked.start)
-        searching = Search(rule, policy, facts, destination, start=asked.start, due=asked.due, quantity=asked.quantity)
+        ways = Ways(rule, policy, facts, destination, ranking_of(rule, policy), start=asked.start, due=asked.due)
+        searching = Search(rule, policy, facts, ways, quantity=asked.quantity)
         holding = Holding(self._product_id, Lane.NORMAL, left)
         return search((holding,), {self._product_id: 0}, {}, searching)
 
