@@ -2,7 +2,8 @@
 
 The script imports everything once and then makes a process for each line that it reads: `{"kill_at": 7, "after": 3,
 "wanted": {...}}`. The process runs the hub until the wanted receipts are there, or kills itself (SIGKILL) at the
-seventh point that concerns a reservation with an id above 3. Points are set from outside by wrapping: around every
+seventh point that concerns a reservation with an id above 3; with `"only": "after push"` of the points with that name.
+Points are set from outside by wrapping: around every
 call of an adapter that has an effect, before and after every commit of a step, around decisions and starts.
 """
 
@@ -50,15 +51,18 @@ class SystemClock:
 class Killer:
     """Counts the points that were passed, and kills the process at one of them."""
 
-    def __init__(self, kill_at: int | None, after: int, trace: Path) -> None:
+    def __init__(self, kill_at: int | None, after: int, trace: Path, only: str | None = None) -> None:
         self._kill_at = kill_at
         self._after = after
+        self._only = only
         self._count = 0
         self._trace = trace
 
     def point(self, name: str, reservation_id: int | None) -> None:
         """A point is passed; None concerns no reservation yet and always counts."""
         if reservation_id is not None and reservation_id <= self._after:
+            return
+        if self._only is not None and name != self._only:
             return
         self._count += 1
         if self._count == self._kill_at:
@@ -145,7 +149,7 @@ async def run_hub(config: dict[str, Any], order: dict[str, Any]) -> None:
     """Run until as many receipts of each wanted step are there as are wanted."""
     clock = SystemClock()
     sources = connected(config, clock)
-    killer = Killer(order["kill_at"], order["after"], Path(config["trace"]))
+    killer = Killer(order["kill_at"], order["after"], Path(config["trace"]), order.get("only"))
     if config.get("requests"):
         set_points_at_requests(killer, sources)
     else:

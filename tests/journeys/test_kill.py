@@ -41,11 +41,13 @@ class Hub:
         self._process = process
         self._trace = trace
 
-    async def run(self, wanted: dict[str, int], *, kill_at: int | None = None, after: int = 0) -> str | None:
+    async def run(
+        self, wanted: dict[str, int], *, kill_at: int | None = None, after: int = 0, only: str | None = None
+    ) -> str | None:
         """Run the hub; the name of the point at which it was killed, None when it got done."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        order = {"kill_at": kill_at, "after": after, "wanted": wanted}
+        order = {"kill_at": kill_at, "after": after, "wanted": wanted, "only": only}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         answer = json.loads(await self._process.stdout.readline())
         if answer["died"] == signal.SIGKILL:
