@@ -8,16 +8,20 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.rules.cases import BERLIN, NOW, facts, holding, hub, policy, ticket_of
+from tests.rules.cases import BERLIN, NOW, SWITCH, facts, holding, hub, policy, ticket_of
 
 from connector.model.geo import Point
 from connector.model.kinds import HubTier, Lane, LaneScope, Priority, Protection
+from connector.rules.arrival import schedules
 from connector.rules.arrival.lanes import LaneHistory, Offer, SiteLanes, Travel
 from connector.rules.facts.facts import SourcingFacts
-from connector.rules.facts.fleet import HubFacts, unit_vector
+from connector.rules.facts.fleet import Fleet, HubFacts, unit_vector
 from connector.rules.facts.protection import Kept
 from connector.rules.facts.shelves import Contested, SubstituteFacts, holding_of
+from connector.rules.facts.ticket import SiteFacts
+from connector.rules.policy.days import Places
 from connector.rules.policy.document import Criterion, Mode, Policy
+from connector.rules.policy.transport import Handling
 from connector.rules.sourcing import candidates
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.quest import Quest
@@ -97,9 +101,11 @@ def test_the_nearest_first_find_what_timing_every_candidate_finds(drawn: tuple[S
 @st.composite
 def rungs(draw: st.DrawFn) -> str:
     """A rung that may search as the one above does, or release more, or look elsewhere."""
-    fields = ["kind: stock", f"accept: {draw(st.sampled_from(['in_time', 'any']))}"]
-    for name, values in (("releases", Protection), ("lanes", Lane), ("tiers", HubTier), ("transport", Mode)):
-        if draw(st.integers(0, 2)) == 0:
+    fields = ["kind: stock", "accept: in_time"]
+    if draw(st.booleans()):
+        fields.append(f"releases: [{', '.join(draw(st.lists(st.sampled_from(Protection), unique=True)))}]")
+    for name, values in (("lanes", Lane), ("tiers", HubTier), ("transport", Mode)):
+        if draw(st.integers(0, 4)) == 0:
             fields.append(f"{name}: [{', '.join(draw(st.lists(st.sampled_from(values), min_size=1, unique=True)))}]")
     if draw(st.booleans()):
         fields.append("preempt: {over: [P4, P5, rollout]}")
@@ -157,3 +163,47 @@ def test_steps_search_alike_when_they_differ_only_in_what_they_release_take_or_a
 
     assert first == in_time == releasing
     assert elsewhere != first
+
+
+HANDLING = {"switch": Handling(pick=5, qa=200), "laptop": Handling(pick=45)}
+ZONES = ("Europe/Berlin", "Asia/Tokyo")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    asked=st.lists(
+        st.tuples(
+            st.sampled_from([0, 7, 600]), st.sampled_from(["switch", "laptop", "Switch", None]), st.sampled_from(ZONES),
+            st.booleans(), st.booleans(),
+        ),
+        min_size=2, max_size=8,
+    ),
+    exceptions=st.booleans(),
+)  # fmt: skip
+def test_what_one_decision_has_worked_out_never_changes_another(
+    asked: list[tuple[int, str | None, str, bool, bool]], exceptions: bool
+):
+    own = {"exceptions": {"HUB-2": {"closed": [NOW.date()]}}} if exceptions else {}
+    rules = {
+        send: (plain := policy(f"transport: [{'courier' if send else 'drive'}], max_drive_km: 900")).model_copy(
+            update={"sourcing": plain.sourcing.model_copy(update={"handling": HANDLING, "hubs": Places(**own)})}
+        )
+        for send in (True, False)
+    }
+    fleets = {
+        late: Fleet([hub(n, (50 + n, 10), handling_minutes=15 * n, cut_offs=("12:00",) if late else ("17:00",))
+                     for n in range(1, 5)])
+        for late in (True, False)
+    }  # fmt: skip
+
+    def decided(minutes: int, asset_class: str | None, zone: str, late: bool, send: bool) -> dict[str, object]:
+        needed = replace(SWITCH, asset_class=asset_class)
+        site = SiteFacts(5, "Plant", "S1", *BERLIN, time_zone=zone)
+        case = replace(facts((), [holding(1, 2, 3, 4)], product=needed, site=site), fleet=fleets[late])
+        return decide(case, rules[send], NOW + timedelta(minutes=minutes)).explanation()
+
+    warm = [decided(*question) for question in asked]
+
+    for question, answer in zip(asked, warm, strict=True):
+        schedules._schedules.clear()
+        assert answer == decided(*question)

@@ -5,6 +5,8 @@ Its access hours are kept by every way of transport: nothing arrives while they 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from connector.model.geo import Point
 from connector.rules.arrival.schedules import schedules
 from connector.rules.arrival.timetable import Timetable
@@ -17,44 +19,28 @@ class Destination:
     """A site, planned for at and after a minute.
 
     unit: its position as a unit vector; None where only a distance is assumed. assumed: how the position was found
-    where the site has no coordinates, for people; else "". access_text, delivery_text: the hours, for people.
+    where the site has no coordinates, for people; else "". access_text, delivery_text: the hours, for people. handed,
+    handed_over: see `connector.rules.arrival.schedules.SiteHours`.
     Raises ValueError for coordinates, hours or a time zone that cannot be used, and for coordinates that are missing
     unless the policy plans with assumed ones.
     """
 
     __slots__ = (
-        "_access",
-        "_delivery",
-        "_handed_over",
-        "access_text",
-        "assumed",
-        "delivery_text",
-        "technician",
-        "unit",
-    )
+        "_access", "access_text", "assumed", "delivery_text", "handed", "handed_over", "technician", "unit",
+    )  # fmt: skip
 
     def __init__(self, site: SiteFacts, policy: Policy, now: int) -> None:
         self.unit, self.assumed = _position(site, policy)
         hours = schedules(policy.sourcing, now).at_site(site)
         self.access_text, self.delivery_text = hours.access_text, hours.delivery_text
         self.technician: Timetable = hours.technician
-        self._access, self._delivery = hours.access, hours.delivery
-        self._handed_over: dict[int, int | None] = {}
+        self._access = hours.access
+        self.handed: Mapping[int, int | None] = hours.handed
+        self.handed_over: Callable[[int], int | None] = hours.handed_over
 
     def access(self, minute: int) -> int | None:
         """When somebody who is there at `minute` is let in; None when never."""
         return minute if self._access.always else self._access.next_open(minute)
-
-    def handed_over(self, minute: int) -> int | None:
-        """When a parcel that is near at `minute` is handed over: couriers deliver and the site is open."""
-        if minute in self._handed_over:
-            return self._handed_over[minute]
-        if self._access.always:
-            at = self._delivery.next_open(minute)
-        else:
-            at = _both_open(self._delivery, self._access, minute)
-        self._handed_over[minute] = at
-        return at
 
 
 def _position(site: SiteFacts, policy: Policy) -> tuple[tuple[float, float, float] | None, str]:
@@ -73,16 +59,3 @@ def assumed_position(site: SiteFacts, policy: Policy) -> tuple[tuple[float, floa
         if centre is not None:
             return unit_vector(Point(centre.latitude, centre.longitude)), f"the centre of {name!r} is taken"
     return None, f"{missing.assumed_km:g} km to every hub are taken"
-
-
-def _both_open(first: Timetable, second: Timetable, minute: int) -> int | None:
-    """The first minute at or after at which both are open; None when there is none within reach."""
-    for _ in range(1_000):
-        at = first.next_open(minute)
-        if at is None:
-            return None
-        let_in = second.next_open(at)
-        if let_in is None or let_in == at:
-            return let_in
-        minute = let_in
-    return None

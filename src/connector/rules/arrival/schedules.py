@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
+
 from connector.rules.arrival.timetable import WEEK, Departures, Timetable, departures, timetable
-from connector.rules.facts.fleet import HubFacts
+from connector.rules.facts.fleet import Fleet, HubFacts
 from connector.rules.facts.ticket import Profile, SiteFacts
 from connector.rules.policy.days import DaysOff, Place, days_off
 from connector.rules.policy.document import Sourcing
@@ -14,7 +17,9 @@ WHOLE = "handling"
 """The same, where nobody says how long each takes."""
 
 _REMEMBERED = 16
-"""Policies and weeks whose schedules are kept; an installation decides with one policy, a comparison with two."""
+"""Policies and weeks whose schedules are kept, and minutes of each; a hub decides with one policy, now."""
+_MOST_HANDED = 4096
+"""Minutes for which a site remembers when parcels are handed over."""
 
 
 class Schedule:
@@ -46,10 +51,11 @@ class Schedule:
 class SiteHours:
     """When a site lets somebody in, when couriers hand over there, when a technician sets out; with texts for people.
 
+    handed: when parcels were handed over, by the minute at which they were near; None for never.
     Raises ValueError for hours or a time zone that cannot be used.
     """
 
-    __slots__ = ("access", "access_text", "delivery", "delivery_text", "technician")
+    __slots__ = ("_delivery", "access", "access_text", "delivery_text", "handed", "technician")
 
     def __init__(self, site: SiteFacts, sourcing: Sourcing, minute: int) -> None:
         zone, default = site.time_zone or sourcing.default_time_zone, sourcing.default_country
@@ -60,20 +66,65 @@ class SiteHours:
         self.access_text = f"{hours} in {zone}{let_in.text}"
         self.delivery_text = f"{courier.delivery_hours} in {zone}{handed.text}"
         self.access = timetable(zone, hours, let_in, minute)
-        self.delivery = timetable(zone, courier.delivery_hours, handed, minute)
+        self._delivery = timetable(zone, courier.delivery_hours, handed, minute)
         self.technician = timetable(zone, working, days_off(None, frozenset(), working, place, default), minute)
+        self.handed: dict[int, int | None] = {}
+
+    def handed_over(self, minute: int) -> int | None:
+        """When a parcel that is near at `minute` is handed over: couriers deliver and the site is open."""
+        handed = self.handed
+        if minute not in handed:
+            if len(handed) >= _MOST_HANDED:
+                handed.clear()
+            only = self.access.always
+            handed[minute] = (
+                self._delivery.next_open(minute) if only else both_open(self._delivery, self.access, minute)
+            )
+        return handed[minute]
+
+
+class Leaving:
+    """When units that are asked for in one minute leave the hubs of a fleet: found once for hubs that work alike.
+
+    groups: by hub, a number that hubs share which work alike. times: by that number, the schedule, when a unit is ready
+    to leave, and when a courier leaves with it, as far as somebody asked; None for never.
+    """
+
+    __slots__ = ("_asset_class", "_may_send", "_schedules", "_start", "groups", "times")
+
+    def __init__(
+        self, schedules: Schedules, groups: Mapping[int, int], start: int, asset_class: str, *, may_send: bool
+    ) -> None:
+        self._schedules, self._start, self._asset_class, self._may_send = schedules, start, asset_class, may_send
+        self.groups = groups
+        self.times: dict[int, tuple[Schedule, int | None, int | None]] = {}
+
+    def of(self, hub: HubFacts) -> tuple[Schedule, int | None, int | None]:
+        """The times of a hub whose data can be used."""
+        group = self.groups[hub.id]
+        known = self.times.get(group)
+        if known is None:
+            schedule = self._schedules.of(hub)
+            minutes = sum(minutes for _, minutes in self.handling(hub.profile))
+            known = self.times[group] = (schedule, *schedule.times(self._start, minutes, may_send=self._may_send))
+        return known
+
+    def handling(self, profile: Profile) -> tuple[tuple[str, int], ...]:
+        """What is done to the unit before it leaves, and the minutes of each step."""
+        return self._schedules.handling(profile, self._asset_class)
 
 
 class Schedules:
     """The schedules of all hubs and sites under a policy, good from a minute on for the weeks after it."""
 
-    __slots__ = ("_classes", "_known", "_minute", "_sites", "sourcing")
+    __slots__ = ("_classes", "_known", "_leaving", "_minute", "_sites", "sourcing")
 
     def __init__(self, sourcing: Sourcing, minute: int) -> None:
         self.sourcing = sourcing
         self._minute = minute
         self._known: dict[Profile | tuple[Profile, str], Schedule] = {}
         self._sites: dict[tuple[str | None, ...], SiteHours] = {}
+        self._leaving: WeakKeyDictionary[Fleet, dict[tuple[int, str, bool], Leaving]] = WeakKeyDictionary()
         self._classes = {name.casefold(): handling for name, handling in sourcing.handling.items()}
 
     def of(self, hub: HubFacts) -> Schedule:
@@ -84,6 +135,21 @@ class Schedules:
         if schedule is None:
             schedule = self._known[key] = self._made(hub)
         return schedule
+
+    def leaving(self, fleet: Fleet, start: int, asset_class: str, *, may_send: bool) -> Leaving:
+        """When units asked for at a minute leave the hubs of a fleet: tickets that are decided together ask alike."""
+        of_fleet = self._leaving.get(fleet)
+        if of_fleet is None:
+            of_fleet = self._leaving[fleet] = {}
+        named = asset_class.casefold()
+        key = (start, named if named in self._classes else "", may_send)
+        leaving = of_fleet.get(key)
+        if leaving is None:
+            while len(of_fleet) >= _REMEMBERED:
+                of_fleet.pop(next(iter(of_fleet)))
+            groups = dict(zip(fleet.hubs, fleet.hubs, strict=True)) if self.sourcing.hubs.exceptions else fleet.groups
+            leaving = of_fleet[key] = Leaving(self, groups, start, named, may_send=may_send)
+        return leaving
 
     def at_site(self, site: SiteFacts) -> SiteHours:
         """The hours of a site. Raises ValueError for hours or a time zone that cannot be used."""
@@ -132,3 +198,16 @@ def schedules(sourcing: Sourcing, minute: int) -> Schedules:
 def place_of(site: SiteFacts | None) -> Place:
     """Where a site lies, for its public holidays."""
     return Place("site", site.country or "" if site else "", site.state or "" if site else "")
+
+
+def both_open(first: Timetable, second: Timetable, minute: int) -> int | None:
+    """The first minute at or after at which both are open; None when there is none within reach."""
+    for _ in range(1_000):
+        at = first.next_open(minute)
+        if at is None:
+            return None
+        let_in = second.next_open(at)
+        if let_in is None or let_in == at:
+            return let_in
+        minute = let_in
+    return None

@@ -8,22 +8,22 @@ a courier's offer before the band, enough deliveries before both.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import timedelta
-from math import ceil, dist
+from math import asin, ceil, dist
 from typing import Any, Final
 
-from connector.model.geo import Point
+from connector.model.geo import EARTH_RADIUS_KM, Point
 from connector.model.kinds import LaneScope
 from connector.rules.arrival.destination import Destination
 from connector.rules.arrival.lanes import LaneHistory, Offer
 from connector.rules.arrival.legs import Carriage, Collection, Refusal, Road, km_of
 from connector.rules.arrival.schedules import Schedule, schedules
+from connector.rules.arrival.terms import terms_of
 from connector.rules.arrival.timetable import instant_of
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import HubFacts, unit_vector
-from connector.rules.policy.document import Mode, Policy, Rule, Sourcing
+from connector.rules.policy.document import Mode, Policy, Rule
 from connector.rules.policy.transport import Base
 from connector.rules.sourcing.ranking import Ranking, Route, Way
 
@@ -31,7 +31,7 @@ MODES: Final = (Mode.DRIVE, Mode.COURIER, Mode.TECHNICIAN)
 DRIVE, COURIER, TECHNICIAN = range(3)
 NEVER: Final = 2**40
 """A minute that never comes."""
-_MOST_TERMS: Final = 256
+_DIAMETER_KM: Final = 2 * EARTH_RADIUS_KM
 _NO_SHELF: Final = (0, 0, 0, 0, 0)
 
 
@@ -49,26 +49,22 @@ class Ways:
         start: int,
         due: int,
     ) -> None:
-        sourcing = policy.sourcing
+        sourcing, terms = policy.sourcing, terms_of(rule, policy.sourcing)
         self.start, self.due = start, due
         self.sourcing, self.destination, self.ranking = sourcing, destination, ranking
         self.schedules = schedules(sourcing, start)
-        self._rule, self._fleet, self._lanes = rule, facts.fleet, facts.lanes
+        self._rule, self._fleet, self._lanes, self._terms = rule, facts.fleet, facts.lanes, terms
         self._units = facts.fleet.units
-        self._asset_class = (facts.product.asset_class or "") if facts.product else ""
-        self.may_send = Mode.COURIER in rule.transport
-        self._may_collect = Mode.TECHNICIAN in rule.transport
-        terms = _terms(rule, sourcing)
-        self.max_km, self._max_direct_km = terms.max_km, terms.max_direct_km
-        self._minutes_per_km, self._cents_per_km = terms.minutes_per_km, terms.cents_per_km
-        self._band_ends, self._transits, self._spread = terms.band_ends, terms.transits, terms.spread
+        asset_class = facts.product.asset_class if facts.product else None
+        self._leaving = self.schedules.leaving(facts.fleet, start, asset_class or "", may_send=terms.may_send)
+        self.may_send, self.max_km = terms.may_send, terms.max_km
         self._has_carriages = bool(self._lanes.offers or self._lanes.to_site or self._lanes.to_region) or (
             LaneScope.EVERYWHERE in sourcing.courier.history and bool(self._lanes.everywhere)
         )
-        self.base = self._nearest_base() if self._may_collect else None
-        self._groups = None if sourcing.hubs.exceptions else self._fleet.groups
-        self._times: dict[int, tuple[Schedule, int | None, int | None]] = {}
-        self._is_plain = not (self._has_carriages or self._lanes.travel or self._may_collect)
+        self.base = self._nearest_base() if terms.may_collect else None
+        self._is_plain = not (
+            self._has_carriages or self._lanes.travel or terms.may_collect or destination.unit is None
+        )
         self._best: dict[int, Way | None] = {}
         self._key: Callable[[Route], Any] = ranking.key
         self.refusals: dict[int, Refusal] = {}
@@ -86,17 +82,55 @@ class Ways:
 
     def best(self, hub_id: int, km: float | None = None) -> Way | None:
         """The best way from a hub; None when there is none, `refusals` says why. km: its distance, if known."""
-        if hub_id in self._best:
-            return self._best[hub_id]
-        if km is None:
-            km = self.km(hub_id)
-        ways = self._plain(hub_id, km) if self._is_plain else self.all(hub_id, km)
-        way: Way | None = ways[0] if ways else None
-        if len(ways) > 1:
-            key = self._key
-            way = min(ways, key=lambda way: key((*_NO_SHELF, *way)))
-        self._best[hub_id] = way
-        return way
+        if hub_id not in self._best:
+            ways = self.all(hub_id, self.km(hub_id) if km is None else km)
+            self._best[hub_id] = self._better(ways) if ways else None
+        return self._best[hub_id]
+
+    def find(self, hubs: Iterable[int]) -> Mapping[int, Way | None]:
+        """The best ways from these hubs, and all that were found before."""
+        units, there = self._units, self.destination.unit
+        places: list[tuple[float, int]] = []
+        for hub_id in hubs:
+            here = units.get(hub_id)
+            if here is None or there is None:
+                self.best(hub_id)
+            else:
+                places.append((dist(here, there), hub_id))
+        return self.find_along(places)
+
+    def find_along(self, places: Iterable[tuple[float, int]]) -> Mapping[int, Way | None]:
+        """The same of hubs that lie so far from the site, as chords.
+
+        Where nothing is known of any lane and nobody collects, which is usual, a hub that is too far to drive has one
+        way, which is worked out here; whatever else there may be is for `all`.
+        """
+        best = self._best
+        if not self._is_plain:
+            for chord, hub_id in places:
+                self.best(hub_id, km_of(chord))
+            return best
+        terms, groups, times, handed = self._terms, self._leaving.groups, self._leaving.times, self.destination.handed
+        band_ends, transits, max_direct_km = terms.band_ends, terms.transits, terms.max_direct_km
+        start, due, least_likely = self.start, self.due, self.ranking.unlikely(0.0)
+        for chord, hub_id in places:
+            if hub_id in best:
+                continue
+            km = _DIAMETER_KM * asin(min(1.0, chord / 2))
+            _, ready, leaves = times.get(groups[hub_id]) or self._leaving.of(self._fleet.hubs[hub_id])
+            if ready is None or leaves is None or km <= max_direct_km:
+                self.best(hub_id, km)
+                continue
+            minutes, cost = transits[bisect_left(band_ends, km)]
+            arrives = handed.get(leaves + minutes) or self.destination.handed_over(leaves + minutes)
+            if arrives is None:
+                self.best(hub_id, km)
+            elif arrives > due:
+                best[hub_id] = (1, least_likely, arrives - due, arrives, cost, km, COURIER, ready, leaves, 0.0)
+            else:
+                lateness = arrives - start if due == NEVER else 0
+                best[hub_id] = (0, 0, lateness, arrives, cost, km, COURIER, ready, leaves, 1.0)
+        return best
 
     def all(self, hub_id: int, km: float) -> list[Way]:
         """Every way from a hub, in no order."""
@@ -118,7 +152,7 @@ class Ways:
             is_closed = is_closed or way is None
             if way is not None:
                 ways.append(way)
-        if self._may_collect and road is not None and not hub.profile.is_mobile:
+        if self._terms.may_collect and road is not None and not hub.profile.is_mobile:
             way = self._collected(hub, schedule, road, km, ready)
             if way is not None:
                 ways.append(way)
@@ -126,50 +160,17 @@ class Ways:
             self.refusals[hub_id] = self._refusal(is_closed=is_closed)
         return ways
 
-    def _plain(self, hub_id: int, km: float) -> list[Way]:
-        """The same as `all` where nothing is known of any lane and nobody collects, which is the usual case."""
-        times = self._times.get(hub_id if self._groups is None else self._groups[hub_id])
-        _, ready, leaves = times or self.ready(self._fleet.hubs[hub_id])
-        if ready is None:
-            return self.all(hub_id, km)
-        ways: list[Way] = []
-        due, destination = self.due, self.destination
-        if leaves is not None:
-            minutes, cost = self._transits[bisect_left(self._band_ends, km)]
-            arrives = destination.handed_over(leaves + minutes)
-            if arrives is not None:
-                if arrives <= due != NEVER:
-                    ways.append((0, 0, 0, arrives, cost, km, COURIER, ready, leaves, 1.0))
-                else:
-                    ways.append(self._way(arrives, cost, km, COURIER, ready, leaves, 0.0 if arrives > due else 1.0))
-        if km <= self._max_direct_km:
-            road = Road(ceil(km * self._minutes_per_km), km * self.sourcing.drive.detour_factor)
-            way = self._driven(road, km, ready, is_mobile=self._fleet.hubs[hub_id].profile.is_mobile)
-            if way is not None:
-                ways.append(way)
-        return ways or self.all(hub_id, km)
-
     def ready(self, hub: HubFacts) -> tuple[Schedule, int | None, int | None]:
         """The hub's schedule, when a unit is ready to leave, and when a courier leaves with it."""
-        group = hub.id if self._groups is None else self._groups[hub.id]
-        known = self._times.get(group)
-        if known is not None:
-            return known
-        schedule = self.schedules.of(hub)
-        profile = hub.profile
-        handling = profile.handling_minutes
-        if profile.steps is not None or self.sourcing.handling:
-            handling = sum(minutes for _, minutes in self.schedules.handling(profile, self._asset_class))
-        known = self._times[group] = (schedule, *schedule.times(self.start, handling, may_send=self.may_send))
-        return known
+        return self._leaving.of(hub)
 
     def handling(self, hub: HubFacts) -> tuple[tuple[str, int], ...]:
         """What is done to the unit before it leaves, and the minutes of each step."""
-        return self.schedules.handling(hub.profile, self._asset_class)
+        return self._leaving.handling(hub.profile)
 
     def carriage(self, hub_id: int, km: float, leaves: int) -> Carriage:
         """How a courier that leaves then would carry it: of several offers the one that fulfilment would take."""
-        minutes, cost = self._transits[bisect_left(self._band_ends, km)]
+        minutes, cost = self._terms.transits[bisect_left(self._terms.band_ends, km)]
         if not self._has_carriages:
             return Carriage(minutes, cost)
         courier = self.sourcing.courier
@@ -205,27 +206,27 @@ class Ways:
                 if travel.minutes is None or travel.km is None:
                     return None
                 return Road(travel.minutes, travel.km, travel)
-        return Road(ceil(km * self._minutes_per_km), km * self.sourcing.drive.detour_factor)
+        return Road(ceil(km * self._terms.minutes_per_km), km * self.sourcing.drive.detour_factor)
 
     def least(self, km: float) -> Way:
         """What a hub that nothing special is known of could offer at best from this distance on, each by itself."""
-        band = bisect_left(self._band_ends, km)
+        band = bisect_left(self._terms.band_ends, km)
         minutes = cost = slow = NEVER
         if self.may_send:
-            minutes = slow = min(taken for taken, _ in self._transits[band:])
-            cost = min(cents for _, cents in self._transits[band:])
+            minutes = slow = min(taken for taken, _ in self._terms.transits[band:])
+            cost = min(cents for _, cents in self._terms.transits[band:])
             if self._has_carriages and LaneScope.EVERYWHERE in self.sourcing.courier.history:
                 minutes = min([minutes, *(history.minutes[0] for history in self._lanes.everywhere.values())])
                 slow = minutes
-        by_road = ceil(km * self._minutes_per_km)
-        if km <= self._max_direct_km:
+        by_road = ceil(km * self._terms.minutes_per_km)
+        if km <= self._terms.max_direct_km:
             slow = min(slow, by_road)
-            minutes = min(minutes, self._at_pace(by_road, 100 - self._spread))
-            cost = min(cost, round(km * self._cents_per_km / 2))
+            minutes = min(minutes, self._at_pace(by_road, 100 - self._terms.spread))
+            cost = min(cost, round(km * self._terms.cents_per_km / 2))
         technician = self.sourcing.technician
-        if self._may_collect and km * self.sourcing.drive.detour_factor <= technician.max_drive_km:
+        if self._terms.may_collect and km * self.sourcing.drive.detour_factor <= technician.max_drive_km:
             slow = min(slow, technician.notice_minutes + by_road)
-            minutes = min(minutes, technician.notice_minutes + self._at_pace(by_road, 100 - self._spread))
+            minutes = min(minutes, technician.notice_minutes + self._at_pace(by_road, 100 - self._terms.spread))
             cost = min(cost, int(km * self.sourcing.drive.detour_factor * technician.cost_cents_per_km))
         chance = 1.0 if self.start + minutes <= self.due else 0.0
         return self._way(self.start + slow, cost, km, 0, 0, 0, chance)
@@ -233,7 +234,7 @@ class Ways:
     @property
     def reaches_everywhere(self) -> bool:
         """Whether a way may lead from a hub however far away it is."""
-        return self.may_send or self._may_collect
+        return self.may_send or self._terms.may_collect
 
     @property
     def known(self) -> Set[int]:
@@ -244,8 +245,8 @@ class Ways:
     def is_out_of_reach(self, hub_id: int, km: float) -> Refusal | None:
         """Why no way leads from a hub, as far as its distance alone says so."""
         is_sent = self.may_send and hub_id not in self._fleet.uncollected
-        road = None if is_sent or self._may_collect else self.road(hub_id, km)
-        if is_sent or self._may_collect or (road is not None and self._may_drive(road, km)):
+        road = None if is_sent or self._terms.may_collect else self.road(hub_id, km)
+        if is_sent or self._terms.may_collect or (road is not None and self._may_drive(road, km)):
             return None
         return self._refusal(is_closed=False)
 
@@ -258,12 +259,12 @@ class Ways:
             at = arrives_at(pace)
             return NEVER if at is None else at
 
-        slowest = 100 + self._spread
+        slowest = 100 + self._terms.spread
         if arrives(slowest) <= self.due:
             return 1.0
-        if not self._spread or arrives(100 - self._spread) > self.due:
+        if not self._terms.spread or arrives(100 - self._terms.spread) > self.due:
             return 0.0
-        paces = range(100 - self._spread, slowest + 1)
+        paces = range(100 - self._terms.spread, slowest + 1)
         return bisect_right(paces, self.due, key=arrives) / len(paces)
 
     def collection(self, hub: HubFacts, schedule: Schedule, back: Road, ready: int) -> Collection | None:
@@ -278,13 +279,19 @@ class Ways:
         collects = schedule.opening.next_open(max(reaches, ready))
         return None if collects is None else Collection(there, sets_out, reaches, collects)
 
+    def _better(self, ways: Sequence[Way]) -> Way:
+        if len(ways) == 1:
+            return ways[0]
+        key = self._key
+        return min(ways, key=lambda way: key((*_NO_SHELF, *way)))
+
     def _way_there(self, hub: HubFacts, back: Road) -> Road:
         """From where the technician is to the hub."""
         if self.base is None:
             return back
         here = self._fleet.units.get(hub.id)
         km = self.sourcing.missing.assumed_km if here is None else km_of(dist(here, _unit_of(self.base)))
-        return Road(ceil(km * self._minutes_per_km), km * self.sourcing.drive.detour_factor)
+        return Road(ceil(km * self._terms.minutes_per_km), km * self.sourcing.drive.detour_factor)
 
     def _collected(self, hub: HubFacts, schedule: Schedule, back: Road, km: float, ready: int) -> Way | None:
         found = self.collection(hub, schedule, back, ready)
@@ -308,11 +315,15 @@ class Ways:
         arrives = access(ready + road.minutes)
         if arrives is None:
             return None
-        if self._spread:
+        if self._terms.spread:
             chance = self.chance_of_driving(lambda pace: access(ready + self._at_pace(road.minutes, pace)))
         else:
             chance = 1.0 if arrives <= self.due else 0.0
-        cents = km * self._cents_per_km if road.travel is None else 2 * road.km * self.sourcing.drive.cost_cents_per_km
+        cents = (
+            km * self._terms.cents_per_km
+            if road.travel is None
+            else 2 * road.km * self.sourcing.drive.cost_cents_per_km
+        )
         return self._way(arrives, round(cents / 2 if is_mobile else cents), km, DRIVE, ready, ready, chance)
 
     def _sent(self, km: float, ready: int, leaves: int, carriage: Carriage) -> Way | None:
@@ -341,7 +352,7 @@ class Ways:
         return NEVER if at is None else at
 
     def _may_drive(self, road: Road, km: float) -> bool:
-        return km <= self._max_direct_km if road.travel is None else road.km <= self.max_km
+        return km <= self._terms.max_direct_km if road.travel is None else road.km <= self.max_km
 
     def _counts(self, offer: Offer) -> bool:
         age = instant_of(self.start) - offer.quoted_at
@@ -371,49 +382,6 @@ class Ways:
     @staticmethod
     def _at_pace(minutes: int, pace: int) -> int:
         return -(-minutes * pace // 100)
-
-
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What a rule and a policy say of every way, as the search uses it."""
-
-    rule: Rule
-    sourcing: Sourcing
-    max_km: float
-    max_direct_km: float
-    minutes_per_km: float
-    cents_per_km: float
-    spread: int
-    band_ends: list[float]
-    transits: list[tuple[int, int]]
-
-
-_known_terms: dict[tuple[int, int], _Terms] = {}
-
-
-def _terms(rule: Rule, sourcing: Sourcing) -> _Terms:
-    """Worked out once for each rule of the policies that are in use."""
-    key = (id(rule), id(sourcing))
-    known = _known_terms.get(key)
-    if known is not None and known.rule is rule and known.sourcing is sourcing:
-        return known
-    while len(_known_terms) >= _MOST_TERMS:
-        _known_terms.pop(next(iter(_known_terms)))
-    drive, bands = sourcing.drive, sourcing.courier.transit
-    limit = drive.max_drive_km if rule.max_drive_km is None else rule.max_drive_km
-    max_km = limit if Mode.DRIVE in rule.transport else -1.0
-    _known_terms[key] = _Terms(
-        rule=rule,
-        sourcing=sourcing,
-        max_km=max_km,
-        max_direct_km=max_km / drive.detour_factor,
-        minutes_per_km=drive.detour_factor * 60 / drive.speed_kmh,
-        cents_per_km=2 * drive.detour_factor * drive.cost_cents_per_km,
-        spread=drive.spread_percent,
-        band_ends=[band.within_km for band in bands if band.within_km is not None],
-        transits=[(ceil(band.hours * 60), band.cost_cents) for band in bands],
-    )
-    return _known_terms[key]
 
 
 def _unit_of(base: Base) -> tuple[float, float, float]:

@@ -46,6 +46,7 @@ class Fleet:
     """
 
     __slots__ = (
+        "__weakref__",
         "_outwards",
         "_usable",
         "groups",

@@ -21,7 +21,7 @@ from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import NO_COORDINATES
 from connector.rules.facts.shelves import Holding
 from connector.rules.policy.document import Policy, Rule
-from connector.rules.sourcing.ranking import Route
+from connector.rules.sourcing.ranking import Route, Way
 
 __all__ = ["DETAILED", "LANES", "NEVER", "Found", "Refusal", "Search", "search"]
 
@@ -166,10 +166,16 @@ class Search:
         usable, free, quantity = self._usable, holding.free, self._quantity
         return [hub for hub in hubs if hub in usable and free[hub] >= quantity]
 
-    def _time(self, head: tuple[int, int, int], holding: Holding, hubs: Iterable[int]) -> None:
-        best, product_id, keys = self.ways.best, holding.product_id, self._keys
+    def _time(self, head: tuple[int, int, int], holding: Holding, hubs: Sequence[int]) -> None:
+        """Time these hubs, wherever they are."""
+        self._add(head, holding, hubs, self.ways.find(hubs))
+
+    def _add(
+        self, head: tuple[int, int, int], holding: Holding, hubs: Iterable[int], found: Mapping[int, Way | None]
+    ) -> None:
+        product_id, keys = holding.product_id, self._keys
         for hub in hubs:
-            way = best(hub)
+            way = found[hub]
             if way is not None:
                 route: Route = (*head, hub, product_id, *way)
                 self._routes.append(route)
@@ -184,13 +190,14 @@ class Search:
         keys = self._keys
         known = self._known()
         self._time(head, holding, self._usable_of(holding, sorted(known & free.keys())))
-        order = self._order()
         last_km = NEVER if ways.reaches_everywhere else ways.max_km
-        seen = 0
-        for place, (chord, hub) in enumerate(order):
+        near: list[tuple[float, int]] = []
+        for place, (chord, hub) in enumerate(self._order()):
             if hub not in free or hub not in usable or hub in known or free[hub] < self._quantity:
                 continue
-            if seen % _CHECK_EVERY == 0:
+            if len(near) % _CHECK_EVERY == 0:
+                self._add(head, holding, [hub for _, hub in near], ways.find_along(near))
+                near.clear()
                 km = km_of(chord)
                 if km > last_km:
                     return _Look(holding, rest=place)
@@ -198,12 +205,8 @@ class Search:
                     bound: Route = (*head, 0, 0, *ways.least(km))
                     if key(bound) > keys[-1]:
                         return _Look(holding, rest=place, bound=bound)
-            seen += 1
-            way = ways.best(hub, km_of(chord))
-            if way is not None:
-                route: Route = (*head, hub, holding.product_id, *way)
-                self._routes.append(route)
-                _keep(keys, key(route))
+            near.append((chord, hub))
+        self._add(head, holding, [hub for _, hub in near], ways.find_along(near))
         return _Look(holding)
 
     def _known(self) -> set[int]:
