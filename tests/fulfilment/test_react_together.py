@@ -51,7 +51,9 @@ async def open_tickets(scene: Scene, count: int, **values: Any) -> list[int]:
             number = f"INC-{index}"
             asset = await make_asset(tx, site_id=scene.site_id, product_id=scene.product_id)
             numbers.append(
-                await make_ticket(tx, source_id=scene.source_id, number=number, asset_id=asset, title="dead", **values)
+                await make_ticket(
+                    tx, source_id=scene.source_id, number=number, asset_id=asset, **{"title": "dead", **values}
+                )
             )
         changes = [NewChange(EntityKind.TICKET, number, "created", {"state": (None, "new")}) for number in numbers]
         await log_changes(tx, changes, actor="itsm", at=NOW)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from connector.fulfilment.keys import ACTOR
-from connector.fulfilment.reactions import LINKS, Reactions, concerns_decision
+from connector.fulfilment.line import LINKS, Line, concerns_decision
+from connector.fulfilment.reactions import Reactions
 from connector.fulfilment.rollout_lines import RolloutFollower
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
-from connector.model.errors import ConnectorError, NotKnown
+from connector.model.errors import NotKnown
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ApprovalState, ProcurementState, RecoveryState, ShipmentStatus
 from connector.model.refs import EntityKind
@@ -65,6 +66,7 @@ class Reactor:
         self._work = work
         self._workflows = workflows
         self._reactions = Reactions(work, policy)
+        self._line = Line(work, policy)
         self._rollouts = RolloutFollower(work.database, work.clock, policy)
         self._wake = asyncio.Event()
 
@@ -99,22 +101,68 @@ class Reactor:
         if end <= position:
             return 0
         decided: set[int] = set()  # with all of these changes in sight
-        await self._retry_in_chunks(await self._reactions.tickets_first(changes), decided)
+        await self._serve(await self._line.of(changes, beyond=TOGETHER), changes, end, decided)
         for run in runs(changes):
-            if len(run) == 1 or not await self._together(run, decided):
-                for change in run:
+            left = [change for change in run if not _is_done(change, decided)]
+            if len(left) < 2 or not await self._together(left, decided):
+                for change in left:
                     await self._insist(change, decided)
         await self._follow_rollouts(changes)
-        helped = await self._reactions.tickets_helped(changes)
-        await self._retry_in_chunks([ticket_id for ticket_id in helped if ticket_id not in decided], decided)
         async with transaction(self._work.database) as tx:
             if await claim_reader(tx, READER) < end:
                 await move_reader(tx, READER, end)
         return end - position
 
-    async def _retry_in_chunks(self, ticket_ids: Sequence[int], decided: set[int]) -> None:
-        for first in range(0, len(ticket_ids), TOGETHER):
-            await self._retry(ticket_ids[first : first + TOGETHER], decided)
+    async def _serve(self, line: Sequence[int], changes: Sequence[LoggedChange], end: int, decided: set[int]) -> None:
+        """Decide about tickets in their order, before their changes are dealt with one by one.
+
+        One that cannot be decided about is left to its own change, or shown to a person when it only waits.
+        """
+        changed = {change.entity_id for change in changes if change.kind is EntityKind.TICKET}
+        for first in range(0, len(line), TOGETHER):
+            chunk = line[first : first + TOGETHER]
+            if await self._decide_waiting(chunk, end, decided):
+                continue
+            for ticket_id in chunk:
+                if ticket_id not in changed:
+                    await self._insist_on_waiting(ticket_id, end, decided)
+                elif not await self._decide_waiting((ticket_id,), end, decided):
+                    log.warning("ticket %s is decided about when its change is dealt with", ticket_id)
+
+    async def _decide_waiting(self, ticket_ids: Sequence[int], end: int, decided: set[int]) -> bool:
+        """Decide about tickets in one transaction, unless another process is past all that they wait for.
+
+        False when that failed: then nothing was done.
+        """
+        try:
+            async with transaction(self._work.database) as tx:
+                if await claim_reader(tx, READER) < end:
+                    await self._reactions.on_tickets(tx, {ticket_id: {} for ticket_id in ticket_ids})
+        except Exception:
+            log.exception("%s waiting tickets could not be decided about", len(ticket_ids))
+            return False
+        decided.update(ticket_ids)
+        return True
+
+    async def _insist_on_waiting(self, ticket_id: int, end: int, decided: set[int]) -> None:
+        for number in range(1, TRIES + 1):
+            if await self._decide_waiting((ticket_id,), end, decided):
+                return
+            if number < TRIES:
+                await asyncio.sleep(self._work.options.backoff.wait(number).total_seconds())
+        what = f"ticket {ticket_id}"
+        await self._ask(
+            NewTask(
+                key=f"error:ticket:{ticket_id}",
+                kind=TaskKind.REVIEW,
+                title=f"{what.capitalize()} could not be decided about again",
+                instructions=(
+                    f"Something that {what} waits for has changed. Deciding about it failed {TRIES} times; "
+                    "the log has the reason."
+                ),
+                ticket_id=ticket_id,
+            )
+        )
 
     async def _idle(self) -> None:
         try:
@@ -247,22 +295,6 @@ class Reactor:
         if "state" in change.fields:
             await self._workflows.start_recovery(change.entity_id, RecoveryState(change.fields["state"][1]))
 
-    async def _retry(self, ticket_ids: Sequence[int], decided: set[int]) -> None:
-        """Decide about tickets again, together or, when that fails, each by itself."""
-        try:
-            async with transaction(self._work.database) as tx:
-                await self._reactions.on_tickets(tx, {ticket_id: {} for ticket_id in ticket_ids})
-            decided.update(ticket_ids)
-        except Exception as error:
-            if len(ticket_ids) > 1:
-                log.exception("%s tickets could not be decided again together", len(ticket_ids))
-                for ticket_id in ticket_ids:
-                    await self._retry((ticket_id,), decided)
-            elif isinstance(error, ConnectorError):
-                log.warning("ticket %s could not be decided again: %s", ticket_ids[0], error)
-            else:
-                raise
-
     async def _once(self, change: LoggedChange, do: Callable[[Transaction], Awaitable[None]]) -> bool:
         """Do it in the transaction that moves the reader past the change; False when another process has."""
         async with transaction(self._work.database) as tx:
@@ -281,8 +313,16 @@ class Reactor:
             instructions=f"Change {change.position} of {what} failed {TRIES} times; the log has the reason.",
             ticket_id=change.entity_id if change.kind is EntityKind.TICKET else None,
         )
+        await self._ask(new)
+
+    async def _ask(self, new: NewTask) -> None:
         async with transaction(self._work.database) as tx:
             await require_task(tx, new, actor=ACTOR, cause=None, at=self._work.clock.now())
+
+
+def _is_done(change: LoggedChange, decided: Collection[int]) -> bool:
+    """Whether a change is that of a new ticket that was decided about."""
+    return change.kind is EntityKind.TICKET and change.operation == "created" and change.entity_id in decided
 
 
 def runs(changes: Sequence[LoggedChange]) -> Iterator[list[LoggedChange]]:

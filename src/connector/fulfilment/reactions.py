@@ -5,7 +5,7 @@ Steps of the caller's transaction; the reader of the log (`connector.fulfilment.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from connector.fulfilment.handover import leave_hub
@@ -18,65 +18,37 @@ from connector.fulfilment.watching import Watch
 from connector.fulfilment.work import Work
 from connector.model.kinds import LinkKind, ProcurementKind
 from connector.model.lifecycle import (
-    TICKET_OPEN,
     ProcurementState,
     ReservationState,
     ShipmentStatus,
     TaskState,
-    TicketState,
 )
-from connector.model.refs import EntityKind
 from connector.rules.events.following import followed
-from connector.rules.policy.competition import in_line
 from connector.rules.sourcing.decision import Outcome, Reason
-from connector.storage.approvals.channels import open_channels, tickets_in
 from connector.storage.database.changes import LoggedChange
-from connector.storage.database.engine import Transaction, reading
+from connector.storage.database.engine import Transaction
 from connector.storage.database.locks import lock_devices, lock_tickets
 from connector.storage.facts.facts import sourcing_facts
-from connector.storage.facts.linked_tickets import tickets_linked
 from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.shipments.consignments import lock_reservation
 from connector.storage.shipments.shipments import ON_ITS_WAY, shipment_row, ticket_of_shipment
 from connector.storage.stock.stopping import order_stop
 from connector.storage.stock.succession import forfeit
 from connector.storage.tickets.decide import decide_and_reserve_many
-from connector.storage.tickets.incident_groups import members_waiting
 from connector.storage.tickets.procurements import ProcurementRow
 from connector.storage.tickets.standing import (
     Standing,
-    products_on,
     ticket_that_lost,
-    tickets_forfeited,
-    tickets_of,
-    tickets_relieved,
     tickets_standing,
-    waiting_line,
-    waiting_tickets,
 )
 from connector.storage.tickets.tasks import require_task, unfinished_tasks
 
-DECIDING: Final = frozenset(
-    {
-        "priority", "state", "type", "title", "description", "category", "asset_id", "site_id", "product_id",
-        "asset_hint", "site_hint", "product_hint", "sla_due_at", "quantity", "requester", "retired_at",
-        "duplicate_of", "parent",
-    }
-)  # fmt: skip
-"""Fields of a ticket that a decision looks at."""
 TROUBLE: Final = frozenset({ShipmentStatus.EXCEPTION, ShipmentStatus.LOST, ShipmentStatus.RETURNED})
 """What a courier reports when a person has to ask."""
 TURNS_UP: Final = frozenset({ShipmentStatus.DELIVERED, ShipmentStatus.RETURNED})
 """Where a parcel ends that was in trouble."""
 IDENTIFYING: Final = frozenset({"asset_id", "product_id"})
 """Fields of a ticket that say which hardware it is about."""
-LINKS: Final = {
-    EntityKind.ASSET: frozenset({"product_id", "site_id"}),
-    EntityKind.SITE: frozenset({"latitude", "longitude", "time_zone", "access_hours", "address", "country"}),
-    EntityKind.STOCK: frozenset({"on_hand", "reserved"}),
-    EntityKind.COMPATIBILITY: frozenset({"product_id", "substitute_id", "condition", "retired_at"}),
-}
-"""Fields of other things whose change may give a waiting ticket what it lacks."""
 
 
 class Reactions:
@@ -227,99 +199,3 @@ class Reactions:
         tracked = Tracked(shipment_id, parcel.name, parcel.ticket_id, parcel.reservation_id, parcel.hub_id)
         new = trouble_task(tracked, status.value, "The courier reports trouble.")
         await require_task(tx, new, actor=ACTOR, cause=None, at=self._work.clock.now())
-
-    async def tickets_first(self, changes: Sequence[LoggedChange]) -> list[int]:
-        """Tickets of open red channels, which are decided before everything else that has changed.
-
-        Those that have changed; of a channel that was opened or extended all that wait, however old. None, and a
-        single look, when no channel is open.
-        """
-        now = self._work.clock.now()
-        changed = {change.entity_id for change in changes if change.kind is EntityKind.TICKET}
-        touched = {change.entity_id for change in changes if change.kind is EntityKind.RED_CHANNEL}
-        if not changed and not touched:
-            return []
-        found: dict[int, None] = {}
-        async with reading(self._work.database) as tx:
-            for channel in await open_channels(tx):
-                if channel.opened_at <= now < channel.ends_at:
-                    only = None if channel.id in touched else changed
-                    found |= dict.fromkeys(await tickets_in(tx, channel.id, only=only))
-        return list(found)
-
-    async def tickets_helped(self, changes: Sequence[LoggedChange]) -> Sequence[int]:
-        """Tickets that may have got what they lacked, or whose device or master lost what was on its way for them.
-
-        In the order in which they are served.
-        """
-        given_back = {change.entity_id for change in changes if _gives_back(change)}
-        touched: dict[EntityKind, set[int]] = {kind: set() for kind in LINKS}
-        for change in changes:
-            if change.kind in LINKS and (LINKS[change.kind] & change.fields.keys()) and _may_help(change):
-                touched[change.kind].add(change.entity_id)
-        ended = {change.entity_id for change in changes if _frees_linked(change)}
-        answered = {change.entity_id for change in changes if _answers_group(change)}
-        if not given_back and not ended and not answered and not any(touched.values()):
-            return []
-        async with reading(self._work.database) as tx:
-            relieved = await tickets_relieved(tx, given_back) if given_back else []
-            relieved += await tickets_forfeited(tx, given_back) if given_back else []
-            ended |= await tickets_of(tx, given_back) if given_back else set()
-            relieved += [key for key in (await tickets_linked(tx, ended) if ended else []) if key not in relieved]
-            relieved += await members_waiting(tx, answered) if answered else []
-            if not any(touched.values()):
-                return await self._in_line(tx, relieved)
-            products = await products_on(
-                tx, stock_ids=touched[EntityKind.STOCK], compatibility_ids=touched[EntityKind.COMPATIBILITY]
-            )
-            waiting = await waiting_tickets(
-                tx, asset_ids=touched[EntityKind.ASSET], site_ids=touched[EntityKind.SITE], product_ids=products
-            )
-            return await self._in_line(tx, {*relieved, *waiting})
-
-    async def _in_line(self, tx: Transaction, ticket_ids: Collection[int]) -> list[int]:
-        policy, waiting = await policy_now(tx, self._policy), await waiting_line(tx, ticket_ids)
-        return [item.ticket_id for item in in_line(waiting, policy.fairness, self._work.clock.now())]
-
-
-def concerns_decision(change: LoggedChange) -> bool:
-    """Whether a decision could come out differently.
-
-    A move between open states does not count, nor a ticket that comes in closed.
-    """
-    fields = DECIDING & change.fields.keys()
-    if change.operation == "created":
-        return TicketState(change.fields["state"][1]) in TICKET_OPEN
-    if fields != {"state"}:
-        return bool(fields) or change.operation == "deleted"
-    before, after = (TicketState(value) if value else None for value in change.fields["state"])
-    return (before in TICKET_OPEN) != (after in TICKET_OPEN) or after is TicketState.CANCELLED
-
-
-def _gives_back(change: LoggedChange) -> bool:
-    """Whether a change ends a reservation without the unit having been sent."""
-    state = change.fields.get("state") if change.kind is EntityKind.RESERVATION else None
-    return state is not None and state[1] in (ReservationState.RELEASED, ReservationState.EXPIRED)
-
-
-def _frees_linked(change: LoggedChange) -> bool:
-    """Whether a ticket ends, or is a duplicate of another one than before, so that those linked to it decide anew."""
-    if change.kind is not EntityKind.TICKET or change.operation == "created":
-        return False
-    before, after = change.fields.get("state") or (None, None)
-    ends = before is not None and before in TICKET_OPEN and after not in TICKET_OPEN
-    return ends or not {"retired_at", LinkKind.DUPLICATE_OF.value}.isdisjoint(change.fields)
-
-
-def _answers_group(change: LoggedChange) -> bool:
-    """Whether somebody has said what a group of tickets is, which they may have waited for."""
-    return change.kind is EntityKind.INCIDENT_GROUP and change.operation == "updated" and "state" in change.fields
-
-
-def _may_help(change: LoggedChange) -> bool:
-    """Whether a change can give a waiting ticket what it lacks: of stock, only more of it."""
-    if change.kind is not EntityKind.STOCK:
-        return True
-    more = [(change.fields.get(name) or [0, 0]) for name in ("on_hand", "reserved")]
-    (held, holds), (claimed, claims) = more
-    return (holds or 0) > (held or 0) or (claims or 0) < (claimed or 0)

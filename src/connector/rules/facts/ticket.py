@@ -39,7 +39,10 @@ class Profile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TicketFacts:
-    """The ticket. source: name of the system that it comes from. has_lost: a unit that it had went to another one."""
+    """The ticket. source: name of the system that it comes from. has_lost: a unit that it had went to another one.
+
+    known_since: since when the hub knows it, which counts as its opening where its system does not say when that was.
+    """
 
     id: int
     number: str
@@ -58,6 +61,7 @@ class TicketFacts:
     opened_at: datetime | None = None
     sla_due_at: datetime | None = None
     has_lost: bool = False
+    known_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def turn(facts: SourcingFacts, policy: Policy, now: datetime) -> Place:
     waiting = Waiting(
         ticket_id=ticket.id,
         priority=ticket.priority,
-        since=ticket.opened_at or now,
+        since=ticket.opened_at or ticket.known_since or now,
         losses=int(ticket.has_lost),
         region_rank=policy.break_glass.rank(region) if policy.break_glass is not None else 0,
         is_red=bool(facts.channels) and is_in_channel(facts, policy, now),

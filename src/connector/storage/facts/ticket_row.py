@@ -172,6 +172,7 @@ def ticket_of(row: Any) -> TicketFacts:
         opened_at=row["opened_at"],
         sla_due_at=row["sla_due_at"],
         has_lost=bool(row["has_lost"]),
+        known_since=row["created_at"],
     )
 
 

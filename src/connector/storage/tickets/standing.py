@@ -26,12 +26,14 @@ from connector.storage.shipments.shipments import ON_ITS_WAY
 from connector.storage.stock.losses import has_lost
 from connector.storage.stock.succession import LEFT_BEFORE
 from connector.storage.tables import (
+    approval,
     asset,
     compatibility,
     procurement,
     reservation,
     rollout,
     shipment,
+    site,
     stock,
     task,
     ticket,
@@ -138,8 +140,17 @@ _TICKETS = (
     .where(among_given(ticket.c.id, "ticket_ids"))
 )
 _held = reservation.alias("held")
-_LINE = select(ticket.c.id, ticket.c.priority, func.coalesce(ticket.c.opened_at, ticket.c.created_at), has_lost).where(
-    among_given(ticket.c.id, "ticket_ids")
+_LINE = (
+    select(
+        ticket.c.id,
+        ticket.c.priority,
+        func.coalesce(ticket.c.opened_at, ticket.c.created_at),
+        has_lost,
+        site.c.region,
+    )
+    .outerjoin(asset, asset.c.id == ticket.c.asset_id)
+    .outerjoin(site, site.c.id == func.coalesce(ticket.c.site_id, asset.c.site_id))
+    .where(among_given(ticket.c.id, "ticket_ids"), ticket.c.state.in_(TICKET_OPEN), ticket.c.retired_at.is_(None))
 )
 
 
@@ -172,10 +183,10 @@ async def tickets_standing(tx: AsyncConnection, ticket_ids: Collection[int]) -> 
     }
 
 
-async def waiting_line(tx: AsyncConnection, ticket_ids: Collection[int]) -> list[Waiting]:
-    """Those of the tickets that exist, as fairness looks at them, in no order."""
+async def waiting_line(tx: AsyncConnection, ticket_ids: Collection[int]) -> list[tuple[Waiting, str | None]]:
+    """Those of the tickets that are open, as fairness looks at them, with the region of their site; in no order."""
     rows = await tx.execute(_LINE, {"ticket_ids": list(ticket_ids)})
-    return [Waiting(number, priority, since, losses=int(lost)) for number, priority, since, lost in rows]
+    return [(Waiting(number, priority, since, int(lost)), region) for number, priority, since, lost, region in rows]
 
 
 async def waiting_tickets(
@@ -255,6 +266,30 @@ async def tickets_of(tx: AsyncConnection, reservation_ids: Collection[int]) -> s
     """The tickets that these reservations were for."""
     statement = select(reservation.c.ticket_id).where(among(tx, reservation.c.id, reservation_ids))
     return set((await tx.execute(statement)).scalars())
+
+
+async def tickets_behind(
+    tx: AsyncConnection,
+    *,
+    approval_ids: Collection[int],
+    procurement_ids: Collection[int],
+    reservation_ids: Collection[int],
+) -> set[int]:
+    """The tickets that these requests and orders were for, and those whose units these reservations took over."""
+    found: set[int] = set()
+    for table, ids in ((approval, approval_ids), (procurement, procurement_ids)):
+        if ids:
+            statement = select(table.c.ticket_id).where(among(tx, table.c.id, ids), table.c.ticket_id.is_not(None))
+            found |= set((await tx.execute(statement)).scalars())
+    if reservation_ids:
+        old = reservation.alias("old")
+        lost = (
+            select(old.c.ticket_id)
+            .join(reservation, and_(old.c.id == reservation.c.replaces_id, old.c.ticket_id != reservation.c.ticket_id))
+            .where(among(tx, reservation.c.id, reservation_ids), old.c.rollout_line_id.is_(None))
+        )
+        found |= set((await tx.execute(lost)).scalars())
+    return found
 
 
 async def ticket_that_lost(tx: AsyncConnection, reservation_id: int) -> int | None:
