@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.rules.cases import NOW
 
 from connector.model.kinds import GroupKind, Priority, TicketType
 from connector.model.lifecycle import AssetState, GroupState, TicketState
@@ -50,23 +51,23 @@ def all_kinds(**grouping: object) -> Grouping:
 def test_a_ticket_counts_for_each_kind_of_event_that_it_could_belong_to():
     policy = POLICY.model_copy(update={"grouping": all_kinds()})
 
-    found = signals_of(FACTS, policy)
+    found = signals_of(FACTS, policy, NOW)
 
     assert [(s.kind.value, s.scope, s.subject, s.place) for s in found] == [
         ("site_event", "site:3", "asset:70", 3),
         ("batch_defect", "product:5", "asset:70", 3),
         ("burst", "region:EU", "asset:70", 3),
     ]
-    assert [s.kind.value for s in signals_of(replace(FACTS, product=None), policy)] == ["site_event", "burst"]
-    assert signals_of(replace(FACTS, site=None), policy) == []
+    assert [s.kind.value for s in signals_of(replace(FACTS, product=None), policy, NOW)] == ["site_event", "burst"]
+    assert signals_of(replace(FACTS, site=None), policy, NOW) == []
 
 
 def test_only_tickets_that_meet_the_condition_count_and_without_a_kind_none_does():
     picky = POLICY.model_copy(update={"grouping": all_kinds(when="ticket.category == 'power'")})
     none = POLICY.model_copy(update={"grouping": Grouping()})
 
-    assert [s.kind.value for s in signals_of(FACTS, picky)] == ["batch_defect", "burst"]
-    assert signals_of(FACTS, none) == []
+    assert [s.kind.value for s in signals_of(FACTS, picky, NOW)] == ["batch_defect", "burst"]
+    assert signals_of(FACTS, none, NOW) == []
 
 
 def test_devices_of_one_site_are_an_event_from_the_one_with_which_there_are_enough():

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.rules.cases import POLICY, facts, policy
+from tests.rules.cases import NOW, POLICY, facts, policy
 
 from connector.model.errors import InvalidConfiguration
 from connector.rules.policy.conditions import KNOWN, ConditionFailed, Facts, compile_condition
@@ -147,7 +147,7 @@ def test_what_stands_in_quotes_is_no_name(text: str):
 
 def test_a_condition_that_fails_on_real_facts_says_so():
     condition = compile_condition("ticket.asset_hint == '' || int(ticket.asset_hint) > 3")
-    scope = dict(scope_of(facts(), None))
+    scope = dict(scope_of(facts(), None, now=NOW))
     scope["ticket"] = {**scope["ticket"], "asset_hint": "sw-1"}
 
     with pytest.raises(ConditionFailed, match="cannot be evaluated: Function 'int' error"):
@@ -155,7 +155,7 @@ def test_a_condition_that_fails_on_real_facts_says_so():
 
 
 def test_conditions_are_checked_against_the_names_that_decisions_give_them():
-    scope = scope_of(facts(), None)
+    scope = scope_of(facts(), None, now=NOW)
 
     assert {name: set(fields) for name, fields in scope.items()} == {n: set(f) for n, f in KNOWN.items()}
     for name, fields in scope.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.rules.cases import POLICY, facts
+from tests.rules.cases import NOW, POLICY, facts
 
 from connector.rules.facts.ticket import ServiceClassFacts, SiteFacts
 from connector.rules.policy.conditions import Facts
@@ -23,7 +23,7 @@ def rollouts(*risk: tuple[str, int], **values: Any) -> Rollouts:
 def at(service_class: str | None = None, **values: Any) -> Facts:
     known = None if service_class is None else ServiceClassFacts(service_class, 240, "24x7")
     site = SiteFacts(id=1, name="Shop", code="S1", **values)
-    return Facts(scope_of(facts(site=site, service_class=known), known))
+    return Facts(scope_of(facts(site=site, service_class=known), known, now=NOW))
 
 
 def test_the_first_rule_that_holds_says_the_risk_of_a_site_else_the_default():

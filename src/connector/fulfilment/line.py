@@ -43,7 +43,7 @@ DECIDING: Final = frozenset(
 )  # fmt: skip
 """Fields of a ticket that a decision looks at."""
 LINKS: Final = {
-    EntityKind.ASSET: frozenset({"product_id", "site_id"}),
+    EntityKind.ASSET: frozenset({"product_id", "site_id", "revision", "warranty_ends_on"}),
     EntityKind.SITE: frozenset({"latitude", "longitude", "time_zone", "access_hours", "address", "country"}),
     EntityKind.STOCK: frozenset({"on_hand", "reserved"}),
     EntityKind.COMPATIBILITY: frozenset({"product_id", "substitute_id", "condition", "retired_at"}),
@@ -127,7 +127,10 @@ class Line:
             found |= set(await members_waiting(tx, answered))
         if any(touched.values()):
             products = await products_on(
-                tx, stock_ids=touched[EntityKind.STOCK], compatibility_ids=touched[EntityKind.COMPATIBILITY]
+                tx,
+                stock_ids=touched[EntityKind.STOCK],
+                compatibility_ids=touched[EntityKind.COMPATIBILITY],
+                unit_ids={change.entity_id for change in changes if _is_of_another_revision(change)},
             )
             found |= set(
                 await waiting_tickets(
@@ -209,6 +212,11 @@ def _frees_linked(change: LoggedChange) -> bool:
 def _answers_group(change: LoggedChange) -> bool:
     """Whether somebody has said what a group of tickets is, which they may have waited for."""
     return change.kind is EntityKind.INCIDENT_GROUP and change.operation == "updated" and "state" in change.fields
+
+
+def _is_of_another_revision(change: LoggedChange) -> bool:
+    """Whether a unit turns out to be of another revision, which somebody may wait for."""
+    return change.kind is EntityKind.ASSET and change.operation == "updated" and "revision" in change.fields
 
 
 def _may_help(change: LoggedChange) -> bool:

@@ -131,7 +131,10 @@ class Procurements:
             cause, shelf_hub = f"procurement {row.id}", hub_id if hub_id is not None else row.hub_id
             if shelf_hub is not None:
                 shelf = Shelf(shelf_hub, row.product_id, Lane.NORMAL)
-                await take_into_stock(tx, shelf, row.quantity, serials, row.tracking, actor=actor, cause=cause, at=at)
+                await take_into_stock(
+                    tx, shelf, row.quantity, serials, row.tracking,
+                    revision=row.revision, actor=actor, cause=cause, at=at,
+                )  # fmt: skip
             else:
                 await put_into_use(
                     tx, row.site_id, row.product_id, row.quantity, serials, actor=actor, cause=cause, at=at

@@ -204,7 +204,8 @@ class Rollouts:
         risks = {}
         for site_id, site in sites.items():
             facts = SourcingFacts(ticket=ticket, product=product, site=site.facts, service_class=site.service_class)
-            risks[site_id] = risk_of(Facts(scope_of(facts, service_class_of(facts, policy))), policy.rollouts)
+            scope = scope_of(facts, service_class_of(facts, policy), now=self.clock.now())
+            risks[site_id] = risk_of(Facts(scope), policy.rollouts)
         return [replace(line, risk=risks[line.site_id].value, risk_rule=risks[line.site_id].basis) for line in lines]
 
     async def _is_approved(self, tx: Transaction, rollout: RolloutRow, *, actor: str, at: datetime) -> bool:

@@ -59,11 +59,18 @@ def replay(
     if not ordered:
         return [Replay(p.version, p.sourcing.currency, Tally().measures(0), {}, ()) for p in policies]
     begin, end = int(ordered[0].opened_at.timestamp()) // 60, minute_at_or_after(ordered[-1].opened_at)
-    runs = [_Run(scene, policy, lead_times, seed, begin, max(end, begin + 1)) for policy in policies]
+    runs = [_Run(scene, _replayable(policy), lead_times, seed, begin, max(end, begin + 1)) for policy in policies]
     for number, past in enumerate(ordered):
         for run in runs:
             run.step(number, past)
     return [run.finish() for run in runs]
+
+
+def _replayable(policy: Policy) -> Policy:
+    """The policy without what a history cannot say: of which revision units were."""
+    without = {"same_revision_only": False, "allow_substitutes": False}
+    rules = (rule.model_copy(update=without) if rule.same_revision_only else rule for rule in policy.rules)
+    return policy.model_copy(update={"rules": tuple(rules)})
 
 
 def order_of(past: PastTicket) -> tuple[datetime, int, str]:

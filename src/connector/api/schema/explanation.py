@@ -141,6 +141,9 @@ class Explanation:
     decided_at: datetime = strawberry.field(description="The moment for which it was decided.")
     product_id: strawberry.ID | None = strawberry.field(description="Id of the product that is needed.")
     quantity: int = strawberry.field(description="Units that are needed.")
+    revision: str | None = strawberry.field(
+        description="The revision that they must have, that of the device; null when any will do."
+    )
     due_at: datetime | None = strawberry.field(description="Until when an arrival is in time.")
     due_basis: str = strawberry.field(description="What that time follows from.")
     stated_due_at: datetime | None = strawberry.field(description="The due time that the ticket's source states.")
@@ -206,6 +209,7 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         decided_at=datetime.fromisoformat(content["decided_at"]),
         product_id=_id("Product", content["product_id"]),
         quantity=content["quantity"],
+        revision=content.get("revision"),
         due_at=_instant(sla["due_at"]),
         due_basis=sla["basis"],
         stated_due_at=_instant(sla.get("stated_at")),

@@ -21,6 +21,7 @@ class Procurement(Node):
     decision: AnyDecision | None = related("decision", "The decision that wants it.")
     product: AnyProduct = related("product", "What is got.")
     quantity: int = column("How many units.")
+    revision: str | None = column("The revision that they must have; null when any will do.")
     supplier: str = column("Who sends them, by name in the policy; empty for a backorder.")
     contact: str | None = column("How a person orders there.")
     order_number: str | None = column("The supplier's number, once the order is placed.")

@@ -137,6 +137,7 @@ class Reservation(Node):
     estimated_arrival_at: datetime | None = column("When it should arrive.")
     expires_at: datetime | None = column("When a held claim ends by itself.")
     approval_name: str | None = column("The approval that it must have before it is sent; null when it needs none.")
+    revision: str | None = column("The revision that its unit must have; null when any will do.")
     created_at: datetime = column("When it was claimed.")
     updated_at: datetime = column("When it last changed.")
 

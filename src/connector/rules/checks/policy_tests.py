@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, TypeAlias
 
 from connector.model.errors import InvalidInput
@@ -15,14 +16,15 @@ from connector.rules.checks.given_together import parcel_verdict, with_event_and
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import Fleet, HubFacts, hub_facts
 from connector.rules.facts.protection import Kept
-from connector.rules.facts.shelves import Contested, Holding, SubstituteFacts, holding_of
+from connector.rules.facts.shelves import Contested, Holding, ShelfKey, SubstituteFacts, holding_of
 from connector.rules.facts.standing import ChannelFacts, ChannelScope, ProcurementFacts
 from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.rules.policy.document import Policy
-from connector.rules.policy.given import Given, GivenShelf, PolicyTest
+from connector.rules.policy.given import Given, GivenAsset, GivenShelf, PolicyTest
 from connector.rules.policy.given_lanes import given_lanes
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision, RungOutcome, TakenFrom
+from connector.rules.sourcing.scope import local_date
 
 Shown: TypeAlias = str | int | bool | list[str] | None
 
@@ -127,6 +129,8 @@ def _outcome(decision: Decision, facts: SourcingFacts, policy: Policy, given: Gi
         "approval": decision.approval,
         "taken_from": next((_number(taken, given) for taken in decision.taken_from), None),
         "draws": [purpose.value for purpose in decision.drawn],
+        "revision": decision.revision,
+        "assumed": [assumption.fact for assumption in decision.assumed],
     }
 
 
@@ -162,6 +166,7 @@ def facts_of(given: Given, *, currency: str = "EUR") -> SourcingFacts:
             ProcurementFacts(number, NEEDED, item.kind, item.supplier, item.state, item.quantity, item.expected_at)
             for number, item in enumerate(given.procurements, 1)
         ),
+        revisions=_revisions(given.stock, hubs, products),
     )
 
 
@@ -192,7 +197,21 @@ def _asset(given: Given) -> AssetFacts | None:
     asset = given.asset
     if asset is None or not asset.known:
         return None
-    return AssetFacts(1, asset.state, asset.name, asset.serial, asset.asset_tag, asset.holder)
+    names = ("name", "serial", "asset_tag", "holder", "revision")
+    return AssetFacts(
+        id=1,
+        state=asset.state,
+        **{name: getattr(asset, name) or None for name in names},
+        warranty_ends_on=_warranty_ends_on(asset, given),
+    )
+
+
+def _warranty_ends_on(asset: GivenAsset, given: Given) -> date | None:
+    """The day on which the warranty ends if that is so; the day before, if all that is known is that it is over."""
+    today = local_date(_site(given), given.now)
+    if asset.in_warranty or asset.warranty_days_left:
+        return today + timedelta(days=asset.warranty_days_left)
+    return today - timedelta(days=1) if asset.warranty_known else None
 
 
 def _product(given: Given) -> ProductFacts | None:
@@ -236,6 +255,16 @@ def _holdings(
     return tuple(holding_of(product, lane, at_hubs) for (product, lane), at_hubs in kept.items())
 
 
+def _revisions(
+    shelves: tuple[GivenShelf, ...], hubs: Mapping[str, int], products: Mapping[str, int]
+) -> dict[ShelfKey, Counter[str]]:
+    found: dict[ShelfKey, Counter[str]] = {}
+    for shelf in shelves:
+        key = (hubs[shelf.hub], products.get(shelf.product or "", NEEDED), shelf.lane)
+        found.setdefault(key, Counter())[shelf.revision] += shelf.free
+    return found
+
+
 def _contested(given: Given, hubs: Mapping[str, int], products: Mapping[str, int]) -> tuple[Contested, ...]:
     return tuple(
         Contested(
@@ -251,6 +280,7 @@ def _contested(given: Given, hubs: Mapping[str, int], products: Mapping[str, int
             made_at=claim.opened_at or given.now,
             losses=claim.losses,
             is_rollout=claim.is_rollout,
+            revision=claim.revision or None,
         )
         for number, claim in enumerate(given.claims, 1)
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from statistics import median
 from typing import Any
@@ -70,12 +71,12 @@ class Proposal:
     statistics: Mapping[str, Any] = field(default_factory=dict)
 
 
-def signals_of(facts: SourcingFacts, policy: Policy) -> list[Signal]:
+def signals_of(facts: SourcingFacts, policy: Policy, now: datetime) -> list[Signal]:
     """What a ticket counts for. A condition that cannot be evaluated on it counts as not met."""
     watches = policy.grouping.watches
     if not watches or facts.recovery is not None:
         return []
-    conditions = Facts(scope_of(facts, service_class_of(facts, policy)))
+    conditions = Facts(scope_of(facts, service_class_of(facts, policy), now=now))
     return [
         signal for kind, watch in watches.items() if (signal := _signal(kind, facts)) and _counts(watch, conditions)
     ]

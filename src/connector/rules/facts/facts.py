@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from connector.rules.arrival.lanes import NO_LANES, SiteLanes
 from connector.rules.facts.fleet import Fleet
-from connector.rules.facts.shelves import Contested, Holding, SubstituteFacts
+from connector.rules.facts.shelves import Contested, Holding, Revisions, SubstituteFacts
 from connector.rules.facts.standing import NO_LINKS, ChannelFacts, GroupFacts, Links, ProcurementFacts, Recovery, Relief
 from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 
@@ -23,7 +23,8 @@ class SourcingFacts:
     relief: for another ticket about the same device; None when nothing is. refusals: approvals that were refused for
     the ticket, and what is to follow: `next` or `person`. contested: what other tickets hold of these products; None
     when it was not read, which is for rules that may take it. lanes: what is known of the ways there. channels: red
-    channels that nobody has closed, by id. procurements: what was ordered for it.
+    channels that nobody has closed, by id. procurements: what was ordered for it. revisions: how many free units of the
+    product are of which revision, by shelf; None when it was not read, which is for rules that ask for it.
 
     service_class_name is what the site names; service_class what the database knows of it.
     """
@@ -46,3 +47,4 @@ class SourcingFacts:
     lanes: SiteLanes = NO_LANES
     group: GroupFacts | None = None
     procurements: tuple[ProcurementFacts, ...] = ()
+    revisions: Revisions | None = None

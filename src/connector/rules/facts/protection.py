@@ -13,7 +13,8 @@ NAMES = {Protection.SAFETY_STOCK: "safety stock", Protection.EMERGENCY_BUFFER: "
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A shelf with units that are kept. free: all its free units, kept ones included.
+    """A shelf with units that are kept. free: all its free units, kept ones included. fitting: how many of them could
+    serve; None for all.
 
     A claim leaves as many free units as the purposes that are not released ask for; so what is released is used up
     in the order of `Protection`: safety stock first.
@@ -22,14 +23,16 @@ class Kept:
     free: int
     safety_stock: int = 0
     emergency_buffer: int = 0
+    fitting: int | None = None
 
     def usable(self, releases: Collection[Protection] = ()) -> int:
         """Free units that may be claimed when these purposes are released; never below zero."""
-        return max(self.free - sum(self._of(purpose) for purpose in Protection if purpose not in releases), 0)
+        left = self._unprotected(releases)
+        return left if self.fitting is None else min(left, self.fitting)
 
     def drawn(self, quantity: int, releases: Collection[Protection]) -> dict[Protection, int]:
         """How many kept units a claim of so many draws on, by purpose; empty when unprotected ones suffice."""
-        short = max(quantity - self.usable(), 0)
+        short = max(quantity - self._unprotected(), 0)
         drawn = {}
         for purpose in Protection:
             if purpose in releases and short > 0 and self._of(purpose):
@@ -46,6 +49,9 @@ class Kept:
             if units:
                 parts.append(f"{NAMES[purpose]} ({units})")
         return f"kept as {' and '.join(reversed(parts))}"
+
+    def _unprotected(self, releases: Collection[Protection] = ()) -> int:
+        return max(self.free - sum(self._of(purpose) for purpose in Protection if purpose not in releases), 0)
 
     def _of(self, purpose: Protection) -> int:
         return self.safety_stock if purpose is Protection.SAFETY_STOCK else self.emergency_buffer

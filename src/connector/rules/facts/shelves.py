@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeAlias
 
 from connector.model.kinds import (
     Lane,
@@ -12,6 +13,11 @@ from connector.model.kinds import (
     Protection,
 )
 from connector.rules.facts.protection import Kept
+
+ShelfKey: TypeAlias = tuple[int, int, Lane]
+"""Hub, product, lane."""
+Revisions: TypeAlias = Mapping[ShelfKey, Mapping[str, int]]
+"""Free units of each shelf by the revision of their hardware, "" for those of which nobody knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,12 @@ class Holding:
             return self
         free = {hub: units for hub, units in self.free.items() if hub not in hubs}
         return replace(self, free=free, kept={hub: kept for hub, kept in self.kept.items() if hub not in hubs})
+
+    def fitting(self, units: Mapping[int, int]) -> Holding:
+        """The same with so many units of each hub at most; hubs that are not named have none that could serve."""
+        free = {hub: min(count, units[hub]) for hub, count in self.free.items() if units.get(hub)}
+        kept = {hub: replace(shelf, fitting=units[hub]) for hub, shelf in self.kept.items() if units.get(hub)}
+        return replace(self, free=free, kept=kept)
 
     def opened(self, releases: Collection[Protection]) -> Holding:
         """The same with what is kept for these purposes free to use."""
@@ -75,7 +87,7 @@ class Contested:
     """Units that are held or committed for another ticket and have not left their hub.
 
     since: when that ticket was opened. losses: units of the same line that went to other tickets before. is_rollout:
-    they are for a line of a rollout. made_at: when they were reserved.
+    they are for a line of a rollout. made_at: when they were reserved. revision: of the unit, where that is known.
     """
 
     reservation_id: int
@@ -90,6 +102,7 @@ class Contested:
     made_at: datetime
     losses: int = 0
     is_rollout: bool = False
+    revision: str | None = None
 
     @property
     def label(self) -> str:

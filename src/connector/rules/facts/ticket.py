@@ -66,7 +66,7 @@ class TicketFacts:
 
 @dataclass(frozen=True, slots=True)
 class AssetFacts:
-    """The affected device."""
+    """The affected device. revision: of its hardware, as its maker writes it. warranty_ends_on: the last day of it."""
 
     id: int
     state: AssetState
@@ -74,6 +74,13 @@ class AssetFacts:
     serial: str | None = None
     asset_tag: str | None = None
     holder: str | None = None
+    revision: str | None = None
+    warranty_ends_on: date | None = None
+
+    @property
+    def label(self) -> str:
+        """How people call it."""
+        return self.name or self.serial or str(self.id)
 
 
 @dataclass(frozen=True, slots=True)

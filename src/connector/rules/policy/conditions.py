@@ -24,7 +24,10 @@ SAMPLE: Scope = {
         "description": "", "category": "hardware", "quantity": 1, "requester": "", "assignee": "", "asset_hint": "",
         "site_hint": "", "product_hint": "", "source": "itsm",
     },
-    "asset": {"known": True, "name": "sw-1", "serial": "FOC1", "asset_tag": "AT-1", "state": "deployed", "holder": ""},
+    "asset": {
+        "known": True, "name": "sw-1", "serial": "FOC1", "asset_tag": "AT-1", "state": "deployed", "holder": "",
+        "revision": "V03", "warranty_known": True, "in_warranty": True, "warranty_days_left": 30,
+    },
     "site": {
         "known": True, "name": "Plant", "code": "P1", "region": "EU", "country": "DE", "time_zone": "Europe/Berlin",
         "service_class": "critical",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
@@ -153,7 +153,8 @@ class Rule(Part):
     """What happens to tickets that meet a condition; the first rule whose condition holds decides.
 
     hardware: `replace` sources a unit, `none` says that the ticket needs none. sources: hub tiers that may serve it.
-    ladder: where to look, rung by rung. split: whether several units may come from several shelves. transport: ways
+    ladder: where to look, rung by rung. same_revision_only: only units of the very revision that the device has, and no
+    substitutes. split: whether several units may come from several shelves. transport: ways
     that a unit may travel. max_drive_km, ranking: instead of the ones under `sourcing`. hold_minutes: how long a claim
     waits to be committed before it expires. approval: one of `approvals`, which a claim waits for; that of a rung
     counts before it. releases: kept units that may be used where nothing else is in time. preempt: whether what other
@@ -167,6 +168,7 @@ class Rule(Part):
     sources: Tiers = tuple(HubTier)
     ladder: Ladder | None = None
     allow_substitutes: bool = True
+    same_revision_only: bool = False
     split: Annotated[Literal["never", "allowed"], Field(examples=["allowed"])] = "never"
     transport: Transport = (Mode.DRIVE, Mode.COURIER)
     max_drive_km: DriveKm | None = None
@@ -175,6 +177,22 @@ class Rule(Part):
     approval: Annotated[str, Field(examples=["costly-spare"])] | None = None
     releases: Releases = ()
     preempt: Preempt | None = None
+
+    @model_validator(mode="after")
+    def _asks_for_what_can_be(self) -> Self:
+        if self.same_revision_only and self.allow_substitutes and "allow_substitutes" in self.model_fields_set:
+            raise ValueError(
+                "same_revision_only and allow_substitutes exclude each other: a substitute is another product, whose "
+                "revisions are others; leave one of them out"
+            )
+        if self.same_revision_only and self.hardware == "none":
+            raise ValueError("same_revision_only is for rules with hardware: replace; this one sources nothing")
+        return self
+
+    @property
+    def takes_substitutes(self) -> bool:
+        """Whether another product may stand in for the needed one."""
+        return self.allow_substitutes and not self.same_revision_only
 
     @cached_property
     def condition(self) -> Condition:

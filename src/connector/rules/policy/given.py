@@ -81,7 +81,10 @@ class GivenTicket(_Part):
 
 
 class GivenAsset(_Part):
-    """The affected device. known: false is the same as leaving it out."""
+    """The affected device. known: false is the same as leaving it out. revision: of its hardware.
+
+    warranty_known: somebody knows when it ends, which in_warranty and warranty_days_left say as well.
+    """
 
     known: bool = True
     name: str = ""
@@ -89,6 +92,10 @@ class GivenAsset(_Part):
     asset_tag: str = ""
     state: AssetState = AssetState.DEPLOYED
     holder: str = ""
+    revision: str = ""
+    warranty_known: bool = False
+    in_warranty: bool = False
+    warranty_days_left: Annotated[int, Field(ge=0, le=36_500)] = 0
 
 
 class GivenSite(_Part):
@@ -162,7 +169,8 @@ class GivenSubstitute(_Part):
 class GivenShelf(_Part):
     """Free units at a hub. product: one of `substitutes`; the needed one when left out.
 
-    safety_stock, emergency_buffer: how many of the free units the shelf keeps.
+    safety_stock, emergency_buffer: how many of the free units the shelf keeps. revision: of these units; unknown when
+    left out. Units of several revisions are several entries.
     """
 
     hub: Annotated[str, Field(examples=["BER"])]
@@ -171,12 +179,14 @@ class GivenShelf(_Part):
     free: Annotated[int, Field(ge=1)] = 1
     safety_stock: Annotated[int, Field(ge=0)] = 0
     emergency_buffer: Annotated[int, Field(ge=0)] = 0
+    revision: str = ""
 
 
 class GivenClaim(_Part):
     """Units at a hub that another ticket holds. product: as of a shelf. opened_at: when that ticket was opened.
 
-    losses: how many of its units went to other tickets before. is_rollout: they are held for a rollout.
+    losses: how many of its units went to other tickets before. is_rollout: they are held for a rollout. revision: of
+    the units.
     """
 
     hub: Annotated[str, Field(examples=["BER"])]
@@ -188,6 +198,7 @@ class GivenClaim(_Part):
     opened_at: Instant | None = None
     losses: Annotated[int, Field(ge=0)] = 0
     is_rollout: bool = False
+    revision: str = ""
 
 
 class GivenChannel(_Part):
@@ -241,7 +252,8 @@ class Expect(_Part):
     lanes: of the rule that decides. due_minutes: from the moment of the test to the due time. hub, mode,
     is_within_sla, probability_percent: of the chosen candidate. rung: number of the rung that serves, from 1.
     approval: what it waits for. supplier: of what is ordered. taken_from: the ticket whose units it takes. draws: what
-    the kept units among the chosen ones were kept for. trouble: of the given parcel.
+    the kept units among the chosen ones were kept for. trouble: of the given parcel. revision: the one that units must
+    have; null when any will do. assumed: the facts that are missing and that the policy has something instead of.
     """
 
     rule: str | None = None
@@ -260,6 +272,8 @@ class Expect(_Part):
     draws: Annotated[tuple[Protection, ...], Field(examples=[["safety_stock"]])] | None = None
     supplier: str | None = None
     trouble: Annotated[Trouble, Field(examples=["silent"])] | None = None
+    revision: Annotated[str, Field(examples=["V03"])] | None = None
+    assumed: Annotated[tuple[str, ...], Field(examples=[["revision"]])] | None = None
 
 
 class PolicyTest(_Part):

@@ -27,7 +27,8 @@ class Missing(Part):
     which one the site has.
     site_coordinates: `person` asks somebody, `assume` plans with the centre of the site's region or country, and with
     `assumed_km` to every hub where there is none. hub_coordinates: `refuse` leaves the hub out, `assume` plans with
-    `assumed_km`. centres: by region or country.
+    `assumed_km`. centres: by region or country. revision: of the device, where a rule takes only units of the same one:
+    `person` asks somebody which one it has, `any` takes units of any.
     """
 
     product: Annotated[Literal["person", "nothing"], Field(examples=["person"])] = "person"
@@ -37,4 +38,5 @@ class Missing(Part):
     centres: Annotated[dict[str, Centre], Field(examples=[{"DE": {"latitude": 51.2, "longitude": 10.4}}])] = Field(
         default_factory=dict
     )
+    revision: Annotated[Literal["person", "any"], Field(examples=["person"])] = "person"
     assumed_km: Annotated[float, Field(gt=0, le=20_000, examples=[300])] = 300

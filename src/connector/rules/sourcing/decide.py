@@ -21,7 +21,7 @@ from connector.rules.arrival.timetable import minute_at_or_after
 from connector.rules.events.following import Following, followed, served_by_duplicate
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.protection import drawn_text
-from connector.rules.facts.shelves import Holding, SubstituteFacts
+from connector.rules.facts.shelves import Holding, ShelfKey, SubstituteFacts
 from connector.rules.facts.standing import Relief, Standing
 from connector.rules.facts.ticket import ProductFacts, SiteFacts
 from connector.rules.policy.break_glass import withheld
@@ -36,10 +36,11 @@ from connector.rules.sourcing.decision import Assumption, Candidate, Decision, L
 from connector.rules.sourcing.deferred import Deferred, DeferredMapping
 from connector.rules.sourcing.descent import Descended, Looked, RungFailed, descend
 from connector.rules.sourcing.lacking import assumed, lacking
-from connector.rules.sourcing.losing import ShelfKey, barred_from, nothing_found, passed_over
+from connector.rules.sourcing.losing import barred_from, nothing_found, passed_over
 from connector.rules.sourcing.procuring import backordered, procured
 from connector.rules.sourcing.quest import Quest
 from connector.rules.sourcing.recovery import recovered
+from connector.rules.sourcing.revisions import narrowed
 from connector.rules.sourcing.scope import inputs_of, scope_of
 
 _BY = {Mode.DRIVE: "by car", Mode.COURIER: "by courier", Mode.TECHNICIAN: "by a technician who collects it"}
@@ -60,10 +61,10 @@ def decide(
 
 def _decided(facts: SourcingFacts, policy: Policy, now: datetime, emptied: frozenset[ShelfKey]) -> Decision:
     service_class = service_class_of(facts, policy)
-    scope = scope_of(facts, service_class)
+    scope = scope_of(facts, service_class, now=now)
     channel = channel_of(facts, policy.red_channels, Facts(scope), now) if facts.channels else None
     if channel is not None:
-        scope = scope_of(facts, service_class, channel.facts.name)
+        scope = scope_of(facts, service_class, channel.facts.name, now=now)
         if channel.stated.skips_approvals:
             facts = replace(facts, refusals={})  # what needs no approval cannot be refused one
     inputs: Mapping[str, Any] = DeferredMapping(lambda: inputs_of(facts, scope))
@@ -86,7 +87,7 @@ def _decided(facts: SourcingFacts, policy: Policy, now: datetime, emptied: froze
 
 def is_in_channel(facts: SourcingFacts, policy: Policy, now: datetime) -> bool:
     """Whether a ticket goes through an open red channel."""
-    scope = scope_of(facts, service_class_of(facts, policy))
+    scope = scope_of(facts, service_class_of(facts, policy), now=now)
     return channel_of(facts, policy.red_channels, Facts(scope), now) is not None
 
 
@@ -141,11 +142,20 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         return together
     if facts.relief is not None:
         return case.end(Outcome.NOT_NEEDED, Reason.RELIEVED, _relieved(facts.relief), rule)
-    missing = lacking(facts, policy)
+    missing = lacking(facts, policy, rule)
     if missing is not None:
         return case.end(*missing, rule)
     if stops(facts):
         return case.end(Outcome.REVIEW, Reason.APPROVAL_REFUSED, refused_text(facts, rule.name), rule)
+    units = narrowed(facts, rule)
+    if units.facts is not facts or units.assumed:
+        case = replace(case, facts=units.facts, assumed=(*case.assumed, *units.assumed))
+    return units.told(_sourced(case, rule, condition_facts, emptied))
+
+
+def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[ShelfKey]) -> Decision:
+    """What the ladder of a rule gives."""
+    facts, policy = case.facts, case.policy
     product, site = _required(facts)
     start = minute_at_or_after(case.now)
     try:
@@ -362,7 +372,7 @@ def _substitutes(facts: SourcingFacts, rule: Rule, condition_facts: Facts) -> tu
 
 def _refusal(substitute: SubstituteFacts, rule: Rule, condition_facts: Facts) -> Refusal | None:
     label = substitute.label
-    if not rule.allow_substitutes:
+    if not rule.takes_substitutes:
         return Refusal("substitute_not_allowed", f"substitute {label!r} not allowed by rule {rule.name!r}")
     if substitute.condition is None:
         return None

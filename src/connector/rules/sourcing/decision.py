@@ -46,6 +46,7 @@ class Reason(StrEnum):
     ASSET_UNKNOWN = "asset_unknown"
     PRODUCT_UNKNOWN = "product_unknown"
     SITE_UNKNOWN = "site_unknown"
+    REVISION_UNKNOWN = "revision_unknown"
     SERVICE_CLASS_UNKNOWN = "service_class_unknown"
     SITE_WITHOUT_COORDINATES = "site_without_coordinates"
     SITE_UNUSABLE = "site_unusable"
@@ -121,6 +122,7 @@ class Pick:
 
     product_id: what is taken; requested_product_id: what was needed, the same unless it is a substitute. releases:
     which kept units may be among them. takes: reservations of other tickets whose units they are; empty for free units.
+    revision: the one that the units must have; None when any will do.
     """
 
     hub_id: int
@@ -131,6 +133,7 @@ class Pick:
     arrives_at: datetime
     releases: tuple[Protection, ...] = ()
     takes: tuple[int, ...] = ()
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ class Order:
     """What is to be on order for the ticket. supplier: "" for a backorder. expected_at: at the hub, or at the site.
 
     hub_id: where it is delivered to, to be sent on; None for the site. arrives_at: at the site. cost_cents: all of it.
-    contact: how a person orders there.
+    contact: how a person orders there. revision: the one that the goods must have; None when any will do.
     """
 
     kind: ProcurementKind
@@ -184,6 +187,7 @@ class Order:
     currency: str | None = None
     hub_id: int | None = None
     contact: str = ""
+    revision: str | None = None
 
     def explained(self) -> dict[str, Any]:
         """As JSON values."""
@@ -196,6 +200,7 @@ class Order:
             "arrives_at": instant_text(self.arrives_at) if self.arrives_at else None,
             "cost_cents": self.cost_cents,
             "hub_id": self.hub_id,
+            "revision": self.revision,
         }
 
 
@@ -265,7 +270,8 @@ class Decision:
     the picks, by what they were kept for. taken_from: whose units are among them. wants_contested: what other tickets
     hold was not read, and could change this. recovery: the parcel in trouble that
     a second unit is for, as JSON values. channel: the red channel that the ticket goes through. group: the event that
-    the ticket belongs to. orders: what is to be on order, in place of whatever was before.
+    the ticket belongs to. orders: what is to be on order, in place of whatever was before. revision: the one that units
+    must have; None when any will do. wants_revisions: which revisions lie on the shelves was not read, and is needed.
     """
 
     outcome: Outcome
@@ -297,6 +303,8 @@ class Decision:
     wants_contested: bool = False
     recovery: Mapping[str, Any] | None = None
     group: GroupFacts | None = None
+    revision: str | None = None
+    wants_revisions: bool = False
 
     @property
     def held_until(self) -> datetime:
@@ -342,6 +350,7 @@ class Decision:
             "inputs": dict(self.inputs),
             "product_id": self.product_id,
             "quantity": self.quantity,
+            "revision": self.revision,
             "sla": {
                 "due_at": instant_text(self.due_at) if self.due_at else None,
                 "basis": self.until.basis,

@@ -26,7 +26,7 @@ def grounds_of(decision: Decision) -> str:
         "rule": decision.rule,
         "policy": decision.policy_version,
         "inputs": dict(decision.inputs),
-        "needs": [decision.product_id, decision.quantity],
+        "needs": [decision.product_id, decision.quantity, decision.revision],
         "stated_due_at": decision.until.stated_at,
         "channel": decision.channel.facts.id if decision.channel else None,
         "approval": decision.approval,

@@ -8,11 +8,11 @@ from __future__ import annotations
 from connector.rules.arrival.destination import assumed_position
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.ticket import SiteFacts
-from connector.rules.policy.document import Policy
+from connector.rules.policy.document import Policy, Rule
 from connector.rules.sourcing.decision import Assumption, Outcome, Reason
 
 
-def lacking(facts: SourcingFacts, policy: Policy) -> tuple[Outcome, Reason, str] | None:
+def lacking(facts: SourcingFacts, policy: Policy, rule: Rule) -> tuple[Outcome, Reason, str] | None:
     """What must be known to source anything and is not, as a person can act on it, and what the policy wants then."""
     unknown = _unknown_product(facts)
     if unknown is not None and policy.sourcing.missing.product == "nothing":
@@ -23,7 +23,26 @@ def lacking(facts: SourcingFacts, policy: Policy) -> tuple[Outcome, Reason, str]
     if facts.service_class is None and policy.sourcing.missing.service_class == "person":
         text = f"Site {facts.site.label if facts.site else ''!r} has no service class: say which one it has."
         return Outcome.REVIEW, Reason.SERVICE_CLASS_UNKNOWN, text
+    if rule.same_revision_only and policy.sourcing.missing.revision == "person" and not revision_of(facts):
+        text = f"{_unknown_revision(facts)}, and rule {rule.name!r} takes no other: say which one it has."
+        return Outcome.REVIEW, Reason.REVISION_UNKNOWN, text
     return None
+
+
+def revision_of(facts: SourcingFacts) -> str | None:
+    """The revision of the device; None when nobody knows it."""
+    return facts.asset.revision if facts.asset is not None else None
+
+
+def assumed_revision(facts: SourcingFacts) -> Assumption:
+    """What is taken where nobody knows the revision of the device, and the policy takes any."""
+    return Assumption("revision", f"{_unknown_revision(facts)}: a unit of any revision is taken.")
+
+
+def _unknown_revision(facts: SourcingFacts) -> str:
+    if facts.asset is None:
+        return "The ticket names no device, so that nobody knows which revision is needed"
+    return f"Nobody knows which revision device {facts.asset.label!r} has"
 
 
 def _is_located(site: SiteFacts) -> bool:
@@ -55,8 +74,7 @@ def _unknown_product(facts: SourcingFacts) -> tuple[Reason, str] | None:
     ticket = facts.ticket
     if facts.product is None:
         if facts.asset is not None:
-            name = facts.asset.name or facts.asset.serial or str(facts.asset.id)
-            return Reason.PRODUCT_UNKNOWN, f"Asset {name!r} has no product: say which model it is."
+            return Reason.PRODUCT_UNKNOWN, f"Asset {facts.asset.label!r} has no product: say which model it is."
         if ticket.asset_hint:
             return Reason.ASSET_UNKNOWN, f"The ticket names the asset {ticket.asset_hint!r}, which nobody knows."
         if ticket.product_hint:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Final, TypeAlias
+from typing import Final
 
-from connector.model.kinds import Lane
 from connector.rules.facts.facts import SourcingFacts
-from connector.rules.facts.shelves import Holding
+from connector.rules.facts.shelves import Holding, ShelfKey
 from connector.rules.facts.ticket import ProductFacts
 from connector.rules.sourcing.candidates import Refusal
 from connector.rules.sourcing.comparison import losers_of
@@ -17,9 +16,6 @@ from connector.rules.sourcing.descent import Descended, Looked
 from connector.rules.sourcing.preemption import CLAIMED
 from connector.rules.sourcing.quest import KEPT
 from connector.rules.sourcing.ranking import HUB, OTHER_LANE, PRODUCT
-
-ShelfKey: TypeAlias = tuple[int, int, Lane]
-"""Hub, product, lane."""
 
 _NOT_ALLOWED: Final = frozenset(
     {"lane_not_allowed", "tier_not_allowed", "substitute_not_allowed", "condition_not_met", KEPT, *CLAIMED}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, date, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.rules.policy.conditions import Scope, Value
@@ -10,14 +14,16 @@ LONGEST_INPUT = 200
 """Characters of a text that an explanation keeps; the ticket itself has the rest."""
 
 
-def scope_of(facts: SourcingFacts, service_class: ServiceClassFacts | None, channel: str = "") -> Scope:
-    """What conditions read; the names are those of `connector.rules.policy.conditions.KNOWN`.
+def scope_of(
+    facts: SourcingFacts, service_class: ServiceClassFacts | None, channel: str = "", *, now: datetime
+) -> Scope:
+    """What conditions read at a moment; the names are those of `connector.rules.policy.conditions.KNOWN`.
 
     channel: kind of the red channel that the ticket goes through, "" for none.
     """
     return {
         "ticket": {**_ticket(facts.ticket), "quantity": facts.quantity},
-        "asset": _asset(facts.asset),
+        "asset": _asset(facts.asset, facts.site, now),
         "site": _site(facts.site, service_class),
         "product": _product(facts.product),
         "service_class": {
@@ -66,7 +72,9 @@ def _ticket(ticket: TicketFacts) -> dict[str, Value]:
     }
 
 
-def _asset(asset: AssetFacts | None) -> dict[str, Value]:
+def _asset(asset: AssetFacts | None, site: SiteFacts | None, now: datetime) -> dict[str, Value]:
+    ends_on = asset.warranty_ends_on if asset else None
+    days_left = -1 if ends_on is None else (ends_on - local_date(site, now)).days
     return {
         "known": asset is not None,
         "name": asset.name or "" if asset else "",
@@ -74,7 +82,19 @@ def _asset(asset: AssetFacts | None) -> dict[str, Value]:
         "asset_tag": asset.asset_tag or "" if asset else "",
         "state": asset.state.value if asset else "",
         "holder": asset.holder or "" if asset else "",
+        "revision": asset.revision or "" if asset else "",
+        "warranty_known": ends_on is not None,
+        "in_warranty": days_left >= 0,
+        "warranty_days_left": max(days_left, 0),
     }
+
+
+def local_date(site: SiteFacts | None, now: datetime) -> date:
+    """The day at a site; in UTC where its time zone is not known or cannot be read."""
+    zone: tzinfo = UTC
+    with suppress(ValueError, OSError):  # what nobody knows as a zone is told where the site is planned for
+        zone = ZoneInfo(site.time_zone) if site is not None and site.time_zone else UTC
+    return now.astimezone(zone).date()
 
 
 def _site(site: SiteFacts | None, service_class: ServiceClassFacts | None) -> dict[str, Value]:

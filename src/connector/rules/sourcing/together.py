@@ -6,6 +6,7 @@ that the next ones see. A ticket about a device that another one of them was giv
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,13 +15,12 @@ from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import Fleet
-from connector.rules.facts.shelves import Contested, Holding
+from connector.rules.facts.shelves import Contested, Holding, Revisions, ShelfKey
 from connector.rules.facts.standing import NO_LINKS, LinkedTicket, Links, Relief
 from connector.rules.policy.competition import Place, Waiting, place_of
 from connector.rules.policy.document import Policy
 from connector.rules.sourcing.decide import decide, is_in_channel
 from connector.rules.sourcing.decision import Decision, Pick
-from connector.rules.sourcing.losing import ShelfKey
 
 
 def turn(facts: SourcingFacts, policy: Policy, now: datetime) -> Place:
@@ -73,6 +73,7 @@ class _Left:
         self._devices: dict[int, Relief] = {}
         self._tickets: dict[int, Relief] = {}
         self._taken: set[int] = set()
+        self._revisions: dict[ShelfKey, Counter[str]] = {}
 
     def seen_by(self, facts: SourcingFacts) -> SourcingFacts:
         if not self._holdings and not self._taken:
@@ -87,6 +88,7 @@ class _Left:
             relief=relief,
             links=self._linked(facts.links),
             contested=self._untaken(facts.contested),
+            revisions=self._less_given(facts.revisions),
         )
 
     def give(self, case: Case, picks: Sequence[Pick]) -> None:
@@ -98,12 +100,26 @@ class _Left:
             key = (pick.product_id, pick.lane)
             holding = self._holdings.get(key) or _holding(facts.holdings, key)
             self._holdings[key] = holding.less(pick.hub_id, pick.quantity)
+            if pick.revision is not None:
+                given = self._revisions.setdefault((pick.hub_id, pick.product_id, pick.lane), Counter())
+                given[pick.revision] += pick.quantity
         if picks and case.number is not None:
             hub = _label(facts.fleet, picks[0].hub_id)
             relief = Relief(facts.ticket.number, case.number, ReservationState.HELD, hub)
             self._tickets[facts.ticket.id] = relief
             if facts.asset is not None:
                 self._devices.setdefault(facts.asset.id, relief)
+
+    def _less_given(self, revisions: Revisions | None) -> Revisions | None:
+        """What is left of each revision. Who takes any unit is given one that nobody before them needs by revision."""
+        if revisions is None or not self._revisions:
+            return revisions
+        return {
+            shelf: {name: units - given[name] for name, units in there.items()}
+            if (given := self._revisions.get(shelf))
+            else there
+            for shelf, there in revisions.items()
+        }
 
     def _untaken(self, contested: tuple[Contested, ...] | None) -> tuple[Contested, ...] | None:
         if not contested:

@@ -110,6 +110,8 @@ AROUND_TICKETS = (
         asset.c.asset_tag.label("a_asset_tag"),
         asset.c.state.label("a_state"),
         asset.c.holder.label("a_holder"),
+        asset.c.revision.label("a_revision"),
+        asset.c.warranty_ends_on.label("a_warranty_ends_on"),
         product.c.id.label("p_id"),
         product.c.manufacturer.label("p_manufacturer"),
         product.c.model.label("p_model"),
@@ -180,7 +182,7 @@ def asset_of(row: Any) -> AssetFacts | None:
     """The affected device; None when it is not known."""
     if row["a_id"] is None:
         return None
-    return AssetFacts(row["a_id"], row["a_state"], row["a_name"], row["a_serial"], row["a_asset_tag"], row["a_holder"])
+    return AssetFacts(**{name: row[f"a_{name}"] for name in _ASSET})
 
 
 def product_of(row: Any) -> ProductFacts | None:
@@ -226,6 +228,9 @@ def service_class_of(row: Any) -> ServiceClassFacts | None:
 
 
 _CLASS = ("name", "maximum_outage_minutes", "calendar", "business_hours", "holidays", "closed_dates")
+
+
+_ASSET = ("id", "state", "name", "serial", "asset_tag", "holder", "revision", "warranty_ends_on")
 
 
 def refusals_of(row: Any) -> dict[str, str]:

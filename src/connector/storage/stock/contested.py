@@ -24,8 +24,9 @@ from connector.storage.facts.facts import facts_of_tickets
 from connector.storage.shipments.shipments import ON_ITS_WAY
 from connector.storage.stock.losses import line_losses
 from connector.storage.stock.reserve import Reservation
+from connector.storage.stock.revisions import with_revisions
 from connector.storage.stock.succession import in_the_hub
-from connector.storage.tables import reservation, shipment, ticket
+from connector.storage.tables import asset, reservation, shipment, ticket
 
 _has_left = exists().where(
     shipment.c.reservation_id == reservation.c.id,
@@ -46,6 +47,7 @@ _CONTESTED = (
         reservation.c.created_at,
         line_losses,
         reservation.c.rollout_line_id.is_not(None),
+        select(asset.c.revision).where(asset.c.id == reservation.c.asset_id).correlate(reservation).scalar_subquery(),
     )
     .join(ticket, ticket.c.id == reservation.c.ticket_id)
     .where(
@@ -79,6 +81,9 @@ async def with_contested(tx: AsyncConnection, wanting: Collection[SourcingFacts]
 async def dry_run(tx: AsyncConnection, facts: SourcingFacts, policy: Policy, now: datetime) -> Decision:
     """What would be decided, with what other tickets hold where that is needed; nothing is written."""
     decision = decide(facts, policy, now)
+    if decision.wants_revisions:
+        [facts] = await with_revisions(tx, [facts])
+        decision = decide(facts, policy, now)
     if decision.wants_contested:
         [facts] = await with_contested(tx, [facts])
         decision = decide(facts, policy, now)
@@ -95,10 +100,15 @@ async def with_alternatives(
         return list(decisions)
     found = await facts_of_tickets(tx, {taken.ticket_id for taken in losers})
     held = await _arrivals(tx, [taken.reservation_id for taken in losers])
+    left = {number: decide(facts, policy, now) for number, facts in found.items()}
+    wanting = [number for number, decision in left.items() if decision.wants_revisions]
+    if wanting:
+        read = await with_revisions(tx, [found[number] for number in wanting])
+        left |= {number: decide(facts, policy, now) for number, facts in zip(wanting, read, strict=True)}
     instead = {
-        taken.reservation_id: _instead(taken, decide(found[taken.ticket_id], policy, now), held)
+        taken.reservation_id: _instead(taken, left[taken.ticket_id], held)
         for taken in losers
-        if taken.ticket_id in found
+        if taken.ticket_id in left
     }
     return [decision.with_instead(instead) for decision in decisions]
 

@@ -7,9 +7,11 @@ other in a circle, provided that a transaction draws once, or undoes a draw (by 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -27,12 +29,12 @@ _GIVEN = {
     "postgresql": """
         WITH given AS (
             SELECT * FROM json_to_recordset(CAST(:given AS json))
-            AS shelf (id bigint, hub_id bigint, product_id bigint, lane text, quantity int)
+            AS shelf (id bigint, hub_id bigint, product_id bigint, lane text, quantity int, revision text)
         )""",
     "sqlite": """
         WITH given AS (
             SELECT value ->> 'id' AS id, value ->> 'hub_id' AS hub_id, value ->> 'product_id' AS product_id,
-                   value ->> 'lane' AS lane, value ->> 'quantity' AS quantity
+                   value ->> 'lane' AS lane, value ->> 'quantity' AS quantity, value ->> 'revision' AS revision
             FROM json_each(:given)
         )""",
 }
@@ -52,25 +54,26 @@ _UNITS = {
             SELECT free.id FROM given CROSS JOIN LATERAL (
                 SELECT asset.id FROM asset
                 WHERE asset.hub_id = given.hub_id AND asset.product_id = given.product_id
-                  AND asset.lane = given.lane AND asset.state = 'in_stock' AND asset.retired_at IS NULL
+                  AND asset.lane = given.lane AND asset.state = 'in_stock' AND asset.retired_at IS NULL{of_revision}
                 ORDER BY asset.id LIMIT given.quantity FOR UPDATE SKIP LOCKED
             ) AS free
         ))
-        RETURNING id, hub_id, product_id, lane""",
+        RETURNING id, hub_id, product_id, lane, revision""",
     "sqlite": """
         UPDATE asset SET state = 'reserved', updated_at = :at
         WHERE id IN (
             SELECT id FROM (
                 SELECT asset.id, given.quantity, row_number() OVER (
-                    PARTITION BY asset.hub_id, asset.product_id, asset.lane ORDER BY asset.id
+                    PARTITION BY asset.hub_id, asset.product_id, asset.lane, given.revision ORDER BY asset.id
                 ) AS nth
                 FROM given CROSS JOIN asset
                 WHERE asset.hub_id = given.hub_id AND asset.product_id = given.product_id
-                  AND asset.lane = given.lane AND asset.state = 'in_stock' AND asset.retired_at IS NULL
+                  AND asset.lane = given.lane AND asset.state = 'in_stock' AND asset.retired_at IS NULL{of_revision}
             ) WHERE nth <= quantity
         )
-        RETURNING id, hub_id, product_id, lane""",
+        RETURNING id, hub_id, product_id, lane, revision""",
 }
+_OF_REVISION = " AND asset.revision = given.revision"
 
 _BOOKED = """
     UPDATE stock SET reserved = stock.reserved + given.quantity, updated_at = :at
@@ -80,6 +83,7 @@ _BOOKED = """
 class _Statements(NamedTuple):
     books: TextClause
     units: TextClause
+    units_of_revision: TextClause
     booked: TextClause
 
 
@@ -87,7 +91,8 @@ def _statements(dialect: str, locking: str) -> _Statements:
     at, given = bindparam("at", type_=UtcDateTime()), _GIVEN[dialect]
     return _Statements(
         text(f"{given} {_BOOKS} {locking}"),
-        text(f"{given} {_UNITS[dialect]}").bindparams(at),
+        text(f"{given} {_UNITS[dialect].format(of_revision='')}").bindparams(at),
+        text(f"{given} {_UNITS[dialect].format(of_revision=_OF_REVISION)}").bindparams(at),
         text(f"{given} {_BOOKED}").bindparams(at),
     )
 
@@ -99,40 +104,45 @@ _FOR = {
 
 
 class Wanted(NamedTuple):
-    """Units of one shelf for one purpose. releases: which of the units that are kept may be taken as well."""
+    """Units of one shelf for one purpose. releases: which of the units that are kept may be taken as well.
+
+    revision: the one that they must have; None when any will do.
+    """
 
     shelf: ShelfKey
     quantity: int
     releases: Collection[Protection] = ()
+    revision: str | None = None
 
 
 @dataclass(slots=True)
 class _Book:
     """A locked stock row. left: free units that are not promised yet; units: taken, to be shared out.
 
-    units: None for counted products, whose book is all there is.
+    units: by the revision that was asked for, None for any; None for counted products, whose book is all there is.
     """
 
     stock_id: int
     reserved: int
     left: Kept
-    units: list[int] | None
-    promised: int = 0
+    units: dict[str | None, list[int]] | None
+    promised: Counter[str | None] = field(default_factory=Counter)
     shared: int = 0
 
-    def promise(self, quantity: int, releases: Collection[Protection]) -> bool:
-        if quantity > self.left.usable(releases):
+    def promise(self, quantity: int, releases: Collection[Protection], revision: str | None) -> bool:
+        if quantity > self.left.usable(releases) or (revision is not None and self.units is None):
             return False
         self.left = replace(self.left, free=self.left.free - quantity)
-        self.promised += quantity
+        self.promised[revision] += quantity
         return True
 
-    def share(self, quantity: int) -> Taken | None:
+    def share(self, quantity: int, revision: str | None) -> Taken | None:
         units: tuple[int, ...] = ()
         if self.units is not None:
-            if quantity > len(self.units):
+            there = self.units.get(revision, [])
+            if quantity > len(there):
                 return None
-            units, self.units = tuple(self.units[:quantity]), self.units[quantity:]
+            units, self.units[revision] = tuple(there[:quantity]), there[quantity:]
         before, after = self.reserved + self.shared, self.reserved + self.shared + quantity
         self.shared += quantity
         booked = NewChange(EntityKind.STOCK, self.stock_id, "updated", {"reserved": (before, after)})
@@ -146,11 +156,14 @@ async def draw_units(tx: AsyncConnection, wanted: Sequence[Wanted], at: datetime
     """
     statements = _FOR[tx.dialect.name]
     books = await _lock_books(tx, statements, {item.shelf for item in wanted})
-    promised = [shelf in books and books[shelf].promise(quantity, releases) for shelf, quantity, releases in wanted]
+    promised = [
+        shelf in books and books[shelf].promise(quantity, releases, revision)
+        for shelf, quantity, releases, revision in wanted
+    ]
     await _take(tx, statements, books, at)
     shares = [
-        books[shelf].share(quantity) if is_promised else None
-        for (shelf, quantity, _), is_promised in zip(wanted, promised, strict=True)
+        books[shelf].share(quantity, revision) if is_promised else None
+        for (shelf, quantity, _, revision), is_promised in zip(wanted, promised, strict=True)
     ]
     booked = [{"id": book.stock_id, "quantity": book.shared} for book in books.values() if book.shared]
     if booked:
@@ -166,7 +179,7 @@ async def _lock_books(
     for stock_id, hub_id, product_id, lane, tracking, reserved, on_hand, *kept in await tx.execute(
         statements.books, {"given": _json(given)}
     ):
-        units: list[int] | None = None if tracking == Tracking.COUNTED.value else []
+        units: dict[str | None, list[int]] | None = None if tracking == Tracking.COUNTED.value else {}
         books[ShelfKey(hub_id, product_id, Lane(lane))] = _Book(
             stock_id, reserved, Kept(on_hand - reserved, *kept), units
         )
@@ -174,19 +187,23 @@ async def _lock_books(
 
 
 async def _take(tx: AsyncConnection, statements: _Statements, books: Mapping[ShelfKey, _Book], at: datetime) -> None:
-    """Reserve as many units of the serialised shelves as were promised, the first by id, unless others hold them."""
+    """Reserve as many units of the serialised shelves as were promised, the first by id, unless others hold them.
+
+    Units of a revision that somebody needs are taken before those that may be of any.
+    """
     given = [
-        {"hub_id": shelf.hub_id, "product_id": shelf.product_id, "lane": shelf.lane, "quantity": book.promised}
+        {**shelf._asdict(), "quantity": quantity, "revision": revision}
         for shelf, book in books.items()
-        if book.units is not None and book.promised
+        if book.units is not None
+        for revision, quantity in book.promised.items()
     ]
-    if not given:
-        return
-    taken = (await tx.execute(statements.units, {"given": _json(given), "at": at})).all()
-    for asset_id, hub_id, product_id, lane in sorted(taken):
-        units = books[ShelfKey(hub_id, product_id, Lane(lane))].units
-        if units is not None:
-            units.append(asset_id)
+    exact, others = [row for row in given if row["revision"] is not None], [row for row in given if not row["revision"]]
+    for statement, rows in ((statements.units_of_revision, exact), (statements.units, others)):
+        taken = (await tx.execute(statement, {"given": _json(rows), "at": at})).all() if rows else ()
+        for asset_id, hub_id, product_id, lane, revision in sorted(taken, key=itemgetter(0)):
+            units = books[ShelfKey(hub_id, product_id, Lane(lane))].units
+            if units is not None:
+                units.setdefault(revision if rows is exact else None, []).append(asset_id)
 
 
 def _json(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -27,11 +27,12 @@ async def take_into_stock(
     serials: Sequence[str],
     tracking: Tracking,
     *,
+    revision: str | None = None,
     actor: str,
     cause: str,
     at: datetime,
 ) -> None:
-    """Put new units on a shelf: by their serials, or counted where the product is.
+    """Put new units on a shelf: by their serials, or counted where the product is. revision: that was ordered.
 
     Raises InvalidInput when the serials do not fit the quantity, IllegalTransition for a device that is in use.
     """
@@ -42,7 +43,14 @@ async def take_into_stock(
                 hint="The product is kept by serial: give the serial of every unit.",
             )
         for serial in serials:
-            values = {"hub_id": shelf.hub_id, "site_id": None, "lane": shelf.lane, "state": AssetState.IN_STOCK}
+            values: dict[str, Any] = {
+                "hub_id": shelf.hub_id,
+                "site_id": None,
+                "lane": shelf.lane,
+                "state": AssetState.IN_STOCK,
+            }
+            if revision is not None:
+                values["revision"] = revision
             await _device(tx, serial, shelf.product_id, values, actor=actor, cause=cause, at=at)
         await recount_shelves(tx, [shelf], actor=actor, cause=cause, at=at)
         return

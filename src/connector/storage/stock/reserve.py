@@ -39,7 +39,7 @@ class Claim:
     serialised units take as many lines, from `line` on, one reservation each, all or nothing. approval: name of the
     one that it must have before anything is sent; None when it needs none. site_id: where it goes when that is not the
     ticket's site. rollout_line_id: the line of a rollout that it is for, if it is. replaces_id: the reservation that
-    ended for it, if one did.
+    ended for it, if one did. revision: the one that units must have; None when any will do.
     """
 
     ticket_id: int
@@ -55,13 +55,15 @@ class Claim:
     site_id: int | None = None
     rollout_line_id: int | None = None
     replaces_id: int | None = None
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """A reservation as the database holds it. asset_id: the unit; None for counted products.
 
-    site_id: where it goes; None for the ticket's site. rollout_line_id: the line of a rollout that it is for.
+    site_id: where it goes; None for the ticket's site. rollout_line_id: the line of a rollout that it is for. revision:
+    the one that its unit must have; None when any will do.
     """
 
     id: int
@@ -75,6 +77,7 @@ class Reservation:
     site_id: int | None
     rollout_line_id: int | None
     lane: Lane
+    revision: str | None
     quantity: int
     state: ReservationState
     reason: str | None
@@ -111,7 +114,8 @@ async def reserve(tx: AsyncConnection, claim: Claim, *, actor: str, at: datetime
     existing = await live_reservations(tx, claim.ticket_id, claim.line, claim.quantity)
     if existing:
         return Reserved(existing, is_new=False)
-    taken = await take_units(tx, ShelfKey(claim.hub_id, claim.product_id, claim.lane), claim.quantity, at)
+    shelf = ShelfKey(claim.hub_id, claim.product_id, claim.lane)
+    taken = await take_units(tx, shelf, claim.quantity, at, revision=claim.revision)
     [(reservations, changes)] = await insert_reservations(tx, [Drawn(claim, taken)], at=at)
     await log_changes(tx, [*changes, *taken.changes], actor=actor, cause=cause, at=at)
     return Reserved(reservations, is_new=True)
@@ -164,6 +168,7 @@ def claim_of(held: Reservation) -> Claim:
         expires_at=held.expires_at,
         site_id=held.site_id,
         rollout_line_id=held.rollout_line_id,
+        revision=held.revision,
     )
 
 
@@ -222,6 +227,7 @@ def _held(drawn: Drawn, at: datetime) -> list[dict[str, Any]]:
             "site_id": claim.site_id,
             "rollout_line_id": claim.rollout_line_id,
             "lane": claim.lane,
+            "revision": claim.revision,
             "quantity": quantity,
             "state": ReservationState.HELD,
             "reason": None,

@@ -97,7 +97,7 @@ async def move_reservation(
             hint="Name another hub, product, lane or unit.",
         )
     assets, counted = reserved_units([old])
-    taken = await exchange_units(tx, assets, counted, shelf, old.quantity, at, asset_id=asset_id)
+    taken = await exchange_units(tx, assets, counted, shelf, old.quantity, at, asset_id=asset_id, revision=old.revision)
     claim = replace(
         claim_of(old),
         hub_id=shelf.hub_id,

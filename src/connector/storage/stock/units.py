@@ -71,6 +71,13 @@ _TAKE_ONE = (
     .values(state=AssetState.RESERVED, updated_at=bindparam("p_at"))
     .returning(asset.c.id)
 )
+_OF_REVISION = asset.c.revision == bindparam("p_revision")
+_TAKE_ONE_OF_REVISION = (
+    update(asset)
+    .where(asset.c.id == _FREE_UNITS.where(_OF_REVISION).limit(1).scalar_subquery())
+    .values(state=AssetState.RESERVED, updated_at=bindparam("p_at"))
+    .returning(asset.c.id)
+)
 """These are built once: building a statement costs as much as executing it."""
 
 
@@ -90,41 +97,52 @@ async def take_units(
     *,
     releases: Collection[Protection] = (),
     asset_id: int | None = None,
+    revision: str | None = None,
 ) -> Taken:
     """Reserve units of a shelf, all of them or none.
 
     releases: which of the units that are kept may be taken as well. asset_id: the unit; without it, the first ones.
+    revision: the one that they must have; None when any will do. Counted units have none.
     Raises OutOfStock when fewer are free beside what is kept; nothing has changed then.
     """
     place = {"p_hub": shelf.hub_id, "p_product": shelf.product_id, "p_lane": shelf.lane, "p_at": at}
     kept = {bind.key: int(purpose not in releases) for purpose, bind in _KEPT.items()}
     row = (await tx.execute(_TAKE_FROM_BOOK, {**place, **kept, "p_quantity": quantity})).one_or_none()
     if row is None:
-        raise await _out_of_stock(tx, shelf, quantity)
+        raise await _out_of_stock(tx, shelf, quantity, revision)
     stock_id, tracking, reserved = row
     booked = NewChange(EntityKind.STOCK, stock_id, "updated", {"reserved": (reserved - quantity, reserved)})
-    if tracking is Tracking.COUNTED:
+    if tracking is Tracking.COUNTED and revision is None:
         return Taken((), (booked,))
-    taken = await _reserve_assets(tx, place, quantity, at, asset_id)
+    is_counted = tracking is Tracking.COUNTED
+    taken = () if is_counted else await _reserve_assets(tx, place, quantity, at, asset_id, revision)
     if len(taken) < quantity:
         await tx.execute(update(stock).where(stock.c.id == stock_id).values(reserved=stock.c.reserved - quantity))
-        raise _not_free(asset_id) if asset_id is not None else await _out_of_stock(tx, shelf, quantity)
+        raise _not_free(asset_id, revision) if asset_id else await _out_of_stock(tx, shelf, quantity, revision)
     return Taken(tuple(taken), (*reserved_moves(taken), booked))
 
 
 async def _reserve_assets(
-    tx: AsyncConnection, place: dict[str, Any], quantity: int, at: datetime, asset_id: int | None
+    tx: AsyncConnection,
+    place: dict[str, Any],
+    quantity: int,
+    at: datetime,
+    asset_id: int | None,
+    revision: str | None,
 ) -> Sequence[int]:
     """Reserve the first free units by id, or that one, passing over those that another transaction has locked."""
+    units = _FREE_UNITS if revision is None else _FREE_UNITS.where(_OF_REVISION)
+    place = place if revision is None else {**place, "p_revision": revision}
     if asset_id is not None:
-        this = _FREE_UNITS.where(asset.c.id == asset_id).scalar_subquery()
+        this = units.where(asset.c.id == asset_id).scalar_subquery()
         reserve_it = update(asset).where(asset.c.id == this).values(state=AssetState.RESERVED, updated_at=at)
         found: Sequence[int] = (await tx.execute(reserve_it.returning(asset.c.id), place)).scalars().all()
         return found
     if quantity == 1:
-        taken: Sequence[int] = (await tx.execute(_TAKE_ONE, place)).scalars().all()
+        one = _TAKE_ONE if revision is None else _TAKE_ONE_OF_REVISION
+        taken: Sequence[int] = (await tx.execute(one, place)).scalars().all()
         return taken
-    ids: Sequence[int] = (await tx.execute(_FREE_UNITS.limit(quantity), place)).scalars().all()
+    ids: Sequence[int] = (await tx.execute(units.limit(quantity), place)).scalars().all()
     if len(ids) == quantity:
         reserve = update(asset).where(asset.c.id.in_(ids))
         await tx.execute(reserve.values(state=AssetState.RESERVED, updated_at=at))
@@ -140,6 +158,7 @@ async def exchange_units(
     at: datetime,
     *,
     asset_id: int | None = None,
+    revision: str | None = None,
 ) -> Taken:
     """Take units of a shelf and put back others that were taken, on whatever shelf those are.
 
@@ -151,7 +170,7 @@ async def exchange_units(
     touched = {shelf, *shelves, *(key for key, _ in counted)}
     await tx.execute(_books_of(touched))
     releases = tuple(Protection) if touched == {shelf} else ()
-    taken = await take_units(tx, shelf, quantity, at, releases=releases, asset_id=asset_id)
+    taken = await take_units(tx, shelf, quantity, at, releases=releases, asset_id=asset_id, revision=revision)
     returned = await put_back(tx, ids, counted, at)
     return Taken(taken.asset_ids, (*taken.changes, *returned))
 
@@ -268,21 +287,23 @@ def _moves(ids: Iterable[int], before: AssetState, after: AssetState) -> tuple[N
     return tuple(NewChange(EntityKind.ASSET, asset_id, "updated", fields) for asset_id in ids)
 
 
-async def _out_of_stock(tx: AsyncConnection, shelf: ShelfKey, quantity: int) -> OutOfStock:
+async def _out_of_stock(tx: AsyncConnection, shelf: ShelfKey, quantity: int, revision: str | None = None) -> OutOfStock:
     """Why a claim is refused, with what the shelf keeps, if that is the reason."""
     book = select(stock.c.on_hand - stock.c.reserved, *protections(stock)).where(*_on_shelf(shelf))
     row = (await tx.execute(book)).one_or_none()
     kept = Kept(*row) if row is not None else Kept(0)
-    beside = f": {kept.free} free, {kept.text()}" if kept.free >= quantity else ""
+    beside = f": {kept.free} free, {kept.text()}" if kept.free >= quantity > kept.usable() else ""
+    of_revision = f" of revision {revision!r}" if revision is not None else ""
     return OutOfStock(
         f"hub {shelf.hub_id} has fewer than {quantity} free units of product {shelf.product_id}"
-        f" in the {shelf.lane.value} lane{beside}",
+        f" in the {shelf.lane.value} lane{of_revision}{beside}",
         hint="Choose another hub, or ask the rules to decide anew.",
     )
 
 
-def _not_free(asset_id: int) -> OutOfStock:
+def _not_free(asset_id: int, revision: str | None) -> OutOfStock:
+    of_revision = f", or not of revision {revision!r}, which is needed" if revision is not None else ""
     return OutOfStock(
-        f"asset {asset_id} is not free on that shelf",
+        f"asset {asset_id} is not free on that shelf{of_revision}",
         hint="Choose another unit, or none to take the first free one.",
     )

@@ -18,7 +18,8 @@ class Procurement(SQLModel, table=True):
 
     order_number: the supplier's. hub_id: where the goods go to be sent on; NULL for site_id itself. expected_at: there.
     cost_cents: expected, then as recorded. contact: how a person orders there. is_wanted: false once the ticket does
-    not need it any more. approval_name: what it waits for before it is ordered. reason: why it is so.
+    not need it any more. approval_name: what it waits for before it is ordered. reason: why it is so. revision: the one
+    that the goods must have; NULL when any will do.
     """
 
     __tablename__: ClassVar[str] = "procurement"
@@ -47,6 +48,7 @@ class Procurement(SQLModel, table=True):
     decision_id: int | None = Field(default=None, foreign_key="decision.id", index=True, sa_type=Id)
     product_id: int = Field(foreign_key="product.id", sa_type=Id)
     quantity: int = 1
+    revision: str | None = None
     supplier: str = ""
     contact: str | None = None
     order_number: str | None = None

@@ -119,6 +119,7 @@ class Reservation(SQLModel, table=True):
     approval_name: the approval that it must have before anything is sent; NULL when it needs none.
     site_id: where it goes when that is not the ticket's site. rollout_line_id: the line of a rollout that it is for.
     replaces_id: the reservation that ended so that this one could begin: whose units it took over, or which it moved.
+    revision: the one that its unit must have; NULL when any will do.
     """
 
     __tablename__: ClassVar[str] = "reservation"
@@ -156,6 +157,7 @@ class Reservation(SQLModel, table=True):
     site_id: int | None = Field(default=None, foreign_key="site.id", sa_type=Id)
     rollout_line_id: int | None = Field(default=None, foreign_key="rollout_line.id", index=True, sa_type=Id)
     lane: Lane = Field(default=Lane.NORMAL, sa_type=EnumText(Lane))
+    revision: str | None = None
     quantity: int = 1
     state: ReservationState = Field(sa_type=EnumText(ReservationState))
     reason: str | None = None

@@ -34,6 +34,7 @@ from connector.storage.policies.active import PolicySource, policy_at, policy_no
 from connector.storage.stock.contested import dry_run, secure, with_alternatives, with_contested
 from connector.storage.stock.draws import Wanted, draw_units
 from connector.storage.stock.reserve import Claim, Drawn, Reservation, Reserved, insert_reservations, lines_taken
+from connector.storage.stock.revisions import with_revisions
 from connector.storage.stock.succession import hand_over
 from connector.storage.stock.units import ShelfKey, Taken, take_units
 from connector.storage.tables import reservation
@@ -201,6 +202,10 @@ async def _plans(
     in_turn, left, plans = InTurn(policy, now), list(cases), list[_Plan]()
     while left:
         decision = in_turn.decide(left[0])
+        if decision.wants_revisions:
+            read = await with_revisions(tx, [case.facts for case in left])
+            left = [replace(case, facts=facts) for case, facts in zip(left, read, strict=True)]
+            decision = in_turn.decide(left[0])
         if decision.wants_contested:
             left = await _with_contested(tx, left, busy)
             decision = in_turn.decide(left[0])
@@ -265,7 +270,7 @@ async def _draw(tx: AsyncConnection, plans: Sequence[_Plan], now: datetime) -> l
     if len(picking) <= 1:
         return [refused for plan, pick in picking for refused in await _draw_one(tx, plan, pick, now)]
     async with tx.begin_nested() as savepoint:
-        wanted = [Wanted(_shelf(pick), pick.quantity, pick.releases) for _, pick in picking]
+        wanted = [Wanted(_shelf(pick), pick.quantity, pick.releases, pick.revision) for _, pick in picking]
         given = zip(picking, await draw_units(tx, wanted, now), strict=True)
         refused = []
         for plan, items in groupby(given, key=lambda item: item[0][0]):
@@ -282,7 +287,8 @@ async def _draw(tx: AsyncConnection, plans: Sequence[_Plan], now: datetime) -> l
 
 async def _draw_one(tx: AsyncConnection, plan: _Plan, pick: Pick, now: datetime) -> list[tuple[int, ShelfKey]]:
     try:
-        taken = await take_units(tx, _shelf(pick), pick.quantity, now, releases=pick.releases)
+        shelf = _shelf(pick)
+        taken = await take_units(tx, shelf, pick.quantity, now, releases=pick.releases, revision=pick.revision)
     except OutOfStock:
         return [(plan.ticket_id, _shelf(pick))]
     plan.shares = [_Share(pick, taken, pick.quantity)]
@@ -337,6 +343,7 @@ def _drawn(plan: _Plan, decision_id: int, *, line: int) -> Iterator[Drawn]:
             expires_at=decision.held_until,
             approval=decision.approval,
             replaces_id=share.replaces_id,
+            revision=pick.revision,
         )
         yield Drawn(claim, share.taken, decision_id, plan.case.number if share is plan.shares[0] else None)
         line += len(share.taken.asset_ids) or 1

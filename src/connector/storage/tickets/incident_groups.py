@@ -87,7 +87,7 @@ async def join_events(
 
     Nothing is asked of the database when the policy looks for no events.
     """
-    signals = [signal for item in facts for signal in signals_of(item, policy)]
+    signals = [signal for item in facts for signal in signals_of(item, policy, now)]
     if not signals:
         return {}
     await note_signals(tx, signals, now)

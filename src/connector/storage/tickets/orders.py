@@ -132,6 +132,7 @@ async def _inserted(
         "decision_id": decision_id,
         "product_id": order.product_id,
         "quantity": order.quantity,
+        "revision": order.revision,
         "supplier": order.supplier,
         "contact": order.contact or None,
         "hub_id": order.hub_id,

@@ -42,6 +42,7 @@ class ProcurementRow:
     product_id: int
     product: str
     tracking: Tracking
+    revision: str | None
     hub: str
     site: str
     ticket_id: int
@@ -51,8 +52,9 @@ class ProcurementRow:
 
     @property
     def goods(self) -> str:
-        """What is got, for people: `2 × Acme X1`."""
-        return f"{self.quantity} × {self.product}"
+        """What is got, for people: `2 × Acme X1`, with the revision where only one will do."""
+        of_revision = f" of revision {self.revision}" if self.revision is not None else ""
+        return f"{self.quantity} × {self.product}{of_revision}"
 
     @property
     def is_open(self) -> bool:
@@ -81,6 +83,7 @@ _ROW = (
         procurement.c.product_id,
         (product.c.manufacturer + " " + product.c.model).label("product"),
         product.c.tracking,
+        procurement.c.revision,
         func.coalesce(hub.c.code, hub.c.name, "").label("hub"),
         func.coalesce(site.c.code, site.c.name, "").label("site"),
         ticket.c.id.label("ticket_id"),

@@ -326,13 +326,22 @@ async def tickets_forfeited(tx: AsyncConnection, reservation_ids: Collection[int
 
 
 async def products_on(
-    tx: AsyncConnection, *, stock_ids: Collection[int], compatibility_ids: Collection[int]
+    tx: AsyncConnection,
+    *,
+    stock_ids: Collection[int],
+    compatibility_ids: Collection[int],
+    unit_ids: Collection[int] = (),
 ) -> set[int]:
-    """The products that these books of stock and these compatibilities bring."""
+    """The products that these books of stock and these compatibilities bring, and those of these units of a shelf."""
     found: set[int] = set()
     if stock_ids:
         found |= set((await tx.execute(select(stock.c.product_id).where(among(tx, stock.c.id, stock_ids)))).scalars())
     if compatibility_ids:
         pairs = select(compatibility.c.substitute_id).where(among(tx, compatibility.c.id, compatibility_ids))
         found |= set((await tx.execute(pairs)).scalars())
+    if unit_ids:
+        units = select(asset.c.product_id).where(
+            among(tx, asset.c.id, unit_ids), asset.c.hub_id.is_not(None), asset.c.product_id.is_not(None)
+        )
+        found |= set((await tx.execute(units)).scalars())
     return found
