@@ -20,9 +20,10 @@ from connector.rules.facts.protection import Kept
 from connector.rules.facts.shelves import Contested, SubstituteFacts, holding_of
 from connector.rules.facts.ticket import SiteFacts
 from connector.rules.policy.days import Places
-from connector.rules.policy.document import Criterion, Mode, Policy
+from connector.rules.policy.document import Criterion, Mode, Policy, Step
 from connector.rules.policy.transport import Handling
 from connector.rules.sourcing import candidates
+from connector.rules.sourcing.candidates import Found
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.quest import Quest
 
@@ -136,6 +137,10 @@ def ladders(draw: st.DrawFn) -> tuple[SourcingFacts, Policy]:
     return replace(case, ticket=ticket_of(case, sla_due_at=due)), rules
 
 
+def _look_alone(quest: Quest, step: Step, *, is_only: bool) -> Found:
+    return replace(quest, _ways={}).look(step.rule, quest.shelves_of(step.rule, is_only=is_only))
+
+
 @settings(max_examples=60, deadline=None)
 @given(drawn=ladders())
 def test_rungs_that_share_a_search_find_what_each_finds_by_itself(drawn: tuple[SourcingFacts, Policy]):
@@ -143,9 +148,7 @@ def test_rungs_that_share_a_search_find_what_each_finds_by_itself(drawn: tuple[S
 
     shared = decide(case, rules, NOW)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            Quest, "look_for", lambda quest, step, holdings: replace(quest, _ways={}).look(step.rule, holdings)
-        )
+        patch.setattr(Quest, "look_for", _look_alone)
         alone = decide(case, rules, NOW)
         told = alone.explanation()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 from connector.rules.arrival.timetable import WEEK, Departures, Timetable, departures, timetable
@@ -83,30 +84,39 @@ class SiteHours:
         return handed[minute]
 
 
+Times: TypeAlias = tuple[Schedule, int | None, int | None]
+"""A schedule, when a unit is ready to leave, and when a courier leaves with it; None for never."""
+
+
 class Leaving:
     """When units that are asked for in one minute leave the hubs of a fleet: found once for hubs that work alike.
 
-    groups: by hub, a number that hubs share which work alike. times: by that number, the schedule, when a unit is ready
-    to leave, and when a courier leaves with it, as far as somebody asked; None for never.
+    of_hubs: by hub, the schedule, when a unit is ready to leave, and when a courier leaves with it, None for never; of
+    those hubs that somebody has asked about.
     """
 
-    __slots__ = ("_asset_class", "_may_send", "_schedules", "_start", "groups", "times")
+    __slots__ = ("_asset_class", "_groups", "_may_send", "_of_groups", "_schedules", "_start", "of_hubs")
 
     def __init__(
         self, schedules: Schedules, groups: Mapping[int, int], start: int, asset_class: str, *, may_send: bool
     ) -> None:
         self._schedules, self._start, self._asset_class, self._may_send = schedules, start, asset_class, may_send
-        self.groups = groups
-        self.times: dict[int, tuple[Schedule, int | None, int | None]] = {}
+        self._groups = groups
+        self._of_groups: dict[int, Times] = {}
+        self.of_hubs: dict[int, Times] = {}
 
-    def of(self, hub: HubFacts) -> tuple[Schedule, int | None, int | None]:
+    def of(self, hub: HubFacts) -> Times:
         """The times of a hub whose data can be used."""
-        group = self.groups[hub.id]
-        known = self.times.get(group)
+        known = self.of_hubs.get(hub.id)
         if known is None:
-            schedule = self._schedules.of(hub)
-            minutes = sum(minutes for _, minutes in self.handling(hub.profile))
-            known = self.times[group] = (schedule, *schedule.times(self._start, minutes, may_send=self._may_send))
+            group = self._groups[hub.id]
+            known = self._of_groups.get(group)
+            if known is None:
+                schedule = self._schedules.of(hub)
+                minutes = sum(minutes for _, minutes in self.handling(hub.profile))
+                known = (schedule, *schedule.times(self._start, minutes, may_send=self._may_send))
+                self._of_groups[group] = known
+            self.of_hubs[hub.id] = known
         return known
 
     def handling(self, profile: Profile) -> tuple[tuple[str, int], ...]:

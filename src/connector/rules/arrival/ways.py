@@ -18,7 +18,7 @@ from connector.model.kinds import LaneScope
 from connector.rules.arrival.destination import Destination
 from connector.rules.arrival.lanes import LaneHistory, Offer
 from connector.rules.arrival.legs import Carriage, Collection, Refusal, Road, km_of
-from connector.rules.arrival.schedules import Schedule, schedules
+from connector.rules.arrival.schedules import Schedule, Times, schedules
 from connector.rules.arrival.terms import terms_of
 from connector.rules.arrival.timetable import instant_of
 from connector.rules.facts.facts import SourcingFacts
@@ -89,15 +89,17 @@ class Ways:
 
     def find(self, hubs: Iterable[int]) -> Mapping[int, Way | None]:
         """The best ways from these hubs, and all that were found before."""
-        units, there = self._units, self.destination.unit
-        places: list[tuple[float, int]] = []
-        for hub_id in hubs:
-            here = units.get(hub_id)
-            if here is None or there is None:
+        best, units, there = self._best, self._units, self.destination.unit
+        if there is None:
+            for hub_id in hubs:
                 self.best(hub_id)
-            else:
-                places.append((dist(here, there), hub_id))
-        return self.find_along(places)
+            return best
+        new = [hub_id for hub_id in hubs if hub_id not in best]
+        if self._fleet.unlocated:
+            for hub_id in self._fleet.unlocated.intersection(new):
+                self.best(hub_id)
+            new = [hub_id for hub_id in new if hub_id in units]
+        return self.find_along([(dist(units[hub_id], there), hub_id) for hub_id in new])
 
     def find_along(self, places: Iterable[tuple[float, int]]) -> Mapping[int, Way | None]:
         """The same of hubs that lie so far from the site, as chords.
@@ -110,14 +112,14 @@ class Ways:
             for chord, hub_id in places:
                 self.best(hub_id, km_of(chord))
             return best
-        terms, groups, times, handed = self._terms, self._leaving.groups, self._leaving.times, self.destination.handed
+        terms, times, handed = self._terms, self._leaving.of_hubs, self.destination.handed
         band_ends, transits, max_direct_km = terms.band_ends, terms.transits, terms.max_direct_km
         start, due, least_likely = self.start, self.due, self.ranking.unlikely(0.0)
         for chord, hub_id in places:
             if hub_id in best:
                 continue
-            km = _DIAMETER_KM * asin(min(1.0, chord / 2))
-            _, ready, leaves = times.get(groups[hub_id]) or self._leaving.of(self._fleet.hubs[hub_id])
+            km = _DIAMETER_KM * asin(chord / 2 if chord < 2 else 1.0)
+            _, ready, leaves = times.get(hub_id) or self._leaving.of(self._fleet.hubs[hub_id])
             if ready is None or leaves is None or km <= max_direct_km:
                 self.best(hub_id, km)
                 continue
@@ -160,7 +162,7 @@ class Ways:
             self.refusals[hub_id] = self._refusal(is_closed=is_closed)
         return ways
 
-    def ready(self, hub: HubFacts) -> tuple[Schedule, int | None, int | None]:
+    def ready(self, hub: HubFacts) -> Times:
         """The hub's schedule, when a unit is ready to leave, and when a courier leaves with it."""
         return self._leaving.of(hub)
 

@@ -52,7 +52,7 @@ class Following:
 
 def followed(ticket_id: int, links: Links, policy: LinkPolicy) -> Following | None:
     """The ticket that this one follows; None when it is decided by itself."""
-    if policy.duplicates == "follow":
+    if links.family and policy.duplicates == "follow":
         master = _master(ticket_id, links.family)
         if master is not None:
             return _following(LinkKind.DUPLICATE_OF, master)
@@ -64,7 +64,7 @@ def followed(ticket_id: int, links: Links, policy: LinkPolicy) -> Following | No
 
 def served_by_duplicate(ticket_id: int, links: Links, policy: LinkPolicy) -> LinkedTicket | None:
     """A ticket of the same family that has a unit already, where this one is their master; the oldest of them."""
-    if policy.duplicates != "follow":
+    if not links.family or policy.duplicates != "follow":
         return None
     have = [item for item in links.family if item.id != ticket_id and item.relief is not None]
     return min(have, key=lambda item: item.id, default=None)

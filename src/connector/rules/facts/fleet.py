@@ -47,6 +47,7 @@ class Fleet:
 
     __slots__ = (
         "__weakref__",
+        "_outside",
         "_outwards",
         "_usable",
         "groups",
@@ -70,6 +71,7 @@ class Fleet:
         self.groups = {hub.id: numbers.setdefault(hub.profile, len(numbers)) for hub in self.hubs.values()}
         self.unusable: dict[str, set[int]] = {}
         self._outwards: dict[tuple[float, float, float], tuple[tuple[float, int], ...]] = {}
+        self._outside: dict[tuple[HubTier, ...], frozenset[int]] = {}
         self._usable: dict[tuple[tuple[HubTier, ...], bool], frozenset[int]] = {}
         for hub in self.hubs.values():
             self.tiers[hub.tier].add(hub.id)
@@ -94,6 +96,14 @@ class Fleet:
             members = set[int]().union(*(self.tiers[tier] for tier in tiers)) - self.never_open
             planned = self.units.keys() | self.unlocated if with_unlocated else self.units.keys()
             found = self._usable[tiers, with_unlocated] = frozenset(members & planned)
+        return found
+
+    def outside(self, tiers: tuple[HubTier, ...]) -> frozenset[int]:
+        """The hubs of all other tiers."""
+        found = self._outside.get(tiers)
+        if found is None:
+            others = (self.tiers[tier] for tier in HubTier if tier not in tiers)
+            found = self._outside[tiers] = frozenset().union(*others)
         return found
 
     def outwards(self, unit: tuple[float, float, float]) -> tuple[tuple[float, int], ...]:

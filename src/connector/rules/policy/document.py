@@ -6,6 +6,7 @@ Read by `connector.rules.policy.reading.read_policy`; how the parts fit together
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -264,36 +265,53 @@ class Policy(Part):
         Field(examples=["- {name: a dead switch, given: {ticket: {priority: P1}}, expect: {rule: critical}}"]),
     ] = ()
     _version: str = PrivateAttr(default="")
-    _steps: dict[str, tuple[Step, ...]] = PrivateAttr(default_factory=dict)
 
-    @property
+    @cached_property
     def version(self) -> str:
         """For example `default@3f0c9a1b22d4`: which text decided."""
         return self._version or self.name
 
-    def model_post_init(self, _context: object) -> None:
-        """Work out the steps of every rule once; a ladder that is named and not there is for `consistency` to tell."""
-        for rule in self.rules:
+    def steps_of(self, rule: Rule, more: tuple[Lane, ...] = ()) -> tuple[Step, ...]:
+        """The rungs of a rule's ladder, in order. more: lanes that a ticket may draw on beside those of the rule.
+
+        One that draws on break-glass stock alone gets a last rung of normal stock, where the policy falls back to that.
+        A ladder that is named and not there is for `consistency` to tell.
+        """
+        steps = self._steps.get((rule.name, more))
+        if steps is None:
             ladder = rule.ladder
             plain = RESERVED if rule.releases else PLAIN
             rungs = self.sourcing.ladders.get(ladder, plain) if isinstance(ladder, str) else ladder or plain
-            self._steps[rule.name] = tuple(
-                Step(number, rung, _narrowed(rule, rung, self.sourcing.ranking)) for number, rung in enumerate(rungs, 1)
-            )
+            narrowed = [(rung, _narrowed(rule, rung, self.sourcing.ranking, more)) for rung in rungs]
+            if self.break_glass is not None and self.break_glass.fallback == "normal" and _is_reserve_alone(narrowed):
+                end = narrowed.pop()
+                normal = end[1].model_copy(update={"lanes": (Lane.NORMAL,)})
+                narrowed += [(Rung(kind=RungKind.STOCK), normal), end]
+            steps = tuple(Step(number, *rung) for number, rung in enumerate(narrowed, 1))
+            self._steps[rule.name, more] = steps
+        return steps
 
-    def steps_of(self, rule: Rule) -> tuple[Step, ...]:
-        """The rungs of a rule's ladder, in order."""
-        return self._steps[rule.name]
+    @cached_property
+    def _steps(self) -> dict[tuple[str, tuple[Lane, ...]], tuple[Step, ...]]:
+        """Steps that were asked for, by the name of the rule."""
+        return {}
 
     def with_version(self, version: str) -> Policy:
         """The same policy, marked with the version of its text."""
         copy = self.model_copy()
         copy._version = version
+        copy.__dict__.pop("version", None)
         return copy
 
 
-def _narrowed(rule: Rule, rung: Rung, ranking: tuple[Criterion, ...]) -> Rule:
-    """A rule with what one rung says in place of what it says itself.
+def _is_reserve_alone(rungs: Iterable[tuple[Rung, Rule]]) -> bool:
+    """Whether a ladder draws on break-glass stock and on nothing else."""
+    stocked = [rule.lanes for rung, rule in rungs if rung.kind is RungKind.STOCK]
+    return bool(stocked) and all(lanes == (Lane.BREAK_GLASS,) for lanes in stocked)
+
+
+def _narrowed(rule: Rule, rung: Rung, ranking: tuple[Criterion, ...], more: tuple[Lane, ...]) -> Rule:
+    """A rule with what one rung says in place of what it says itself, and more lanes.
 
     A rung that takes only what is in time asks for that before anything else, so that its best one is in time
     whenever any of them is.
@@ -305,4 +323,6 @@ def _narrowed(rule: Rule, rung: Rung, ranking: tuple[Criterion, ...]) -> Rule:
     if rung.accept is Accept.IN_TIME:
         others = (criterion for criterion in rule.ranking or ranking if criterion is not Criterion.WITHIN_SLA)
         stated["ranking"] = (Criterion.WITHIN_SLA, *others)
+    if more:
+        stated["lanes"] = tuple(dict.fromkeys((*(rung.lanes or rule.lanes), *more)))
     return rule.model_copy(update={name: value for name, value in stated.items() if value is not None})

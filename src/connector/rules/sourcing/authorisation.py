@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -13,7 +13,6 @@ from connector.rules.policy.approvals import PERSON, Terms, is_waived, request_o
 from connector.rules.policy.channels import Channel
 from connector.rules.policy.conditions import Scope
 from connector.rules.policy.document import Policy, Rule, Step
-from connector.rules.policy.ladder import Rung, RungKind
 from connector.rules.sourcing.decision import Decision
 
 
@@ -73,28 +72,9 @@ def cost_of(decision: Decision, facts: SourcingFacts) -> int:
     return way + (facts.product.unit_cost_cents or 0 if facts.product else 0) * decision.quantity
 
 
-def steps_for(steps: Sequence[Step], policy: Policy, channel: Channel | None) -> Sequence[Step]:
-    """The rungs of a ladder for a ticket: in a red channel with the lanes that it adds.
-
-    One that draws on break-glass stock alone gets a last rung of normal stock, where the policy falls back to that.
-    """
-    more = channel.stated.lanes if channel is not None else None
-    if more:
-        steps = [replace(step, rule=_with_lanes(step.rule, more)) for step in steps]
-    if policy.break_glass is not None and policy.break_glass.fallback == "normal" and _is_break_glass_alone(steps):
-        *above, end = steps
-        rule = end.rule.model_copy(update={"lanes": (Lane.NORMAL,)})
-        steps = [*above, Step(end.number, Rung(kind=RungKind.STOCK), rule), replace(end, number=end.number + 1)]
-    return steps
-
-
-def _is_break_glass_alone(steps: Sequence[Step]) -> bool:
-    stocked = [step.rule.lanes for step in steps if step.rung.kind is RungKind.STOCK]
-    return bool(stocked) and all(lanes == (Lane.BREAK_GLASS,) for lanes in stocked)
-
-
-def _with_lanes(rule: Rule, more: Sequence[Lane]) -> Rule:
-    return rule.model_copy(update={"lanes": tuple(dict.fromkeys((*rule.lanes, *more)))})
+def steps_for(policy: Policy, rule: Rule, channel: Channel | None) -> Sequence[Step]:
+    """The rungs of a rule's ladder for a ticket: in a red channel with the lanes that it adds."""
+    return policy.steps_of(rule, () if channel is None else channel.stated.lanes or ())
 
 
 def is_refused(name: str | None, facts: SourcingFacts) -> bool:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from connector.model.kinds import Lane
 from connector.rules.arrival.legs import Refusal, km_of
@@ -35,8 +34,7 @@ _CHECK_EVERY: Final = 8
 _NOT_COMPATIBLE: Final = Refusal("not_compatible", "cannot stand in for the product")
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(NamedTuple):
     """What was done about a holding. refusal: of all its hubs; else those from `rest` on, in order, were not timed.
 
     bound: what they could offer at best; None where all of them are out of reach.
@@ -49,16 +47,17 @@ class _Look:
 
 
 class Found:
-    """What was found. first: the best route; None where there is none. worse: routes that were timed and are worse.
+    """What was found. first: the best route; None where there is none.
 
     The order of the others, and what lost without being timed, are worked out when they are asked for, from facts that
     must not have changed since.
     """
 
-    def __init__(self, searching: Search, routes: Sequence[Route] | None = None) -> None:
-        self.searching = searching
+    __slots__ = ("_noted", "_routes", "first", "searching")
+
+    def __init__(self, searching: Search, first: Route | None, routes: Sequence[Route] | None = None) -> None:
+        self.searching, self.first = searching, first
         self._routes = routes
-        self.first = searching.first if routes is None else routes[0]
         self._noted: dict[Refusal, tuple[int, ...]] = {}
 
     @property
@@ -90,8 +89,8 @@ class Found:
 
     def again(self) -> Found:
         """The same, to be noted on by itself."""
-        same = Found(self.searching, self._routes)
-        same._noted = dict(self._noted)
+        same = Found(self.searching, self.first, self._routes)
+        same._noted = self._noted.copy()
         return same
 
     def led_by(self, route: Route) -> Found:
@@ -102,7 +101,7 @@ class Found:
 
     def ordered(self, *routes: Route) -> Found:
         """What the same search has found, in another order."""
-        return Found(self.searching, routes)
+        return Found(self.searching, routes[0], routes)
 
     @property
     def _ordered(self) -> Sequence[Route]:
@@ -118,13 +117,14 @@ class Search:
         self._assumes = policy.sourcing.missing.hub_coordinates == "assume"
         self._usable = facts.fleet.usable(rule.sources, with_unlocated=self._assumes)
         self._looks: list[_Look] = []
+        self._few: list[tuple[tuple[int, int, int], int, list[int]]] = []
         self._routes: list[Route] = []
         self._keys: list[Any] | None = None
 
-    @cached_property
-    def first(self) -> Route | None:
-        """The best route of those that were timed, once the search is over."""
-        return min(self._routes, key=self.ranking.key, default=None)
+    def found(self) -> Found:
+        """What was found, once everything was looked at."""
+        self._time_few()
+        return Found(self, min(self._routes, key=self.ranking.key, default=None))
 
     @cached_property
     def routes(self) -> Sequence[Route]:
@@ -139,7 +139,7 @@ class Search:
             return
         head = (1 if preference else 0, preference, LANES.index(holding.lane))
         if len(holding.free) <= FEW or self._destination.unit is None:
-            self._time(head, holding, self._usable_of(holding, holding.free))
+            self._few.append((head, holding.product_id, self._usable_of(holding, holding.free)))
             self._looks.append(_Look(holding))
         else:
             self._looks.append(self._outwards(head, holding))
@@ -166,14 +166,17 @@ class Search:
         usable, free, quantity = self._usable, holding.free, self._quantity
         return [hub for hub in hubs if hub in usable and free[hub] >= quantity]
 
-    def _time(self, head: tuple[int, int, int], holding: Holding, hubs: Sequence[int]) -> None:
-        """Time these hubs, wherever they are."""
-        self._add(head, holding, hubs, self.ways.find(hubs))
+    def _time_few(self) -> None:
+        """Time the hubs of all holdings that have few."""
+        few, self._few = self._few, []
+        found = self.ways.find([hub for _, _, hubs in few for hub in hubs])
+        for head, product_id, hubs in few:
+            self._add(head, product_id, hubs, found)
 
     def _add(
-        self, head: tuple[int, int, int], holding: Holding, hubs: Iterable[int], found: Mapping[int, Way | None]
+        self, head: tuple[int, int, int], product_id: int, hubs: Iterable[int], found: Mapping[int, Way | None]
     ) -> None:
-        product_id, keys = holding.product_id, self._keys
+        keys = self._keys
         for hub in hubs:
             way = found[hub]
             if way is not None:
@@ -184,19 +187,27 @@ class Search:
 
     def _outwards(self, head: tuple[int, int, int], holding: Holding) -> _Look:
         """Time many hubs: those of known lanes first, the others outwards until nothing better can come."""
-        key, ways, free, usable = self.ranking.key, self.ways, holding.free, self._usable
+        self._time_few()
+        key, ways, free, usable, product_id = (
+            self.ranking.key,
+            self.ways,
+            holding.free,
+            self._usable,
+            holding.product_id,
+        )
         if self._keys is None:
             self._keys = sorted(map(key, self._routes))[:DETAILED]
         keys = self._keys
         known = self._known()
-        self._time(head, holding, self._usable_of(holding, sorted(known & free.keys())))
+        of_known = self._usable_of(holding, sorted(known & free.keys()))
+        self._add(head, product_id, of_known, ways.find(of_known))
         last_km = NEVER if ways.reaches_everywhere else ways.max_km
         near: list[tuple[float, int]] = []
         for place, (chord, hub) in enumerate(self._order()):
             if hub not in free or hub not in usable or hub in known or free[hub] < self._quantity:
                 continue
             if len(near) % _CHECK_EVERY == 0:
-                self._add(head, holding, [hub for _, hub in near], ways.find_along(near))
+                self._add(head, product_id, [hub for _, hub in near], ways.find_along(near))
                 near.clear()
                 km = km_of(chord)
                 if km > last_km:
@@ -206,7 +217,7 @@ class Search:
                     if key(bound) > keys[-1]:
                         return _Look(holding, rest=place, bound=bound)
             near.append((chord, hub))
-        self._add(head, holding, [hub for _, hub in near], ways.find_along(near))
+        self._add(head, product_id, [hub for _, hub in near], ways.find_along(near))
         return _Look(holding)
 
     def _known(self) -> set[int]:
@@ -280,7 +291,7 @@ def search(
             searching.look_at(holding, preference)
         else:
             searching.refuse(holding, refused.get(holding.product_id, _NOT_COMPATIBLE))
-    return Found(searching)
+    return searching.found()
 
 
 def _keep(keys: list[Any], key: Any) -> None:

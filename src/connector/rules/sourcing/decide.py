@@ -179,7 +179,7 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
         refused=refused,
     )
     try:
-        descended = descend(quest, steps_for(policy.steps_of(rule), policy, case.channel), condition_facts)
+        descended = descend(quest, steps_for(policy, rule, case.channel), condition_facts)
     except RungFailed as error:
         return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}, {error}.", rule)
     losers = Deferred((), lambda: (*passed_over(descended, emptied), *barred_from(why, barred)))

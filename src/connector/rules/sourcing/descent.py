@@ -9,15 +9,15 @@ which is preferred, with a supplier among them it is the one that arrives first;
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import TypeAlias
 
-from connector.model.kinds import HubTier, Lane
+from connector.model.kinds import Lane
 from connector.rules.arrival.timetable import instant_of
 from connector.rules.facts.shelves import Contested, Holding
 from connector.rules.policy.conditions import ConditionFailed, Facts
-from connector.rules.policy.document import Rule, Step
+from connector.rules.policy.document import Step
 from connector.rules.policy.ladder import TERMINAL, Accept, RungKind
 from connector.rules.sourcing.candidates import LANES, Found, Refusal
 from connector.rules.sourcing.comparison import duration_text
@@ -39,7 +39,8 @@ class Looked:
     """What a stock rung found. ranking: how its routes are compared.
 
     takes: the claims of other tickets whose units its best route uses; empty where that uses free ones. shares: the
-    routes of a split, with the units that travel each; empty where one shelf has everything.
+    routes of a split, with the units that travel each; empty where one shelf has everything. best: the best route; of
+    a split the last one to arrive, which is when the ticket has everything.
     """
 
     step: Step
@@ -47,13 +48,16 @@ class Looked:
     ranking: Ranking
     takes: tuple[Contested, ...] = ()
     shares: tuple[Share, ...] = ()
+    best: Route | None = field(init=False)
+    is_late: bool = field(init=False)
 
-    @property
-    def best(self) -> Route | None:
-        """The best route; of a split the last one to arrive, which is when the ticket has everything."""
+    def __post_init__(self) -> None:
+        """Find the best one."""
+        best = self.found.first
         if self.shares:
-            return max((route for route, _ in self.shares), key=itemgetter(ARRIVES))
-        return self.found.first
+            best = max((route for route, _ in self.shares), key=itemgetter(ARRIVES))
+        object.__setattr__(self, "best", best)
+        object.__setattr__(self, "is_late", best is not None and best[LATE] == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,11 @@ class Asked:
     def best(self) -> Offer | None:
         """The best offer."""
         return self.offers[0] if self.offers else None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether even the best offer arrives after the due time."""
+        return bool(self.offers) and self.offers[0].is_late
 
 
 Answer: TypeAlias = Looked | Asked
@@ -107,13 +116,15 @@ def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Desc
             end = step
             break
         answer = _answer(quest, step, condition_facts, is_only=len(stocked) == 1)
-        if isinstance(answer, Looked) and _may_take(_better(best, answer), step, condition_facts):
+        better = _better(best, answer)
+        if isinstance(answer, Looked) and _may_take(better, step, condition_facts):
             wants_contested |= quest.facts.contested is None
             answer = _with_taken(quest, answer, is_alone=best is None)
+            better = _better(best, answer)
         tried.append(answer)
-        best = _better(best, answer)
+        best = better
         takes_any = answer.best is not None and step.rung.accept is Accept.ANY
-        if best is not None and (takes_any or not _is_late(best)):
+        if best is not None and (takes_any or not best.is_late):
             break
     passed = tuple(answer for answer in tried if isinstance(answer, Looked) and answer is not best)
     leftovers: Mapping[Refusal, tuple[int, ...]] = DeferredMapping(lambda: _leftovers(quest, stocked))
@@ -124,7 +135,7 @@ def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Desc
 def _may_take(best: Answer | None, step: Step, condition_facts: Facts) -> bool:
     """Whether a rung may take what other tickets hold: its rule says so, and nothing free is in time so far."""
     preempt = step.rule.preempt
-    if preempt is None or (best is not None and not _is_late(best)):
+    if preempt is None or (best is not None and not best.is_late):
         return False
     try:
         return preempt.condition is None or preempt.condition.holds(condition_facts)
@@ -164,13 +175,12 @@ def _why_not(quest: Quest, step: Step, condition_facts: Facts) -> str | None:
 def _answer(quest: Quest, step: Step, condition_facts: Facts, *, is_only: bool) -> Answer:
     if step.kind is not RungKind.STOCK:
         return _asked(quest, step, condition_facts)
-    holdings = quest.holdings if is_only else tuple(_of_rung(quest, step.rule))
-    found = quest.look_for(step, holdings)
+    found = quest.look_for(step, is_only=is_only)
     looked = Looked(step, found, found.searching.ranking)
-    is_whole = looked.best is not None and not _is_late(looked)
+    is_whole = looked.best is not None and not looked.is_late
     if step.rule.split == "never" or quest.facts.quantity == 1 or is_whole:
         return looked
-    return _combined(quest, looked, holdings)
+    return _combined(quest, looked, quest.shelves_of(step.rule, is_only=is_only))
 
 
 def _asked(quest: Quest, step: Step, condition_facts: Facts) -> Asked:
@@ -196,17 +206,6 @@ def _combined(quest: Quest, looked: Looked, holdings: Sequence[Holding]) -> Look
     return replace(looked, found=led, ranking=found.searching.ranking, shares=shares)
 
 
-def _of_rung(quest: Quest, rule: Rule) -> Iterable[Holding]:
-    """The shelves that a rung may use; those of other rungs are not its concern."""
-    tiers = quest.facts.fleet.tiers
-    outside = set[int]().union(*(tiers[tier] for tier in HubTier if tier not in rule.sources))
-    for holding in quest.holdings:
-        if holding.lane in rule.lanes:
-            mine = holding.without(outside) if outside else holding
-            if mine.free or mine.kept:
-                yield mine
-
-
 def _leftovers(quest: Quest, stocked: Sequence[Step]) -> dict[Refusal, tuple[int, ...]]:
     """Shelves that none of several rungs may use, whether it was tried or not; a single rung tells it by itself."""
     if len(stocked) < 2:
@@ -229,14 +228,6 @@ def _leftovers(quest: Quest, stocked: Sequence[Step]) -> dict[Refusal, tuple[int
     return left
 
 
-def _is_late(answer: Answer) -> bool:
-    match answer:
-        case Looked(best=route):
-            return route is not None and route[LATE] == 1
-        case Asked(best=offer):
-            return offer is not None and offer.is_late
-
-
 def _arrives(answer: Answer) -> int:
     best = answer.best
     if best is None:
@@ -250,8 +241,8 @@ def _better(first: Answer | None, second: Answer) -> Answer | None:
         return first
     if first is None or first.best is None:
         return second
-    if _is_late(first) != _is_late(second):
-        return second if _is_late(first) else first
+    if first.is_late != second.is_late:
+        return second if first.is_late else first
     if isinstance(first, Looked) and isinstance(second, Looked):
         key = second.ranking.key
         return second if key(second.best) < key(first.best) else first
@@ -298,12 +289,12 @@ def _told_of(quest: Quest, answer: Answer, best: Answer | None) -> RungTried:
         offered=label,
         arrives_at=instant_of(_arrives(answer)),
         cost_cents=cost,
-        is_within_sla=not _is_late(answer),
+        is_within_sla=not answer.is_late,
     )
 
 
 def _taken(answer: Answer) -> str:
-    is_late = _is_late(answer)
+    is_late = answer.is_late
     if isinstance(answer, Looked) and answer.takes:
         whose = " and ".join(claim.label for claim in answer.takes)
         return f"taken from {whose}, {'late: nothing else can be brought' if is_late else 'in time'}"
@@ -319,7 +310,7 @@ def _taken(answer: Answer) -> str:
 
 
 def _lost(answer: Answer, best: Answer) -> str:
-    if _is_late(answer) and not _is_late(best):
+    if answer.is_late and not best.is_late:
         return f"late; rung {best.step.number} has one in time"
     later = _arrives(answer) - _arrives(best)
     beside = f", arrives {duration_text(later)} later" if later > 0 else ""

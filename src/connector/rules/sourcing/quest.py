@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -37,14 +37,27 @@ class Quest:
     _ways: dict[tuple[object, ...], Ways] = field(default_factory=dict)
     _found: dict[tuple[object, ...], Found] = field(default_factory=dict)
 
-    def look_for(self, step: Step, holdings: Iterable[Holding]) -> Found:
-        """What a rung finds on the shelves that it may use; rungs that search alike do so once."""
-        releases = step.rule.releases if any(holding.kept for holding in self.holdings) else ()
-        key = (step.search, releases)
+    def look_for(self, step: Step, *, is_only: bool) -> Found:
+        """What a rung finds on the shelves that it may use; rungs that search alike do so once. is_only: the one."""
+        rule = step.rule
+        key = (step.search, rule.releases if self.keeps else ())
         found = self._found.get(key)
         if found is None:
-            found = self._found[key] = self.look(step.rule, holdings)
+            found = self._found[key] = self.look(rule, self.shelves_of(rule, is_only=is_only))
         return found.again()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether any shelf keeps units for worse days."""
+        return any([holding.kept for holding in self.holdings])
+
+    def shelves_of(self, rule: Rule, *, is_only: bool) -> Sequence[Holding]:
+        """The shelves that a rung may use, those of other rungs are not its concern; the only rung tells of all."""
+        if is_only:
+            return self.holdings
+        outside = self.facts.fleet.outside(rule.sources)
+        mine = [holding.without(outside) for holding in self.holdings if holding.lane in rule.lanes]
+        return [holding for holding in mine if holding.free or holding.kept]
 
     def look(self, rule: Rule, holdings: Iterable[Holding], *, quantity: int | None = None) -> Found:
         """What these shelves offer under a rule, with what it releases of them."""
