@@ -24,15 +24,18 @@ from tests.factories import (
 )
 
 from connector.model.lifecycle import ReservationState as State
+from connector.rules.policy.channels import RedChannel
 from connector.rules.policy.reading import Policy, read_policy
 from connector.rules.sourcing.decision import Outcome
 from connector.storage import tables
+from connector.storage.approvals.channels import NewChannel, insert_channel
 from connector.storage.database.engine import in_transaction, open_engine, reading, transaction
 from connector.storage.stock.reserve import commit_reservation, fulfil_reservation, release_reservation
 from connector.storage.stock.stopping import stop_reason
 from connector.storage.stock.succession import forfeit
 from connector.storage.tickets.decide import Sourced, decide_and_reserve, decide_and_reserve_many, explain_ticket
 
+RECALL = RedChannel(roles=("duty-manager",), max_hours=24, when="ticket.title == 'recalled'")
 DUE = NOW + timedelta(hours=2)
 
 
@@ -210,6 +213,43 @@ async def test_in_a_batch_the_first_has_the_free_unit_and_the_next_take_from_the
 
     taken = [sourced[n].reserved.reservation.replaces_id if sourced[n].reserved else "nothing" for n in urgent]
     assert taken == [None, held[1].id, held[0].id, "nothing"]
+
+
+async def test_what_one_of_a_batch_leaves_over_is_free_for_the_next_and_taken_from_nobody_else(engine: AsyncEngine):
+    fleet = await make_fleet(engine, near=6, counted=True)
+    claims = {"hub_id": fleet.near, "product_id": fleet.product, "requested_product_id": fleet.product}
+    async with transaction(engine) as tx:
+        for quantity, minutes in ((1, 9), (5, 0)):
+            at = NOW - timedelta(minutes=minutes)
+            ticket = await make_ticket(tx, source_id=fleet.source, priority="P5")
+            row = {"quantity": quantity, "state": "held", "created_at": at, "updated_at": at, "ticket_id": ticket}
+            await insert_row(tx, tables.reservation, {**row, **claims})
+        await tx.execute(update(tables.stock).where(tables.stock.c.hub_id == fleet.near).values(reserved=6))
+    urgent = [await fleet.ticket("P1") for _ in range(3)]
+
+    async with transaction(engine) as tx:
+        sourced = await decide_and_reserve_many(tx, urgent, policy(), now=NOW)
+
+    assert [sourced[number].reserved.reservation.replaces_id for number in urgent] == [2, None, None]
+    states = [row.state for row in await fleet.reservations()]
+    assert states == [State.HELD, State.RELEASED, State.HELD, State.HELD, State.HELD]
+    assert await fleet.book() == (6, 4)
+
+
+async def test_what_is_held_through_a_red_channel_is_taken_by_nobody_outside_of_it(engine: AsyncEngine):
+    fleet = await make_fleet(engine, near=1)
+    stated = policy("preempt: {}").model_copy(update={"red_channels": {"recall": RECALL}})
+    async with transaction(engine) as tx:
+        scope: dict[str, list[Any]] = {"regions": ["EU"]}
+        new = NewChannel("recall", stated.version, "advisory", scope, NOW + timedelta(hours=1))
+        await insert_channel(tx, new, by="dan", at=NOW)
+    held = (await fleet.decide(await fleet.ticket("P5", title="recalled"), stated)).reserved.reservation
+
+    refused = await fleet.decide(await fleet.ticket("P1"), stated)
+    taken = await fleet.decide(await fleet.ticket("P1", title="recalled"), stated)
+
+    assert [losers.code for losers in refused.decision.losers] == ["claim_in_channel"]
+    assert taken.reserved.reservation.replaces_id == held.id
 
 
 async def test_a_claim_that_somebody_works_on_is_waited_for_when_there_is_no_other(database: str):

@@ -88,6 +88,7 @@ class Contested:
 
     since: when that ticket was opened. losses: units of the same line that went to other tickets before. is_rollout:
     they are for a line of a rollout. made_at: when they were reserved. revision: of the unit, where that is known.
+    red_until: when the red channel ends through which they were decided, as long as nobody has closed it.
     """
 
     reservation_id: int
@@ -103,6 +104,7 @@ class Contested:
     losses: int = 0
     is_rollout: bool = False
     revision: str | None = None
+    red_until: datetime | None = None
 
     @property
     def label(self) -> str:

@@ -177,6 +177,7 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
         holdings=holdings,
         preferences={**preferences, product.id: 0},
         refused=refused,
+        is_red=case.channel is not None,
     )
     try:
         descended = descend(quest, steps_for(policy, rule, case.channel), condition_facts)

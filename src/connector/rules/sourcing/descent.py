@@ -148,7 +148,14 @@ def _with_taken(quest: Quest, looked: Looked, *, is_alone: bool) -> Looked:
     rule, found = looked.step.rule, looked.found
     if rule.preempt is None or not quest.facts.contested:
         return looked
-    taker = Taker(quest.facts.ticket.priority, quest.facts.quantity, rule.preempt, quest.policy.fairness, quest.now)
+    taker = Taker(
+        quest.facts.ticket.priority,
+        quest.facts.quantity,
+        rule.preempt,
+        quest.policy.fairness,
+        quest.now,
+        is_red=quest.is_red,
+    )
     offer = taker.best(
         quest.facts.contested, lambda held: quest.look(rule, held), may_be_late=is_alone and found.first is None
     )

@@ -17,7 +17,7 @@ from connector.rules.policy.competition import ROLLOUT_RANK, Claimant, Fairness,
 from connector.rules.sourcing.candidates import LANES, Found, Refusal
 from connector.rules.sourcing.ranking import HUB, LATE, OTHER_LANE, PRODUCT, Route
 
-CLAIMED: Final = frozenset({"claim_as_strong", "claim_protected", "lost_before"})
+CLAIMED: Final = frozenset({"claim_as_strong", "claim_protected", "claim_in_channel", "lost_before"})
 """Codes of claims that may not be taken."""
 
 
@@ -35,13 +35,17 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Taker:
-    """A ticket that may take. own: its priority as stated: waiting counts for those who have the units, not for it."""
+    """A ticket that may take. own: its priority as stated: waiting counts for those who have the units, not for it.
+
+    is_red: it goes through a red channel, whose tickets go before all others, so that only such a one takes from them.
+    """
 
     own: Priority | None
     quantity: int
     preempt: Preempt
     fairness: Fairness
     now: datetime
+    is_red: bool = False
 
     def best(
         self, contested: Iterable[Contested], look: Callable[[Iterable[Holding]], Found], *, may_be_late: bool
@@ -75,6 +79,8 @@ class Taker:
     def _refusal(self, claim: Contested, rank: Rank) -> Refusal | None:
         if rank <= rank_of(self.own):
             return Refusal("claim_as_strong", f"held for tickets that rank no lower than {self.own or 'no priority'}")
+        if claim.red_until is not None and self.now < claim.red_until and not self.is_red:
+            return Refusal("claim_in_channel", "held for tickets that go through a red channel")
         name = Claimant.ROLLOUT if claim.is_rollout else Claimant(f"P{rank}")
         if name not in self.preempt.over:
             return Refusal("claim_protected", f"held for {name.value} tickets, from which the rule does not take")

@@ -22,7 +22,10 @@ KEPT: Final = "kept_back"
 
 @dataclass(frozen=True, slots=True)
 class Quest:
-    """What is looked for, and until when. start, due: minutes. preferences, refused: see `candidates.search`."""
+    """What is looked for, and until when. start, due: minutes. preferences, refused: see `candidates.search`.
+
+    is_red: it is looked for through a red channel.
+    """
 
     facts: SourcingFacts
     product: ProductFacts
@@ -34,6 +37,7 @@ class Quest:
     holdings: tuple[Holding, ...]
     preferences: Mapping[int, int]
     refused: Mapping[int, Refusal]
+    is_red: bool = False
     _ways: dict[tuple[object, ...], Ways] = field(default_factory=dict)
     _found: dict[tuple[object, ...], Found] = field(default_factory=dict)
 

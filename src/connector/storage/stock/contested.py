@@ -26,12 +26,19 @@ from connector.storage.stock.losses import line_losses
 from connector.storage.stock.reserve import Reservation
 from connector.storage.stock.revisions import with_revisions
 from connector.storage.stock.succession import in_the_hub
-from connector.storage.tables import asset, reservation, shipment, ticket
+from connector.storage.tables import asset, decision, red_channel, reservation, shipment, ticket
 
 _has_left = exists().where(
     shipment.c.reservation_id == reservation.c.id,
     shipment.c.direction == Direction.OUTBOUND,
     shipment.c.status.in_(ON_ITS_WAY),
+)
+_red_until = (
+    select(red_channel.c.ends_at)
+    .join(decision, decision.c.red_channel_id == red_channel.c.id)
+    .where(decision.c.id == reservation.c.decision_id, red_channel.c.closed_at.is_(None))
+    .correlate(reservation)
+    .scalar_subquery()
 )
 _CONTESTED = (
     select(
@@ -48,6 +55,7 @@ _CONTESTED = (
         line_losses,
         reservation.c.rollout_line_id.is_not(None),
         select(asset.c.revision).where(asset.c.id == reservation.c.asset_id).correlate(reservation).scalar_subquery(),
+        _red_until,
     )
     .join(ticket, ticket.c.id == reservation.c.ticket_id)
     .where(

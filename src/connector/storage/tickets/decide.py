@@ -147,7 +147,10 @@ async def decide_and_reserve_many(
                 await ask_for_claims(tx, plan.case.facts, plan.decision, reserved, current, actor=actor, at=now)
                 ordered = sourced[plan.ticket_id].procurement_ids
                 await ask_for_orders(tx, plan.case.facts, plan.decision, ordered, current, actor=actor, at=now)
-            return sourced
+            found, numbers = [number for number in found if number not in sourced], numbers[len(plans) :]
+            if not found:
+                return sourced
+            continue
         for ticket_id, shelf in short:
             emptied[ticket_id].add(shelf)
     raise StaleWrite(
@@ -198,7 +201,10 @@ class _Plan:
 async def _plans(
     tx: AsyncConnection, cases: Sequence[Case], policy: Policy, now: datetime, busy: Collection[int]
 ) -> list[_Plan]:
-    """What is decided about tickets in their turn. What others hold is read once, for the first that may take it on."""
+    """What is decided about tickets in their turn. What others hold is read once, for the first that may take it on.
+
+    Up to the first that leaves units over of what it takes; for those after it everything is read again.
+    """
     in_turn, left, plans = InTurn(policy, now), list(cases), list[_Plan]()
     while left:
         decision = in_turn.decide(left[0])
@@ -212,7 +218,16 @@ async def _plans(
         plan = _Plan(left.pop(0), decision)
         in_turn.give(plan.case, decision)
         plans.append(plan)
+        if _leaves_over(plan):
+            break
     return plans
+
+
+def _leaves_over(plan: _Plan) -> bool:
+    """Whether more units come free than a ticket needs of those that it takes: those after it must see them free."""
+    taken = {number for pick in plan.decision.picks for number in pick.takes}
+    held = [item.quantity for item in plan.case.facts.contested or () if item.reservation_id in taken]
+    return sum(held) > sum(pick.quantity for pick in plan.decision.picks if pick.takes)
 
 
 async def _with_contested(tx: AsyncConnection, cases: Sequence[Case], busy: Collection[int]) -> list[Case]:
