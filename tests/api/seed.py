@@ -9,7 +9,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.schema.nodes import global_id
+from connector.model.kinds import HubTier, Lane
 from connector.model.refs import EntityKind
+from connector.rules.policy.document import Mode
+from connector.rules.sourcing.candidate import Candidate, Losers, columns_of
 from connector.storage import tables
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.engine import transaction
@@ -29,17 +32,16 @@ from tests.factories import (
 )
 
 LABEL = b"%PDF-1.4 label"
-CANDIDATE = {
-    "hub_id": 1, "hub": "Berlin", "tier": "regional", "product_id": 1, "is_exact": True, "lane": "normal", "free": 2,
-    "mode": "courier", "distance_km": 255.1, "cost_cents": 1250, "ready_at": "2026-11-25T09:30:00Z",
-    "departs_at": "2026-11-25T17:00:00Z", "arrives_at": "2026-11-26T09:00:00Z", "is_within_sla": False, "why": "",
-}  # fmt: skip
+CHOSEN = Candidate(
+    hub_id=1, hub="Berlin", tier=HubTier.REGIONAL, product_id=1, preference=0, lane=Lane.NORMAL, free=2,
+    mode=Mode.COURIER, distance_km=255.1, cost_cents=1250, ready_at=NOW + timedelta(minutes=30),
+    departs_at=NOW + timedelta(hours=8), arrives_at=NOW + timedelta(days=1), is_within_sla=False,
+)  # fmt: skip
 EXPLANATION = {
     "outcome": "reserve", "reason": "sourced", "text": "from Berlin by courier", "rule": "hardware", "quantity": 1,
     "policy_version": "default@1", "decided_at": "2026-11-25T09:00:00Z", "inputs": {"ticket": {"number": "INC-1"}},
     "product_id": 1, "sla": {"due_at": "2026-11-25T13:00:00Z", "basis": "ticket", "margin_minutes": -1200},
-    "chosen": CANDIDATE, "candidates": [CANDIDATE], "considered": 3,
-    "losers": [{"code": "too_far", "text": "too far to drive", "count": 2, "hubs": [2, 3]}],
+    "candidates": columns_of([CHOSEN]), "losers": [Losers("too_far", "too far to drive", (2, 3)).recorded()],
 }  # fmt: skip
 
 

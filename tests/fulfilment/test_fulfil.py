@@ -12,6 +12,7 @@ from tests.fulfilment.world import World
 
 from connector.fulfilment.options import TicketWrites
 from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState, TicketState
+from connector.rules.sourcing.told import told
 from connector.storage import tables
 
 
@@ -44,7 +45,7 @@ async def test_a_ticket_becomes_a_reservation_a_label_a_task_and_a_note(engine: 
          "is_device": False},
     ]  # fmt: skip
     decision = await scene.row(tables.decision)
-    assert task["due_at"].isoformat().startswith(decision["explanation"]["chosen"]["departs_at"][:16])
+    assert task["due_at"].isoformat().startswith(told(decision["explanation"])["chosen"]["departs_at"][:16])
     assert world.bought() == ["TRK0001"]
     assert world.tracked == ["TRK0001"]
     [note] = world.notes

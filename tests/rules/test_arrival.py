@@ -19,8 +19,9 @@ from connector.rules.facts.fleet import HubFacts, unit_vector
 from connector.rules.facts.ticket import ProductFacts, SiteFacts
 from connector.rules.policy.document import Mode, Policy
 from connector.rules.policy.reading import read_policy
+from connector.rules.sourcing.candidate import Candidate
 from connector.rules.sourcing.decide import decide
-from connector.rules.sourcing.decision import Candidate, Decision, Reason
+from connector.rules.sourcing.decision import Decision, Reason
 
 LAPTOP = ProductFacts(id=1, manufacturer="Acme", model="X1", asset_class="Laptop")
 OFFICE = {"opening_hours": "Mon-Fri 08:00-18:00"}

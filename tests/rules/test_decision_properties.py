@@ -18,8 +18,9 @@ from connector.rules.facts.fleet import Fleet, HubFacts
 from connector.rules.facts.shelves import Holding, SubstituteFacts
 from connector.rules.facts.ticket import SiteFacts
 from connector.rules.policy.document import Criterion, Mode, Policy
+from connector.rules.sourcing.candidate import Candidate
 from connector.rules.sourcing.decide import decide
-from connector.rules.sourcing.decision import Candidate, Decision
+from connector.rules.sourcing.decision import Decision
 
 ACCESS = (None, "Mon-Fri 07:00-12:00", "Sat 10:00-11:00", "Mon-Sun 22:00-24:00")
 SUBSTITUTES = {2: None, 3: "ticket.priority == 'P1'", 4: "ticket.priority == 'P5'"}

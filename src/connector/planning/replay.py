@@ -25,8 +25,9 @@ from connector.rules.facts.scene import Scene, Shelf
 from connector.rules.facts.shelves import Holding, holding_of
 from connector.rules.policy.document import Mode, Policy
 from connector.rules.policy.ladder import RungKind
+from connector.rules.sourcing.candidate import Candidate
 from connector.rules.sourcing.decide import decide
-from connector.rules.sourcing.decision import Candidate, Decision, Outcome, Reason
+from connector.rules.sourcing.decision import Decision, Outcome, Reason
 
 NOTHING_THERE: Final = frozenset(
     {Reason.NO_COMPATIBLE_STOCK, Reason.NOTHING_ALLOWED, Reason.NOTHING_REACHABLE, Reason.BACKORDER}

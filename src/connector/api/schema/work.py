@@ -27,11 +27,12 @@ from connector.api.schema.lazy import (
 from connector.api.schema.nodes import Node
 from connector.model.kinds import Lane, LinkKind, Priority, TaskKind, TicketType
 from connector.model.lifecycle import ReservationState, TaskState, TicketState
+from connector.rules.sourcing.told import told
 from connector.storage.query import Row
 
 
 def _explanation(root: Row) -> Explanation:
-    return explanation_of(root.values["explanation"])
+    return explanation_of(told(root.values["explanation"]))
 
 
 @strawberry.type(description="What the rules decided for a ticket.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from connector.rules.arrival.legs import Carriage, Road
 from connector.rules.arrival.timetable import instant_of
@@ -26,20 +25,16 @@ class ArrivalStep:
     minutes: int | None = None
     text: str = ""
 
-    def explained(self) -> dict[str, Any]:
-        """As JSON values; what there is nothing to say about is left out."""
-        said = {"minutes": self.minutes, "text": self.text or None}
-        moment = {"step": self.name, "at": f"{self.at.isoformat()[:19]}Z"}
-        return moment | {name: value for name, value in said.items() if value is not None}
-
 
 def steps_of(route: Route, ways: Ways, hub: HubFacts) -> tuple[ArrivalStep, ...]:
     """The steps of a route, in the order in which they happen."""
-    steps = [ArrivalStep(name, instant_of(at), minutes, text) for name, at, minutes, text in _steps(route, ways, hub)]
-    return tuple(steps)
+    return tuple(
+        ArrivalStep(name, instant_of(at), minutes, text) for name, at, minutes, text in timed(route, ways, hub)
+    )
 
 
-def _steps(route: Route, ways: Ways, hub: HubFacts) -> Iterator[tuple[str, int, int | None, str]]:
+def timed(route: Route, ways: Ways, hub: HubFacts) -> Iterator[tuple[str, int, int | None, str]]:
+    """The same as name, minute since 1970 UTC, minutes and text."""
     schedule, km = ways.schedules.of(hub), route[DISTANCE]
     at = ways.start
     for name, minutes in ways.handling(hub):

@@ -28,6 +28,11 @@ def instant_of(minute: int) -> datetime:
     return datetime.fromtimestamp(minute * 60, UTC)
 
 
+def instant_text(instant: datetime) -> str:
+    """ISO 8601 in UTC with Z, whole seconds."""
+    return f"{instant.isoformat()[:19]}Z"
+
+
 class Timetable:
     """When a calendar is open, from `start` on."""
 

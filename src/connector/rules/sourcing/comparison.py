@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from connector.model.kinds import Lane
-from connector.rules.arrival.itinerary import steps_of
+from connector.rules.arrival.itinerary import steps_of, timed
 from connector.rules.arrival.schedules import Schedule
 from connector.rules.arrival.timetable import instant_of, minute_at_or_after
 from connector.rules.arrival.ways import MODES, Ways
 from connector.rules.facts.facts import SourcingFacts
+from connector.rules.sourcing.candidate import Candidate, Columns, Compared, Losers, packed
 from connector.rules.sourcing.candidates import LANES, Found
-from connector.rules.sourcing.decision import Candidate, Losers
 from connector.rules.sourcing.deferred import Deferred
 from connector.rules.sourcing.ranking import (
     ARRIVES,
@@ -34,6 +34,7 @@ from connector.rules.sourcing.ranking import (
     Route,
 )
 
+_NONE: Mapping[int, int] = {}
 STEP_BY_STEP = 3
 """Candidates whose way is shown step by step: of the best ones, so that an explanation stays short."""
 
@@ -61,7 +62,47 @@ def candidates_of(found: Found, ranking: Ranking, facts: SourcingFacts, now: dat
         for place, route in enumerate(found.best[1:], 1):
             yield candidate_of(route, chosen, facts, ranking, ways, now, has_steps=place < STEP_BY_STEP)
 
-    return Deferred((candidate_of(chosen, chosen, facts, ranking, ways, now),), rest)
+    first = candidate_of(chosen, chosen, facts, ranking, ways, now)
+    return Compared((first,), rest, lambda: _columns(found.best, facts, ranking, ways, minute_at_or_after(now)))
+
+
+def _columns(routes: Sequence[Route], facts: SourcingFacts, ranking: Ranking, ways: Ways, start: int) -> Columns:
+    """Routes as they are recorded, with what is needed to say later why each lost. start: when it was decided."""
+    columns = list(zip(*routes, strict=True))
+    hubs = [facts.fleet.hubs[hub_id] for hub_id in columns[HUB]]
+    free = {(holding.product_id, holding.lane): holding.free for holding in facts.holdings}
+    lanes = [LANES[number] for number in columns[OTHER_LANE]]
+    works: dict[Schedule, int] = {}
+    return packed(
+        {
+            "hub": [hub.label for hub in hubs],
+            "tier": [hub.tier.value for hub in hubs],
+            "is_mobile": [hub.profile.is_mobile for hub in hubs],
+            "works": [works.setdefault(ways.ready(hub)[0], len(works)) for hub in hubs],
+            "free": [
+                free.get((product_id, lane), _NONE).get(hub_id, 0)
+                for hub_id, product_id, lane in zip(columns[HUB], columns[PRODUCT], lanes, strict=True)
+            ],
+            "lane": [lane.value for lane in lanes],
+            "mode": [MODES[number].value for number in columns[MODE]],
+            "product_id": columns[PRODUCT],
+            "preference": columns[PREFERENCE],
+            "late": columns[LATE],
+            "unlikely": columns[UNLIKELY],
+            "lateness": columns[LATENESS],
+            "arrives": columns[ARRIVES],
+            "cost_cents": columns[COST],
+            "distance_km": columns[DISTANCE],
+            "ready": columns[READY],
+            "departs": columns[DEPARTS],
+            "chance": columns[CHANCE],
+        },
+        hub_id=columns[HUB],
+        steps=[tuple(timed(route, ways, hub)) for route, hub in zip(routes[:STEP_BY_STEP], hubs, strict=False)],
+        schedules=[(schedule.text, closed_until(schedule, start)) for schedule in works],
+        compared=ranking.recorded,
+        currency=ways.sourcing.currency,
+    )
 
 
 def candidate_of(
@@ -80,7 +121,8 @@ def candidate_of(
     why = ""
     if route is not chosen:
         label, currency = facts.fleet.hubs[chosen[HUB]].label, ways.sourcing.currency
-        why = _why(route, chosen, label, ranking, currency) + _closed(schedule, now)
+        opens = closed_until(schedule, minute_at_or_after(now))
+        why = why_text(route, chosen, label, ranking, currency) + closed_text(opens)
     return Candidate(
         hub_id=hub.id,
         hub=hub.label,
@@ -143,7 +185,8 @@ def duration_text(minutes: int) -> str:
     return " ".join(f"{value} {unit}" for value, unit in parts if value) or "0 min"
 
 
-def _why(route: Route, chosen: Route, label: str, ranking: Ranking, currency: str) -> str:
+def why_text(route: Route, chosen: Route, label: str, ranking: Ranking, currency: str) -> str:
+    """Why a route lost against the chosen one, for people. label: what people call the hub of that one."""
     index = ranking.first_difference(route, chosen)
     if index == NOT_EXACT:
         return f"substitute, and {label} has the exact product"
@@ -169,7 +212,12 @@ def _why(route: Route, chosen: Route, label: str, ranking: Ranking, currency: st
     return f"equal to {label} in everything that is compared, and comes after it by number"
 
 
-def _closed(schedule: Schedule, now: datetime) -> str:
-    start = minute_at_or_after(now)
+def closed_until(schedule: Schedule, start: int) -> int | None:
+    """When a hub that is closed at a minute opens; None when it is open, or never is."""
     opens = schedule.opening.next_open(start)
-    return f" (closed until {instant_of(opens):%Y-%m-%d %H:%M}Z)" if opens is not None and opens > start else ""
+    return opens if opens is not None and opens > start else None
+
+
+def closed_text(opens: int | None) -> str:
+    """What is said of a hub that is closed until a minute; "" for one that is open."""
+    return "" if opens is None else f" (closed until {instant_of(opens):%Y-%m-%d %H:%M}Z)"

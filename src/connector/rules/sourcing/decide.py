@@ -30,9 +30,10 @@ from connector.rules.policy.conditions import ConditionFailed, Facts, compile_co
 from connector.rules.policy.document import Mode, Policy, Rule
 from connector.rules.policy.ladder import RungKind
 from connector.rules.sourcing.authorisation import NOTHING_NEEDED, authorise, refused_text, steps_for, stops
+from connector.rules.sourcing.candidate import Candidate, Losers
 from connector.rules.sourcing.candidates import NEVER, Refusal
 from connector.rules.sourcing.comparison import candidates_of
-from connector.rules.sourcing.decision import Assumption, Candidate, Decision, Losers, Outcome, Pick, Reason, TakenFrom
+from connector.rules.sourcing.decision import Assumption, Decision, Outcome, Pick, Reason, TakenFrom
 from connector.rules.sourcing.deferred import Deferred, DeferredMapping
 from connector.rules.sourcing.descent import Descended, Looked, RungFailed, descend
 from connector.rules.sourcing.lacking import assumed, lacking

@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from connector.model.kinds import HubTier, Lane, ProcurementKind, Protection
+from connector.model.kinds import Lane, ProcurementKind, Protection
 from connector.rules.arrival.due import NO_DUE, Due
-from connector.rules.arrival.itinerary import ArrivalStep
+from connector.rules.arrival.timetable import instant_text
 from connector.rules.events.following import Following
 from connector.rules.facts.standing import GroupFacts
 from connector.rules.policy.approvals import Terms
 from connector.rules.policy.channels import Channel
-from connector.rules.policy.document import Mode
+from connector.rules.sourcing.candidate import Candidate, Losers, columns_of
+from connector.rules.sourcing.told import told
 
 
 class Outcome(StrEnum):
@@ -58,65 +59,6 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A shelf that could serve, and how. why: what it lost by; "" for the chosen one.
-
-    hours: when its hub works, and whose public holidays close it, for people. distance_km: great circle. ready_at:
-    picked, checked and packed. departs_at: when it leaves. steps: all of the way, one by one. probability: to arrive
-    in time, 0 to 1. is_mobile: the hub is an engineer's car. Costs in cents of the policy's currency.
-    """
-
-    hub_id: int
-    hub: str
-    tier: HubTier
-    product_id: int
-    preference: int
-    lane: Lane
-    free: int
-    mode: Mode
-    distance_km: float
-    cost_cents: int
-    ready_at: datetime
-    departs_at: datetime
-    arrives_at: datetime
-    is_within_sla: bool
-    hours: str = ""
-    why: str = ""
-    probability: float = 1.0
-    is_mobile: bool = False
-    steps: Sequence[ArrivalStep] = ()
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether it is the needed product itself."""
-        return self.preference == 0
-
-    def explained(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "hub_id": self.hub_id,
-            "hub": self.hub,
-            "tier": self.tier.value,
-            "product_id": self.product_id,
-            "is_exact": self.is_exact,
-            "lane": self.lane.value,
-            "free": self.free,
-            "mode": self.mode.value,
-            "distance_km": round(self.distance_km, 1),
-            "cost_cents": self.cost_cents,
-            "ready_at": instant_text(self.ready_at),
-            "departs_at": instant_text(self.departs_at),
-            "arrives_at": instant_text(self.arrives_at),
-            "is_within_sla": self.is_within_sla,
-            "probability": round(self.probability, 4),
-            "is_mobile": self.is_mobile,
-            "steps": [step.explained() for step in self.steps],
-            "hours": self.hours,
-            "why": self.why,
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Pick:
     """Units to take from one shelf, in the order in which they become lines of the ticket.
 
@@ -149,24 +91,6 @@ class TakenFrom:
     def explained(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Losers:
-    """Shelves that lost for the same reason, without further detail.
-
-    hubs: ids, once per shelf. minutes: for those that arrive later, by how many minutes, in the order of `hubs`.
-    """
-
-    code: str
-    text: str
-    hubs: tuple[int, ...]
-    minutes: tuple[int, ...] = ()
-
-    def explained(self) -> dict[str, Any]:
-        """As JSON values."""
-        compact = {"code": self.code, "text": self.text, "count": len(self.hubs), "hubs": self.hubs}
-        return {**compact, "minutes_later": self.minutes} if self.minutes else compact
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +263,14 @@ class Decision:
         return replace(self, taken_from=taken, text=f"{self.text}{told}")
 
     def explanation(self) -> dict[str, Any]:
-        """Everything above as JSON values; its size is bounded by the number of shelves, not by their detail."""
+        """Everything above as JSON values, as people and programs read it."""
+        return told(self.recorded())
+
+    def recorded(self) -> dict[str, Any]:
+        """The same as it is recorded, which `told` makes the explanation of; bounded by the number of shelves.
+
+        What all candidates have in common is in it once, and of what one lost by only the figures.
+        """
         return {
             "outcome": self.outcome.value,
             "reason": self.reason.value,
@@ -357,7 +288,7 @@ class Decision:
                 "margin_minutes": self.margin_minutes,
                 "stated_at": instant_text(self.until.stated_at) if self.until.stated_at else None,
                 "computed_at": instant_text(self.until.computed_at) if self.until.computed_at else None,
-                "computed_basis": self.until.computed_basis,
+                "computed_basis": None if self.until.computed_basis == self.until.basis else self.until.computed_basis,
                 "difference_minutes": self.until.difference_minutes,
                 "tolerance_minutes": self.until.tolerance_minutes,
                 "is_disputed": self.until.is_disputed,
@@ -368,9 +299,8 @@ class Decision:
                 "deadline_at": instant_text(self.awaits.deadline) if self.awaits else None,
             },
             "site": {"access": self.access, "delivery": self.delivery},
-            "chosen": self.chosen.explained() if self.chosen else None,
-            "candidates": [candidate.explained() for candidate in self.candidates],
-            "losers": [losers.explained() for losers in self.losers],
+            "candidates": columns_of(self.candidates),
+            "losers": [losers.recorded() for losers in self.losers],
             "ladder": [rung.explained() for rung in self.ladder],
             "orders": [order.explained() for order in self.orders],
             "approval": self.approval,
@@ -380,10 +310,4 @@ class Decision:
             "taken_from": [taken.explained() for taken in self.taken_from],
             "recovery": self.recovery,
             "group": self.group.explained() if self.group else None,
-            "considered": len(self.candidates) + sum(len(losers.hubs) for losers in self.losers),
         }
-
-
-def instant_text(instant: datetime) -> str:
-    """ISO 8601 in UTC with Z, whole minutes without seconds."""
-    return f"{instant.isoformat()[:19]}Z"

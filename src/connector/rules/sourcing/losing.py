@@ -9,9 +9,10 @@ from typing import Final
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.shelves import Holding, ShelfKey
 from connector.rules.facts.ticket import ProductFacts
+from connector.rules.sourcing.candidate import Losers
 from connector.rules.sourcing.candidates import Refusal
 from connector.rules.sourcing.comparison import losers_of
-from connector.rules.sourcing.decision import Losers, Reason
+from connector.rules.sourcing.decision import Reason
 from connector.rules.sourcing.descent import Descended, Looked
 from connector.rules.sourcing.preemption import CLAIMED
 from connector.rules.sourcing.quest import KEPT

@@ -6,7 +6,7 @@ Times are whole minutes since 1970 UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
@@ -46,6 +46,7 @@ _INDEX: Final = {
     Criterion.COST: COST,
     Criterion.DISTANCE: DISTANCE,
 }
+_NAMES: Final = {index: criterion.value for criterion, index in _INDEX.items()}
 TIES: Final = (OTHER_LANE, HUB, PRODUCT, MODE)
 
 
@@ -76,9 +77,12 @@ def _same_as_known(ranking: Ranking) -> Ranking:
 
 
 class Ranking:
-    """A comparison. order: indexes of a route; key: what a route is sorted by, lower is better."""
+    """A comparison. order: indexes of a route; key: what a route is sorted by, lower is better.
 
-    __slots__ = ("_sizes", "_steps", "key", "order", "step_percent")
+    recorded: the same as JSON values.
+    """
+
+    __slots__ = ("_sizes", "_steps", "key", "order", "recorded", "step_percent")
 
     def __init__(self, order: Order, steps: ComparisonSteps) -> None:
         self.order, self._steps = order, steps
@@ -89,6 +93,13 @@ class Ranking:
         sizes |= {**as_it_is, DISTANCE: steps.distance_km}
         self._sizes = tuple(sizes.get(index, 0) for index in self.order)
         self.key: Callable[[Route], Any] = self._stepped if any(self._sizes) else itemgetter(*self.order)
+        self.recorded = {"criteria": [_NAMES[index] for index in order[: -len(TIES)]], "steps": steps.model_dump()}
+
+    @classmethod
+    def of_recorded(cls, recorded: Mapping[str, Any]) -> Ranking:
+        """The comparison that was recorded as these JSON values."""
+        order = (*(_INDEX[Criterion(name)] for name in recorded["criteria"]), *TIES)
+        return cls(order, ComparisonSteps.model_validate(recorded["steps"]))
 
     def compares_as(self, other: Ranking) -> bool:
         """Whether another one compares in the same way."""

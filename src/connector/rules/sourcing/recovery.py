@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector.rules.facts.standing import Recovery
-from connector.rules.sourcing.decision import Candidate, Decision, Outcome, Reason
+from connector.rules.sourcing.candidate import Candidate
+from connector.rules.sourcing.decision import Decision, Outcome, Reason
 
 _NOTHING: Mapping[str, Any] = {
     "picks": (), "orders": (), "approval": None, "awaits": None, "authorisation": "", "drawn": {}, "taken_from": (),

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.shelves import Holding, Revisions
 from connector.rules.policy.document import Rule
-from connector.rules.sourcing.decision import Assumption, Decision, Losers, Reason
+from connector.rules.sourcing.candidate import Losers
+from connector.rules.sourcing.decision import Assumption, Decision, Reason
 from connector.rules.sourcing.deferred import Deferred
 from connector.rules.sourcing.lacking import assumed_revision, revision_of
 

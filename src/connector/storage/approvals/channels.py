@@ -15,6 +15,7 @@ from connector.model.errors import IllegalTransition, NotKnown
 from connector.model.lifecycle import RESERVATION_LIVE, TICKET_OPEN, ReservationState
 from connector.model.refs import EntityKind
 from connector.rules.facts.standing import ChannelFacts, ChannelScope
+from connector.rules.sourcing.told import told_chosen
 from connector.storage.database.bulk import among
 from connector.storage.database.rows import insert_logged, locked_row, update_logged
 from connector.storage.tables import asset, decision, product, red_channel, reservation, site, ticket
@@ -123,7 +124,7 @@ async def use_of(tx: AsyncConnection, channel_id: int) -> dict[str, Any]:
     for row in decided:
         numbers[row.number] = None
         outcomes[row.outcome] += 1
-        costs[row.id] = ((row.explanation.get("chosen") or {}).get("cost_cents")) or 0
+        costs[row.id] = (told_chosen(row.explanation) or {}).get("cost_cents") or 0
         skipped += "is skipped by red channel" in (row.explanation.get("authorisation") or {}).get("text", "")
     claimed = await tx.execute(
         select(reservation.c.decision_id, reservation.c.lane, reservation.c.quantity)

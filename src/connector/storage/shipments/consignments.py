@@ -14,6 +14,7 @@ from connector.model.lifecycle import ReservationState, TicketState
 from connector.model.records import Address
 from connector.model.refs import EntityKind
 from connector.rules.policy.document import Mode
+from connector.rules.sourcing.told import told_chosen
 from connector.storage.database.locks import lock_ticket
 from connector.storage.database.rows import locked_row
 from connector.storage.tables import (
@@ -181,7 +182,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         raise NotKnown(f"there is no reservation with id {reservation_id}")
     lines, instructions = await _kit(tx, row["product_id"])
     explanation = row["explanation"] or {}
-    chosen, sla = explanation.get("chosen") or {}, explanation.get("sla") or {}
+    chosen, sla = (told_chosen(explanation) if explanation else None) or {}, explanation.get("sla") or {}
     return Consignment(
         reservation_id=reservation_id,
         made_at=row["created_at"],

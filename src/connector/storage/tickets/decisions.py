@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.refs import EntityKind
 from connector.rules.sourcing.decision import Decision
 from connector.rules.sourcing.grounds import grounds_of
+from connector.rules.sourcing.told import told
 from connector.storage.database.bulk import among_given, insert_numbered, update_rows
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.tables import decision as decision_table
@@ -98,7 +99,7 @@ async def _insert(
     rows = [
         {
             **values,
-            "explanation": decision.explanation(),
+            "explanation": decision.recorded(),
             "decided_at": at,
             "looked_at": at,
             "grounds": grounds.get(ticket_id),
@@ -123,7 +124,7 @@ async def latest_decision(tx: AsyncConnection, ticket_id: int) -> RecordedDecisi
         .limit(1)
     )
     row: RowMapping | None = (await tx.execute(statement)).mappings().one_or_none()
-    return None if row is None else RecordedDecision(**row)
+    return None if row is None else RecordedDecision(**{**row, "explanation": told(row["explanation"])})
 
 
 def cause_of(decision: Decision) -> str:

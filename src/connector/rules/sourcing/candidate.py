@@ -1,0 +1,136 @@
+"""Shelves that could serve and shelves that lost; and how candidates are recorded: by columns, without many words.
+
+A column is a list with an entry per candidate, or one value that holds for all. Times are minutes since 1970 UTC.
+`connector.rules.sourcing.told` makes of it what people and programs read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from connector.model.kinds import HubTier, Lane
+from connector.rules.arrival.itinerary import ArrivalStep
+from connector.rules.arrival.timetable import minute_at_or_after
+from connector.rules.policy.document import Mode
+from connector.rules.sourcing.deferred import Deferred
+
+Columns: TypeAlias = Mapping[str, Any]
+"""Candidates as they are recorded, as JSON values."""
+NONE: Final[Columns] = {"hub_id": ()}
+"""No candidate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A shelf that could serve, and how. why: what it lost by; "" for the chosen one.
+
+    hours: when its hub works, and whose public holidays close it, for people. distance_km: great circle. ready_at:
+    picked, checked and packed. departs_at: when it leaves. steps: all of the way, one by one. probability: to arrive
+    in time, 0 to 1. is_mobile: the hub is an engineer's car. Costs in cents of the policy's currency.
+    """
+
+    hub_id: int
+    hub: str
+    tier: HubTier
+    product_id: int
+    preference: int
+    lane: Lane
+    free: int
+    mode: Mode
+    distance_km: float
+    cost_cents: int
+    ready_at: datetime
+    departs_at: datetime
+    arrives_at: datetime
+    is_within_sla: bool
+    hours: str = ""
+    why: str = ""
+    probability: float = 1.0
+    is_mobile: bool = False
+    steps: Sequence[ArrivalStep] = ()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is the needed product itself."""
+        return self.preference == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Losers:
+    """Shelves that lost for the same reason, without further detail.
+
+    hubs: ids, once per shelf. minutes: for those that arrive later, by how many minutes, in the order of `hubs`.
+    """
+
+    code: str
+    text: str
+    hubs: tuple[int, ...]
+    minutes: tuple[int, ...] = ()
+
+    def recorded(self) -> dict[str, Any]:
+        """As JSON values."""
+        compact = {"code": self.code, "text": self.text, "hubs": self.hubs}
+        return {**compact, "minutes_later": self.minutes} if self.minutes else compact
+
+
+class Compared(Deferred[Candidate]):
+    """Candidates of one comparison, in its order. columns: the same as they are recorded, which costs less to make."""
+
+    __slots__ = ("columns",)
+
+    def __init__(
+        self,
+        first: tuple[Candidate, ...],
+        rest: Callable[[], Iterable[Candidate]],
+        columns: Callable[[], Columns],
+    ) -> None:
+        super().__init__(first, rest)
+        self.columns = columns
+
+
+def columns_of(candidates: Sequence[Candidate]) -> Columns:
+    """Candidates as they are recorded; of those of a comparison what each lost by follows from it."""
+    if isinstance(candidates, Compared):
+        return candidates.columns()
+    if not candidates:
+        return NONE
+    rows = [_row(candidate) for candidate in candidates]
+    return packed(
+        {name: [row[name] for row in rows] for name in rows[0]},
+        hub_id=[candidate.hub_id for candidate in candidates],
+        steps=[
+            [(step.name, minute_at_or_after(step.at), step.minutes, step.text) for step in candidate.steps]
+            for candidate in candidates
+        ],
+    )
+
+
+def packed(columns: Mapping[str, Sequence[Any]], **others: Any) -> dict[str, Any]:
+    """Each column as one value where it says the same of all candidates, and the others as they are."""
+    packed = {name: column if column.count(column[0]) < len(column) else column[0] for name, column in columns.items()}
+    return packed | others
+
+
+def _row(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "hub": candidate.hub,
+        "tier": candidate.tier.value,
+        "product_id": candidate.product_id,
+        "preference": candidate.preference,
+        "lane": candidate.lane.value,
+        "free": candidate.free,
+        "mode": candidate.mode.value,
+        "distance_km": candidate.distance_km,
+        "cost_cents": candidate.cost_cents,
+        "ready": minute_at_or_after(candidate.ready_at),
+        "departs": minute_at_or_after(candidate.departs_at),
+        "arrives": minute_at_or_after(candidate.arrives_at),
+        "late": int(not candidate.is_within_sla),
+        "chance": candidate.probability,
+        "is_mobile": candidate.is_mobile,
+        "hours": candidate.hours,
+        "why": candidate.why,
+    }
