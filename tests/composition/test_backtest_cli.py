@@ -204,3 +204,26 @@ def test_the_page_names_every_column_and_every_measure():
     codes = set(re.findall(r"`([a-z_]+)`", PAGE))
 
     assert {*TICKET_COLUMNS, *HUB_COLUMNS, *SHELF_COLUMNS, *MEASURES} - codes == set()
+
+
+def test_rows_about_one_device_and_duplicates_are_read_as_such(here: Path):
+    history = here / "tickets.csv"
+    head, *rows = history.read_text(encoding="utf-8").splitlines()
+    place = "Acme X1,P2,incident,hardware,dead,Lab,EU,45.46,9.19,Europe/Rome,critical"
+    history.write_text(
+        "\n".join(
+            [
+                f"{head},asset,duplicate_of",
+                *(f"{row},," for row in rows),
+                f"INC-1,2026-09-01T06:00:00Z,{place},FW 1,",
+                f"INC-2,2026-09-01T06:00:00Z,{place},fw-1,",
+                f"INC-3,2026-09-01T06:01:00Z,{place},,INC-1",
+            ]
+        ),
+        encoding="utf-8",
+    )
+
+    found = answer()
+
+    assert found["tickets"] == 44
+    assert [found[name]["total"]["joined"] for name in ("against", "new")] == [2, 2]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -65,7 +66,8 @@ def backtest(
         if stock == CURRENT:
             if substitutes:
                 raise InvalidInput("--substitutes goes with a stock file", hint="Name it with --stock FILE.")
-            scene = with_hub(config, _current, as_json=as_json)
+            sites = {fold(row.values["site"]) for row in history.rows if "site" in row.values}
+            scene = with_hub(config, partial(_current, sites), as_json=as_json)
             names = names_of(scene.products.values())
         else:
             shelves = read_sheet(
@@ -96,9 +98,9 @@ def backtest(
         warn(f"written: {', '.join(str(path) for path in files.written)}")
 
 
-async def _current(hub: Hub) -> Scene:
+async def _current(sites: Set[str], hub: Hub) -> Scene:
     async with reading(hub.database) as tx:
-        return await current_scene(tx)
+        return await current_scene(tx, sites)
 
 
 def _policy(name: str | None, config: Path | None, *, as_json: bool) -> Policy:

@@ -16,19 +16,19 @@ from connector.model.calendars import parse_hours
 from connector.model.errors import InvalidInput
 from connector.model.geo import Point
 from connector.model.kinds import HubTier, Lane, Priority, TicketType
-from connector.model.lifecycle import TicketState
+from connector.model.lifecycle import AssetState, TicketState
 from connector.model.naming import fold
 from connector.planning.history import LeadKey, LeadTime, LeadTimes, PastTicket
 from connector.rules.facts.fleet import Fleet, HubFacts, hub_facts
 from connector.rules.facts.scene import Place, Scene, Shelf
 from connector.rules.facts.shelves import SubstituteFacts
-from connector.rules.facts.ticket import ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
+from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.rules.policy.conditions import compile_condition
 
 TICKET_COLUMNS = (
     "priority", "type", "category", "title", "description", "requester", "source", "quantity", "sla_due_at", "site",
     "region", "country", "latitude", "longitude", "time_zone", "access_hours", "service_class", "asset_class",
-    "unit_cost_cents",
+    "unit_cost_cents", "asset", "duplicate_of", "parent",
 )  # fmt: skip
 HUB_COLUMNS = (
     "tier", "region", "country", "latitude", "longitude", "time_zone", "opening_hours", "cut_offs", "handling_minutes",
@@ -185,14 +185,18 @@ def read_tickets(
 ) -> list[PastTicket]:
     """The history in the order of its numbers. A ticket that stands there twice counts once.
 
-    places: known sites by folded name; a row with coordinates says itself where its site is. classes: service classes
+    places: known sites by folded name; a row with coordinates says itself where its site is, which is then none of the
+    known ones. classes: service classes
     that are defined. time_zone: of times that name none; rows with such times are left out when it is None.
     """
-    sites = {name: n for n, name in enumerate(sorted({row.values.get("site", "") for row in sheet.rows}), 1)}
+    sites = {name: -n for n, name in enumerate(sorted({row.values.get("site", "") for row in sheet.rows}), 1)}
+    devices = {fold(row.values["asset"]) for row in sheet.rows if "asset" in row.values}
+    numbers = {name: n for n, name in enumerate(sorted(devices), 1)}
     read: list[tuple[Row, PastTicket]] = []
     for row in sheet.rows:
         try:
-            read.append((row, _ticket(row.values, names, places, sites, classes, time_zone)))
+            past = _ticket(row.values, names, places, sites, classes, time_zone)
+            read.append((row, replace(past, asset=_asset(row.values.get("asset"), numbers))))
         except ValueError as error:
             sheet.leave_out(row, error)
     read.sort(key=lambda item: (item[1].ticket.number, item[1].opened_at, sorted(item[0].values.items())))
@@ -240,7 +244,14 @@ def _ticket(
         site=place.site if place else None,
         service_class=place.service_class if place else None,
         quantity=quantity,
+        duplicate_of=values.get("duplicate_of"),
+        parent=values.get("parent"),
     )
+
+
+def _asset(name: str | None, numbers: Mapping[str, int]) -> AssetFacts | None:
+    """The device that a history calls so; only whether it is the same one matters."""
+    return None if name is None else AssetFacts(numbers[fold(name)], AssetState.DEPLOYED, name)
 
 
 def _place(

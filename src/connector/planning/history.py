@@ -18,7 +18,10 @@ LeadKey: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class PastTicket:
-    """A ticket as it was opened. ticket.opened_at is there. quantity: units that it needed."""
+    """A ticket as it was opened. ticket.opened_at is there. quantity: units that it needed.
+
+    duplicate_of, parent: numbers of the tickets that its system says it is a duplicate or a part of.
+    """
 
     ticket: TicketFacts
     asset: AssetFacts | None = None
@@ -26,6 +29,8 @@ class PastTicket:
     site: SiteFacts | None = None
     service_class: ServiceClassFacts | None = None
     quantity: int = 1
+    duplicate_of: str | None = None
+    parent: str | None = None
 
     @property
     def opened_at(self) -> datetime:

@@ -9,6 +9,8 @@ from datetime import date
 MEASURES: Mapping[str, str] = {
     "tickets": "tickets",
     "needing": "needed hardware",
+    "joined": "had a unit with another",
+    "held": "waited for an event",
     "reviews": "left to a person",
     "sla_attainment": "SLA attainment",
     "stock_outs": "stock-outs",
@@ -35,6 +37,8 @@ class Tally:
 
     tickets: int = 0
     needing: int = 0
+    joined: int = 0
+    held: int = 0
     reviews: int = 0
     due: int = 0
     in_time: int = 0
@@ -52,6 +56,8 @@ class Tally:
         return Measures(
             tickets=self.tickets,
             needing=self.needing,
+            joined=self.joined,
+            held=self.held,
             reviews=self.reviews,
             sla_attainment=self.in_time / self.due if self.due else None,
             stock_outs=self.stock_outs,
@@ -74,6 +80,8 @@ class Measures:
 
     tickets: int
     needing: int
+    joined: int
+    held: int
     reviews: int
     sla_attainment: float | None
     stock_outs: int

@@ -6,7 +6,7 @@ scope (a site, a product, a region) within the kind's window make an event once 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +24,7 @@ from connector.rules.policy.grouping import BatchDefect, Burst, SiteEvent
 from connector.rules.sourcing.scope import scope_of
 
 Watched = SiteEvent | BatchDefect | Burst
+_STRICTEST = {Standing.NOTHING: 0, Standing.HELD: 1, Standing.SERVED: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,11 @@ def standing(group: GroupFacts, watch: Watched, facts: SourcingFacts, *, served:
     if watch.hold == "beyond" and watch.units is not None and served < watch.units:
         return Standing.SERVED
     return Standing.HELD
+
+
+def strictest(events: Iterable[GroupFacts]) -> GroupFacts:
+    """Of several events of a ticket the one that counts: the strictest, of those the first."""
+    return min(events, key=lambda event: (_STRICTEST[event.standing], event.id))
 
 
 def _counts(watch: Watched, conditions: Facts) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -88,6 +88,13 @@ async def open_channels(tx: AsyncConnection) -> tuple[ChannelFacts, ...]:
     """Channels that nobody has closed, as decisions read them, by id."""
     statement = select(red_channel).where(red_channel.c.closed_at.is_(None)).order_by(red_channel.c.id)
     return tuple(_facts(row) for row in (await tx.execute(statement)).mappings())
+
+
+async def past_channels(tx: AsyncConnection) -> tuple[ChannelFacts, ...]:
+    """All channels that there ever were, by id, each with the moment at which it really ended."""
+    statement = select(red_channel).order_by(red_channel.c.id)
+    rows = (await tx.execute(statement)).mappings()
+    return tuple(replace(_facts(row), ends_at=min(row["ends_at"], row["closed_at"] or row["ends_at"])) for row in rows)
 
 
 async def channel_row(tx: AsyncConnection, channel_id: int) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from connector.model.lifecycle import (
     require_move,
 )
 from connector.model.refs import EntityKind
-from connector.rules.events.events import Proposal, Signal, Watched, proposed, required, signals_of, standing
+from connector.rules.events.events import Proposal, Signal, Watched, proposed, required, signals_of, standing, strictest
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.standing import GroupFacts, Standing
 from connector.rules.policy.document import Policy
@@ -49,7 +49,6 @@ from connector.storage.tickets.tasks import NewTask, require_task
 RULES: Final = "rules"
 OPEN: Final = (GroupState.PROPOSED, GroupState.CONFIRMED)
 _ANSWER: Final = {"dismiss": "dismisses", "confirm": "confirms"}
-_STRICTEST: Final = {Standing.NOTHING: 0, Standing.HELD: 1, Standing.SERVED: 2}
 
 
 _IS_OPEN: Final = text("state IN ('proposed', 'confirmed')")
@@ -246,8 +245,8 @@ async def _standings(
         ]
         if not mine:
             continue
-        found[ticket_id] = strictest = min(mine, key=lambda event: (_STRICTEST[event.standing], event.id))
-        if strictest.standing is Standing.SERVED:
+        found[ticket_id] = counts = strictest(mine)
+        if counts.standing is Standing.SERVED:
             for event in mine:
                 served[event.id] = served.get(event.id, 0) + 1
     return found
