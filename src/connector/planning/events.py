@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from connector.model.kinds import GroupKind
 from connector.model.lifecycle import GroupState
+from connector.rules.arrival.timetable import instant_of
 from connector.rules.events.events import (
     Compared,
     Enough,
@@ -125,7 +126,7 @@ class Events:
         """What a ticket counts for, from when it was first decided about."""
         known = self._of_ticket.get(facts.ticket.id)
         if known is None:
-            known = self._of_ticket[facts.ticket.id] = signals_of(facts, self._policy)
+            known = self._of_ticket[facts.ticket.id] = signals_of(facts, self._policy, instant_of(minute))
             for signal in known:
                 watch = self._watches[signal.kind]
                 weeks = watch.weeks if isinstance(watch, Burst) else 0
