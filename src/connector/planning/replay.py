@@ -29,7 +29,6 @@ from connector.rules.facts.standing import ChannelFacts
 from connector.rules.policy.channels import covers
 from connector.rules.policy.document import Mode, Policy
 from connector.rules.policy.ladder import RungKind
-from connector.rules.sourcing.candidate import Candidate
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision, Outcome, Reason
 
