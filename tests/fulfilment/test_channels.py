@@ -7,17 +7,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.factories import NOW, make_site
-from tests.fulfilment.scene import eventually, make_scene
+from tests.fulfilment.scene import Scene, eventually, make_scene
+from tests.fulfilment.world import World
 
 from connector.fulfilment.channels import Channels
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.work import Work
 from connector.model.errors import Forbidden, IllegalTransition, InvalidInput, NotKnown
 from connector.model.kinds import Verdict
-from connector.model.lifecycle import ReservationState
+from connector.model.lifecycle import ApprovalState, ReservationState
 from connector.model.principals import Principal
 from connector.rules.policy.channels import ScopeKey
 from connector.rules.policy.reading import read_policy
@@ -133,6 +135,49 @@ async def test_what_waited_before_is_decided_when_the_channel_opens(engine: Asyn
 
     outcomes = [(row["rule"], row["reason"]) for row in await scene.rows(tables.decision)]
     assert outcomes == [("hardware", "sourced"), ("hardware", "approval_refused"), ("recalled", "sourced")]
+
+
+async def test_what_waits_for_a_yes_goes_on_without_one_when_the_channel_opens(
+    engine: AsyncEngine, launch: Any, world: World
+):
+    scene = await make_scene(engine, spares=3)
+    hub = await launch(policy=POLICY)
+    spared = await scene.open_ticket("1")
+    await scene.open_ticket("2", priority="P2")  # in the scope, but not what the channel is for
+    await eventually(lambda: count(scene, tables.approval, 2))
+
+    channel = await opened(hub.channels)
+    await opened(hub.channels)
+    await scene.finished(1)
+    await eventually(lambda: told(world, "1", 3))
+
+    first, second = await scene.rows(tables.approval)
+    assert (first["ticket_id"], first["state"], first["decided_by"], first["reason"]) == (
+        spared, ApprovalState.WAIVED, f"red channel {channel}", "red channel 'recall' was opened by dan: advisory 7",
+    )  # fmt: skip
+    assert second["state"] is ApprovalState.PENDING
+    states = [(row["ticket_id"], row["state"].value) for row in await scene.rows(tables.reservation)]
+    assert states == [(spared, "committed"), (second["ticket_id"], "held")]
+    assert sorted(await scene.tasks(kind="approval")) == [("approval", "cancelled"), ("approval", "open")]
+    assert sorted(world.told("1")) == [
+        "A replacement is on its way.", "An approval is not needed any more.",
+        "What this ticket needs waits for approval.",
+    ]  # fmt: skip
+    assert len(await scene.rows(tables.decision)) == 2
+    report = await hub.channels.close(channel, by=DUTY, reason="over", key="c")
+    assert (report["tickets"], report["skipped_approvals"]) == (["1"], 1)
+    with pytest.raises(IllegalTransition, match=f"approval {first['id']} .spare. is waived already"):
+        await hub.approvals.answer(
+            first["id"], Verdict.APPROVE, by=Principal("ben", frozenset({"approver"})), reason=None, key="late"
+        )
+
+
+async def count(scene: Scene, table: Table, wanted: int) -> bool:
+    return len(await scene.rows(table)) == wanted
+
+
+async def told(world: World, ticket: str, times: int) -> bool:
+    return len(world.told(ticket)) >= times
 
 
 async def test_only_who_the_policy_names_opens_one_within_what_it_allows(engine: AsyncEngine, clock: MovableClock):

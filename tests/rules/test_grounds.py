@@ -10,7 +10,9 @@ import pytest
 from tests.rules.cases import HAMBURG, NOW, facts, holding, hub, policy, ticket_of
 
 from connector.model.kinds import Priority
+from connector.model.lifecycle import AssetState
 from connector.rules.facts.facts import SourcingFacts
+from connector.rules.facts.ticket import AssetFacts
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.grounds import grounds_of
 
@@ -44,6 +46,14 @@ def test_time_that_passes_and_the_order_of_shelves_change_nothing():
 )
 def test_what_it_was_decided_by_counts(other: SourcingFacts):
     assert grounds(other) != grounds(facts(HUBS, [holding(1, 2)]))
+
+
+def test_a_warranty_that_runs_down_changes_nothing_until_it_ends():
+    asset = AssetFacts(id=9, state=AssetState.DEPLOYED, warranty_ends_on=(NOW + timedelta(days=9)).date())
+    case = facts(HUBS, [holding(1, 2)], asset=asset)
+
+    assert grounds(case, timedelta(days=8)) == grounds(case)
+    assert grounds(case, timedelta(days=10)) != grounds(case)
 
 
 def test_another_policy_counts():

@@ -17,7 +17,7 @@ from connector.fulfilment.rollouts import begin
 from connector.fulfilment.work import Work
 from connector.model.errors import Forbidden, InvalidInput
 from connector.model.kinds import Verdict
-from connector.model.lifecycle import ApprovalState, ProcurementState, ReservationState, RolloutState
+from connector.model.lifecycle import APPROVAL_GIVEN, ApprovalState, ProcurementState, ReservationState, RolloutState
 from connector.model.principals import COMMAND_LINE, Principal
 from connector.model.refs import EntityKind
 from connector.storage.approvals.approvals import (
@@ -263,7 +263,7 @@ async def settle(
     settled = await settle_approval(tx, row, state, by=by, reason=reason, actor=by, at=at)
     follows = FOLLOWS.get(row.subject_kind)
     if follows is not None:
-        await (follows.approved if state is ApprovalState.APPROVED else follows.refused)(tx, settled, at)
+        await (follows.approved if state in APPROVAL_GIVEN else follows.refused)(tx, settled, at)
     return settled
 
 

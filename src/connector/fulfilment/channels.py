@@ -6,24 +6,31 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
+from connector.fulfilment.approvals import settle
 from connector.fulfilment.once import once
 from connector.fulfilment.work import Work
 from connector.model.errors import InvalidInput, NotKnown
 from connector.model.kinds import TaskKind
+from connector.model.lifecycle import ApprovalState
 from connector.model.principals import Principal
 from connector.rules.policy.channels import RedChannel, ScopeKey
 from connector.rules.policy.reading import Policy
+from connector.rules.sourcing.decide import channel_at
+from connector.storage.approvals.approvals import lock_approval
 from connector.storage.approvals.channels import (
     BY_ITSELF,
     NewChannel,
+    approvals_in,
     close_channel,
     extend_channel,
     insert_channel,
     known_ids,
     lock_ended_channels,
     lock_open_channel,
+    who_waives,
 )
 from connector.storage.database.engine import Transaction, in_transaction
+from connector.storage.facts.facts import facts_of_tickets
 from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.tickets.tasks import NewTask, require_task
 
@@ -46,6 +53,7 @@ class Channels:
 
         Raises NotKnown for a kind that the policy does not have, Forbidden without one of its roles, InvalidInput for a
         missing reason, an end that is past or farther away than the policy allows, and a scope that it does not allow.
+        What its tickets wait for somebody's yes to goes on without one, where the channel spares them that.
         """
 
         async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
@@ -56,7 +64,9 @@ class Channels:
             _check_end(name, stated, ends_at, at)
             narrowed = await _narrowed(tx, name, stated, scope)
             new = NewChannel(name, policy.version, why, narrowed, ends_at)
-            return {"id": await insert_channel(tx, new, by=by.name, at=at)}
+            channel_id = await insert_channel(tx, new, by=by.name, at=at)
+            waived = await self._waive(tx, channel_id, policy, why, by=by.name, at=at) if stated.skips_approvals else 0
+            return {"id": channel_id, "waived": waived}
 
         return int((await once(self._work, "open-channel", key, NOTHING, do))["id"])
 
@@ -106,6 +116,22 @@ class Channels:
             return len(ended)
 
         return await in_transaction(self._work.database, work)
+
+    async def _waive(self, tx: Transaction, channel_id: int, policy: Policy, why: str, *, by: str, at: datetime) -> int:
+        """Settle the pending requests that a channel makes unnecessary; how many those were."""
+        waiting, waived = await approvals_in(tx, channel_id), 0
+        facts = await facts_of_tickets(tx, waiting) if waiting else {}
+        for ticket_id, item in sorted(facts.items()):
+            channel = channel_at(item, policy, at)
+            if channel is None or channel.facts.id != channel_id:
+                continue
+            for approval_id in waiting[ticket_id]:
+                row = await lock_approval(tx, approval_id)
+                if row.state is ApprovalState.PENDING and at < row.deadline_at:
+                    reason = f"red channel {channel.facts.name!r} was opened by {by}: {why}"
+                    await settle(tx, row, ApprovalState.WAIVED, by=who_waives(channel_id), reason=reason, at=at)
+                    waived += 1
+        return waived
 
 
 def report_text(report: Mapping[str, Any]) -> str:

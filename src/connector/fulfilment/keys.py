@@ -14,6 +14,7 @@ UNDO: Final = "undo"
 DELIVERED: Final = "delivered"
 ASKED: Final = "asked"
 REFUSED: Final = "refused"
+WAIVED: Final = "waived"
 RECOVERY: Final = "recovery"
 
 ACTOR: Final = "fulfilment"
@@ -86,7 +87,7 @@ def procurement_workflow(state: ProcurementState) -> str:
 
 
 def told_id(what: str, approval_id: int) -> str:
-    """The workflow that tells a ticket of a request for approval. what: `ASKED` or `REFUSED`."""
+    """The workflow that tells a ticket of a request for approval. what: `ASKED`, `REFUSED` or `WAIVED`."""
     return f"{what}-{approval_id}"
 
 

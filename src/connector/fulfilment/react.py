@@ -21,7 +21,7 @@ from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.model.errors import NotKnown
 from connector.model.kinds import TaskKind
-from connector.model.lifecycle import ApprovalState, ProcurementState, RecoveryState, ShipmentStatus
+from connector.model.lifecycle import APPROVAL_GIVEN, ApprovalState, ProcurementState, RecoveryState, ShipmentStatus
 from connector.model.refs import EntityKind
 from connector.storage.approvals.approvals import approval_row
 from connector.storage.database.changes import (
@@ -282,9 +282,11 @@ class Reactor:
             row = await approval_row(tx, change.entity_id)
             is_claim = row.subject_kind is EntityKind.RESERVATION
             claims = await waiting_claims(tx, row.subject_id, locked=False) if is_claim else ()
-        if state is ApprovalState.APPROVED:
+        if state in APPROVAL_GIVEN:
             for claim in claims:
                 await self._workflows.start_fulfilment(claim.id)
+        if state is ApprovalState.WAIVED:
+            await self._workflows.start_waived(change.entity_id)
         if state is ApprovalState.REJECTED and row.ticket_id is not None:
             ticket_id = row.ticket_id
             if await self._once(change, lambda tx: self._on_one(tx, ticket_id, {})):

@@ -89,6 +89,14 @@ def refused_note(row: ApprovalRow) -> str:
     )
 
 
+def waived_note(row: ApprovalRow) -> str:
+    """Tells the ticket that what it needs goes on without the approval that it waited for."""
+    return (
+        f"An approval is not needed any more.\n\n{row.title}\nReason: {row.reason or 'none was given'}\n"
+        f"Reference: approval {row.id}"
+    )
+
+
 TOLD: Final = frozenset({RecoveryState.ASKED, RecoveryState.SOURCED, RecoveryState.RETURNING})
 """States of a recovery that the ticket is told of; of the others it hears by itself."""
 

@@ -22,6 +22,7 @@ from connector.fulfilment.keys import (
     RECOVERY,
     REFUSED,
     UNDO,
+    WAIVED,
     Step,
     delivered_id,
     delivered_key,
@@ -39,7 +40,7 @@ from connector.fulfilment.rollout_lines import fail_unsendable
 from connector.fulfilment.rollout_notes import ROLLOUT_NOTE, note_id, tell_ticket
 from connector.fulfilment.steps import Steps
 from connector.fulfilment.undo import UndoSteps
-from connector.fulfilment.wording import TOLD, asked_note, delivered_note, recovery_note, refused_note
+from connector.fulfilment.wording import TOLD, asked_note, delivered_note, recovery_note, refused_note, waived_note
 from connector.fulfilment.work import Work, ref_of, ticket_ref
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ProcurementState, RecoveryState, TaskState
@@ -75,6 +76,7 @@ class Workflows:
         durable.workflow(DELIVERED, self._delivered)
         durable.workflow(ASKED, partial(self._told, ASKED))
         durable.workflow(REFUSED, partial(self._told, REFUSED))
+        durable.workflow(WAIVED, partial(self._told, WAIVED))
         durable.workflow(ROLLOUT_NOTE, self._told_rollout)
         durable.workflow(RECOVERY, self._recovery)
         for state in ProcurementState:
@@ -100,6 +102,10 @@ class Workflows:
     async def start_refused(self, approval_id: int) -> None:
         """Begin to tell the ticket that an approval was refused."""
         await self._durable.start(REFUSED, told_id(REFUSED, approval_id), approval_id)
+
+    async def start_waived(self, approval_id: int) -> None:
+        """Begin to tell the ticket that an approval is not needed any more."""
+        await self._durable.start(WAIVED, told_id(WAIVED, approval_id), approval_id)
 
     async def start_rollout_note(self, position: int) -> None:
         """Begin to tell the ticket of a rollout of the change at a position of the log."""
@@ -291,7 +297,7 @@ class Workflows:
             if row.ticket_id is None or await find_receipt(tx, key) is not None:
                 return
             ticket = await ticket_side(tx, row.ticket_id)
-        body = asked_note(row) if what == ASKED else refused_note(row)
+        body = {ASKED: asked_note, REFUSED: refused_note, WAIVED: waived_note}[what](row)
         note = AddNote(
             effect_key(key, row.created_at), ref_of(ticket), body, is_public=self._work.options.notes_are_public
         )

@@ -88,12 +88,20 @@ class TaskState(StrEnum):
 
 
 class ApprovalState(StrEnum):
-    """State of a request for approval. `withdrawn`: what it was asked for is not wanted any more."""
+    """State of a request for approval. `withdrawn`: what it was asked for is not wanted any more.
+
+    `waived`: it is not needed any more, since a red channel was opened whose tickets need none.
+    """
 
     PENDING = "pending"
     APPROVED = "approved"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
+    WAIVED = "waived"
+
+
+APPROVAL_GIVEN = (ApprovalState.APPROVED, ApprovalState.WAIVED)
+"""In these states of a request what it is about goes on."""
 
 
 class RolloutState(StrEnum):

@@ -88,8 +88,13 @@ def _decided(facts: SourcingFacts, policy: Policy, now: datetime, emptied: froze
 
 def is_in_channel(facts: SourcingFacts, policy: Policy, now: datetime) -> bool:
     """Whether a ticket goes through an open red channel."""
+    return channel_at(facts, policy, now) is not None
+
+
+def channel_at(facts: SourcingFacts, policy: Policy, now: datetime) -> Channel | None:
+    """The red channel that a ticket goes through at a moment; None for none."""
     scope = scope_of(facts, service_class_of(facts, policy), now=now)
-    return channel_of(facts, policy.red_channels, Facts(scope), now) is not None
+    return channel_of(facts, policy.red_channels, Facts(scope), now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ What only moves with the clock, arrival times and texts that name them, does not
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -13,6 +14,10 @@ import orjson
 from connector.rules.sourcing.decision import Decision
 
 _BYTES: Final = 16
+
+
+_COUNTED_DOWN: Final = frozenset({"warranty_days_left"})
+"""Inputs that only move with the clock."""
 
 
 def grounds_of(decision: Decision) -> str:
@@ -25,7 +30,7 @@ def grounds_of(decision: Decision) -> str:
         "reason": decision.reason.value,
         "rule": decision.rule,
         "policy": decision.policy_version,
-        "inputs": dict(decision.inputs),
+        "inputs": {name: _lasting(fields) for name, fields in decision.inputs.items()},
         "needs": [decision.product_id, decision.quantity, decision.revision],
         "stated_due_at": decision.until.stated_at,
         "channel": decision.channel.facts.id if decision.channel else None,
@@ -43,3 +48,7 @@ def grounds_of(decision: Decision) -> str:
         "text": "" if decision.losers or decision.orders or decision.recovery else decision.text,
     }
     return blake2b(orjson.dumps(grounds, option=orjson.OPT_SORT_KEYS), digest_size=_BYTES).hexdigest()
+
+
+def _lasting(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in _COUNTED_DOWN}

@@ -206,7 +206,8 @@ async def settle_approval(
     require_pending(row)
     values = {"state": state, "decided_at": at, "decided_by": by, "reason": reason}
     await update_logged(tx, approval, EntityKind.APPROVAL, row.id, values, actor=actor, cause=row.name, at=at)
-    target = TaskState.CANCELLED if state is ApprovalState.WITHDRAWN else TaskState.DONE
+    unanswered = (ApprovalState.WITHDRAWN, ApprovalState.WAIVED)
+    target = TaskState.CANCELLED if state in unanswered else TaskState.DONE
     for item in await unfinished_tasks(tx, approval_id=row.id, kind=TaskKind.APPROVAL):
         await move_task(tx, item.id, target, actor=actor, cause=f"approval {row.id} is {state.value}", at=at)
     return await approval_row(tx, row.id)

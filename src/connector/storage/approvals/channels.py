@@ -8,23 +8,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import IllegalTransition, NotKnown
-from connector.model.lifecycle import RESERVATION_LIVE, TICKET_OPEN, ReservationState
+from connector.model.lifecycle import RESERVATION_LIVE, TICKET_OPEN, ApprovalState, ReservationState
 from connector.model.refs import EntityKind
 from connector.rules.facts.standing import ChannelFacts, ChannelScope
 from connector.rules.sourcing.told import told_chosen
 from connector.storage.database.bulk import among
 from connector.storage.database.rows import insert_logged, locked_row, update_logged
-from connector.storage.tables import asset, decision, product, red_channel, reservation, site, ticket
+from connector.storage.tables import approval, asset, decision, product, red_channel, reservation, site, ticket
 
 BY_ITSELF: Final = "its end"
 """Who closed a channel that nobody closed."""
 
 newest_open = select(func.max(red_channel.c.id)).where(red_channel.c.closed_at.is_(None)).correlate(None)
 """Id of a channel that nobody has closed; NULL when there is none, and then nothing more is read."""
+
+
+def who_waives(channel_id: int) -> str:
+    """Who decided a request that a channel has made unnecessary."""
+    return f"red channel {channel_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,8 @@ async def list_channels(tx: AsyncConnection, *, limit: int = 50) -> list[dict[st
 async def use_of(tx: AsyncConnection, channel_id: int) -> dict[str, Any]:
     """What a channel was used for so far: tickets, decisions by outcome, units by lane, cost in cents of their way.
 
-    skipped_approvals: how many decisions needed an approval that the channel skipped. Units that were given back do not
-    count.
+    skipped_approvals: how many decisions needed an approval that the channel skipped, or had waited for one when it was
+    opened. Units that were given back do not count.
     """
     decided = await tx.execute(
         select(decision.c.id, decision.c.ticket_id, decision.c.outcome, decision.c.explanation, ticket.c.number)
@@ -133,6 +138,15 @@ async def use_of(tx: AsyncConnection, channel_id: int) -> dict[str, Any]:
         outcomes[row.outcome] += 1
         costs[row.id] = (told_chosen(row.explanation) or {}).get("cost_cents") or 0
         skipped += "is skipped by red channel" in (row.explanation.get("authorisation") or {}).get("text", "")
+    waived = (
+        select(ticket.c.number)
+        .join(approval, approval.c.ticket_id == ticket.c.id)
+        .where(approval.c.state == ApprovalState.WAIVED, approval.c.decided_by == who_waives(channel_id))
+        .order_by(approval.c.id)
+    )
+    for number in (await tx.execute(waived)).scalars():
+        numbers[number] = None
+        skipped += 1
     claimed = await tx.execute(
         select(reservation.c.decision_id, reservation.c.lane, reservation.c.quantity)
         .join(decision, decision.c.id == reservation.c.decision_id)
@@ -157,11 +171,6 @@ async def use_of(tx: AsyncConnection, channel_id: int) -> dict[str, Any]:
 
 async def tickets_in(tx: AsyncConnection, channel_id: int, *, only: Collection[int] | None = None) -> list[int]:
     """Open tickets in the scope of a channel that have nothing, the oldest first. only: of these ids."""
-    scope = _facts(await channel_row(tx, channel_id)).scope
-    needed, place = (
-        func.coalesce(ticket.c.product_id, asset.c.product_id),
-        func.coalesce(ticket.c.site_id, asset.c.site_id),
-    )
     has = (
         select(reservation.c.id)
         .where(
@@ -170,21 +179,56 @@ async def tickets_in(tx: AsyncConnection, channel_id: int, *, only: Collection[i
         )
         .exists()
     )
+    statement = await _in_scope(tx, channel_id, ~has)
+    if only is not None:
+        statement = statement.where(among(tx, ticket.c.id, only))
+    return list((await tx.execute(statement)).scalars())
+
+
+async def approvals_in(tx: AsyncConnection, channel_id: int) -> dict[int, list[int]]:
+    """Pending requests about what the rules decided for open tickets in the scope of a channel; ids by ticket.
+
+    What a person chose by hand, and rollouts, are not among them.
+    """
+    decided = exists().where(reservation.c.id == approval.c.subject_id, reservation.c.decision_id.is_not(None))
+    asked = (
+        select(approval.c.ticket_id, approval.c.id)
+        .where(
+            approval.c.state == ApprovalState.PENDING,
+            or_(
+                approval.c.subject_kind == EntityKind.PROCUREMENT,
+                and_(approval.c.subject_kind == EntityKind.RESERVATION, decided),
+            ),
+            approval.c.ticket_id.in_((await _in_scope(tx, channel_id, true())).order_by(None)),
+        )
+        .order_by(approval.c.ticket_id, approval.c.id)
+    )
+    found: dict[int, list[int]] = {}
+    for ticket_id, approval_id in await tx.execute(asked):
+        found.setdefault(ticket_id, []).append(approval_id)
+    return found
+
+
+async def _in_scope(tx: AsyncConnection, channel_id: int, wanted: ColumnElement[bool]) -> Select[Any]:
+    """Ids of open tickets in the scope of a channel, the oldest first."""
+    scope = _facts(await channel_row(tx, channel_id)).scope
+    needed, place = (
+        func.coalesce(ticket.c.product_id, asset.c.product_id),
+        func.coalesce(ticket.c.site_id, asset.c.site_id),
+    )
     statement = (
         select(ticket.c.id)
         .outerjoin(asset, asset.c.id == ticket.c.asset_id)
         .outerjoin(product, product.c.id == needed)
         .outerjoin(site, site.c.id == place)
-        .where(ticket.c.state.in_(TICKET_OPEN), ticket.c.retired_at.is_(None), ~has)
+        .where(ticket.c.state.in_(TICKET_OPEN), ticket.c.retired_at.is_(None), wanted)
         .order_by(ticket.c.opened_at, ticket.c.id)
     )
     for column, allowed in ((needed, scope.products), (product.c.asset_class, scope.asset_classes),
                             (site.c.region, scope.regions), (place, scope.sites)):  # fmt: skip
         if allowed:
             statement = statement.where(column.in_(sorted(allowed)))
-    if only is not None:
-        statement = statement.where(among(tx, ticket.c.id, only))
-    return list((await tx.execute(statement)).scalars())
+    return statement
 
 
 async def products_named(tx: AsyncConnection, names: Sequence[str]) -> dict[str, int]:

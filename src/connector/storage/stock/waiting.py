@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import IllegalTransition
-from connector.model.lifecycle import RESERVATION_LIVE, ApprovalState, ReservationState
+from connector.model.lifecycle import APPROVAL_GIVEN, RESERVATION_LIVE, ApprovalState, ReservationState
 from connector.model.refs import EntityKind
 from connector.storage.database.rows import update_logged
 from connector.storage.tables import approval, reservation
@@ -27,15 +27,15 @@ class WaitingClaim:
     state: ReservationState
 
 
-def has_approval(state: ApprovalState) -> ColumnElement[bool]:
-    """Whether a row of `reservation`, or another one of its decision, is the subject of an approval in a state."""
+def has_approval(*states: ApprovalState) -> ColumnElement[bool]:
+    """Whether a row of `reservation`, or another one of its decision, is the subject of an approval in such a state."""
     subject = reservation.alias("subject")
     return (
         exists()
         .where(
             approval.c.subject_kind == EntityKind.RESERVATION,
             approval.c.subject_id == subject.c.id,
-            approval.c.state == state,
+            approval.c.state.in_(states),
             or_(subject.c.id == reservation.c.id, subject.c.decision_id == reservation.c.decision_id),
         )
         .correlate(reservation)
@@ -43,8 +43,8 @@ def has_approval(state: ApprovalState) -> ColumnElement[bool]:
 
 
 async def is_approved(tx: AsyncConnection, reservation_id: int) -> bool:
-    """Whether what a claim waits for has been given."""
-    statement = select(has_approval(ApprovalState.APPROVED)).where(reservation.c.id == reservation_id)
+    """Whether what a claim waits for has been given, or is not needed any more."""
+    statement = select(has_approval(*APPROVAL_GIVEN)).where(reservation.c.id == reservation_id)
     return bool((await tx.execute(statement)).scalar_one())
 
 

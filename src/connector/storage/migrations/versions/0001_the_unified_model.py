@@ -658,7 +658,7 @@ def upgrade() -> None:
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint("on_timeout IN ('approve', 'reject')", name=op.f("ck_approval_on_timeout_known")),
         sa.CheckConstraint(
-            "state IN ('pending', 'approved', 'rejected', 'withdrawn')", name=op.f("ck_approval_state_known")
+            "state IN ('pending', 'approved', 'rejected', 'withdrawn', 'waived')", name=op.f("ck_approval_state_known")
         ),
         sa.CheckConstraint("needed > 0", name=op.f("ck_approval_needed_positive")),
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_approval_ticket_id")),
