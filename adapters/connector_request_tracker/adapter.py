@@ -172,7 +172,9 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
         start, started = position, self.clock.now()
         while True:
             query = ticket_sql.changed_tickets(where, position, OVERLAP)
-            page = await self._client.tickets(query, fields=fields, per_page=self.config.page_size)
+            page = await self._client.tickets(
+                query, fields=fields, per_page=self.config.page_size, operation=f"pull {stream.name}"
+            )
             records: list[Record] = []
             unread: list[Rejected] = []
             for item in page.items:

@@ -52,7 +52,13 @@ class RequestTrackerClient:
         await self._get(f"queue/{_segment(name)}", "check queue")
 
     async def tickets(
-        self, query: str, *, fields: str, per_page: int, order: tuple[tuple[str, str], ...] = TICKETS_ORDER
+        self,
+        query: str,
+        *,
+        fields: str,
+        per_page: int,
+        order: tuple[tuple[str, str], ...] = TICKETS_ORDER,
+        operation: str = "pull tickets",
     ) -> Page:
         """The first page of tickets that TicketSQL finds."""
         params: Params = (
@@ -62,7 +68,7 @@ class RequestTrackerClient:
             ("fields[Queue]", "Name"),
             ("per_page", per_page),
         )
-        return await self._page("tickets", "pull tickets", params)
+        return await self._page("tickets", operation, params)
 
     async def transactions(self, query: str, *, per_page: int) -> Page:
         """The first page of transactions that the query finds, by id."""

@@ -133,6 +133,8 @@ def _text(op: RequestReplacement | OrderParts, product: str) -> str:
     lines = [f"Product: {product}"]
     if op.product.part_number:
         lines.append(f"Part number: {op.product.part_number}")
+    if op.revision:
+        lines.append(f"Revision: {op.revision}, no other")
     lines.append(f"Quantity: {op.quantity}")
     if isinstance(op, RequestReplacement):
         lines.append(f"Serial of the failed unit: {op.serial or 'not known'}")

@@ -55,7 +55,9 @@ class OrderDesk:
     async def find(self, key: IdempotencyKey) -> OrderReceipt | None:
         """The order with this key; the first of them, should somebody have copied it."""
         query = ticket_sql.orders_marked(self._queue(), key)
-        page = await self._client.tickets(query, fields=ORDER_FIELDS, per_page=100, order=ticket_sql.BY_ID)
+        page = await self._client.tickets(
+            query, fields=ORDER_FIELDS, per_page=100, order=ticket_sql.BY_ID, operation="find order"
+        )
         for item in page.items:
             record = self._read(item, "find order")
             if record.key == key:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from connector.clock import SystemClock
 from connector.fulfilment.options import FulfilmentOptions, TicketWrites
+from connector.fulfilment.suppliers import require_suppliers
 from connector.ingest.pull import PullReport, pull_source
 from connector.model.errors import InvalidConfiguration, NotKnown
 from connector.model.kinds import SourceState
@@ -76,7 +77,7 @@ async def open_hub(
     await asyncio.to_thread(migrate, settings.database)
     database = open_engine(settings.database)
     try:
-        await _take_in(database, settings, clock, is_start=takes_policy)
+        await _take_in(database, settings, clock, connections, broken, is_start=takes_policy)
         await _register(database, settings, broken, clock)
         yield Hub(settings, database, clock, ActivePolicy(), connections, broken)
     finally:
@@ -127,7 +128,15 @@ def _connect(settings: Settings, clock: Clock) -> tuple[dict[str, Connection], d
     return connections, broken
 
 
-async def _take_in(database: Database, settings: Settings, clock: Clock, *, is_start: bool) -> None:
+async def _take_in(
+    database: Database,
+    settings: Settings,
+    clock: Clock,
+    connections: Mapping[str, Connection],
+    broken: Mapping[str, str],
+    *,
+    is_start: bool,
+) -> None:
     """See to an active policy. A configured one that cannot be used stops only a hub that would have none."""
     async with reading(database) as tx:
         has_policy = await has_active_policy(tx)
@@ -135,6 +144,7 @@ async def _take_in(database: Database, settings: Settings, clock: Clock, *, is_s
         return
     try:
         text, source = configured_policy(settings)
+        require_suppliers(text, connections, broken=broken, source=source)
         async with transaction(database) as tx:
             active = await take_in_policy(tx, text, source=source, author=CONFIGURATION, at=clock.now())
     except (InvalidConfiguration, PolicyTestsFailed) as error:

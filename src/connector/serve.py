@@ -101,7 +101,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
     app = create_app(
         engine=hub.database,
         feed=feed,
-        commands=hub_commands(fulfilment.commands, hub.database, hub.connections, hub.clock),
+        commands=hub_commands(fulfilment.commands, hub.database, hub.connections, hub.clock, broken=hub.broken),
         policy=hub.policy,
         connections=hub.connections,
         clock=hub.clock,

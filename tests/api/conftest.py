@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from connector.api.access import ApiKey
 from connector.api.app import create_app
 from connector.api.commands import Commands
 from connector.api.feed import Feed
+from connector.fulfilment.suppliers import require_suppliers
 from connector.model.errors import Unavailable
 from connector.rules.policy.reading import default_policy
 from connector.sdk.connection import Connection
@@ -43,6 +45,7 @@ NO_COMMANDS = Commands(
     sync_source=_out_of_order,
     replay_quarantine=_out_of_order,
     discard_quarantine=_out_of_order,
+    check_suppliers=partial(require_suppliers, connections={}),
 )
 """For tests that change nothing."""
 

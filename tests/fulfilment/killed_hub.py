@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -28,11 +29,12 @@ from tests.fulfilment.world import connections
 from connector.fulfilment.engine import FulfilmentEngine
 from connector.fulfilment.keys import Step
 from connector.fulfilment.options import Backoff, FulfilmentOptions
+from connector.fulfilment.ordering import Ordering
 from connector.fulfilment.reactions import Reactions
 from connector.fulfilment.watching import Watch
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
-from connector.rules.policy.reading import default_policy
+from connector.rules.policy.reading import default_policy, read_policy
 from connector.sdk import Connection, connect
 from connector.storage.database.engine import open_engine, reading
 from connector.storage.tables import step_receipt
@@ -40,6 +42,7 @@ from connector.storage.tables import step_receipt
 ACTING = (Step.LABEL, Step.TRACK, Step.NOTE, Step.UNDO_LABEL, Step.UNDO_NOTE, Step.OFFER, Step.FIELDS, Step.STATE)
 """Steps that act outside: the point after the effect lies before their commit already, or they write nothing else."""
 EFFECTS = ("buy_label", "void_label", "track", "push")
+ORDERS = ("order", "cancel_order")
 DEADLINE = 40
 
 
@@ -120,6 +123,15 @@ def set_points(killer: Killer, sources: dict[str, Connection]) -> None:
     Work.record = recorded  # type: ignore[method-assign]
 
 
+def set_points_of_orders(killer: Killer, sources: dict[str, Connection]) -> None:
+    """Points around everything that places an order or calls it off; none of them concerns a reservation."""
+    for connection in sources.values():
+        for name in ORDERS:
+            killer.around(connection.adapter, name, lambda *_: None)
+    killer.around(Ordering, "_begin", lambda *_: None)
+    killer.around(Ordering, "_settle", lambda *_: None)
+
+
 def set_points_at_requests(killer: Killer, sources: dict[str, Connection]) -> None:
     """A point after each request that changes something over there, before its answer is seen."""
     for connection in sources.values():
@@ -150,7 +162,9 @@ async def run_hub(config: dict[str, Any], order: dict[str, Any]) -> None:
     clock = SystemClock()
     sources = connected(config, clock)
     killer = Killer(order["kill_at"], order["after"], Path(config["trace"]), order.get("only"))
-    if config.get("requests"):
+    if config.get("orders"):
+        set_points_of_orders(killer, sources)
+    elif config.get("requests"):
         set_points_at_requests(killer, sources)
     else:
         set_points(killer, sources)
@@ -161,7 +175,7 @@ async def run_hub(config: dict[str, Any], order: dict[str, Any]) -> None:
         config["database"],
         sources,
         clock=clock,
-        policy=default_policy(),
+        policy=read_policy(config["policy"]) if "policy" in config else default_policy(),
         options=FulfilmentOptions(courier="courier", backoff=quick),
     )
     await hub.launch()
@@ -190,6 +204,9 @@ def main() -> None:
             try:
                 asyncio.run(run_hub(config, order))
                 status = 0
+            except BaseException:
+                traceback.print_exc()
+                raise
             finally:
                 os._exit(status)
         _, code = os.waitpid(child, 0)

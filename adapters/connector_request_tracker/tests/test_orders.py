@@ -74,7 +74,9 @@ async def pulled(tracker: RequestTracker, stream: object) -> list[object]:
 
 async def test_an_order_says_everything_that_a_buyer_needs(sandbox: RequestTrackerSandbox, tracker: RequestTracker):
     covered = Warranty(contract="C-77", ends_on=date(2027, 3, 1))
-    op = RequestReplacement(KEY, SWITCH, "FOC1", "PSU 1 is dead", HAMBURG, "1001", needed_by=NOON, warranty=covered)
+    op = RequestReplacement(
+        KEY, SWITCH, "FOC1", "PSU 1 is dead", HAMBURG, "1001", needed_by=NOON, warranty=covered, revision="B2"
+    )
 
     receipt = await tracker.order(op)
 
@@ -86,7 +88,8 @@ async def test_an_order_says_everything_that_a_buyer_needs(sandbox: RequestTrack
     assert ticket.due == "2026-11-25T12:00:00Z"
     assert ticket.fields == {"Part Number": ["C9300-48P-E"], "Serial Number": ["FOC1"]}
     assert text.splitlines() == [
-        "Product: Cisco C9300-48P", "Part number: C9300-48P-E", "Quantity: 1", "Serial of the failed unit: FOC1",
+        "Product: Cisco C9300-48P", "Part number: C9300-48P-E",
+        "Revision: B2, no other", "Quantity: 1", "Serial of the failed unit: FOC1",
         "Contract: C-77", "Warranty ends: 2027-03-01", "Ticket: 1001", "Needed by: 2026-11-25 12:00 UTC", "",
         "Deliver to:", "Site Hamburg", "2 Quay", "20095 Hamburg", "DE", "", "Fault:", "PSU 1 is dead",
     ]  # fmt: skip

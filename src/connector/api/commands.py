@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from connector.fulfilment.commands import Commands as FulfilmentCommands
 from connector.fulfilment.commands import PickupResult, ReceiveResult, ReserveResult, WithdrawResult
 from connector.fulfilment.procurement import Recorded, Report
+from connector.fulfilment.suppliers import require_suppliers
 from connector.ingest.pull import PullReport, pull_source
 from connector.ingest.replay import discard, replay
 from connector.model.errors import NotKnown
@@ -44,6 +46,8 @@ Sync: TypeAlias = Callable[[int, Sequence[str] | None, bool], Awaitable[PullRepo
 """(source, streams or None for all, whether from the beginning)."""
 OnQuarantine: TypeAlias = Callable[[Sequence[int], Request], Awaitable[int]]
 """(records): how many of them are settled."""
+CheckSuppliers: TypeAlias = Callable[[str], None]
+"""(text of a policy): raises InvalidPolicy where its suppliers cannot be ordered from as it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,18 @@ class Commands:
     sync_source: Sync
     replay_quarantine: OnQuarantine
     discard_quarantine: OnQuarantine
+    check_suppliers: CheckSuppliers
 
 
 def hub_commands(
-    fulfilment: FulfilmentCommands, database: Database, connections: Mapping[str, Connection], clock: Clock
+    fulfilment: FulfilmentCommands,
+    database: Database,
+    connections: Mapping[str, Connection],
+    clock: Clock,
+    *,
+    broken: Collection[str] = (),
 ) -> Commands:
-    """The commands of a hub."""
+    """The commands of a hub. broken: configured sources that cannot be used."""
 
     async def reserve(
         ticket_id: int, hub_id: int | None, product_id: int | None, lane: Lane, by: Request
@@ -127,4 +137,5 @@ def hub_commands(
         sync_source=sync_source,
         replay_quarantine=replay_quarantine,
         discard_quarantine=discard_quarantine,
+        check_suppliers=partial(require_suppliers, connections=connections, broken=broken),
     )

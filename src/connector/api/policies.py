@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,10 +23,17 @@ class Chooser:
 
 
 async def activate(
-    database: Database, text: str | None, version: str | None, by: Chooser, *, forced_because: str | None
+    database: Database,
+    text: str | None,
+    version: str | None,
+    by: Chooser,
+    *,
+    check: Callable[[str], None],
+    forced_because: str | None,
 ) -> Activation:
     """Make a document, or a version that the hub has, the active policy.
 
+    check: refuses what does not fit the sources of this hub.
     Raises InvalidInput unless exactly one of them is given, NotKnown, InvalidPolicy, PolicyTestsFailed.
     """
     if (text is None) == (version is None):
@@ -35,6 +43,7 @@ async def activate(
     else:
         async with reading(database) as tx:
             text = (await policy_version(tx, version)).text
+    await asyncio.to_thread(check, text)
     async with transaction(database) as tx:
         return await activate_policy(
             tx, text, author=by.author, comment=by.comment, at=by.at, forced_because=forced_because

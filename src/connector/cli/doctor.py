@@ -14,11 +14,13 @@ import typer
 from connector import __version__
 from connector.cli.configured import AsJson, Config, loaded_settings
 from connector.cli.output import ExitCode, console, print_json, print_table, told
+from connector.fulfilment.suppliers import require_suppliers
 from connector.hub import Hub, configured_policy, open_hub
 from connector.model.errors import ConnectorError
 from connector.rules.policy.reading import read_policy
 from connector.sdk.errors import AdapterError
 from connector.storage.database.engine import reading
+from connector.storage.policies.policies import policy_version
 from connector.storage.sources.overview import source_overviews
 
 OLDEST_SQLITE = (3, 35, 0)
@@ -91,7 +93,9 @@ def _python() -> Finding:
 
 async def _policy(hub: Hub) -> str:
     async with reading(hub.database) as tx:
-        return f"{(await hub.policy.now(tx)).version} is active"
+        active = await policy_version(tx, None)
+    require_suppliers(active.text, hub.connections, broken=hub.broken, source=active.version)
+    return f"{active.version} is active"
 
 
 async def _configured(hub: Hub) -> str:

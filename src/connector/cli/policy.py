@@ -12,6 +12,7 @@ import typer
 
 from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.output import ExitCode, console, fail, print_json, print_table, told
+from connector.fulfilment.suppliers import require_suppliers
 from connector.hub import Hub
 from connector.model.principals import at_the_command_line
 from connector.rules.checks.policy_tests import PolicyTestResult, run_tests, shown
@@ -156,6 +157,7 @@ def activate(
     source, text = policy_document(document, config, as_json=as_json)
 
     async def do(hub: Hub) -> Activation:
+        require_suppliers(text, hub.connections, broken=hub.broken, source=source)
         async with transaction(hub.database) as tx:
             return await activate_policy(
                 tx, text, author=author or _me(), at=hub.clock.now(), comment=comment,

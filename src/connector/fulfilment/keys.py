@@ -16,6 +16,10 @@ ASKED: Final = "asked"
 REFUSED: Final = "refused"
 WAIVED: Final = "waived"
 RECOVERY: Final = "recovery"
+ORDER: Final = "order"
+CALL_OFF: Final = "call-off"
+FOLLOW: Final = "follow-order"
+LATE: Final = "procurement-late"
 
 ACTOR: Final = "fulfilment"
 """Who is named in the change log."""
@@ -84,6 +88,26 @@ def delivered_key(shipment_id: int) -> IdempotencyKey:
 def procurement_workflow(state: ProcurementState) -> str:
     """The kind of workflow that tells a ticket that something that is got for it has come to a state."""
     return f"procurement-{state.value}"
+
+
+def order_id(procurement_id: int) -> str:
+    """The workflow that sends an order to its supplier."""
+    return f"{ORDER}-{procurement_id}"
+
+
+def call_off_id(procurement_id: int) -> str:
+    """The workflow that calls an order off at its supplier."""
+    return f"{CALL_OFF}-{procurement_id}"
+
+
+def follow_id(procurement_id: int) -> str:
+    """The workflow that has the courier report on the parcel of an order."""
+    return f"{FOLLOW}-{procurement_id}"
+
+
+def late_id(position: int) -> str:
+    """The workflow that tells a ticket that something comes later, as the change at a position of the log says."""
+    return f"{LATE}-{position}"
 
 
 def told_id(what: str, approval_id: int) -> str:

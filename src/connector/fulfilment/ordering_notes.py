@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from connector.model.kinds import ProcurementKind
 from connector.model.lifecycle import ProcurementState
 from connector.storage.tickets.procurements import ProcurementRow
@@ -18,11 +20,23 @@ def procurement_note(row: ProcurementRow, state: ProcurementState) -> str | None
         lines.append(f"To: {'hub ' + row.hub if row.hub_id is not None else 'site ' + row.site}")
     if row.order_number is not None:
         lines.append(f"Order: {row.order_number}")
+    if row.is_open and row.tracking_number is not None:
+        lines.append(f"Parcel: {' '.join(filter(None, (row.carrier, row.tracking_number)))}")
     if row.is_open:
         lines.append(f"Expected: {_expected(row)}")
     if state in (ProcurementState.REFUSED, ProcurementState.CANCELLED) and row.reason:
         lines.append(f"Reason: {row.reason}")
     lines.append(f"Reference: procurement {row.id}")
+    return "\n".join(lines)
+
+
+def late_note(row: ProcurementRow, before: datetime) -> str:
+    """What the ticket is told when something comes later than it was told before."""
+    what = "A replacement in advance" if row.kind is ProcurementKind.VENDOR_REPLACEMENT else "A new device"
+    lines = [f"{what} comes later than expected.", "", f"Device: {row.goods}", f"Supplier: {row.supplier}"]
+    if row.order_number is not None:
+        lines.append(f"Order: {row.order_number}")
+    lines += [f"Expected: {_expected(row)}, before: {before:%Y-%m-%d %H:%M} UTC", f"Reference: procurement {row.id}"]
     return "\n".join(lines)
 
 

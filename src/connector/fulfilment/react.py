@@ -1,8 +1,8 @@
 """The reactor: reads the change log and does what follows from it.
 
 A durable reader. What a change leads to in the database is written in the transaction that moves the reader, so a
-crash repeats the change or has done with it; workflows are started by an id that makes starting twice once, and
-the reader moves after that. Our own writes come back as changes as well; those that decide nothing are passed over.
+crash repeats the change or has done with it; workflows are started before, by an id that makes starting twice once.
+Our own writes come back as changes as well; those that decide nothing are passed over.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.line import LINKS, Line, concerns_decision
-from connector.fulfilment.reactions import Reactions
+from connector.fulfilment.reactions import Reactions, comes_later
 from connector.fulfilment.rollout_lines import RolloutFollower
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
@@ -37,6 +37,7 @@ from connector.storage.database.engine import Transaction, reading, transaction
 from connector.storage.policies.active import PolicySource
 from connector.storage.stock.stopping import stop_reason
 from connector.storage.stock.waiting import waiting_claims
+from connector.storage.tickets.procurements import procurement_row
 from connector.storage.tickets.tasks import NewTask, require_task
 
 log = logging.getLogger("connector.fulfilment")
@@ -256,20 +257,25 @@ class Reactor:
         if "status" not in change.fields:
             return
         status = ShipmentStatus(change.fields["status"][1])
-        await self._once(change, lambda tx: self._reactions.on_shipment(tx, change.entity_id, status))
         if status is ShipmentStatus.DELIVERED:
             await self._workflows.start_delivered(change.entity_id)
+        await self._once(change, lambda tx: self._reactions.on_shipment(tx, change.entity_id, status))
 
     async def _on_procurement(self, change: LoggedChange) -> None:
-        """Somebody orders or calls off; the ticket is told at each step."""
+        """It is ordered or called off, by a source or by somebody; the ticket is told at each step."""
+        if "state" in change.fields:
+            state = ProcurementState(change.fields["state"][1])
+            await self._workflows.start_procurement(change.entity_id, state)
+        async with reading(self._work.database) as tx:
+            row = await procurement_row(tx, change.entity_id)
+        await self._workflows.orders.see_to(row)
+        if comes_later(change) and row.is_open and row.is_wanted:
+            await self._workflows.orders.start_late(change.position)
 
         async def do(tx: Transaction) -> None:
             await self._reactions.on_procurement(tx, change)
 
         await self._once(change, do)
-        if "state" in change.fields:
-            state = ProcurementState(change.fields["state"][1])
-            await self._workflows.start_procurement(change.entity_id, state)
 
     async def _on_approval(self, change: LoggedChange, decided: set[int]) -> None:
         """What waited for it begins, or the ticket is decided anew; the ticket is told what it waits for."""
@@ -289,9 +295,9 @@ class Reactor:
             await self._workflows.start_waived(change.entity_id)
         if state is ApprovalState.REJECTED and row.ticket_id is not None:
             ticket_id = row.ticket_id
+            await self._workflows.start_refused(change.entity_id)
             if await self._once(change, lambda tx: self._on_one(tx, ticket_id, {})):
                 decided.add(ticket_id)
-            await self._workflows.start_refused(change.entity_id)
 
     async def _on_recovery(self, change: LoggedChange) -> None:
         if "state" in change.fields:

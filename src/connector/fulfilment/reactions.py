@@ -6,6 +6,7 @@ Steps of the caller's transaction; the reader of the log (`connector.fulfilment.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from connector.fulfilment.handover import leave_hub
@@ -162,7 +163,8 @@ class Reactions:
         """Have a person do what a procurement asks for; decide anew about a ticket that lost it, or that it is for."""
         row = await self._procurements.on_change(tx, change)
         has_ended = "state" in change.fields and not row.is_open and row.kind is not ProcurementKind.BACKORDER
-        if has_ended and (row.is_wanted or row.state is ProcurementState.REFUSED):
+        is_lost = row.is_wanted or row.state is ProcurementState.REFUSED
+        if (has_ended and is_lost) or (row.is_open and row.is_wanted and comes_later(change)):
             await self.on_tickets(tx, {row.ticket_id: {}})
         return row
 
@@ -176,6 +178,8 @@ class Reactions:
             await self._leave(tx, shipment_id)
         if status in TROUBLE and not await self._watch.look(tx, shipment_id):
             await self._ask(tx, shipment_id, status)
+        if status is ShipmentStatus.DELIVERED:
+            await self._procurements.delivered(tx, shipment_id)
         if status in TURNS_UP:
             await self._turning_up.turned_up(tx, shipment_id, status)
 
@@ -199,3 +203,9 @@ class Reactions:
         tracked = Tracked(shipment_id, parcel.name, parcel.ticket_id, parcel.reservation_id, parcel.hub_id)
         new = trouble_task(tracked, status.value, "The courier reports trouble.")
         await require_task(tx, new, actor=ACTOR, cause=None, at=self._work.clock.now())
+
+
+def comes_later(change: LoggedChange) -> bool:
+    """Whether something that is on order is expected later than it was before."""
+    before, after = change.fields.get("expected_at") or (None, None)
+    return before is not None and after is not None and datetime.fromisoformat(after) > datetime.fromisoformat(before)

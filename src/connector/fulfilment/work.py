@@ -13,7 +13,18 @@ from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.outcomes import DONE, Attempt, attempt_of
 from connector.model.refs import EntityKind, SourceRef
 from connector.rules.policy.document import Mode
-from connector.sdk import AdapterError, AddNote, Clock, ConfigError, Connection, SetTicketFields, SetTicketState, Ships
+from connector.sdk import (
+    AdapterError,
+    AddNote,
+    Clock,
+    ConfigError,
+    Connection,
+    Procures,
+    SetTicketFields,
+    SetTicketState,
+    Ships,
+    TracksShipments,
+)
 from connector.sdk import WritesTickets as TicketWriter
 from connector.storage.database.engine import Database, Transaction, reading, transaction
 from connector.storage.database.receipts import find_receipt, find_receipts, record_receipt
@@ -109,6 +120,24 @@ class Work:
                 operation="send a parcel",
                 hint="Name a courier's source in [fulfilment] courier.",
             )
+        return connection, connection.adapter
+
+    def supplier(self, name: str) -> tuple[Connection, Procures]:
+        """The connection that takes orders to a supplier. Raises ConfigError when it is not there or cannot."""
+        connection = self._connection(name, "send an order")
+        if not isinstance(connection.adapter, Procures):
+            raise ConfigError(
+                f"source {name!r} is to take an order, but adapter {connection.adapter_name!r} takes none",
+                operation="send an order",
+                hint="Name another source in `via` of the supplier in the policy, or none: a person orders then.",
+            )
+        return connection, connection.adapter
+
+    def tracker(self) -> tuple[Connection, TracksShipments] | None:
+        """The courier's connection, if it reports on parcels that others have sent."""
+        connection = self.connections.get(self.options.courier or "")
+        if connection is None or not isinstance(connection.adapter, TracksShipments):
+            return None
         return connection, connection.adapter
 
     async def write_to_ticket(self, goods: Consignment, operation: TicketOperation) -> Written:

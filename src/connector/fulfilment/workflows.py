@@ -34,6 +34,7 @@ from connector.fulfilment.keys import (
     told_id,
     undo_id,
 )
+from connector.fulfilment.order_workflows import OrderWorkflows
 from connector.fulfilment.ordering_notes import procurement_note
 from connector.fulfilment.outcomes import Attempt, pause_after
 from connector.fulfilment.rollout_lines import fail_unsendable
@@ -81,6 +82,7 @@ class Workflows:
         durable.workflow(RECOVERY, self._recovery)
         for state in ProcurementState:
             durable.workflow(procurement_workflow(state), partial(self._procured, state))
+        self.orders = OrderWorkflows(durable, work, self._insist)
 
     async def start_fulfilment(self, reservation_id: int) -> None:
         """Begin to fulfil a reservation."""

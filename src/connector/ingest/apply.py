@@ -20,6 +20,7 @@ from connector.ingest.arrivals import Arrival, digest, newest_of_each
 from connector.ingest.assets import settle_assets
 from connector.ingest.departures import retire_unseen, settle_tombstones
 from connector.ingest.kits import settle_kits
+from connector.ingest.orders import settle_orders
 from connector.ingest.places import settle_hubs, settle_sites
 from connector.ingest.products import settle_compatibilities, settle_products
 from connector.ingest.shipments import settle_shipments
@@ -32,6 +33,7 @@ from connector.model.records import (
     CompatibilityRecord,
     HubRecord,
     KitRecord,
+    OrderRecord,
     ProductRecord,
     Record,
     ShipmentRecord,
@@ -60,6 +62,7 @@ SETTLE: Mapping[type[Record], Settle] = {
     StockRecord: settle_stock,
     TicketRecord: settle_tickets,
     ShipmentRecord: settle_shipments,
+    OrderRecord: settle_orders,
     Tombstone: settle_tombstones,
 }
 """Who deals with each kind of record, in the order in which they refer to each other."""

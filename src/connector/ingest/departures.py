@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector.ingest.arrivals import Arrival
+from connector.ingest.orders import withdraw
 from connector.ingest.snapshot import Snapshot
 from connector.ingest.work import Work
 from connector.model.kinds import Tracking
@@ -114,6 +115,9 @@ def _retire(work: Work, draft: Draft) -> None:
     after = draft.after
     match draft.kind:
         case EntityKind.SHIPMENT:
+            return
+        case EntityKind.PROCUREMENT:
+            withdraw(draft)
             return
         case EntityKind.STOCK:
             if after["tracking"] is Tracking.COUNTED:

@@ -109,11 +109,12 @@ class ProductStatus(StrEnum):
 
 
 class Direction(StrEnum):
-    """Which way a shipment goes."""
+    """Which way a shipment goes. Inbound is what a supplier sends, to a hub or a site."""
 
     OUTBOUND = "outbound"
     RETURN = "return"
     TRANSFER = "transfer"
+    INBOUND = "inbound"
 
 
 class LaneScope(StrEnum):

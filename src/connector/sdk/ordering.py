@@ -29,6 +29,7 @@ class RequestReplacement:
 
     serial: of the failed unit, None when nobody knows it. fault: what is wrong with it, plain text. recipient: where
     the replacement goes. reference: the number of the ticket, for people. warranty: None when nothing is known.
+    revision: the one that the replacement must have, as its maker writes it; None when any will do.
     """
 
     key: IdempotencyKey
@@ -40,11 +41,12 @@ class RequestReplacement:
     quantity: int = 1
     needed_by: datetime | None = None
     warranty: Warranty | None = None
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OrderParts:
-    """Order units of a product. recipient, reference: as for a replacement."""
+    """Order units of a product. recipient, reference, revision: as for a replacement."""
 
     key: IdempotencyKey
     product: ProductKey
@@ -52,6 +54,7 @@ class OrderParts:
     recipient: Party
     reference: str
     needed_by: datetime | None = None
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

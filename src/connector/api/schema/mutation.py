@@ -189,7 +189,14 @@ async def _discard_quarantine(info: Info, input: QuarantineInput) -> QuarantineP
 async def _activate_policy(info: Info, input: ActivatePolicyInput) -> PolicyPayload:
     async with _refusing(info) as refusals:
         by = _by_whom(info, input.author, input.comment)
-        done = await activate(info.context.engine, input.text, input.version, by, forced_because=input.force_because)
+        done = await activate(
+            info.context.engine,
+            input.text,
+            input.version,
+            by,
+            check=info.context.commands.check_suppliers,
+            forced_because=input.force_because,
+        )
         return PolicyPayload(key=done.policy_id, previous=done.previous, is_new=done.is_new)
     return PolicyPayload(errors=refusals)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 from connector.api.schema.fields import column, related
-from connector.api.schema.lazy import AnyDecision, AnyHub, AnyProduct, AnySite, AnyTicket
+from connector.api.schema.lazy import AnyDecision, AnyHub, AnyProduct, AnyShipment, AnySite, AnyTicket
 from connector.api.schema.nodes import Node
 from connector.model.kinds import ProcurementKind
 from connector.model.lifecycle import ProcurementState
@@ -24,6 +24,8 @@ class Procurement(Node):
     revision: str | None = column("The revision that they must have; null when any will do.")
     supplier: str = column("Who sends them, by name in the policy; empty for a backorder.")
     contact: str | None = column("How a person orders there.")
+    via: str | None = column("The source that takes the order to the supplier; null when a person places it.")
+    external_id: str | None = column("What that source calls the order, once it was placed.")
     order_number: str | None = column("The supplier's number, once the order is placed.")
     hub: AnyHub | None = related("hub", "The hub that they go to, to be sent on; null when they go to the site.")
     site: AnySite | None = related("site", "The site that they go to directly; null when they go to a hub.")
@@ -31,6 +33,10 @@ class Procurement(Node):
     currency: str | None = column("ISO 4217.")
     expected_at: datetime | None = column("When they are expected there.")
     ordered_at: datetime | None = column("When the order was placed.")
+    carrier: str | None = column("The courier that the supplier sent them with.")
+    tracking_number: str | None = column("The number of that parcel.")
+    shipment: AnyShipment | None = related("shipment", "That parcel, where the hub follows it.")
+    delivered_at: datetime | None = column("When they were delivered, as the supplier or the courier says.")
     received_at: datetime | None = column("When they came; of a backorder, when the ticket was served.")
     is_wanted: bool = column("False once the ticket does not need them any more.")
     approval_name: str | None = column("The approval that it needs before it is ordered.")

@@ -71,7 +71,7 @@ class Shipment(Node):
     )
     ticket: AnyTicket | None = related("ticket", "The ticket that it is for.")
     reservation: AnyReservation | None = related("reservation", "The claim that it delivers.")
-    hub: AnyHub | None = related("hub", "The hub that it leaves, or comes back to.")
+    hub: AnyHub | None = related("hub", "The hub that it leaves, or comes to.")
     site: AnySite | None = related("site", "The site that it goes to, or comes from.")
     source: AnySource | None = related("source", "The courier's system; null when our own people carry it.")
     tasks: list[AnyTask] = related("tasks", "Work for people about it.")

@@ -163,7 +163,10 @@ class ChannelFacts:
 
 @dataclass(frozen=True, slots=True)
 class ProcurementFacts:
-    """What was ordered outside for the ticket, or waits for stock. expected_at: where it is delivered to."""
+    """What was ordered outside for the ticket, or waits for stock. expected_at: where it is delivered to.
+
+    via: the source that takes the order to its supplier; None where a person does.
+    """
 
     id: int
     product_id: int
@@ -172,6 +175,7 @@ class ProcurementFacts:
     state: ProcurementState
     quantity: int = 1
     expected_at: datetime | None = None
+    via: str | None = None
 
     @property
     def is_open(self) -> bool:

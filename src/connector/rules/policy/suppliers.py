@@ -23,6 +23,7 @@ class Supplier(Part):
     this is true. manufacturers: whose products; all when left out. lead_hours: from order to delivery, counted in
     `hours` of `time_zone`. cost_cents: per order; a purchase costs the product's unit cost as well. delivers_to:
     `site`, or the code of the hub that the goods go to, to be sent on from there. contact: how a person orders there.
+    via: the source that takes orders there; a person places them when left out.
     """
 
     offers: Annotated[tuple[Offering, ...], Field(examples=[["purchase"]]), AfterValidator(not_empty)]
@@ -34,6 +35,7 @@ class Supplier(Part):
     cost_cents: Annotated[int, Field(ge=0, examples=[30_000])] = 0
     delivers_to: Annotated[str, Field(min_length=1, examples=["site"])] = "site"
     contact: Annotated[str, Field(max_length=500, examples=["+49 30 1234, contract 4711"])] = ""
+    via: Annotated[str, Field(min_length=1, examples=["buyers"])] | None = None
     _condition: Condition | None = PrivateAttr(default=None)
 
     def model_post_init(self, _context: Any) -> None:

@@ -98,7 +98,8 @@ class Order:
     """What is to be on order for the ticket. supplier: "" for a backorder. expected_at: at the hub, or at the site.
 
     hub_id: where it is delivered to, to be sent on; None for the site. arrives_at: at the site. cost_cents: all of it.
-    contact: how a person orders there. revision: the one that the goods must have; None when any will do.
+    contact: how a person orders there. revision: the one that the goods must have; None when any will do. via: the
+    source that takes the order there; None: a person does.
     """
 
     kind: ProcurementKind
@@ -112,6 +113,7 @@ class Order:
     hub_id: int | None = None
     contact: str = ""
     revision: str | None = None
+    via: str | None = None
 
     def explained(self) -> dict[str, Any]:
         """As JSON values."""

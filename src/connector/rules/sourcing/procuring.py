@@ -28,6 +28,7 @@ def procured(
     offer = asked.best
     if offer is None:
         raise AssertionError("chosen only with an offer")
+    supplier = policy.sourcing.suppliers[offer.supplier]
     order = Order(
         kind=offer.kind,
         product_id=product.id,
@@ -38,7 +39,8 @@ def procured(
         cost_cents=offer.cost_cents,
         currency=policy.sourcing.currency,
         hub_id=offer.hub_id,
-        contact=policy.sourcing.suppliers[offer.supplier].contact,
+        contact=supplier.contact,
+        via=supplier.via,
     )
     does = "replaces it in advance" if offer.kind is ProcurementKind.VENDOR_REPLACEMENT else "sells one"
     known = f" (on order, {offer.known.state.value})" if offer.known else ""

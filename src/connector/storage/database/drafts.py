@@ -32,6 +32,7 @@ TABLES: Mapping[EntityKind, Table] = {
     EntityKind.STOCK: tables.stock,
     EntityKind.TICKET: tables.ticket,
     EntityKind.SHIPMENT: tables.shipment,
+    EntityKind.PROCUREMENT: tables.procurement,
     EntityKind.SERVICE_CLASS: tables.service_class,
 }
 """The table of each kind of thing that records can be about or refer to."""

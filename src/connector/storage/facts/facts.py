@@ -101,6 +101,7 @@ _PROCUREMENTS = (
         procurement.c.state,
         procurement.c.quantity,
         procurement.c.expected_at,
+        procurement.c.via,
     )
     .where(among_given(procurement.c.ticket_id, "ticket_ids"))
     .order_by(procurement.c.ticket_id, procurement.c.id)

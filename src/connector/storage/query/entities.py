@@ -227,6 +227,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "product": ToOne("product", "product_id"),
                 "hub": ToOne("hub", "hub_id"),
                 "site": ToOne("site", "site_id"),
+                "shipment": ToOne("shipment", "shipment_id"),
             },
         ),
         _entity(

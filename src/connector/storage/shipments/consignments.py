@@ -155,8 +155,8 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
             decision.c.explanation,
             rollout_line.c.mode.label("rollout_mode"),
             rollout.c.delivery_days,
-            *(hub.c[name].label(f"hub_{name}") for name in _PLACE if name != "id"),
-            *(site.c[name].label(f"site_{name}") for name in _PLACE),
+            *(hub.c[name].label(f"hub_{name}") for name in PLACE_COLUMNS if name != "id"),
+            *(site.c[name].label(f"site_{name}") for name in PLACE_COLUMNS),
             site.c.access_hours.label("site_access_hours"),
             *(product.c[name].label(f"product_{name}") for name in _PRODUCT),
             asset.c.serial,
@@ -195,8 +195,8 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
             state=row["ticket_state"],
             source=row["source_name"],
         ),
-        hub=_place(row, "hub"),
-        site=_place(row, "site") if row["site_id"] is not None else None,
+        hub=place_of(row, "hub"),
+        site=place_of(row, "site") if row["site_id"] is not None else None,
         goods=Goods(
             product_id=row["product_id"],
             **{name: row[f"product_{name}"] for name in _PRODUCT},
@@ -276,7 +276,8 @@ def _instant(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _place(row: Any, prefix: str) -> Place:
+def place_of(row: Any, prefix: str) -> Place:
+    """The place in the columns `PLACE_COLUMNS` that are labelled with a prefix."""
     country = row[f"{prefix}_country"]
     known = {name: value for name, value in (row[f"{prefix}_address"] or {}).items() if name in Address.model_fields}
     return Place(
@@ -290,5 +291,5 @@ def _place(row: Any, prefix: str) -> Place:
     )
 
 
-_PLACE = ("id", "name", "code", "country", "time_zone", "address")
+PLACE_COLUMNS = ("id", "name", "code", "country", "time_zone", "address")
 _PRODUCT = ("manufacturer", "model", "part_number", "weight_g", "length_mm", "width_mm", "height_mm")

@@ -33,11 +33,14 @@ ON_ITS_WAY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class NewShipment:
-    """A parcel to be recorded. source_id, external_id: the courier and its own name for the parcel."""
+    """A parcel to be recorded. source_id, external_id: the courier and its own name for the parcel.
 
-    reservation_id: int
+    reservation_id: None for what a supplier sends; hub_id is then where it goes, None for the site.
+    """
+
+    reservation_id: int | None
     ticket_id: int
-    hub_id: int
+    hub_id: int | None
     site_id: int | None
     status: ShipmentStatus
     carrier: str

@@ -20,6 +20,9 @@ class Procurement(SQLModel, table=True):
     cost_cents: expected, then as recorded. contact: how a person orders there. is_wanted: false once the ticket does
     not need it any more. approval_name: what it waits for before it is ordered. reason: why it is so. revision: the one
     that the goods must have; NULL when any will do.
+    via: name of the source that takes the order to the supplier; NULL for a person. external_id: its name there.
+    carrier, tracking_number, shipment_id: of the parcel that it was sent with. delivered_at: as the supplier, or the
+    courier, says; received_at is when it was taken in here.
     """
 
     __tablename__: ClassVar[str] = "procurement"
@@ -35,6 +38,7 @@ class Procurement(SQLModel, table=True):
             postgresql_where=_OPEN,
         ),
         Index("ix_procurement_product", "product_id", "state"),
+        Index("ix_procurement_external", "external_id"),
         one_of("kind", ProcurementKind),
         one_of("state", ProcurementState),
         CheckConstraint("quantity > 0", name="quantity_positive"),
@@ -51,6 +55,8 @@ class Procurement(SQLModel, table=True):
     revision: str | None = None
     supplier: str = ""
     contact: str | None = None
+    via: str | None = None
+    external_id: str | None = None
     order_number: str | None = None
     hub_id: int | None = Field(default=None, foreign_key="hub.id", index=True, sa_type=Id)
     site_id: int | None = Field(default=None, foreign_key="site.id", index=True, sa_type=Id)
@@ -58,6 +64,10 @@ class Procurement(SQLModel, table=True):
     currency: str | None = None
     expected_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ordered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    carrier: str | None = None
+    tracking_number: str | None = None
+    shipment_id: int | None = Field(default=None, foreign_key="shipment.id", index=True, sa_type=Id)
+    delivered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     received_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     is_wanted: bool = True
     approval_name: str | None = None

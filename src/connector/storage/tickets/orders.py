@@ -99,7 +99,7 @@ async def give_up_orders(
     statement = (
         select(
             procurement.c.id, procurement.c.product_id, procurement.c.kind, procurement.c.supplier, procurement.c.state,
-            procurement.c.quantity, procurement.c.expected_at,
+            procurement.c.quantity, procurement.c.expected_at, procurement.c.via,
         )
         .where(procurement.c.ticket_id == ticket_id)
         .order_by(procurement.c.id)
@@ -135,6 +135,7 @@ async def _inserted(
         "revision": order.revision,
         "supplier": order.supplier,
         "contact": order.contact or None,
+        "via": order.via,
         "hub_id": order.hub_id,
         "site_id": facts.site.id if facts.site and order.hub_id is None and not is_queued else None,
         "cost_cents": order.cost_cents,
@@ -153,11 +154,15 @@ async def _inserted(
 async def _given_up(
     tx: AsyncConnection, past: ProcurementFacts, reason: str, *, is_served: bool, at: datetime
 ) -> NewChange:
-    """What nobody outside knows of ends here; what was placed is marked, for somebody to call it off there."""
+    """What nobody outside knows of ends here; what was placed is marked, for somebody to call it off there.
+
+    An order that may be on its way through a source is marked as well: whoever sends it knows whether it was placed.
+    """
+    may_be_placed = past.state is ProcurementState.APPROVED and past.via is not None
     values: dict[str, Any] = {"is_wanted": False, "reason": reason}
     if past.kind is ProcurementKind.BACKORDER and is_served:
         values = {"state": ProcurementState.RECEIVED, "received_at": at, "reason": reason}
-    elif past.state in PROCUREMENT_UNPLACED:
+    elif past.state in PROCUREMENT_UNPLACED and not may_be_placed:
         values["state"] = ProcurementState.CANCELLED
     before = {"is_wanted": True, "state": past.state, "reason": None, "received_at": None}
     await tx.execute(update(procurement).where(procurement.c.id == past.id).values(**values, updated_at=at))

@@ -21,7 +21,10 @@ from connector.storage.tables import hub, procurement, product, site, source, ti
 
 @dataclass(frozen=True, slots=True)
 class ProcurementRow:
-    """A procurement with what people call everything around it. site, hub: "" where there is none."""
+    """A procurement with what people call everything around it. site, hub: "" where there is none.
+
+    via, external_id: how it goes out, and what is on order, see the table.
+    """
 
     id: int
     kind: ProcurementKind
@@ -29,12 +32,18 @@ class ProcurementRow:
     quantity: int
     supplier: str
     contact: str | None
+    via: str | None
+    external_id: str | None
     order_number: str | None
     hub_id: int | None
     site_id: int | None
     cost_cents: int | None
     currency: str | None
     expected_at: datetime | None
+    carrier: str | None
+    tracking_number: str | None
+    shipment_id: int | None
+    delivered_at: datetime | None
     is_wanted: bool
     approval_name: str | None
     reason: str | None
@@ -57,6 +66,11 @@ class ProcurementRow:
         return f"{self.quantity} × {self.product}{of_revision}"
 
     @property
+    def is_at_source(self) -> bool:
+        """Whether it was placed through a source, which can call it off as well."""
+        return self.via is not None and self.external_id is not None
+
+    @property
     def is_open(self) -> bool:
         """Whether something is still to come."""
         return self.state in PROCUREMENT_OPEN
@@ -70,12 +84,18 @@ _ROW = (
         procurement.c.quantity,
         procurement.c.supplier,
         procurement.c.contact,
+        procurement.c.via,
+        procurement.c.external_id,
         procurement.c.order_number,
         procurement.c.hub_id,
         procurement.c.site_id,
         procurement.c.cost_cents,
         procurement.c.currency,
         procurement.c.expected_at,
+        procurement.c.carrier,
+        procurement.c.tracking_number,
+        procurement.c.shipment_id,
+        procurement.c.delivered_at,
         procurement.c.is_wanted,
         procurement.c.approval_name,
         procurement.c.reason,
@@ -134,6 +154,20 @@ async def move_procurement(
     await update_logged(
         tx, procurement, EntityKind.PROCUREMENT, row.id, {"state": state, **stated}, actor=actor, cause=cause, at=at
     )
+    return await procurement_row(tx, row.id)
+
+
+async def update_procurement(
+    tx: AsyncConnection,
+    row: ProcurementRow,
+    values: dict[str, Any],
+    *,
+    actor: str,
+    cause: str | None = None,
+    at: datetime,
+) -> ProcurementRow:
+    """Set columns of a procurement that the transaction has locked; its state stays."""
+    await update_logged(tx, procurement, EntityKind.PROCUREMENT, row.id, values, actor=actor, cause=cause, at=at)
     return await procurement_row(tx, row.id)
 
 

@@ -826,61 +826,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("approval_id", "voter", name="uq_approval_vote_voter"),
     )
     op.create_table(
-        "procurement",
-        sa.Column("id", Id, nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("ticket_id", Id, nullable=False),
-        sa.Column("decision_id", Id, nullable=True),
-        sa.Column("product_id", Id, nullable=False),
-        sa.Column("quantity", sa.Integer(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=True),
-        sa.Column("supplier", sa.Text(), nullable=False),
-        sa.Column("contact", sa.Text(), nullable=True),
-        sa.Column("order_number", sa.Text(), nullable=True),
-        sa.Column("hub_id", Id, nullable=True),
-        sa.Column("site_id", Id, nullable=True),
-        sa.Column("cost_cents", sa.Integer(), nullable=True),
-        sa.Column("currency", sa.Text(), nullable=True),
-        sa.Column("expected_at", UtcDateTime(), nullable=True),
-        sa.Column("ordered_at", UtcDateTime(), nullable=True),
-        sa.Column("received_at", UtcDateTime(), nullable=True),
-        sa.Column("is_wanted", sa.Boolean(), nullable=False),
-        sa.Column("approval_name", sa.Text(), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.Column("updated_at", UtcDateTime(), nullable=False),
-        sa.CheckConstraint(
-            "kind IN ('vendor_replacement', 'purchase', 'backorder')", name=op.f("ck_procurement_kind_known")
-        ),
-        sa.CheckConstraint(
-            "state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped', 'received', 'refused', 'cancelled')",
-            name=op.f("ck_procurement_state_known"),
-        ),
-        sa.CheckConstraint("cost_cents IS NULL OR cost_cents >= 0", name=op.f("ck_procurement_cost_not_negative")),
-        sa.CheckConstraint("quantity > 0", name=op.f("ck_procurement_quantity_positive")),
-        sa.ForeignKeyConstraint(["decision_id"], ["decision.id"], name=op.f("fk_procurement_decision_id")),
-        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_procurement_hub_id")),
-        sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_procurement_product_id")),
-        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_procurement_site_id")),
-        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_procurement_ticket_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_procurement")),
-    )
-    with op.batch_alter_table("procurement", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_procurement_decision_id"), ["decision_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_procurement_hub_id"), ["hub_id"], unique=False)
-        batch_op.create_index("ix_procurement_product", ["product_id", "state"], unique=False)
-        batch_op.create_index(batch_op.f("ix_procurement_site_id"), ["site_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_procurement_ticket_id"), ["ticket_id"], unique=False)
-        batch_op.create_index(
-            "uq_procurement_open",
-            ["ticket_id", "product_id", "kind", "supplier"],
-            unique=True,
-            sqlite_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
-            postgresql_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
-        )
-
-    op.create_table(
         "rollout_line",
         sa.Column("id", Id, nullable=False),
         sa.Column("rollout_id", Id, nullable=False),
@@ -1012,7 +957,9 @@ def upgrade() -> None:
         sa.Column("delivered_at", UtcDateTime(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
-        sa.CheckConstraint("direction IN ('outbound', 'return', 'transfer')", name=op.f("ck_shipment_direction_known")),
+        sa.CheckConstraint(
+            "direction IN ('outbound', 'return', 'transfer', 'inbound')", name=op.f("ck_shipment_direction_known")
+        ),
         sa.CheckConstraint(
             "label_format IS NULL OR label_format IN ('pdf', 'zpl')", name=op.f("ck_shipment_label_format_known")
         ),
@@ -1036,6 +983,70 @@ def upgrade() -> None:
         batch_op.create_index("ix_shipment_status", ["status"], unique=False)
         batch_op.create_index(batch_op.f("ix_shipment_ticket_id"), ["ticket_id"], unique=False)
         batch_op.create_index("ix_shipment_tracking_number", ["tracking_number"], unique=False)
+
+    op.create_table(
+        "procurement",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("ticket_id", Id, nullable=False),
+        sa.Column("decision_id", Id, nullable=True),
+        sa.Column("product_id", Id, nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.Text(), nullable=True),
+        sa.Column("supplier", sa.Text(), nullable=False),
+        sa.Column("contact", sa.Text(), nullable=True),
+        sa.Column("via", sa.Text(), nullable=True),
+        sa.Column("external_id", sa.Text(), nullable=True),
+        sa.Column("order_number", sa.Text(), nullable=True),
+        sa.Column("hub_id", Id, nullable=True),
+        sa.Column("site_id", Id, nullable=True),
+        sa.Column("cost_cents", sa.Integer(), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=True),
+        sa.Column("expected_at", UtcDateTime(), nullable=True),
+        sa.Column("ordered_at", UtcDateTime(), nullable=True),
+        sa.Column("carrier", sa.Text(), nullable=True),
+        sa.Column("tracking_number", sa.Text(), nullable=True),
+        sa.Column("shipment_id", Id, nullable=True),
+        sa.Column("delivered_at", UtcDateTime(), nullable=True),
+        sa.Column("received_at", UtcDateTime(), nullable=True),
+        sa.Column("is_wanted", sa.Boolean(), nullable=False),
+        sa.Column("approval_name", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('vendor_replacement', 'purchase', 'backorder')", name=op.f("ck_procurement_kind_known")
+        ),
+        sa.CheckConstraint(
+            "state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped', 'received', 'refused', 'cancelled')",
+            name=op.f("ck_procurement_state_known"),
+        ),
+        sa.CheckConstraint("cost_cents IS NULL OR cost_cents >= 0", name=op.f("ck_procurement_cost_not_negative")),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_procurement_quantity_positive")),
+        sa.ForeignKeyConstraint(["decision_id"], ["decision.id"], name=op.f("fk_procurement_decision_id")),
+        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_procurement_hub_id")),
+        sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_procurement_product_id")),
+        sa.ForeignKeyConstraint(["shipment_id"], ["shipment.id"], name=op.f("fk_procurement_shipment_id")),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_procurement_site_id")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_procurement_ticket_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_procurement")),
+    )
+    with op.batch_alter_table("procurement", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_procurement_decision_id"), ["decision_id"], unique=False)
+        batch_op.create_index("ix_procurement_external", ["external_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_procurement_hub_id"), ["hub_id"], unique=False)
+        batch_op.create_index("ix_procurement_product", ["product_id", "state"], unique=False)
+        batch_op.create_index(batch_op.f("ix_procurement_shipment_id"), ["shipment_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_procurement_site_id"), ["site_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_procurement_ticket_id"), ["ticket_id"], unique=False)
+        batch_op.create_index(
+            "uq_procurement_open",
+            ["ticket_id", "product_id", "kind", "supplier"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
+            postgresql_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
+        )
 
     op.create_table(
         "recovery",
@@ -1155,6 +1166,21 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_recovery_reservation_id"))
 
     op.drop_table("recovery")
+    with op.batch_alter_table("procurement", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_procurement_open",
+            sqlite_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
+            postgresql_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
+        )
+        batch_op.drop_index(batch_op.f("ix_procurement_ticket_id"))
+        batch_op.drop_index(batch_op.f("ix_procurement_site_id"))
+        batch_op.drop_index(batch_op.f("ix_procurement_shipment_id"))
+        batch_op.drop_index("ix_procurement_product")
+        batch_op.drop_index(batch_op.f("ix_procurement_hub_id"))
+        batch_op.drop_index("ix_procurement_external")
+        batch_op.drop_index(batch_op.f("ix_procurement_decision_id"))
+
+    op.drop_table("procurement")
     with op.batch_alter_table("shipment", schema=None) as batch_op:
         batch_op.drop_index("ix_shipment_tracking_number")
         batch_op.drop_index(batch_op.f("ix_shipment_ticket_id"))
@@ -1194,19 +1220,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_rollout_line_site_id"))
 
     op.drop_table("rollout_line")
-    with op.batch_alter_table("procurement", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_procurement_open",
-            sqlite_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
-            postgresql_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
-        )
-        batch_op.drop_index(batch_op.f("ix_procurement_ticket_id"))
-        batch_op.drop_index(batch_op.f("ix_procurement_site_id"))
-        batch_op.drop_index("ix_procurement_product")
-        batch_op.drop_index(batch_op.f("ix_procurement_hub_id"))
-        batch_op.drop_index(batch_op.f("ix_procurement_decision_id"))
-
-    op.drop_table("procurement")
     op.drop_table("approval_vote")
     with op.batch_alter_table("ticket_link", schema=None) as batch_op:
         batch_op.drop_index(
