@@ -19,7 +19,8 @@ from connector.rules.policy.reading import default_policy, read_policy
 from connector.sdk import Clock
 from connector.storage import tables
 from connector.storage.database.engine import transaction
-from connector.storage.stock.reserve import Claim, reserve
+from connector.storage.stock.reservations import Claim
+from connector.storage.stock.reserve import reserve
 
 PREEMPTING = read_policy("""
 name: test

@@ -18,7 +18,8 @@ from connector.sdk import ProductKey
 from connector.storage import tables
 from connector.storage.database.changes import publish_changes, read_changes
 from connector.storage.database.engine import transaction
-from connector.storage.stock.reserve import Claim, reserve
+from connector.storage.stock.reservations import Claim
+from connector.storage.stock.reserve import reserve
 
 IN_HUB: dict[str, Any] = {"place": ref("hub", "h1"), "state": AssetState.IN_STOCK}
 

@@ -35,9 +35,8 @@ from connector.storage.sources.sources import register_source
 from connector.storage.stock.book import Shelf
 from connector.storage.stock.goods_in import take_into_stock
 from connector.storage.stock.holds import extend_reservation
+from connector.storage.stock.reservations import Claim, Reserved
 from connector.storage.stock.reserve import (
-    Claim,
-    Reserved,
     commit_reservation,
     expire_due,
     fulfil_reservation,

@@ -44,7 +44,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A reservation."""
+    """A reservation. ships_with: of a component, its device's; kit: of a device, whether one goes along."""
 
     ticket_id: int
     line: int
@@ -52,6 +52,8 @@ class Claimed:
     asset_id: int | None
     quantity: int
     state: ReservationState
+    ships_with: int | None = None
+    kit: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -99,7 +101,14 @@ async def look(tx: AsyncConnection, product_ids: Collection[int]) -> Scene:
     }
     claims = {
         row.id: Claimed(
-            row.ticket_id, row.line, Shelf(row.hub_id, row.product_id, row.lane), row.asset_id, row.quantity, row.state
+            row.ticket_id,
+            row.line,
+            Shelf(row.hub_id, row.product_id, row.lane),
+            row.asset_id,
+            row.quantity,
+            row.state,
+            row.ships_with_id,
+            row.kit_id is not None and row.ships_with_id is None,
         )
         for row in await rows(reservation)
     }
@@ -111,7 +120,8 @@ def lies(scene: Scene) -> list[str]:
 
     Of each shelf: on hand = free + held + committed; a serialised shelf's free units are assets in stock on it, its
     reserved ones are the assets that are reserved on it. Of each unit: no two live reservations, and it is reserved
-    on a shelf exactly when one has it. Of each line of a ticket: one live reservation.
+    on a shelf exactly when one has it. Of each line of a ticket: one live reservation. Of each component of a kit: in
+    the hub and the state of its device's reservation, which has some as long as it is live.
     """
     promised: Counter[Shelf] = Counter()
     holders: dict[int, list[int]] = defaultdict(list)
@@ -128,6 +138,17 @@ def lies(scene: Scene) -> list[str]:
         unit = scene.units.get(claim.asset_id)
         if unit is None or (unit.state, unit.shelf) != (AssetState.RESERVED, claim.shelf):
             found.append(f"reservation {number} has unit {claim.asset_id} of {claim.shelf}, which is {unit}")
+    for number, claim in scene.claims.items():
+        device = scene.claims.get(claim.ships_with or 0)
+        if device is None:
+            continue
+        whole = (device.ticket_id, device.shelf.hub_id, device.state)
+        if (claim.is_live or device.is_live) and (claim.ticket_id, claim.shelf.hub_id, claim.state) != whole:
+            found.append(f"reservation {number} is {claim}, its device's is {device}")
+    kits = {claim.ships_with for claim in scene.claims.values()}
+    found += [
+        f"reservation {n} has lost its kit" for n, c in scene.claims.items() if c.is_live and c.kit and n not in kits
+    ]
     found += [f"unit {unit} is in reservations {numbers}" for unit, numbers in holders.items() if len(numbers) > 1]
     found += [f"line {line[1]} of ticket {line[0]} has {count}" for line, count in lines.items() if count > 1]
     standing: dict[Shelf, Counter[AssetState]] = defaultdict(Counter)

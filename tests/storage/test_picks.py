@@ -30,10 +30,12 @@ from connector.rules.policy.document import Policy
 from connector.rules.policy.reading import default_policy, read_policy
 from connector.rules.sourcing import together
 from connector.rules.sourcing.decide import decide
-from connector.rules.sourcing.decision import Decision, Pick
+from connector.rules.sourcing.decision import Decision
+from connector.rules.sourcing.picks import Pick
 from connector.storage import tables
 from connector.storage.database.engine import reading, transaction
-from connector.storage.stock.reserve import Claim, reserve
+from connector.storage.stock.reservations import Claim
+from connector.storage.stock.reserve import reserve
 from connector.storage.tickets.decide import decide_and_reserve
 
 POLICY = default_policy()

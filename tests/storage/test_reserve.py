@@ -25,8 +25,8 @@ from connector.model.lifecycle import ReservationState
 from connector.storage import tables
 from connector.storage.database.changes import publish_changes, read_changes
 from connector.storage.database.engine import reading, transaction
+from connector.storage.stock.reservations import Claim
 from connector.storage.stock.reserve import (
-    Claim,
     commit_reservation,
     expire_due,
     fulfil_reservation,

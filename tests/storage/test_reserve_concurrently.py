@@ -33,8 +33,8 @@ from connector.rules.policy.reading import default_policy
 from connector.rules.sourcing.decision import Reason
 from connector.storage import tables
 from connector.storage.database.engine import open_engine, reading, transaction
+from connector.storage.stock.reservations import Claim
 from connector.storage.stock.reserve import (
-    Claim,
     commit_reservation,
     expire_due,
     fulfil_reservation,

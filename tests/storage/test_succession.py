@@ -28,14 +28,8 @@ from connector.model.lifecycle import ReservationState as State
 from connector.storage import tables
 from connector.storage.database.engine import reading, transaction
 from connector.storage.stock.holds import extend_reservation
-from connector.storage.stock.reserve import (
-    Claim,
-    Reservation,
-    commit_reservation,
-    fulfil_reservation,
-    release_reservation,
-    reserve,
-)
+from connector.storage.stock.reservations import Claim, Reservation
+from connector.storage.stock.reserve import commit_reservation, fulfil_reservation, release_reservation, reserve
 from connector.storage.stock.stopping import order_stop, stop_reason
 from connector.storage.stock.succession import hand_over, in_the_hub, move_reservation, split_reservation
 from connector.storage.stock.units import ShelfKey

@@ -19,7 +19,7 @@ from connector.storage.database.engine import Database, Transaction
 from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.shipments.consignments import consignment, lock_reservation
 from connector.storage.stock.holds import extend_reservation
-from connector.storage.stock.reserve import locked_reservation
+from connector.storage.stock.reserve import locked_reservation, require_own_fate
 from connector.storage.stock.stopping import order_stop
 from connector.storage.stock.succession import move_reservation, split_reservation
 from connector.storage.stock.units import ShelfKey
@@ -105,6 +105,7 @@ class Claims:
             state = await lock_reservation(tx, reservation_id)
             if state not in RESERVATION_LIVE:
                 raise IllegalTransition(f"reservation {reservation_id} cannot be released: it is {state.value}")
+            require_own_fate(await locked_reservation(tx, reservation_id), "released")
             await order_stop(tx, reservation_id, reason=why, actor=actor, at=at)
             return {"ids": [reservation_id]}
 

@@ -32,7 +32,8 @@ from connector.storage.facts.facts import sourcing_facts
 from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.shipments.consignments import lock_reservation
 from connector.storage.shipments.shipments import shipment_row
-from connector.storage.stock.reserve import Claim, Reserved, reserve
+from connector.storage.stock.reservations import Claim, Reserved
+from connector.storage.stock.reserve import locked_reservation, require_own_fate, reserve
 from connector.storage.stock.stopping import order_stop
 from connector.storage.tickets.decide import decide_and_reserve
 from connector.storage.tickets.standing import ticket_standing
@@ -153,6 +154,7 @@ class Commands:
             state = await lock_reservation(tx, reservation_id)
             if state not in RESERVATION_LIVE:
                 raise _not_live(reservation_id, state)
+            require_own_fate(await locked_reservation(tx, reservation_id), "released")
             await order_stop(tx, reservation_id, reason=_given(reason), actor=actor, at=at)
             return {"reservation_ids": [reservation_id]}
 

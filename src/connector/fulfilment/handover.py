@@ -47,23 +47,25 @@ async def leave_hub(
 async def arrive_at_site(
     tx: Transaction, shipment: ShipmentRow, *, actor: str, cause: str | None = None, at: datetime
 ) -> int | None:
-    """The parcel was taken in at its site: delivered, its asset deployed there. Returns the asset's id, if any.
+    """The parcel was taken in at its site: delivered, its units deployed there. Returns the device's id, if any.
 
     Raises IllegalTransition when the parcel or the asset cannot come to that from where they are.
     """
     asset_id: int | None = None
+    along: list[int] = []
     if shipment.reservation_id is not None:
         await leave_hub(tx, shipment.reservation_id, actor=actor, cause=cause, at=at, was_seen=True)
         goods = await consignment(tx, shipment.reservation_id)
         asset_id = goods.goods.asset_id
+        along = [line.asset_id for line in goods.kit if line.asset_id is not None]
     if shipment.status is not ShipmentStatus.DELIVERED:
         await move_shipment(tx, shipment.id, ShipmentStatus.DELIVERED, actor=actor, cause=cause, at=at)
-    if asset_id is not None:
-        row = await locked_row(tx, asset, EntityKind.ASSET, asset_id)
-        what = f"asset {row['serial'] or row['asset_tag'] or asset_id!r}"
+    for unit in sorted([*along, *([asset_id] if asset_id is not None else [])]):
+        row = await locked_row(tx, asset, EntityKind.ASSET, unit)
+        what = f"asset {row['serial'] or row['asset_tag'] or unit!r}"
         require_move(ASSET_MOVES, row["state"], AssetState.DEPLOYED, what=what)
         values = {"state": AssetState.DEPLOYED, "site_id": shipment.site_id, "hub_id": None}
-        await update_logged(tx, asset, EntityKind.ASSET, asset_id, values, actor=actor, cause=cause, at=at)
+        await update_logged(tx, asset, EntityKind.ASSET, unit, values, actor=actor, cause=cause, at=at)
     if shipment.reservation_id is not None:
         items = await unfinished_tasks(tx, shipment_id=shipment.id, key_prefixes=["bring-back:", "shipment:"])
         for item in items:

@@ -47,6 +47,7 @@ LINKS: Final = {
     EntityKind.SITE: frozenset({"latitude", "longitude", "time_zone", "access_hours", "address", "country"}),
     EntityKind.STOCK: frozenset({"on_hand", "reserved"}),
     EntityKind.COMPATIBILITY: frozenset({"product_id", "substitute_id", "condition", "retired_at"}),
+    EntityKind.KIT: frozenset({"product_id", "components", "retired_at"}),
 }
 """Fields of other things whose change may give a waiting ticket what it lacks."""
 _APPROVAL, _PROCUREMENT, _RESERVATION = EntityKind.APPROVAL, EntityKind.PROCUREMENT, EntityKind.RESERVATION
@@ -131,7 +132,9 @@ class Line:
                 stock_ids=touched[EntityKind.STOCK],
                 compatibility_ids=touched[EntityKind.COMPATIBILITY],
                 unit_ids={change.entity_id for change in changes if _is_of_another_revision(change)},
+                kit_ids=touched[EntityKind.KIT],
             )
+            products |= _without_kit(changes)
             found |= set(
                 await waiting_tickets(
                     tx, asset_ids=touched[EntityKind.ASSET], site_ids=touched[EntityKind.SITE], product_ids=products
@@ -149,6 +152,12 @@ async def _behind(tx: Transaction, changes: Sequence[LoggedChange], counts: Call
     return await tickets_behind(
         tx, approval_ids=ids[_APPROVAL], procurement_ids=ids[_PROCUREMENT], reservation_ids=ids[_RESERVATION]
     )
+
+
+def _without_kit(changes: Sequence[LoggedChange]) -> set[int]:
+    """The products that a kit was of before it changed."""
+    named = [change.fields.get("product_id") for change in changes if change.kind is EntityKind.KIT]
+    return {pair[0] for pair in named if pair is not None and pair[0] is not None}
 
 
 def _has_come_in(change: LoggedChange) -> bool:

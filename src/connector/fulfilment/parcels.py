@@ -17,7 +17,8 @@ SATURDAY = 5
 def parcel_of(goods: Consignment, *, default_weight_g: int) -> Parcel:
     """The parcel that a courier is asked to carry.
 
-    The size is declared for a single unit only: nobody knows how several are packed.
+    The weight is that of everything in it. The size is declared for a single unit without a kit only: nobody knows how
+    several things are packed.
     Raises InvalidInput naming the address that is missing.
     """
     if goods.site is None:
@@ -26,15 +27,18 @@ def parcel_of(goods: Consignment, *, default_weight_g: int) -> Parcel:
             hint="Set the ticket's site, or the place of its device.",
         )
     unit = goods.goods
-    single = unit.quantity == 1
+    along = [line for line in goods.kit if line.lane is not None]
+    single = unit.quantity == 1 and not along
+    weight_g = (unit.weight_g or default_weight_g) * unit.quantity
+    weight_g += sum((line.weight_g or 0) * line.quantity for line in along)
     return Parcel(
         sender=_party(goods.hub, "hub"),
         recipient=_party(goods.site, "site"),
-        weight_g=(unit.weight_g or default_weight_g) * unit.quantity,
+        weight_g=weight_g,
         length_mm=unit.length_mm if single else None,
         width_mm=unit.width_mm if single else None,
         height_mm=unit.height_mm if single else None,
-        description=unit.label,
+        description=f"{unit.label} with kit" if along else unit.label,
     )
 
 

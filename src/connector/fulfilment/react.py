@@ -235,6 +235,8 @@ class Reactor:
 
     async def _on_reservation(self, change: LoggedChange) -> None:
         if change.operation == "created":
+            if "ships_with_id" in change.fields:
+                return  # a component of a kit goes with its device
             if not {"approval_name", "rollout_line_id"} & change.fields.keys():  # those begin when they may
                 await self._workflows.start_fulfilment(change.entity_id)
             if "replaces_id" in change.fields:

@@ -101,8 +101,9 @@ class TurningUp:
         if parcel.reservation_id is None:
             return
         goods = await consignment(tx, parcel.reservation_id)
-        if goods.goods.asset_id is not None:
-            await self._mark_return(tx, goods.goods.asset_id, at)
+        for unit in (goods.goods.asset_id, *(line.asset_id for line in goods.kit)):
+            if unit is not None:
+                await self._mark_return(tx, unit, at)
         if is_returned:
             values = {"direction": Direction.RETURN}
             await update_logged(tx, shipment, EntityKind.SHIPMENT, parcel.id, values, actor=ACTOR, at=at)

@@ -149,9 +149,9 @@ def packing_list(goods: Consignment) -> list[dict[str, Any]]:
         {
             "product": line.product,
             "part_number": line.part_number,
-            "quantity": line.quantity * goods.goods.quantity,
-            "serial": None,
-            "asset_tag": None,
+            "quantity": line.quantity,
+            "serial": line.serial,
+            "asset_tag": line.asset_tag,
             "is_device": False,
         }
         for line in goods.kit

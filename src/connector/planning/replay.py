@@ -33,7 +33,13 @@ from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision, Outcome, Reason
 
 NOTHING_THERE: Final = frozenset(
-    {Reason.NO_COMPATIBLE_STOCK, Reason.NOTHING_ALLOWED, Reason.NOTHING_REACHABLE, Reason.BACKORDER}
+    {
+        Reason.NO_COMPATIBLE_STOCK,
+        Reason.KIT_INCOMPLETE,
+        Reason.NOTHING_ALLOWED,
+        Reason.NOTHING_REACHABLE,
+        Reason.BACKORDER,
+    }
 )
 """Reasons that make a ticket a stock-out that waits."""
 TOGETHER: Final = frozenset({Reason.RELIEVED, Reason.FOLLOWS, Reason.GROUPED})

@@ -60,6 +60,23 @@ class Losers:
     hub_ids: list[strawberry.ID] = strawberry.field(description="Their hubs, once per shelf.")
 
 
+@strawberry.type(description="A component that goes along with the devices.")
+class KitPart:
+    """A component of the kit of a decision."""
+
+    product: str = strawberry.field(description="Maker and model.")
+    quantity: int = strawberry.field(description="Units for all devices together.")
+
+
+@strawberry.type(description="The kit that goes along with the devices, from the same hubs.")
+class KitAlong:
+    """The kit of a decision."""
+
+    id: strawberry.ID = strawberry.field(description="Id of the kit.")
+    name: str = strawberry.field(description="What it is called.")
+    parts: list[KitPart] = strawberry.field(description="Its components.")
+
+
 @strawberry.type(description="One rung of the sourcing ladder, and what came of it.")
 class Rung:
     """A rung of a decision's ladder."""
@@ -194,6 +211,7 @@ class Explanation:
     drawn_safety_stock: int = strawberry.field(description="Units of safety stock that the choice uses.")
     drawn_emergency_buffer: int = strawberry.field(description="Units of the emergency buffer that the choice uses.")
     taken_from: list[TakenFrom] = strawberry.field(description="The tickets whose units the choice takes over.")
+    kit: KitAlong | None = strawberry.field(description="What goes along with the device; null when it goes alone.")
     inputs: JSON = strawberry.field(description="The facts that it was decided from.")
 
 
@@ -246,8 +264,16 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         drawn_safety_stock=content.get("drawn", {}).get("safety_stock", 0),
         drawn_emergency_buffer=content.get("drawn", {}).get("emergency_buffer", 0),
         taken_from=[_taken_from(item) for item in content.get("taken_from", ())],
+        kit=_kit(content.get("kit")),
         inputs=as_json(content["inputs"]),
     )
+
+
+def _kit(item: Mapping[str, Any] | None) -> KitAlong | None:
+    if item is None:
+        return None
+    parts = [KitPart(product=part["product"], quantity=part["quantity"]) for part in item["parts"]]
+    return KitAlong(id=strawberry.ID(global_id("Kit", item["id"])), name=item["name"], parts=parts)
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -46,6 +46,10 @@ class Stock(Node):
     on_hand: int = column("Units on the shelf, claimed ones included.")
     reserved: int = column("Units that are claimed.")
     free: int = column("Units that nobody has claimed.")
+    complete_kits: int | None = column(
+        "Of the usable units, how many could go with their whole swap kit from the shelves of the same hub and lane; "
+        "null for products without a kit."
+    )
     usable: int = column("Free units without safety stock and emergency buffer: what any ticket may be given.")
     reorder_point: int | None = column("Free units below which more are wanted.")
     target: int | None = column("Units that there should be.")

@@ -11,6 +11,7 @@ from connector.api.schema.lazy import (
     AnyAsset,
     AnyHub,
     AnyIncidentGroupTicket,
+    AnyKit,
     AnyProcurement,
     AnyProduct,
     AnyRecovery,
@@ -133,6 +134,11 @@ class Reservation(Node):
     replaced_by: list[AnyReservation] = related(
         "replaced_by", "The claims that this one ended for; one of another ticket took its units away."
     )
+    kit: AnyKit | None = related("kit", "The kit that goes along, or that it is a component of; null without one.")
+    ships_with: AnyReservation | None = related(
+        "ships_with", "Of a component of a kit, the claim of the device, whose fate it shares; null for all others."
+    )
+    kit_lines: list[AnyReservation] = related("kit_lines", "The claims of the components that go along.")
     shipments: list[AnyShipment] = related("shipments", "Parcels that deliver it.")
     tasks: list[AnyTask] = related("tasks", "Work for people because of it.")
     estimated_arrival_at: datetime | None = column("When it should arrive.")

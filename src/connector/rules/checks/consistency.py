@@ -14,6 +14,7 @@ from connector.rules.checks.claims import findings_in_claims
 from connector.rules.checks.competition import findings_in_competition
 from connector.rules.checks.expectations import Finding, Location, findings_in_tests, not_there
 from connector.rules.checks.groups import findings_in_groups
+from connector.rules.checks.kits import findings_in_kits
 from connector.rules.checks.ladders import findings_in_ladders
 from connector.rules.checks.logic import Not, can_hold, claims_in, formula_of
 from connector.rules.checks.rollouts import findings_in_rollouts
@@ -28,6 +29,7 @@ def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
         yield from findings_in_claims(("rules", index, "when"), rule.when)
     yield from _reach(rules)
     yield from findings_in_ladders(content, rules)
+    yield from findings_in_kits(content, rules)
     yield from findings_in_competition(content, rules)
     yield from _default_class(content)
     yield from findings_in_groups(content)

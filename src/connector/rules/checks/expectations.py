@@ -55,6 +55,7 @@ def _expectation(index: int, test: PolicyTest, rules: Collection[str]) -> Iterat
         ("mode", expect.mode, [mode.value for mode in Mode]),
         ("hub", expect.hub, test.given.hubs),
         ("taken_from", expect.taken_from, [claim.ticket for claim in test.given.claims]),
+        ("kit", expect.kit, [test.given.kit.name] if test.given.kit else []),
     )
     for field, value, known_values in vocabularies:
         if value is not None and value not in known_values:
@@ -63,14 +64,22 @@ def _expectation(index: int, test: PolicyTest, rules: Collection[str]) -> Iterat
 
 def _stock(index: int, test: PolicyTest) -> Iterator[Finding]:
     given, products = test.given, [substitute.product for substitute in test.given.substitutes]
-    listed = [("stock", number, shelf.hub, shelf.product) for number, shelf in enumerate(given.stock)]
-    held = [("claims", number, claim.hub, claim.product) for number, claim in enumerate(given.claims)]
-    for section, number, hub, product in (*listed, *held):
+    components = list(given.kit.components) if given.kit else []
+    listed = [
+        ("stock", number, shelf.hub, shelf.product, [*products, *components])
+        for number, shelf in enumerate(given.stock)
+    ]
+    held = [("claims", number, claim.hub, claim.product, products) for number, claim in enumerate(given.claims)]
+    for number, claim in enumerate(given.claims):
+        if claim.has_kit and given.kit is None:
+            yield ("tests", index, "given", "claims", number, "has_kit"), "is true, but there is no given.kit"
+    for section, number, hub, product, known in (*listed, *held):
         place: Location = ("tests", index, "given", section, number)
         if hub not in given.hubs:
             yield (*place, "hub"), f"{_unknown(hub, given.hubs)}, under given.hubs"
-        if product is not None and product not in products:
-            yield (*place, "product"), f"{_unknown(product, products)}, under given.substitutes"
+        if product is not None and product not in known:
+            where = "given.substitutes or given.kit" if components and section == "stock" else "given.substitutes"
+            yield (*place, "product"), f"{_unknown(product, known)}, under {where}"
     for number, name in enumerate(products):
         if name in products[:number]:
             yield ("tests", index, "given", "substitutes", number, "product"), f"{name!r} stands there twice"

@@ -15,8 +15,16 @@ from connector.rules.arrival.lanes import SiteLanes
 from connector.rules.checks.given_together import parcel_verdict, with_event_and_parcel
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import Fleet, HubFacts, hub_facts
+from connector.rules.facts.kits import KitFacts, KitPart
 from connector.rules.facts.protection import Kept
-from connector.rules.facts.shelves import Contested, Holding, ShelfKey, SubstituteFacts, holding_of
+from connector.rules.facts.shelves import (
+    ClaimedPart,
+    Contested,
+    Holding,
+    ShelfKey,
+    SubstituteFacts,
+    holding_of,
+)
 from connector.rules.facts.standing import ChannelFacts, ChannelScope, ProcurementFacts
 from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.rules.policy.document import Policy
@@ -128,6 +136,7 @@ def _outcome(decision: Decision, facts: SourcingFacts, policy: Policy, given: Gi
         "trouble": parcel.trouble.value if parcel else None,
         "approval": decision.approval,
         "taken_from": next((_number(taken, given) for taken in decision.taken_from), None),
+        "kit": decision.kit.name if decision.kit else None,
         "draws": [purpose.value for purpose in decision.drawn],
         "revision": decision.revision,
         "assumed": [assumption.fact for assumption in decision.assumed],
@@ -141,7 +150,10 @@ def _number(taken: TakenFrom, given: Given) -> str:
 def facts_of(given: Given, *, currency: str = "EUR") -> SourcingFacts:
     """The given facts as decisions read them. currency: of offers that state none."""
     hubs = {name: number for number, name in enumerate(given.hubs, 1)}
-    products = {substitute.product: number for number, substitute in enumerate(given.substitutes, NEEDED + 1)}
+    names = [*(item.product for item in given.substitutes), *(given.kit.components if given.kit else ())]
+    products = {name: number for number, name in enumerate(names, NEEDED + 1)}
+    shelves = _holdings(given.stock, hubs, products)
+    components = {products[name] for name in (given.kit.components if given.kit else ())}
     fleet = {
         name: hub_facts(id=hubs[name], label=name, **{key: getattr(hub, key) for key in type(hub).model_fields})
         for name, hub in given.hubs.items()
@@ -156,7 +168,8 @@ def facts_of(given: Given, *, currency: str = "EUR") -> SourcingFacts:
             SubstituteFacts(products[item.product], item.product, item.preference, item.condition)
             for item in given.substitutes
         ),
-        holdings=_holdings(given.stock, hubs, products),
+        holdings=tuple(holding for holding in shelves if holding.product_id not in components),
+        kit=_kit(given, products, shelves),
         fleet=Fleet(fleet.values()),
         quantity=max(given.quantity, given.ticket.quantity),
         contested=_contested(given, hubs, products),
@@ -265,6 +278,26 @@ def _revisions(
     return found
 
 
+def _kit(given: Given, products: Mapping[str, int], shelves: Sequence[Holding]) -> KitFacts | None:
+    if given.kit is None:
+        return None
+    parts = tuple(KitPart(products[name], name, quantity) for name, quantity in given.kit.components.items())
+    holdings = tuple(holding for holding in shelves if holding.product_id in {part.product_id for part in parts})
+    return KitFacts(1, given.kit.name, parts, holdings)
+
+
+def _parts(given: Given, number: int, products: Mapping[str, int]) -> tuple[ClaimedPart, ...]:
+    """The components that a claim holds; no claim of a device has a number as high as theirs."""
+    claim = given.claims[number - 1]
+    if given.kit is None or not claim.has_kit:
+        return ()
+    first = len(given.claims) + number * len(given.kit.components)
+    return tuple(
+        ClaimedPart(first + place, products[name], claim.lane, quantity * claim.units)
+        for place, (name, quantity) in enumerate(given.kit.components.items())
+    )
+
+
 def _contested(given: Given, hubs: Mapping[str, int], products: Mapping[str, int]) -> tuple[Contested, ...]:
     return tuple(
         Contested(
@@ -281,6 +314,7 @@ def _contested(given: Given, hubs: Mapping[str, int], products: Mapping[str, int
             losses=claim.losses,
             is_rollout=claim.is_rollout,
             revision=claim.revision or None,
+            parts=_parts(given, number, products),
         )
         for number, claim in enumerate(given.claims, 1)
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from connector.rules.arrival.lanes import NO_LANES, SiteLanes
 from connector.rules.facts.fleet import Fleet
+from connector.rules.facts.kits import KitFacts
 from connector.rules.facts.shelves import Contested, Holding, Revisions, SubstituteFacts
 from connector.rules.facts.standing import NO_LINKS, ChannelFacts, GroupFacts, Links, ProcurementFacts, Recovery, Relief
 from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
@@ -24,7 +25,8 @@ class SourcingFacts:
     the ticket, and what is to follow: `next` or `person`. contested: what other tickets hold of these products; None
     when it was not read, which is for rules that may take it. lanes: what is known of the ways there. channels: red
     channels that nobody has closed, by id. procurements: what was ordered for it. revisions: how many free units of the
-    product are of which revision, by shelf; None when it was not read, which is for rules that ask for it.
+    product are of which revision, by shelf; None when it was not read, which is for rules that ask for it. kit: the
+    swap kit of the product; None when it has none.
 
     service_class_name is what the site names; service_class what the database knows of it.
     """
@@ -48,3 +50,4 @@ class SourcingFacts:
     group: GroupFacts | None = None
     procurements: tuple[ProcurementFacts, ...] = ()
     revisions: Revisions | None = None
+    kit: KitFacts | None = None

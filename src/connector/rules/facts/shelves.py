@@ -83,12 +83,23 @@ class SubstituteFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimedPart:
+    """Components that another ticket's claim of a device holds with it, in the same hub."""
+
+    reservation_id: int
+    product_id: int
+    lane: Lane
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
 class Contested:
     """Units that are held or committed for another ticket and have not left their hub.
 
     since: when that ticket was opened. losses: units of the same line that went to other tickets before. is_rollout:
     they are for a line of a rollout. made_at: when they were reserved. revision: of the unit, where that is known.
     red_until: when the red channel ends through which they were decided, as long as nobody has closed it.
+    parts: of the kit that goes along with them.
     """
 
     reservation_id: int
@@ -105,6 +116,7 @@ class Contested:
     is_rollout: bool = False
     revision: str | None = None
     red_until: datetime | None = None
+    parts: tuple[ClaimedPart, ...] = ()
 
     @property
     def label(self) -> str:

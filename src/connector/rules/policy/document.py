@@ -158,8 +158,9 @@ class Rule(Part):
     substitutes. split: whether several units may come from several shelves. transport: ways
     that a unit may travel. max_drive_km, ranking: instead of the ones under `sourcing`. hold_minutes: how long a claim
     waits to be committed before it expires. approval: one of `approvals`, which a claim waits for; that of a rung
-    counts before it. releases: kept units that may be used where nothing else is in time. preempt: whether what other
-    tickets hold may be taken, where nothing free is in time.
+    counts before it. kit: `swap` when the product's swap kit goes along with the device. releases: kept units that may
+    be used where nothing else is in time. preempt: whether what other tickets hold may be taken, where nothing free is
+    in time.
     """
 
     name: Name
@@ -176,6 +177,7 @@ class Rule(Part):
     ranking: Ranking | None = None
     hold_minutes: Annotated[int, Field(gt=0, le=10_080, examples=[60])] = 60
     approval: Annotated[str, Field(examples=["costly-spare"])] | None = None
+    kit: Annotated[Literal["none", "swap"], Field(examples=["swap"])] = "none"
     releases: Releases = ()
     preempt: Preempt | None = None
 

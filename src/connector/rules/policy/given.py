@@ -166,8 +166,18 @@ class GivenSubstitute(_Part):
     condition: Annotated[str, AfterValidator(_condition)] | None = None
 
 
+class GivenKit(_Part):
+    """The swap kit of the needed product. components: how many of each it has, by name."""
+
+    name: Annotated[str, Field(min_length=1, examples=["Swap kit"])] = "Swap kit"
+    components: Annotated[
+        dict[Annotated[str, Field(min_length=1)], Annotated[int, Field(ge=1)]],
+        Field(min_length=1, examples=[{"Acme Bracket": 2}]),
+    ]
+
+
 class GivenShelf(_Part):
-    """Free units at a hub. product: one of `substitutes`; the needed one when left out.
+    """Free units at a hub. product: one of `substitutes`, or a component of `kit`; the needed one when left out.
 
     safety_stock, emergency_buffer: how many of the free units the shelf keeps. revision: of these units; unknown when
     left out. Units of several revisions are several entries.
@@ -186,7 +196,7 @@ class GivenClaim(_Part):
     """Units at a hub that another ticket holds. product: as of a shelf. opened_at: when that ticket was opened.
 
     losses: how many of its units went to other tickets before. is_rollout: they are held for a rollout. revision: of
-    the units.
+    the units. has_kit: each has its kit with it.
     """
 
     hub: Annotated[str, Field(examples=["BER"])]
@@ -199,6 +209,7 @@ class GivenClaim(_Part):
     losses: Annotated[int, Field(ge=0)] = 0
     is_rollout: bool = False
     revision: str = ""
+    has_kit: bool = False
 
 
 class GivenChannel(_Part):
@@ -222,7 +233,7 @@ class Given(_Part):
     """The facts of a test. What is not there at all is unknown to the hub. refused: approvals that were refused.
 
     deliveries, offers, roads: what is known of the ways to the site. group: the event that the ticket belongs to.
-    parcel: what was sent for it already.
+    parcel: what was sent for it already. kit: the swap kit of the product; it has none when left out.
     """
 
     now: Instant = NOW
@@ -235,6 +246,7 @@ class Given(_Part):
     stock: tuple[GivenShelf, ...] = ()
     claims: tuple[GivenClaim, ...] = ()
     substitutes: tuple[GivenSubstitute, ...] = ()
+    kit: GivenKit | None = None
     procurements: tuple[GivenProcurement, ...] = ()
     quantity: Annotated[int, Field(ge=1)] = 1
     refused: tuple[str, ...] = ()
@@ -253,7 +265,8 @@ class Expect(_Part):
     is_within_sla, probability_percent: of the chosen candidate. rung: number of the rung that serves, from 1.
     approval: what it waits for. supplier: of what is ordered. taken_from: the ticket whose units it takes. draws: what
     the kept units among the chosen ones were kept for. trouble: of the given parcel. revision: the one that units must
-    have; null when any will do. assumed: the facts that are missing and that the policy has something instead of.
+    have; null when any will do. assumed: the facts that are missing and that the policy has something instead of. kit:
+    name of the kit that goes along.
     """
 
     rule: str | None = None
@@ -274,6 +287,7 @@ class Expect(_Part):
     trouble: Annotated[Trouble, Field(examples=["silent"])] | None = None
     revision: Annotated[str, Field(examples=["V03"])] | None = None
     assumed: Annotated[tuple[str, ...], Field(examples=[["revision"]])] | None = None
+    kit: Annotated[str, Field(examples=["Swap kit"])] | None = None
 
 
 class PolicyTest(_Part):

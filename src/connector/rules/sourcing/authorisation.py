@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -37,7 +37,8 @@ def authorise(
     the policy says of it.
     """
     name = decision.approval
-    if name is None and policy.break_glass is not None and any(p.lane is Lane.BREAK_GLASS for p in decision.picks):
+    lanes = {lane for pick in decision.picks for lane in (pick.lane, *(part.lane for part in pick.parts))}
+    if name is None and policy.break_glass is not None and Lane.BREAK_GLASS in lanes:
         name = policy.break_glass.approval
     if name is None or not (decision.picks or decision.orders):
         return NOTHING_NEEDED
@@ -48,12 +49,17 @@ def authorise(
         "reservation" if decision.picks else "procurement",
         cost_cents=cost_of(decision, facts),
         quantity=decision.quantity,
-        lane=max(pick.lane for pick in decision.picks).value if decision.picks else "",
+        lane=_strictest(lanes),
     )
     if is_waived(approval, scope, request):
         return Authorisation(text=f"approval {name!r} is given by the policy: {approval.auto_approve_when}")
     terms = terms_of(name, approval, decision.decided_at, policy.sourcing.default_time_zone)
     return Authorisation(name, terms, f"waits for {told(name, approval)}, until {terms.deadline:%Y-%m-%d %H:%M}Z")
+
+
+def _strictest(lanes: Collection[Lane]) -> str:
+    """The lane that an approval is about, of those that stock comes from; "" where none comes from any."""
+    return Lane.BREAK_GLASS.value if Lane.BREAK_GLASS in lanes else next((lane.value for lane in lanes), "")
 
 
 def terms_of_draw(policy: Policy, at: datetime) -> Terms | None:

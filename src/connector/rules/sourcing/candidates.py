@@ -95,13 +95,13 @@ class Found:
 
     def led_by(self, route: Route) -> Found:
         """The same behind a route that was found elsewhere and comes before all of these."""
-        led = self.ordered(route, *self._ordered)
-        led._noted = self._noted
-        return led
+        return self.ordered(route, *self._ordered)
 
     def ordered(self, *routes: Route) -> Found:
         """What the same search has found, in another order."""
-        return Found(self.searching, routes[0], routes)
+        same = Found(self.searching, routes[0], routes)
+        same._noted = self._noted
+        return same
 
     @property
     def _ordered(self) -> Sequence[Route]:

@@ -33,11 +33,13 @@ from connector.rules.sourcing.authorisation import NOTHING_NEEDED, authorise, re
 from connector.rules.sourcing.candidate import Candidate, Losers
 from connector.rules.sourcing.candidates import NEVER, Refusal
 from connector.rules.sourcing.comparison import candidates_of
-from connector.rules.sourcing.decision import Assumption, Decision, Outcome, Pick, Reason, TakenFrom
+from connector.rules.sourcing.decision import Assumption, Decision, Outcome, Reason, TakenFrom
 from connector.rules.sourcing.deferred import Deferred, DeferredMapping
 from connector.rules.sourcing.descent import Descended, Looked, RungFailed, descend
+from connector.rules.sourcing.kits import along
 from connector.rules.sourcing.lacking import assumed, lacking
 from connector.rules.sourcing.losing import barred_from, nothing_found, passed_over
+from connector.rules.sourcing.picking import drawn_by, picks_of
 from connector.rules.sourcing.procuring import backordered, procured
 from connector.rules.sourcing.quest import Quest
 from connector.rules.sourcing.recovery import recovered
@@ -172,6 +174,9 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
     until = due(facts, policy)
     preferences, refused = _substitutes(facts, rule, condition_facts)
     holdings, why, barred = withheld(_left(facts.holdings, emptied), facts, policy.break_glass)
+    if rule.kit == "swap":
+        case = _with_kit(case, product, emptied)
+        facts = case.facts
     quest = Quest(
         facts=facts,
         product=product,
@@ -196,6 +201,9 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
     planned = partial(case.end, rule=rule, until=until, destination=destination, losers=losers)
     if descended.chosen is not None:
         decision = procured(planned, facts, product, policy, descended.chosen, rule.approval)
+        if rule.kit == "swap" and facts.kit is not None:
+            text = f"Kit {facts.kit.name!r} is no part of what is ordered: the device comes alone."
+            decision = replace(decision, assumed=(*decision.assumed, Assumption("kit", text)))
         decision = replace(decision, ladder=descended.rungs, wants_contested=descended.wants_contested)
         return _authorised(decision, case, condition_facts)
     if descended.end is not None and descended.end.rung.kind is RungKind.BACKORDER:
@@ -208,6 +216,16 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
             reason, text = Reason.APPROVAL_REFUSED, f"{refused_text(facts, rule.name)} {text}"
         ended = planned(Outcome.REVIEW, reason, text)
     return replace(ended, ladder=descended.rungs, wants_contested=descended.wants_contested)
+
+
+def _with_kit(case: _Case, product: ProductFacts, emptied: frozenset[ShelfKey]) -> _Case:
+    """The case with what may be used of the kit's components; that there is no kit is said and stops nothing."""
+    kit = case.facts.kit
+    if kit is None:
+        text = f"Product {product.label!r} has no swap kit: the device goes alone."
+        return replace(case, assumed=(*case.assumed, Assumption("kit", text)))
+    holdings, _, _ = withheld(_left(kit.holdings, emptied), case.facts, case.policy.break_glass)
+    return replace(case, facts=replace(case.facts, kit=replace(kit, holdings=holdings)))
 
 
 def _authorised(decision: Decision, case: _Case, condition_facts: Facts) -> Decision:
@@ -245,7 +263,8 @@ def _choice(
     losers: Sequence[Losers],
 ) -> Decision:
     candidates = _with_shares(candidates_of(looked.found, looked.ranking, case.facts, case.now), looked, case.facts)
-    chosen, drawn = candidates[0], _drawn(looked, candidates[0], case.facts)
+    picks = picks_of(candidates, case.facts, looked)
+    chosen, drawn = candidates[0], drawn_by(looked, candidates[0], case.facts, picks)
     way = _BY[chosen.mode]
     late = "" if chosen.is_within_sla else ", after the due time: nothing that is allowed ranks better"
     return Decision(
@@ -266,7 +285,7 @@ def _choice(
         hold_minutes=rule.hold_minutes,
         candidates=candidates,
         losers=losers,
-        picks=_picks(candidates, case.facts, looked),
+        picks=picks,
         drawn=drawn,
         taken_from=tuple(
             TakenFrom(claim.reservation_id, claim.ticket_id, claim.label, claim.hub_id) for claim in looked.takes
@@ -276,24 +295,11 @@ def _choice(
         approval=looked.step.rung.approval or rule.approval,
         assumed=case.assumed,
         channel=case.channel,
+        kit=along(case.facts.kit, picks) if case.facts.kit is not None else None,
     )
 
 
-def _drawn(looked: Looked, chosen: Candidate, facts: SourcingFacts) -> dict[Protection, int]:
-    """The kept units that the choice uses, by what they were kept for."""
-    for holding in facts.holdings:
-        kept = holding.kept.get(chosen.hub_id)
-        if (
-            kept
-            and not looked.takes
-            and not looked.shares
-            and (holding.product_id, holding.lane) == (chosen.product_id, chosen.lane)
-        ):
-            return kept.drawn(facts.quantity, looked.step.rule.releases)
-    return {}
-
-
-def _reserves(looked: Looked, drawn: dict[Protection, int]) -> str:
+def _reserves(looked: Looked, drawn: Mapping[Protection, int]) -> str:
     """What the choice uses that is not free for everybody, and by which rule."""
     rule = f"rule {looked.step.rule.name!r}"
     if looked.takes:
@@ -319,28 +325,6 @@ def _split_text(candidates: Sequence[Candidate], looked: Looked) -> str:
     late = "" if last.is_within_sla else ", after the due time"
     return (
         f"No hub has all of them: {', '.join(parts)}; the last ones arrive at {last.arrives_at:%Y-%m-%d %H:%M}Z{late}."
-    )
-
-
-def _picks(candidates: Sequence[Candidate], facts: SourcingFacts, looked: Looked) -> tuple[Pick, ...]:
-    if not looked.shares:
-        return (_pick(candidates[0], facts, looked),)
-    parts = zip(candidates, looked.shares, strict=False)
-    return tuple(
-        replace(_pick(candidate, facts, looked), quantity=units, releases=()) for candidate, (_, units) in parts
-    )
-
-
-def _pick(chosen: Candidate, facts: SourcingFacts, looked: Looked) -> Pick:
-    return Pick(
-        hub_id=chosen.hub_id,
-        product_id=chosen.product_id,
-        requested_product_id=facts.product.id if facts.product else chosen.product_id,
-        lane=chosen.lane,
-        quantity=facts.quantity,
-        arrives_at=chosen.arrives_at,
-        releases=looked.step.rule.releases,
-        takes=tuple(claim.reservation_id for claim in looked.takes),
     )
 
 

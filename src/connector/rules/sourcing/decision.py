@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from connector.model.kinds import Lane, ProcurementKind, Protection
+from connector.model.kinds import ProcurementKind, Protection
 from connector.rules.arrival.due import NO_DUE, Due
 from connector.rules.arrival.timetable import instant_text
 from connector.rules.events.following import Following
@@ -16,6 +16,7 @@ from connector.rules.facts.standing import GroupFacts
 from connector.rules.policy.approvals import Terms
 from connector.rules.policy.channels import Channel
 from connector.rules.sourcing.candidate import Candidate, Losers, columns_of
+from connector.rules.sourcing.picks import KitAlong, Pick
 from connector.rules.sourcing.told import told
 
 
@@ -52,30 +53,11 @@ class Reason(StrEnum):
     SITE_WITHOUT_COORDINATES = "site_without_coordinates"
     SITE_UNUSABLE = "site_unusable"
     NO_COMPATIBLE_STOCK = "no_compatible_stock"
+    KIT_INCOMPLETE = "kit_incomplete"
     NOTHING_ALLOWED = "nothing_allowed"
     NOTHING_REACHABLE = "nothing_reachable"
     LADDER_SAYS_PERSON = "ladder_says_person"
     APPROVAL_REFUSED = "approval_refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """Units to take from one shelf, in the order in which they become lines of the ticket.
-
-    product_id: what is taken; requested_product_id: what was needed, the same unless it is a substitute. releases:
-    which kept units may be among them. takes: reservations of other tickets whose units they are; empty for free units.
-    revision: the one that the units must have; None when any will do.
-    """
-
-    hub_id: int
-    product_id: int
-    requested_product_id: int
-    lane: Lane
-    quantity: int
-    arrives_at: datetime
-    releases: tuple[Protection, ...] = ()
-    takes: tuple[int, ...] = ()
-    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +180,7 @@ class Decision:
     a second unit is for, as JSON values. channel: the red channel that the ticket goes through. group: the event that
     the ticket belongs to. orders: what is to be on order, in place of whatever was before. revision: the one that units
     must have; None when any will do. wants_revisions: which revisions lie on the shelves was not read, and is needed.
+    kit: what goes along with the device, None when nothing does.
     """
 
     outcome: Outcome
@@ -231,6 +214,7 @@ class Decision:
     group: GroupFacts | None = None
     revision: str | None = None
     wants_revisions: bool = False
+    kit: KitAlong | None = None
 
     @property
     def held_until(self) -> datetime:
@@ -304,6 +288,7 @@ class Decision:
             "candidates": columns_of(self.candidates),
             "losers": [losers.recorded() for losers in self.losers],
             "ladder": [rung.explained() for rung in self.ladder],
+            "kit": self.kit.explained() if self.kit else None,
             "orders": [order.explained() for order in self.orders],
             "approval": self.approval,
             "assumed": [assumption.explained() for assumption in self.assumed],

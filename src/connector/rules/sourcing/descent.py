@@ -157,7 +157,9 @@ def _with_taken(quest: Quest, looked: Looked, *, is_alone: bool) -> Looked:
         is_red=quest.is_red,
     )
     offer = taker.best(
-        quest.facts.contested, lambda held: quest.look(rule, held), may_be_late=is_alone and found.first is None
+        quest.facts.contested,
+        lambda held, claims: quest.look(rule, held, given=taker.parts_given(claims)),
+        may_be_late=is_alone and found.first is None,
     )
     for refusal, hubs in offer.refused.items():
         found.refuse(hubs, refusal.code, refusal.text)
@@ -201,7 +203,12 @@ def _combined(quest: Quest, looked: Looked, holdings: Sequence[Holding]) -> Look
     """What several shelves offer together, where that is better than what one of them has: all of it, in time."""
     rule = looked.step.rule.model_copy(update={"releases": ()})
     found = quest.look(rule, holdings, quantity=1)
-    units = {(h.product_id, h.lane, hub): n for h in holdings for hub, n in h.free.items()}
+    kits = quest.kits(rule)
+    units = {
+        (h.product_id, h.lane, hub): n if kits is None else min(n, kits.whole_at(hub))
+        for h in holdings
+        for hub, n in h.free.items()
+    }
     shares = split(
         found.best, lambda route: units[route[PRODUCT], LANES[route[OTHER_LANE]], route[HUB]], quest.facts.quantity
     )

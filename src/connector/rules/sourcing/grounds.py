@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import orjson
 
+from connector.rules.sourcing.candidate import Losers
 from connector.rules.sourcing.decision import Decision
+from connector.rules.sourcing.kits import INCOMPLETE
 
 _BYTES: Final = 16
 
@@ -39,7 +41,7 @@ def grounds_of(decision: Decision) -> str:
             [order.kind.value, order.product_id, order.quantity, order.supplier, order.hub_id or 0]
             for order in decision.orders
         ),
-        "losers": sorted({(losers.code, hub) for losers in decision.losers for hub in losers.hubs}),
+        "losers": sorted({(_why(losers), hub) for losers in decision.losers for hub in losers.hubs}),
         "ladder": [[rung.number, rung.outcome.value] for rung in decision.ladder],
         "assumed": [assumption.fact for assumption in decision.assumed],
         "follows": decision.follows.explained() if decision.follows else None,
@@ -52,3 +54,8 @@ def grounds_of(decision: Decision) -> str:
 
 def _lasting(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in _COUNTED_DOWN}
+
+
+def _why(losers: Losers) -> str:
+    """The code of a reason; of an incomplete kit with what is lacking."""
+    return losers.text if losers.code == INCOMPLETE else losers.code

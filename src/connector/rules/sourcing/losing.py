@@ -14,6 +14,7 @@ from connector.rules.sourcing.candidates import Refusal
 from connector.rules.sourcing.comparison import losers_of
 from connector.rules.sourcing.decision import Reason
 from connector.rules.sourcing.descent import Descended, Looked
+from connector.rules.sourcing.kits import INCOMPLETE, PART_OF_KIT
 from connector.rules.sourcing.preemption import CLAIMED
 from connector.rules.sourcing.quest import KEPT
 from connector.rules.sourcing.ranking import HUB, OTHER_LANE, PRODUCT
@@ -21,6 +22,7 @@ from connector.rules.sourcing.ranking import HUB, OTHER_LANE, PRODUCT
 _NOT_ALLOWED: Final = frozenset(
     {"lane_not_allowed", "tier_not_allowed", "substitute_not_allowed", "condition_not_met", KEPT, *CLAIMED}
 )
+_WITHOUT_KIT: Final = frozenset({INCOMPLETE, PART_OF_KIT, *_NOT_ALLOWED})
 _SHELF: Final = itemgetter(HUB, PRODUCT, OTHER_LANE)
 """The shelf of a route."""
 
@@ -87,6 +89,9 @@ def nothing_found(
     counts = "; ".join(f"{len(hubs)} × {refusal.text}" for refusal, hubs in refused.items())
     if all(refusal.code in CLAIMED for refusal, _ in refused.items()):
         return Reason.NO_COMPATIBLE_STOCK, f"No hub has a free unit of {wanted}, and none may be taken: {counts}."
+    codes = {refusal.code for refusal in refused}
+    if INCOMPLETE in codes and codes <= _WITHOUT_KIT:
+        return Reason.KIT_INCOMPLETE, f"There is stock of {wanted}, but no hub has the whole kit: {counts}."
     if all(refusal.code in _NOT_ALLOWED for refusal, _ in refused.items()):
         return Reason.NOTHING_ALLOWED, f"There is stock of {wanted}, but none of it is allowed: {counts}."
     return Reason.NOTHING_REACHABLE, f"There is stock of {wanted}, but none of it can be brought: {counts}."

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from connector.model.kinds import Lane, Priority
-from connector.rules.facts.shelves import Contested, Holding
+from connector.rules.facts.shelves import ClaimedPart, Contested, Holding
 from connector.rules.policy.competition import ROLLOUT_RANK, Claimant, Fairness, Preempt, Rank, rank_of
 from connector.rules.sourcing.candidates import LANES, Found, Refusal
 from connector.rules.sourcing.ranking import HUB, LATE, OTHER_LANE, PRODUCT, Route
+
+Shelf: TypeAlias = tuple[int, Lane, int]
+"""Product, lane, hub."""
 
 CLAIMED: Final = frozenset({"claim_as_strong", "claim_protected", "claim_in_channel", "lost_before"})
 """Codes of claims that may not be taken."""
@@ -48,19 +51,33 @@ class Taker:
     is_red: bool = False
 
     def best(
-        self, contested: Iterable[Contested], look: Callable[[Iterable[Holding]], Found], *, may_be_late: bool
+        self,
+        contested: Iterable[Contested],
+        look: Callable[[Iterable[Holding], Iterable[Contested]], Found],
+        *,
+        may_be_late: bool,
     ) -> Offer:
-        """What is taken. look: how shelves are searched for the ticket. may_be_late: when nothing can be in time."""
+        """What is taken. look: how shelves with the units of claims are searched. may_be_late: nothing is in time."""
         by_rank, refused = self._sorted_out(contested)
         late: Offer | None = None
         for _, claims in sorted(by_rank.items(), reverse=True):
-            found = look(_holdings(claims))
-            if found.first is not None:
-                offer = Offer(found.first, self._of_shelf(claims, found.first), refused)
-                if not found.first[LATE]:
+            found = look(_holdings(claims), claims)
+            first = found.first
+            if first is not None:
+                shelf = (first[PRODUCT], LANES[first[OTHER_LANE]], first[HUB])
+                offer = Offer(first, self._of_shelf(claims, shelf), refused)
+                if not first[LATE]:
                     return offer
                 late = late or offer
         return late if late is not None and may_be_late else Offer(refused=refused)
+
+    def parts_given(self, claims: Iterable[Contested]) -> dict[Shelf, tuple[ClaimedPart, ...]]:
+        """The components that come free with the devices, by the shelf on which those are taken."""
+        known = tuple(claims)
+        shelves = {(claim.product_id, claim.lane, claim.hub_id) for claim in known if claim.parts}
+        return {
+            shelf: tuple(part for claim in self._of_shelf(known, shelf) for part in claim.parts) for shelf in shelves
+        }
 
     def _sorted_out(
         self, contested: Iterable[Contested]
@@ -91,10 +108,9 @@ class Taker:
             return Refusal("lost_before", "held for tickets that have lost as many units as the policy lets them")
         return None
 
-    def _of_shelf(self, claims: Iterable[Contested], route: Route) -> tuple[Contested, ...]:
-        """The claims on the shelf of a route that have enough units together, those that began last first."""
-        shelf = (route[HUB], route[PRODUCT], LANES[route[OTHER_LANE]])
-        there = [claim for claim in claims if (claim.hub_id, claim.product_id, claim.lane) == shelf]
+    def _of_shelf(self, claims: Iterable[Contested], shelf: Shelf) -> tuple[Contested, ...]:
+        """The claims on a shelf that have enough units together, those that began last first."""
+        there = [claim for claim in claims if (claim.product_id, claim.lane, claim.hub_id) == shelf]
         taken: list[Contested] = []
         for claim in sorted(there, key=lambda claim: (claim.made_at, claim.reservation_id), reverse=True):
             if sum(one.quantity for one in taken) < self.quantity:

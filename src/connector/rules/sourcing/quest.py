@@ -10,12 +10,15 @@ from typing import Final
 from connector.rules.arrival.destination import Destination
 from connector.rules.arrival.ways import Ways
 from connector.rules.facts.facts import SourcingFacts
-from connector.rules.facts.shelves import Holding
+from connector.rules.facts.shelves import ClaimedPart, Holding
 from connector.rules.facts.ticket import ProductFacts
 from connector.rules.policy.document import Policy, Rule, Step
 from connector.rules.sourcing.candidates import Found, Refusal, Search, search
+from connector.rules.sourcing.kits import KitShelves
+from connector.rules.sourcing.preemption import Shelf
 from connector.rules.sourcing.ranking import ranking_of
 
+NOTHING_GIVEN: Final[Mapping[Shelf, Sequence[ClaimedPart]]] = {}
 KEPT: Final = "kept_back"
 """Code of shelves whose free units are all kept for something that the rung does not release."""
 
@@ -53,7 +56,8 @@ class Quest:
     @property
     def keeps(self) -> bool:
         """Whether any shelf keeps units for worse days."""
-        return any([holding.kept for holding in self.holdings])
+        of_kit = self.facts.kit.holdings if self.facts.kit is not None else ()
+        return any([holding.kept for holding in (*self.holdings, *of_kit)])
 
     def shelves_of(self, rule: Rule, *, is_only: bool) -> Sequence[Holding]:
         """The shelves that a rung may use, those of other rungs are not its concern; the only rung tells of all."""
@@ -63,18 +67,39 @@ class Quest:
         mine = [holding.without(outside) for holding in self.holdings if holding.lane in rule.lanes]
         return [holding for holding in mine if holding.free or holding.kept]
 
-    def look(self, rule: Rule, holdings: Iterable[Holding], *, quantity: int | None = None) -> Found:
-        """What these shelves offer under a rule, with what it releases of them."""
+    def look(
+        self,
+        rule: Rule,
+        holdings: Iterable[Holding],
+        *,
+        quantity: int | None = None,
+        given: Mapping[Shelf, Sequence[ClaimedPart]] = NOTHING_GIVEN,
+    ) -> Found:
+        """What these shelves offer under a rule, with what it releases of them.
+
+        given: components that come free when units of a shelf are taken from others.
+        """
         facts = self.facts
         units = facts.quantity if quantity is None else quantity
         searching = Search(rule, self.policy, facts, self._ways_of(rule), quantity=units)
         opened = [holding.opened(rule.releases) for holding in holdings]
+        kits = self.kits(rule)
+        incomplete: Mapping[Refusal, tuple[int, ...]] = {}
+        if kits is not None:
+            may = set[int]().union(*(facts.fleet.tiers[tier] for tier in rule.sources))
+            opened, incomplete = kits.without_incomplete(opened, units, devices=self.preferences, hubs=may, given=given)
         found = search(opened, self.preferences, self.refused, searching)
+        for refusal, hubs in incomplete.items():
+            found.refuse(hubs, refusal.code, refusal.text)
         for holding in opened:
             if holding.kept and holding.product_id in self.preferences and holding.lane in rule.lanes:
                 for hub_id in sorted(holding.kept.keys() - holding.free.keys()):
                     found.refuse((hub_id,), KEPT, holding.kept[hub_id].text(rule.releases))
         return found
+
+    def kits(self, rule: Rule) -> KitShelves | None:
+        """What hubs have of the kit that goes along; None when none does."""
+        return KitShelves(self.facts.kit, rule) if rule.kit == "swap" and self.facts.kit is not None else None
 
     def _ways_of(self, rule: Rule) -> Ways:
         """The ways under a rule: the same for rungs that travel and compare alike."""

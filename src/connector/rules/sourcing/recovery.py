@@ -57,8 +57,8 @@ def recovered(decision: Decision, recovery: Recovery) -> Decision:
 
 
 def _helping(decision: Decision, recovery: Recovery) -> Sequence[Candidate]:
-    """Those candidates that help where the best one does not; none where units are not simply free."""
-    if len(decision.picks) != 1 or decision.taken_from or decision.drawn:
+    """Those candidates that help where the best one does not; none where they are not simply free, or take a kit."""
+    if len(decision.picks) != 1 or decision.taken_from or decision.drawn or decision.kit is not None:
         return ()
     return [item for item in decision.candidates if recovery.helps(item.arrives_at)]
 

@@ -15,12 +15,14 @@ from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import Fleet
+from connector.rules.facts.kits import KitFacts
 from connector.rules.facts.shelves import Contested, Holding, Revisions, ShelfKey
 from connector.rules.facts.standing import NO_LINKS, LinkedTicket, Links, Relief
 from connector.rules.policy.competition import Place, Waiting, place_of
 from connector.rules.policy.document import Policy
 from connector.rules.sourcing.decide import decide, is_in_channel
-from connector.rules.sourcing.decision import Decision, Pick
+from connector.rules.sourcing.decision import Decision
+from connector.rules.sourcing.picks import Pick
 
 
 def turn(facts: SourcingFacts, policy: Policy, now: datetime) -> Place:
@@ -85,6 +87,7 @@ class _Left:
         return replace(
             facts,
             holdings=tuple(holding for holding in current if holding.free or holding.kept),
+            kit=self._kit(facts.kit),
             relief=relief,
             links=self._linked(facts.links),
             contested=self._untaken(facts.contested),
@@ -93,13 +96,15 @@ class _Left:
 
     def give(self, case: Case, picks: Sequence[Pick]) -> None:
         facts = case.facts
+        of_kit = facts.kit.holdings if facts.kit is not None else ()
         for pick in picks:
             self._taken.update(pick.takes)
+            for part in pick.parts:
+                if part.takes is None:
+                    self._less((part.product_id, part.lane), pick.hub_id, part.quantity, of_kit)
             if pick.takes:
                 continue
-            key = (pick.product_id, pick.lane)
-            holding = self._holdings.get(key) or _holding(facts.holdings, key)
-            self._holdings[key] = holding.less(pick.hub_id, pick.quantity)
+            self._less((pick.product_id, pick.lane), pick.hub_id, pick.quantity, facts.holdings)
             if pick.revision is not None:
                 given = self._revisions.setdefault((pick.hub_id, pick.product_id, pick.lane), Counter())
                 given[pick.revision] += pick.quantity
@@ -120,6 +125,15 @@ class _Left:
             else there
             for shelf, there in revisions.items()
         }
+
+    def _less(self, key: tuple[int, Lane], hub_id: int, quantity: int, holdings: Sequence[Holding]) -> None:
+        holding = self._holdings.get(key) or _holding(holdings, key)
+        self._holdings[key] = holding.less(hub_id, quantity)
+
+    def _kit(self, kit: KitFacts | None) -> KitFacts | None:
+        if kit is None:
+            return None
+        return replace(kit, holdings=tuple(self._holdings.get((h.product_id, h.lane), h) for h in kit.holdings))
 
     def _untaken(self, contested: tuple[Contested, ...] | None) -> tuple[Contested, ...] | None:
         if not contested:

@@ -11,7 +11,7 @@ from connector.rules.facts.facts import SourcingFacts
 from connector.rules.policy.reading import Policy
 from connector.rules.sourcing.decision import Decision
 from connector.storage.approvals.approvals import Ask, request_approval
-from connector.storage.stock.reserve import Reserved
+from connector.storage.stock.reservations import Reserved
 from connector.storage.tickets.decisions import cause_of
 
 

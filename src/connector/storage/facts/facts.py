@@ -27,6 +27,7 @@ from connector.rules.facts.standing import NO_LINKS, ProcurementFacts, Relief
 from connector.storage.approvals.channels import open_channels
 from connector.storage.database.bulk import among_given
 from connector.storage.facts.fleet import fleet_stamp, read_fleet
+from connector.storage.facts.kits import read_kits, with_shelves
 from connector.storage.facts.lanes import lanes_stamp, read_lanes
 from connector.storage.facts.linked_tickets import read_links
 from connector.storage.facts.protection import protections
@@ -167,6 +168,8 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
     replaceable = {row["p_id"] for row in rows if row["has_substitutes"] and row["p_id"] is not None}
     substitutes = await _substitutes(tx, replaceable)
     wanted = {row["p_id"] for row in rows if row["p_id"] is not None}
+    kits = await read_kits(tx, {row["p_id"] for row in rows if row["has_kit"] and row["p_id"] is not None})
+    wanted.update(part.product_id for found in kits.values() for part in found.parts)
     holdings = await _holdings(tx, wanted.union(*({s.product_id for s in found} for found in substitutes.values())))
     links = await read_links(tx, rows)
     lanes = await read_lanes(tx, {lanes_stamp(row) for row in rows if row["s_id"] is not None})
@@ -195,6 +198,7 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
                 channels=channels,
                 procurements=procurements.get(row["id"], ()),
                 quantity=row["quantity"],
+                kit=with_shelves(kits.get(row["p_id"]), holdings),
             )
         )
     return found

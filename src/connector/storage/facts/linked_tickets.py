@@ -40,7 +40,11 @@ _duplicate_of = (
 )
 _newest = (
     select(func.max(reservation.c.id))
-    .where(reservation.c.ticket_id == ticket.c.id, reservation.c.state.in_(_STANDING))
+    .where(
+        reservation.c.ticket_id == ticket.c.id,
+        reservation.c.state.in_(_STANDING),
+        reservation.c.ships_with_id.is_(None),
+    )
     .correlate(ticket)
     .scalar_subquery()
 )

@@ -15,6 +15,7 @@ from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassF
 from connector.storage.approvals.channels import newest_open
 from connector.storage.database.bulk import among_given
 from connector.storage.facts.fleet import fleet_stamp
+from connector.storage.facts.kits import has_kit
 from connector.storage.facts.lanes import lane_columns
 from connector.storage.policies.active import active_activation
 from connector.storage.policies.service_classes import stated_class
@@ -98,6 +99,7 @@ AROUND_TICKETS = (
         _relief.label("relief"),
         has_lost.label("has_lost"),
         _has_substitutes.label("has_substitutes"),
+        has_kit.label("has_kit"),
         _is_reserved.label("is_reserved"),
         _has_procurements.label("has_procurements"),
         active_activation.label("activation_id"),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import FromClause, Table, exists, func, select
 
 from connector.storage import tables
+from connector.storage.facts.kits import complete_kits
 from connector.storage.facts.protection import usable_units
 from connector.storage.query.entity import Entity, Expression, Relation, ToMany, ToOne
 
@@ -22,6 +23,7 @@ def _entity(
     *,
     renamed: Mapping[str, str] | None = None,
     computed: Mapping[str, Callable[[FromClause], Expression]] | None = None,
+    nullable: frozenset[str] = frozenset(),
     private: frozenset[str] = frozenset(),
 ) -> Entity:
     public = {column: name for name, column in (renamed or {}).items()}
@@ -31,6 +33,7 @@ def _entity(
         columns={public.get(column.name, column.name): column for column in table.columns},
         relations=relations,
         computed=computed or {},
+        nullable=nullable,
         private=private,
         retires="retired_at" in table.c,
     )
@@ -139,7 +142,13 @@ ENTITIES: Mapping[str, Entity] = {
             "stock",
             tables.stock,
             {"hub": ToOne("hub", "hub_id"), "product": ToOne("product", "product_id")},
-            computed={"free": _free, "usable": usable_units, "is_low": _below_reorder_point},
+            computed={
+                "free": _free,
+                "usable": usable_units,
+                "is_low": _below_reorder_point,
+                "complete_kits": complete_kits,
+            },
+            nullable=frozenset({"complete_kits"}),
         ),
         _entity(
             "ticket",
@@ -214,6 +223,9 @@ ENTITIES: Mapping[str, Entity] = {
                 "rollout_line": ToOne("rollout_line", "rollout_line_id"),
                 "replaces": ToOne("reservation", "replaces_id"),
                 "replaced_by": ToMany("reservation", "replaces_id"),
+                "kit": ToOne("kit", "kit_id"),
+                "ships_with": ToOne("reservation", "ships_with_id"),
+                "kit_lines": ToMany("reservation", "ships_with_id", sorted_by=("line",)),
                 "shipments": ToMany("shipment", "reservation_id"),
                 "tasks": ToMany("task", "reservation_id"),
             },

@@ -45,7 +45,8 @@ class Entity:
     """One kind of thing that can be queried.
 
     columns: public name -> column, the key columns of relations included. computed: public name -> expression over
-    the columns of the table or of an alias of it. private: names that are read but never shown, compared or sorted
+    the columns of the table or of an alias of it; nullable: those of them that can be missing. private: names that are
+    read but never shown, compared or sorted
     by. retires: rows are kept with `retired_at` when their source deletes them.
     """
 
@@ -54,6 +55,7 @@ class Entity:
     columns: Mapping[str, Column[Any]]
     relations: Mapping[str, Relation]
     computed: Mapping[str, Callable[[FromClause], Expression]] = field(default_factory=dict)
+    nullable: frozenset[str] = frozenset()
     private: frozenset[str] = frozenset()
     retires: bool = False
 
@@ -78,7 +80,7 @@ class Entity:
 
     def is_nullable(self, name: str) -> bool:
         """Whether the value can be missing."""
-        return name not in self.computed and bool(self.columns[name].nullable)
+        return name in self.nullable if name in self.computed else bool(self.columns[name].nullable)
 
     def names(self) -> tuple[str, ...]:
         """The names that may be compared and sorted by: no private ones, no keys of relations."""

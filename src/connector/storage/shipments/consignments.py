@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
+from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState, TicketState
 from connector.model.records import Address
 from connector.model.refs import EntityKind
@@ -89,11 +90,20 @@ class Goods:
 
 @dataclass(frozen=True, slots=True)
 class KitLine:
-    """Something that is packed along with the device."""
+    """Something that is packed along with the devices. quantity: for all of them. weight_g: grams of one unit.
+
+    lane: where it lies; None when it is not reserved, but only named by the catalogue. asset_id: the unit, where it is
+    serialised.
+    """
 
     product: str
     part_number: str | None
     quantity: int
+    weight_g: int | None = None
+    lane: Lane | None = None
+    asset_id: int | None = None
+    serial: str | None = None
+    asset_tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +190,10 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
     row = (await tx.execute(statement)).mappings().one_or_none()
     if row is None:
         raise NotKnown(f"there is no reservation with id {reservation_id}")
-    lines, instructions = await _kit(tx, row["product_id"])
+    if row["kit_id"] is None:
+        lines, instructions = await _usual_kit(tx, row["product_id"], row["quantity"])
+    else:
+        lines, instructions = await _reserved_kit(tx, reservation_id, row["kit_id"])
     explanation = row["explanation"] or {}
     chosen, sla = (told_chosen(explanation) if explanation else None) or {}, explanation.get("sla") or {}
     return Consignment(
@@ -246,8 +259,34 @@ async def lock_reservation(tx: AsyncConnection, reservation_id: int) -> Reservat
     return ReservationState((await locked_row(tx, reservation, EntityKind.RESERVATION, reservation_id))["state"])
 
 
-async def _kit(tx: AsyncConnection, product_id: int) -> tuple[tuple[KitLine, ...], str | None]:
-    """What the product's kit brings beside the device itself."""
+async def _reserved_kit(
+    tx: AsyncConnection, reservation_id: int, kit_id: int
+) -> tuple[tuple[KitLine, ...], str | None]:
+    """What is reserved to go along with the devices of a reservation, or went along."""
+    part = reservation.alias("part")
+    statement = (
+        select(
+            product.c.manufacturer + " " + product.c.model,
+            product.c.part_number,
+            part.c.quantity,
+            product.c.weight_g,
+            part.c.lane,
+            part.c.asset_id,
+            asset.c.serial,
+            asset.c.asset_tag,
+        )
+        .select_from(part)
+        .join(product, product.c.id == part.c.product_id)
+        .outerjoin(asset, asset.c.id == part.c.asset_id)
+        .where(part.c.ships_with_id == reservation_id)
+        .order_by(part.c.line)
+    )
+    lines = tuple(KitLine(*row) for row in await tx.execute(statement))
+    return lines, (await tx.execute(select(kit.c.instructions).where(kit.c.id == kit_id))).scalar_one()
+
+
+async def _usual_kit(tx: AsyncConnection, product_id: int, quantity: int) -> tuple[tuple[KitLine, ...], str | None]:
+    """What the product's kit brings beside the device itself, where its rule does not reserve it."""
     statement = (
         select(
             kit.c.instructions,
@@ -260,12 +299,12 @@ async def _kit(tx: AsyncConnection, product_id: int) -> tuple[tuple[KitLine, ...
         .select_from(kit)
         .outerjoin(kit_component, kit_component.c.kit_id == kit.c.id)
         .outerjoin(product, product.c.id == kit_component.c.product_id)
-        .where(kit.c.product_id == product_id)
+        .where(kit.c.product_id == product_id, kit.c.retired_at.is_(None))
         .order_by(kit_component.c.id)
     )
     rows = list(await tx.execute(statement))
     lines = tuple(
-        KitLine(product=f"{row.manufacturer} {row.model}", part_number=row.part_number, quantity=row.quantity)
+        KitLine(f"{row.manufacturer} {row.model}", row.part_number, row.quantity * quantity)
         for row in rows
         if row.id is not None and row.id != product_id
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from connector.model.errors import IllegalTransition
 from connector.model.kinds import Direction, Priority
 from connector.model.lifecycle import RESERVATION_LIVE
 from connector.rules.facts.facts import SourcingFacts
-from connector.rules.facts.shelves import Contested
+from connector.rules.facts.shelves import ClaimedPart, Contested
 from connector.rules.policy.document import Policy
 from connector.rules.sourcing.comparison import duration_text
 from connector.rules.sourcing.decide import decide
@@ -23,7 +24,7 @@ from connector.storage.database.locks import lock_ticket
 from connector.storage.facts.facts import facts_of_tickets
 from connector.storage.shipments.shipments import ON_ITS_WAY
 from connector.storage.stock.losses import line_losses
-from connector.storage.stock.reserve import Reservation
+from connector.storage.stock.reservations import Reservation
 from connector.storage.stock.revisions import with_revisions
 from connector.storage.stock.succession import in_the_hub
 from connector.storage.tables import asset, decision, red_channel, reservation, shipment, ticket
@@ -56,25 +57,41 @@ _CONTESTED = (
         reservation.c.rollout_line_id.is_not(None),
         select(asset.c.revision).where(asset.c.id == reservation.c.asset_id).correlate(reservation).scalar_subquery(),
         _red_until,
+        reservation.c.kit_id.is_not(None),
     )
     .join(ticket, ticket.c.id == reservation.c.ticket_id)
     .where(
         among_given(reservation.c.product_id, "product_ids"),
         reservation.c.state.in_(RESERVATION_LIVE),
         reservation.c.reason.is_(None),
+        reservation.c.ships_with_id.is_(None),
         or_(ticket.c.priority.is_(None), ticket.c.priority != Priority.P1, reservation.c.rollout_line_id.is_not(None)),
         ~_has_left,
     )
     .order_by(reservation.c.id)
 )
 """What nobody has ordered to be withdrawn; that of P1 tickets can be taken by none and is left out."""
+_PARTS = (
+    select(
+        reservation.c.ships_with_id,
+        reservation.c.id,
+        reservation.c.product_id,
+        reservation.c.lane,
+        reservation.c.quantity,
+    )
+    .where(among_given(reservation.c.ships_with_id, "reservation_ids"), reservation.c.state.in_(RESERVATION_LIVE))
+    .order_by(reservation.c.id)
+)
 
 
 async def with_contested(tx: AsyncConnection, wanting: Collection[SourcingFacts]) -> list[SourcingFacts]:
-    """The facts of several tickets with what other tickets hold of their products, in one statement for all."""
+    """The facts of several tickets with what other tickets hold of their products, in one statement for all.
+
+    Kits that go along with that take a second one.
+    """
     products = {number for facts in wanting for number in _products(facts)}
     rows = await tx.execute(_CONTESTED, {"product_ids": sorted(products)})
-    claims = [Contested(*row) for row in rows]
+    claims = await _with_parts(tx, [(Contested(*row[:-1]), bool(row[-1])) for row in rows])
     return [
         replace(
             facts,
@@ -84,6 +101,15 @@ async def with_contested(tx: AsyncConnection, wanting: Collection[SourcingFacts]
         )
         for facts in wanting
     ]
+
+
+async def _with_parts(tx: AsyncConnection, claims: Sequence[tuple[Contested, bool]]) -> list[Contested]:
+    """The claims, those that have a kit with its components."""
+    leaders = [claim.reservation_id for claim, has_kit in claims if has_kit]
+    parts: defaultdict[int, list[ClaimedPart]] = defaultdict(list)
+    for leader_id, *part in await tx.execute(_PARTS, {"reservation_ids": leaders}) if leaders else ():
+        parts[leader_id].append(ClaimedPart(*part))
+    return [replace(claim, parts=tuple(parts[claim.reservation_id])) if has_kit else claim for claim, has_kit in claims]
 
 
 async def dry_run(tx: AsyncConnection, facts: SourcingFacts, policy: Policy, now: datetime) -> Decision:

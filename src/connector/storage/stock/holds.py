@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.lifecycle import RESERVATION_LIVE, ReservationState
 from connector.storage.database.rows import json_value
-from connector.storage.stock.reserve import Reservation, locked_reservation, set_reservation
+from connector.storage.stock.reservations import Reservation, set_reservation
+from connector.storage.stock.reserve import locked_reservation, require_own_fate
 from connector.storage.stock.waiting import require_approved
 
 
@@ -30,6 +31,7 @@ async def extend_reservation(
     `longest`.
     """
     current = await locked_reservation(tx, reservation_id)
+    require_own_fate(current, "extended")
     if current.state is not ReservationState.HELD or current.expires_at is None:
         why = "it does not expire any more" if current.state in RESERVATION_LIVE else "it has ended"
         raise IllegalTransition(f"reservation {reservation_id} is {current.state.value}: {why}, so it is not extended")

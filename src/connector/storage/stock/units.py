@@ -153,26 +153,30 @@ async def exchange_units(
     tx: AsyncConnection,
     reserved: Iterable[int],
     counted: Sequence[tuple[ShelfKey, int]],
-    shelf: ShelfKey,
-    quantity: int,
+    wanted: Sequence[tuple[ShelfKey, int]],
     at: datetime,
     *,
     asset_id: int | None = None,
     revision: str | None = None,
-) -> Taken:
-    """Take units of a shelf and put back others that were taken, on whatever shelf those are.
+) -> list[Taken]:
+    """Take units of shelves and put back others that were taken, on whatever shelves those are.
 
-    reserved, counted: as `put_back` has them. On the same shelf nothing is kept from the exchange, which leaves its
-    book as it was. All books are locked before any is changed, so that two exchanges never wait in a circle.
-    Raises OutOfStock; nothing has changed then.
+    reserved, counted: as `put_back` has them. wanted: each shelf once. asset_id, revision: of the first of them. On the
+    same shelf nothing is kept from the exchange, which leaves its book as it was. All books are locked before any is
+    changed, so that two exchanges never wait in a circle. Returns what was taken of each shelf, at the first with the
+    changes of what was put back. Raises OutOfStock; then the transaction has to be undone when several were wanted.
     """
     shelves, ids = await _lock_reserved(tx, reserved)
-    touched = {shelf, *shelves, *(key for key, _ in counted)}
+    touched = {*(shelf for shelf, _ in wanted), *shelves, *(key for key, _ in counted)}
     await tx.execute(_books_of(touched))
-    releases = tuple(Protection) if touched == {shelf} else ()
-    taken = await take_units(tx, shelf, quantity, at, releases=releases, asset_id=asset_id, revision=revision)
+    releases = tuple(Protection) if len(touched) == 1 else ()
+    (first, quantity), *further = wanted
+    taken = [await take_units(tx, first, quantity, at, releases=releases, asset_id=asset_id, revision=revision)]
+    for shelf, units in further:
+        taken.append(await take_units(tx, shelf, units, at, releases=releases))
     returned = await put_back(tx, ids, counted, at)
-    return Taken(taken.asset_ids, (*taken.changes, *returned))
+    device, *others = taken
+    return [Taken(device.asset_ids, (*device.changes, *returned)), *others]
 
 
 async def put_back(

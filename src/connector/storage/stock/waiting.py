@@ -68,13 +68,17 @@ async def subject_of(tx: AsyncConnection, reservation_id: int) -> int:
 
 
 async def waiting_claims(tx: AsyncConnection, subject_id: int, *, locked: bool = True) -> tuple[WaitingClaim, ...]:
-    """The live claims that an approval with this subject is about, by id. Before they are locked, their ticket is."""
+    """The live claims that an approval with this subject is about, by id; components of kits follow theirs.
+
+    Before they are locked, their ticket is.
+    """
     decision_id = select(reservation.c.decision_id).where(reservation.c.id == subject_id).scalar_subquery()
     statement = (
         select(reservation.c.id, reservation.c.ticket_id, reservation.c.state)
         .where(
             or_(reservation.c.id == subject_id, reservation.c.decision_id == decision_id),
             reservation.c.state.in_(RESERVATION_LIVE),
+            reservation.c.ships_with_id.is_(None),
         )
         .order_by(reservation.c.id)
     )

@@ -120,6 +120,8 @@ class Reservation(SQLModel, table=True):
     site_id: where it goes when that is not the ticket's site. rollout_line_id: the line of a rollout that it is for.
     replaces_id: the reservation that ended so that this one could begin: whose units it took over, or which it moved.
     revision: the one that its unit must have; NULL when any will do.
+    kit_id: the kit that goes along, on the device's reservation and on those of the components; ships_with_id: on those
+    of components, the device's reservation, whose fate they share.
     """
 
     __tablename__: ClassVar[str] = "reservation"
@@ -165,6 +167,8 @@ class Reservation(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     approval_name: str | None = None
     replaces_id: int | None = Field(default=None, foreign_key="reservation.id", index=True, sa_type=Id)
+    kit_id: int | None = Field(default=None, foreign_key="kit.id", sa_type=Id)
+    ships_with_id: int | None = Field(default=None, foreign_key="reservation.id", index=True, sa_type=Id)
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
 

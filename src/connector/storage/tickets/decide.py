@@ -10,37 +10,38 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
 from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connector.model.errors import NotKnown, OutOfStock, StaleWrite
+from connector.model.errors import NotKnown, StaleWrite
 from connector.model.lifecycle import RESERVATION_LIVE
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.standing import GroupFacts, Recovery
 from connector.rules.policy.document import Policy
-from connector.rules.sourcing.decision import Decision, Outcome, Pick
+from connector.rules.sourcing.decision import Decision, Outcome
 from connector.rules.sourcing.together import Case, InTurn, turn
 from connector.storage.approvals.claims import ask_for_claims
 from connector.storage.database.bulk import among_given, new_ids
-from connector.storage.database.changes import log_changes
+from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.locks import lock_devices, lock_tickets
 from connector.storage.facts.facts import facts_to_reserve_many, sourcing_facts
 from connector.storage.policies.active import PolicySource, policy_at, policy_now
 from connector.storage.stock.contested import dry_run, secure, with_alternatives, with_contested
-from connector.storage.stock.draws import Wanted, draw_units
-from connector.storage.stock.reserve import Claim, Drawn, Reservation, Reserved, insert_reservations, lines_taken
+from connector.storage.stock.kit_lines import claims_of_parts
+from connector.storage.stock.reservations import Claim, Drawn, Reservation, Reserved, insert_reservations
+from connector.storage.stock.reserve import lines_taken
 from connector.storage.stock.revisions import with_revisions
 from connector.storage.stock.succession import hand_over
-from connector.storage.stock.units import ShelfKey, Taken, take_units
+from connector.storage.stock.units import ShelfKey
 from connector.storage.tables import reservation
 from connector.storage.tickets.decisions import RULES, cause_of, keep_decisions
 from connector.storage.tickets.incident_groups import events_of, join_events
 from connector.storage.tickets.orders import ask_for_orders, keep_orders
+from connector.storage.tickets.plans import Plan, Share, draw, taken_over
 
 READINGS: Final = 20
 """How often everything is read and decided anew when one shelf after the other is emptied by others."""
@@ -138,7 +139,7 @@ async def decide_and_reserve_many(
             continue
         if not await _secure(tx, plans, busy, waits=waits):
             continue
-        short = await _draw(tx, plans, now)
+        short = await draw(tx, plans, now)
         if not short:
             await _take_over(tx, plans, current, actor=actor, now=now)
             sourced |= await _record(tx, plans, line=line, actor=actor, now=now)
@@ -165,47 +166,18 @@ async def explain_ticket(tx: AsyncConnection, ticket_id: int, policy: PolicySour
     return await dry_run(tx, replace(facts, group=await events_of(tx, facts, current)), current, now)
 
 
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """Units that a pick was given. replaces_id: the reservation of another ticket that ended for them."""
-
-    pick: Pick
-    taken: Taken
-    quantity: int
-    replaces_id: int | None = None
-
-
 def _for_recovery(facts: SourcingFacts, recovery: Recovery | None) -> SourcingFacts:
     return facts if recovery is None else replace(facts, recovery=recovery, quantity=recovery.quantity)
 
 
-@dataclass(slots=True)
-class _Plan:
-    """What is to be done about a ticket. secured: claims to take over, locked. shares: its units, once drawn."""
-
-    case: Case
-    decision: Decision
-    secured: dict[int, Reservation] = field(default_factory=dict)
-    shares: list[_Share] = field(default_factory=list)
-
-    @property
-    def ticket_id(self) -> int:
-        return self.case.facts.ticket.id
-
-    @property
-    def lines(self) -> int:
-        """How many lines of the ticket its units take: one for each serialised unit and each counted quantity."""
-        return sum(len(share.taken.asset_ids) or 1 for share in self.shares)
-
-
 async def _plans(
     tx: AsyncConnection, cases: Sequence[Case], policy: Policy, now: datetime, busy: Collection[int]
-) -> list[_Plan]:
+) -> list[Plan]:
     """What is decided about tickets in their turn. What others hold is read once, for the first that may take it on.
 
     Up to the first that leaves units over of what it takes; for those after it everything is read again.
     """
-    in_turn, left, plans = InTurn(policy, now), list(cases), list[_Plan]()
+    in_turn, left, plans = InTurn(policy, now), list(cases), list[Plan]()
     while left:
         decision = in_turn.decide(left[0])
         if decision.wants_revisions:
@@ -215,7 +187,7 @@ async def _plans(
         if decision.wants_contested:
             left = await _with_contested(tx, left, busy)
             decision = in_turn.decide(left[0])
-        plan = _Plan(left.pop(0), decision)
+        plan = Plan(left.pop(0), decision)
         in_turn.give(plan.case, decision)
         plans.append(plan)
         if _leaves_over(plan):
@@ -223,11 +195,13 @@ async def _plans(
     return plans
 
 
-def _leaves_over(plan: _Plan) -> bool:
+def _leaves_over(plan: Plan) -> bool:
     """Whether more units come free than a ticket needs of those that it takes: those after it must see them free."""
     taken = {number for pick in plan.decision.picks for number in pick.takes}
-    held = [item.quantity for item in plan.case.facts.contested or () if item.reservation_id in taken]
-    return sum(held) > sum(pick.quantity for pick in plan.decision.picks if pick.takes)
+    claims = [claim for claim in plan.case.facts.contested or () if claim.reservation_id in taken]
+    devices = sum(claim.quantity for claim in claims) - sum(p.quantity for p in plan.decision.picks if p.takes)
+    passing = [part.quantity for pick in plan.decision.picks for part in pick.parts if part.takes is not None]
+    return devices > 0 or sum(part.quantity for claim in claims for part in claim.parts) > sum(passing)
 
 
 async def _with_contested(tx: AsyncConnection, cases: Sequence[Case], busy: Collection[int]) -> list[Case]:
@@ -249,19 +223,19 @@ def _is_wanting(decision: Decision) -> bool:
     return decision.outcome is Outcome.REVIEW or (decision.chosen is not None and not decision.chosen.is_within_sla)
 
 
-async def _secure(tx: AsyncConnection, plans: Sequence[_Plan], busy: set[int], *, waits: bool) -> bool:
+async def _secure(tx: AsyncConnection, plans: Sequence[Plan], busy: set[int], *, waits: bool) -> bool:
     """Lock what is to be taken over; False when one of these claims cannot be taken, which is then among `busy`."""
     for plan in plans:
-        for reservation_id in (number for pick in plan.decision.picks for number in pick.takes):
+        for pick, reservation_id in taken_over(plan.decision.picks):
             secured = await secure(tx, reservation_id, waits=waits)
             if secured is None:
-                busy.add(reservation_id)
+                busy.update({reservation_id} if reservation_id in pick.takes else pick.takes)
                 return False
             plan.secured[reservation_id] = secured
     return True
 
 
-async def _take_over(tx: AsyncConnection, plans: Sequence[_Plan], policy: Policy, *, actor: str, now: datetime) -> None:
+async def _take_over(tx: AsyncConnection, plans: Sequence[Plan], policy: Policy, *, actor: str, now: datetime) -> None:
     """End the claims whose units are taken over; what is left to their tickets goes into the explanations."""
     taking = [plan for plan in plans if plan.secured]
     told = await with_alternatives(tx, [plan.decision for plan in taking], policy, now)
@@ -269,56 +243,24 @@ async def _take_over(tx: AsyncConnection, plans: Sequence[_Plan], policy: Policy
         plan.decision, ticket = decision, plan.case.facts.ticket
         reason = f"its unit was given to ticket {ticket.number} ({ticket.priority or 'no priority'}), which had none"
         for pick in decision.picks:
+            for part in (part for part in pick.parts if part.takes is not None):
+                old = plan.secured[part.takes or 0]
+                taken = await hand_over(tx, old, part.quantity, reason=reason, actor=actor, at=now)
+                plan.parts.append(Share(pick, taken, part.quantity, old.id, part))
             left = pick.quantity
             for old in (plan.secured[number] for number in pick.takes):
                 quantity = min(old.quantity, left)
                 taken = await hand_over(tx, old, quantity, reason=reason, actor=actor, at=now)
-                plan.shares.append(_Share(pick, taken, quantity, old.id))
+                plan.shares.append(Share(pick, taken, quantity, old.id))
                 left -= quantity
 
 
-async def _draw(tx: AsyncConnection, plans: Sequence[_Plan], now: datetime) -> list[tuple[int, ShelfKey]]:
-    """Take the free units of all plans; when that fails, none are taken, and the answer is whom which shelf refused."""
-    picking = [(plan, pick) for plan in plans for pick in plan.decision.picks if not pick.takes]
-    for plan in plans:
-        plan.shares = []
-    if len(picking) <= 1:
-        return [refused for plan, pick in picking for refused in await _draw_one(tx, plan, pick, now)]
-    async with tx.begin_nested() as savepoint:
-        wanted = [Wanted(_shelf(pick), pick.quantity, pick.releases, pick.revision) for _, pick in picking]
-        given = zip(picking, await draw_units(tx, wanted, now), strict=True)
-        refused = []
-        for plan, items in groupby(given, key=lambda item: item[0][0]):
-            shares = [(pick, taken) for (_, pick), taken in items]
-            missing = [(plan.ticket_id, _shelf(pick)) for pick, taken in shares if taken is None]
-            plan.shares = [_Share(pick, taken, pick.quantity) for pick, taken in shares if taken is not None]
-            refused += missing
-            if missing and plan.shares:
-                break  # what it was given for nothing may be what the next ones miss
-        if refused:
-            await savepoint.rollback()
-    return refused
-
-
-async def _draw_one(tx: AsyncConnection, plan: _Plan, pick: Pick, now: datetime) -> list[tuple[int, ShelfKey]]:
-    try:
-        shelf = _shelf(pick)
-        taken = await take_units(tx, shelf, pick.quantity, now, releases=pick.releases, revision=pick.revision)
-    except OutOfStock:
-        return [(plan.ticket_id, _shelf(pick))]
-    plan.shares = [_Share(pick, taken, pick.quantity)]
-    return []
-
-
-def _shelf(pick: Pick) -> ShelfKey:
-    return ShelfKey(pick.hub_id, pick.product_id, pick.lane)
-
-
 async def _record(
-    tx: AsyncConnection, plans: Sequence[_Plan], *, line: int, actor: str, now: datetime
+    tx: AsyncConnection, plans: Sequence[Plan], *, line: int, actor: str, now: datetime
 ) -> dict[int, Sourced]:
     """Keep the decisions, and the reservations on consecutive lines."""
-    await _require_free_lines(tx, {plan.ticket_id: plan.lines for plan in plans if plan.lines > 1}, line)
+    lines = {plan.ticket_id: plan.lines_with_kits for plan in plans}
+    await _require_free_lines(tx, {ticket_id: number for ticket_id, number in lines.items() if number > 1}, line)
     kept = await keep_decisions(tx, [(plan.ticket_id, plan.decision) for plan in plans], now)
     drawn = [
         item
@@ -326,15 +268,17 @@ async def _record(
         for item in _drawn(plan, decision_id, line=line)
     ]
     held = iter(await insert_reservations(tx, drawn, at=now))
+    given = [[next(held) for _ in plan.shares] for plan in plans]
+    along = await _record_parts(tx, plans, [[item for items, _ in mine for item in items] for mine in given], line, now)
     sourced, changes = {}, []
-    for plan, (decision_id, decided) in zip(plans, kept, strict=True):
-        mine = [next(held) for _ in plan.shares]
+    for plan, (decision_id, decided), mine in zip(plans, kept, given, strict=True):
         reservations = tuple(item for items, _ in mine for item in items)
         reserved = Reserved(reservations, is_new=True) if reservations else None
         ordered = await keep_orders(tx, plan.case.facts, plan.decision, decision_id, at=now)
         sourced[plan.ticket_id] = Sourced(plan.decision, decision_id, reserved, ordered.ids)
         follows = [change for _, created in mine for change in created]
-        follows += [change for share in plan.shares for change in share.taken.changes]
+        follows += along.get(plan.ticket_id, ())
+        follows += [change for share in (*plan.shares, *plan.parts) for change in share.taken.changes]
         follows += ordered.changes
         changes += [decided] if decided is not None else []
         changes += [replace(change, cause=cause_of(plan.decision)) for change in follows]
@@ -342,7 +286,23 @@ async def _record(
     return sourced
 
 
-def _drawn(plan: _Plan, decision_id: int, *, line: int) -> Iterator[Drawn]:
+async def _record_parts(
+    tx: AsyncConnection, plans: Sequence[Plan], leaders: Sequence[Sequence[Reservation]], line: int, now: datetime
+) -> dict[int, list[NewChange]]:
+    """Keep the reservations of components, on the lines after the devices; returns the changes of each ticket."""
+    drawn = [
+        item
+        for plan, devices in zip(plans, leaders, strict=True)
+        if plan.parts
+        for item in claims_of_parts(devices, [share.pool for share in plan.parts], line=line + plan.lines)
+    ]
+    changes: dict[int, list[NewChange]] = {}
+    for item, (_, created) in zip(drawn, await insert_reservations(tx, drawn, at=now) if drawn else (), strict=True):
+        changes.setdefault(item.claim.ticket_id, []).extend(created)
+    return changes
+
+
+def _drawn(plan: Plan, decision_id: int, *, line: int) -> Iterator[Drawn]:
     decision = plan.decision
     for share in plan.shares:
         pick = share.pick
@@ -359,6 +319,7 @@ def _drawn(plan: _Plan, decision_id: int, *, line: int) -> Iterator[Drawn]:
             approval=decision.approval,
             replaces_id=share.replaces_id,
             revision=pick.revision,
+            kit_id=decision.kit.id if decision.kit is not None else None,
         )
         yield Drawn(claim, share.taken, decision_id, plan.case.number if share is plan.shares[0] else None)
         line += len(share.taken.asset_ids) or 1
@@ -378,7 +339,11 @@ async def _reserved_before(tx: AsyncConnection, ticket_ids: Collection[int], lin
     live = [Reservation(*row) for row in await tx.execute(_LIVE, {"ticket_ids": list(ticket_ids)})]
     sourced = {}
     for first in (item for item in live if item.line == line):
-        with_it = [item for item in live if item.decision_id is not None and item.decision_id == first.decision_id]
+        with_it = [
+            item
+            for item in live
+            if item.decision_id is not None and item.decision_id == first.decision_id and item.ships_with_id is None
+        ]
         reserved = Reserved(tuple(with_it) or (first,), is_new=False)
         sourced[first.ticket_id] = Sourced(None, first.decision_id, reserved)
     return sourced

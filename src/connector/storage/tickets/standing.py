@@ -29,6 +29,8 @@ from connector.storage.tables import (
     approval,
     asset,
     compatibility,
+    kit,
+    kit_component,
     procurement,
     reservation,
     rollout,
@@ -114,6 +116,7 @@ _HOLDINGS = (
     .where(
         among_given(reservation.c.ticket_id, "ticket_ids"),
         reservation.c.rollout_line_id.is_(None),
+        reservation.c.ships_with_id.is_(None),
         reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
     )
     .order_by(reservation.c.id)
@@ -198,13 +201,24 @@ async def waiting_tickets(
 ) -> list[int]:
     """Open tickets that wait, and whose device, site or stock has changed: for a person, or for what is on order.
 
-    product_ids: what came on a shelf: concerns those who need it, or something that it can stand in for.
+    product_ids: what came on a shelf: concerns those who need it, something that it can stand in for, or that it is in
+    the swap kit of.
     """
     needed = func.coalesce(ticket.c.product_id, asset.c.product_id)
     stands_in = exists().where(
         compatibility.c.product_id == needed,
         compatibility.c.retired_at.is_(None),
         among(tx, compatibility.c.substitute_id, product_ids),
+    )
+    is_in_kit = (
+        exists()
+        .where(
+            kit.c.product_id == needed,
+            kit.c.retired_at.is_(None),
+            kit_component.c.kit_id == kit.c.id,
+            among(tx, kit_component.c.product_id, product_ids),
+        )
+        .correlate(ticket, asset)
     )
     is_on_order = exists().where(
         procurement.c.ticket_id == ticket.c.id, procurement.c.state.in_(PROCUREMENT_OPEN), procurement.c.is_wanted
@@ -231,7 +245,7 @@ async def waiting_tickets(
             or_(
                 among(tx, ticket.c.asset_id, asset_ids),
                 among(tx, func.coalesce(ticket.c.site_id, asset.c.site_id), site_ids),
-                (among(tx, needed, product_ids) | stands_in) & no_stock,
+                (among(tx, needed, product_ids) | stands_in | is_in_kit) & no_stock,
             ),
         )
         .order_by(ticket.c.id)
@@ -331,8 +345,12 @@ async def products_on(
     stock_ids: Collection[int],
     compatibility_ids: Collection[int],
     unit_ids: Collection[int] = (),
+    kit_ids: Collection[int] = (),
 ) -> set[int]:
-    """The products that these books of stock and these compatibilities bring, and those of these units of a shelf."""
+    """The products that these books of stock and these compatibilities bring, and those of these units of a shelf.
+
+    kit_ids: kits bring nothing; the products are those whose swap kits they are.
+    """
     found: set[int] = set()
     if stock_ids:
         found |= set((await tx.execute(select(stock.c.product_id).where(among(tx, stock.c.id, stock_ids)))).scalars())
@@ -344,4 +362,7 @@ async def products_on(
             among(tx, asset.c.id, unit_ids), asset.c.hub_id.is_not(None), asset.c.product_id.is_not(None)
         )
         found |= set((await tx.execute(units)).scalars())
+    if kit_ids:
+        devices = select(kit.c.product_id).where(among(tx, kit.c.id, kit_ids), kit.c.product_id.is_not(None))
+        found |= set((await tx.execute(devices)).scalars())
     return found

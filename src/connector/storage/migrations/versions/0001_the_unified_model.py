@@ -883,6 +883,8 @@ def upgrade() -> None:
         sa.Column("expires_at", UtcDateTime(), nullable=True),
         sa.Column("approval_name", sa.Text(), nullable=True),
         sa.Column("replaces_id", Id, nullable=True),
+        sa.Column("kit_id", Id, nullable=True),
+        sa.Column("ships_with_id", Id, nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint("lane IN ('normal', 'break_glass', 'loaner')", name=op.f("ck_reservation_lane_known")),
@@ -894,12 +896,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_reservation_asset_id")),
         sa.ForeignKeyConstraint(["decision_id"], ["decision.id"], name=op.f("fk_reservation_decision_id")),
         sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_reservation_hub_id")),
+        sa.ForeignKeyConstraint(["kit_id"], ["kit.id"], name=op.f("fk_reservation_kit_id")),
         sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_reservation_product_id")),
         sa.ForeignKeyConstraint(["replaces_id"], ["reservation.id"], name=op.f("fk_reservation_replaces_id")),
         sa.ForeignKeyConstraint(
             ["requested_product_id"], ["product.id"], name=op.f("fk_reservation_requested_product_id")
         ),
         sa.ForeignKeyConstraint(["rollout_line_id"], ["rollout_line.id"], name=op.f("fk_reservation_rollout_line_id")),
+        sa.ForeignKeyConstraint(["ships_with_id"], ["reservation.id"], name=op.f("fk_reservation_ships_with_id")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_reservation_site_id")),
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_reservation_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reservation")),
@@ -911,6 +915,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_reservation_requested_product_id"), ["requested_product_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_reservation_rollout_line_id"), ["rollout_line_id"], unique=False)
         batch_op.create_index("ix_reservation_shelf", ["product_id", "hub_id", "state"], unique=False)
+        batch_op.create_index(batch_op.f("ix_reservation_ships_with_id"), ["ships_with_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_reservation_ticket_id"), ["ticket_id"], unique=False)
         batch_op.create_index(
             "uq_reservation_live_asset",
@@ -1207,6 +1212,7 @@ def downgrade() -> None:
             postgresql_where=sa.text("state IN ('held', 'committed')"),
         )
         batch_op.drop_index(batch_op.f("ix_reservation_ticket_id"))
+        batch_op.drop_index(batch_op.f("ix_reservation_ships_with_id"))
         batch_op.drop_index("ix_reservation_shelf")
         batch_op.drop_index(batch_op.f("ix_reservation_rollout_line_id"))
         batch_op.drop_index(batch_op.f("ix_reservation_requested_product_id"))

@@ -1,0 +1,26 @@
+"""The swap kit of a product: what goes along with the device, and where that lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connector.rules.facts.shelves import Holding
+
+
+@dataclass(frozen=True, slots=True)
+class KitPart:
+    """A component. quantity: units of it that one kit has. label: how people call it."""
+
+    product_id: int
+    label: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class KitFacts:
+    """The swap kit of the needed product. parts: at least one. holdings: where free units of them are."""
+
+    id: int
+    name: str
+    parts: tuple[KitPart, ...]
+    holdings: tuple[Holding, ...] = ()
