@@ -74,7 +74,9 @@ async def make_spares(tx: AsyncConnection, *, hub_id: int, product_id: int, coun
     """Serialised units in stock, with the stock row that books them."""
     shelf = {"hub_id": hub_id, "product_id": product_id}
     await insert_row(
-        tx, tables.stock, {**shelf, "lane": "normal", "tracking": "serialised", "on_hand": count, "updated_at": NOW}
+        tx,
+        tables.stock,
+        {**shelf, "lane": values.get("lane", "normal"), "tracking": "serialised", "on_hand": count, "updated_at": NOW},
     )
     return [await make_asset(tx, **shelf, state="in_stock", **values) for _ in range(count)]
 

@@ -27,6 +27,8 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "receive": _HANDLE,
     "recordProcurement": _DISPATCH,
     "receiveProcurement": _HANDLE,
+    "receiveLoan": _HANDLE,
+    "extendLoan": _DISPATCH,
     "confirmIncidentGroup": _ANSWER,
     "dismissIncidentGroup": _ANSWER,
     "syncSource": _OPERATE,

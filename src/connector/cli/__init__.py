@@ -17,6 +17,7 @@ from connector.cli.doctor import doctor
 from connector.cli.explain import explain
 from connector.cli.groups import groups
 from connector.cli.hub import migrate, schema, serve
+from connector.cli.loan import loan
 from connector.cli.policy import policy
 from connector.cli.procurement import procurement
 from connector.cli.quarantine import quarantine
@@ -57,6 +58,7 @@ app.add_typer(approvals, name="approvals")
 app.add_typer(groups, name="groups")
 app.add_typer(channel, name="channel")
 app.add_typer(procurement, name="procurement")
+app.add_typer(loan, name="loan")
 policy.command()(backtest)
 app.add_typer(policy, name="policy")
 app.add_typer(rollout, name="rollout")

@@ -77,6 +77,7 @@ def told_lines(found: Explanation) -> list[str]:
     lines += ladder_lines(found)
     for taken in found.taken_from:
         lines.append(f"takes the unit of {taken.ticket}{f', {taken.instead}' if taken.instead else ''}")
+    lines += [f"loan, {found.loan.outcome.replace('_', ' ')}: {found.loan.text}"] if found.loan else []
     kept = {
         Protection.SAFETY_STOCK: found.drawn_safety_stock,
         Protection.EMERGENCY_BUFFER: found.drawn_emergency_buffer,

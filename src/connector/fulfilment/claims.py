@@ -70,6 +70,7 @@ class Claims:
         why = _given(reason)
 
         async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            refuse_loaners(to.lane)
             old = await locked_reservation(tx, reservation_id)
             shelf = ShelfKey(to.hub_id or old.hub_id, to.product_id or old.product_id, to.lane or old.lane)
             new = await move_reservation(
@@ -116,6 +117,15 @@ class Claims:
         result = await once_in(self._database, self._clock.now(), f"claim-{name}", key, target, do)
         ids: list[int] = result["ids"]
         return ids
+
+
+def refuse_loaners(lane: Lane | None) -> None:
+    """Refuse to give a unit for good that is there to be lent. Raises InvalidInput."""
+    if lane is Lane.LOANER:
+        raise InvalidInput(
+            "units of the loaner lane are lent by the rules until a replacement is there, and not given out",
+            hint="To give one away for good, put it into the normal lane at its source.",
+        )
 
 
 async def claim_text(tx: Transaction, reservation_id: int) -> str:

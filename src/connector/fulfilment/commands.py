@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from connector.fulfilment.claims import refuse_loaners
 from connector.fulfilment.durable import Durable
 from connector.fulfilment.handover import arrive_at_site, leave_hub
 from connector.fulfilment.keys import undo_id
+from connector.fulfilment.loans import Loans, call_back
 from connector.fulfilment.once import Do, once
 from connector.fulfilment.procurement import Procurements
 from connector.fulfilment.react import Reactor
@@ -98,6 +100,7 @@ class Commands:
         self._reactor = reactor
         self._policy = policy
         self.procurements = Procurements(work)
+        self.loans = Loans(work.database, work.clock)
 
     async def reserve_for_ticket(
         self,
@@ -173,9 +176,13 @@ class Commands:
             if standing.has_rollout:
                 await cancel_of_ticket(tx, ticket_id, reason=_given(reason), actor=actor, at=at)
             ids = [item.reservation_id for item in standing.holdings if item.is_live or item.is_under_way]
+            if standing.loan is not None and standing.loan.is_live:
+                ids.append(standing.loan.reservation_id)
             for reservation_id in ids:
                 await lock_reservation(tx, reservation_id)
                 await order_stop(tx, reservation_id, reason=_given(reason), actor=actor, at=at)
+            if standing.is_lent:
+                await call_back(tx, ticket_id, reason=_given(reason), actor=actor, at=at)
             return {"reservation_ids": ids}
 
         return await self._withdraw("cancel", key, ticket_id, do, patience)
@@ -254,6 +261,7 @@ class Commands:
         actor: str,
         at: datetime,
     ) -> Reserved:
+        refuse_loaners(lane)
         needed = (await sourcing_facts(tx, ticket_id)).product
         chosen = product_id if product_id is not None else (needed.id if needed else None)
         if chosen is None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.line import LINKS, Line, concerns_decision
+from connector.fulfilment.loan_notes import is_told
 from connector.fulfilment.reactions import Reactions, comes_later
 from connector.fulfilment.rollout_lines import RolloutFollower
 from connector.fulfilment.work import Work
@@ -53,7 +54,7 @@ TRIES: Final = 5
 KINDS: Final = (
     EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.APPROVAL, EntityKind.ROLLOUT,
     EntityKind.ROLLOUT_LINE, EntityKind.RECOVERY, EntityKind.INCIDENT_GROUP, EntityKind.RED_CHANNEL,
-    EntityKind.PROCUREMENT, *LINKS,
+    EntityKind.PROCUREMENT, EntityKind.LOAN, *LINKS,
 )  # fmt: skip
 
 
@@ -222,6 +223,8 @@ class Reactor:
                 await self._on_approval(change, decided)
             case EntityKind.RECOVERY:
                 await self._on_recovery(change)
+            case EntityKind.LOAN if is_told(change):
+                await self._workflows.start_loan_note(change.position)
 
     async def _on_ticket(self, change: LoggedChange, decided: set[int]) -> None:
         if not concerns_decision(change):

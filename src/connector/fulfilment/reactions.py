@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from connector.fulfilment.handover import leave_hub
 from connector.fulfilment.keys import ACTOR
+from connector.fulfilment.loans import call_back
 from connector.fulfilment.procurement import Procurements
 from connector.fulfilment.reviews import ABOUT_THE_TICKET, Review, close_reviews, require_review, settle_reviews
 from connector.fulfilment.rollouts import cancel_of_ticket
@@ -33,6 +34,7 @@ from connector.storage.facts.facts import sourcing_facts
 from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.shipments.consignments import lock_reservation
 from connector.storage.shipments.shipments import ON_ITS_WAY, shipment_row, ticket_of_shipment
+from connector.storage.stock.loans import brings_replacement
 from connector.storage.stock.stopping import order_stop
 from connector.storage.stock.succession import forfeit
 from connector.storage.tickets.decide import decide_and_reserve_many
@@ -111,6 +113,8 @@ class Reactions:
         if standing.has_rollout:
             reason = f"ticket {standing.number} is {state}"
             await cancel_of_ticket(tx, standing.ticket_id, reason=reason, actor=ACTOR, at=now)
+        if standing.is_lent and not any(item.is_live or item.is_under_way for item in standing.holdings):
+            await call_back(tx, standing.ticket_id, reason=f"ticket {standing.number} is {state}", actor=ACTOR, at=now)
         await self._procurements.give_up(tx, standing.ticket_id, f"ticket {standing.number} is {state}", now)
         await close_reviews(
             tx,
@@ -162,6 +166,10 @@ class Reactions:
     async def on_procurement(self, tx: Transaction, change: LoggedChange) -> ProcurementRow:
         """Have a person do what a procurement asks for; decide anew about a ticket that lost it, or that it is for."""
         row = await self._procurements.on_change(tx, change)
+        is_at_site = row.state is ProcurementState.RECEIVED and row.hub_id is None and row.site_id is not None
+        if "state" in change.fields and is_at_site and row.is_wanted:
+            reason = f"the replacement from {row.supplier} was delivered"
+            await call_back(tx, row.ticket_id, reason=reason, actor=ACTOR, at=self._work.clock.now())
         has_ended = "state" in change.fields and not row.is_open and row.kind is not ProcurementKind.BACKORDER
         is_lost = row.is_wanted or row.state is ProcurementState.REFUSED
         if (has_ended and is_lost) or (row.is_open and row.is_wanted and comes_later(change)):
@@ -182,6 +190,16 @@ class Reactions:
             await self._procurements.delivered(tx, shipment_id)
         if status in TURNS_UP:
             await self._turning_up.turned_up(tx, shipment_id, status)
+        if status is ShipmentStatus.DELIVERED:
+            await self._replaced(tx, shipment_id)
+
+    async def _replaced(self, tx: Transaction, shipment_id: int) -> None:
+        """What a ticket was to get for good has come: a unit on loan is not needed any more."""
+        parcel = await shipment_row(tx, shipment_id)
+        if parcel.ticket_id is None or not await brings_replacement(tx, shipment_id):
+            return
+        reason = f"the replacement was delivered ({parcel.name})"
+        await call_back(tx, parcel.ticket_id, reason=reason, actor=ACTOR, at=self._work.clock.now())
 
     async def _leave(self, tx: Transaction, shipment_id: int) -> None:
         """The courier has the parcel, so the unit has left the hub even if nobody there said so."""

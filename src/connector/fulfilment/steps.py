@@ -44,6 +44,8 @@ OWN_TRANSPORT = "own"
 """Carrier of what the customer's own people bring."""
 PER_TICKET = frozenset({Step.TASK, Step.NOTE, Step.FIELDS, Step.STATE})
 """Steps that a rollout does not do for each parcel: one ticket would be told a hundred times."""
+OF_REPLACEMENT = frozenset({Step.FIELDS, Step.STATE})
+"""Steps that a loan does not do: the ticket's fields and state are about what it gets for good."""
 
 
 class Steps:
@@ -74,6 +76,9 @@ class Steps:
             raise Stopped
         if step in PER_TICKET and progress.goods.rollout_line_id is not None:
             await self._work.receipt(reservation_id, step, {"skipped": "the rollout does it for a whole wave"})
+            return
+        if step in OF_REPLACEMENT and progress.goods.loan is not None:
+            await self._work.receipt(reservation_id, step, {"skipped": "it is a loan; the replacement does it"})
             return
         await self._do[step](progress)
 

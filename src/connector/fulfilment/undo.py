@@ -15,6 +15,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from connector.fulfilment.keys import ACTOR, Step, effect_key, step_key, undo_id
+from connector.fulfilment.loans import call_back
 from connector.fulfilment.outcomes import Attempt
 from connector.fulfilment.wording import given_away_note, withdrawn_note
 from connector.fulfilment.work import Progress, Work, Written, naming, ticket_ref
@@ -73,7 +74,8 @@ class UndoSteps:
                 return {"outcome": outcome}
             current = await shipment_row(tx, shipment.id)
             if outcome == UNDER_WAY or current.status in ON_ITS_WAY:
-                task_id = await self._require_return(tx, progress, current, at)
+                is_loan = progress.goods.loan is not None  # which is called back as any loan is, once it has left
+                task_id = None if is_loan else await self._require_return(tx, progress, current, at)
                 await forfeit(tx, reservation_id, parcel=current.name, actor=ACTOR, at=at)
                 return {"outcome": UNDER_WAY, "task_id": task_id}
             cause = undo_id(reservation_id)
@@ -145,6 +147,8 @@ class UndoSteps:
                 return {"state": ended.state.value}
             if goods.state is ReservationState.COMMITTED:
                 await fulfil_reservation(tx, goods.reservation_id, actor=ACTOR, cause=cause, at=at)
+            if goods.loan is not None:
+                await call_back(tx, goods.ticket.id, reason=progress.stop or "withdrawn", actor=ACTOR, at=at)
             return {"skipped": "the unit has left the hub"}
 
         await self._work.record(goods.reservation_id, Step.UNDO_STOCK, write)

@@ -29,6 +29,7 @@ from connector.storage.facts.lanes import lanes_of_sites
 from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.shipments.parcels_under_way import UnderWay, parcel_under_way, parcels_under_way
 from connector.storage.shipments.recoveries import begin_recovery, move_recovery, recovery_about, recovery_of_line
+from connector.storage.tables import LOAN_LINE
 from connector.storage.tickets.decide import decide_and_reserve
 from connector.storage.tickets.tasks import move_task, require_task, unfinished_tasks
 
@@ -134,7 +135,7 @@ class Watch:
         now = self._work.clock.now()
         tried = ""
         reservation_id = decision_id = None
-        if watching.act == "source":
+        if watching.act == "source" and parcel.line != LOAN_LINE:
             recovery = Recovery(
                 shipment_id=parcel.shipment_id,
                 shipment=parcel.name,

@@ -17,7 +17,7 @@ from connector.storage.shipments.shipments import ShipmentRow
 def sent_note(goods: Consignment, shipment: ShipmentRow | None) -> str:
     """Tells the ticket what is coming, from where, and when."""
     lines = [
-        "A replacement is on its way.",
+        "A unit on loan is on its way. The replacement follows." if goods.loan else "A replacement is on its way.",
         "",
         f"Device: {_device(goods)}",
         f"From: {goods.hub.label}",
@@ -31,6 +31,10 @@ def sent_note(goods: Consignment, shipment: ShipmentRow | None) -> str:
     elif shipment is not None:
         lines.append(f"Carrier: {_carrier(shipment)}")
         lines.append(f"Tracking: {_tracking(shipment)}")
+    if goods.loan:
+        days = "1 day" if goods.loan.return_days == 1 else f"{goods.loan.return_days} days"
+        by = _local(goods.loan.due_back_at, goods)
+        lines.append(f"Due back: {days} after the replacement is there, by {by} as things stand")
     if goods.taken_from:
         lines.append(f"Taken over from ticket {goods.taken_from}, which is less urgent and is served anew")
     lines.append(f"Reference: reservation {goods.reservation_id}")
@@ -39,7 +43,7 @@ def sent_note(goods: Consignment, shipment: ShipmentRow | None) -> str:
 
 def withdrawn_note(goods: Consignment, reason: str, *, label_was_voided: bool, is_under_way: bool) -> str:
     """Tells the ticket that what it was told of does not come."""
-    what = f"The replacement announced earlier ({_device(goods)} from {goods.hub.label})"
+    what = f"The {_kind(goods)} announced earlier ({_device(goods)} from {goods.hub.label})"
     lines = [f"{what} was called back.", "", f"Reason: {reason}"]
     if is_under_way:
         lines[0] = f"{what} is no longer needed, but is already under way."
@@ -67,7 +71,7 @@ def delivered_note(goods: Consignment, shipment: ShipmentRow) -> str:
     """Tells the ticket that the parcel has arrived."""
     at = f" at {_local(shipment.delivered_at, goods)}" if shipment.delivered_at else ""
     return (
-        f"The replacement was delivered{at}.\n\nDevice: {_device(goods)}\n"
+        f"The {_kind(goods)} was delivered{at}.\n\nDevice: {_device(goods)}\n"
         f"Tracking: {_tracking(shipment)}\nReference: reservation {goods.reservation_id}"
     )
 
@@ -117,7 +121,7 @@ def recovery_note(row: RecoveryRow, first: Consignment, second: Consignment | No
 
 def pickup_title(goods: Consignment) -> str:
     """The heading of a pickup task."""
-    return f"Pick {goods.goods.label} for ticket {goods.ticket.number}"
+    return f"Pick {goods.goods.label} for ticket {goods.ticket.number}{', on loan' if goods.loan else ''}"
 
 
 def pickup_instructions(goods: Consignment, shipment: ShipmentRow | None) -> str:
@@ -132,7 +136,8 @@ def pickup_instructions(goods: Consignment, shipment: ShipmentRow | None) -> str
             f"Pick, check and pack the unit at {goods.hub.label}, attach the label of "
             f"{_carrier(shipment)} {shipment.tracking_number} and hand it to the courier for {destination}."
         )
-    return "\n".join(filter(None, (how, goods.kit_instructions)))
+    lent = "It is lent: put a return label into the parcel, it is due back here." if goods.loan else None
+    return "\n".join(filter(None, (how, lent, goods.kit_instructions)))
 
 
 def packing_list(goods: Consignment) -> list[dict[str, Any]]:
@@ -190,6 +195,10 @@ def _local(at: datetime, goods: Consignment) -> str:
 
 def _utc(at: datetime) -> str:
     return f"{at:%a %d %b %Y, %H:%M} (UTC)"
+
+
+def _kind(goods: Consignment) -> str:
+    return "unit on loan" if goods.loan else "replacement"
 
 
 def _device(goods: Consignment) -> str:

@@ -34,6 +34,7 @@ from connector.fulfilment.keys import (
     told_id,
     undo_id,
 )
+from connector.fulfilment.loan_notes import LOAN_NOTE, loan_note_id, tell_ticket_of_loan
 from connector.fulfilment.order_workflows import OrderWorkflows
 from connector.fulfilment.ordering_notes import procurement_note
 from connector.fulfilment.outcomes import Attempt, pause_after
@@ -80,6 +81,7 @@ class Workflows:
         durable.workflow(WAIVED, partial(self._told, WAIVED))
         durable.workflow(ROLLOUT_NOTE, self._told_rollout)
         durable.workflow(RECOVERY, self._recovery)
+        durable.workflow(LOAN_NOTE, self._told_loan)
         for state in ProcurementState:
             durable.workflow(procurement_workflow(state), partial(self._procured, state))
         self.orders = OrderWorkflows(durable, work, self._insist)
@@ -112,6 +114,10 @@ class Workflows:
     async def start_rollout_note(self, position: int) -> None:
         """Begin to tell the ticket of a rollout of the change at a position of the log."""
         await self._durable.start(ROLLOUT_NOTE, note_id(position), position)
+
+    async def start_loan_note(self, position: int) -> None:
+        """Begin to tell the ticket of a loan of the change at a position of the log."""
+        await self._durable.start(LOAN_NOTE, loan_note_id(position), position)
 
     async def start_recovery(self, recovery_id: int, state: RecoveryState) -> None:
         """Begin to tell the ticket what became of its parcel in trouble."""
@@ -242,6 +248,13 @@ class Workflows:
     async def _told_rollout(self, run: Run, position: int) -> str:
         async def attempt() -> StepResult:
             return (await self._work.attempt(note_id(position), tell_ticket(self._work, position))).to_json()
+
+        return (await self._insist(run, "note", attempt)).status
+
+    async def _told_loan(self, run: Run, position: int) -> str:
+        async def attempt() -> StepResult:
+            done = await self._work.attempt(loan_note_id(position), tell_ticket_of_loan(self._work, position))
+            return done.to_json()
 
         return (await self._insist(run, "note", attempt)).status
 

@@ -129,7 +129,7 @@ class TaskKind(StrEnum):
     """What a person is asked to do. `review` is for what the rules cannot decide alone, `approval` for a yes or no.
 
     `order`: place or cancel an order outside, and record its number. `staging`: pick, prepare and check the units of a
-    rollout's wave at one hub; `handover`: give them to the courier.
+    rollout's wave at one hub; `handover`: give them to the courier. `return`: bring a unit back that was on loan.
     """
 
     PICKUP = "pickup"
@@ -138,6 +138,14 @@ class TaskKind(StrEnum):
     ORDER = "order"
     STAGING = "staging"
     HANDOVER = "handover"
+    RETURN = "return"
+
+
+class LoanReturn(StrEnum):
+    """Where a unit goes that comes back from a loan: to the pool, to be lent again, or aside, to be looked at first."""
+
+    POOL = "pool"
+    QUARANTINE = "quarantine"
 
 
 class Verdict(StrEnum):

@@ -155,6 +155,19 @@ class RecoveryState(StrEnum):
     SETTLED = "settled"
 
 
+class LoanState(StrEnum):
+    """State of a unit that is lent to a ticket until its replacement is there.
+
+    reserved: it has not left its hub. lent: it has. due_back: it must come back now. withdrawn: it never left.
+    """
+
+    RESERVED = "reserved"
+    LENT = "lent"
+    DUE_BACK = "due_back"
+    RETURNED = "returned"
+    WITHDRAWN = "withdrawn"
+
+
 A, T, R, S, K = AssetState, TicketState, ReservationState, ShipmentStatus, TaskState
 W, L = RolloutState, RolloutLineState
 
@@ -172,6 +185,20 @@ RECOVERY_MOVES: Mapping[RecoveryState, frozenset[RecoveryState]] = {
     RecoveryState.RETURNING: frozenset({RecoveryState.SETTLED}),
     RecoveryState.SETTLED: frozenset({RecoveryState.RETURNING}),
 }
+
+LOAN_MOVES: Mapping[LoanState, frozenset[LoanState]] = {
+    LoanState.RESERVED: frozenset({LoanState.LENT, LoanState.WITHDRAWN}),
+    LoanState.LENT: frozenset({LoanState.DUE_BACK, LoanState.RETURNED}),
+    LoanState.DUE_BACK: frozenset({LoanState.RETURNED}),
+    LoanState.RETURNED: frozenset(),
+    LoanState.WITHDRAWN: frozenset(),
+}
+
+LOAN_OUT = frozenset({LoanState.LENT, LoanState.DUE_BACK})
+"""The unit is not at a hub, and is expected back."""
+
+LOAN_OPEN = LOAN_OUT | {LoanState.RESERVED}
+"""The ticket has a unit on loan, or is about to."""
 
 ASSET_MOVES: Mapping[AssetState, frozenset[AssetState]] = {
     A.ORDERED: frozenset({A.IN_STOCK, A.IN_TRANSIT, A.DEPLOYED, A.LOST}),

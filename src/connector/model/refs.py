@@ -28,6 +28,7 @@ class EntityKind(StrEnum):
     RESERVATION = "reservation"
     SHIPMENT = "shipment"
     PROCUREMENT = "procurement"
+    LOAN = "loan"
     TASK = "task"
     APPROVAL = "approval"
     DELEGATION = "delegation"

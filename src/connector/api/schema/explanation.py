@@ -1,6 +1,6 @@
 """Why the rules decided as they did: the same for a recorded decision and for a dry run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -146,6 +146,21 @@ class TakenFrom:
     instead: str = strawberry.field(description="What is left to that ticket, for people.")
 
 
+@strawberry.type(description="The unit that is lent until the replacement is there, or why none is.")
+class LoanDecision:
+    """What a decision says of a loan."""
+
+    outcome: str = strawberry.field(
+        description="`lent`, `kept` (the ticket has one), `given_back` (it is not needed any more) or `none`."
+    )
+    text: str = strawberry.field(description="Why, for people.")
+    due_back_at: datetime | None = strawberry.field(description="When it is due back, as things stand.")
+    return_days: int = strawberry.field(description="Days within which it is due back once the replacement is there.")
+    chosen: Candidate | None = strawberry.field(description="The unit that is lent.")
+    candidates: list[Candidate] = strawberry.field(description="The best units to lend, the chosen one first.")
+    losers: list[Losers] = strawberry.field(description="All others that were looked at, by why they lost.")
+
+
 @strawberry.type(description="What the rules decide for a ticket, and why.")
 class Explanation:
     """The explanation of a decision."""
@@ -212,6 +227,9 @@ class Explanation:
     drawn_emergency_buffer: int = strawberry.field(description="Units of the emergency buffer that the choice uses.")
     taken_from: list[TakenFrom] = strawberry.field(description="The tickets whose units the choice takes over.")
     kit: KitAlong | None = strawberry.field(description="What goes along with the device; null when it goes alone.")
+    loan: LoanDecision | None = strawberry.field(
+        description="What becomes of a loan; null where the rule lends nothing, or nothing is to be bridged."
+    )
     inputs: JSON = strawberry.field(description="The facts that it was decided from.")
 
 
@@ -242,15 +260,7 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         considered=content["considered"],
         chosen=_candidate(content["chosen"]) if content["chosen"] else None,
         candidates=[_candidate(item) for item in content["candidates"]],
-        losers=[
-            Losers(
-                code=item["code"],
-                text=item["text"],
-                count=item["count"],
-                hub_ids=[strawberry.ID(global_id("Hub", hub)) for hub in item["hubs"]],
-            )
-            for item in content["losers"]
-        ],
+        losers=_losers(content["losers"]),
         ladder=[_rung(item) for item in content.get("ladder", ())],
         approval=content.get("approval"),
         red_channel_id=_id("RedChannel", channel["id"] if channel else None),
@@ -265,6 +275,7 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         drawn_emergency_buffer=content.get("drawn", {}).get("emergency_buffer", 0),
         taken_from=[_taken_from(item) for item in content.get("taken_from", ())],
         kit=_kit(content.get("kit")),
+        loan=_loan(content.get("loan")),
         inputs=as_json(content["inputs"]),
     )
 
@@ -274,6 +285,32 @@ def _kit(item: Mapping[str, Any] | None) -> KitAlong | None:
         return None
     parts = [KitPart(product=part["product"], quantity=part["quantity"]) for part in item["parts"]]
     return KitAlong(id=strawberry.ID(global_id("Kit", item["id"])), name=item["name"], parts=parts)
+
+
+def _losers(items: Sequence[Mapping[str, Any]]) -> list[Losers]:
+    return [
+        Losers(
+            code=item["code"],
+            text=item["text"],
+            count=item["count"],
+            hub_ids=[strawberry.ID(global_id("Hub", hub)) for hub in item["hubs"]],
+        )
+        for item in items
+    ]
+
+
+def _loan(content: Mapping[str, Any] | None) -> LoanDecision | None:
+    if content is None:
+        return None
+    return LoanDecision(
+        outcome=content["outcome"],
+        text=content["text"],
+        due_back_at=_instant(content["due_back_at"]),
+        return_days=content["return_days"],
+        chosen=_candidate(content["chosen"]) if content["chosen"] else None,
+        candidates=[_candidate(item) for item in content["candidates"]],
+        losers=_losers(content["losers"]),
+    )
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -27,7 +27,8 @@ class ReserveInput:
     )
     lane: Lane = strawberry.field(
         default=Lane.NORMAL,
-        description="From which lane, where a hub is given; break-glass stock waits for an approval.",
+        description="From which lane, where a hub is given; break-glass stock waits for an approval, "
+        "and loan units are not given out.",
     )
     idempotency_key: str = KEY
 

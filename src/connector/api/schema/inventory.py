@@ -5,7 +5,7 @@ from datetime import date, datetime
 import strawberry
 
 from connector.api.schema.fields import column, paged, related
-from connector.api.schema.lazy import AnyHub, AnyProduct, AnyReservation, AnySite, AnyTicket
+from connector.api.schema.lazy import AnyHub, AnyLoan, AnyProduct, AnyReservation, AnySite, AnyTicket
 from connector.api.schema.nodes import Node
 from connector.api.schema.paging import Connection
 from connector.model.kinds import Lane, Tracking
@@ -30,6 +30,7 @@ class Asset(Node):
     url: str | None = column("Its page in the system that it comes from.")
     tickets: Connection[AnyTicket] = paged("ticket", "tickets", "Tickets about it.")
     reservations: Connection[AnyReservation] = paged("reservation", "reservations", "Claims of it.")
+    loans: Connection[AnyLoan] = paged("loan", "loans", "Loans of it, to whom and until when.")
     created_at: datetime = column("When the hub first heard of it.")
     updated_at: datetime = column("When the hub last changed it.")
     retired_at: datetime | None = column("When its source deleted it; null while it exists.")

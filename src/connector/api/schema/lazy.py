@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from connector.api.schema.channels import RedChannel
     from connector.api.schema.groups import IncidentGroupTicket
     from connector.api.schema.inventory import Asset, Stock
+    from connector.api.schema.loans import Loan
     from connector.api.schema.places import Hub, ServiceClass, Site
     from connector.api.schema.policies import Policy
     from connector.api.schema.procurement import Procurement
@@ -24,6 +25,7 @@ _channels = strawberry.lazy("connector.api.schema.channels")
 _catalogue = strawberry.lazy("connector.api.schema.catalogue")
 _groups = strawberry.lazy("connector.api.schema.groups")
 _inventory = strawberry.lazy("connector.api.schema.inventory")
+_loans = strawberry.lazy("connector.api.schema.loans")
 _places = strawberry.lazy("connector.api.schema.places")
 _policies = strawberry.lazy("connector.api.schema.policies")
 _procurement = strawberry.lazy("connector.api.schema.procurement")
@@ -40,6 +42,7 @@ AnyDecision: TypeAlias = Annotated["Decision", _work]
 AnyHub: TypeAlias = Annotated["Hub", _places]
 AnyIncidentGroupTicket: TypeAlias = Annotated["IncidentGroupTicket", _groups]
 AnyKit: TypeAlias = Annotated["Kit", _catalogue]
+AnyLoan: TypeAlias = Annotated["Loan", _loans]
 AnyPolicy: TypeAlias = Annotated["Policy", _policies]
 AnyProcurement: TypeAlias = Annotated["Procurement", _procurement]
 AnyProduct: TypeAlias = Annotated["Product", _catalogue]

@@ -41,6 +41,7 @@ from connector.api.schema.inputs import (
     RollbackPolicyInput,
     SyncSourceInput,
 )
+from connector.api.schema.loans import LoanPayload, extend_loan, receive_loan
 from connector.api.schema.nodes import key_of
 from connector.api.schema.payloads import (
     CancelPayload,
@@ -253,6 +254,12 @@ class Mutation:
     receive_procurement: ProcurementPayload = strawberry.mutation(
         resolver=_receive_procurement,
         description="Take goods in that were got from outside: onto a hub's shelf, or in use at the site.",
+    )
+    receive_loan: LoanPayload = strawberry.mutation(
+        resolver=receive_loan, description="Take a unit back that was on loan: into the pool again, or into quarantine."
+    )
+    extend_loan: LoanPayload = strawberry.mutation(
+        resolver=extend_loan, description="Let a unit stay on loan longer, whether it is overdue or not."
     )
     sync_source: SyncSourcePayload = strawberry.mutation(
         resolver=_sync_source, description="Pull from a source now, and wait until it is done."

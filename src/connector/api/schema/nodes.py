@@ -38,6 +38,7 @@ TYPE_NAMES: Mapping[str, str] = {
     "Task": "task",
     "Rollout": "rollout",
     "RolloutLine": "rollout_line",
+    "Loan": "loan",
     "Approval": "approval",
     "ApprovalVote": "approval_vote",
     "Delegation": "delegation",

@@ -13,6 +13,7 @@ from connector.api.schema.explanation import Explanation, explanation_of
 from connector.api.schema.fields import PageArguments
 from connector.api.schema.groups import IncidentGroup
 from connector.api.schema.inventory import Asset, Stock
+from connector.api.schema.loans import Loan
 from connector.api.schema.nodes import Node, global_id, key_of, parse_global_id
 from connector.api.schema.paging import Connection
 from connector.api.schema.places import Hub, ServiceClass, Site
@@ -195,6 +196,7 @@ class Query:
     procurements: Connection[Procurement] = _listing(
         "procurement", "What is got from outside for tickets, and tickets in the queue for stock."
     )
+    loans: Connection[Loan] = _listing("loan", "Units that are, or were, lent until a replacement is there.")
     shipments: Connection[Shipment] = _listing("shipment", "Parcels.")
     approvals: Connection[Approval] = _listing("approval", "Requests for approval.")
     red_channels: Connection[RedChannel] = _listing("red_channel", "Red channels, open and past ones.")
@@ -221,6 +223,7 @@ class Query:
     decision: Decision | None = _single("decision", "decision")
     reservation: Reservation | None = _single("reservation", "reservation")
     procurement: Procurement | None = _single("procurement", "procurement")
+    loan: Loan | None = _single("loan", "loan")
     shipment: Shipment | None = _single("shipment", "shipment")
     task: Task | None = _single("task", "task")
     incident_group: IncidentGroup | None = _single("incident_group", "incident group")

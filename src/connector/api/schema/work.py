@@ -12,6 +12,7 @@ from connector.api.schema.lazy import (
     AnyHub,
     AnyIncidentGroupTicket,
     AnyKit,
+    AnyLoan,
     AnyProcurement,
     AnyProduct,
     AnyRecovery,
@@ -89,6 +90,7 @@ class Ticket(Node):
     decisions: list[Decision] = related("decisions", "What the rules decided, the oldest first.")
     reservations: list[AnyReservation] = related("reservations", "Stock that was claimed for it, the oldest first.")
     procurements: list[AnyProcurement] = related("procurements", "What is got from outside for it, the oldest first.")
+    loan: AnyLoan | None = related("loan", "The unit that is, or was, lent to it until its replacement is there.")
     shipments: list[AnyShipment] = related("shipments", "Parcels that were sent for it, the oldest first.")
     tasks: list[AnyTask] = related("tasks", "Work for people because of it, the oldest first.")
     approvals: list[AnyApproval] = related("approvals", "What was to be approved for it, the oldest first.")
@@ -111,7 +113,8 @@ class Reservation(Node):
     """A reservation."""
 
     ticket: Ticket = related("ticket", "For which ticket.")
-    line: int = column("Which line of the ticket.")
+    line: int = column("Which line of the ticket; 0 for the unit that is lent to it.")
+    loan: AnyLoan | None = related("loan", "The loan that it is the claim of; null for what is given for good.")
     state: ReservationState = column("Where it stands.")
     quantity: int = column("How many units.")
     hub: AnyHub = related("hub", "Where they are.")

@@ -16,6 +16,7 @@ from connector.rules.checks.expectations import Finding, Location, findings_in_t
 from connector.rules.checks.groups import findings_in_groups
 from connector.rules.checks.kits import findings_in_kits
 from connector.rules.checks.ladders import findings_in_ladders
+from connector.rules.checks.loaners import findings_in_loaners
 from connector.rules.checks.logic import Not, can_hold, claims_in, formula_of
 from connector.rules.checks.rollouts import findings_in_rollouts
 from connector.rules.policy.document import Rule
@@ -31,6 +32,7 @@ def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
     yield from findings_in_ladders(content, rules)
     yield from findings_in_kits(content, rules)
     yield from findings_in_competition(content, rules)
+    yield from findings_in_loaners(rules)
     yield from _default_class(content)
     yield from findings_in_groups(content)
     yield from _approvals(content)

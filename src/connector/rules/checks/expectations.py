@@ -54,6 +54,7 @@ def _expectation(index: int, test: PolicyTest, rules: Collection[str]) -> Iterat
         ("reason", expect.reason, [reason.value for reason in Reason]),
         ("mode", expect.mode, [mode.value for mode in Mode]),
         ("hub", expect.hub, test.given.hubs),
+        ("loan_hub", expect.loan_hub, test.given.hubs),
         ("taken_from", expect.taken_from, [claim.ticket for claim in test.given.claims]),
         ("kit", expect.kit, [test.given.kit.name] if test.given.kit else []),
     )

@@ -25,7 +25,7 @@ from connector.rules.facts.shelves import (
     SubstituteFacts,
     holding_of,
 )
-from connector.rules.facts.standing import ChannelFacts, ChannelScope, ProcurementFacts
+from connector.rules.facts.standing import ChannelFacts, ChannelScope, LoanFacts, ProcurementFacts
 from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.rules.policy.document import Policy
 from connector.rules.policy.given import Given, GivenAsset, GivenShelf, PolicyTest
@@ -137,10 +137,18 @@ def _outcome(decision: Decision, facts: SourcingFacts, policy: Policy, given: Gi
         "approval": decision.approval,
         "taken_from": next((_number(taken, given) for taken in decision.taken_from), None),
         "kit": decision.kit.name if decision.kit else None,
+        "loan": decision.loan.outcome.value if decision.loan else None,
+        "loan_hub": next((item.hub for item in decision.loan.candidates), None) if decision.loan else None,
+        "loan_days": _days_lent(decision, given),
         "draws": [purpose.value for purpose in decision.drawn],
         "revision": decision.revision,
         "assumed": [assumption.fact for assumption in decision.assumed],
     }
+
+
+def _days_lent(decision: Decision, given: Given) -> int | None:
+    due = decision.loan.due_back_at if decision.loan else None
+    return None if due is None else (due - given.now) // timedelta(days=1)
 
 
 def _number(taken: TakenFrom, given: Given) -> str:
@@ -180,6 +188,7 @@ def facts_of(given: Given, *, currency: str = "EUR") -> SourcingFacts:
             for number, item in enumerate(given.procurements, 1)
         ),
         revisions=_revisions(given.stock, hubs, products),
+        loan=None if given.loan is None else LoanFacts(1, 1, given.loan.state, given.loan.due_back_at or given.now),
     )
 
 

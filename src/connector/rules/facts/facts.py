@@ -13,7 +13,16 @@ from connector.rules.arrival.lanes import NO_LANES, SiteLanes
 from connector.rules.facts.fleet import Fleet
 from connector.rules.facts.kits import KitFacts
 from connector.rules.facts.shelves import Contested, Holding, Revisions, SubstituteFacts
-from connector.rules.facts.standing import NO_LINKS, ChannelFacts, GroupFacts, Links, ProcurementFacts, Recovery, Relief
+from connector.rules.facts.standing import (
+    NO_LINKS,
+    ChannelFacts,
+    GroupFacts,
+    Links,
+    LoanFacts,
+    ProcurementFacts,
+    Recovery,
+    Relief,
+)
 from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 
 
@@ -26,7 +35,7 @@ class SourcingFacts:
     when it was not read, which is for rules that may take it. lanes: what is known of the ways there. channels: red
     channels that nobody has closed, by id. procurements: what was ordered for it. revisions: how many free units of the
     product are of which revision, by shelf; None when it was not read, which is for rules that ask for it. kit: the
-    swap kit of the product; None when it has none.
+    swap kit of the product; None when it has none. loan: what was lent to it.
 
     service_class_name is what the site names; service_class what the database knows of it.
     """
@@ -51,3 +60,4 @@ class SourcingFacts:
     procurements: tuple[ProcurementFacts, ...] = ()
     revisions: Revisions | None = None
     kit: KitFacts | None = None
+    loan: LoanFacts | None = None

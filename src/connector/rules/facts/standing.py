@@ -13,8 +13,10 @@ from connector.model.kinds import (
     Trouble,
 )
 from connector.model.lifecycle import (
+    LOAN_OUT,
     PROCUREMENT_OPEN,
     GroupState,
+    LoanState,
     ProcurementState,
     ReservationState,
     TicketState,
@@ -186,3 +188,23 @@ class ProcurementFacts:
     def is_refused(self) -> bool:
         """Whether the supplier, or who had to approve it, has said no."""
         return self.state is ProcurementState.REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class LoanFacts:
+    """The unit that was lent to the ticket, or is about to be. due_back_at: at the latest."""
+
+    id: int
+    reservation_id: int
+    state: LoanState
+    due_back_at: datetime
+
+    @property
+    def is_at_hub(self) -> bool:
+        """Whether its unit has not left, so that it can simply be given back."""
+        return self.state is LoanState.RESERVED
+
+    @property
+    def is_out(self) -> bool:
+        """Whether its unit is at the site, or on its way there or back."""
+        return self.state in LOAN_OUT

@@ -25,6 +25,7 @@ from connector.rules.policy.days import ClosedDates, Country, Places, SiteHolida
 from connector.rules.policy.given import PolicyTest
 from connector.rules.policy.grouping import Grouping
 from connector.rules.policy.ladder import PLAIN, RESERVED, Accept, Ladder, Rung, RungKind, Rungs
+from connector.rules.policy.loaners import Loaner
 from connector.rules.policy.missing import Missing
 from connector.rules.policy.rollouts import Rollouts
 from connector.rules.policy.suppliers import Supplier
@@ -160,7 +161,7 @@ class Rule(Part):
     waits to be committed before it expires. approval: one of `approvals`, which a claim waits for; that of a rung
     counts before it. kit: `swap` when the product's swap kit goes along with the device. releases: kept units that may
     be used where nothing else is in time. preempt: whether what other tickets hold may be taken, where nothing free is
-    in time.
+    in time. loaner: a unit is lent until the replacement is there.
     """
 
     name: Name
@@ -180,6 +181,7 @@ class Rule(Part):
     kit: Annotated[Literal["none", "swap"], Field(examples=["swap"])] = "none"
     releases: Releases = ()
     preempt: Preempt | None = None
+    loaner: Annotated[Loaner, Field(examples=[{"when": "service_class.name == 'critical'"}])] | None = None
 
     @model_validator(mode="after")
     def _asks_for_what_can_be(self) -> Self:
@@ -298,12 +300,43 @@ class Policy(Part):
         """Steps that were asked for, by the name of the rule."""
         return {}
 
+    def lending_of(self, rule: Rule) -> Rule | None:
+        """How a rule looks for the unit that it lends; None where it lends nothing."""
+        if rule.loaner is None:
+            return None
+        found = self._lending.get(rule.name)
+        if found is None:
+            found = self._lending[rule.name] = _lending(rule, rule.loaner)
+        return found
+
+    @cached_property
+    def _lending(self) -> dict[str, Rule]:
+        """Rules as their loans are looked for, by name."""
+        return {}
+
     def with_version(self, version: str) -> Policy:
         """The same policy, marked with the version of its text."""
         copy = self.model_copy()
         copy._version = version
         copy.__dict__.pop("version", None)
         return copy
+
+
+_SOONEST = (
+    Criterion.WITHIN_SLA, Criterion.ARRIVAL, Criterion.EXACT, Criterion.PREFERENCE, Criterion.COST, Criterion.DISTANCE,
+)  # fmt: skip
+"""How units that could be lent are compared: what matters is the time that is bridged."""
+
+
+def _lending(rule: Rule, loaner: Loaner) -> Rule:
+    """A rule with what its loans say in place of what it says itself."""
+    stated: dict[str, Any] = {
+        "lanes": loaner.lanes, "sources": loaner.sources, "transport": loaner.transport,
+        "max_drive_km": loaner.max_drive_km, "allow_substitutes": loaner.allow_substitutes, "ranking": _SOONEST,
+        "releases": (), "preempt": None, "ladder": None, "split": "never", "same_revision_only": False,
+        "kit": "none",
+    }  # fmt: skip
+    return rule.model_copy(update=stated)
 
 
 def _is_reserve_alone(rungs: Iterable[tuple[Rung, Rule]]) -> bool:

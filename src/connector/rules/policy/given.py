@@ -23,7 +23,7 @@ from connector.model.kinds import (
     TicketType,
     Trouble,
 )
-from connector.model.lifecycle import AssetState, ProcurementState, TicketState
+from connector.model.lifecycle import AssetState, LoanState, ProcurementState, TicketState
 from connector.rules.policy.conditions import compile_condition
 from connector.rules.policy.given_lanes import GivenDeliveries, GivenOffer, GivenTravel
 from connector.rules.policy.given_together import GivenGroup, GivenParcel
@@ -229,11 +229,19 @@ class GivenProcurement(_Part):
     expected_at: Instant | None = None
 
 
+class GivenLoan(_Part):
+    """What was lent to the ticket before."""
+
+    state: LoanState = LoanState.RESERVED
+    due_back_at: Instant | None = None
+
+
 class Given(_Part):
     """The facts of a test. What is not there at all is unknown to the hub. refused: approvals that were refused.
 
     deliveries, offers, roads: what is known of the ways to the site. group: the event that the ticket belongs to.
     parcel: what was sent for it already. kit: the swap kit of the product; it has none when left out.
+    loan: what was lent to it already.
     """
 
     now: Instant = NOW
@@ -256,6 +264,7 @@ class Given(_Part):
     roads: tuple[GivenTravel, ...] = ()
     group: GivenGroup | None = None
     parcel: GivenParcel | None = None
+    loan: GivenLoan | None = None
 
 
 class Expect(_Part):
@@ -267,6 +276,8 @@ class Expect(_Part):
     the kept units among the chosen ones were kept for. trouble: of the given parcel. revision: the one that units must
     have; null when any will do. assumed: the facts that are missing and that the policy has something instead of. kit:
     name of the kit that goes along.
+    loan: what becomes of one, null where the rule lends nothing or need not; loan_hub: where the unit that is lent
+    comes from; loan_days: whole days until it is due back.
     """
 
     rule: str | None = None
@@ -288,6 +299,9 @@ class Expect(_Part):
     revision: Annotated[str, Field(examples=["V03"])] | None = None
     assumed: Annotated[tuple[str, ...], Field(examples=[["revision"]])] | None = None
     kit: Annotated[str, Field(examples=["Swap kit"])] | None = None
+    loan: Annotated[Literal["lent", "kept", "given_back", "none"], Field(examples=["lent"])] | None = None
+    loan_hub: Annotated[str, Field(examples=["BER"])] | None = None
+    loan_days: Annotated[int, Field(ge=0, examples=[14])] | None = None
 
 
 class PolicyTest(_Part):

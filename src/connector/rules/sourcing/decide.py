@@ -21,23 +21,24 @@ from connector.rules.arrival.timetable import minute_at_or_after
 from connector.rules.events.following import Following, followed, served_by_duplicate
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.protection import drawn_text
-from connector.rules.facts.shelves import Holding, ShelfKey, SubstituteFacts
+from connector.rules.facts.shelves import Holding, ShelfKey
 from connector.rules.facts.standing import Relief, Standing
 from connector.rules.facts.ticket import ProductFacts, SiteFacts
 from connector.rules.policy.break_glass import withheld
 from connector.rules.policy.channels import Channel, channel_of
-from connector.rules.policy.conditions import ConditionFailed, Facts, compile_condition
+from connector.rules.policy.conditions import ConditionFailed, Facts
 from connector.rules.policy.document import Mode, Policy, Rule
 from connector.rules.policy.ladder import RungKind
 from connector.rules.sourcing.authorisation import NOTHING_NEEDED, authorise, refused_text, steps_for, stops
 from connector.rules.sourcing.candidate import Candidate, Losers
-from connector.rules.sourcing.candidates import NEVER, Refusal
+from connector.rules.sourcing.candidates import NEVER
 from connector.rules.sourcing.comparison import candidates_of
 from connector.rules.sourcing.decision import Assumption, Decision, Outcome, Reason, TakenFrom
 from connector.rules.sourcing.deferred import Deferred, DeferredMapping
 from connector.rules.sourcing.descent import Descended, Looked, RungFailed, descend
 from connector.rules.sourcing.kits import along
 from connector.rules.sourcing.lacking import assumed, lacking
+from connector.rules.sourcing.lending import bridged, settled
 from connector.rules.sourcing.losing import barred_from, nothing_found, passed_over
 from connector.rules.sourcing.picking import drawn_by, picks_of
 from connector.rules.sourcing.procuring import backordered, procured
@@ -45,6 +46,7 @@ from connector.rules.sourcing.quest import Quest
 from connector.rules.sourcing.recovery import recovered
 from connector.rules.sourcing.revisions import narrowed
 from connector.rules.sourcing.scope import inputs_of, scope_of
+from connector.rules.sourcing.substitutes import substitutes_of
 
 _BY = {Mode.DRIVE: "by car", Mode.COURIER: "by courier", Mode.TECHNICIAN: "by a technician who collects it"}
 
@@ -59,7 +61,9 @@ def decide(
     decision = _decided(facts, policy, now, frozenset(emptied))
     if facts.group is not None:
         decision = replace(decision, group=facts.group)
-    return decision if facts.recovery is None else recovered(decision, facts.recovery)
+    if facts.recovery is not None:
+        return recovered(decision, facts.recovery)
+    return decision if facts.loan is None else settled(decision, facts.loan)
 
 
 def _decided(facts: SourcingFacts, policy: Policy, now: datetime, emptied: frozenset[ShelfKey]) -> Decision:
@@ -172,7 +176,7 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
         text = f"Site {site.label!r} cannot be planned for: {error}. Correct it in its source."
         return case.end(Outcome.REVIEW, Reason.SITE_UNUSABLE, text, rule)
     until = due(facts, policy)
-    preferences, refused = _substitutes(facts, rule, condition_facts)
+    preferences, refused = substitutes_of(facts, rule, condition_facts)
     holdings, why, barred = withheld(_left(facts.holdings, emptied), facts, policy.break_glass)
     if rule.kit == "swap":
         case = _with_kit(case, product, emptied)
@@ -197,7 +201,7 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
     losers = Deferred((), lambda: (*passed_over(descended, emptied), *barred_from(why, barred)))
     if isinstance(descended.chosen, Looked):
         decision = _choice(case, rule, until, destination, descended, descended.chosen, losers)
-        return _authorised(decision, case, condition_facts)
+        return bridged(_authorised(decision, case, condition_facts), rule, quest, condition_facts)
     planned = partial(case.end, rule=rule, until=until, destination=destination, losers=losers)
     if descended.chosen is not None:
         decision = procured(planned, facts, product, policy, descended.chosen, rule.approval)
@@ -205,7 +209,7 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
             text = f"Kit {facts.kit.name!r} is no part of what is ordered: the device comes alone."
             decision = replace(decision, assumed=(*decision.assumed, Assumption("kit", text)))
         decision = replace(decision, ladder=descended.rungs, wants_contested=descended.wants_contested)
-        return _authorised(decision, case, condition_facts)
+        return bridged(_authorised(decision, case, condition_facts), rule, quest, condition_facts)
     if descended.end is not None and descended.end.rung.kind is RungKind.BACKORDER:
         ended = backordered(planned, facts, product, descended.end, case.now)
     else:
@@ -215,7 +219,8 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
         if facts.refusals:
             reason, text = Reason.APPROVAL_REFUSED, f"{refused_text(facts, rule.name)} {text}"
         ended = planned(Outcome.REVIEW, reason, text)
-    return replace(ended, ladder=descended.rungs, wants_contested=descended.wants_contested)
+    ended = replace(ended, ladder=descended.rungs, wants_contested=descended.wants_contested)
+    return bridged(ended, rule, quest, condition_facts)
 
 
 def _with_kit(case: _Case, product: ProductFacts, emptied: frozenset[ShelfKey]) -> _Case:
@@ -346,33 +351,6 @@ def _required(facts: SourcingFacts) -> tuple[ProductFacts, SiteFacts]:
     if facts.product is None or facts.site is None:
         raise AssertionError("asked only when nothing is missing")
     return facts.product, facts.site
-
-
-def _substitutes(facts: SourcingFacts, rule: Rule, condition_facts: Facts) -> tuple[dict[int, int], dict[int, Refusal]]:
-    """Preferences of the substitutes that may serve, and why the others may not."""
-    preferences: dict[int, int] = {}
-    refused: dict[int, Refusal] = {}
-    for substitute in facts.substitutes:
-        refusal = _refusal(substitute, rule, condition_facts)
-        if refusal is None:
-            preferences[substitute.product_id] = substitute.preference
-        else:
-            refused[substitute.product_id] = refusal
-    return preferences, refused
-
-
-def _refusal(substitute: SubstituteFacts, rule: Rule, condition_facts: Facts) -> Refusal | None:
-    label = substitute.label
-    if not rule.takes_substitutes:
-        return Refusal("substitute_not_allowed", f"substitute {label!r} not allowed by rule {rule.name!r}")
-    if substitute.condition is None:
-        return None
-    try:
-        if compile_condition(substitute.condition).holds(condition_facts):
-            return None
-    except (ValueError, ConditionFailed) as error:
-        return Refusal("condition_failed", f"substitute {label!r}: {error}")
-    return Refusal("condition_not_met", f"substitute {label!r} only when {substitute.condition}")
 
 
 def _left(holdings: tuple[Holding, ...], emptied: frozenset[ShelfKey]) -> tuple[Holding, ...]:

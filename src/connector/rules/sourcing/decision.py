@@ -16,6 +16,7 @@ from connector.rules.facts.standing import GroupFacts
 from connector.rules.policy.approvals import Terms
 from connector.rules.policy.channels import Channel
 from connector.rules.sourcing.candidate import Candidate, Losers, columns_of
+from connector.rules.sourcing.loan import Loan
 from connector.rules.sourcing.picks import KitAlong, Pick
 from connector.rules.sourcing.told import told
 
@@ -180,7 +181,8 @@ class Decision:
     a second unit is for, as JSON values. channel: the red channel that the ticket goes through. group: the event that
     the ticket belongs to. orders: what is to be on order, in place of whatever was before. revision: the one that units
     must have; None when any will do. wants_revisions: which revisions lie on the shelves was not read, and is needed.
-    kit: what goes along with the device, None when nothing does.
+    kit: what goes along with the device, None when nothing does. loan: the unit that bridges the time until
+    then; None where its rule lends nothing.
     """
 
     outcome: Outcome
@@ -215,6 +217,12 @@ class Decision:
     revision: str | None = None
     wants_revisions: bool = False
     kit: KitAlong | None = None
+    loan: Loan | None = None
+
+    @property
+    def claims(self) -> tuple[Pick, ...]:
+        """Everything that is to be claimed: the picks, then the unit that is lent."""
+        return self.picks if self.loan is None or self.loan.pick is None else (*self.picks, self.loan.pick)
 
     @property
     def held_until(self) -> datetime:
@@ -297,4 +305,5 @@ class Decision:
             "taken_from": [taken.explained() for taken in self.taken_from],
             "recovery": self.recovery,
             "group": self.group.explained() if self.group else None,
+            "loan": self.loan.recorded() if self.loan else None,
         }

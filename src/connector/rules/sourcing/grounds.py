@@ -47,6 +47,7 @@ def grounds_of(decision: Decision) -> str:
         "follows": decision.follows.explained() if decision.follows else None,
         "recovery": decision.recovery,
         "group": decision.group.explained() if decision.group else None,
+        "loan": decision.loan.outcome.value if decision.loan else None,
         "text": "" if decision.losers or decision.orders or decision.recovery else decision.text,
     }
     return blake2b(orjson.dumps(grounds, option=orjson.OPT_SORT_KEYS), digest_size=_BYTES).hexdigest()

@@ -65,6 +65,8 @@ class InTurn:
     def give(self, case: Case, decision: Decision) -> None:
         """Let the ticket have what was decided: those after it see what is left."""
         self._left.give(case, decision.picks)
+        if decision.loan is not None and decision.loan.pick is not None:
+            self._left.take(case.facts, decision.loan.pick)
 
 
 class _Left:
@@ -125,6 +127,10 @@ class _Left:
             else there
             for shelf, there in revisions.items()
         }
+
+    def take(self, facts: SourcingFacts, pick: Pick) -> None:
+        """A unit that is lent is not there for anybody else."""
+        self._less((pick.product_id, pick.lane), pick.hub_id, pick.quantity, facts.holdings)
 
     def _less(self, key: tuple[int, Lane], hub_id: int, quantity: int, holdings: Sequence[Holding]) -> None:
         holding = self._holdings.get(key) or _holding(holdings, key)

@@ -31,6 +31,7 @@ def told(recorded: Mapping[str, Any]) -> dict[str, Any]:
         "chosen": dict(candidates[0]) if recorded["outcome"] == "reserve" else None,
         "candidates": candidates,
         "losers": losers,
+        "loan": _loan(recorded["loan"]) if recorded.get("loan") else None,
         "considered": len(candidates) + sum(group["count"] for group in losers),
     }
 
@@ -38,6 +39,22 @@ def told(recorded: Mapping[str, Any]) -> dict[str, Any]:
 def told_chosen(recorded: Mapping[str, Any]) -> dict[str, Any] | None:
     """The chosen candidate of a decision; None when it chose none."""
     return next(_candidates(recorded["candidates"])) if recorded["outcome"] == "reserve" else None
+
+
+def told_lent(recorded: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The unit that a decision lends; None when it lends none."""
+    loan = recorded.get("loan")
+    return next(_candidates(loan["candidates"]), None) if loan else None
+
+
+def _loan(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    candidates = [*_candidates(recorded["candidates"])]
+    return {
+        **recorded,
+        "chosen": dict(candidates[0]) if candidates else None,
+        "candidates": candidates,
+        "losers": [_losers(group) for group in recorded["losers"]],
+    }
 
 
 def _losers(group: Mapping[str, Any]) -> dict[str, Any]:

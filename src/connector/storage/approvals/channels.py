@@ -18,7 +18,17 @@ from connector.rules.facts.standing import ChannelFacts, ChannelScope
 from connector.rules.sourcing.told import told_chosen
 from connector.storage.database.bulk import among
 from connector.storage.database.rows import insert_logged, locked_row, update_logged
-from connector.storage.tables import approval, asset, decision, product, red_channel, reservation, site, ticket
+from connector.storage.tables import (
+    LOAN_LINE,
+    approval,
+    asset,
+    decision,
+    product,
+    red_channel,
+    reservation,
+    site,
+    ticket,
+)
 
 BY_ITSELF: Final = "its end"
 """Who closed a channel that nobody closed."""
@@ -176,6 +186,7 @@ async def tickets_in(tx: AsyncConnection, channel_id: int, *, only: Collection[i
         .where(
             reservation.c.ticket_id == ticket.c.id,
             reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
+            reservation.c.line != LOAN_LINE,
         )
         .exists()
     )

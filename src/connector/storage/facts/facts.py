@@ -34,6 +34,7 @@ from connector.storage.facts.protection import protections
 from connector.storage.facts.ticket_row import (
     TICKETS_STATEMENT,
     asset_of,
+    loan_of,
     product_of,
     refusals_of,
     service_class_of,
@@ -199,6 +200,7 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
                 procurements=procurements.get(row["id"], ()),
                 quantity=row["quantity"],
                 kit=with_shelves(kits.get(row["p_id"]), holdings),
+                loan=loan_of(row),
             )
         )
     return found

@@ -13,7 +13,7 @@ from connector.model.kinds import LinkKind
 from connector.model.lifecycle import RESERVATION_LIVE, TICKET_OPEN, ReservationState
 from connector.rules.facts.standing import LinkedTicket, Links, Relief
 from connector.storage.database.bulk import among, among_given
-from connector.storage.tables import hub, reservation, ticket, ticket_link
+from connector.storage.tables import LOAN_LINE, hub, reservation, ticket, ticket_link
 
 _STANDING = (*RESERVATION_LIVE, ReservationState.FULFILLED)
 
@@ -44,6 +44,7 @@ _newest = (
         reservation.c.ticket_id == ticket.c.id,
         reservation.c.state.in_(_STANDING),
         reservation.c.ships_with_id.is_(None),
+        reservation.c.line != LOAN_LINE,
     )
     .correlate(ticket)
     .scalar_subquery()
@@ -106,7 +107,9 @@ async def tickets_linked(tx: AsyncConnection, ticket_ids: Collection[int]) -> li
     )
     has_something = (
         select(reservation.c.id)
-        .where(reservation.c.ticket_id == ticket.c.id, reservation.c.state.in_(_STANDING))
+        .where(
+            reservation.c.ticket_id == ticket.c.id, reservation.c.state.in_(_STANDING), reservation.c.line != LOAN_LINE
+        )
         .exists()
     )
     statement = (

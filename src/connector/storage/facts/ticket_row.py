@@ -11,6 +11,7 @@ from sqlalchemy import and_, bindparam, exists, func, or_, select, true
 
 from connector.model.kinds import LinkKind
 from connector.model.lifecycle import RESERVATION_LIVE, ApprovalState, ReservationState
+from connector.rules.facts.standing import LoanFacts
 from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.storage.approvals.channels import newest_open
 from connector.storage.database.bulk import among_given
@@ -21,9 +22,11 @@ from connector.storage.policies.active import active_activation
 from connector.storage.policies.service_classes import stated_class
 from connector.storage.stock.losses import has_lost
 from connector.storage.tables import (
+    LOAN_LINE,
     approval,
     asset,
     compatibility,
+    loan,
     procurement,
     product,
     reservation,
@@ -48,14 +51,17 @@ _is_reserved = exists().where(
 _has_procurements = exists().where(procurement.c.ticket_id == ticket.c.id)
 
 _other = ticket.alias("other")
-_relieves = or_(
-    reservation.c.state.in_(RESERVATION_LIVE),
-    and_(
-        reservation.c.state == ReservationState.FULFILLED,
-        reservation.c.updated_at >= func.coalesce(ticket.c.opened_at, ticket.c.created_at),
+_relieves = and_(
+    reservation.c.line != LOAN_LINE,
+    or_(
+        reservation.c.state.in_(RESERVATION_LIVE),
+        and_(
+            reservation.c.state == ReservationState.FULFILLED,
+            reservation.c.updated_at >= func.coalesce(ticket.c.opened_at, ticket.c.created_at),
+        ),
     ),
 )
-"""What another ticket has, or was sent after this one was opened."""
+"""What another ticket has for good, or was sent after this one was opened."""
 
 _relief = (
     select(func.min(reservation.c.id))
@@ -141,6 +147,10 @@ AROUND_TICKETS = (
         service_class.c.business_hours.label("c_business_hours"),
         service_class.c.holidays.label("c_holidays"),
         service_class.c.closed_dates.label("c_closed_dates"),
+        loan.c.id.label("loan_id"),
+        loan.c.reservation_id.label("loan_reservation_id"),
+        loan.c.state.label("loan_state"),
+        loan.c.due_back_at.label("loan_due_back_at"),
     )
     .select_from(ticket)
     .outerjoin(source, source.c.id == ticket.c.source_id)
@@ -149,6 +159,7 @@ AROUND_TICKETS = (
     .outerjoin(site, site.c.id == func.coalesce(ticket.c.site_id, asset.c.site_id))
     .join(fleet_stamp, true())
     .outerjoin(service_class, service_class.c.id == site.c.service_class_id)
+    .outerjoin(loan, loan.c.ticket_id == ticket.c.id)
 )
 """Each ticket with what hangs on it in one row. Binds `line`, whose live reservation `is_reserved` is about."""
 
@@ -233,6 +244,13 @@ _CLASS = ("name", "maximum_outage_minutes", "calendar", "business_hours", "holid
 
 
 _ASSET = ("id", "state", "name", "serial", "asset_tag", "holder", "revision", "warranty_ends_on")
+
+
+def loan_of(row: Any) -> LoanFacts | None:
+    """What was lent to it; None when nothing ever was."""
+    if row["loan_id"] is None:
+        return None
+    return LoanFacts(row["loan_id"], row["loan_reservation_id"], row["loan_state"], row["loan_due_back_at"])
 
 
 def refusals_of(row: Any) -> dict[str, str]:

@@ -136,6 +136,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "hub": ToOne("hub", "hub_id"),
                 "tickets": ToMany("ticket", "asset_id"),
                 "reservations": ToMany("reservation", "asset_id"),
+                "loans": ToMany("loan", "asset_id"),
             },
         ),
         _entity(
@@ -167,6 +168,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "tasks": ToMany("task", "ticket_id"),
                 "rollouts": ToMany("rollout", "ticket_id"),
                 "recoveries": ToMany("recovery", "ticket_id"),
+                "loan": ToMany("loan", "ticket_id", newest_only=True),
                 "groups": ToMany("incident_group_ticket", "ticket_id"),
                 "links": ToMany("ticket_link", "ticket_id"),
                 "linked_from": ToMany("ticket_link", "other_id"),
@@ -226,8 +228,22 @@ ENTITIES: Mapping[str, Entity] = {
                 "kit": ToOne("kit", "kit_id"),
                 "ships_with": ToOne("reservation", "ships_with_id"),
                 "kit_lines": ToMany("reservation", "ships_with_id", sorted_by=("line",)),
+                "loan": ToMany("loan", "reservation_id", newest_only=True),
                 "shipments": ToMany("shipment", "reservation_id"),
                 "tasks": ToMany("task", "reservation_id"),
+            },
+        ),
+        _entity(
+            "loan",
+            tables.loan,
+            {
+                "ticket": ToOne("ticket", "ticket_id"),
+                "reservation": ToOne("reservation", "reservation_id"),
+                "asset": ToOne("asset", "asset_id"),
+                "product": ToOne("product", "product_id"),
+                "hub": ToOne("hub", "hub_id"),
+                "site": ToOne("site", "site_id"),
+                "returned_hub": ToOne("hub", "returned_hub_id"),
             },
         ),
         _entity(

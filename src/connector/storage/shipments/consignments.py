@@ -15,7 +15,7 @@ from connector.model.lifecycle import ReservationState, TicketState
 from connector.model.records import Address
 from connector.model.refs import EntityKind
 from connector.rules.policy.document import Mode
-from connector.rules.sourcing.told import told_chosen
+from connector.rules.sourcing.told import told_chosen, told_lent
 from connector.storage.database.locks import lock_ticket
 from connector.storage.database.rows import locked_row
 from connector.storage.tables import (
@@ -24,6 +24,7 @@ from connector.storage.tables import (
     hub,
     kit,
     kit_component,
+    loan,
     product,
     reservation,
     rollout,
@@ -107,6 +108,15 @@ class KitLine:
 
 
 @dataclass(frozen=True, slots=True)
+class LoanTerms:
+    """When a unit on loan is due back: return_days after the replacement is there, by due_back_at as things stand."""
+
+    loan_id: int
+    due_back_at: datetime
+    return_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class Consignment:
     """Everything that fulfilling a reservation needs to know.
 
@@ -115,6 +125,7 @@ class Consignment:
     the decision does not say. rollout_line_id: the line of a rollout that it is for; None for a ticket's own need.
     within: for a rollout, how long its parcels may take.
     given_to: number of the ticket that its units were given to; taken_from: of the one that had them before.
+    loan: when it must come back; None for what is given for good.
     """
 
     reservation_id: int
@@ -134,6 +145,7 @@ class Consignment:
     within: timedelta | None = None
     given_to: str | None = None
     taken_from: str | None = None
+    loan: LoanTerms | None = None
 
 
 _other, _its_ticket = reservation.alias("other"), ticket.alias("its_ticket")
@@ -171,6 +183,9 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
             *(product.c[name].label(f"product_{name}") for name in _PRODUCT),
             asset.c.serial,
             asset.c.asset_tag,
+            loan.c.id.label("loan_id"),
+            loan.c.due_back_at,
+            loan.c.return_days,
             _ticket_of(_other.c.replaces_id == reservation.c.id).label("given_to"),
             _ticket_of(_other.c.id == reservation.c.replaces_id).label("taken_from"),
         )
@@ -185,6 +200,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         .outerjoin(decision, decision.c.id == reservation.c.decision_id)
         .outerjoin(rollout_line, rollout_line.c.id == reservation.c.rollout_line_id)
         .outerjoin(rollout, rollout.c.id == rollout_line.c.rollout_id)
+        .outerjoin(loan, loan.c.reservation_id == reservation.c.id)
         .where(reservation.c.id == reservation_id)
     )
     row = (await tx.execute(statement)).mappings().one_or_none()
@@ -195,7 +211,8 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
     else:
         lines, instructions = await _reserved_kit(tx, reservation_id, row["kit_id"])
     explanation = row["explanation"] or {}
-    chosen, sla = (told_chosen(explanation) if explanation else None) or {}, explanation.get("sla") or {}
+    sla, of_decision = explanation.get("sla") or {}, told_chosen if row["loan_id"] is None else told_lent
+    chosen = (of_decision(explanation) if explanation else None) or {}
     return Consignment(
         reservation_id=reservation_id,
         made_at=row["created_at"],
@@ -227,6 +244,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         within=None if row["delivery_days"] is None else timedelta(days=row["delivery_days"]),
         given_to=row["given_to"],
         taken_from=row["taken_from"],
+        loan=None if row["loan_id"] is None else LoanTerms(row["loan_id"], row["due_back_at"], row["return_days"]),
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.kinds import Lane
 from connector.model.lifecycle import RESERVATION_LIVE, ReservationState
 from connector.rules.policy.break_glass import BreakGlass
-from connector.storage.tables import hub, product, reservation
+from connector.storage.tables import LOAN_LINE, hub, product, reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ async def draw_shares(tx: AsyncConnection, stated: BreakGlass, at: datetime) -> 
             reservation.c.created_at >= since,
             reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
             reservation.c.rollout_line_id.is_(None),
+            reservation.c.line != LOAN_LINE,
         )
         .group_by(region, product.c.id, label)
         .having(drawn > 0)

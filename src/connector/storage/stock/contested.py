@@ -27,7 +27,7 @@ from connector.storage.stock.losses import line_losses
 from connector.storage.stock.reservations import Reservation
 from connector.storage.stock.revisions import with_revisions
 from connector.storage.stock.succession import in_the_hub
-from connector.storage.tables import asset, decision, red_channel, reservation, shipment, ticket
+from connector.storage.tables import LOAN_LINE, asset, decision, red_channel, reservation, shipment, ticket
 
 _has_left = exists().where(
     shipment.c.reservation_id == reservation.c.id,
@@ -65,12 +65,13 @@ _CONTESTED = (
         reservation.c.state.in_(RESERVATION_LIVE),
         reservation.c.reason.is_(None),
         reservation.c.ships_with_id.is_(None),
+        reservation.c.line != LOAN_LINE,
         or_(ticket.c.priority.is_(None), ticket.c.priority != Priority.P1, reservation.c.rollout_line_id.is_not(None)),
         ~_has_left,
     )
     .order_by(reservation.c.id)
 )
-"""What nobody has ordered to be withdrawn; that of P1 tickets can be taken by none and is left out."""
+"""What nobody has ordered to be withdrawn; loans, and that of P1 tickets, can be taken by none and are left out."""
 _PARTS = (
     select(
         reservation.c.ships_with_id,

@@ -16,7 +16,7 @@ from connector.model.refs import EntityKind
 from connector.storage.database.bulk import insert_rows
 from connector.storage.database.drafts import write_drafts
 from connector.storage.database.rows import insert_logged, locked_row, update_logged
-from connector.storage.stock.book import Shelf, recount_shelves, shelf_drafts
+from connector.storage.stock.book import ON_SHELF, Shelf, recount_shelves, shelf_drafts, shelf_of
 from connector.storage.tables import asset, stock
 
 
@@ -109,3 +109,38 @@ async def _device(
         )
     require_move(ASSET_MOVES, before["state"], values["state"], what=f"asset {serial!r}")
     await update_logged(tx, asset, EntityKind.ASSET, known, values, actor=actor, cause=cause, at=at)
+
+
+_BACK = {
+    AssetState.DEPLOYED: (AssetState.RETURN_PENDING, AssetState.IN_TRANSIT),
+    AssetState.RETURN_PENDING: (AssetState.IN_TRANSIT,),
+}
+"""What a unit goes through before it is on a shelf again."""
+
+
+async def take_back(
+    tx: AsyncConnection, asset_id: int, shelf: Shelf, *, is_usable: bool, actor: str, cause: str, at: datetime
+) -> None:
+    """A unit that was away is at a hub again: free on its shelf, or in quarantine, which no shelf counts.
+
+    One that a source has put on a shelf already stays there. Raises NotKnown, IllegalTransition for a unit that cannot
+    come to that, or that is promised to a ticket and is to be set aside.
+    """
+    before = await locked_row(tx, asset, EntityKind.ASSET, asset_id)
+    target = AssetState.IN_STOCK if is_usable else AssetState.QUARANTINED
+    what = f"asset {before['serial'] or before['asset_tag'] or asset_id!r}"
+    if before["state"] is AssetState.RESERVED and not is_usable:
+        raise IllegalTransition(
+            f"{what} is on a shelf and promised to a ticket, so it is not put into quarantine",
+            hint="Release its reservation first.",
+        )
+    if is_usable and before["state"] in ON_SHELF:
+        return
+    old = shelf_of(before) if before["state"] in ON_SHELF else None
+    for step in _BACK.get(before["state"], ()) if is_usable else ():
+        await update_logged(tx, asset, EntityKind.ASSET, asset_id, {"state": step}, actor=actor, cause=cause, at=at)
+        before["state"] = step
+    require_move(ASSET_MOVES, before["state"], target, what=what)
+    values = {"hub_id": shelf.hub_id, "site_id": None, "lane": shelf.lane, "state": target, "holder": None}
+    await update_logged(tx, asset, EntityKind.ASSET, asset_id, values, actor=actor, cause=cause, at=at)
+    await recount_shelves(tx, [shelf] if old is None else [shelf, old], actor=actor, cause=cause, at=at)

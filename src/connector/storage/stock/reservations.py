@@ -20,7 +20,7 @@ from connector.model.refs import EntityKind
 from connector.storage.database.bulk import insert_numbered, insert_rows
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.stock.units import ShelfKey, Taken
-from connector.storage.tables import reservation
+from connector.storage.tables import LOAN_LINE, reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,11 @@ class Reservation:
     ships_with_id: int | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def is_loan(self) -> bool:
+        """Whether its unit is lent until the ticket's replacement is there."""
+        return self.line == LOAN_LINE
 
     @property
     def leads_kit(self) -> bool:

@@ -15,9 +15,17 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import IllegalTransition, InvalidInput, NotKnown
-from connector.model.lifecycle import RESERVATION_LIVE, RESERVATION_MOVES, ApprovalState, ReservationState, require_move
+from connector.model.lifecycle import (
+    RESERVATION_LIVE,
+    RESERVATION_MOVES,
+    ApprovalState,
+    LoanState,
+    ReservationState,
+    require_move,
+)
 from connector.storage.database.changes import log_changes
 from connector.storage.database.locks import lock_ticket
+from connector.storage.stock.loans import follow_reservations
 from connector.storage.stock.reservations import (
     Claim,
     Drawn,
@@ -138,6 +146,8 @@ async def release_reservation(
     _require(current, state)
     parts = await kit_lines(tx, [current])
     changes = await put_back(tx, *reserved_units([current, *parts]), at)
+    if current.is_loan:
+        await follow_reservations(tx, [current.id], LoanState.WITHDRAWN, reason=reason, actor=actor, cause=cause, at=at)
     values = {"state": state, "reason": reason}
     return await set_with_kit(tx, current, values, parts, changes, actor=actor, at=at, cause=cause)
 
@@ -155,6 +165,8 @@ async def fulfil_reservation(
     _require(current, ReservationState.FULFILLED)
     parts = await kit_lines(tx, [current])
     changes = await send_off(tx, *reserved_units([current, *parts]), at)
+    if current.is_loan:
+        await follow_reservations(tx, [current.id], LoanState.LENT, actor=actor, cause=cause, at=at)
     values = {"state": ReservationState.FULFILLED}
     return await set_with_kit(tx, current, values, parts, changes, actor=actor, at=at, cause=cause)
 
@@ -185,6 +197,9 @@ async def expire_due(
     units = await put_back(tx, *reserved_units(ending), at)
     values: dict[str, Any] = {"state": ReservationState.EXPIRED, "reason": "not committed in time"}
     ids = [item.id for item in ending]
+    lent = [item.id for item in found if item.is_loan]
+    if lent:
+        await follow_reservations(tx, lent, LoanState.WITHDRAWN, reason=values["reason"], actor=actor, at=at)
     await tx.execute(update(reservation).where(reservation.c.id.in_(ids)).values(**values, updated_at=at))
     changes = [change_of(item, values) for item in ending]
     await log_changes(tx, [*changes, *units], actor=actor, at=at)

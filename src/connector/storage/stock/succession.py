@@ -230,6 +230,11 @@ async def _require_own(tx: AsyncConnection, old: Reservation, verb: str) -> None
     """Refuse what is planned elsewhere: claims that wait for an approval, those of a rollout, components of a kit."""
     require_own_fate(old, verb)
     await require_approved(tx, old.id, old.approval_name, verb)
+    if old.is_loan:
+        raise InvalidInput(
+            f"reservation {old.id} is the loan of its ticket, so it cannot be {verb}",
+            hint="Release it; the unit goes back to the pool.",
+        )
     if old.rollout_line_id is not None:
         raise InvalidInput(
             f"reservation {old.id} is for a line of a rollout, which plans its units itself: it cannot be {verb}",

@@ -1,6 +1,7 @@
 """Claims that wait for an approval: which they are, and how long they are held.
 
-One request for approval is about everything that one decision claimed; its subject is the first of those claims.
+One request for approval is about everything that one decision claimed for good; its subject is the first of those
+claims. A unit that is lent waits for nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from connector.model.errors import IllegalTransition
 from connector.model.lifecycle import APPROVAL_GIVEN, RESERVATION_LIVE, ApprovalState, ReservationState
 from connector.model.refs import EntityKind
 from connector.storage.database.rows import update_logged
-from connector.storage.tables import approval, reservation
+from connector.storage.tables import LOAN_LINE, approval, reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ async def require_approved(tx: AsyncConnection, reservation_id: int, approval_na
 async def subject_of(tx: AsyncConnection, reservation_id: int) -> int:
     """The claim that a request for approval names as its subject: the first one of the same decision."""
     decision_id = select(reservation.c.decision_id).where(reservation.c.id == reservation_id).scalar_subquery()
-    statement = select(func.min(reservation.c.id)).where(reservation.c.decision_id == decision_id)
+    statement = select(func.min(reservation.c.id)).where(
+        reservation.c.decision_id == decision_id, reservation.c.line != LOAN_LINE
+    )
     return int((await tx.execute(statement)).scalar_one() or reservation_id)
 
 
@@ -79,6 +82,7 @@ async def waiting_claims(tx: AsyncConnection, subject_id: int, *, locked: bool =
             or_(reservation.c.id == subject_id, reservation.c.decision_id == decision_id),
             reservation.c.state.in_(RESERVATION_LIVE),
             reservation.c.ships_with_id.is_(None),
+            reservation.c.line != LOAN_LINE,
         )
         .order_by(reservation.c.id)
     )

@@ -13,6 +13,8 @@ from connector.storage.tables.channels import RedChannel
 from connector.storage.tables.groups import IncidentGroup, IncidentGroupTicket, IncidentSignal
 from connector.storage.tables.inventory import Asset, Stock
 from connector.storage.tables.lanes import LaneQuote, LaneRevision, LaneStatistic, TravelTime
+from connector.storage.tables.loans import LOAN_LINE as LOAN_LINE
+from connector.storage.tables.loans import Loan
 from connector.storage.tables.log import Change, Reader, StepReceipt
 from connector.storage.tables.places import Hub, ServiceClass, Site
 from connector.storage.tables.policies import Policy, PolicyActivation
@@ -56,6 +58,7 @@ kit_component = _table(KitComponent)
 lane_quote = _table(LaneQuote)
 lane_revision = _table(LaneRevision)
 lane_statistic = _table(LaneStatistic)
+loan = _table(Loan)
 policy = _table(Policy)
 policy_activation = _table(PolicyActivation)
 procurement = _table(Procurement)

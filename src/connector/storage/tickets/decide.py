@@ -40,6 +40,7 @@ from connector.storage.stock.units import ShelfKey
 from connector.storage.tables import reservation
 from connector.storage.tickets.decisions import RULES, cause_of, keep_decisions
 from connector.storage.tickets.incident_groups import events_of, join_events
+from connector.storage.tickets.loans import claim_loans, keep_loan
 from connector.storage.tickets.orders import ask_for_orders, keep_orders
 from connector.storage.tickets.plans import Plan, Share, draw, taken_over
 
@@ -57,13 +58,14 @@ _LIVE = (
 class Sourced:
     """decision: None when the line had its reservation already. reserved: None unless the outcome is RESERVE.
 
-    procurement_ids: what is on order for the ticket now.
+    procurement_ids: what is on order for the ticket now. loan: the claim of the unit that is lent by this decision.
     """
 
     decision: Decision | None
     decision_id: int | None
     reserved: Reserved | None
     procurement_ids: tuple[int, ...] = ()
+    loan: Reservation | None = None
 
 
 async def decide_and_reserve(
@@ -146,6 +148,7 @@ async def decide_and_reserve_many(
             for plan in plans:
                 reserved = sourced[plan.ticket_id].reserved
                 await ask_for_claims(tx, plan.case.facts, plan.decision, reserved, current, actor=actor, at=now)
+                await keep_loan(tx, plan.case.facts, plan.decision, sourced[plan.ticket_id].loan, actor=actor, at=now)
                 ordered = sourced[plan.ticket_id].procurement_ids
                 await ask_for_orders(tx, plan.case.facts, plan.decision, ordered, current, actor=actor, at=now)
             found, numbers = [number for number in found if number not in sourced], numbers[len(plans) :]
@@ -270,13 +273,15 @@ async def _record(
     held = iter(await insert_reservations(tx, drawn, at=now))
     given = [[next(held) for _ in plan.shares] for plan in plans]
     along = await _record_parts(tx, plans, [[item for items, _ in mine for item in items] for mine in given], line, now)
+    lent = await claim_loans(tx, plans, [decision_id for decision_id, _ in kept], at=now)
     sourced, changes = {}, []
     for plan, (decision_id, decided), mine in zip(plans, kept, given, strict=True):
         reservations = tuple(item for items, _ in mine for item in items)
         reserved = Reserved(reservations, is_new=True) if reservations else None
         ordered = await keep_orders(tx, plan.case.facts, plan.decision, decision_id, at=now)
-        sourced[plan.ticket_id] = Sourced(plan.decision, decision_id, reserved, ordered.ids)
-        follows = [change for _, created in mine for change in created]
+        loan, loan_changes = lent.get(plan.ticket_id, (None, ()))
+        sourced[plan.ticket_id] = Sourced(plan.decision, decision_id, reserved, ordered.ids, loan)
+        follows = [change for _, created in mine for change in created] + [*loan_changes]
         follows += along.get(plan.ticket_id, ())
         follows += [change for share in (*plan.shares, *plan.parts) for change in share.taken.changes]
         follows += ordered.changes
@@ -336,7 +341,8 @@ async def _require_free_lines(tx: AsyncConnection, lines: Mapping[int, int], lin
 
 async def _reserved_before(tx: AsyncConnection, ticket_ids: Collection[int], line: int) -> dict[int, Sourced]:
     """What tickets have on a line already, with everything else that was decided with it."""
-    live = [Reservation(*row) for row in await tx.execute(_LIVE, {"ticket_ids": list(ticket_ids)})]
+    rows = [Reservation(*row) for row in await tx.execute(_LIVE, {"ticket_ids": list(ticket_ids)})]
+    live = [item for item in rows if not item.is_loan]
     sourced = {}
     for first in (item for item in live if item.line == line):
         with_it = [

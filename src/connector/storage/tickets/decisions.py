@@ -66,7 +66,7 @@ async def keep_decisions(
     looked at again: no row and no change. A change names what was decided; the explanation stays in the decision
     alone, since it may be long. The transaction has locked the tickets.
     """
-    grounds = {ticket_id: grounds_of(decision) for ticket_id, decision in decided if not decision.picks}
+    grounds = {ticket_id: grounds_of(decision) for ticket_id, decision in decided if not decision.claims}
     same = await _unchanged(tx, grounds) if grounds else {}
     await update_rows(tx, decision_table, [{"id": number, "looked_at": at} for number in same.values()])
     new = [(ticket_id, decision) for ticket_id, decision in decided if ticket_id not in same]

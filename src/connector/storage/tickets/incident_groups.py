@@ -35,7 +35,7 @@ from connector.rules.policy.document import Policy
 from connector.storage.database.bulk import among, insert_rows
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.rows import json_value, locked_row, update_logged
-from connector.storage.tables import incident_group, incident_group_ticket, reservation, ticket
+from connector.storage.tables import LOAN_LINE, incident_group, incident_group_ticket, reservation, ticket
 from connector.storage.tickets.incident_signals import (
     Scope,
     Window,
@@ -258,6 +258,7 @@ async def _served(tx: AsyncConnection, group_ids: Collection[int]) -> dict[int, 
     has = and_(
         reservation.c.ticket_id == c.ticket_id,
         reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
+        reservation.c.line != LOAN_LINE,
     )
     statement = (
         select(c.group_id, func.count(c.ticket_id.distinct()))
@@ -290,6 +291,7 @@ async def members_waiting(tx: AsyncConnection, group_ids: Collection[int]) -> li
     has = select(reservation.c.id).where(
         reservation.c.ticket_id == ticket.c.id,
         reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
+        reservation.c.line != LOAN_LINE,
     )
     statement = (
         select(ticket.c.id)

@@ -45,7 +45,7 @@ class Share:
 class Plan:
     """What is to be done about a ticket. secured: claims to take over, locked. shares: its units, once drawn.
 
-    parts: the components of its kits, once drawn.
+    parts: the components of its kits, once drawn. loan: the unit that is lent, once drawn.
     """
 
     case: Case
@@ -53,6 +53,7 @@ class Plan:
     secured: dict[int, Reservation] = field(default_factory=dict)
     shares: list[Share] = field(default_factory=list)
     parts: list[Share] = field(default_factory=list)
+    loan: Share | None = None
 
     @property
     def ticket_id(self) -> int:
@@ -79,9 +80,9 @@ class Plan:
 
 async def draw(tx: AsyncConnection, plans: Sequence[Plan], now: datetime) -> list[tuple[int, ShelfKey]]:
     """Take the free units of all plans; when that fails, none are taken, and the answer is whom which shelf refused."""
-    picking = [(plan, pick, part) for plan in plans for pick, part in _free_units(plan.decision.picks)]
+    picking = [(plan, pick, part) for plan in plans for pick, part in _free_units(plan.decision.claims)]
     for plan in plans:
-        plan.shares, plan.parts = [], []
+        plan.shares, plan.parts, plan.loan = [], [], None
     if len(picking) <= 1:
         return [refused for plan, pick, part in picking for refused in await _draw_one(tx, plan, pick, part, now)]
     async with tx.begin_nested() as savepoint:
@@ -98,7 +99,7 @@ async def draw(tx: AsyncConnection, plans: Sequence[Plan], now: datetime) -> lis
                 if taken is not None:
                     _keep_share(plan, pick, part, taken)
             refused += missing
-            if missing and (plan.shares or plan.parts):
+            if missing and (plan.shares or plan.parts or plan.loan):
                 break  # what it was given for nothing may be what the next ones miss
         if refused:
             await savepoint.rollback()
@@ -120,8 +121,11 @@ async def _draw_one(
 
 
 def _keep_share(plan: Plan, pick: Pick, part: PartPick | None, taken: Taken) -> None:
-    kept = plan.shares if part is None else plan.parts
-    kept.append(Share(pick, taken, (part or pick).quantity, part=part))
+    share, loan = Share(pick, taken, (part or pick).quantity, part=part), plan.decision.loan
+    if loan is not None and pick is loan.pick:
+        plan.loan = share
+    else:
+        (plan.shares if part is None else plan.parts).append(share)
 
 
 def _free_units(picks: Sequence[Pick]) -> Iterator[tuple[Pick, PartPick | None]]:

@@ -26,6 +26,7 @@ from connector.storage.shipments.shipments import ON_ITS_WAY
 from connector.storage.stock.losses import has_lost
 from connector.storage.stock.succession import LEFT_BEFORE
 from connector.storage.tables import (
+    LOAN_LINE,
     approval,
     asset,
     compatibility,
@@ -67,6 +68,8 @@ class Holding:
 class Standing:
     """A ticket as the reactor looks at it. holdings: reservations that are live or were fulfilled, by id.
 
+    loan: that of the unit that is lent to it, which is not among its holdings.
+
     has_rollout: whether something is rolled out under it; the claims of that are not among its holdings.
     is_supplied: what was ordered outside has come to its site.
     """
@@ -79,6 +82,7 @@ class Standing:
     holdings: tuple[Holding, ...]
     has_rollout: bool = False
     is_supplied: bool = False
+    loan: Holding | None = None
 
     @property
     def lacks_hardware(self) -> bool:
@@ -99,9 +103,13 @@ class Standing:
         if self.wants_hardware:
             return ()
         calls_back = self.is_deleted or self.state is TicketState.CANCELLED
-        return tuple(
-            item.reservation_id for item in self.holdings if item.is_live or (calls_back and item.is_under_way)
-        )
+        held = self.holdings if self.loan is None or not self.loan.is_live else (*self.holdings, self.loan)
+        return tuple(item.reservation_id for item in held if item.is_live or (calls_back and item.is_under_way))
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether a unit that was lent to it has left its hub; it may be back since."""
+        return self.loan is not None and not self.loan.is_live
 
 
 _status = (
@@ -112,7 +120,14 @@ _status = (
     .scalar_subquery()
 )
 _HOLDINGS = (
-    select(reservation.c.ticket_id, reservation.c.id, reservation.c.state, reservation.c.requested_product_id, _status)
+    select(
+        reservation.c.ticket_id,
+        reservation.c.line,
+        reservation.c.id,
+        reservation.c.state,
+        reservation.c.requested_product_id,
+        _status,
+    )
     .where(
         among_given(reservation.c.ticket_id, "ticket_ids"),
         reservation.c.rollout_line_id.is_(None),
@@ -169,8 +184,12 @@ async def tickets_standing(tx: AsyncConnection, ticket_ids: Collection[int]) -> 
     """The same of many tickets, in two statements; those that do not exist are left out."""
     given = {"ticket_ids": list(ticket_ids)}
     holdings: defaultdict[int, list[Holding]] = defaultdict(list)
-    for ticket_id, *values in await tx.execute(_HOLDINGS, given):
-        holdings[ticket_id].append(Holding(*values))
+    loans: dict[int, Holding] = {}
+    for ticket_id, line, *values in await tx.execute(_HOLDINGS, given):
+        if line == LOAN_LINE:
+            loans[ticket_id] = Holding(*values)
+        else:
+            holdings[ticket_id].append(Holding(*values))
     return {
         row.id: Standing(
             ticket_id=row.id,
@@ -181,6 +200,7 @@ async def tickets_standing(tx: AsyncConnection, ticket_ids: Collection[int]) -> 
             holdings=tuple(holdings.get(row.id, ())),
             has_rollout=row.has_rollout,
             is_supplied=row.is_supplied,
+            loan=loans.get(row.id),
         )
         for row in await tx.execute(_TICKETS, given)
     }
@@ -228,7 +248,11 @@ async def waiting_tickets(
         task.c.kind == TaskKind.REVIEW,
         task.c.state.in_(UNFINISHED),
     )
-    is_held = exists().where(reservation.c.ticket_id == ticket.c.id, reservation.c.state.in_(RESERVATION_LIVE))
+    is_held = exists().where(
+        reservation.c.ticket_id == ticket.c.id,
+        reservation.c.state.in_(RESERVATION_LIVE),
+        reservation.c.line != LOAN_LINE,
+    )
     no_stock = is_on_order | exists().where(
         task.c.ticket_id == ticket.c.id,
         task.c.state.in_(UNFINISHED),
@@ -265,6 +289,7 @@ async def tickets_relieved(tx: AsyncConnection, reservation_ids: Collection[int]
     has_something = exists().where(
         reservation.c.ticket_id == ticket.c.id,
         reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
+        reservation.c.line != LOAN_LINE,
     )
     statement = (
         select(ticket.c.id)
@@ -321,7 +346,9 @@ async def ticket_that_lost(tx: AsyncConnection, reservation_id: int) -> int | No
 async def tickets_forfeited(tx: AsyncConnection, reservation_ids: Collection[int]) -> list[int]:
     """Open tickets whose claims among these ended since the unit had left for the ticket that had it before."""
     has_something = exists().where(
-        _held.c.ticket_id == ticket.c.id, _held.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED))
+        _held.c.ticket_id == ticket.c.id,
+        _held.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
+        _held.c.line != LOAN_LINE,
     )
     statement = (
         select(ticket.c.id)

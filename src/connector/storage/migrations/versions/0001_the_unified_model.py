@@ -940,6 +940,57 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "loan",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("ticket_id", Id, nullable=False),
+        sa.Column("reservation_id", Id, nullable=False),
+        sa.Column("asset_id", Id, nullable=True),
+        sa.Column("product_id", Id, nullable=False),
+        sa.Column("hub_id", Id, nullable=False),
+        sa.Column("site_id", Id, nullable=True),
+        sa.Column("lane", sa.Text(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("due_back_at", UtcDateTime(), nullable=False),
+        sa.Column("return_days", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("lent_at", UtcDateTime(), nullable=True),
+        sa.Column("overdue_since", UtcDateTime(), nullable=True),
+        sa.Column("returned_at", UtcDateTime(), nullable=True),
+        sa.Column("returned_hub_id", Id, nullable=True),
+        sa.Column("wipe", sa.Text(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint("lane IN ('normal', 'break_glass', 'loaner')", name=op.f("ck_loan_lane_known")),
+        sa.CheckConstraint(
+            "state IN ('reserved', 'lent', 'due_back', 'returned', 'withdrawn')", name=op.f("ck_loan_state_known")
+        ),
+        sa.CheckConstraint("return_days > 0", name=op.f("ck_loan_return_days_positive")),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_loan_asset_id")),
+        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_loan_hub_id")),
+        sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_loan_product_id")),
+        sa.ForeignKeyConstraint(["reservation_id"], ["reservation.id"], name=op.f("fk_loan_reservation_id")),
+        sa.ForeignKeyConstraint(["returned_hub_id"], ["hub.id"], name=op.f("fk_loan_returned_hub_id")),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_loan_site_id")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_loan_ticket_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_loan")),
+    )
+    with op.batch_alter_table("loan", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_loan_asset_id"), ["asset_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_loan_hub_id"), ["hub_id"], unique=False)
+        batch_op.create_index(
+            "ix_loan_out",
+            ["due_back_at"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('lent', 'due_back')"),
+            postgresql_where=sa.text("state IN ('lent', 'due_back')"),
+        )
+        batch_op.create_index(batch_op.f("ix_loan_product_id"), ["product_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_loan_site_id"), ["site_id"], unique=False)
+        batch_op.create_index("uq_loan_reservation", ["reservation_id"], unique=True)
+        batch_op.create_index("uq_loan_ticket", ["ticket_id"], unique=True)
+
+    op.create_table(
         "shipment",
         sa.Column("id", Id, nullable=False),
         sa.Column("reservation_id", Id, nullable=True),
@@ -1127,7 +1178,8 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('pickup', 'review', 'approval', 'order', 'staging', 'handover')", name=op.f("ck_task_kind_known")
+            "kind IN ('pickup', 'review', 'approval', 'order', 'staging', 'handover', 'return')",
+            name=op.f("ck_task_kind_known"),
         ),
         sa.CheckConstraint("state IN ('open', 'in_progress', 'done', 'cancelled')", name=op.f("ck_task_state_known")),
         sa.ForeignKeyConstraint(["approval_id"], ["approval.id"], name=op.f("fk_task_approval_id")),
@@ -1195,6 +1247,20 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_shipment_hub_id"))
 
     op.drop_table("shipment")
+    with op.batch_alter_table("loan", schema=None) as batch_op:
+        batch_op.drop_index("uq_loan_ticket")
+        batch_op.drop_index("uq_loan_reservation")
+        batch_op.drop_index(batch_op.f("ix_loan_site_id"))
+        batch_op.drop_index(batch_op.f("ix_loan_product_id"))
+        batch_op.drop_index(
+            "ix_loan_out",
+            sqlite_where=sa.text("state IN ('lent', 'due_back')"),
+            postgresql_where=sa.text("state IN ('lent', 'due_back')"),
+        )
+        batch_op.drop_index(batch_op.f("ix_loan_hub_id"))
+        batch_op.drop_index(batch_op.f("ix_loan_asset_id"))
+
+    op.drop_table("loan")
     with op.batch_alter_table("reservation", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_reservation_live_rollout_line",
