@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,3 +51,18 @@ def test_what_is_remembered_is_bounded():
 
     assert 0 < len(condition._known) <= MOST_REMEMBERED
     assert max(len(str(values[0])) for values in condition._known) < 100
+
+
+def test_a_condition_is_given_the_fields_that_it_reads_and_no_others():
+    given = []
+    condition = compile_condition("ticket.priority == 'P1' && asset.known && ticket.title.matches('dead')")
+
+    class Program:
+        def execute(self, context: Any) -> bool:
+            given.append(context.variables)
+            return bool(condition.program.execute(context))
+
+    spied = replace(condition, program=Program(), _known={})
+
+    assert spied.holds(facts(priority="P1", title="Switch is dead"))
+    assert given == [{"ticket": {"priority": "P1", "title": "Switch is dead"}, "asset": {"known": True}}]

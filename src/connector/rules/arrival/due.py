@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from connector.model.calendars import Calendar, add_open_time, check_time_zone
 from connector.rules.arrival.schedules import place_of
+from connector.rules.arrival.timetable import moment_text
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.ticket import ServiceClassFacts
 from connector.rules.policy.days import Place, days_off
@@ -114,7 +115,7 @@ def _counted(
     outage = f"{service.maximum_outage_minutes} min of {service.hours} in {zone}{off}"
     if at is None:
         return None, f"service class {service.name!r} bears {outage}, which never passes"
-    return at, f"opened at {_text(opened_at)} plus {outage} (service class {service.name!r})"
+    return at, f"opened at {moment_text(opened_at)} plus {outage} (service class {service.name!r})"
 
 
 @lru_cache(maxsize=4096)
@@ -125,7 +126,3 @@ def _calendar(service: ServiceClassFacts, zone: str, place: Place, default_count
     """
     off = days_off(service.holidays, service.closed, service.hours, place, default_country)
     return off.calendar(check_time_zone(zone), service.hours), off.text
-
-
-def _text(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M}Z"

@@ -33,6 +33,11 @@ def instant_text(instant: datetime) -> str:
     return f"{instant.isoformat()[:19]}Z"
 
 
+def moment_text(instant: datetime) -> str:
+    """A moment for people, to the minute, for example `2026-11-25 09:00Z`. instant: UTC."""
+    return f"{instant.isoformat(' ')[:16]}Z"
+
+
 class Timetable:
     """When a calendar is open, from `start` on."""
 

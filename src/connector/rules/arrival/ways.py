@@ -87,19 +87,18 @@ class Ways:
             self._best[hub_id] = self._better(ways) if ways else None
         return self._best[hub_id]
 
-    def find(self, hubs: Iterable[int]) -> Mapping[int, Way | None]:
+    def find(self, *groups: Sequence[int]) -> Mapping[int, Way | None]:
         """The best ways from these hubs, and all that were found before."""
         best, units, there = self._best, self._units, self.destination.unit
-        if there is None:
-            for hub_id in hubs:
-                self.best(hub_id)
-            return best
-        new = [hub_id for hub_id in hubs if hub_id not in best]
-        if self._fleet.unlocated:
-            for hub_id in self._fleet.unlocated.intersection(new):
-                self.best(hub_id)
-            new = [hub_id for hub_id in new if hub_id in units]
-        return self.find_along([(dist(units[hub_id], there), hub_id) for hub_id in new])
+        unlocated = self._fleet.hubs.keys() if there is None else self._fleet.unlocated
+        places: list[tuple[float, int]] = []
+        for hubs in groups:
+            if unlocated:
+                for hub_id in unlocated & set(hubs):
+                    self.best(hub_id)
+            if there is not None:
+                places += [(dist(units[hub_id], there), hub_id) for hub_id in hubs if hub_id not in best]
+        return self.find_along(places)
 
     def find_along(self, places: Iterable[tuple[float, int]]) -> Mapping[int, Way | None]:
         """The same of hubs that lie so far from the site, as chords.
@@ -124,7 +123,8 @@ class Ways:
                 self.best(hub_id, km)
                 continue
             minutes, cost = transits[bisect_left(band_ends, km)]
-            arrives = handed.get(leaves + minutes) or self.destination.handed_over(leaves + minutes)
+            near = leaves + minutes
+            arrives = handed.get(near) or self.destination.handed_over(near)
             if arrives is None:
                 self.best(hub_id, km)
             elif arrives > due:

@@ -169,7 +169,7 @@ class Search:
     def _time_few(self) -> None:
         """Time the hubs of all holdings that have few."""
         few, self._few = self._few, []
-        found = self.ways.find([hub for _, _, hubs in few for hub in hubs])
+        found = self.ways.find(*(hubs for _, _, hubs in few))
         for head, product_id, hubs in few:
             self._add(head, product_id, hubs, found)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from connector.model.kinds import Lane
 from connector.rules.arrival.itinerary import steps_of, timed
 from connector.rules.arrival.schedules import Schedule
-from connector.rules.arrival.timetable import instant_of, minute_at_or_after
+from connector.rules.arrival.timetable import instant_of, minute_at_or_after, moment_text
 from connector.rules.arrival.ways import MODES, Ways
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.sourcing.candidate import Candidate, Columns, Compared, Losers, packed
@@ -56,7 +56,9 @@ _CODES = {
 
 def candidates_of(found: Found, ranking: Ranking, facts: SourcingFacts, now: datetime) -> Sequence[Candidate]:
     """The best routes with all detail, the chosen one first; the others are made when somebody looks at them."""
-    chosen, ways = found.best[0], found.searching.ways
+    chosen, ways = found.first, found.searching.ways
+    if chosen is None:
+        raise AssertionError("asked only where something was found")
 
     def rest() -> Iterator[Candidate]:
         for place, route in enumerate(found.best[1:], 1):
@@ -117,7 +119,7 @@ def candidate_of(
 ) -> Candidate:
     """A route with all detail and the reason why it lost against the chosen one. has_steps: its way step by step."""
     hub, lane = facts.fleet.hubs[route[HUB]], LANES[route[OTHER_LANE]]
-    schedule = ways.schedules.of(hub)
+    schedule = ways.ready(hub)[0]
     why = ""
     if route is not chosen:
         label, currency = facts.fleet.hubs[chosen[HUB]].label, ways.sourcing.currency
@@ -174,7 +176,7 @@ def _out_of_reach(bound: Route, hubs: tuple[int, ...], chosen: Route, ranking: R
 
 
 def _free(facts: SourcingFacts, product_id: int, lane: Lane, hub_id: int) -> int:
-    return sum(h.free.get(hub_id, 0) for h in facts.holdings if h.product_id == product_id and h.lane is lane)
+    return sum([h.free.get(hub_id, 0) for h in facts.holdings if h.product_id == product_id and h.lane is lane])
 
 
 def duration_text(minutes: int) -> str:
@@ -220,4 +222,4 @@ def closed_until(schedule: Schedule, start: int) -> int | None:
 
 def closed_text(opens: int | None) -> str:
     """What is said of a hub that is closed until a minute; "" for one that is open."""
-    return "" if opens is None else f" (closed until {instant_of(opens):%Y-%m-%d %H:%M}Z)"
+    return "" if opens is None else f" (closed until {moment_text(instant_of(opens))})"

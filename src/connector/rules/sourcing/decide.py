@@ -17,7 +17,7 @@ from connector.model.kinds import Protection
 from connector.model.lifecycle import TICKET_OPEN
 from connector.rules.arrival.destination import Destination
 from connector.rules.arrival.due import NO_DUE, Due, due, service_class_of
-from connector.rules.arrival.timetable import minute_at_or_after
+from connector.rules.arrival.timetable import minute_at_or_after, moment_text
 from connector.rules.events.following import Following, followed, served_by_duplicate
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.protection import drawn_text
@@ -277,7 +277,7 @@ def _choice(
         reason=Reason.SOURCED,
         text=_split_text(candidates, looked)
         if looked.shares
-        else f"{chosen.hub} restores it {way} at {chosen.arrives_at:%Y-%m-%d %H:%M}Z{late}{_reserves(looked, drawn)}.",
+        else f"{chosen.hub} restores it {way} at {moment_text(chosen.arrives_at)}{late}{_reserves(looked, drawn)}.",
         rule=rule.name,
         policy_version=case.policy.version,
         decided_at=case.now,
@@ -306,10 +306,10 @@ def _choice(
 
 def _reserves(looked: Looked, drawn: Mapping[Protection, int]) -> str:
     """What the choice uses that is not free for everybody, and by which rule."""
-    rule = f"rule {looked.step.rule.name!r}"
+    name = looked.step.rule.name
     if looked.takes:
-        return f", taken from {' and '.join(claim.label for claim in looked.takes)} by {rule}"
-    return f", with {drawn_text(drawn)} that {rule} releases" if drawn else ""
+        return f", taken from {' and '.join(claim.label for claim in looked.takes)} by rule {name!r}"
+    return f", with {drawn_text(drawn)} that rule {name!r} releases" if drawn else ""
 
 
 def _with_shares(candidates: Sequence[Candidate], looked: Looked, facts: SourcingFacts) -> Sequence[Candidate]:
@@ -328,9 +328,7 @@ def _split_text(candidates: Sequence[Candidate], looked: Looked) -> str:
     parts = [f"{units} from {candidate.hub}" for candidate, (_, units) in zip(chosen, looked.shares, strict=True)]
     last = max(chosen, key=attrgetter("arrives_at"))
     late = "" if last.is_within_sla else ", after the due time"
-    return (
-        f"No hub has all of them: {', '.join(parts)}; the last ones arrive at {last.arrives_at:%Y-%m-%d %H:%M}Z{late}."
-    )
+    return f"No hub has all of them: {', '.join(parts)}; the last ones arrive at {moment_text(last.arrives_at)}{late}."
 
 
 def _relieved(relief: Relief) -> str:

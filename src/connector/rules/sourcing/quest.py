@@ -49,9 +49,11 @@ class Quest:
         rule = step.rule
         key = (step.search, rule.releases if self.keeps else ())
         found = self._found.get(key)
-        if found is None:
-            found = self._found[key] = self.look(rule, self.shelves_of(rule, is_only=is_only))
-        return found.again()
+        if found is not None:
+            return found.again()
+        found = self.look(rule, self.shelves_of(rule, is_only=is_only))
+        self._found[key] = found.again()
+        return found
 
     @property
     def keeps(self) -> bool:
