@@ -82,6 +82,19 @@ async def test_a_proposal_is_confirmed_once_and_the_same_request_is_answered_aga
     )  # fmt: skip
 
 
+async def test_a_confirmed_event_is_closed_by_a_person(hub: Hub, tickets: list[int]):
+    early = await ask(hub, "CloseIncidentGroup", group=GROUP, reason="power is back", key="k0")
+    await ask(hub, "ConfirmIncidentGroup", group=GROUP, cause="no power", key="k1")
+    done = await ask(hub, "CloseIncidentGroup", group=GROUP, reason="power is back", key="k2")
+    again = await ask(hub, "CloseIncidentGroup", group=GROUP, reason="power is back", key="k2")
+
+    assert early["errors"][0]["code"] == "ILLEGAL_TRANSITION"
+    assert done == again
+    assert (done["group"]["state"], done["group"]["cause"], done["group"]["closeReason"]) == (
+        "CLOSED", "no power", "power is back",
+    )  # fmt: skip
+
+
 async def test_what_cannot_be_is_refused_as_an_answer(hub: Hub, tickets: list[int]):
     done = await ask(hub, "DismissIncidentGroup", group=GROUP, reason="a test", key="k1")
     late = await ask(hub, "ConfirmIncidentGroup", group=GROUP, cause="no power", key="k2")

@@ -39,12 +39,14 @@ def test_groups_are_listed_confirmed_and_dismissed_under_the_name_of_the_account
     limited = run_json("groups", "confirm", "2", "--cause", "bad firmware", "--limit", "4")
     dismissed = run("groups", "dismiss", "3", "--reason", "a test")
     twice = run("groups", "dismiss", "3", "--reason", "a test")
+    closed = run("groups", "close", "1", "--reason", "power is back")
     history = run_json("groups", "list", "--all")
 
     assert "3 devices at S1 within 30 min" in " ".join(listed.split())
     assert max(map(len, listed.splitlines())) <= 80
     assert confirmed.output == "Group 1 is confirmed: its tickets need nothing.\n"
     assert limited == {"id": 2, "state": "confirmed", "serves": True, "limit_units": 4}
+    assert closed.output == "Group 1 is closed: each of its tickets that has nothing is decided by itself.\n"
     assert dismissed.output == "Group 3 is dismissed: each ticket is decided by itself.\n"
     assert (twice.exit_code, "incident group 3 is dismissed" in twice.output) == (0, False)
     assert [(row["id"], row["decided_by"]) for row in history] == [(3, ME), (2, ME), (1, ME)]

@@ -262,6 +262,27 @@ async def test_a_confirmed_event_closes_when_nothing_comes_any_more_and_sends_no
         assert await members_waiting(tx, [1]) == []
 
 
+@pytest.mark.parametrize("verb", ["close", "dismiss"])
+async def test_what_a_person_ends_is_decided_by_itself_also_what_needed_nothing(fleet: Fleet, verb: str):
+    tickets = await fleet.tickets(5)
+    await fleet.decide(tickets)
+    await fleet.desk().confirm(1, cause="no power", key="c", actor="ada")
+    waiting = tickets[2:]
+    assert await fleet.decide(waiting) == ["grouped"] * 3
+    fleet.clock.advance(timedelta(minutes=5))
+
+    end = getattr(fleet.desk(), verb)
+    await end(1, reason="power is back", key="e", actor="ada")
+    await end(1, reason="power is back", key="e", actor="ada")
+
+    async with reading(fleet.engine) as tx:
+        assert await members_waiting(tx, [1]) == waiting
+    assert await fleet.decide(waiting) == ["sourced"] * 3
+    assert len(await fleet.groups()) == 1, "the same is not proposed again at once"
+    fleet.clock.advance(timedelta(hours=2))
+    assert await fleet.desk().tend() == 0
+
+
 async def test_answers_that_make_no_sense_are_refused(fleet: Fleet):
     await fleet.decide(await fleet.tickets(3))
     desk = fleet.desk()

@@ -31,6 +31,7 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "extendLoan": _DISPATCH,
     "confirmIncidentGroup": _ANSWER,
     "dismissIncidentGroup": _ANSWER,
+    "closeIncidentGroup": _ANSWER,
     "syncSource": _OPERATE,
     "replayQuarantine": _OPERATE,
     "discardQuarantine": _OPERATE,

@@ -18,7 +18,7 @@ from connector.model.principals import at_the_command_line
 from connector.storage.database.engine import reading
 from connector.storage.tickets.incident_groups import OPEN, GroupRow, list_groups
 
-groups = typer.Typer(help="Incident groups: list, confirm, dismiss.", no_args_is_help=True)
+groups = typer.Typer(help="Incident groups: list, confirm, dismiss, close.", no_args_is_help=True)
 
 Number = Annotated[int, typer.Argument(help="Id of the group, as `list` shows it.")]
 Key = Annotated[str | None, typer.Option(help="Idempotency key; made up when left out.")]
@@ -98,6 +98,22 @@ def dismiss(
     _answer(config, do, as_json=as_json)
 
 
+@groups.command()
+def close(
+    number: Number,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    key: Key = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that a confirmed event is over; its tickets that have nothing are decided by themselves."""
+
+    async def do(desk: Groups, actor: str) -> Answered:
+        return await desk.close(number, reason=reason, key=key or str(uuid.uuid4()), actor=actor)
+
+    _answer(config, do, as_json=as_json)
+
+
 def _answer(config: Config, do: Callable[[Groups, str], Awaitable[Answered]], *, as_json: bool) -> None:
     async def run(hub: Hub) -> Answered:
         actor = at_the_command_line(getpass.getuser()).name
@@ -112,4 +128,6 @@ def _answer(config: Config, do: Callable[[Groups, str], Awaitable[Answered]], *,
     then = limit or ("its tickets are served" if done.serves else "its tickets need nothing")
     if done.state is GroupState.DISMISSED:
         then = "each ticket is decided by itself"
+    if done.state is GroupState.CLOSED:
+        then = "each of its tickets that has nothing is decided by itself"
     console.print(f"Group {done.group_id} is {done.state.value}: {then}.", markup=False, highlight=False)

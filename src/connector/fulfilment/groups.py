@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from connector.fulfilment.once import once_in
 from connector.model.errors import InvalidInput
@@ -17,12 +17,9 @@ from connector.rules.policy.document import Policy
 from connector.sdk import Clock
 from connector.storage.database.engine import Database, Transaction, in_transaction, reading
 from connector.storage.policies.active import PolicySource, policy_now
-from connector.storage.tickets.incident_groups import GroupRow, group_row, groups_to_settle, settle_group
+from connector.storage.tickets.incident_groups import TIMED_OUT, GroupRow, group_row, groups_to_settle, settle_group
 from connector.storage.tickets.incident_signals import forget_signals, newest_signals
 from connector.storage.tickets.tasks import move_task, unfinished_tasks
-
-TIMED_OUT: Final = "time-out"
-"""Who decides when nobody does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +80,27 @@ class Groups:
 
         return _answered(await once_in(self._database, self._clock.now(), "dismiss-group", key, group_id, do))
 
+    async def close(self, group_id: int, *, reason: str, key: str, actor: str) -> Answered:
+        """A confirmed event is over: whatever of it still has nothing is decided by itself.
+
+        Raises NotKnown, InvalidInput, and IllegalTransition when it is not confirmed.
+        """
+        if not reason.strip():
+            raise InvalidInput("a reason is needed: it is kept with the group", hint="Write why.")
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            group = await group_row(tx, group_id)
+            values = {"closed_by": actor, "closed_at": at, "close_reason": reason.strip()}
+            await settle_group(tx, group, GroupState.CLOSED, actor=actor, at=at, **values)
+            return {
+                "state": GroupState.CLOSED.value,
+                "serves": group.serves,
+                "limit_units": group.limit_units,
+                "group_id": group.id,
+            }
+
+        return _answered(await once_in(self._database, self._clock.now(), "close-group", key, group_id, do))
+
     async def tend(self) -> int:
         """What time brings: proposals that nobody answered, events that are over; how many groups that concerned."""
         now = self._clock.now()
@@ -105,7 +123,8 @@ class Groups:
             if target is GroupState.CLOSED:
                 if group.state is not GroupState.CONFIRMED:
                     return False
-                return await settle_group(tx, group, target, actor=TIMED_OUT, at=now)
+                over = {"closed_by": TIMED_OUT, "closed_at": now}
+                return await settle_group(tx, group, target, actor=TIMED_OUT, at=now, **over)
             if group.state is not GroupState.PROPOSED or group.expires_at > now:
                 return False
             cause = f"nobody had answered by {group.expires_at:%Y-%m-%d %H:%M}Z"

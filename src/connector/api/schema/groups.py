@@ -37,6 +37,9 @@ class IncidentGroup(Node):
     cause: str | None = column("The cause, or why it was dismissed, as whoever answered states it.")
     decided_by: str | None = column("Who answered; `time-out` when nobody did.")
     decided_at: datetime | None = column("When.")
+    closed_by: str | None = column("Who said that it is over; `time-out` when nothing came any more.")
+    close_reason: str | None = column("Why, as that person states it.")
+    closed_at: datetime | None = column("When.")
     expires_at: datetime = column("When the policy answers unless somebody has.")
     members: list["IncidentGroupTicket"] = related("members", "Its tickets, in the order in which they joined.")
     created_at: datetime = column("When it was proposed.")
@@ -74,9 +77,18 @@ class DismissIncidentGroupInput:
     idempotency_key: str = KEY
 
 
-@strawberry.type(description="Answer of `confirmIncidentGroup` and `dismissIncidentGroup`.")
+@strawberry.input(description="Say that a confirmed event is over.")
+class CloseIncidentGroupInput:
+    """Input of `closeIncidentGroup`."""
+
+    group_id: strawberry.ID = strawberry.field(description="Which group.")
+    reason: str = strawberry.field(description="Why; kept with it.")
+    idempotency_key: str = KEY
+
+
+@strawberry.type(description="Answer of `confirmIncidentGroup`, `dismissIncidentGroup` and `closeIncidentGroup`.")
 class IncidentGroupPayload(Payload):
-    """Payload of both."""
+    """Payload of all three."""
 
     group: IncidentGroup | None = target("group")
 
@@ -102,5 +114,14 @@ async def dismiss(info: Info, input: DismissIncidentGroupInput) -> IncidentGroup
     async with refusing(info) as refusals:
         key, by = key_of(input.group_id, entity="incident_group"), request_of(info, input.idempotency_key)
         await _groups(info).dismiss(key, reason=input.reason, key=by.key, actor=by.actor)
+        return IncidentGroupPayload(key=key)
+    return IncidentGroupPayload(errors=refusals)
+
+
+async def close(info: Info, input: CloseIncidentGroupInput) -> IncidentGroupPayload:
+    """Close a group."""
+    async with refusing(info) as refusals:
+        key, by = key_of(input.group_id, entity="incident_group"), request_of(info, input.idempotency_key)
+        await _groups(info).close(key, reason=input.reason, key=by.key, actor=by.actor)
         return IncidentGroupPayload(key=key)
     return IncidentGroupPayload(errors=refusals)

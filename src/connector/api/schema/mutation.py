@@ -25,6 +25,7 @@ from connector.api.schema.asking import request_of as _by
 from connector.api.schema.channels import RedChannelPayload, close_channel, extend_channel, open_channel
 from connector.api.schema.claims import ClaimPayload, extend, move, split
 from connector.api.schema.groups import IncidentGroupPayload
+from connector.api.schema.groups import close as close_group
 from connector.api.schema.groups import confirm as confirm_group
 from connector.api.schema.groups import dismiss as dismiss_group
 from connector.api.schema.inputs import (
@@ -325,6 +326,10 @@ class Mutation:
     )
     dismiss_incident_group: IncidentGroupPayload = strawberry.mutation(
         resolver=dismiss_group, description="Say that a group of tickets is no event: each is decided by itself."
+    )
+    close_incident_group: IncidentGroupPayload = strawberry.mutation(
+        resolver=close_group,
+        description="Say that a confirmed event is over: its tickets that have nothing are decided by themselves.",
     )
     delegate_approvals: DelegationPayload = strawberry.mutation(
         resolver=delegate, description="Let somebody answer requests for approval in one's place, for a time."

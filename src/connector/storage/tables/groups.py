@@ -41,7 +41,8 @@ class IncidentGroup(SQLModel, table=True):
     """Tickets that are, or may be, about one cause: proposed by the rules, confirmed or dismissed by a person.
 
     statistics: what made it suspicious. serves, limit_units: whether its tickets get units once it is confirmed, how
-    many at most. cause: as the person who decided states it. expires_at: when a proposal is settled without anybody.
+    many at most. cause: as the person who decided states it. closed_by: `time-out` where nothing came any more.
+    expires_at: when a proposal is settled without anybody.
     """
 
     __tablename__: ClassVar[str] = "incident_group"
@@ -65,6 +66,9 @@ class IncidentGroup(SQLModel, table=True):
     cause: str | None = None
     decided_by: str | None = None
     decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    closed_by: str | None = None
+    close_reason: str | None = None
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     expires_at: datetime = Field(sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)

@@ -47,6 +47,8 @@ from connector.storage.tickets.incident_signals import (
 from connector.storage.tickets.tasks import NewTask, require_task
 
 RULES: Final = "rules"
+TIMED_OUT: Final = "time-out"
+"""Who decides when nobody does."""
 OPEN: Final = (GroupState.PROPOSED, GroupState.CONFIRMED)
 _ANSWER: Final = {"dismiss": "dismisses", "confirm": "confirms"}
 
@@ -71,6 +73,9 @@ class GroupRow:
     cause: str | None
     decided_by: str | None
     decided_at: datetime | None
+    closed_by: str | None
+    close_reason: str | None
+    closed_at: datetime | None
     expires_at: datetime
     created_at: datetime
 
@@ -105,10 +110,11 @@ async def join_events(
 async def _groups(
     tx: AsyncConnection, scopes: Collection[Scope], watches: Mapping[GroupKind, Watched], now: datetime
 ) -> tuple[dict[Scope, GroupRow], set[Scope]]:
-    """The open groups of these scopes, and the scopes of which a person said lately that they are no event."""
+    """The open groups of these scopes, and those of which a person said lately that they are no event, or over."""
     c = incident_group.c
     statement = select(incident_group).where(
-        among(tx, c.scope, {scope for _, scope in scopes}), c.state != GroupState.CLOSED
+        among(tx, c.scope, {scope for _, scope in scopes}),
+        or_(c.state != GroupState.CLOSED, c.closed_by != TIMED_OUT),
     )
     found: dict[Scope, GroupRow] = {}
     quiet: set[Scope] = set()
@@ -117,9 +123,9 @@ async def _groups(
         key = (group.kind, group.scope)
         if group.state in OPEN:
             found[key] = group
-        elif group.kind in watches and group.decided_at is not None:
+        elif group.kind in watches and (said_at := group.closed_at or group.decided_at) is not None:
             window = timedelta(minutes=watches[group.kind].window_minutes)
-            if group.decided_at + window > now:
+            if said_at + window > now:
                 quiet.add(key)
     return {key: group for key, group in found.items() if key in scopes}, quiet
 
@@ -285,7 +291,10 @@ async def events_of(tx: AsyncConnection, facts: SourcingFacts, policy: Policy) -
 
 
 async def members_waiting(tx: AsyncConnection, group_ids: Collection[int]) -> list[int]:
-    """Open tickets of these groups that have nothing; of those that are closed only where its tickets are served."""
+    """Open tickets of these groups that have nothing.
+
+    Of those that were closed by time only where its tickets are served: what needed no unit gets none by that.
+    """
     c = incident_group_ticket.c
     group = incident_group.c
     has = select(reservation.c.id).where(
@@ -299,7 +308,7 @@ async def members_waiting(tx: AsyncConnection, group_ids: Collection[int]) -> li
         .join(incident_group, group.id == c.group_id)
         .where(
             among(tx, c.group_id, group_ids),
-            or_(group.state != GroupState.CLOSED, group.serves),
+            or_(group.state != GroupState.CLOSED, group.serves, group.closed_by != TIMED_OUT),
             ticket.c.state.in_(TICKET_OPEN),
             ticket.c.retired_at.is_(None),
             ~has.exists(),
