@@ -87,6 +87,20 @@ async def test_refusals_are_typed_and_the_active_policy_stays(policies: Hub):
     assert node["activations"][0]["forcedBecause"] == "the test is wrong"
 
 
+async def test_a_policy_whose_supplier_is_ordered_from_through_no_source_is_refused(policies: Hub):
+    supplier = "  suppliers:\n    acme: {offers: [purchase], lead_hours: 24, via: buyers}\n"
+    wrong = default_policy_text().replace("  suppliers:\n", supplier, 1)
+
+    refused = await run(policies, "ActivatePolicy", text=wrong, author="ben")
+
+    [error] = refused["errors"]
+    assert error["code"] == "INVALID_POLICY"
+    assert (
+        "sourcing.suppliers.acme.via: there is no source 'buyers'; those that take orders are: none"
+        in (error["message"])
+    )
+
+
 async def test_without_any_policy_there_is_none(hub: Hub):
     assert await run(hub, "Policies") == {"active": None, "policies": {"edges": []}}
     assert await hub.query('{ policy(version: "nosuch") { id } }') == {"policy": None}

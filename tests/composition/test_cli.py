@@ -189,7 +189,9 @@ def test_adapters_are_listed_with_what_they_can_do():
     found = {item["name"]: item for item in run_json("adapters", "list")}  # type: ignore[attr-defined]
 
     assert {"file", "karrio", "nautobot", "request_tracker"} <= set(found)
-    assert found["request_tracker"]["capabilities"] == ["Fetches", "Pulls", "ReceivesWebhooks", "WritesTickets"]
+    assert found["request_tracker"]["capabilities"] == [
+        "Fetches", "Procures", "Pulls", "ReceivesWebhooks", "WritesTickets",
+    ]  # fmt: skip
     assert found["nautobot"]["problem"] is None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.conftest import MovableClock
 from tests.factories import NOW
 from tests.fulfilment.buyers import Buyers
 from tests.fulfilment.scene import Scene, eventually, make_engine, make_scene
@@ -15,6 +16,7 @@ from tests.fulfilment.test_react import caught_up
 from tests.fulfilment.world import World
 
 from connector.fulfilment.engine import FulfilmentEngine
+from connector.fulfilment.overdue import watch_orders
 from connector.fulfilment.procurement import Report
 from connector.fulfilment.suppliers import require_suppliers
 from connector.ingest.pull import pull_source
@@ -347,6 +349,27 @@ async def test_goods_for_a_hub_are_stock_when_their_serials_are_told_else_a_pers
 
 async def _are(scene: Scene, state: ProcurementState, count: int) -> bool:
     return len(await scene.rows(tables.procurement, state=state)) == count
+
+
+async def test_what_is_overdue_is_shown_once_for_each_date(
+    engine: AsyncEngine, launch: Launch, buyers: Buyers, clock: MovableClock
+):
+    scene = await make_scene(engine, spares=0)
+    hub = await launch(REPLACED)
+    await scene.open_ticket()
+    row = await placed(scene)
+    assert await watch_orders(hub.reactor._work) == 0
+
+    clock.advance(timedelta(hours=25))
+    assert [await watch_orders(hub.reactor._work) for _ in range(2)] == [1, 0]
+    [task] = await scene.rows(tables.task)
+    assert task["title"] == f"Overdue: order {row['order_number']} of 1 × Acme SW-48 from acme"
+    assert "It was expected on 2026-11-26 09:00Z for ticket 4711." in task["instructions"]
+
+    buyers.work_on(buyers.orders()[0], clock.now(), Due="2026-11-27T15:00:00Z")
+    await pulled(scene, buyers, clock)
+    assert await scene.tasks() == [("procurement", "done")]
+    assert await watch_orders(hub.reactor._work) == 0
 
 
 async def test_nothing_goes_out_before_its_approval(engine: AsyncEngine, launch: Launch, buyers: Buyers):

@@ -50,6 +50,7 @@ def list_all(
             "state": row.state.value if row.is_wanted or not row.is_open else f"{row.state.value}, not wanted",
             "goods": row.goods,
             "supplier": row.supplier,
+            "via": row.via,
             "order": row.order_number,
             "expected": row.expected_at,
         }

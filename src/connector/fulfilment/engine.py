@@ -14,6 +14,7 @@ from connector.fulfilment.commands import Commands
 from connector.fulfilment.durable import Durable, Tick
 from connector.fulfilment.groups import Groups
 from connector.fulfilment.options import FulfilmentOptions
+from connector.fulfilment.overdue import watch_orders
 from connector.fulfilment.react import Reactor
 from connector.fulfilment.reviews import require_review
 from connector.fulfilment.rollout_lines import RolloutFollower
@@ -76,6 +77,7 @@ class FulfilmentEngine:
         self.schedule("watch-break-glass", EVERY_HOUR, partial(watch_break_glass, self._work, policy))
         self.schedule("expire-reservations", EVERY_MINUTE, self.expire)
         self.schedule("advance-rollouts", EVERY_MINUTE, self.advance_rollouts)
+        self.schedule("watch-orders", EVERY_HOUR, partial(watch_orders, self._work))
         self.schedule("learn-lanes", EVERY_HOUR, self.learn_lanes)
         self.schedule("adopt-workflows", EVERY_MINUTE, self.adopt)
         self._watch = Watch(self._work, policy)

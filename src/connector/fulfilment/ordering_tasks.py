@@ -77,6 +77,22 @@ def left_over(row: ProcurementRow, order_number: str, via: str, reason: str) -> 
     )
 
 
+def overdue(row: ProcurementRow) -> NewTask:
+    """Goods that should have come have not. One task for each date that the supplier has given."""
+    at = row.expected_at
+    return NewTask(
+        key=task_key(row, f"overdue:{at:%Y%m%dT%H%MZ}"),
+        kind=TaskKind.ORDER,
+        title=f"Overdue: order {row.order_number} of {row.goods} from {row.supplier}",
+        instructions=(
+            f"It was expected on {at:%Y-%m-%d %H:%M}Z for ticket {row.ticket_number}. Ask {row.supplier}, and record "
+            "what comes of it: the new date, that it was delivered, or that it does not come."
+        ),
+        ticket_id=row.ticket_id,
+        hub_id=row.hub_id,
+    )
+
+
 def receiving(row: ProcurementRow, why: str) -> NewTask:
     """Take in goods that were delivered. why: what is needed to know for it."""
     return NewTask(

@@ -92,6 +92,8 @@ class Procurements:
             await self._close(tx, row, ("call-off",), TaskState.DONE, at)
         if not row.is_open:
             await self._close(tx, row, ("receive",), TaskState.DONE, at)
+        if not row.is_open or "expected_at" in change.fields or "delivered_at" in change.fields:
+            await self._close(tx, row, ("overdue",), TaskState.DONE, at)
         if "tracking_number" in change.fields:
             row = await self._expect_parcel(tx, row, at)
         if "delivered_at" in change.fields and row.is_open:

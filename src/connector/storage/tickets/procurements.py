@@ -119,6 +119,9 @@ _ROW = (
 )
 
 
+_PLACED = (ProcurementState.ORDERED, ProcurementState.CONFIRMED, ProcurementState.SHIPPED)
+
+
 async def procurement_row(tx: AsyncConnection, procurement_id: int) -> ProcurementRow:
     """The procurement as it is, not locked. Raises NotKnown."""
     row = (await tx.execute(_ROW.where(procurement.c.id == procurement_id))).one_or_none()
@@ -176,6 +179,17 @@ async def list_procurements(tx: AsyncConnection, *, is_open: bool, limit: int) -
     statement = _ROW.order_by(procurement.c.id.desc()).limit(limit)
     if is_open:
         statement = statement.where(procurement.c.state.in_(PROCUREMENT_OPEN))
+    return [ProcurementRow(**row._mapping) for row in await tx.execute(statement)]
+
+
+async def overdue_orders(tx: AsyncConnection, *, at: datetime, after: int, limit: int) -> list[ProcurementRow]:
+    """A page of the orders that are wanted, were placed and should have been delivered by now, by id."""
+    c = procurement.c
+    statement = (
+        _ROW.where(c.state.in_(_PLACED), c.is_wanted, c.expected_at < at, c.delivered_at.is_(None), c.id > after)
+        .order_by(c.id)
+        .limit(limit)
+    )
     return [ProcurementRow(**row._mapping) for row in await tx.execute(statement)]
 
 
