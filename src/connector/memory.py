@@ -6,8 +6,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-YOUNG = 10_000
-"""Objects that are made, less those that are freed, before the young are looked through."""
+YOUNG = 50_000
+"""Objects that are made, less those that are freed, before the young are looked through: more than a batch makes."""
 
 
 @contextmanager

@@ -47,6 +47,7 @@ class Fleet:
 
     __slots__ = (
         "__weakref__",
+        "_members",
         "_outside",
         "_outwards",
         "_usable",
@@ -70,6 +71,7 @@ class Fleet:
         numbers: dict[Profile, int] = {}
         self.groups = {hub.id: numbers.setdefault(hub.profile, len(numbers)) for hub in self.hubs.values()}
         self.unusable: dict[str, set[int]] = {}
+        self._members: dict[frozenset[HubTier], frozenset[int]] = {}
         self._outwards: dict[tuple[float, float, float], tuple[tuple[float, int], ...]] = {}
         self._outside: dict[tuple[HubTier, ...], frozenset[int]] = {}
         self._usable: dict[tuple[tuple[HubTier, ...], bool], frozenset[int]] = {}
@@ -88,6 +90,13 @@ class Fleet:
                 self.never_open.add(hub.id)
             if not hub.profile.cut_offs:
                 self.uncollected.add(hub.id)
+
+    def members(self, tiers: frozenset[HubTier]) -> frozenset[int]:
+        """The hubs of some tiers."""
+        found = self._members.get(tiers)
+        if found is None:
+            found = self._members[tiers] = frozenset[int]().union(*(self.tiers[tier] for tier in tiers))
+        return found
 
     def usable(self, tiers: tuple[HubTier, ...], *, with_unlocated: bool = False) -> frozenset[int]:
         """The hubs of some tiers that can be planned with. with_unlocated: those without coordinates among them."""

@@ -233,6 +233,9 @@ class Search:
         """The hubs of a holding that could serve and were not timed; and those that cannot, by reason."""
         if look.refusal is not None:
             return (), [(look.refusal, tuple(sorted(look.holding.free)))]
+        is_timed = look.rest is None and self._quantity == 1 and not self.ways.refusals
+        if is_timed and look.holding.free.keys() <= self._usable:
+            return (), []
         left = set(look.holding.free) & self._fleet.hubs.keys()
         refused: list[tuple[Refusal, tuple[int, ...]]] = []
         for refusal, hubs in self._refusals(look.holding):

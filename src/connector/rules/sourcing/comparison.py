@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from connector.model.kinds import Lane
+from connector.model.kinds import HubTier, Lane
 from connector.rules.arrival.itinerary import steps_of, timed
 from connector.rules.arrival.schedules import Schedule
 from connector.rules.arrival.timetable import instant_of, minute_at_or_after, moment_text
@@ -35,6 +35,9 @@ from connector.rules.sourcing.ranking import (
 )
 
 _NONE: Mapping[int, int] = {}
+_TIERS = {tier: tier.value for tier in HubTier}
+_LANES = tuple(lane.value for lane in LANES)
+_MODES = tuple(mode.value for mode in MODES)
 STEP_BY_STEP = 3
 """Candidates whose way is shown step by step: of the best ones, so that an explanation stays short."""
 
@@ -78,15 +81,15 @@ def _columns(routes: Sequence[Route], facts: SourcingFacts, ranking: Ranking, wa
     return packed(
         {
             "hub": [hub.label for hub in hubs],
-            "tier": [hub.tier.value for hub in hubs],
+            "tier": [_TIERS[hub.tier] for hub in hubs],
             "is_mobile": [hub.profile.is_mobile for hub in hubs],
             "works": [works.setdefault(ways.ready(hub)[0], len(works)) for hub in hubs],
             "free": [
                 free.get((product_id, lane), _NONE).get(hub_id, 0)
                 for hub_id, product_id, lane in zip(columns[HUB], columns[PRODUCT], lanes, strict=True)
             ],
-            "lane": [lane.value for lane in lanes],
-            "mode": [MODES[number].value for number in columns[MODE]],
+            "lane": [_LANES[number] for number in columns[OTHER_LANE]],
+            "mode": [_MODES[number] for number in columns[MODE]],
             "product_id": columns[PRODUCT],
             "preference": columns[PREFERENCE],
             "late": columns[LATE],

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import TypeAlias
 
-from connector.model.kinds import Lane
+from connector.model.kinds import HubTier, Lane
 from connector.rules.arrival.timetable import instant_of
 from connector.rules.facts.shelves import Contested, Holding
 from connector.rules.policy.conditions import ConditionFailed, Facts
@@ -224,19 +224,18 @@ def _leftovers(quest: Quest, stocked: Sequence[Step]) -> dict[Refusal, tuple[int
     """Shelves that none of several rungs may use, whether it was tried or not; a single rung tells it by itself."""
     if len(stocked) < 2:
         return {}
-    name, tiers = stocked[0].rule.name, quest.facts.fleet.tiers
-    used: dict[Lane, set[int]] = {}
+    name, fleet = stocked[0].rule.name, quest.facts.fleet
+    used: dict[Lane, frozenset[HubTier]] = {}
     for step in stocked:
-        members = set[int]().union(*(tiers[tier] for tier in step.rule.sources))
         for lane in step.rule.lanes:
-            used.setdefault(lane, set()).update(members)
+            used[lane] = used.get(lane, frozenset()).union(step.rule.sources)
     left: dict[Refusal, tuple[int, ...]] = {}
     for holding in quest.holdings:
         if holding.lane not in used:
             refusal = Refusal("lane_not_allowed", f"{holding.lane.value} lane not allowed by rule {name!r}")
         else:
             refusal = Refusal("tier_not_allowed", f"tier not allowed by any rung of rule {name!r}")
-        hubs = sorted(holding.free.keys() - used.get(holding.lane, set()))
+        hubs = sorted(holding.free.keys() - fleet.members(used.get(holding.lane, frozenset())))
         if hubs:
             left[refusal] = (*left.get(refusal, ()), *hubs)
     return left

@@ -57,6 +57,10 @@ class NewChange:
     fields: Fields
     cause: str | None = None
 
+    def caused_by(self, cause: str) -> NewChange:
+        """The same with this cause."""
+        return NewChange(self.kind, self.entity_id, self.operation, self.fields, cause)
+
 
 @dataclass(frozen=True, slots=True)
 class LoggedChange:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -85,23 +85,24 @@ _PARTS = (
 )
 
 
-async def with_contested(tx: AsyncConnection, wanting: Collection[SourcingFacts]) -> list[SourcingFacts]:
+async def with_contested(
+    tx: AsyncConnection, wanting: Collection[SourcingFacts], *, without: Collection[int] = ()
+) -> list[SourcingFacts]:
     """The facts of several tickets with what other tickets hold of their products, in one statement for all.
 
-    Kits that go along with that take a second one.
+    Kits that go along with that take a second one. without: ids of claims that cannot be taken right now.
     """
     products = {number for facts in wanting for number in _products(facts)}
     rows = await tx.execute(_CONTESTED, {"product_ids": sorted(products)})
-    claims = await _with_parts(tx, [(Contested(*row[:-1]), bool(row[-1])) for row in rows])
-    return [
-        replace(
-            facts,
-            contested=tuple(
-                claim for claim in claims if claim.product_id in _products(facts) and claim.ticket_id != facts.ticket.id
-            ),
-        )
-        for facts in wanting
-    ]
+    read = [(Contested(*row[:-1]), bool(row[-1])) for row in rows]
+    claims = await _with_parts(tx, [(claim, has_kit) for claim, has_kit in read if claim.reservation_id not in without])
+    return [replace(facts, contested=tuple(_others(claims, facts)) if claims else ()) for facts in wanting]
+
+
+def _others(claims: Iterable[Contested], facts: SourcingFacts) -> Iterator[Contested]:
+    """The claims of other tickets on what a ticket needs, or on what can stand in for it."""
+    products, ticket_id = frozenset(_products(facts)), facts.ticket.id
+    return (claim for claim in claims if claim.product_id in products and claim.ticket_id != ticket_id)
 
 
 async def _with_parts(tx: AsyncConnection, claims: Sequence[tuple[Contested, bool]]) -> list[Contested]:

@@ -277,6 +277,8 @@ def change_of(current: Reservation, values: dict[str, Any]) -> NewChange:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, int):
+        return value
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return value.value if isinstance(value, StrEnum) else value

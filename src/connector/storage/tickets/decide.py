@@ -128,11 +128,7 @@ async def decide_and_reserve_many(
         if events is None:  # once: who came before an event did so whatever is read again
             events = await join_events(tx, read_facts, current, now)
         cases = [
-            Case(
-                replace(facts, group=events.get(facts.ticket.id)),
-                numbers[index] if numbers else None,
-                emptied[facts.ticket.id],
-            )
+            Case(_in_event(facts, events), numbers[index] if numbers else None, emptied[facts.ticket.id])
             for index, facts in enumerate(read_facts)
         ]
         plans = await _plans(tx, cases, current, now, busy)
@@ -173,6 +169,11 @@ def _for_recovery(facts: SourcingFacts, recovery: Recovery | None) -> SourcingFa
     return facts if recovery is None else replace(facts, recovery=recovery, quantity=recovery.quantity)
 
 
+def _in_event(facts: SourcingFacts, events: Mapping[int, GroupFacts]) -> SourcingFacts:
+    group = events.get(facts.ticket.id)
+    return facts if group is None else replace(facts, group=group)
+
+
 async def _plans(
     tx: AsyncConnection, cases: Sequence[Case], policy: Policy, now: datetime, busy: Collection[int]
 ) -> list[Plan]:
@@ -185,7 +186,7 @@ async def _plans(
         decision = in_turn.decide(left[0])
         if decision.wants_revisions:
             read = await with_revisions(tx, [case.facts for case in left])
-            left = [replace(case, facts=facts) for case, facts in zip(left, read, strict=True)]
+            left = [Case(facts, case.number, case.emptied) for case, facts in zip(left, read, strict=True)]
             decision = in_turn.decide(left[0])
         if decision.wants_contested:
             left = await _with_contested(tx, left, busy)
@@ -209,16 +210,8 @@ def _leaves_over(plan: Plan) -> bool:
 
 async def _with_contested(tx: AsyncConnection, cases: Sequence[Case], busy: Collection[int]) -> list[Case]:
     """The cases with what other tickets hold, without those claims that somebody works on right now."""
-    found = await with_contested(tx, [case.facts for case in cases])
-    return [
-        replace(
-            case,
-            facts=replace(
-                facts, contested=tuple(claim for claim in facts.contested or () if claim.reservation_id not in busy)
-            ),
-        )
-        for case, facts in zip(cases, found, strict=True)
-    ]
+    found = await with_contested(tx, [case.facts for case in cases], without=busy)
+    return [Case(facts, case.number, case.emptied) for case, facts in zip(cases, found, strict=True)]
 
 
 def _is_wanting(decision: Decision) -> bool:
@@ -286,7 +279,8 @@ async def _record(
         follows += [change for share in (*plan.shares, *plan.parts) for change in share.taken.changes]
         follows += ordered.changes
         changes += [decided] if decided is not None else []
-        changes += [replace(change, cause=cause_of(plan.decision)) for change in follows]
+        cause = cause_of(plan.decision)
+        changes += [change.caused_by(cause) for change in follows]
     await log_changes(tx, changes, actor=actor, at=now)
     return sourced
 
