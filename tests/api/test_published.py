@@ -40,6 +40,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "Procurements": {"first": 5},
         "BreakGlassUse": {},
         "IncidentGroups": {"first": 5},
+        "Loans": {"first": 5},
         "QuarantineList": {"source": seeded.id("Source")},
         "LowStock": {"region": "EU"},
         "SearchAssets": {"text": "foc"},
@@ -87,6 +88,7 @@ ANSWERS: dict[str, Any] = {
     ),
     "RedChannels": lambda data: data["redChannels"]["nodes"] == [],
     "IncidentGroups": lambda data: data["incidentGroups"] == {"totalCount": 0, "nodes": []},
+    "Loans": lambda data: data["loans"] == {"totalCount": 0, "nodes": []},
     "Rollouts": lambda data: (
         data["rollouts"]["nodes"][0]["waves"] == [{"number": 1, "counts": [{"state": "PLANNED", "lines": 1}]}]
         and data["rollouts"]["nodes"][0]["lines"]["nodes"][0]["hub"] == {"name": "Berlin"}

@@ -270,6 +270,23 @@ async def test_a_loan_that_the_courier_has_already_is_due_back_when_its_ticket_i
     assert (done.went_to, await made.shelf()) == (LoanReturn.POOL, (1, 0))
 
 
+async def test_a_hub_that_stops_on_the_way_and_answers_that_are_lost_lend_one_unit_and_tell_it_once(
+    engine: AsyncEngine, launch: Any, world: World
+):
+    made = await lending(engine)
+    world.drop_answer = {"POST labels": 1, "POST notes": 2}
+    await launch(policy=policy())
+    await made.scene.open_ticket(sla_due_at=IN_TIME)
+    await eventually(lambda: made.scene.rows(tables.loan))
+
+    await launch(policy=policy())
+    await made.scene.finished(2)
+
+    assert (len(await made.scene.rows(tables.loan)), len(await made.scene.rows(tables.reservation))) == (1, 2)
+    assert (len(world.bought()), len(world.notes)) == (1, 2)
+    assert await made.shelf() == (1, 1)
+
+
 async def test_received_twice_at_the_same_time_a_unit_is_free_once(engine: AsyncEngine, launch: Any):
     made = await lending(engine, spares=0)
     hub = await launch(policy=policy())
