@@ -52,3 +52,29 @@ async def test_a_claim_shows_the_kit_that_goes_along(hub: Hub):
          "kitLines": [{"line": 2, "quantity": 2, "product": {"model": "Bracket"}}]},
         {"line": 2, "kit": {"name": "Swap kit"}, "shipsWith": {"line": 1}, "kitLines": []},
     ]  # fmt: skip
+
+
+async def test_what_if_decides_with_the_kits_that_are_there(hub: Hub):
+    seeded = await seed(hub.engine)
+    policy = """
+name: kits
+rules:
+  - {name: any, when: "true", hardware: replace, kit: swap}
+sourcing: {courier: {transit: [{hours: 24}]}}
+"""
+    asked = {"productId": seeded.id("Product"), "siteId": seeded.id("Site")}
+    query = """query ($draft: TicketDraftInput!, $policy: String!) { whatIf(draft: $draft, policy: $policy) {
+      explanation { reason kit { name parts { product quantity } } losers { code text } } errors { message } } }"""
+
+    one = (await hub.query(query, draft=asked, policy=policy))["whatIf"]
+    two = (await hub.query(query, draft={**asked, "quantity": 2}, policy=policy))["whatIf"]
+
+    assert one["errors"] == []
+    assert one["explanation"]["kit"] == {
+        "name": "Swap kit",
+        "parts": [{"product": "Acme Bracket", "quantity": 2}],
+    }
+    assert (two["explanation"]["reason"], two["explanation"]["kit"]) == ("kit_incomplete", None)
+    assert two["explanation"]["losers"] == [
+        {"code": "kit_incomplete", "text": "lacks 4 × Acme Bracket of kit 'Swap kit'"}
+    ]

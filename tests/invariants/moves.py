@@ -27,7 +27,7 @@ from connector.model.geo import Point
 from connector.model.kinds import Lane, Tracking
 from connector.model.lifecycle import RESERVATION_LIVE, ApprovalState, AssetState
 from connector.rules.policy.reading import default_policy, read_policy
-from connector.sdk import Batch, ProductKey, Record
+from connector.sdk import Batch, KitRecord, ProductKey, Record
 from connector.storage import tables
 from connector.storage.approvals.approvals import lock_approval
 from connector.storage.database.engine import in_transaction, reading
@@ -55,6 +55,13 @@ TAKING = read_policy("""
 name: taking
 rules:
   - {name: any, when: "true", hardware: replace, preempt: {}}
+sourcing: {courier: {transit: [{hours: 24}]}}
+fairness: {preempted_at_most: 9}
+""")
+SENDING = read_policy("""
+name: sending
+rules:
+  - {name: any, when: "true", hardware: replace, kit: swap, split: allowed, preempt: {}}
 sourcing: {courier: {transit: [{hours: 24}]}}
 fairness: {preempted_at_most: 9}
 """)
@@ -184,6 +191,24 @@ class Yard:
         until, day = self.now + timedelta(minutes=minutes), timedelta(days=1)
         await self._move(lambda tx: extend_reservation(tx, number, until, longest=day, actor="test", at=self.now))
 
+    async def send(self, *, ticket: int, units: int = 1, weak: int | None = None) -> Sourced | None:
+        """The rules choose units with their kits. weak: a ticket that may lose what it has."""
+
+        async def work(tx: AsyncConnection) -> Sourced:
+            table = tables.ticket
+            mine, other = table.c.id == self.tickets[ticket], table.c.id == self.tickets[weak or 0]
+            await tx.execute(update(table).where(mine).values(quantity=units))
+            if weak is not None:
+                await tx.execute(update(table).where(other).values(priority="P5"))
+            sourced = await decide_and_reserve(tx, self.tickets[ticket], SENDING, now=self.now)
+            await tx.execute(update(table).where(mine).values(quantity=1))
+            await tx.execute(update(table).where(other).values(priority="P1"))
+            return sourced
+
+        with suppress(StaleWrite, InvalidInput):
+            return await in_transaction(self.engine, work)
+        return None
+
     async def take(self, *, ticket: int, weak: int) -> Sourced | None:
         """One ticket is decided about while another is weaker and may lose what it has."""
 
@@ -265,6 +290,7 @@ class Yard:
             lambda: self.decide(ticket=ticket),
             lambda: self.decide_many(tickets=rng.sample(range(TICKETS), k=4)),
             lambda: self.ask(ticket=ticket),
+            lambda: self.send(ticket=ticket, units=rng.randint(1, 2)),
             lambda: self.answer(ticket=ticket, yes=rng.random() < 0.5),
             lambda: self.cancel(ticket=ticket),
             lambda: self.expire(minutes=rng.randint(0, 2)),
@@ -307,6 +333,7 @@ async def make_yard(engine: AsyncEngine, name: str) -> Yard:
         *(_unit(name, number, HUBS[number % 2], 1) for number in range(SWITCHES)),
         *(_count(name, hub, 1, CABLES) for hub in HUBS),
     )  # fmt: skip
+    await yard.take_in(_kit(name))
     return await known_yard(engine, name)
 
 
@@ -352,6 +379,16 @@ def _cable(name: str) -> ProductKey:
 def _unit(name: str, number: int, hub: str, version: int, **values: Any) -> Record:
     given = {"product": _switch(name), "place": records.ref("hub", f"{name}-{hub}"), "state": AssetState.IN_STOCK}
     return records.asset(f"{name}-{number}", v=version, **{**given, **values})
+
+
+def _kit(name: str) -> Record:
+    """What goes along with a switch: two cables."""
+    return KitRecord.model_validate(
+        {
+            "ref": records.ref("kit", name), "name": f"Kit {name}", "product": _switch(name),
+            "components": [{"product": _cable(name), "quantity": 2}],
+        }
+    )  # fmt: skip
 
 
 def _count(name: str, hub: str, version: int, quantity: int) -> Record:

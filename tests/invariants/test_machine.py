@@ -128,8 +128,19 @@ def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedSta
         def take(self, ticket: int, weak: int) -> None:
             sourced = self.run(self.yard.take(ticket=ticket, weak=weak))
             after = self.run(self.yard.scene())
-            if sourced.decision is not None and sourced.decision.taken_from:
+            gives_back = any(claim.kit and claim.is_live for claim in self.seen.claims.values())
+            if sourced.decision is not None and sourced.decision.taken_from and not gives_back:
                 assert (after.books, after.units) == (self.seen.books, self.seen.units)
+
+        @rule(ticket=TICKET, units=st.integers(1, 3), weak=st.none() | TICKET)
+        def send_with_kits(self, ticket: int, units: int, weak: int | None) -> None:
+            sourced = self.run(self.yard.send(ticket=ticket, units=units, weak=weak))
+            if sourced is None or sourced.reserved is None or not sourced.reserved.is_new:
+                return
+            after = self.run(self.yard.scene())
+            for device in sourced.reserved.reservations:
+                cables = [c.quantity for c in after.claims.values() if c.ships_with == device.id]
+                assert sum(cables) == 2 * device.quantity
 
         def live_units(self) -> int:
             return sum(claim.quantity for claim in self.seen.claims.values() if claim.is_live)
@@ -156,7 +167,8 @@ def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedSta
         def commit_and_fulfil(self, which: int) -> None:
             number = self.reservation(which)
             self.run(self.yard.commit(number))
-            is_committed = self.run(self.yard.scene()).claims[number].state is ReservationState.COMMITTED
+            claim = self.run(self.yard.scene()).claims[number]
+            is_committed = claim.state is ReservationState.COMMITTED and claim.ships_with is None
             self.run(self.yard.fulfil(number))
             self.gave_back(number, was_live=is_committed, leaves=True)
 
@@ -164,17 +176,18 @@ def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedSta
         @rule(which=WHICH)
         def release(self, which: int) -> None:
             number = self.reservation(which)
-            was_live = self.seen.claims[number].is_live
+            was_live = self.seen.claims[number].is_live and self.seen.claims[number].ships_with is None
             self.run(self.yard.release(number))
             self.gave_back(number, was_live=was_live, leaves=False)
 
         def gave_back(self, number: int, *, was_live: bool, leaves: bool) -> None:
-            """The claim's quantity is off its shelf's book, and nothing else is different anywhere."""
-            claim = self.seen.claims[number]
-            on_hand, reserved = self.seen.shelves[claim.shelf]
-            n = claim.quantity if was_live else 0
-            expected = {claim.shelf: (on_hand - n * leaves, reserved - n)}
-            assert self.run(self.yard.scene()).shelves == self.seen.shelves | expected
+            """What was claimed, with its kit, is off the books, and nothing else is different anywhere."""
+            expected = dict(self.seen.shelves)
+            for claim in (c for n, c in self.seen.claims.items() if number in (n, c.ships_with) and was_live):
+                on_hand, reserved = expected[claim.shelf]
+                n = claim.quantity if claim.is_live else 0
+                expected[claim.shelf] = (on_hand - n * leaves, reserved - n)
+            assert self.run(self.yard.scene()).shelves == expected
 
         @rule(ticket=TICKET)
         def cancel(self, ticket: int) -> None:

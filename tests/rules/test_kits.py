@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.rules.cases import BERLIN, HAMBURG, MUNICH, NOW, POLICY, POTSDAM, STAND_IN, facts, holding, hub, policy
 
 from connector.model.kinds import Lane, Priority, Protection
+from connector.rules.checks.policy_tests import run_tests
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.kits import KitFacts, KitPart
 from connector.rules.facts.protection import Kept
@@ -227,6 +228,71 @@ def test_a_kit_that_can_never_go_along_is_refused(rule: str, why: str):
         read_policy(text)
 
     assert f"kit: can never matter: {why}" in str(raised.value)
+
+
+TESTED = """
+tests:
+  - name: the hub that lacks an adapter does not serve
+    given:
+      site: {latitude: 52.5, longitude: 13.4}
+      product: {model: X1}
+      hubs: {BER: {latitude: 52.5, longitude: 13.4}, POT: {latitude: 52.4, longitude: 13.1}}
+      kit: {name: Edge kit, components: {Bracket: 2, Adapter: 1}}
+      stock:
+        - {hub: BER}
+        - {hub: BER, product: Bracket, free: 2}
+        - {hub: POT}
+        - {hub: POT, product: Bracket, free: 2}
+        - {hub: POT, product: Adapter}
+    expect: {hub: POT, kit: Edge kit}
+  - name: a P1 takes the device of a P4 with the kit that is with it
+    given:
+      ticket: {priority: P1}
+      site: {latitude: 52.5, longitude: 13.4}
+      product: {model: X1}
+      hubs: {BER: {latitude: 52.5, longitude: 13.4}}
+      kit: {name: Edge kit, components: {Bracket: 2}}
+      claims: [{hub: BER, ticket: INC-7, priority: P4, has_kit: true}]
+    expect: {hub: BER, kit: Edge kit, taken_from: INC-7}
+  - name: without its kit it is of no use
+    given:
+      ticket: {priority: P1}
+      site: {latitude: 52.5, longitude: 13.4}
+      product: {model: X1}
+      hubs: {BER: {latitude: 52.5, longitude: 13.4}}
+      kit: {name: Edge kit, components: {Bracket: 2}}
+      claims: [{hub: BER, ticket: INC-7, priority: P4}]
+    expect: {outcome: review, kit: null}
+"""
+
+
+def test_tests_of_a_policy_state_kits():
+    tested = read_policy(POLICY.replace("RULE", "kit: swap, preempt: {over: [P4]}") + TESTED)
+
+    assert [result.told() for result in run_tests(tested) if not result.has_passed] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (
+            "{hubs: {BER: {}}, kit: {components: {Bracket: 1}}, stock: [{hub: BER, product: Braket}]}",
+            "given.stock[0].product: names 'Braket', which is not there: did you mean 'Bracket'?, "
+            "under given.substitutes or given.kit",
+        ),
+        (
+            "{hubs: {BER: {}}, claims: [{hub: BER, ticket: INC-7, has_kit: true}]}",
+            "given.claims[0].has_kit: is true, but there is no given.kit",
+        ),
+    ],
+)
+def test_what_a_test_says_of_kits_must_fit(given: str, problem: str):
+    text = POLICY.replace("RULE", KIT) + f"tests:\n  - {{name: t, given: {given}, expect: {{outcome: review}}}}\n"
+
+    with pytest.raises(InvalidPolicy) as raised:
+        read_policy(text)
+
+    assert problem in str(raised.value)
 
 
 units = st.integers(0, 6)

@@ -78,6 +78,9 @@ def told_lines(found: Explanation) -> list[str]:
     for taken in found.taken_from:
         lines.append(f"takes the unit of {taken.ticket}{f', {taken.instead}' if taken.instead else ''}")
     lines += [f"loan, {found.loan.outcome.replace('_', ' ')}: {found.loan.text}"] if found.loan else []
+    if found.kit is not None:
+        parts = ", ".join(f"{part.quantity} × {part.product}" for part in found.kit.parts)
+        lines.append(f"kit {found.kit.name!r} goes along: {parts}")
     kept = {
         Protection.SAFETY_STOCK: found.drawn_safety_stock,
         Protection.EMERGENCY_BUFFER: found.drawn_emergency_buffer,

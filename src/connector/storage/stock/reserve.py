@@ -116,6 +116,7 @@ async def commit_reservation(
     current = await locked_reservation(tx, reservation_id)
     if current.state is ReservationState.COMMITTED:
         return current
+    require_own_fate(current, "committed")
     _require(current, ReservationState.COMMITTED)
     if current.approval_name is not None and not await is_approved(tx, current.id):
         raise IllegalTransition(
@@ -143,6 +144,7 @@ async def release_reservation(
     current = await locked_reservation(tx, reservation_id)
     if current.state in _ENDED:
         return current
+    require_own_fate(current, "released")
     _require(current, state)
     parts = await kit_lines(tx, [current])
     changes = await put_back(tx, *reserved_units([current, *parts]), at)
@@ -162,6 +164,7 @@ async def fulfil_reservation(
     current = await locked_reservation(tx, reservation_id)
     if current.state is ReservationState.FULFILLED:
         return current
+    require_own_fate(current, "sent")
     _require(current, ReservationState.FULFILLED)
     parts = await kit_lines(tx, [current])
     changes = await send_off(tx, *reserved_units([current, *parts]), at)
