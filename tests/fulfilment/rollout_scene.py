@@ -40,6 +40,7 @@ from connector.fulfilment.workflows import Workflows
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ReservationState, RolloutState, TaskState
 from connector.rules.policy.reading import Policy, default_policy_text, read_policy
+from connector.sdk import Connection
 from connector.storage import tables
 from connector.storage.database.engine import reading, transaction
 from connector.storage.shipments.shipments import move_shipment
@@ -230,8 +231,12 @@ async def make_yard(
     policy: Policy | None = None,
     counted: bool = False,
     prefix: str = "",
+    courier: Connection | None = None,
 ) -> Yard:
-    """Sites in Hamburg, the first one critical and the last one a laboratory; spares in Berlin."""
+    """Sites in Hamburg, the first one critical and the last one a laboratory; spares in Berlin.
+
+    courier: instead of the one of the world.
+    """
     world = world or World()
     async with transaction(engine) as tx:
         critical = await make_service_class(tx, "critical") if not prefix else None
@@ -251,7 +256,10 @@ async def make_yard(
             elif number == sites - 1:
                 place["region"] = "LAB"
             site_ids.append(await make_site(tx, **place))
-    work = Work(engine, world.connections(clock), clock, FulfilmentOptions(courier="courier"))
+    connections = world.connections(clock)
+    if courier is not None:
+        connections["courier"] = courier
+    work = Work(engine, connections, clock, FulfilmentOptions(courier="courier"))
     chosen = policy or rollout_policy()
     inline: Any = Inline(work)
     workflows: Workflows = inline
