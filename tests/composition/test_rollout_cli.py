@@ -69,6 +69,17 @@ def test_a_rollout_is_made_of_a_sheet_planned_begun_and_stopped(shops: Path):
     )  # fmt: skip
 
 
+def test_a_ticket_that_nobody_knows_is_told_by_its_line_and_a_site_may_be_without_one(shops: Path):
+    shops.write_text("site;ticket\nS1;TASK-1\n")
+    wrong = run(*create())
+    shops.write_text("site\nS1\n")
+    run(*create())
+
+    assert (wrong.exit_code, "shops.csv:2: " in wrong.stderr, "TASK-1" in wrong.stderr) == (2, True, True)
+    assert run("rollout", "ticket", "Docks", "S1").output == "S1 has no ticket.\n"
+    assert run("rollout", "ticket", "Docks", "S2").exit_code == 2
+
+
 def test_every_mistake_in_the_sheet_is_told_by_its_line_and_nothing_is_made(shops: Path):
     shops.write_text("site;quantity;wave\nS1;none;1\nS2;1;0\nS3;1;1\n")
     wrong = run(*create())

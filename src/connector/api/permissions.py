@@ -42,6 +42,7 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "resumeRollout": _STEER,
     "haltRollout": _STEER,
     "cancelRollout": _STEER,
+    "assignRolloutTicket": _PLAN,
     "reportRolloutLine": _HANDLE,
     "confirmStaging": _HANDLE,
     "confirmHandover": _HANDLE,

@@ -16,12 +16,13 @@ from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.output import console, print_json, print_table
 from connector.cli.rollout_sheet import RolloutSites, read_sites
 from connector.fulfilment.rollout_draft import NewRollout, SiteOrder
+from connector.fulfilment.rollout_work import RolloutWork
 from connector.fulfilment.rollouts import PlanResult, RolloutResult, Rollouts
 from connector.hub import Hub
-from connector.model.errors import InvalidInput
+from connector.model.errors import ConnectorError, InvalidInput
 from connector.model.kinds import Success
 from connector.model.principals import at_the_command_line
-from connector.storage.database.engine import reading
+from connector.storage.database.engine import Transaction, reading
 from connector.storage.rollouts.facts import sites_called
 from connector.storage.rollouts.lists import RolloutSummary, ShownLine, list_rollouts, show_lines
 from connector.storage.rollouts.rollouts import RolloutRow, rollout_id_of, rollout_row
@@ -29,7 +30,7 @@ from connector.storage.sources.catalogue import product_called
 from connector.storage.sources.overview import ticket_id_of
 
 rollout = typer.Typer(
-    help="Rollouts: create, plan, start, pause, resume, halt, cancel, show, list.", no_args_is_help=True
+    help="Rollouts: create, plan, start, pause, resume, halt, cancel, ticket, show, list.", no_args_is_help=True
 )
 
 Name = Annotated[str, typer.Argument(help="Name of the rollout, or #ID.")]
@@ -43,7 +44,7 @@ Count = Annotated[int | None, typer.Option(min=1, help="As the policy has it by 
 def create(
     name: Annotated[str, typer.Argument(help="What people call it; unique.")],
     product: Annotated[str, typer.Option(help="Part number, SKU, or maker and model.")],
-    file: Annotated[Path, typer.Option(help="CSV with the column site (code or name), also quantity and wave.")],
+    file: Annotated[Path, typer.Option(help="CSV with the column site (code or name), also quantity, wave, ticket.")],
     ticket: Annotated[str | None, typer.Option(help="Change or request; the hub's own by default.")] = None,
     preparation: Annotated[str | None, typer.Option(help="What is done to each unit before it leaves.")] = None,
     starts_at: Annotated[str | None, typer.Option(help="Not before, with its zone: 2026-12-01T18:00Z.")] = None,
@@ -68,7 +69,7 @@ def create(
             new = NewRollout(
                 name=name,
                 product_id=await product_called(tx, product),
-                sites=_orders(sheet, await sites_called(tx, [row.site for row in sheet.rows])),
+                sites=await _orders(tx, sheet),
                 ticket_id=None if ticket is None else await ticket_id_of(tx, ticket),
                 preparation=preparation,
                 starts_at=None if starts_at is None else _instant(starts_at),
@@ -183,6 +184,34 @@ def show(name: Name, config: Config = None, as_json: AsJson = False) -> None:
     print_table("Lines", shown, empty="It has no lines.")
 
 
+@rollout.command()
+def ticket(
+    name: Name,
+    site: Annotated[str, typer.Argument(help="Code or name of the site.")],
+    number: Annotated[str | None, typer.Argument(help="Number of its ticket; left out: of none.")] = None,
+    key: Key = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the end of a ticket say what became of the lines of a site."""
+
+    async def do(hub: Hub) -> int:
+        async with reading(hub.database) as tx:
+            rollout_id, known = await rollout_id_of(tx, name), await sites_called(tx, [site])
+            if site not in known:
+                raise InvalidInput(f"no site is called {site!r}", hint="Give its code or name.")
+            ticket_id = None if number is None else await ticket_id_of(tx, number)
+        people = RolloutWork(hub.database, hub.clock, hub.policy)
+        asked = key or uuid.uuid4().hex
+        return await people.assign_ticket(rollout_id, known[site], ticket_id, key=asked, actor=_whoever_types())
+
+    lines = with_hub(config, do, as_json=as_json)
+    if as_json:
+        print_json({"rollout": name, "site": site, "ticket": number, "lines": lines})
+    else:
+        _say(f"{site} ends with ticket {number}." if number else f"{site} has no ticket.")
+
+
 @rollout.command("list")
 def list_all(config: Config = None, as_json: AsJson = False) -> None:
     """List rollouts, the newest first."""
@@ -233,13 +262,24 @@ def _move(
         _say(f"Rollout {name} is {done.state.value}.")
 
 
-def _orders(sheet: RolloutSites, known: dict[str, int]) -> list[SiteOrder]:
-    """What each site is to get. Raises InvalidInput naming every line with a site that nobody knows."""
+async def _orders(tx: Transaction, sheet: RolloutSites) -> list[SiteOrder]:
+    """What each site is to get. Raises InvalidInput naming every line with a site or ticket that nobody knows."""
+    known = await sites_called(tx, [row.site for row in sheet.rows])
     unknown = [row for row in sheet.rows if row.site not in known]
     if unknown:
         listed = [f"{sheet.path.name}:{row.line}: no site is called {row.site!r}" for row in unknown]
         raise InvalidInput("\n".join(listed), hint="Give codes or names of sites as the hub knows them.")
-    return [SiteOrder(known[row.site], row.quantity, row.wave) for row in sheet.rows]
+    tickets: dict[str, int] = {}
+    for row in sheet.rows:
+        if row.ticket is not None and row.ticket not in tickets:
+            try:
+                tickets[row.ticket] = await ticket_id_of(tx, row.ticket)
+            except ConnectorError as error:
+                raise InvalidInput(f"{sheet.path.name}:{row.line}: {error.message}", hint=error.hint) from error
+    return [
+        SiteOrder(known[row.site], row.quantity, row.wave, None if row.ticket is None else tickets[row.ticket])
+        for row in sheet.rows
+    ]
 
 
 def _instant(text: str) -> datetime:

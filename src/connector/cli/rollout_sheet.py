@@ -12,12 +12,13 @@ from connector.model.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class SiteRow:
-    """A row. site: a code or a name."""
+    """A row. site: a code or a name. ticket: a number, of the ticket whose end says what became of it."""
 
     line: int
     site: str
     quantity: int
     wave: int | None
+    ticket: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,11 @@ class RolloutSites:
 
 
 def read_sites(path: Path) -> RolloutSites:
-    """Read a sheet: column `site`, also `quantity` (1) and `wave`. Raises InvalidInput with every mistake by line."""
-    sheet = read_sheet(path, required=("site",), optional=("quantity", "wave"))
+    """Read a sheet: column `site`, also `quantity` (1), `wave`, `ticket`.
+
+    Raises InvalidInput with every mistake by line.
+    """
+    sheet = read_sheet(path, required=("site",), optional=("quantity", "wave", "ticket"))
     rows: list[SiteRow] = []
     for row in sheet.rows:
         try:
@@ -38,7 +42,8 @@ def read_sites(path: Path) -> RolloutSites:
         except ValueError as error:
             sheet.leave_out(row, error)
             continue
-        rows.append(SiteRow(row.line, row.values["site"], 1 if quantity is None else quantity, wave))
+        ticket = row.values.get("ticket")
+        rows.append(SiteRow(row.line, row.values["site"], 1 if quantity is None else quantity, wave, ticket))
     for note in sheet.notes:
         warn(note)
     if sheet.problems:

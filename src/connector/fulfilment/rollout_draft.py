@@ -12,7 +12,13 @@ from connector.model.kinds import Success, TicketType, Tracking
 from connector.model.lifecycle import TICKET_OPEN
 from connector.rules.policy.reading import Policy
 from connector.storage.database.engine import Transaction
-from connector.storage.rollouts.facts import rollout_product, rollout_sites, rollout_ticket
+from connector.storage.rollouts.facts import (
+    RolloutTicket,
+    rollout_product,
+    rollout_sites,
+    rollout_ticket,
+    rollout_tickets,
+)
 from connector.storage.rollouts.rollouts import NewRolloutLine
 
 MOST_LINES: Final = 20_000
@@ -32,11 +38,16 @@ _LIMITS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class SiteOrder:
-    """What one site is to get. wave: None when the plan chooses; all orders of a rollout have one, or none has."""
+    """What one site is to get.
+
+    wave: None when the plan chooses; all orders of a rollout have one, or none has. ticket_id: whose end says what
+    became of it.
+    """
 
     site_id: int
     quantity: int = 1
     wave: int | None = None
+    ticket_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,8 @@ async def checked(tx: Transaction, new: NewRollout, policy: Policy) -> tuple[dic
     if new.ticket_id is not None:
         await require_open_ticket(tx, new.ticket_id)
     lines = await _lines(tx, new.sites, product.tracking)
+    for ticket in await rollout_tickets(tx, {line.ticket_id for line in lines if line.ticket_id is not None}):
+        require_line_ticket(ticket, new.ticket_id)
     defaults = policy.rollouts
     given: Mapping[str, int | None] = {
         "first_wave_size": new.first_wave_size,
@@ -126,10 +139,24 @@ async def _lines(tx: Transaction, orders: Sequence[SiteOrder], tracking: Trackin
             )
         seen.add(order.site_id)
         each = 1 if tracking is Tracking.SERIALISED else order.quantity
-        lines += [NewRolloutLine(order.site_id, each, order.wave)] * (order.quantity // each)
+        lines += [NewRolloutLine(order.site_id, each, order.wave, order.ticket_id)] * (order.quantity // each)
     if len(lines) > MOST_LINES:
         raise InvalidInput(f"{len(lines)} parcels are too many for one rollout: at most {MOST_LINES}")
     return lines
+
+
+def require_line_ticket(ticket: RolloutTicket, rollout_ticket_id: int | None) -> None:
+    """Refuse a ticket that cannot say what becomes of a line. Raises InvalidInput."""
+    number = ticket.facts.number
+    if ticket.facts.id == rollout_ticket_id:
+        raise InvalidInput(f"ticket {number!r} is the one of the whole rollout", hint="Name one for the site alone.")
+    if ticket.is_deleted:
+        raise InvalidInput(f"ticket {number!r} was deleted by its source")
+    if ticket.facts.type not in (TicketType.CHANGE, TicketType.REQUEST):
+        raise InvalidInput(
+            f"ticket {number!r} is of type {ticket.facts.type.value}, which is served by itself",
+            hint="Name the change or request under which the unit is installed.",
+        )
 
 
 async def require_open_ticket(tx: Transaction, ticket_id: int) -> None:

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from connector.fulfilment.handover import arrive_at_site
 from connector.fulfilment.rollout_course import ACTOR, advance_locked
-from connector.model.kinds import Success
+from connector.model.kinds import RolloutOutcome, Success
 from connector.model.lifecycle import (
     ROLLOUT_LINE_AT_HUB,
+    ROLLOUT_LINE_OPEN,
     ReservationState,
     RolloutLineState,
     RolloutState,
@@ -23,7 +25,7 @@ from connector.model.refs import EntityKind
 from connector.sdk import Clock
 from connector.storage.database.changes import LoggedChange
 from connector.storage.database.engine import Database, Transaction, in_transaction, reading
-from connector.storage.policies.active import PolicySource
+from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.rollouts.lines import (
     LineOnItsWay,
     LineRow,
@@ -35,6 +37,7 @@ from connector.storage.rollouts.lines import (
 )
 from connector.storage.rollouts.rollouts import RolloutRow, lock_rollout, running_rollouts
 from connector.storage.rollouts.units import give_back, live_claims, stop_claims
+from connector.storage.shipments.shipments import shipment_row
 
 _FOLLOWING = ROLLOUT_LINE_AT_HUB | {RolloutLineState.DISPATCHED, RolloutLineState.DELIVERED}
 _MISSING = {ShipmentStatus.LOST: "lost by the courier", ShipmentStatus.RETURNED: "sent back by the courier"}
@@ -63,6 +66,10 @@ class RolloutFollower:
         """Deal with a batch of changes: a few statements for each rollout that they concern, none without any."""
         claims = {item.entity_id for item in changes if item.kind is EntityKind.RESERVATION and "state" in item.fields}
         parcels = {item.entity_id for item in changes if item.kind is EntityKind.SHIPMENT and "status" in item.fields}
+        ended = {item.entity_id for item in changes if item.kind is EntityKind.TICKET and "state" in item.fields}
+        linked = {
+            item.entity_id for item in changes if item.kind is EntityKind.ROLLOUT_LINE and "ticket_id" in item.fields
+        }
         staged = {
             item.entity_id
             for item in changes
@@ -70,7 +77,9 @@ class RolloutFollower:
             and item.fields.get("state", (None, None))[1] == RolloutLineState.STAGED
         }
         async with reading(self._database) as tx:
-            concerned = await lines_concerned(tx, reservation_ids=claims, shipment_ids=parcels)
+            concerned = await lines_concerned(
+                tx, reservation_ids=claims, shipment_ids=parcels, ticket_ids=ended, line_ids=linked
+            )
         begun = {item.entity_id: set[int]() for item in changes if _begins(item)}
         for rollout_id, line_ids in (begun | concerned).items():
             staged |= await self._move(rollout_id, line_ids)
@@ -105,6 +114,10 @@ class RolloutFollower:
             found = await lines_on_their_way(tx, line_ids)
             pairs = [(item.line, after(item, rollout, now)) for item in found]
             await write_lines(tx, pairs, actor=ACTOR, cause=f"rollout {rollout.name}", at=now)
+            outcomes = (await policy_now(tx, self._policy)).rollouts.outcomes if found else {}
+            for item, (_, line) in zip(found, pairs, strict=True):
+                if item.ticket_state is not None and item.ticket_state in outcomes:
+                    await _end_by_ticket(tx, rollout, line, item, outcomes[item.ticket_state], at=now)
             await advance_locked(tx, rollout, policy=self._policy, now=now)
             return {line.id for _, line in pairs if line.state is RolloutLineState.STAGED}
 
@@ -139,6 +152,45 @@ def after(item: LineOnItsWay, rollout: RolloutRow, now: datetime) -> LineRow:
 def _begins(change: LoggedChange) -> bool:
     """Whether a rollout has been let run, perhaps by somebody who does not plan waves: whoever approved it."""
     return change.kind is EntityKind.ROLLOUT and change.fields.get("state", (None, None))[1] == RolloutState.RUNNING
+
+
+async def _end_by_ticket(
+    tx: Transaction,
+    rollout: RolloutRow,
+    line: LineRow,
+    item: LineOnItsWay,
+    outcome: RolloutOutcome,
+    *,
+    at: datetime,
+) -> None:
+    """What the end of a line's own ticket says of it, once: a line that has an outcome keeps it.
+
+    Nothing is sent for a ticket that has ended before. One that says `installed` counts from when the unit has left.
+    """
+    told = f"ticket {item.ticket_number} is {item.ticket_state}"
+    if line.state in ROLLOUT_LINE_OPEN:
+        gone = replace(line, state=RolloutLineState.CANCELLED, reason=f"{told}: nothing was sent")
+        await write_lines(tx, [(line, gone)], actor=ACTOR, cause=told, at=at)
+    elif line.state not in _FOLLOWING:
+        return
+    elif outcome is not RolloutOutcome.INSTALLED:
+        await fail_line(tx, rollout, line, reason=f"{outcome.value}: {told}", actor=ACTOR, at=at)
+    elif line.state not in ROLLOUT_LINE_AT_HUB:
+        await install_line(tx, line, actor=ACTOR, cause=told, at=at)
+
+
+async def install_line(tx: Transaction, line: LineRow, *, actor: str, cause: str, at: datetime) -> None:
+    """Somebody has installed what came; who installs it has received it.
+
+    The transaction has locked the rollout. Raises IllegalTransition when nothing has left for the line.
+    """
+    if line.state is RolloutLineState.DISPATCHED:
+        for item in await lines_on_their_way(tx, [line.id]):
+            if item.shipment_id is not None:
+                parcel = await shipment_row(tx, item.shipment_id)
+                await arrive_at_site(tx, parcel, actor=actor, cause=cause, at=at)
+    after = replace(line, state=RolloutLineState.INSTALLED, reason=None, finished_at=line.finished_at or at)
+    await write_lines(tx, [(line, after)], actor=actor, cause=cause, at=at)
 
 
 async def fail_line(

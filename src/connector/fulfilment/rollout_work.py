@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from connector.fulfilment.handover import arrive_at_site
 from connector.fulfilment.once import Do, once_in
 from connector.fulfilment.rollout_course import advance_locked
-from connector.fulfilment.rollout_lines import fail_line
+from connector.fulfilment.rollout_draft import require_line_ticket
+from connector.fulfilment.rollout_lines import fail_line, install_line
 from connector.fulfilment.rollout_tasks import require_handover
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import RolloutOutcome, TaskKind
@@ -20,18 +20,17 @@ from connector.model.lifecycle import ROLLOUT_LINE_AT_HUB, RolloutLineState, Rol
 from connector.sdk import Clock
 from connector.storage.database.engine import Database, Transaction
 from connector.storage.policies.active import PolicySource
+from connector.storage.rollouts.facts import rollout_ticket
 from connector.storage.rollouts.lines import (
-    LineRow,
     line_row,
+    lines_at,
     lines_in,
-    lines_on_their_way,
     rollout_of_line,
     write_lines,
 )
-from connector.storage.rollouts.rollouts import RolloutRow, lock_rollout
+from connector.storage.rollouts.rollouts import lock_rollout
 from connector.storage.rollouts.tasks import RolloutTask, rollout_task
 from connector.storage.rollouts.units import hand_over
-from connector.storage.shipments.shipments import shipment_row
 from connector.storage.tickets.tasks import move_task
 
 
@@ -68,9 +67,13 @@ class RolloutWork:
 
         Raises NotKnown, InvalidInput when it failed without a reason, IllegalTransition when it cannot have.
         """
-        text = (reason or "").strip() if outcome is RolloutOutcome.FAILED else None
+        text = None if outcome is RolloutOutcome.INSTALLED else (reason or "").strip()
         if text == "":
-            raise InvalidInput("a reason is needed when a line has failed: it is told and kept", hint="Write why.")
+            raise InvalidInput(
+                f"a reason is needed when a line has {outcome.value}: it is told and kept", hint="Write why."
+            )
+        if text is not None and outcome is RolloutOutcome.REFUSED:
+            text = f"{outcome.value}: {text}"
 
         async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
             rollout = await lock_rollout(tx, await rollout_of_line(tx, line_id))
@@ -78,12 +81,34 @@ class RolloutWork:
             if text is not None:
                 await fail_line(tx, rollout, line, reason=text, actor=actor, at=at)
             else:
-                await self._installed(tx, rollout, line, actor=actor, at=at)
+                await install_line(tx, line, actor=actor, cause=f"rollout {rollout.name}", at=at)
             rollout = await advance_locked(tx, rollout, policy=self.policy, now=at, actor=actor)
             return {"rollout_id": rollout.id, "state": rollout.state.value}
 
         result = await self._once("report-rollout-line", key, line_id, do)
         return LineResult(line_id, result["rollout_id"], RolloutState(result["state"]))
+
+    async def assign_ticket(self, rollout_id: int, site_id: int, ticket_id: int | None, *, key: str, actor: str) -> int:
+        """Let the end of a ticket say what became of a site's lines; None: of no ticket. Returns how many lines.
+
+        One that has ended says so at once. Raises NotKnown, InvalidInput when the rollout does not go there or the
+        ticket cannot be one of a line, IllegalTransition when the rollout is over.
+        """
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            rollout = await lock_rollout(tx, rollout_id)
+            if rollout.is_over:
+                raise IllegalTransition(f"rollout {rollout.name!r} is {rollout.state.value}: its lines have ended")
+            lines = await lines_at(tx, rollout_id, site_id)
+            if not lines:
+                raise InvalidInput(f"rollout {rollout.name!r} does not go to site {site_id}")
+            if ticket_id is not None:
+                require_line_ticket(await rollout_ticket(tx, ticket_id), rollout.ticket_id)
+            pairs = [(line, replace(line, ticket_id=ticket_id)) for line in lines]
+            await write_lines(tx, pairs, actor=actor, cause=f"rollout {rollout.name}", at=at)
+            return {"lines": len(lines)}
+
+        return int((await self._once("assign-rollout-ticket", key, rollout_id, do))["lines"])
 
     async def confirm_staging(self, task_id: int, *, key: str, actor: str) -> TaskResult:
         """The units of a staging task are picked, prepared and checked: labels are bought, hand-over follows.
@@ -140,19 +165,6 @@ class RolloutWork:
 
         result = await self._once("confirm-handover", key, task_id, do)
         return TaskResult(task_id, result["lines"], result["left"])
-
-    async def _installed(
-        self, tx: Transaction, rollout: RolloutRow, line: LineRow, *, actor: str, at: datetime
-    ) -> None:
-        """Somebody has installed what came; who installs it has received it."""
-        cause = f"rollout {rollout.name}"
-        if line.state is RolloutLineState.DISPATCHED:
-            for item in await lines_on_their_way(tx, [line.id]):
-                if item.shipment_id is not None:
-                    parcel = await shipment_row(tx, item.shipment_id)
-                    await arrive_at_site(tx, parcel, actor=actor, cause=cause, at=at)
-        after = replace(line, state=RolloutLineState.INSTALLED, reason=None, finished_at=line.finished_at or at)
-        await write_lines(tx, [(line, after)], actor=actor, cause=cause, at=at)
 
     async def _wave_task(self, tx: Transaction, task_id: int, kind: TaskKind) -> RolloutTask:
         task = await rollout_task(tx, task_id)

@@ -156,10 +156,14 @@ class Verdict(StrEnum):
 
 
 class RolloutOutcome(StrEnum):
-    """What somebody reports of a parcel of a rollout: that its unit is at work, or that it is not and will not be."""
+    """What somebody reports of a parcel of a rollout: that its unit is at work, or that it is not and will not be.
+
+    refused: the site did not want it.
+    """
 
     INSTALLED = "installed"
     FAILED = "failed"
+    REFUSED = "refused"
 
 
 class Success(StrEnum):

@@ -294,6 +294,9 @@ class Mutation:
     cancel_rollout: RolloutPayload = strawberry.mutation(
         resolver=rolling_out.cancel, description="End it; what is under way arrives, everything else goes back."
     )
+    assign_rollout_ticket: RolloutPayload = strawberry.mutation(
+        resolver=rolling_out.assign_ticket, description="Let the end of a ticket say what became of a site's lines."
+    )
     report_rollout_line: RolloutLinePayload = strawberry.mutation(
         resolver=rolling_out.report_line, description="Say that a parcel's unit is installed, or has failed."
     )

@@ -12,6 +12,7 @@ from connector.api.schema.asking import refusing, request_of
 from connector.api.schema.nodes import key_of
 from connector.api.schema.payloads import Payload, target
 from connector.api.schema.rollout_inputs import (
+    AssignRolloutTicketInput,
     ConfirmWaveTaskInput,
     CreateRolloutInput,
     MoveRolloutInput,
@@ -165,6 +166,18 @@ async def report_line(info: Info, input: ReportRolloutLineInput) -> RolloutLineP
     return RolloutLinePayload(errors=refusals)
 
 
+async def assign_ticket(info: Info, input: AssignRolloutTicketInput) -> RolloutPayload:
+    """`assignRolloutTicket`."""
+    async with refusing(info) as refusals:
+        key, by = key_of(input.rollout_id, entity="rollout"), request_of(info, input.idempotency_key)
+        site, ticket = key_of(input.site_id, entity="site"), None
+        if input.ticket_id is not None:
+            ticket = key_of(input.ticket_id, entity="ticket")
+        await _people(info).assign_ticket(key, site, ticket, key=by.key, actor=by.actor)
+        return RolloutPayload(key=key)
+    return RolloutPayload(errors=refusals)
+
+
 async def confirm_staging(info: Info, input: ConfirmWaveTaskInput) -> WaveTaskPayload:
     """`confirmStaging`."""
     async with refusing(info) as refusals:
@@ -220,6 +233,7 @@ async def _orders(info: Info, input: CreateRolloutInput) -> list[SiteOrder]:
             known[item.code] if item.code is not None else key_of(item.site_id or "", entity="site"),
             item.quantity,
             item.wave,
+            None if item.ticket_id is None else key_of(item.ticket_id, entity="ticket"),
         )
         for item in input.sites
     ]

@@ -22,6 +22,9 @@ class RolloutSiteInput:
     wave: int | None = strawberry.field(
         default=None, description="In which wave; for all sites or for none. The plan chooses by risk when null."
     )
+    ticket_id: strawberry.ID | None = strawberry.field(
+        default=None, description="A change or request for this site alone, whose end says what became of its lines."
+    )
 
 
 @strawberry.input(description="Keep a rollout as a draft; nothing is claimed.")
@@ -100,7 +103,19 @@ class ReportRolloutLineInput:
 
     line_id: strawberry.ID = strawberry.field(description="Which line.")
     outcome: RolloutOutcome = strawberry.field(description="What became of it.")
-    reason: str | None = strawberry.field(default=None, description="Why, when it failed; kept with it.")
+    reason: str | None = strawberry.field(default=None, description="Why, when it failed or was refused; kept with it.")
+    idempotency_key: str = KEY
+
+
+@strawberry.input(description="Let the end of a ticket say what became of a site's lines.")
+class AssignRolloutTicketInput:
+    """Input of `assignRolloutTicket`."""
+
+    rollout_id: strawberry.ID = strawberry.field(description="Which rollout.")
+    site_id: strawberry.ID = strawberry.field(description="Which of its sites.")
+    ticket_id: strawberry.ID | None = strawberry.field(
+        default=None, description="A change or request for this site alone; null to let none say it."
+    )
     idempotency_key: str = KEY
 
 

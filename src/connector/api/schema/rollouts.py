@@ -76,6 +76,9 @@ class RolloutLine(Node):
     rollout: "Rollout" = related("rollout", "The rollout.")
     line: int = column("The line of the ticket that its claims are made on.")
     site: AnySite = related("site", "Where it goes.")
+    ticket: AnyTicket | None = related(
+        "ticket", "A ticket of its own, whose end says what became of it; null for none."
+    )
     quantity: int = column("How many units; 1 for serialised products.")
     risk: int = column("How much is at stake at the site, 0 to 100; low ones go first.")
     risk_rule: str = column("What of the policy says so.")

@@ -11,7 +11,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
-from connector.model.kinds import Success
+from connector.model.kinds import RolloutOutcome, Success
+from connector.model.lifecycle import TICKET_OPEN, TicketState
 from connector.rules.policy.conditions import Condition, ConditionFailed, Facts, compile_condition
 from connector.rules.policy.values import Mode, Transport
 
@@ -22,6 +23,15 @@ WaveSize = Annotated[int, Field(ge=1, le=10_000, examples=[25])]
 def _condition(text: str) -> str:
     compile_condition(text)
     return text
+
+
+def _end(state: TicketState) -> TicketState:
+    if state in TICKET_OPEN:
+        raise ValueError(f"a ticket that is {state.value} has not ended; give resolved, closed or cancelled")
+    return state
+
+
+EndState = Annotated[TicketState, AfterValidator(_end)]
 
 
 class RiskRule(BaseModel):
@@ -50,7 +60,8 @@ class Rollouts(BaseModel):
     could give that is left to incidents. success, success_percent, soak_minutes: a wave is done when so many of its
     lines were delivered or installed, and the next one begins so much later. halt_percent, halt_sample: a rollout halts
     when so many of those finished have failed, and so many have finished. transport: ways that a unit may travel.
-    delivery_days: how long after its beginning all parcels of a wave should be there.
+    delivery_days: how long after its beginning all parcels of a wave should be there. outcomes: what the state in which
+    a line's own ticket ends says of the line; states that are left out say nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +80,13 @@ class Rollouts(BaseModel):
     halt_sample: Annotated[int, Field(ge=1, le=10_000, examples=[5])] = 5
     transport: Transport = (Mode.COURIER,)
     delivery_days: Annotated[int, Field(ge=1, le=365, examples=[7])] = 7
+    outcomes: Annotated[dict[EndState, RolloutOutcome], Field(examples=[{"closed": "installed"}])] = Field(
+        default_factory=lambda: {
+            TicketState.RESOLVED: RolloutOutcome.INSTALLED,
+            TicketState.CLOSED: RolloutOutcome.INSTALLED,
+            TicketState.CANCELLED: RolloutOutcome.REFUSED,
+        }
+    )
     approval: Annotated[str, Field(examples=["change-board"])] | None = None
 
 

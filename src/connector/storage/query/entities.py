@@ -327,6 +327,7 @@ ENTITIES: Mapping[str, Entity] = {
             {
                 "rollout": ToOne("rollout", "rollout_id"),
                 "site": ToOne("site", "site_id"),
+                "ticket": ToOne("ticket", "ticket_id"),
                 "hub": ToOne("hub", "hub_id"),
                 "reservation": ToMany("reservation", "rollout_line_id", newest_only=True),
                 "reservations": ToMany("reservation", "rollout_line_id"),

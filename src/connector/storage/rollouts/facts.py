@@ -119,6 +119,11 @@ class RolloutTicket:
 
 async def rollout_ticket(tx: AsyncConnection, ticket_id: int) -> RolloutTicket:
     """The ticket. Raises NotKnown."""
+    return (await rollout_tickets(tx, (ticket_id,)))[0]
+
+
+async def rollout_tickets(tx: AsyncConnection, ticket_ids: Collection[int]) -> list[RolloutTicket]:
+    """The tickets, by id. Raises NotKnown naming one that there is not."""
     statement = (
         select(
             *(ticket.c[name] for name in _TICKET),
@@ -127,11 +132,17 @@ async def rollout_ticket(tx: AsyncConnection, ticket_id: int) -> RolloutTicket:
             source.c.name.label("source_name"),
         )
         .join(source, source.c.id == ticket.c.source_id)
-        .where(ticket.c.id == ticket_id)
+        .where(among(tx, ticket.c.id, ticket_ids))
+        .order_by(ticket.c.id)
     )
-    row = (await tx.execute(statement)).mappings().one_or_none()
-    if row is None:
-        raise NotKnown(f"there is no ticket with id {ticket_id}")
+    found = [_ticket(row) for row in (await tx.execute(statement)).mappings()]
+    missing = set(ticket_ids) - {item.facts.id for item in found}
+    if missing:
+        raise NotKnown(f"there is no ticket with id {min(missing)}")
+    return found
+
+
+def _ticket(row: Any) -> RolloutTicket:
     facts = TicketFacts(**{name: row[name] for name in _TICKET}, source=row["source_name"])
     return RolloutTicket(facts, row["external_id"], row["source_name"], row["retired_at"] is not None)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
@@ -18,6 +18,7 @@ from connector.model.lifecycle import (
     ReservationState,
     RolloutLineState,
     ShipmentStatus,
+    TicketState,
     require_move,
 )
 from connector.model.refs import EntityKind
@@ -25,11 +26,11 @@ from connector.rules.policy.values import Mode
 from connector.storage.database.bulk import among, update_rows
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.rows import json_value
-from connector.storage.tables import reservation, rollout_line, shipment
+from connector.storage.tables import reservation, rollout_line, shipment, ticket
 
 _MOVING: Final = (
-    "risk", "risk_rule", "wave", "state", "hub_id", "distance_km", "mode", "estimated_arrival_at", "reason",
-    "expected_at", "finished_at",
+    "ticket_id", "risk", "risk_rule", "wave", "state", "hub_id", "distance_km", "mode", "estimated_arrival_at",
+    "reason", "expected_at", "finished_at",
 )  # fmt: skip
 """Columns that change in a line's life."""
 
@@ -42,6 +43,7 @@ class LineRow:
     rollout_id: int
     line: int
     site_id: int
+    ticket_id: int | None
     quantity: int
     risk: int
     risk_rule: str
@@ -59,15 +61,21 @@ class LineRow:
 
 @dataclass(frozen=True, slots=True)
 class LineOnItsWay:
-    """A line with its newest reservation and the parcel of it. estimated_delivery_at: as the courier says."""
+    """A line with its newest reservation and the parcel of it, if it has had any.
+
+    estimated_delivery_at: as the courier says. ticket_number, ticket_state: of the line's own ticket; None without one,
+    and when its source has deleted it.
+    """
 
     line: LineRow
-    reservation_id: int
-    reservation_state: ReservationState
+    reservation_id: int | None
+    reservation_state: ReservationState | None
     reservation_reason: str | None
     shipment_id: int | None
     shipment_status: ShipmentStatus | None
     estimated_delivery_at: datetime | None = None
+    ticket_number: str | None = None
+    ticket_state: TicketState | None = None
 
 
 async def lines_in(
@@ -106,11 +114,23 @@ async def line_row(tx: AsyncConnection, line_id: int) -> LineRow:
 
 
 async def lines_concerned(
-    tx: AsyncConnection, *, reservation_ids: Collection[int], shipment_ids: Collection[int]
+    tx: AsyncConnection,
+    *,
+    reservation_ids: Collection[int],
+    shipment_ids: Collection[int],
+    ticket_ids: Collection[int],
+    line_ids: Collection[int],
 ) -> dict[int, set[int]]:
-    """The lines that these claims and parcels are for, by their rollouts."""
+    """The lines that these claims, parcels and tickets are for, and these themselves, by their rollouts."""
+    found: dict[int, set[int]] = {}
+    if ticket_ids or line_ids:
+        c = rollout_line.c
+        named = or_(among(tx, c.ticket_id, ticket_ids), among(tx, c.id, line_ids))
+        of_tickets = select(c.rollout_id, c.id).where(named)
+        for rollout_id, line_id in await tx.execute(of_tickets):
+            found.setdefault(rollout_id, set()).add(line_id)
     if not reservation_ids and not shipment_ids:
-        return {}
+        return found
     of_parcels = select(shipment.c.reservation_id).where(among(tx, shipment.c.id, shipment_ids))
     statement = (
         select(rollout_line.c.rollout_id, rollout_line.c.id)
@@ -118,20 +138,20 @@ async def lines_concerned(
         .where(or_(among(tx, reservation.c.id, reservation_ids), reservation.c.id.in_(of_parcels)))
         .order_by(rollout_line.c.rollout_id)
     )
-    found: dict[int, set[int]] = {}
     for rollout_id, line_id in await tx.execute(statement):
         found.setdefault(rollout_id, set()).add(line_id)
     return found
 
 
 async def lines_on_their_way(tx: AsyncConnection, line_ids: Collection[int]) -> list[LineOnItsWay]:
-    """Lines with their newest claims and the newest parcels of those; lines that never had one are left out."""
+    """Lines with their newest claims, the newest parcels of those, and their own tickets."""
     if not line_ids:
         return []
     newest = (
         select(func.max(reservation.c.id))
-        .where(among(tx, reservation.c.rollout_line_id, line_ids))
-        .group_by(reservation.c.rollout_line_id)
+        .where(reservation.c.rollout_line_id == rollout_line.c.id)
+        .correlate(rollout_line)
+        .scalar_subquery()
     )
     parcel = (
         select(func.max(shipment.c.id))
@@ -142,11 +162,13 @@ async def lines_on_their_way(tx: AsyncConnection, line_ids: Collection[int]) -> 
     statement = (
         select(
             *_SELECT.selected_columns, reservation.c.id, reservation.c.state, reservation.c.reason, shipment.c.id,
-            shipment.c.status, shipment.c.estimated_delivery_at,
+            shipment.c.status, shipment.c.estimated_delivery_at, ticket.c.number, ticket.c.state,
         )
-        .join(reservation, reservation.c.rollout_line_id == rollout_line.c.id)
+        .select_from(rollout_line)
+        .outerjoin(reservation, reservation.c.id == newest)
         .outerjoin(shipment, shipment.c.id == parcel)
-        .where(reservation.c.id.in_(newest))
+        .outerjoin(ticket, and_(ticket.c.id == rollout_line.c.ticket_id, ticket.c.retired_at.is_(None)))
+        .where(among(tx, rollout_line.c.id, line_ids))
         .order_by(rollout_line.c.line)
     )  # fmt: skip
     size = len(fields(LineRow))
@@ -161,6 +183,13 @@ async def last_arrival(tx: AsyncConnection, rollout_id: int, wave: int) -> datet
     )
     found: datetime | None = (await tx.execute(statement)).scalar_one()
     return found
+
+
+async def lines_at(tx: AsyncConnection, rollout_id: int, site_id: int) -> list[LineRow]:
+    """Lines of a rollout that go to a site, by line."""
+    c = rollout_line.c
+    statement = _SELECT.where(c.rollout_id == rollout_id, c.site_id == site_id).order_by(c.line)
+    return [LineRow(*row) for row in await tx.execute(statement)]
 
 
 async def write_lines(

@@ -69,11 +69,15 @@ class RolloutRow:
 
 @dataclass(frozen=True, slots=True)
 class NewRolloutLine:
-    """A parcel to be sent. quantity: 1 for a serialised product. asked_wave: None when the plan chooses."""
+    """A parcel to be sent.
+
+    quantity: 1 for a serialised product. asked_wave: None when the plan chooses. ticket_id: a ticket of its own.
+    """
 
     site_id: int
     quantity: int
     asked_wave: int | None = None
+    ticket_id: int | None = None
 
 
 async def insert_rollout(
@@ -98,6 +102,7 @@ async def insert_rollout(
             "rollout_id": rollout_id,
             "line": first + offset,
             "site_id": line.site_id,
+            "ticket_id": line.ticket_id,
             "quantity": line.quantity,
             "asked_wave": line.asked_wave,
             "state": RolloutLineState.PLANNED,
@@ -109,10 +114,13 @@ async def insert_rollout(
         for offset, (line_id, line) in enumerate(zip(ids, lines, strict=True))
     ]
     await insert_rows(tx, rollout_line, rows)
-    logged = ("rollout_id", "line", "site_id", "quantity", "state")
+    logged = ("rollout_id", "line", "site_id", "ticket_id", "quantity", "state")
     changes = [
         NewChange(
-            EntityKind.ROLLOUT_LINE, row["id"], "created", {name: (None, json_value(row[name])) for name in logged}
+            EntityKind.ROLLOUT_LINE,
+            row["id"],
+            "created",
+            {name: (None, json_value(row[name])) for name in logged if row[name] is not None},
         )
         for row in rows
     ]

@@ -72,6 +72,7 @@ class RolloutLine(SQLModel, table=True):
 
     line: of the ticket, which its reservations are made on. risk: of the site, low ones first; risk_rule: where that
     comes from. asked_wave: the wave that whoever made the rollout wants it in. wave: the one that it is or was in.
+    ticket_id: a ticket of its own, whose end says what became of it.
     hub_id: where its unit is, or should come from. mode: how it travels. estimated_arrival_at: when it should be there.
     expected_at: when a short one may get a unit. finished_at: when it succeeded or failed.
     """
@@ -89,6 +90,7 @@ class RolloutLine(SQLModel, table=True):
     rollout_id: int = Field(foreign_key="rollout.id", sa_type=Id)
     line: int
     site_id: int = Field(foreign_key="site.id", index=True, sa_type=Id)
+    ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True, sa_type=Id)
     quantity: int = 1
     risk: int
     risk_rule: str

@@ -35,6 +35,7 @@ from connector.storage.tables import (
     procurement,
     reservation,
     rollout,
+    rollout_line,
     shipment,
     site,
     stock,
@@ -70,8 +71,8 @@ class Standing:
 
     loan: that of the unit that is lent to it, which is not among its holdings.
 
-    has_rollout: whether something is rolled out under it; the claims of that are not among its holdings.
-    is_supplied: what was ordered outside has come to its site.
+    has_rollout: whether something is rolled out under it, or it is the ticket of a line; the claims of that are not
+    among its holdings. is_supplied: what was ordered outside has come to its site.
     """
 
     ticket_id: int
@@ -143,7 +144,9 @@ _TICKETS = (
         ticket.c.state,
         ticket.c.retired_at,
         func.coalesce(ticket.c.product_id, asset.c.product_id).label("product_id"),
-        exists().where(rollout.c.ticket_id == ticket.c.id).label("has_rollout"),
+        or_(
+            exists().where(rollout.c.ticket_id == ticket.c.id), exists().where(rollout_line.c.ticket_id == ticket.c.id)
+        ).label("has_rollout"),
         exists()
         .where(
             procurement.c.ticket_id == ticket.c.id,

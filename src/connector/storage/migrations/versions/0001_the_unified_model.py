@@ -834,6 +834,7 @@ def upgrade() -> None:
         sa.Column("rollout_id", Id, nullable=False),
         sa.Column("line", sa.Integer(), nullable=False),
         sa.Column("site_id", Id, nullable=False),
+        sa.Column("ticket_id", Id, nullable=True),
         sa.Column("quantity", sa.Integer(), nullable=False),
         sa.Column("risk", sa.Integer(), nullable=False),
         sa.Column("risk_rule", sa.Text(), nullable=False),
@@ -858,12 +859,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_rollout_line_hub_id")),
         sa.ForeignKeyConstraint(["rollout_id"], ["rollout.id"], name=op.f("fk_rollout_line_rollout_id")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_rollout_line_site_id")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_rollout_line_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rollout_line")),
         sa.UniqueConstraint("rollout_id", "line", name="uq_rollout_line"),
     )
     with op.batch_alter_table("rollout_line", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_rollout_line_site_id"), ["site_id"], unique=False)
         batch_op.create_index("ix_rollout_line_state", ["rollout_id", "state"], unique=False)
+        batch_op.create_index(batch_op.f("ix_rollout_line_ticket_id"), ["ticket_id"], unique=False)
 
     op.create_table(
         "reservation",
@@ -1291,6 +1294,7 @@ def downgrade() -> None:
 
     op.drop_table("reservation")
     with op.batch_alter_table("rollout_line", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rollout_line_ticket_id"))
         batch_op.drop_index("ix_rollout_line_state")
         batch_op.drop_index(batch_op.f("ix_rollout_line_site_id"))
 
