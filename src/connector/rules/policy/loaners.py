@@ -6,9 +6,10 @@ A part of a rule. How a decision uses it is in `connector.rules.sourcing.lending
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PrivateAttr
+from pydantic import AfterValidator, Field
 
 from connector.model.kinds import HubTier, Lane
 from connector.rules.policy.conditions import Condition, compile_condition
@@ -39,17 +40,11 @@ class Loaner(Part):
     gain_hours: Annotated[float, Field(ge=0, le=24 * 30, examples=[4])] = 4
     max_days: Annotated[int, Field(gt=0, le=365, examples=[14])] = 14
     return_days: Annotated[int, Field(gt=0, le=90, examples=[3])] = 3
-    _condition: Condition | None = PrivateAttr(default=None)
 
-    def model_post_init(self, _context: object) -> None:
-        """Keep the compiled condition."""
-        if self.when is not None:
-            self._condition = compile_condition(self.when)
-
-    @property
+    @cached_property
     def condition(self) -> Condition | None:
         """The compiled `when`; None where every ticket of the rule may have one."""
-        return self._condition
+        return None if self.when is None else compile_condition(self.when)
 
     @property
     def gain(self) -> timedelta:

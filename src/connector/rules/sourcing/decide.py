@@ -60,7 +60,7 @@ def decide(
     """
     decision = _decided(facts, policy, now, frozenset(emptied))
     if facts.group is not None:
-        decision = replace(decision, group=facts.group)
+        decision = decision.but(group=facts.group)
     if facts.recovery is not None:
         return recovered(decision, facts.recovery)
     return decision if facts.loan is None else settled(decision, facts.loan)
@@ -237,7 +237,7 @@ def _authorised(decision: Decision, case: _Case, condition_facts: Facts) -> Deci
     needed = authorise(decision, case.policy, case.facts, condition_facts.scope, case.channel)
     if needed is NOTHING_NEEDED and decision.approval is None:
         return decision
-    return replace(decision, approval=needed.name, awaits=needed.awaits, authorisation=needed.text)
+    return decision.but(approval=needed.name, awaits=needed.awaits, authorisation=needed.text)
 
 
 def _waits_with_others(case: _Case, rule: Rule) -> Decision | None:

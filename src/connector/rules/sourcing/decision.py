@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from connector.model.kinds import ProcurementKind, Protection
 from connector.rules.arrival.due import NO_DUE, Due
@@ -248,6 +249,10 @@ class Decision:
             return None
         return int((self.due_at - arrival).total_seconds() // 60)
 
+    def but(self, **changed: Any) -> Decision:
+        """The same with other values: `dataclasses.replace` takes several times as long for so many fields."""
+        return Decision(**{**dict(zip(_FIELDS, _VALUES(self), strict=True)), **changed})
+
     def with_instead(self, instead: Mapping[int, str]) -> Decision:
         """The same with what is left to those whose units are taken, by reservation; the text says it as well."""
         if not self.taken_from:
@@ -307,3 +312,7 @@ class Decision:
             "group": self.group.explained() if self.group else None,
             "loan": self.loan.recorded() if self.loan else None,
         }
+
+
+_FIELDS: Final = tuple(item.name for item in fields(Decision))
+_VALUES: Final = attrgetter(*_FIELDS)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from connector.rules.arrival.timetable import instant_of
+from connector.rules.arrival.timetable import instant_of, moment_text
 from connector.rules.facts.shelves import Holding
 from connector.rules.facts.standing import LoanFacts
 from connector.rules.policy.conditions import ConditionFailed, Facts
@@ -52,7 +52,7 @@ def bridged(decision: Decision, rule: Rule, quest: Quest, condition_facts: Facts
     gap = _gap(decision)
     if gap is None:
         return decision
-    return replace(decision, loan=_loan(decision, gap, rule.loaner, lending, quest, condition_facts))
+    return decision.but(loan=_loan(decision, gap, rule.loaner, lending, quest, condition_facts))
 
 
 def settled(decision: Decision, loan: LoanFacts) -> Decision:
@@ -76,11 +76,11 @@ def _gap(decision: Decision) -> _Gap | None:
             arrives = max(pick.arrives_at for pick in decision.picks)
             if decision.due_at is None or arrives <= decision.due_at:
                 return None
-            return _Gap(arrives, f"the replacement arrives at {_text(arrives)}, after the due time")
+            return _Gap(arrives, f"the replacement arrives at {moment_text(arrives)}, after the due time")
         case Outcome.PROCURE:
             times = [order.arrives_at for order in decision.orders if order.arrives_at is not None]
             until = max(times, default=None)
-            when = f"is expected at {_text(until)}" if until else "nobody can say when"
+            when = f"is expected at {moment_text(until)}" if until else "nobody can say when"
             return _Gap(until, f"the replacement comes from outside ({decision.reason.value}), {when}")
         case Outcome.REVIEW if decision.reason in _NOBODY_HAS:
             return _Gap(None, "there is no replacement yet, and a person decides")
@@ -113,7 +113,8 @@ def _lent(gap: _Gap, loaner: Loaner, lending: Rule, quest: Quest, found: Found) 
     arrives = instant_of(found.best[0][ARRIVES])
     if gap.until is not None and arrives > gap.until - loaner.gain:
         least = duration_text(int(loaner.gain.total_seconds()) // 60)
-        return _none(f"the soonest, at {_text(arrives)}, is not {least} before the replacement, at {_text(gap.until)}")
+        soonest, there = moment_text(arrives), moment_text(gap.until)
+        return _none(f"the soonest, at {soonest}, is not {least} before the replacement, at {there}")
     candidates = candidates_of(found, ranking, quest.facts, quest.now)
     chosen = candidates[0]
     latest = (quest.now + timedelta(days=loaner.max_days)).replace(second=0, microsecond=0)
@@ -127,9 +128,9 @@ def _lent(gap: _Gap, loaner: Loaner, lending: Rule, quest: Quest, found: Found) 
         arrives_at=chosen.arrives_at,
     )
     text = (
-        f"A unit on loan from {chosen.hub} bridges the gap, there {_WAYS[chosen.mode]} at {_text(chosen.arrives_at)}: "
-        f"{gap.text}. It is due back {_days(loaner.return_days)} after the replacement is there, by {_text(due)} as "
-        "things stand."
+        f"A unit on loan from {chosen.hub} bridges the gap, there {_WAYS[chosen.mode]} at "
+        f"{moment_text(chosen.arrives_at)}: {gap.text}. It is due back {_days(loaner.return_days)} after the "
+        f"replacement is there, by {moment_text(due)} as things stand."
     )
     return Loan(
         outcome=LoanOutcome.LENT,
@@ -162,7 +163,7 @@ def _nothing(found: Found) -> str:
 
 def _kept(loan: LoanFacts) -> Loan:
     where = "reserved for the ticket" if loan.is_at_hub else "with the ticket"
-    text = f"The unit on loan is {where} already (loan {loan.id}), due back at {_text(loan.due_back_at)}."
+    text = f"The unit on loan is {where} already (loan {loan.id}), due back at {moment_text(loan.due_back_at)}."
     return Loan(LoanOutcome.KEPT, text, due_back_at=loan.due_back_at)
 
 
@@ -172,7 +173,3 @@ def _none(why: str) -> Loan:
 
 def _days(count: int) -> str:
     return "1 day" if count == 1 else f"{count} days"
-
-
-def _text(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M}Z"
