@@ -167,6 +167,7 @@ async def test_what_a_supplier_refuses_at_once_or_later_has_the_ladder_go_on(
     await placed(scene, supplier="trader")
     buyers.work_on(buyers.orders()[0], NOW, Status="rejected")
     await pulled(scene, buyers, clock)
+    await eventually(lambda: scene.rows(tables.task))
 
     first, second, third = await scene.rows(tables.procurement)
     assert (first["state"], first["reason"]) == (ProcurementState.REFUSED, "serial is out of warranty.")
@@ -333,7 +334,7 @@ async def test_goods_for_a_hub_are_stock_when_their_serials_are_told_else_a_pers
     assert (parcel["hub_id"], parcel["site_id"], parcel["reservation_id"]) == (scene.hub_id, None, None)
     await scene.change(tables.shipment, EntityKind.SHIPMENT, parcel["id"], status=ShipmentStatus.DELIVERED)
     await scene.finished(1)
-    await caught_up(scene)
+    await eventually(lambda: scene.rows(tables.task, title=f"Receive 1 × Acme SW-48 of order {second.id} from trader"))
 
     came, waits = sorted(await scene.rows(tables.procurement), key=lambda row: row["external_id"] != str(first.id))
     assert (came["state"], waits["state"]) == (ProcurementState.RECEIVED, ProcurementState.SHIPPED)
@@ -344,7 +345,7 @@ async def test_goods_for_a_hub_are_stock_when_their_serials_are_told_else_a_pers
 
     await hub.commands.procurements.receive(waits["id"], key="in", actor="ada", serials=["NEW-2"])
     await scene.finished(2)
-    assert (await scene.row(tables.task, id=task["id"]))["state"].value == "done"
+    await eventually(lambda: scene.rows(tables.task, id=task["id"], state="done"))
 
 
 async def _are(scene: Scene, state: ProcurementState, count: int) -> bool:
