@@ -107,7 +107,7 @@ def test_what_a_test_names_must_be_there():
         "tests[0].given.stock[0].product: names 'Y', which is not there: known are none, under given.substitutes",
         "tests[0].expect: expects nothing: name at least one of rule, hardware, outcome, reason, lanes, due_minutes, "
         "hub, mode, is_within_sla, probability_percent, rung, approval, taken_from, draws, supplier, trouble, "
-        "revision, assumed, kit, loan, loan_hub, loan_days",
+        "revision, assumed, kit, loan, loan_hub, loan_days, units, rest, rest_units",
         "tests[1].name: is 'a', which is the name of a test before it",
         "tests[1].given.site.service_class: is 'gold', which is not under service_classes (critical, office): "
         "describe it in given.service_class",

@@ -19,7 +19,13 @@ from connector.fulfilment.loans import Loans, call_back
 from connector.fulfilment.once import Do, once
 from connector.fulfilment.procurement import Procurements
 from connector.fulfilment.react import Reactor
-from connector.fulfilment.reviews import ABOUT_FULFILMENT, ABOUT_THE_DECISION, close_reviews
+from connector.fulfilment.reviews import (
+    ABOUT_FULFILMENT,
+    ABOUT_THE_DECISION,
+    close_reviews,
+    review_of,
+    settle_reviews,
+)
 from connector.fulfilment.rollouts import cancel_of_ticket
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
@@ -28,6 +34,7 @@ from connector.model.kinds import Lane, TaskKind
 from connector.model.lifecycle import RESERVATION_LIVE, ReservationState, ShipmentStatus, TaskState
 from connector.model.refs import EntityKind
 from connector.rules.sourcing.authorisation import terms_of_draw
+from connector.rules.sourcing.decision import Outcome
 from connector.storage.approvals.approvals import Ask, request_approval
 from connector.storage.database.engine import Transaction
 from connector.storage.facts.facts import sourcing_facts
@@ -133,12 +140,16 @@ class Commands:
                     tx, ticket_id, hub_id, product_id=product_id, lane=lane, actor=actor, at=at
                 )
                 result = _reserved(reserved, "chosen by a dispatcher", None)
+            rest = result.pop("rest", None)
             if result["reservation_ids"]:
                 prefixes = (*ABOUT_THE_DECISION, *ABOUT_FULFILMENT)
                 cause = "a unit was reserved"
                 await close_reviews(
                     tx, ticket_id=ticket_id, target=TaskState.DONE, cause=cause, at=at, prefixes=prefixes, actor=actor
                 )
+            if rest is not None and rest.outcome is Outcome.REVIEW:
+                needed = {ticket_id: review_of(standing.number, rest)}
+                await settle_reviews(tx, needed=needed, done={}, at=at, actor=actor)
             return {"ticket_id": ticket_id, **result}
 
         result = await self._keyed("reserve", key, ticket_id, do)
@@ -183,6 +194,9 @@ class Commands:
                 await order_stop(tx, reservation_id, reason=_given(reason), actor=actor, at=at)
             if standing.is_lent:
                 await call_back(tx, ticket_id, reason=_given(reason), actor=actor, at=at)
+            if standing.waits_for_rest:
+                await self.procurements.give_up(tx, ticket_id, _given(reason), at)
+                await close_reviews(tx, ticket_id=ticket_id, target=TaskState.CANCELLED, cause=reason, at=at)
             return {"reservation_ids": ids}
 
         return await self._withdraw("cancel", key, ticket_id, do, patience)
@@ -240,7 +254,8 @@ class Commands:
         sourced = await decide_and_reserve(tx, ticket_id, self._policy, now=at, actor=actor)
         if sourced.reserved is not None:
             text = sourced.decision.text if sourced.decision else "reserved before"
-            return _reserved(sourced.reserved, text, sourced.decision_id)
+            rest = sourced.decision.parts[-1] if sourced.decision and sourced.decision.rest else None
+            return {**_reserved(sourced.reserved, text, sourced.decision_id), "rest": rest}
         decision = sourced.decision
         return {
             "outcome": decision.outcome.value if decision else "not_needed",

@@ -23,9 +23,9 @@ from connector.storage.database.engine import Transaction, reading
 from connector.storage.facts.facts import facts_of_tickets
 from connector.storage.facts.linked_tickets import tickets_linked
 from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.stock.brought import products_on
 from connector.storage.tickets.incident_groups import members_waiting
 from connector.storage.tickets.standing import (
-    products_on,
     tickets_behind,
     tickets_forfeited,
     tickets_of,

@@ -11,10 +11,12 @@ from connector.storage.tickets.procurements import ProcurementRow
 
 def procurement_note(row: ProcurementRow, state: ProcurementState) -> str | None:
     """What the ticket is told when a procurement has come to a state; None when that is nothing to tell."""
-    headline = _of_backorder(state) if row.kind is ProcurementKind.BACKORDER else _of_order(row, state)
+    headline = _of_backorder(row, state) if row.kind is ProcurementKind.BACKORDER else _of_order(row, state)
     if headline is None:
         return None
     lines = [headline, "", f"Device: {row.goods}"]
+    if row.is_rest:
+        lines.append(f"Units: {row.quantity} of {row.units_needed} that this ticket needs")
     if row.kind is not ProcurementKind.BACKORDER:
         lines.append(f"Supplier: {row.supplier}")
         lines.append(f"To: {'hub ' + row.hub if row.hub_id is not None else 'site ' + row.site}")
@@ -63,8 +65,10 @@ def _of_order(row: ProcurementRow, state: ProcurementState) -> str | None:
             return f"{what} was called off."
 
 
-def _of_backorder(state: ProcurementState) -> str | None:
+def _of_backorder(row: ProcurementRow, state: ProcurementState) -> str | None:
     match state:
+        case ProcurementState.REQUESTED if row.is_rest:
+            return "No hub has the rest at the moment. The ticket is in the queue and gets it when stock comes."
         case ProcurementState.REQUESTED:
             return "No hub has a device at the moment. The ticket is in the queue and is served when stock comes."
         case ProcurementState.CANCELLED:

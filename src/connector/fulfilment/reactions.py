@@ -13,7 +13,7 @@ from connector.fulfilment.handover import leave_hub
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.loans import call_back
 from connector.fulfilment.procurement import Procurements
-from connector.fulfilment.reviews import ABOUT_THE_TICKET, Review, close_reviews, require_review, settle_reviews
+from connector.fulfilment.reviews import ABOUT_THE_TICKET, close_reviews, require_review, review_of, settle_reviews
 from connector.fulfilment.rollouts import cancel_of_ticket
 from connector.fulfilment.turning_up import Tracked, TurningUp, trouble_task
 from connector.fulfilment.watching import Watch
@@ -77,7 +77,7 @@ class Reactions:
         for ticket_id, standing in standings.items():
             if not standing.wants_hardware:
                 await self._withdraw(tx, standing)
-            elif standing.holdings and not standing.has_rollout:
+            elif standing.holdings and not standing.has_rollout and not standing.lacks_hardware:
                 await self._compare(tx, standing, tickets[ticket_id])
         return tickets.keys() - standings.keys()
 
@@ -95,11 +95,11 @@ class Reactions:
         needed, done = {}, {}
         sourced = await decide_and_reserve_many(tx, standings, self._policy, now=now)
         for ticket_id, item in sourced.items():
-            decision = item.decision
+            decision = item.decision.parts[-1] if item.decision is not None else None
             if decision is not None and decision.reason is Reason.GROUPED:
                 done[ticket_id] = "it belongs to an incident group"
             elif decision is not None and decision.outcome is Outcome.REVIEW:
-                needed[ticket_id] = Review(standings[ticket_id].number, decision.reason.value, decision.text)
+                needed[ticket_id] = review_of(standings[ticket_id].number, decision)
             else:
                 on_order = "it is on order" if item.procurement_ids else "nothing is needed"
                 done[ticket_id] = "a unit was reserved" if item.reserved else on_order

@@ -9,7 +9,9 @@ from typing import Final
 
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import TaskState
+from connector.rules.sourcing.decision import Decision
 from connector.storage.database.engine import Transaction
+from connector.storage.facts.outstanding import ABOUT_THE_REST
 from connector.storage.tickets.tasks import (
     UNFINISHED,
     NewTask,
@@ -33,6 +35,12 @@ class Review:
     number: str
     code: str
     reason: str
+
+
+def review_of(number: str, decision: Decision) -> Review:
+    """What a person is asked when a decision is for review; about the rest of a ticket's units it says so."""
+    rest = ABOUT_THE_REST if decision.had else ""
+    return Review(number, f"{rest}{decision.reason.value}", decision.text)
 
 
 async def require_review(

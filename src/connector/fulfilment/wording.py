@@ -20,6 +20,7 @@ def sent_note(goods: Consignment, shipment: ShipmentRow | None) -> str:
         "A unit on loan is on its way. The replacement follows." if goods.loan else "A replacement is on its way.",
         "",
         f"Device: {_device(goods)}",
+        *_part(goods),
         f"From: {goods.hub.label}",
         f"To: {goods.site.label if goods.site else 'not known'}",
         f"Expected: {arrival_text(goods, shipment)}",
@@ -39,6 +40,13 @@ def sent_note(goods: Consignment, shipment: ShipmentRow | None) -> str:
         lines.append(f"Taken over from ticket {goods.taken_from}, which is less urgent and is served anew")
     lines.append(f"Reference: reservation {goods.reservation_id}")
     return "\n".join(lines)
+
+
+def _part(goods: Consignment) -> list[str]:
+    """How many of how many, where that is not all that the ticket needs."""
+    if goods.rollout_line_id is not None or goods.units_needed <= goods.goods.quantity:
+        return []
+    return [f"Units: {goods.goods.quantity} of {goods.units_needed} that this ticket needs"]
 
 
 def withdrawn_note(goods: Consignment, reason: str, *, label_was_voided: bool, is_under_way: bool) -> str:

@@ -81,10 +81,19 @@ def replay(
 
 
 def _replayable(policy: Policy) -> Policy:
-    """The policy without what a history cannot say: of which revision units were."""
-    without = {"same_revision_only": False, "allow_substitutes": False}
-    rules = (rule.model_copy(update=without) if rule.same_revision_only else rule for rule in policy.rules)
-    return policy.model_copy(update={"rules": tuple(rules)})
+    """The policy without what is not replayed: of which revision units were, and several parts of what one needs."""
+    return policy.model_copy(
+        update={
+            "rules": tuple(
+                rule.model_copy(
+                    update={
+                        "same_revision_only": False, "allow_substitutes": rule.takes_substitutes, "partial": "never",
+                    }
+                )
+                for rule in policy.rules
+            )
+        }
+    )  # fmt: skip
 
 
 def order_of(past: PastTicket) -> tuple[datetime, int, str]:

@@ -172,7 +172,12 @@ class Explanation:
     policy_version: str = strawberry.field(description="Version of the policy.")
     decided_at: datetime = strawberry.field(description="The moment for which it was decided.")
     product_id: strawberry.ID | None = strawberry.field(description="Id of the product that is needed.")
-    quantity: int = strawberry.field(description="Units that are needed.")
+    quantity: int = strawberry.field(description="Units that it is about; those of `rest` come beside them.")
+    had: int = strawberry.field(description="Units that the ticket had already, reserved, sent or delivered.")
+    total: int = strawberry.field(description="Units that the ticket needs, all together.")
+    rest: "Explanation | None" = strawberry.field(
+        description="What becomes of the units that this one is not about, where only a part is there; null otherwise."
+    )
     revision: str | None = strawberry.field(
         description="The revision that they must have, that of the device; null when any will do."
     )
@@ -245,6 +250,9 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         decided_at=datetime.fromisoformat(content["decided_at"]),
         product_id=_id("Product", content["product_id"]),
         quantity=content["quantity"],
+        had=content.get("had", 0),
+        total=content.get("total", content["quantity"]),
+        rest=explanation_of(content["rest"]) if content.get("rest") else None,
         revision=content.get("revision"),
         due_at=_instant(sla["due_at"]),
         due_basis=sla["basis"],

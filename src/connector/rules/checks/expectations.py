@@ -52,6 +52,7 @@ def _expectation(index: int, test: PolicyTest, rules: Collection[str]) -> Iterat
         ("rule", expect.rule, rules),
         ("outcome", expect.outcome, [outcome.value for outcome in Outcome]),
         ("reason", expect.reason, [reason.value for reason in Reason]),
+        ("rest", expect.rest, [reason.value for reason in Reason]),
         ("mode", expect.mode, [mode.value for mode in Mode]),
         ("hub", expect.hub, test.given.hubs),
         ("loan_hub", expect.loan_hub, test.given.hubs),
@@ -65,6 +66,9 @@ def _expectation(index: int, test: PolicyTest, rules: Collection[str]) -> Iterat
 
 def _stock(index: int, test: PolicyTest) -> Iterator[Finding]:
     given, products = test.given, [substitute.product for substitute in test.given.substitutes]
+    wanted = max(given.quantity, given.ticket.quantity)
+    if given.had >= wanted:
+        yield ("tests", index, "given", "had"), f"is {given.had}, of {wanted} units that it needs: give fewer"
     components = list(given.kit.components) if given.kit else []
     listed = [
         ("stock", number, shelf.hub, shelf.product, [*products, *components])

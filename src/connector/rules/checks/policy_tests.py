@@ -143,6 +143,9 @@ def _outcome(decision: Decision, facts: SourcingFacts, policy: Policy, given: Gi
         "draws": [purpose.value for purpose in decision.drawn],
         "revision": decision.revision,
         "assumed": [assumption.fact for assumption in decision.assumed],
+        "units": sum(pick.quantity for pick in decision.picks),
+        "rest": decision.rest.reason.value if decision.rest else None,
+        "rest_units": decision.rest.wanted if decision.rest else 0,
     }
 
 
@@ -179,7 +182,8 @@ def facts_of(given: Given, *, currency: str = "EUR") -> SourcingFacts:
         holdings=tuple(holding for holding in shelves if holding.product_id not in components),
         kit=_kit(given, products, shelves),
         fleet=Fleet(fleet.values()),
-        quantity=max(given.quantity, given.ticket.quantity),
+        quantity=max(given.quantity, given.ticket.quantity) - given.had,
+        had=given.had,
         contested=_contested(given, hubs, products),
         channels=_channels(given),
         lanes=_lanes(given, fleet, currency),

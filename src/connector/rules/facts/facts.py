@@ -35,7 +35,8 @@ class SourcingFacts:
     when it was not read, which is for rules that may take it. lanes: what is known of the ways there. channels: red
     channels that nobody has closed, by id. procurements: what was ordered for it. revisions: how many free units of the
     product are of which revision, by shelf; None when it was not read, which is for rules that ask for it. kit: the
-    swap kit of the product; None when it has none. loan: what was lent to it.
+    swap kit of the product; None when it has none. loan: what was lent to it. quantity: units that
+    are still wanted; had: those that the ticket has already.
 
     service_class_name is what the site names; service_class what the database knows of it.
     """
@@ -61,3 +62,4 @@ class SourcingFacts:
     revisions: Revisions | None = None
     kit: KitFacts | None = None
     loan: LoanFacts | None = None
+    had: int = 0

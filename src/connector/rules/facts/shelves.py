@@ -58,7 +58,8 @@ class Holding:
         left = free.pop(hub_id, 0) - quantity
         shelf = kept.pop(hub_id, None)
         if shelf is not None and shelf.free > quantity:
-            kept[hub_id] = replace(shelf, free=shelf.free - quantity)
+            fitting = None if shelf.fitting is None else max(shelf.fitting - quantity, 0)
+            kept[hub_id] = replace(shelf, free=shelf.free - quantity, fitting=fitting)
             left = kept[hub_id].usable()
         if left > 0:
             free[hub_id] = left

@@ -15,6 +15,7 @@ from connector.model.kinds import (
 from connector.model.lifecycle import (
     LOAN_OUT,
     PROCUREMENT_OPEN,
+    PROCUREMENT_UNPLACED,
     GroupState,
     LoanState,
     ProcurementState,
@@ -183,6 +184,13 @@ class ProcurementFacts:
     def is_open(self) -> bool:
         """Whether something is still to come."""
         return self.state in PROCUREMENT_OPEN
+
+    @property
+    def may_be_placed(self) -> bool:
+        """Whether somebody outside may know of it, so that it may come although it is called off."""
+        is_under_way = self.state is ProcurementState.APPROVED and self.via is not None
+        is_order = self.is_open and self.kind is not ProcurementKind.BACKORDER
+        return is_order and (is_under_way or self.state not in PROCUREMENT_UNPLACED)
 
     @property
     def is_refused(self) -> bool:

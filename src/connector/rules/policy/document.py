@@ -156,7 +156,8 @@ class Rule(Part):
 
     hardware: `replace` sources a unit, `none` says that the ticket needs none. sources: hub tiers that may serve it.
     ladder: where to look, rung by rung. same_revision_only: only units of the very revision that the device has, and no
-    substitutes. split: whether several units may come from several shelves. transport: ways
+    substitutes. split: whether several units may come from several shelves. partial: whether what is there is sent
+    where not all units can be had, the rest later. transport: ways
     that a unit may travel. max_drive_km, ranking: instead of the ones under `sourcing`. hold_minutes: how long a claim
     waits to be committed before it expires. approval: one of `approvals`, which a claim waits for; that of a rung
     counts before it. kit: `swap` when the product's swap kit goes along with the device. releases: kept units that may
@@ -173,6 +174,7 @@ class Rule(Part):
     allow_substitutes: bool = True
     same_revision_only: bool = False
     split: Annotated[Literal["never", "allowed"], Field(examples=["allowed"])] = "never"
+    partial: Annotated[Literal["never", "allowed"], Field(examples=["allowed"])] = "never"
     transport: Transport = (Mode.DRIVE, Mode.COURIER)
     max_drive_km: DriveKm | None = None
     ranking: Ranking | None = None

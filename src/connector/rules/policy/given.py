@@ -241,7 +241,7 @@ class Given(_Part):
 
     deliveries, offers, roads: what is known of the ways to the site. group: the event that the ticket belongs to.
     parcel: what was sent for it already. kit: the swap kit of the product; it has none when left out.
-    loan: what was lent to it already.
+    loan: what was lent to it already. had: units that it has already, of all that it needs.
     """
 
     now: Instant = NOW
@@ -257,6 +257,7 @@ class Given(_Part):
     kit: GivenKit | None = None
     procurements: tuple[GivenProcurement, ...] = ()
     quantity: Annotated[int, Field(ge=1)] = 1
+    had: Annotated[int, Field(ge=0, examples=[2])] = 0
     refused: tuple[str, ...] = ()
     channel: GivenChannel | None = None
     deliveries: tuple[GivenDeliveries, ...] = ()
@@ -275,7 +276,8 @@ class Expect(_Part):
     approval: what it waits for. supplier: of what is ordered. taken_from: the ticket whose units it takes. draws: what
     the kept units among the chosen ones were kept for. trouble: of the given parcel. revision: the one that units must
     have; null when any will do. assumed: the facts that are missing and that the policy has something instead of. kit:
-    name of the kit that goes along.
+    name of the kit that goes along. units: how many are reserved. rest: the reason of the decision about the others,
+    null when there are none; rest_units: how many those are.
     loan: what becomes of one, null where the rule lends nothing or need not; loan_hub: where the unit that is lent
     comes from; loan_days: whole days until it is due back.
     """
@@ -302,6 +304,9 @@ class Expect(_Part):
     loan: Annotated[Literal["lent", "kept", "given_back", "none"], Field(examples=["lent"])] | None = None
     loan_hub: Annotated[str, Field(examples=["BER"])] | None = None
     loan_days: Annotated[int, Field(ge=0, examples=[14])] | None = None
+    units: Annotated[int, Field(ge=0, examples=[2])] | None = None
+    rest: Annotated[str, Field(examples=["backorder"])] | None = None
+    rest_units: Annotated[int, Field(ge=0, examples=[1])] | None = None
 
 
 class PolicyTest(_Part):

@@ -40,6 +40,7 @@ from connector.rules.sourcing.kits import along
 from connector.rules.sourcing.lacking import assumed, lacking
 from connector.rules.sourcing.lending import bridged, settled
 from connector.rules.sourcing.losing import barred_from, nothing_found, passed_over
+from connector.rules.sourcing.partly import MOST_PARTS, facts_of_rest, in_parts, part_of, told_of_rest
 from connector.rules.sourcing.picking import drawn_by, picks_of
 from connector.rules.sourcing.procuring import backordered, procured
 from connector.rules.sourcing.quest import Quest
@@ -162,12 +163,12 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
     units = narrowed(facts, rule)
     if units.facts is not facts or units.assumed:
         case = replace(case, facts=units.facts, assumed=(*case.assumed, *units.assumed))
-    return units.told(_sourced(case, rule, condition_facts, emptied))
+    return units.told(told_of_rest(_sourced(case, rule, condition_facts, emptied), facts.had))
 
 
-def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[ShelfKey]) -> Decision:
-    """What the ladder of a rule gives."""
-    facts, policy = case.facts, case.policy
+def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[ShelfKey], parts: int = 0) -> Decision:
+    """What the ladder of a rule gives. parts: how many decisions were made about other parts of the units."""
+    whole, facts, policy = case, case.facts, case.policy
     product, site = _required(facts)
     start = minute_at_or_after(case.now)
     try:
@@ -198,7 +199,15 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
         descended = descend(quest, steps_for(policy, rule, case.channel), condition_facts)
     except RungFailed as error:
         return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}, {error}.", rule)
+    may_be_part = rule.partial == "allowed" and parts < MOST_PARTS
+    descended, given = part_of(quest, descended) if may_be_part else (descended, 0)
     losers = Deferred((), lambda: (*passed_over(descended, emptied), *barred_from(why, barred)))
+    if given and isinstance(descended.chosen, Looked):
+        mine = replace(case, facts=replace(facts, quantity=given))
+        first = _choice(mine, rule, until, destination, descended, descended.chosen, losers)
+        others = replace(whole, facts=facts_of_rest(whole.facts, first))
+        rest = _sourced(others, rule, condition_facts, emptied, parts + 1)
+        return in_parts(_authorised(first, case, condition_facts), rest, others.facts.had)
     if isinstance(descended.chosen, Looked):
         decision = _choice(case, rule, until, destination, descended, descended.chosen, losers)
         return bridged(_authorised(decision, case, condition_facts), rule, quest, condition_facts)

@@ -183,7 +183,8 @@ class Decision:
     the ticket belongs to. orders: what is to be on order, in place of whatever was before. revision: the one that units
     must have; None when any will do. wants_revisions: which revisions lie on the shelves was not read, and is needed.
     kit: what goes along with the device, None when nothing does. loan: the unit that bridges the time until
-    then; None where its rule lends nothing.
+    then; None where its rule lends nothing. had: units that the ticket has already; rest: what becomes of those that
+    this one is not about.
     """
 
     outcome: Outcome
@@ -219,11 +220,23 @@ class Decision:
     wants_revisions: bool = False
     kit: KitAlong | None = None
     loan: Loan | None = None
+    had: int = 0
+    rest: Decision | None = None
 
     @property
     def claims(self) -> tuple[Pick, ...]:
         """Everything that is to be claimed: the picks, then the unit that is lent."""
         return self.picks if self.loan is None or self.loan.pick is None else (*self.picks, self.loan.pick)
+
+    @property
+    def parts(self) -> tuple[Decision, ...]:
+        """This one, and those about the rest, in the order in which they are carried out."""
+        return (self, *self.rest.parts) if self.rest is not None else (self,)
+
+    @property
+    def wanted(self) -> int:
+        """Units that it is about, with the rest."""
+        return sum(part.quantity for part in self.parts)
 
     @property
     def held_until(self) -> datetime:
@@ -280,6 +293,9 @@ class Decision:
             "inputs": dict(self.inputs),
             "product_id": self.product_id,
             "quantity": self.quantity,
+            "had": self.had,
+            "total": self.had + self.wanted,
+            "rest": self.rest.recorded() if self.rest is not None else None,
             "revision": self.revision,
             "sla": {
                 "due_at": instant_text(self.due_at) if self.due_at else None,

@@ -33,7 +33,7 @@ def grounds_of(decision: Decision) -> str:
         "rule": decision.rule,
         "policy": decision.policy_version,
         "inputs": {name: _lasting(fields) for name, fields in decision.inputs.items()},
-        "needs": [decision.product_id, decision.quantity, decision.revision],
+        "needs": [decision.product_id, decision.quantity, decision.revision, decision.had],
         "stated_due_at": decision.until.stated_at,
         "channel": decision.channel.facts.id if decision.channel else None,
         "approval": decision.approval,

@@ -97,8 +97,8 @@ def _loan(decision: Decision, gap: _Gap, loaner: Loaner, lending: Rule, quest: Q
     if facts.loan is not None:
         is_open = facts.loan.is_out or facts.loan.is_at_hub
         return _kept(facts.loan) if is_open else _none(f"the ticket had its loan, which is {facts.loan.state.value}")
-    if facts.quantity > 1:
-        return _none(f"the ticket needs {facts.quantity} units, and a loan is one")
+    if facts.had + facts.quantity > 1:
+        return _none(f"the ticket needs {facts.had + facts.quantity} units, and a loan is one")
     preferences, refused = substitutes_of(facts, lending, condition_facts)
     holdings = tuple(_left(quest.holdings, decision, lending))
     looking = replace(

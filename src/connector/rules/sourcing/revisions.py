@@ -45,6 +45,7 @@ class Narrowed:
             losers=Deferred((), lambda: (*decision.losers, *self.losers)),
             picks=tuple(replace(pick, revision=self.revision) for pick in decision.picks),
             orders=tuple(replace(order, revision=self.revision) for order in decision.orders),
+            rest=self.told(decision.rest) if decision.rest is not None else None,
         )
         if decision.reason is not Reason.NO_COMPATIBLE_STOCK or not self.losers:
             return told

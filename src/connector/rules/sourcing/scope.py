@@ -22,7 +22,7 @@ def scope_of(
     channel: kind of the red channel that the ticket goes through, "" for none.
     """
     return {
-        "ticket": {**_ticket(facts.ticket), "quantity": facts.quantity},
+        "ticket": {**_ticket(facts.ticket), "quantity": facts.had + facts.quantity},
         "asset": _asset(facts.asset, facts.site, now),
         "site": _site(facts.site, service_class),
         "product": _product(facts.product),

@@ -64,7 +64,7 @@ class InTurn:
 
     def give(self, case: Case, decision: Decision) -> None:
         """Let the ticket have what was decided: those after it see what is left."""
-        self._left.give(case, decision.picks)
+        self._left.give(case, [pick for part in decision.parts for pick in part.picks])
         if decision.loan is not None and decision.loan.pick is not None:
             self._left.take(case.facts, decision.loan.pick)
 

@@ -32,6 +32,7 @@ def told(recorded: Mapping[str, Any]) -> dict[str, Any]:
         "candidates": candidates,
         "losers": losers,
         "loan": _loan(recorded["loan"]) if recorded.get("loan") else None,
+        "rest": told(recorded["rest"]) if recorded.get("rest") else None,
         "considered": len(candidates) + sum(group["count"] for group in losers),
     }
 

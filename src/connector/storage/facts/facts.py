@@ -118,10 +118,14 @@ async def facts_of_tickets(tx: AsyncConnection, ticket_ids: Collection[int]) -> 
 
 @dataclass(frozen=True, slots=True)
 class FactsToReserve:
-    """The facts, and the activation of the policy that was active when they were read; None when none was."""
+    """The facts, and the activation of the policy that was active when they were read; None when none was.
+
+    line: the first one that its claims take.
+    """
 
     facts: SourcingFacts
     activation_id: int | None
+    line: int
 
 
 async def sourcing_facts(tx: AsyncConnection, ticket_id: int) -> SourcingFacts:
@@ -145,14 +149,18 @@ async def facts_to_reserve(tx: AsyncConnection, ticket_id: int, line: int) -> Fa
 
 
 async def facts_to_reserve_many(
-    tx: AsyncConnection, ticket_ids: Collection[int], line: int
+    tx: AsyncConnection, ticket_ids: Collection[int], line: int, *, with_rest: bool = True
 ) -> dict[int, FactsToReserve | None]:
-    """The same of many tickets by their ids; those that do not exist are left out."""
+    """The same of many tickets by their ids; those that do not exist are left out.
+
+    with_rest: of tickets that wait for the rest of their units, those facts, whatever is on the line.
+    """
     rows = await _ticket_rows(tx, ticket_ids, line=line)
-    undecided = [row for row in rows if not row["is_reserved"]]
+    undecided = [row for row in rows if not row["is_reserved"] or (with_rest and row["waits_for_rest"])]
     read: dict[int, FactsToReserve | None] = {row["id"]: None for row in rows}
     for row, facts in zip(undecided, await facts_of(tx, undecided), strict=True):
-        read[row["id"]] = FactsToReserve(facts, row["activation_id"])
+        first = row["next_line"] if with_rest and row["waits_for_rest"] else line
+        read[row["id"]] = FactsToReserve(facts, row["activation_id"], first)
     return read
 
 
@@ -198,7 +206,8 @@ async def facts_of(tx: AsyncConnection, rows: Sequence[Any]) -> list[SourcingFac
                 lanes=lanes.get(row["s_id"], NO_LANES),
                 channels=channels,
                 procurements=procurements.get(row["id"], ()),
-                quantity=row["quantity"],
+                quantity=row["quantity"] - row["units_had"] if row["waits_for_rest"] else row["quantity"],
+                had=row["units_had"] if row["waits_for_rest"] else 0,
                 kit=with_shelves(kits.get(row["p_id"]), holdings),
                 loan=loan_of(row),
             )

@@ -18,6 +18,7 @@ from connector.storage.database.bulk import among_given
 from connector.storage.facts.fleet import fleet_stamp
 from connector.storage.facts.kits import has_kit
 from connector.storage.facts.lanes import lane_columns
+from connector.storage.facts.outstanding import next_line, units_had, waits_for_rest
 from connector.storage.policies.active import active_activation
 from connector.storage.policies.service_classes import stated_class
 from connector.storage.stock.losses import has_lost
@@ -108,6 +109,9 @@ AROUND_TICKETS = (
         has_kit.label("has_kit"),
         _is_reserved.label("is_reserved"),
         _has_procurements.label("has_procurements"),
+        units_had.label("units_had"),
+        waits_for_rest.label("waits_for_rest"),
+        next_line.label("next_line"),
         active_activation.label("activation_id"),
         *(column.label(f"fleet_{column.name}") for column in fleet_stamp.c),
         *lane_columns,

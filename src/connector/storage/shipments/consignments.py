@@ -125,7 +125,7 @@ class Consignment:
     the decision does not say. rollout_line_id: the line of a rollout that it is for; None for a ticket's own need.
     within: for a rollout, how long its parcels may take.
     given_to: number of the ticket that its units were given to; taken_from: of the one that had them before.
-    loan: when it must come back; None for what is given for good.
+    loan: when it must come back; None for what is given for good. units_needed: by the ticket, all together.
     """
 
     reservation_id: int
@@ -146,6 +146,7 @@ class Consignment:
     given_to: str | None = None
     taken_from: str | None = None
     loan: LoanTerms | None = None
+    units_needed: int = 1
 
 
 _other, _its_ticket = reservation.alias("other"), ticket.alias("its_ticket")
@@ -173,6 +174,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
             ticket.c.external_id,
             ticket.c.state.label("ticket_state"),
             ticket.c.sla_due_at,
+            ticket.c.quantity.label("units_needed"),
             source.c.name.label("source_name"),
             decision.c.explanation,
             rollout_line.c.mode.label("rollout_mode"),
@@ -245,6 +247,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         given_to=row["given_to"],
         taken_from=row["taken_from"],
         loan=None if row["loan_id"] is None else LoanTerms(row["loan_id"], row["due_back_at"], row["return_days"]),
+        units_needed=row["units_needed"],
     )
 
 

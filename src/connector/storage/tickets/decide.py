@@ -8,24 +8,22 @@ and never waits for a shelf while it holds units of another.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown, StaleWrite
-from connector.model.lifecycle import RESERVATION_LIVE
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.standing import GroupFacts, Recovery
 from connector.rules.policy.document import Policy
 from connector.rules.sourcing.decision import Decision, Outcome
 from connector.rules.sourcing.together import Case, InTurn, turn
 from connector.storage.approvals.claims import ask_for_claims
-from connector.storage.database.bulk import among_given, new_ids
+from connector.storage.database.bulk import new_ids
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.locks import lock_devices, lock_tickets
 from connector.storage.facts.facts import facts_to_reserve_many, sourcing_facts
@@ -33,25 +31,19 @@ from connector.storage.policies.active import PolicySource, policy_at, policy_no
 from connector.storage.stock.contested import dry_run, secure, with_alternatives, with_contested
 from connector.storage.stock.kit_lines import claims_of_parts
 from connector.storage.stock.reservations import Claim, Drawn, Reservation, Reserved, insert_reservations
-from connector.storage.stock.reserve import lines_taken
 from connector.storage.stock.revisions import with_revisions
 from connector.storage.stock.succession import hand_over
 from connector.storage.stock.units import ShelfKey
 from connector.storage.tables import reservation
 from connector.storage.tickets.decisions import RULES, cause_of, keep_decisions
 from connector.storage.tickets.incident_groups import events_of, join_events
+from connector.storage.tickets.lines import live_on_lines, require_free_lines
 from connector.storage.tickets.loans import claim_loans, keep_loan
 from connector.storage.tickets.orders import ask_for_orders, keep_orders
 from connector.storage.tickets.plans import Plan, Share, draw, taken_over
 
 READINGS: Final = 20
 """How often everything is read and decided anew when one shelf after the other is emptied by others."""
-
-_LIVE = (
-    select(reservation)
-    .where(among_given(reservation.c.ticket_id, "ticket_ids"), reservation.c.state.in_(RESERVATION_LIVE))
-    .order_by(reservation.c.ticket_id, reservation.c.line)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +58,12 @@ class Sourced:
     reserved: Reserved | None
     procurement_ids: tuple[int, ...] = ()
     loan: Reservation | None = None
+
+    def with_rest(self, rest: Sourced) -> Sourced:
+        """The same with what became of the rest of the units, which its decision tells as well."""
+        both = [part.reserved for part in (self, rest) if part.reserved is not None]
+        reserved = Reserved(tuple(item for one in both for item in one.reservations), is_new=True) if both else None
+        return replace(self, reserved=reserved, procurement_ids=rest.procurement_ids)
 
 
 async def decide_and_reserve(
@@ -116,7 +114,7 @@ async def decide_and_reserve_many(
     waits = False
     events: dict[int, GroupFacts] | None = None
     for _ in range(READINGS):
-        read = await facts_to_reserve_many(tx, found, line)
+        read = await facts_to_reserve_many(tx, found, line, with_rest=recovery is None)
         waiting = [item for item in read.values() if item is not None]
         if len(waiting) < len(read):
             sourced |= await _reserved_before(tx, [number for number, item in read.items() if item is None], line)
@@ -140,14 +138,14 @@ async def decide_and_reserve_many(
         short = await draw(tx, plans, now)
         if not short:
             await _take_over(tx, plans, current, actor=actor, now=now)
-            sourced |= await _record(tx, plans, line=line, actor=actor, now=now)
+            lines = {item.facts.ticket.id: item.line for item in waiting}
+            sourced |= await _record(tx, plans, lines, actor=actor, now=now)
             for plan in plans:
-                reserved = sourced[plan.ticket_id].reserved
-                await ask_for_claims(tx, plan.case.facts, plan.decision, reserved, current, actor=actor, at=now)
-                await keep_loan(tx, plan.case.facts, plan.decision, sourced[plan.ticket_id].loan, actor=actor, at=now)
-                ordered = sourced[plan.ticket_id].procurement_ids
-                await ask_for_orders(tx, plan.case.facts, plan.decision, ordered, current, actor=actor, at=now)
-            found, numbers = [number for number in found if number not in sourced], numbers[len(plans) :]
+                await ask_for_claims(tx, plan.case.facts, plan.decision, plan.reserved, current, actor=actor, at=now)
+                await keep_loan(tx, plan.case.facts, plan.decision, plan.lent, actor=actor, at=now)
+                await ask_for_orders(tx, plan.case.facts, plan.decision, plan.ordered, current, actor=actor, at=now)
+            decided = len({plan.ticket_id for plan in plans})
+            found, numbers = [number for number in found if number not in sourced], numbers[decided:]
             if not found:
                 return sourced
             continue
@@ -166,7 +164,7 @@ async def explain_ticket(tx: AsyncConnection, ticket_id: int, policy: PolicySour
 
 
 def _for_recovery(facts: SourcingFacts, recovery: Recovery | None) -> SourcingFacts:
-    return facts if recovery is None else replace(facts, recovery=recovery, quantity=recovery.quantity)
+    return facts if recovery is None else replace(facts, recovery=recovery, quantity=recovery.quantity, had=0)
 
 
 def _in_event(facts: SourcingFacts, events: Mapping[int, GroupFacts]) -> SourcingFacts:
@@ -191,10 +189,11 @@ async def _plans(
         if decision.wants_contested:
             left = await _with_contested(tx, left, busy)
             decision = in_turn.decide(left[0])
-        plan = Plan(left.pop(0), decision)
-        in_turn.give(plan.case, decision)
-        plans.append(plan)
-        if _leaves_over(plan):
+        case = left.pop(0)
+        in_turn.give(case, decision)
+        mine = [Plan(case if n == 0 else replace(case, number=None), part) for n, part in enumerate(decision.parts)]
+        plans += mine
+        if any(map(_leaves_over, mine)):
             break
     return plans
 
@@ -252,30 +251,32 @@ async def _take_over(tx: AsyncConnection, plans: Sequence[Plan], policy: Policy,
 
 
 async def _record(
-    tx: AsyncConnection, plans: Sequence[Plan], *, line: int, actor: str, now: datetime
+    tx: AsyncConnection, plans: Sequence[Plan], first_lines: Mapping[int, int], *, actor: str, now: datetime
 ) -> dict[int, Sourced]:
-    """Keep the decisions, and the reservations on consecutive lines."""
-    lines = {plan.ticket_id: plan.lines_with_kits for plan in plans}
-    await _require_free_lines(tx, {ticket_id: number for ticket_id, number in lines.items() if number > 1}, line)
+    """Keep the decisions, and the reservations on consecutive lines, each ticket's from its first one on."""
+    lines = Counter[int]()
+    for plan in plans:
+        plan.line = first_lines[plan.ticket_id] + lines[plan.ticket_id]
+        lines[plan.ticket_id] += plan.lines_with_kits
+    await require_free_lines(tx, {number: count for number, count in lines.items() if count > 1}, first_lines)
     kept = await keep_decisions(tx, [(plan.ticket_id, plan.decision) for plan in plans], now)
-    drawn = [
-        item
-        for plan, (decision_id, _) in zip(plans, kept, strict=True)
-        for item in _drawn(plan, decision_id, line=line)
-    ]
+    drawn = [item for plan, (decision_id, _) in zip(plans, kept, strict=True) for item in _drawn(plan, decision_id)]
     held = iter(await insert_reservations(tx, drawn, at=now))
     given = [[next(held) for _ in plan.shares] for plan in plans]
-    along = await _record_parts(tx, plans, [[item for items, _ in mine for item in items] for mine in given], line, now)
+    along = await _record_parts(tx, plans, [[item for items, _ in mine for item in items] for mine in given], now)
     lent = await claim_loans(tx, plans, [decision_id for decision_id, _ in kept], at=now)
-    sourced, changes = {}, []
+    sourced, changes = dict[int, Sourced](), []
     for plan, (decision_id, decided), mine in zip(plans, kept, given, strict=True):
         reservations = tuple(item for items, _ in mine for item in items)
-        reserved = Reserved(reservations, is_new=True) if reservations else None
+        plan.reserved = Reserved(reservations, is_new=True) if reservations else None
         ordered = await keep_orders(tx, plan.case.facts, plan.decision, decision_id, at=now)
-        loan, loan_changes = lent.get(plan.ticket_id, (None, ()))
-        sourced[plan.ticket_id] = Sourced(plan.decision, decision_id, reserved, ordered.ids, loan)
+        plan.ordered = ordered.ids
+        plan.lent, loan_changes = lent.pop(plan.ticket_id, (None, ())) if plan.loan is not None else (None, ())
+        part = Sourced(plan.decision, decision_id, plan.reserved, plan.ordered, plan.lent)
+        before = sourced.get(plan.ticket_id)
+        sourced[plan.ticket_id] = part if before is None else before.with_rest(part)
         follows = [change for _, created in mine for change in created] + [*loan_changes]
-        follows += along.get(plan.ticket_id, ())
+        follows += along.pop(plan.ticket_id, ())
         follows += [change for share in (*plan.shares, *plan.parts) for change in share.taken.changes]
         follows += ordered.changes
         changes += [decided] if decided is not None else []
@@ -286,14 +287,14 @@ async def _record(
 
 
 async def _record_parts(
-    tx: AsyncConnection, plans: Sequence[Plan], leaders: Sequence[Sequence[Reservation]], line: int, now: datetime
+    tx: AsyncConnection, plans: Sequence[Plan], leaders: Sequence[Sequence[Reservation]], now: datetime
 ) -> dict[int, list[NewChange]]:
     """Keep the reservations of components, on the lines after the devices; returns the changes of each ticket."""
     drawn = [
         item
         for plan, devices in zip(plans, leaders, strict=True)
         if plan.parts
-        for item in claims_of_parts(devices, [share.pool for share in plan.parts], line=line + plan.lines)
+        for item in claims_of_parts(devices, [share.pool for share in plan.parts], line=plan.line + plan.lines)
     ]
     changes: dict[int, list[NewChange]] = {}
     for item, (_, created) in zip(drawn, await insert_reservations(tx, drawn, at=now) if drawn else (), strict=True):
@@ -301,8 +302,8 @@ async def _record_parts(
     return changes
 
 
-def _drawn(plan: Plan, decision_id: int, *, line: int) -> Iterator[Drawn]:
-    decision = plan.decision
+def _drawn(plan: Plan, decision_id: int) -> Iterator[Drawn]:
+    decision, line = plan.decision, plan.line
     for share in plan.shares:
         pick = share.pick
         claim = Claim(
@@ -324,19 +325,9 @@ def _drawn(plan: Plan, decision_id: int, *, line: int) -> Iterator[Drawn]:
         line += len(share.taken.asset_ids) or 1
 
 
-async def _require_free_lines(tx: AsyncConnection, lines: Mapping[int, int], line: int) -> None:
-    """Raises InvalidInput when one of these tickets has something on one of the lines from `line` on already."""
-    if not lines:
-        return
-    for row in await tx.execute(_LIVE, {"ticket_ids": list(lines)}):
-        if line <= row.line < line + lines[row.ticket_id]:
-            raise lines_taken(row.ticket_id, row.line, lines[row.ticket_id], line)
-
-
 async def _reserved_before(tx: AsyncConnection, ticket_ids: Collection[int], line: int) -> dict[int, Sourced]:
     """What tickets have on a line already, with everything else that was decided with it."""
-    rows = [Reservation(*row) for row in await tx.execute(_LIVE, {"ticket_ids": list(ticket_ids)})]
-    live = [item for item in rows if not item.is_loan]
+    live = [item for item in await live_on_lines(tx, ticket_ids) if not item.is_loan]
     sourced = {}
     for first in (item for item in live if item.line == line):
         with_it = [

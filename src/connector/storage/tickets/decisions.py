@@ -64,14 +64,18 @@ async def keep_decisions(
 
     A decision that claims nothing and says what the last one about its ticket said, for the same reasons, is that one,
     looked at again: no row and no change. A change names what was decided; the explanation stays in the decision
-    alone, since it may be long. The transaction has locked the tickets.
+    alone, since it may be long. Of a ticket that is given a part of its units there are several. The transaction has
+    locked the tickets.
     """
     grounds = {ticket_id: grounds_of(decision) for ticket_id, decision in decided if not decision.claims}
     same = await _unchanged(tx, grounds) if grounds else {}
     await update_rows(tx, decision_table, [{"id": number, "looked_at": at} for number in same.values()])
-    new = [(ticket_id, decision) for ticket_id, decision in decided if ticket_id not in same]
+    new = [(ticket_id, decision) for ticket_id, decision in decided if decision.picks or ticket_id not in same]
     made = iter(await _insert(tx, new, grounds, at))
-    return [(same[ticket_id], None) if ticket_id in same else next(made) for ticket_id, _ in decided]
+    return [
+        next(made) if decision.picks or ticket_id not in same else (same[ticket_id], None)
+        for ticket_id, decision in decided
+    ]
 
 
 async def _unchanged(tx: AsyncConnection, grounds: Mapping[int, str]) -> dict[int, int]:
@@ -102,7 +106,7 @@ async def _insert(
             "explanation": decision.recorded(),
             "decided_at": at,
             "looked_at": at,
-            "grounds": grounds.get(ticket_id),
+            "grounds": None if decision.picks else grounds.get(ticket_id),
         }
         for values, (ticket_id, decision) in zip(named, decided, strict=True)
     ]

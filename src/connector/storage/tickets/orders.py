@@ -43,23 +43,26 @@ class Ordered:
 async def keep_orders(
     tx: AsyncConnection, facts: SourcingFacts, decision: Decision, decision_id: int, *, at: datetime
 ) -> Ordered:
-    """Make what is on order for a ticket what a decision says. A decision for review changes nothing."""
+    """Make what is on order for a ticket what a decision says. A decision for review changes nothing.
+
+    Nor does one about a part of the units: what is on order is the affair of the one about the rest.
+    """
     there = [past for past in facts.procurements if past.is_open]
-    if decision.outcome is Outcome.REVIEW or not (there or decision.orders):
+    if decision.outcome is Outcome.REVIEW or decision.rest is not None or not (there or decision.orders):
         return Ordered(tuple(past.id for past in there))
-    ids: list[int] = []
-    changes: list[NewChange] = []
-    for order in decision.orders:
-        known = next((past for past in there if _is_same(past, order)), None)
-        if known is not None:
-            there.remove(known)
-            ids.append(known.id)
-            continue
-        number, change = await _inserted(tx, facts, decision, decision_id, order, at)
-        ids.append(number)
-        changes.append(change)
+    known = {order: next((past for past in there if _is_same(past, order)), None) for order in decision.orders}
+    stays = {past.id for past in known.values() if past is not None}
     reason, is_served = _reason(decision), bool(decision.picks)
-    changes += [await _given_up(tx, past, reason, is_served=is_served, at=at) for past in there]
+    changes = [await _given_up(tx, past, reason, is_served=is_served, at=at) for past in there if past.id not in stays]
+    ids: list[int] = []
+    for order, past in known.items():
+        if past is None:
+            number, change = await _inserted(tx, facts, decision, decision_id, order, at)
+            changes.append(change)
+        else:
+            number = past.id
+            changes += await _as_many(tx, past, order, at)
+        ids.append(number)
     return Ordered(tuple(ids), tuple(changes))
 
 
@@ -110,7 +113,21 @@ async def give_up_orders(
 
 
 def _is_same(past: ProcurementFacts, order: Order) -> bool:
-    return (past.kind, past.supplier, past.product_id) == (order.kind, order.supplier, order.product_id)
+    """Whether an order is there already. What nobody outside knows of yet, and is for another number, is made anew."""
+    if (past.kind, past.supplier, past.product_id) != (order.kind, order.supplier, order.product_id):
+        return False
+    is_queued = past.kind is ProcurementKind.BACKORDER
+    return is_queued or past.quantity == order.quantity or past.may_be_placed
+
+
+async def _as_many(tx: AsyncConnection, past: ProcurementFacts, order: Order, at: datetime) -> Sequence[NewChange]:
+    """A place in the queue is for as many units as are still wanted."""
+    if past.kind is not ProcurementKind.BACKORDER or past.quantity == order.quantity:
+        return ()
+    changed = update(procurement).where(procurement.c.id == past.id)
+    await tx.execute(changed.values(quantity=order.quantity, updated_at=at))
+    fields = {"quantity": (past.quantity, order.quantity)}
+    return (NewChange(EntityKind.PROCUREMENT, past.id, "updated", fields),)
 
 
 def _reason(decision: Decision) -> str:

@@ -15,7 +15,7 @@ from connector.rules.sourcing.picks import PartPick, Pick
 from connector.rules.sourcing.together import Case
 from connector.storage.stock.draws import Wanted, draw_units
 from connector.storage.stock.kit_lines import Devices, Pool, spread
-from connector.storage.stock.reservations import Reservation
+from connector.storage.stock.reservations import Reservation, Reserved
 from connector.storage.stock.units import ShelfKey, Taken, take_units
 
 
@@ -43,9 +43,10 @@ class Share:
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be done about a ticket. secured: claims to take over, locked. shares: its units, once drawn.
+    """What is to be done about a ticket, or about a part of its units.
 
-    parts: the components of its kits, once drawn. loan: the unit that is lent, once drawn.
+    secured: claims to take over, locked. shares: its units, once drawn; parts: the components of its kits; loan: the
+    unit that is lent. line: the first one that they take; reserved, ordered, lent: what it has, once that is recorded.
     """
 
     case: Case
@@ -54,6 +55,10 @@ class Plan:
     shares: list[Share] = field(default_factory=list)
     parts: list[Share] = field(default_factory=list)
     loan: Share | None = None
+    line: int = 1
+    reserved: Reserved | None = None
+    ordered: tuple[int, ...] = ()
+    lent: Reservation | None = None
 
     @property
     def ticket_id(self) -> int:

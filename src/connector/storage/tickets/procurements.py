@@ -55,6 +55,7 @@ class ProcurementRow:
     hub: str
     site: str
     ticket_id: int
+    units_needed: int
     ticket_number: str
     ticket_external_id: str
     ticket_source: str
@@ -74,6 +75,11 @@ class ProcurementRow:
     def is_open(self) -> bool:
         """Whether something is still to come."""
         return self.state in PROCUREMENT_OPEN
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether it is for a part of the units that the ticket needs."""
+        return self.quantity < self.units_needed
 
 
 _ROW = (
@@ -107,6 +113,7 @@ _ROW = (
         func.coalesce(hub.c.code, hub.c.name, "").label("hub"),
         func.coalesce(site.c.code, site.c.name, "").label("site"),
         ticket.c.id.label("ticket_id"),
+        ticket.c.quantity.label("units_needed"),
         ticket.c.number.label("ticket_number"),
         ticket.c.external_id.label("ticket_external_id"),
         source.c.name.label("ticket_source"),

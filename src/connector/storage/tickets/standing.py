@@ -22,6 +22,7 @@ from connector.model.lifecycle import (
 )
 from connector.rules.policy.competition import Waiting
 from connector.storage.database.bulk import among, among_given
+from connector.storage.facts.outstanding import waits_for_rest
 from connector.storage.shipments.shipments import ON_ITS_WAY
 from connector.storage.stock.losses import has_lost
 from connector.storage.stock.succession import LEFT_BEFORE
@@ -38,7 +39,6 @@ from connector.storage.tables import (
     rollout_line,
     shipment,
     site,
-    stock,
     task,
     ticket,
 )
@@ -69,10 +69,9 @@ class Holding:
 class Standing:
     """A ticket as the reactor looks at it. holdings: reservations that are live or were fulfilled, by id.
 
-    loan: that of the unit that is lent to it, which is not among its holdings.
-
-    has_rollout: whether something is rolled out under it, or it is the ticket of a line; the claims of that are not
-    among its holdings. is_supplied: what was ordered outside has come to its site.
+    loan: that of the unit that is lent to it, which is not among its holdings. has_rollout: whether something is rolled
+    out under it, or it is the ticket of a line; the claims of that are not among its holdings. is_supplied: what was
+    ordered outside has come to its site. waits_for_rest: it has some of its units, and something is left to be done.
     """
 
     ticket_id: int
@@ -84,11 +83,13 @@ class Standing:
     has_rollout: bool = False
     is_supplied: bool = False
     loan: Holding | None = None
+    waits_for_rest: bool = False
 
     @property
     def lacks_hardware(self) -> bool:
         """Whether it is still to be decided what it gets."""
-        return self.wants_hardware and not self.holdings and not self.is_supplied
+        has_nothing = not self.holdings and not self.is_supplied
+        return self.wants_hardware and (has_nothing or self.waits_for_rest)
 
     @property
     def wants_hardware(self) -> bool:
@@ -156,6 +157,7 @@ _TICKETS = (
             procurement.c.is_wanted,
         )
         .label("is_supplied"),
+        waits_for_rest.label("waits_for_rest"),
     )
     .outerjoin(asset, asset.c.id == ticket.c.asset_id)
     .where(among_given(ticket.c.id, "ticket_ids"))
@@ -204,6 +206,7 @@ async def tickets_standing(tx: AsyncConnection, ticket_ids: Collection[int]) -> 
             has_rollout=row.has_rollout,
             is_supplied=row.is_supplied,
             loan=loans.get(row.id),
+            waits_for_rest=row.waits_for_rest,
         )
         for row in await tx.execute(_TICKETS, given)
     }
@@ -268,7 +271,7 @@ async def waiting_tickets(
             ticket.c.state.in_(TICKET_OPEN),
             ticket.c.retired_at.is_(None),
             waits,
-            ~is_held,
+            or_(~is_held, waits_for_rest),
             or_(
                 among(tx, ticket.c.asset_id, asset_ids),
                 among(tx, func.coalesce(ticket.c.site_id, asset.c.site_id), site_ids),
@@ -367,32 +370,3 @@ async def tickets_forfeited(tx: AsyncConnection, reservation_ids: Collection[int
         .order_by(ticket.c.id)
     )
     return list((await tx.execute(statement)).scalars())
-
-
-async def products_on(
-    tx: AsyncConnection,
-    *,
-    stock_ids: Collection[int],
-    compatibility_ids: Collection[int],
-    unit_ids: Collection[int] = (),
-    kit_ids: Collection[int] = (),
-) -> set[int]:
-    """The products that these books of stock and these compatibilities bring, and those of these units of a shelf.
-
-    kit_ids: kits bring nothing; the products are those whose swap kits they are.
-    """
-    found: set[int] = set()
-    if stock_ids:
-        found |= set((await tx.execute(select(stock.c.product_id).where(among(tx, stock.c.id, stock_ids)))).scalars())
-    if compatibility_ids:
-        pairs = select(compatibility.c.substitute_id).where(among(tx, compatibility.c.id, compatibility_ids))
-        found |= set((await tx.execute(pairs)).scalars())
-    if unit_ids:
-        units = select(asset.c.product_id).where(
-            among(tx, asset.c.id, unit_ids), asset.c.hub_id.is_not(None), asset.c.product_id.is_not(None)
-        )
-        found |= set((await tx.execute(units)).scalars())
-    if kit_ids:
-        devices = select(kit.c.product_id).where(among(tx, kit.c.id, kit_ids), kit.c.product_id.is_not(None))
-        found |= set((await tx.execute(devices)).scalars())
-    return found
