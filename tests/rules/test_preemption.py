@@ -12,7 +12,7 @@ from tests.rules.cases import BERLIN, HAMBURG, MUNICH, NOW, POLICY, facts, holdi
 from connector.model.kinds import HubTier, Lane, Priority, Protection
 from connector.rules.facts.protection import Kept
 from connector.rules.facts.shelves import Contested, Holding
-from connector.rules.policy.reading import InvalidPolicy, read_policy
+from connector.rules.policy.reading import InvalidPolicy, default_policy, read_policy
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision, Outcome, Reason
 
@@ -220,3 +220,14 @@ def test_what_can_never_be_taken_is_found(preempt: str, fairness: str, problem: 
 
     [found] = raised.value.problems
     assert found.partition(": ")[2] == f"rules[0].preempt.{problem}"
+
+
+def test_from_whom_the_shipped_policy_takes():
+    stated, may = default_policy(), set()
+    for own in Priority:
+        for held in Priority:
+            case = facts(HUBS, (), contested=(claim(1, 1, held.value),))
+            decision = decide(replace(case, ticket=ticket_of(case, sla_due_at=NOON, priority=own)), stated, NOW)
+            may |= {(own.value, held.value)} if decision.taken_from else set()
+
+    assert may == {("P1", "P3"), ("P1", "P4"), ("P1", "P5"), ("P2", "P4"), ("P2", "P5")}
