@@ -209,6 +209,21 @@ class Yard:
             return await in_transaction(self.engine, work)
         return None
 
+    async def weaken(self, *tickets: int) -> None:
+        """From now on these tickets may lose what they have."""
+        table, numbers = tables.ticket, [self.tickets[ticket] for ticket in tickets]
+        weaker = update(table).where(table.c.id.in_(numbers)).values(priority="P5")
+        await in_transaction(self.engine, lambda tx: tx.execute(weaker))
+
+    async def take_over(self, *, ticket: int) -> None:
+        """A ticket is decided about that may take what weaker ones have."""
+
+        async def work(tx: AsyncConnection) -> Sourced:
+            return await decide_and_reserve(tx, self.tickets[ticket], TAKING, now=self.now)
+
+        with suppress(StaleWrite):
+            await in_transaction(self.engine, work)
+
     async def take(self, *, ticket: int, weak: int) -> Sourced | None:
         """One ticket is decided about while another is weaker and may lose what it has."""
 
@@ -292,6 +307,8 @@ class Yard:
             lambda: self.ask(ticket=ticket),
             lambda: self.send(ticket=ticket, units=rng.randint(1, 2)),
             lambda: self.answer(ticket=ticket, yes=rng.random() < 0.5),
+            lambda: self.take_over(ticket=ticket),
+            lambda: self.goods_in(kind=rng.choice(["switch", "cable"]), hub=hub, quantity=1),
             lambda: self.cancel(ticket=ticket),
             lambda: self.expire(minutes=rng.randint(0, 2)),
             lambda: self.state_unit(

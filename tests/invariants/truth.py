@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.kinds import Tracking
-from connector.model.lifecycle import RESERVATION_LIVE, RESERVATION_MOVES, AssetState, ReservationState
+from connector.model.lifecycle import RESERVATION_LIVE, RESERVATION_MOVES, ApprovalState, AssetState, ReservationState
 from connector.model.refs import EntityKind
 from connector.storage import tables
 from connector.storage.stock.book import ON_SHELF, Shelf
@@ -44,7 +44,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A reservation. ships_with: of a component, its device's; kit: of a device, whether one goes along."""
+    """A reservation. ships_with: of a component, its device's; kit: of a device, whether one goes along.
+
+    waits_for: the approval that it needs and has not been given; "" for none.
+    """
 
     ticket_id: int
     line: int
@@ -54,6 +57,7 @@ class Claimed:
     state: ReservationState
     ships_with: int | None = None
     kit: bool = False
+    waits_for: str = ""
 
     @property
     def is_live(self) -> bool:
@@ -99,6 +103,16 @@ async def look(tx: AsyncConnection, product_ids: Collection[int]) -> Scene:
         )
         for row in await rows(asset)
     }
+    reserved = await rows(reservation)
+    decided: dict[int, list[int]] = defaultdict(list)
+    for row in reserved:
+        if row.decision_id is not None:
+            decided[row.decision_id].append(row.id)
+    asked = select(tables.approval.c.subject_id).where(
+        tables.approval.c.subject_kind == EntityKind.RESERVATION,
+        tables.approval.c.state.in_((ApprovalState.APPROVED, ApprovalState.WAIVED)),
+    )
+    given = set((await tx.execute(asked)).scalars())
     claims = {
         row.id: Claimed(
             row.ticket_id,
@@ -109,8 +123,11 @@ async def look(tx: AsyncConnection, product_ids: Collection[int]) -> Scene:
             row.state,
             row.ships_with_id,
             row.kit_id is not None and row.ships_with_id is None,
+            ""
+            if row.approval_name is None or {row.id, *decided.get(row.decision_id, ())} & given
+            else row.approval_name,
         )
-        for row in await rows(reservation)
+        for row in reserved
     }
     return Scene(books, units, claims)
 
@@ -121,7 +138,8 @@ def lies(scene: Scene) -> list[str]:
     Of each shelf: on hand = free + held + committed; a serialised shelf's free units are assets in stock on it, its
     reserved ones are the assets that are reserved on it. Of each unit: no two live reservations, and it is reserved
     on a shelf exactly when one has it. Of each line of a ticket: one live reservation. Of each component of a kit: in
-    the hub and the state of its device's reservation, which has some as long as it is live.
+    the hub and the state of its device's reservation, which has some as long as it is live. Nothing that
+    needs somebody's yes is committed or sent without.
     """
     promised: Counter[Shelf] = Counter()
     holders: dict[int, list[int]] = defaultdict(list)
@@ -145,6 +163,12 @@ def lies(scene: Scene) -> list[str]:
         whole = (device.ticket_id, device.shelf.hub_id, device.state)
         if (claim.is_live or device.is_live) and (claim.ticket_id, claim.shelf.hub_id, claim.state) != whole:
             found.append(f"reservation {number} is {claim}, its device's is {device}")
+    going = (ReservationState.COMMITTED, ReservationState.FULFILLED)
+    found += [
+        f"reservation {number} is {claim.state.value} without approval {claim.waits_for!r}"
+        for number, claim in scene.claims.items()
+        if claim.waits_for and claim.state in going
+    ]
     kits = {claim.ships_with for claim in scene.claims.values()}
     found += [
         f"reservation {n} has lost its kit" for n, c in scene.claims.items() if c.is_live and c.kit and n not in kits
