@@ -31,6 +31,7 @@ from connector.sdk import Batch, KitRecord, ProductKey, Record
 from connector.storage import tables
 from connector.storage.approvals.approvals import lock_approval
 from connector.storage.database.engine import in_transaction, reading
+from connector.storage.database.locks import lock_devices, lock_tickets
 from connector.storage.sources.sources import register_source
 from connector.storage.stock.book import Shelf
 from connector.storage.stock.goods_in import take_into_stock
@@ -195,14 +196,18 @@ class Yard:
         """The rules choose units with their kits. weak: a ticket that may lose what it has."""
 
         async def work(tx: AsyncConnection) -> Sourced:
-            table = tables.ticket
-            mine, other = table.c.id == self.tickets[ticket], table.c.id == self.tickets[weak or 0]
+            table, numbers = tables.ticket, [self.tickets[n] for n in (ticket, weak) if n is not None]
+            if tx.dialect.name != "sqlite":  # in the order of everybody else: devices, then tickets
+                await lock_devices(tx, numbers)
+                await lock_tickets(tx, numbers)
+            mine, other = table.c.id == numbers[0], table.c.id == numbers[-1]
             await tx.execute(update(table).where(mine).values(quantity=units))
             if weak is not None:
                 await tx.execute(update(table).where(other).values(priority="P5"))
             sourced = await decide_and_reserve(tx, self.tickets[ticket], SENDING, now=self.now)
             await tx.execute(update(table).where(mine).values(quantity=1))
-            await tx.execute(update(table).where(other).values(priority="P1"))
+            if weak is not None:
+                await tx.execute(update(table).where(other).values(priority="P1"))
             return sourced
 
         with suppress(StaleWrite, InvalidInput):
