@@ -1,7 +1,7 @@
 """Pure ranking at the size of a large fleet (`bench.large_fleet`): the rules alone, on facts that were read before.
 
 What is timed is `decide` with the shipped policy: which rule, until when, the search along its ladder, the choice with
-its line of text; no reading, and no explanation, which is timed beside it. Headline: tickets that were decided about
+its line of text; no reading, and no record of why, which is timed beside it. Headline: tickets that were decided about
 before, so that their conditions and due times are remembered. `first time`: each has a title and an opening of its own
 that nobody has seen before.
 """
@@ -50,7 +50,7 @@ async def _ranking(fleet: Fleet) -> Measure:
         decisions = [decide(case, POLICY, START) for case in cases]
         assert all(decision.chosen for decision in decisions)
         cpu = time.process_time()
-        explained = [decision.explanation() for decision in decisions]
+        explained = [decision.recorded() for decision in decisions]
         explaining = (time.process_time() - cpu) / len(explained)
         shelves = [sum(len(holding.free) for holding in case.holdings) for case in cases]
         rates[name] = 1 / again
@@ -58,7 +58,7 @@ async def _ranking(fleet: Fleet) -> Measure:
             f"{name}: rankings per second and core": 1 / again,
             f"{name}: µs": 1e6 * again,
             f"{name}: µs, first time": 1e6 * first,
-            f"{name}: µs more for the explanation": 1e6 * explaining,
+            f"{name}: µs more for the record of why": 1e6 * explaining,
             f"{name}: shelves": quantile(shelves, 0.5),
         }
     return Measure("decision-ranking", rates["usual"], 5_000, figures)
