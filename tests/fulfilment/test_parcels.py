@@ -170,12 +170,12 @@ def test_a_driver_is_told_where_to_take_it_and_how_to_swap():
     )
 
 
-def test_a_kit_is_packed_once_for_each_unit():
-    several = replace(GOODS, goods=replace(GOODS.goods, quantity=3))
+def test_the_packing_list_names_the_devices_and_all_that_goes_along():
+    several = replace(GOODS, goods=replace(GOODS.goods, quantity=3), kit=(KitLine("Acme Bracket", "BR-1", 6),))
 
-    assert [(line["product"], line["quantity"]) for line in packing_list(several)] == [
-        ("Acme SW-48", 3),
-        ("Acme Bracket", 6),
+    assert [(line["product"], line["quantity"], line["is_device"]) for line in packing_list(several)] == [
+        ("Acme SW-48", 3, True),
+        ("Acme Bracket", 6, False),
     ]
 
 

@@ -65,11 +65,11 @@ async def test_sixteen_workers_leave_books_units_and_reservations_agreeing(datab
 
     async def worker(number: int) -> None:
         rng = random.Random(f"{seed}-{number}")  # noqa: S311 - to be the same each time
-        await contend(yard, weak, number)
         for _ in range(MOVES_EACH):
             await yard.at_random(rng)
 
     async with asyncio.timeout(120):
+        await asyncio.gather(*(contend(yard, weak, number) for number in range(WORKERS)))  # while all of it is held
         await asyncio.gather(*(worker(number) for number in range(WORKERS)))
 
     assert {"its", "split", "moved"} <= await reasons(yard), "units were taken over, split off and moved"

@@ -72,6 +72,15 @@ async def test_a_consignment_says_what_goes_from_where_to_whom(engine: AsyncEngi
     assert (found.mode, found.departs_at, found.due_at) == (Mode.COURIER, None, None)
 
 
+async def test_what_is_packed_along_is_counted_for_all_units(engine: AsyncEngine):
+    reservation_id = await make_reservation(engine)
+    async with transaction(engine) as tx:
+        await tx.execute(update(tables.reservation).values(quantity=3, asset_id=None))
+
+    async with reading(engine) as tx:
+        assert (await consignment(tx, reservation_id)).kit == (KitLine("Acme Bracket", "BR-1", 6),)
+
+
 async def test_an_unknown_reservation_has_no_consignment(engine: AsyncEngine):
     async with reading(engine) as tx:
         with pytest.raises(NotKnown, match="there is no reservation with id 7"):

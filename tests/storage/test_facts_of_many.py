@@ -52,7 +52,7 @@ async def tickets(engine: AsyncEngine) -> list[int]:
 
 async def test_the_facts_of_many_tickets_are_those_of_each(engine: AsyncEngine, tickets: list[int]):
     async with reading(engine) as tx:
-        each = {ticket: FactsToReserve(await sourcing_facts(tx, ticket), None) for ticket in tickets}
+        each = {ticket: FactsToReserve(await sourcing_facts(tx, ticket), None, 1) for ticket in tickets}
         many = await facts_to_reserve_many(tx, [*tickets, 404], 1)
 
     assert many == {**each, tickets[0]: None}  # it has its reservation
