@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bench import ranking
 from bench.large_fleet import (
     BATCH,
     BURST,
@@ -47,11 +48,12 @@ SINGLE, ROUNDS = 50, 4
 
 
 async def measures() -> list[Measure]:
-    """Rate, flatness, burst."""
+    """Rate, flatness, burst; and pure ranking, on a fleet of its own."""
     async with large_fleets(1, 2) as (fleet, doubled):
         calm_garbage_collection()  # as `connector serve` does
         rate, flat = await _rates(fleet, doubled)
-        return [rate, flat, await _burst(fleet)]
+        burst = await _burst(fleet)
+    return [rate, flat, burst, *await ranking.measures()]
 
 
 async def _rates(fleet: Fleet, doubled: Fleet) -> tuple[Measure, Measure]:
