@@ -153,6 +153,13 @@ def standing(group: GroupFacts, watch: Watched, facts: SourcingFacts, *, served:
     return Standing.HELD
 
 
+def units_limit(group: GroupFacts, watch: Watched, facts: SourcingFacts) -> int | None:
+    """How many tickets of an event get a unit before this one waits; None where their number decides nothing."""
+    if group.state is GroupState.CONFIRMED:
+        return group.limit_units if group.serves else None
+    return None if watch.hold != "beyond" or facts.ticket.priority in watch.exempt else watch.units
+
+
 def strictest(events: Iterable[GroupFacts]) -> GroupFacts:
     """Of several events of a ticket the one that counts: the strictest, of those the first."""
     return min(events, key=lambda event: (_STRICTEST[event.standing], event.id))

@@ -28,7 +28,17 @@ from connector.model.lifecycle import (
     require_move,
 )
 from connector.model.refs import EntityKind
-from connector.rules.events.events import Proposal, Signal, Watched, proposed, required, signals_of, standing, strictest
+from connector.rules.events.events import (
+    Proposal,
+    Signal,
+    Watched,
+    proposed,
+    required,
+    signals_of,
+    standing,
+    strictest,
+    units_limit,
+)
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.standing import GroupFacts, Standing
 from connector.rules.policy.document import Policy
@@ -55,6 +65,14 @@ _ANSWER: Final = {"dismiss": "dismisses", "confirm": "confirms"}
 
 _IS_OPEN: Final = text("state IN ('proposed', 'confirmed')")
 """Without parameters: a prepared statement would not recognise the index by them."""
+
+
+_HAS_UNIT = select(reservation.c.id).where(
+    reservation.c.ticket_id == incident_group_ticket.c.ticket_id,
+    reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
+    reservation.c.line != LOAN_LINE,
+)
+"""That a member of a group has a unit, or had one sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +243,17 @@ async def _standings(
     before: Mapping[int, Collection[int]],
 ) -> dict[int, GroupFacts]:
     """What its events mean for each ticket: of several, the strictest."""
-    limited = {
-        group.id for group in groups.values() if group.limit_units is not None or watches[group.kind].hold == "beyond"
-    }
-    served = await _served(tx, limited) if limited else {}
     of_ticket: dict[int, list[GroupRow]] = defaultdict(list)
     for key, group in groups.items():
         for signal in by_scope[key]:
             of_ticket[signal.ticket_id].append(group)
+    limits = {
+        group.id: limit
+        for item in facts
+        for group in of_ticket[item.ticket.id]
+        if (limit := units_limit(group.facts(), watches[group.kind], item)) is not None
+    }
+    served = await _served_within(tx, limits) if limits else {}
     found: dict[int, GroupFacts] = {}
     for item in facts:
         ticket_id = item.ticket.id
@@ -258,21 +279,14 @@ async def _standings(
     return found
 
 
-async def _served(tx: AsyncConnection, group_ids: Collection[int]) -> dict[int, int]:
-    """How many tickets of each group have a unit, or had one sent."""
+async def _served_within(tx: AsyncConnection, limits: Mapping[int, int]) -> dict[int, int]:
+    """How many tickets of each group have a unit, or had one sent; counted no further than to its limit."""
     c = incident_group_ticket.c
-    has = and_(
-        reservation.c.ticket_id == c.ticket_id,
-        reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
-        reservation.c.line != LOAN_LINE,
-    )
-    statement = (
-        select(c.group_id, func.count(c.ticket_id.distinct()))
-        .join(reservation, has)
-        .where(among(tx, c.group_id, group_ids))
-        .group_by(c.group_id)
-    )
-    return {row[0]: row[1] for row in await tx.execute(statement)}
+    counts: list[Any] = []
+    for group_id, limit in limits.items():
+        some = select(c.ticket_id).where(c.group_id == group_id, _HAS_UNIT.exists()).limit(limit).subquery()
+        counts.append(select(func.count()).select_from(some).scalar_subquery())
+    return dict(zip(limits, (await tx.execute(select(*counts))).one(), strict=True))
 
 
 async def events_of(tx: AsyncConnection, facts: SourcingFacts, policy: Policy) -> GroupFacts | None:
@@ -352,16 +366,13 @@ async def groups_to_settle(tx: AsyncConnection, now: datetime, *, limit: int = 2
 async def list_groups(tx: AsyncConnection, states: Collection[GroupState]) -> list[tuple[GroupRow, int, int]]:
     """Groups in these states, the newest first, each with its tickets and how many of them have a unit."""
     c = incident_group.c
-    members = (
-        select(func.count())
-        .select_from(incident_group_ticket)
-        .where(incident_group_ticket.c.group_id == c.id)
-        .scalar_subquery()
+    members = select(func.count()).select_from(incident_group_ticket).where(incident_group_ticket.c.group_id == c.id)
+    counts = (
+        members.scalar_subquery().label("members"),
+        members.where(_HAS_UNIT.exists()).scalar_subquery().label("served"),
     )
-    statement = select(incident_group, members.label("members")).where(c.state.in_(states)).order_by(c.id.desc())
-    rows = list((await tx.execute(statement)).mappings())
-    served = await _served(tx, [row["id"] for row in rows]) if rows else {}
-    return [(_row(row), row["members"], served.get(row["id"], 0)) for row in rows]
+    statement = select(incident_group, *counts).where(c.state.in_(states)).order_by(c.id.desc())
+    return [(_row(row), row["members"], row["served"]) for row in (await tx.execute(statement)).mappings()]
 
 
 def _row(row: Any) -> GroupRow:
