@@ -29,7 +29,14 @@ _devices = (
     .order_by("device")
     .subquery()
 )
-_LOCK_DEVICES = select(func.pg_advisory_xact_lock(DEVICE_LOCK, _devices.c.device))
+_LOCK_DEVICES = select(
+    func.pg_advisory_xact_lock(DEVICE_LOCK, _devices.c.device),
+    func.set_config("plan_cache_mode", "force_generic_plan", True),
+)
+"""It also has the statements that follow in this transaction planned once per connection and not each time.
+
+To plan how a ticket is read, with all that hangs on it, takes longer than to read it; the values make no difference.
+"""
 
 
 async def lock_ticket(tx: AsyncConnection, ticket_id: int) -> None:
