@@ -14,7 +14,7 @@ from connector.model.calendars import Calendar, add_open_time, check_time_zone
 from connector.rules.arrival.schedules import place_of
 from connector.rules.arrival.timetable import moment_text
 from connector.rules.facts.facts import SourcingFacts
-from connector.rules.facts.ticket import ServiceClassFacts
+from connector.rules.facts.ticket import ServiceClassFacts, SiteFacts
 from connector.rules.policy.days import Place, days_off
 from connector.rules.policy.document import Policy
 
@@ -57,7 +57,25 @@ NO_DUE = Due()
 
 def service_class_of(facts: SourcingFacts, policy: Policy) -> ServiceClassFacts | None:
     """The site's service class, as the policy defines it, else as the database holds it, else the default one."""
-    known = facts.service_class
+    return defined_class(facts.service_class, policy)
+
+
+def outage_of(known: ServiceClassFacts | None, site: SiteFacts, policy: Policy) -> tuple[Calendar, int] | None:
+    """When an outage at a site counts, and the minutes of it that are borne; None where nothing says so.
+
+    known: the site's service class, as the database holds it. Raises ValueError for hours that cannot be read and a
+    time zone that does not exist.
+    """
+    service = defined_class(known, policy)
+    if service is None:
+        return None
+    zone = site.time_zone or policy.sourcing.default_time_zone
+    calendar, _ = _calendar(service, zone, place_of(site), policy.sourcing.default_country)
+    return calendar, service.maximum_outage_minutes
+
+
+def defined_class(known: ServiceClassFacts | None, policy: Policy) -> ServiceClassFacts | None:
+    """A service class as the policy defines it, else as it is known, else the default one."""
     name = known.name if known else policy.sourcing.default_service_class
     if name is None:
         return None

@@ -27,6 +27,7 @@ from connector.rules.policy.grouping import Grouping
 from connector.rules.policy.ladder import PLAIN, RESERVED, Accept, Ladder, Rung, RungKind, Rungs
 from connector.rules.policy.loaners import Loaner
 from connector.rules.policy.missing import Missing
+from connector.rules.policy.placement import AssetClass, PlacementTerms
 from connector.rules.policy.rollouts import Rollouts
 from connector.rules.policy.suppliers import Supplier
 from connector.rules.policy.transport import Band, ComparisonSteps, Courier, Drive, Handling, Technician
@@ -254,6 +255,10 @@ class Policy(Part):
     service_classes: Annotated[
         dict[str, ServiceClass], Field(examples=[{"standard": {"maximum_outage_minutes": 480}}])
     ] = Field(default_factory=dict)
+    asset_classes: Annotated[
+        dict[Name, AssetClass], Field(examples=[{"switch": {"impact": "high", "complexity": "low", "failures": 3}}])
+    ] = Field(default_factory=dict)
+    placement: Annotated[PlacementTerms, Field(examples=[{"seldom_per_quarter": 1.5}])] = PlacementTerms()
     fairness: Fairness = Fairness()
     holds: Holds = Holds()
     approvals: Annotated[

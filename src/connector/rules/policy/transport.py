@@ -96,6 +96,10 @@ class Courier(Part):
     )
     estimate: Annotated[Literal["p10", "p50", "p90", "p95"], Field(examples=["p50"])] = "p50"
 
+    def band(self, distance_km: float) -> Band:
+        """The band of transit that a great-circle distance lies in."""
+        return next(band for band in self.transit if band.within_km is None or distance_km <= band.within_km)
+
     @property
     def estimate_share(self) -> float:
         """The share of deliveries that the planned transit is not exceeded by."""
