@@ -39,6 +39,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "Rollouts": {"first": 5},
         "Procurements": {"first": 5},
         "BreakGlassUse": {},
+        "Placements": {"region": "EU", "productId": seeded.id("Product")},
         "IncidentGroups": {"first": 5},
         "Loans": {"first": 5},
         "QuarantineList": {"source": seeded.id("Source")},
@@ -92,6 +93,10 @@ ANSWERS: dict[str, Any] = {
     "Rollouts": lambda data: (
         data["rollouts"]["nodes"][0]["waves"] == [{"number": 1, "counts": [{"state": "PLANNED", "lines": 1}]}]
         and data["rollouts"]["nodes"][0]["lines"]["nodes"][0]["hub"] == {"name": "Berlin"}
+    ),
+    "Placements": lambda data: (
+        [(node["product"], node["inUse"], node["stands"], node["belongs"]) for node in data["placements"]["nodes"]]
+        == [("Acme Switch 48", 1, [{"tier": "REGIONAL", "units": 2}], "REGIONAL")]
     ),
     "BreakGlassUse": lambda data: data["breakGlassUse"] == [],
     "QuarantineList": lambda data: data["quarantine"]["nodes"][0]["reason"] == "priority 'urgent' is not known",

@@ -48,6 +48,11 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 
 
+def run_narrow(*arguments: str) -> Result:
+    """On a terminal of 80 columns."""
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"})
+
+
 def run_json(*arguments: str) -> object:
     result = run(*arguments, "--json")
     assert result.exit_code == 0, result.output
@@ -104,6 +109,31 @@ def test_a_small_team_syncs_its_sheets_and_sees_what_was_wrong(here: Path):
     assert "95" in entry["reason"]
     shown = run("quarantine", "show", str(entry["id"]))
     assert "Nowhere hub" in shown.output
+
+
+PULLED = """
+Pulled
+source            stream           outcome  records  changes    quarantined
+───────────────────────────────────────────────────────────────────────────
+inventory-sheets  sites            pulled   0        none
+inventory-sheets  hubs             pulled   3        2 created  1
+"""
+
+
+def test_what_a_sync_came_to_can_be_read_on_a_narrow_terminal(here: Path):
+    settings = here / "connector.toml"
+    settings.write_text(settings.read_text().replace("sources.sheets", "sources.inventory-sheets"))
+
+    first = [line.rstrip() for line in run_narrow("sync").output.splitlines()]
+    (here / "sheets" / "hubs.csv").write_text(
+        "code,name,tier,latitude,longitude\nBER,Berlin,local,52.5,13.4\nMUC,Munich,central,48.1,11.6\n"
+    )
+    again = [line.rstrip() for line in run_narrow("sync", "--full").output.splitlines()]
+
+    assert first[:6] == PULLED.splitlines()
+    hubs = again.index("inventory-sheets  hubs             pulled   2        1 created, 1 updated, 1")
+    assert again[hubs + 1].strip() == "deleted"
+    assert max(map(len, (*first, *again))) <= 80
 
 
 def test_a_second_sync_changes_nothing(here: Path):

@@ -15,7 +15,7 @@ from connector.rules.facts.fleet import Fleet
 from connector.rules.facts.ticket import ServiceClassFacts, SiteFacts
 from connector.rules.placement.belonging import Belonging, NextDay, Place, belonging, farness
 from connector.rules.placement.next_day import NextDays, SiteGroup
-from connector.rules.placement.verdict import Demand, Verdict, judged, per_quarter_of, verdict
+from connector.rules.placement.verdict import Demand, PlacementVerdict, judged, per_quarter_of, verdict
 from connector.rules.policy.placement import AssetClass, Level, PlacementTerms, class_of
 from connector.rules.policy.reading import Policy, default_policy, default_policy_text, read_policy
 
@@ -129,16 +129,16 @@ def test_what_nobody_waits_for_is_central_however_often_it_is_needed():
 @pytest.mark.parametrize(
     ("belongs", "units", "expected"),
     [
-        (Place.REGIONAL, {HubTier.REGIONAL: 2}, Verdict.IN_PLACE),
-        (Place.REGIONAL, {HubTier.CENTRAL: 9}, Verdict.TOO_FAR),
-        (Place.REGIONAL, {}, Verdict.TOO_FAR),
-        (Place.REGIONAL, {HubTier.REGIONAL: 2, HubTier.LOCAL: 1}, Verdict.TOO_NEAR),
-        (Place.LOCAL, {HubTier.REGIONAL: 2}, Verdict.TOO_FAR),
-        (Place.CENTRAL, {HubTier.REGIONAL: 1, HubTier.CENTRAL: 9}, Verdict.TOO_NEAR),
-        (Place.CENTRAL, {HubTier.CENTRAL: 9, HubTier.REGIONAL: 0}, Verdict.IN_PLACE),
-        (Place.CENTRAL, {}, Verdict.NOT_STOCKED),
-        (Place.VENDOR, {HubTier.LOCAL: 1}, Verdict.TOO_NEAR),
-        (Place.VENDOR, {}, Verdict.NOT_STOCKED),
+        (Place.REGIONAL, {HubTier.REGIONAL: 2}, PlacementVerdict.IN_PLACE),
+        (Place.REGIONAL, {HubTier.CENTRAL: 9}, PlacementVerdict.TOO_FAR),
+        (Place.REGIONAL, {}, PlacementVerdict.TOO_FAR),
+        (Place.REGIONAL, {HubTier.REGIONAL: 2, HubTier.LOCAL: 1}, PlacementVerdict.TOO_NEAR),
+        (Place.LOCAL, {HubTier.REGIONAL: 2}, PlacementVerdict.TOO_FAR),
+        (Place.CENTRAL, {HubTier.REGIONAL: 1, HubTier.CENTRAL: 9}, PlacementVerdict.TOO_NEAR),
+        (Place.CENTRAL, {HubTier.CENTRAL: 9, HubTier.REGIONAL: 0}, PlacementVerdict.IN_PLACE),
+        (Place.CENTRAL, {}, PlacementVerdict.NOT_STOCKED),
+        (Place.VENDOR, {HubTier.LOCAL: 1}, PlacementVerdict.TOO_NEAR),
+        (Place.VENDOR, {}, PlacementVerdict.NOT_STOCKED),
     ],
 )
 def test_where_it_stands_is_compared_with_where_it_belongs(belongs, units, expected):
@@ -148,7 +148,7 @@ def test_where_it_stands_is_compared_with_where_it_belongs(belongs, units, expec
 def test_units_in_a_local_hub_are_fine_where_the_class_usually_stands_in_both():
     both = stated(tiers=(HubTier.LOCAL, HubTier.REGIONAL))
 
-    assert verdict(Place.REGIONAL, {HubTier.LOCAL: 1}, both) is Verdict.IN_PLACE
+    assert verdict(Place.REGIONAL, {HubTier.LOCAL: 1}, both) is PlacementVerdict.IN_PLACE
 
 
 def test_use_is_counted_by_quarter_and_replaced_by_the_failures_of_the_class_where_too_little_is_recorded():
@@ -165,7 +165,7 @@ def test_use_is_counted_by_quarter_and_replaced_by_the_failures_of_the_class_whe
 def test_a_class_that_nobody_has_described_is_taken_as_medium_and_said_to_be():
     found = judged("badge reader", Demand(used=1, days=365, in_use=9), {HubTier.REGIONAL: 1}, IN_TIME, CLASSES, TERMS)
 
-    assert (found.asset_class, found.verdict) == (None, Verdict.TOO_NEAR)
+    assert (found.asset_class, found.verdict) == (None, PlacementVerdict.TOO_NEAR)
     assert found.belongs == Belonging(
         Place.CENTRAL,
         "impact medium, complexity medium; needed 0.3 times a quarter, seldom (up to 1.5), and next-day delivery is in "

@@ -18,6 +18,7 @@ from connector.cli.explain import explain
 from connector.cli.groups import groups
 from connector.cli.hub import migrate, schema, serve
 from connector.cli.loan import loan
+from connector.cli.placement import placement
 from connector.cli.policy import policy
 from connector.cli.procurement import procurement
 from connector.cli.quarantine import quarantine
@@ -49,7 +50,7 @@ def options(
     """A GraphQL integration hub for IT hardware logistics."""
 
 
-for command in (serve, sync, sources, explain, doctor, migrate, schema):
+for command in (serve, sync, sources, explain, placement, doctor, migrate, schema):
     app.command()(command)
 app.add_typer(adapters, name="adapters")
 app.add_typer(quarantine, name="quarantine")

@@ -70,7 +70,7 @@ def sync(
     if as_json:
         print_json([asdict(report) for report in reports])
     else:
-        rows = [{"source": report.source, **_counts(item)} for report in reports for item in report.streams]
+        rows = [{"source": report.source, **_pulled(item)} for report in reports for item in report.streams]
         print_table("Pulled", rows, empty="Nothing was pulled.")
         for report in reports:
             if report.error:
@@ -96,5 +96,13 @@ def _row(item: SourceOverview, freshness: int | None) -> dict[str, object]:
     }
 
 
-def _counts(item: StreamReport) -> dict[str, object]:
-    return asdict(item)
+def _pulled(item: StreamReport) -> dict[str, object]:
+    """A stream as a row that fits a narrow terminal; what is left of the records was known already."""
+    counts = (("created", item.created), ("updated", item.updated), ("deleted", item.deleted))
+    return {
+        "stream": item.name,
+        "outcome": item.outcome,
+        "records": item.seen,
+        "changes": ", ".join(f"{count:,} {name}" for name, count in counts if count) or "none",
+        "quarantined": item.quarantined or None,
+    }

@@ -42,6 +42,8 @@ from connector.model.lifecycle import (
     TicketState,
 )
 from connector.model.refs import EntityKind
+from connector.rules.placement.belonging import Place
+from connector.rules.placement.verdict import PlacementVerdict
 from connector.rules.policy.values import Mode
 
 
@@ -69,6 +71,7 @@ _NAMES = {
     ActivationKind: "PolicyActivationKind",
     Direction: "ShipmentDirection",
     Mode: "TransportMode",
+    Place: "SparePlace",
     Success: "RolloutSuccess",
     Tracking: "StockTracking",
 }
@@ -90,6 +93,8 @@ ENUMS: tuple[type[StrEnum], ...] = (
     LoanReturn,
     LoanState,
     Mode,
+    Place,
+    PlacementVerdict,
     Priority,
     ProcurementKind,
     ProcurementState,

@@ -16,6 +16,7 @@ from connector.api.schema.inventory import Asset, Stock
 from connector.api.schema.loans import Loan
 from connector.api.schema.nodes import Node, global_id, key_of, parse_global_id
 from connector.api.schema.paging import Connection
+from connector.api.schema.placements import PlacementConnection, resolve_placements
 from connector.api.schema.places import Hub, ServiceClass, Site
 from connector.api.schema.policies import Policy
 from connector.api.schema.procurement import Procurement
@@ -263,6 +264,11 @@ class Query:
         resolver=_break_glass_use,
         description="Where break-glass stock was drawn lately, and whether it has become the usual path; the largest "
         "share first.",
+    )
+    placements: PlacementConnection = strawberry.field(
+        resolver=resolve_placements,
+        description="Where spares stand and where they belong, for each product that a region uses or keeps near; "
+        "ordered by region and product.",
     )
     me: Me = strawberry.field(resolver=_me, description="Who asks, and what they may do.")
     feed_cursor: str = strawberry.field(

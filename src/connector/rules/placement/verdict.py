@@ -13,7 +13,7 @@ from connector.rules.policy.placement import UNSTATED, AssetClass, PlacementTerm
 QUARTER_DAYS = 365.25 / 4
 
 
-class Verdict(StrEnum):
+class PlacementVerdict(StrEnum):
     """How the place where spares stand compares with the one where they belong.
 
     too_near: some stand nearer than they belong. too_far: they belong near, and none stands so near. not_stocked: there
@@ -28,7 +28,7 @@ class Verdict(StrEnum):
     @property
     def is_misplaced(self) -> bool:
         """Whether something should be moved or bought."""
-        return self in (Verdict.TOO_NEAR, Verdict.TOO_FAR)
+        return self in (PlacementVerdict.TOO_NEAR, PlacementVerdict.TOO_FAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,10 @@ class Demand:
     in_use: int
 
 
+_UNKNOWN = NextDay(serves=False, text="no devices and no use of it are known there yet, so its class alone decides")
+"""What is taken where nobody knows what a region needs: nothing is moved away for want of facts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What the policy makes of a product in a region. asset_class: name of its entry, None where none is about it.
@@ -55,7 +59,7 @@ class Judged:
     per_quarter: float
     is_measured: bool
     belongs: Belonging
-    verdict: Verdict
+    verdict: PlacementVerdict
 
 
 def judged(
@@ -74,6 +78,8 @@ def judged(
     found = class_of(asset_class, classes)
     name, stated = found if found is not None else (None, UNSTATED)
     per_quarter, basis = per_quarter_of(demand, stated, terms)
+    if basis and not per_quarter:
+        basis, next_day = "", _UNKNOWN
     belongs = belonging(stated, per_quarter, next_day, terms)
     notes = [belongs.reason]
     if found is None:
@@ -85,7 +91,7 @@ def judged(
         asset_class=name,
         cover=stated.cover,
         per_quarter=per_quarter,
-        is_measured=not basis,
+        is_measured=demand.days >= terms.least_days,
         belongs=Belonging(belongs.place, "; ".join(notes)),
         verdict=verdict(belongs.place, units, stated),
     )
@@ -105,15 +111,15 @@ def per_quarter_of(demand: Demand, stated: AssetClass, terms: PlacementTerms) ->
     return expected, f"{recorded}: {stated.failures:g} of 100 fail in a year, and {demand.in_use} are in use"
 
 
-def verdict(belongs: Place, units: Mapping[HubTier, int], stated: AssetClass) -> Verdict:
+def verdict(belongs: Place, units: Mapping[HubTier, int], stated: AssetClass) -> PlacementVerdict:
     """How where units stand compares with where they belong; nearer is fine where the class usually stands there."""
     standing = [Place(tier) for tier, count in units.items() if count > 0]
     near = [place for place in standing if place in (Place.LOCAL, Place.REGIONAL)]
     if belongs in (Place.LOCAL, Place.REGIONAL):
         if not any(farness(place) <= farness(belongs) for place in standing):
-            return Verdict.TOO_FAR
+            return PlacementVerdict.TOO_FAR
         is_usual = HubTier.LOCAL in stated.tiers or belongs is Place.LOCAL
-        return Verdict.IN_PLACE if is_usual or Place.LOCAL not in standing else Verdict.TOO_NEAR
+        return PlacementVerdict.IN_PLACE if is_usual or Place.LOCAL not in standing else PlacementVerdict.TOO_NEAR
     if near:
-        return Verdict.TOO_NEAR
-    return Verdict.IN_PLACE if standing else Verdict.NOT_STOCKED
+        return PlacementVerdict.TOO_NEAR
+    return PlacementVerdict.IN_PLACE if standing else PlacementVerdict.NOT_STOCKED
