@@ -142,7 +142,7 @@ async def test_a_claim_is_moved_to_another_unit_once_per_key_and_what_cannot_be_
         assert await at.scene.shelf() == (2, 1)
     assert moved["errors"] == again["errors"] == []
     assert again["reservation"]["id"] == moved["reservation"]["id"]
-    replaced = {"id": reservation, "state": "RELEASED", "reason": "moved: scratched"}
+    replaced = {"id": reservation, "state": "RELEASED", "reason": "moved by api: scratched"}
     assert moved["reservation"]["replaces"] == replaced
     [late], [single] = extended["errors"], split["errors"]
     assert late["message"] == "reservation 1 is released: it has ended, so it is not extended"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,7 +28,10 @@ from connector.cli.explain import due_lines
 from connector.rules.facts.ticket import ServiceClassFacts
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision
+from connector.storage import tables
 from connector.storage.database.engine import open_engine, transaction
+from connector.storage.stock.succession import move_reservation
+from connector.storage.stock.units import ShelfKey
 from connector.storage.tickets.decide import decide_and_reserve
 
 __all__ = ["here", "undisturbed_logging"]
@@ -136,3 +139,32 @@ def test_the_command_tells_what_was_decided_and_decides_anew_only_when_asked(her
     # it has its unit, and the shelf is empty now
     assert "as it would be decided now; nothing is done" in anew
     assert " 1  NEAR  " not in anew
+
+
+async def moved() -> None:
+    """The claim is moved to another hub the day after."""
+    engine = open_engine("sqlite:///hub.db")
+    async with transaction(engine) as tx:
+        held = (await tx.execute(tables.reservation.select())).one()
+        far = await make_hub(tx, code="FAR", **BERLIN)
+        await make_spares(tx, hub_id=far, product_id=held.product_id, count=1)
+        at = NOW + timedelta(days=1)
+        await move_reservation(
+            tx, held.id, ShelfKey(far, held.product_id, held.lane), reason="moved by ann: closer", actor="ann", at=at,
+            expires_at=at + timedelta(hours=1),
+        )  # fmt: skip
+    await engine.dispose()
+
+
+def test_the_command_tells_what_a_person_has_moved_since(here: Path):
+    assert run("sources").exit_code == 0  # makes the database
+    asyncio.run(decided())
+    asyncio.run(moved())
+
+    told = run("explain", "INC-7").output
+    content = cast(dict[str, Any], run_json("explain", "INC-7"))
+
+    assert "from NEAR to FAR at 2026-11-26 09:00Z, moved by ann: closer\n" in told
+    assert content["moves"] == [
+        {"at": "2026-11-26T09:00:00Z", "origin": "NEAR", "target": "FAR", "reason": "moved by ann: closer"}
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from tests.composition.test_cli import here, run, run_json, undisturbed_logging
 from tests.factories import make_counted_stock, make_hub, make_product, make_source, make_ticket
 
+from connector.model.principals import at_the_command_line
 from connector.storage import tables
 from connector.storage.database.engine import open_engine, reading, transaction
 from connector.storage.stock.reserve import Claim, reserve
@@ -74,9 +76,10 @@ def test_a_claim_is_held_longer_split_moved_and_given_back(here: Path):
     assert (nowhere.exit_code, "PAR" in nowhere.stderr) == (3, True)
     assert gone.exit_code == 0
     assert gone.output.startswith(f"Reservation {first}: ")
+    me = at_the_command_line(getpass.getuser()).name
     assert asyncio.run(held()) == [
         (number, "released", 5, "split into 3 and 2"), (first, "held", 3, "not needed"),
-        (second, "released", 2, "moved: nearer"), (moved[0]["reservation"], "held", 2, None),
+        (second, "released", 2, f"moved by {me}: nearer"), (moved[0]["reservation"], "held", 2, None),
     ]  # fmt: skip
     assert asyncio.run(books()) == [3, 2], "what was ordered to stop is given back by the running hub"
     assert (late.exit_code, "is being withdrawn (not needed)" in late.stderr) == (1, True)

@@ -65,7 +65,8 @@ async def test_a_claim_that_is_moved_has_its_label_voided_and_the_new_one_sent(
     assert [(row["state"], row["hub_id"], row["replaces_id"]) for row in rows] == [
         (State.RELEASED, scene.hub_id, None), (State.COMMITTED, other, 1),
     ]  # fmt: skip
-    assert rows[0]["reason"] == "moved: closer to the technician"
+    assert rows[0]["decision_id"] == rows[1]["decision_id"] is not None
+    assert rows[0]["reason"] == "moved by ann: closer to the technician"
     assert world.bought() == ["TRK0002"]
     assert await scene.tasks(reservation_id=1) == [("pickup", "cancelled")]
     assert await scene.tasks(reservation_id=new) == [("pickup", "open")]

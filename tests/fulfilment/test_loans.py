@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.factories import HAMBURG, NOW, make_asset, make_hub, make_spares
 from tests.fulfilment.scene import Scene, eventually, make_scene
+from tests.fulfilment.test_kits import make_kit_scene
 from tests.fulfilment.test_react import caught_up
 from tests.fulfilment.world import World
 
@@ -89,7 +90,7 @@ async def lent(made: Lending, hub: FulfilmentEngine, **ticket: Any) -> int:
 
 
 async def _sent(scene: Scene) -> bool:
-    live = await scene.rows(tables.reservation)
+    live = await scene.rows(tables.reservation, ships_with_id=None)
     return bool(live) and await scene.receipts("state") == len(live)
 
 
@@ -323,3 +324,86 @@ async def test_tickets_that_come_in_together_share_the_pool_and_nothing_is_lent_
 async def _decide(engine: AsyncEngine, numbers: list[int]) -> None:
     async with transaction(engine) as tx:
         await decide_and_reserve_many(tx, numbers, policy(), now=NOW)
+
+
+WITH_KIT = read_policy(
+    POLICY.replace("LADDER", "[stock, {kind: backorder, expected_hours: 72}]").replace("loaner:", "kit: swap, loaner:")
+)
+
+
+async def lending_with_kit(engine: AsyncEngine, *, adapters: int = 1) -> Lending:
+    """The replacement has a kit of two brackets and an adapter in Berlin; the pool has units alone."""
+    scene = await make_kit_scene(engine, adapters=adapters)
+    async with transaction(engine) as tx:
+        pool_id = await make_hub(tx, name="Hamburg Pool", code="POOL", tier="local", **HAMBURG)
+        await make_spares(tx, hub_id=pool_id, product_id=scene.product_id, count=1, lane="loaner")
+    return Lending(scene, pool_id)
+
+
+async def packed(made: Lending, *, lent: bool) -> list[tuple[str, int]]:
+    task = await made.scene.row(tables.task, id=await made.pickup(lent=lent))
+    return [(line["product"], line["quantity"]) for line in task["packing_list"]]
+
+
+async def test_the_kit_goes_with_the_replacement_and_never_with_the_unit_on_loan(
+    engine: AsyncEngine, launch: Any, world: World
+):
+    made = await lending_with_kit(engine)
+    scene = made.scene
+    hub = await launch(policy=WITH_KIT)
+    await lent(made, hub)
+
+    claims = await scene.rows(tables.reservation)
+    assert sorted((row["line"], row["state"], row["kit_id"] is None) for row in claims) == [
+        (0, ReservationState.FULFILLED, True),
+        *((line, ReservationState.COMMITTED, False) for line in (1, 2, 3)),
+    ]
+    assert await packed(made, lent=True) == [("Acme SW-48", 1)]
+    assert await packed(made, lent=False) == [("Acme SW-48", 1), ("Acme Bracket", 2), ("Acme Adapter", 1)]
+
+    await hub.commands.receive((await made.parcel(lent=False))["id"], key="new", actor="grace")
+    await eventually(lambda: _told(world, "The unit on loan is due back."))
+    await hub.commands.loans.receive((await made.loan())["id"], key="back", actor="ada")
+
+    assert {row["state"] for row in await scene.rows(tables.reservation)} == {ReservationState.FULFILLED}
+    assert (await made.has(LoanState.RETURNED), await made.shelf()) == (True, (1, 0))
+    books = [(row["on_hand"], row["reserved"]) for row in await scene.rows(tables.stock, lane=Lane.NORMAL)]
+    assert books == [(1, 0), (0, 0), (0, 0)], "a switch is left, and neither brackets nor the adapter"
+
+
+async def test_a_unit_is_lent_while_a_component_is_missing_and_the_kit_follows_whole(
+    engine: AsyncEngine, launch: Any, world: World
+):
+    made = await lending_with_kit(engine, adapters=0)
+    scene = made.scene
+    hub = await launch(policy=WITH_KIT)
+    await lent(made, hub)
+    assert [(row["line"], row["kit_id"]) for row in await scene.rows(tables.reservation)] == [(0, None)]
+    assert [row["kind"] for row in await scene.rows(tables.procurement)] == ["backorder"]
+
+    adapter = await scene.row(tables.product, model="Adapter")
+    async with transaction(engine) as tx:
+        await make_asset(tx, hub_id=scene.hub_id, product_id=adapter["id"], state="in_stock")
+    book = await scene.row(tables.stock, product_id=adapter["id"])
+    await scene.change(tables.stock, EntityKind.STOCK, book["id"], on_hand=1)
+    await scene.finished(2)
+    assert await packed(made, lent=False) == [("Acme SW-48", 1), ("Acme Bracket", 2), ("Acme Adapter", 1)]
+    await hub.commands.receive((await made.parcel(lent=False))["id"], key="new", actor="grace")
+    await eventually(lambda: _told(world, "The unit on loan is due back."))
+
+    assert await made.has(LoanState.DUE_BACK)
+    assert {row["state"] for row in await scene.rows(tables.reservation)} == {ReservationState.FULFILLED}
+
+
+async def test_a_ticket_with_a_kit_and_a_loan_that_is_cancelled_gives_everything_back(engine: AsyncEngine, launch: Any):
+    made = await lending_with_kit(engine)
+    hub = await launch(policy=WITH_KIT)
+    ticket_id = await made.scene.open_ticket(sla_due_at=IN_TIME)
+    await made.scene.finished(2)
+
+    await hub.commands.cancel(ticket_id, reason="found it", key="c", actor="ada")
+    await made.scene.undone(2)
+
+    assert {row["state"] for row in await made.scene.rows(tables.reservation)} == {ReservationState.RELEASED}
+    assert {row["reserved"] for row in await made.scene.rows(tables.stock)} == {0}
+    assert (await made.has(LoanState.WITHDRAWN), await made.shelf()) == (True, (1, 0))

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.factories import (
+    BERLIN,
+    MUNICH,
     NOW,
     insert_row,
     make_asset,
@@ -16,8 +20,10 @@ from tests.factories import (
 )
 
 from connector.model.errors import IllegalTransition, NotKnown
+from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState, ShipmentStatus
 from connector.rules.policy.document import Mode
+from connector.rules.policy.reading import default_policy
 from connector.storage import tables
 from connector.storage.database.engine import reading, transaction
 from connector.storage.shipments.consignments import KitLine, consignment
@@ -29,6 +35,10 @@ from connector.storage.shipments.shipments import (
     shipment_row,
     store_document,
 )
+from connector.storage.stock.moves import Moved, moves_of
+from connector.storage.stock.succession import move_reservation
+from connector.storage.stock.units import ShelfKey
+from connector.storage.tickets.decide import decide_and_reserve
 
 
 async def make_reservation(engine: AsyncEngine) -> int:
@@ -126,3 +136,36 @@ async def test_a_reservation_that_names_a_site_goes_there_and_not_to_the_site_of
 
     assert goods.site is not None
     assert (goods.site.label, goods.rollout_line_id) == ("Bremen Port (BRE)", None)
+
+
+async def test_a_claim_that_was_moved_to_another_hub_is_not_carried_as_its_decision_had_it(engine: AsyncEngine):
+    due = NOW + timedelta(hours=2)
+    async with transaction(engine) as tx:
+        source_id, site_id = await make_source(tx), await make_site(tx, **BERLIN)
+        near, far = await make_hub(tx, code="BER", **BERLIN), await make_hub(tx, code="MUC", **MUNICH)
+        product_id = await make_product(tx)
+        for hub_id in (near, far):
+            await make_spares(tx, hub_id=hub_id, product_id=product_id, count=2)
+        ticket_id = await make_ticket(
+            tx, source_id=source_id, site_id=site_id, product_id=product_id, sla_due_at=due, category="hardware"
+        )
+        made = (await decide_and_reserve(tx, ticket_id, default_policy(), now=NOW)).reserved.reservation
+    async with reading(engine) as tx:
+        decided = await consignment(tx, made.id)
+
+    async with transaction(engine) as tx:
+        free = select(tables.asset.c.id).where(tables.asset.c.hub_id == near, tables.asset.c.state == "in_stock")
+        other = (await tx.execute(free)).scalar_one()
+        until = {"actor": "ann", "at": NOW, "expires_at": NOW + timedelta(hours=1)}
+        beside = await move_reservation(tx, made.id, ShelfKey(near, product_id, Lane.NORMAL), asset_id=other, **until)
+        near_by = await consignment(tx, beside.id)
+        moved = await move_reservation(
+            tx, beside.id, ShelfKey(far, product_id, Lane.NORMAL), reason="moved by ann: closer", **until
+        )
+        far_away, moves = await consignment(tx, moved.id), await moves_of(tx, made.decision_id)
+
+    assert (made.hub_id, decided.mode, decided.due_at) == (near, Mode.DRIVE, due)
+    assert (near_by.mode, near_by.departs_at, near_by.due_at) == (Mode.DRIVE, decided.departs_at, due)
+    assert (far_away.mode, far_away.departs_at, far_away.due_at) == (Mode.COURIER, None, due)
+    assert moved.decision_id == beside.decision_id == made.decision_id
+    assert moves == [Moved(NOW, "BER", "MUC", "moved by ann: closer")], "the one within the hub was no person's move"

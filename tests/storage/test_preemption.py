@@ -28,11 +28,12 @@ from connector.rules.policy.channels import RedChannel
 from connector.rules.policy.reading import Policy, read_policy
 from connector.rules.sourcing.decision import Outcome
 from connector.storage import tables
-from connector.storage.approvals.channels import NewChannel, insert_channel
+from connector.storage.approvals.channels import NewChannel, insert_channel, use_of
 from connector.storage.database.engine import in_transaction, open_engine, reading, transaction
 from connector.storage.stock.reserve import commit_reservation, fulfil_reservation, release_reservation
 from connector.storage.stock.stopping import stop_reason
-from connector.storage.stock.succession import forfeit
+from connector.storage.stock.succession import forfeit, move_reservation
+from connector.storage.stock.units import ShelfKey
 from connector.storage.tickets.decide import Sourced, decide_and_reserve, decide_and_reserve_many, explain_ticket
 
 RECALL = RedChannel(roles=("duty-manager",), max_hours=24, when="ticket.title == 'recalled'")
@@ -250,6 +251,34 @@ async def test_what_is_held_through_a_red_channel_is_taken_by_nobody_outside_of_
 
     assert [losers.code for losers in refused.decision.losers] == ["claim_in_channel"]
     assert taken.reserved.reservation.replaces_id == held.id
+
+
+async def test_a_claim_of_a_red_channel_that_a_person_has_moved_is_taken_by_nobody_outside_of_it(engine: AsyncEngine):
+    fleet = await make_fleet(engine, near=2)
+    stated = policy("preempt: {}").model_copy(update={"red_channels": {"recall": RECALL}})
+    async with transaction(engine) as tx:
+        new = NewChannel("recall", stated.version, "advisory", {"regions": ["EU"]}, NOW + timedelta(hours=1))
+        channel = await insert_channel(tx, new, by="dan", at=NOW)
+    held = (await fleet.decide(await fleet.ticket("P5", title="recalled"), stated)).reserved.reservation
+    async with transaction(engine) as tx:
+        units = tables.asset.c
+        other = (
+            await tx.execute(select(units.id).where(units.hub_id == fleet.near, units.id != held.asset_id))
+        ).scalar_one()
+        moved = await move_reservation(
+            tx, held.id, ShelfKey(fleet.near, fleet.product, held.lane), asset_id=other, actor="ann", at=NOW,
+            expires_at=NOW + timedelta(hours=1),
+        )  # fmt: skip
+    await fleet.decide(await fleet.ticket("P1"), stated)
+
+    refused = await fleet.decide(await fleet.ticket("P1"), stated)
+    taken = await fleet.decide(await fleet.ticket("P1", title="recalled"), stated)
+
+    assert moved.decision_id == held.decision_id
+    assert [losers.code for losers in refused.decision.losers] == ["claim_in_channel"]
+    assert taken.reserved.reservation.replaces_id == moved.id
+    async with reading(engine) as tx:
+        assert (await use_of(tx, channel))["units"] == {"normal": 1}, "the one that was moved went to another ticket"
 
 
 async def test_a_claim_that_somebody_works_on_is_waited_for_when_there_is_no_other(database: str):

@@ -16,6 +16,7 @@ from connector.rules.facts.protection import drawn_text
 from connector.rules.sourcing.comparison import duration_text
 from connector.storage.database.engine import reading
 from connector.storage.sources.overview import ticket_id_of
+from connector.storage.stock.moves import Moved, moves_of
 from connector.storage.tickets.decide import explain_ticket
 from connector.storage.tickets.decisions import latest_decision
 
@@ -34,21 +35,23 @@ def explain(
     A ticket that nothing was decided about yet is decided now, without doing anything.
     """
 
-    async def look(hub: Hub) -> tuple[str, Mapping[str, Any]]:
+    async def look(hub: Hub) -> tuple[str, Mapping[str, Any], list[Moved]]:
         async with reading(hub.database) as tx:
             ticket_id = await ticket_id_of(tx, ticket)
             if not now and (kept := await latest_decision(tx, ticket_id)):
-                return f"decided at {kept.decided_at:%Y-%m-%d %H:%M}Z", kept.explanation
+                when = f"decided at {kept.decided_at:%Y-%m-%d %H:%M}Z"
+                return when, kept.explanation, await moves_of(tx, kept.id)
             decision = await explain_ticket(tx, ticket_id, hub.policy, hub.clock.now())
-            return "as it would be decided now; nothing is done", decision.explanation()
+            return "as it would be decided now; nothing is done", decision.explanation(), []
 
-    when, content = with_hub(config, look, as_json=as_json)
+    when, content, moves = with_hub(config, look, as_json=as_json)
     if as_json:
-        print_json(content)
+        print_json({**content, "moves": moves} if moves else content)
         return
     found = explanation_of(content)
     console.print(f"[bold]{found.outcome}[/] ({found.reason}), {when}", highlight=False)
-    for line in told_lines(found):
+    since = [f"from {move.origin} to {move.target} at {move.at:%Y-%m-%d %H:%M}Z, {move.reason}" for move in moves]
+    for line in (*told_lines(found), *since):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for number, item in enumerate(found.candidates[:limit], 1):
         console.print()

@@ -9,9 +9,8 @@ import typer
 from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.output import console, print_json, print_table
 from connector.hub import Hub
-from connector.model.errors import NotKnown
-from connector.storage.approvals.channels import products_named
 from connector.storage.database.engine import reading
+from connector.storage.sources.catalogue import product_called
 from connector.storage.stock.placements import Placement, PlacementPage, list_placements
 
 
@@ -30,11 +29,7 @@ def placement(
 
     async def read(hub: Hub) -> PlacementPage:
         async with reading(hub.database) as tx:
-            product_id = None
-            if product is not None:
-                product_id = (await products_named(tx, [product])).get(product)
-                if product_id is None:
-                    raise NotKnown(f"there is no product {product!r}", hint="Give maker and model, SKU or part number.")
+            product_id = None if product is None else await product_called(tx, product)
             return await list_placements(
                 tx, await hub.policy.now(tx), hub.clock.now(), first=limit, after=after, region=region,
                 product_id=product_id, misplaced=misplaced,

@@ -19,6 +19,7 @@ from connector.storage.database.engine import Database, Transaction
 from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.shipments.consignments import consignment, lock_reservation
 from connector.storage.stock.holds import extend_reservation
+from connector.storage.stock.moves import MOVED
 from connector.storage.stock.reserve import locked_reservation, require_own_fate
 from connector.storage.stock.stopping import order_stop
 from connector.storage.stock.succession import move_reservation, split_reservation
@@ -74,7 +75,7 @@ class Claims:
             old = await locked_reservation(tx, reservation_id)
             shelf = ShelfKey(to.hub_id or old.hub_id, to.product_id or old.product_id, to.lane or old.lane)
             new = await move_reservation(
-                tx, reservation_id, shelf, asset_id=to.asset_id, reason=f"moved: {why}", actor=actor, at=at,
+                tx, reservation_id, shelf, asset_id=to.asset_id, reason=f"{MOVED}{actor}: {why}", actor=actor, at=at,
                 expires_at=at + HOLD,
             )  # fmt: skip
             return {"ids": [new.id]}

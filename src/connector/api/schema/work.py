@@ -129,7 +129,11 @@ class Reservation(Node):
     )
     lane: Lane = column("From which lane.")
     reason: str | None = column("Why it was released or let expire.")
-    decision: Decision | None = related("decision", "The decision behind it; null when a person chose.")
+    decision: Decision | None = related(
+        "decision",
+        "The decision behind it, also where a person has moved or split it since (see `replaces`); null when a person "
+        "claimed it.",
+    )
     replaces: AnyReservation | None = related(
         "replaces",
         "The claim that ended for this one: moved or split, or another ticket's that lost its units.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -208,13 +209,17 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
     row = (await tx.execute(statement)).mappings().one_or_none()
     if row is None:
         raise NotKnown(f"there is no reservation with id {reservation_id}")
-    if row["kit_id"] is None:
-        lines, instructions = await _usual_kit(tx, row["product_id"], row["quantity"])
-    else:
-        lines, instructions = await _reserved_kit(tx, reservation_id, row["kit_id"])
     explanation = row["explanation"] or {}
+    if row["kit_id"] is not None:
+        lines, instructions = await _reserved_kit(tx, reservation_id, row["kit_id"])
+    elif row["loan_id"] is not None and explanation.get("kit"):
+        lines, instructions = (), None  # the rule sends the kit with the replacement
+    else:
+        lines, instructions = await _usual_kit(tx, row["product_id"], row["quantity"])
     sla, of_decision = explanation.get("sla") or {}, told_chosen if row["loan_id"] is None else told_lent
     chosen = (of_decision(explanation) if explanation else None) or {}
+    if _was_moved(row, chosen):
+        chosen = {}
     return Consignment(
         reservation_id=reservation_id,
         made_at=row["created_at"],
@@ -249,6 +254,12 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         loan=None if row["loan_id"] is None else LoanTerms(row["loan_id"], row["due_back_at"], row["return_days"]),
         units_needed=row["units_needed"],
     )
+
+
+def _was_moved(row: Any, chosen: Mapping[str, Any]) -> bool:
+    """Whether a person has moved the claim away from the hub that its decision chose a way from."""
+    is_heir = row["replaces_id"] is not None and row["taken_from"] is None
+    return is_heir and chosen.get("hub_id") not in (None, row["hub_id"])
 
 
 async def ticket_side(tx: AsyncConnection, ticket_id: int) -> TicketSide:

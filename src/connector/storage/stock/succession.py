@@ -1,9 +1,11 @@
 """Reservations that end so that others can begin: split, moved, or their units taken over for another ticket.
 
-A new reservation names the one that it replaces. The old one ends as released with the reason, and its fulfilment is
-ordered to stop, in the same transaction: what was done for it is undone by the reader of the change log, and the new
-one is fulfilled like any other. Units that pass over stay on their shelf as they are, so that no book changes and
-nobody else can get in between. Steps of the caller's transaction, with the locks of `connector.storage.stock.reserve`.
+A new reservation names the one that it replaces. One of the same ticket keeps the decision that was behind it, and with
+it what protects it, such as a red channel; one of another ticket has its own. The old one ends as released with the
+reason, and its fulfilment is ordered to stop, in the same transaction: what was done for it is undone by the reader of
+the change log, and the new one is fulfilled like any other. Units that pass over stay on their shelf as they are, so
+that no book changes and nobody else can get in between. Steps of the caller's transaction, with the locks of
+`connector.storage.stock.reserve`.
 """
 
 from __future__ import annotations
@@ -88,7 +90,8 @@ async def move_reservation(
 ) -> Reservation:
     """The same claim on another shelf, or on another unit of the same one: the new units are taken, the old given back.
 
-    A kit moves along to another hub, all of it or nothing; in the same hub it stays as it is.
+    Its decision stays the one behind it, although that chose another shelf. A kit moves along to another hub, all of it
+    or nothing; in the same hub it stays as it is.
     asset_id: which unit; without it, the first free one. expires_at: when the old one does not expire any more.
     Raises NotKnown, OutOfStock when they are not free there, InvalidInput when it is there already, IllegalTransition
     when it has ended, is being withdrawn or has left the hub. Nothing has changed then.
@@ -263,7 +266,7 @@ async def _succeed(
     heirs: list[Reservation] = []
     for claim in claims:
         units = _passed(old) if taken is None else taken
-        drawn = Drawn(replace(claim, replaces_id=old.id), units, old.decision_id if taken is None else None)
+        drawn = Drawn(replace(claim, replaces_id=old.id), units, old.decision_id)
         [(made, created)] = await insert_reservations(tx, [drawn], at=at)
         heirs += made
         changes += created
