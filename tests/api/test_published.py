@@ -42,6 +42,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "Placements": {"region": "EU", "productId": seeded.id("Product")},
         "IncidentGroups": {"first": 5},
         "Loans": {"first": 5},
+        "Returns": {"first": 5},
         "QuarantineList": {"source": seeded.id("Source")},
         "LowStock": {"region": "EU"},
         "SearchAssets": {"text": "foc"},
@@ -90,6 +91,7 @@ ANSWERS: dict[str, Any] = {
     "RedChannels": lambda data: data["redChannels"]["nodes"] == [],
     "IncidentGroups": lambda data: data["incidentGroups"] == {"totalCount": 0, "nodes": []},
     "Loans": lambda data: data["loans"] == {"totalCount": 0, "nodes": []},
+    "Returns": lambda data: data["rmas"] == {"totalCount": 0, "nodes": []},
     "Rollouts": lambda data: (
         data["rollouts"]["nodes"][0]["waves"] == [{"number": 1, "counts": [{"state": "PLANNED", "lines": 1}]}]
         and data["rollouts"]["nodes"][0]["lines"]["nodes"][0]["hub"] == {"name": "Berlin"}

@@ -343,3 +343,31 @@ async def test_a_source_that_does_not_know_the_revision_leaves_what_another_one_
     await intake(asset("77", serial="SN-A1", asset_tag=None, place=None), source="itsm")
 
     assert (await intake.row("asset"))["revision"] == "V03"
+
+
+async def test_a_source_that_still_calls_a_failed_device_active_does_not_undo_its_return(
+    intake: Intake, engine: AsyncEngine
+):
+    await intake(site(), site("s2"), hub(), asset())
+    failed = await intake.row("asset")
+    async with transaction(engine) as tx:
+        await tx.execute(update(tables.asset).values(state="return_pending"))
+
+    await intake(asset(v=2, name="renamed-meanwhile"))
+    pending = await intake.row("asset")
+    async with transaction(engine) as tx:
+        back = {"state": "quarantined", "site_id": None, "hub_id": (await intake.row("hub"))["id"]}
+        await tx.execute(update(tables.asset).values(**back))
+    await intake(asset(v=3, name="renamed-again"))
+    aside = await intake.row("asset")
+    await intake(asset(v=4, place=ref("site", "s2")))
+    moved = await intake.row("asset")
+
+    assert (pending["state"], pending["site_id"], pending["name"]) == (
+        AssetState.RETURN_PENDING, failed["site_id"], "renamed-meanwhile",
+    )  # fmt: skip
+    assert (aside["state"], aside["site_id"], aside["hub_id"], aside["name"]) == (
+        AssetState.QUARANTINED, None, back["hub_id"], "renamed-again",
+    )  # fmt: skip
+    assert (moved["state"], moved["hub_id"]) == (AssetState.DEPLOYED, None)
+    assert moved["site_id"] != failed["site_id"]

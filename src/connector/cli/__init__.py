@@ -23,6 +23,7 @@ from connector.cli.policy import policy
 from connector.cli.procurement import procurement
 from connector.cli.quarantine import quarantine
 from connector.cli.reservation import reservation
+from connector.cli.rma import rma
 from connector.cli.rollout import rollout
 from connector.cli.sources import sources, sync
 
@@ -60,6 +61,7 @@ app.add_typer(groups, name="groups")
 app.add_typer(channel, name="channel")
 app.add_typer(procurement, name="procurement")
 app.add_typer(loan, name="loan")
+app.add_typer(rma, name="rma")
 policy.command()(backtest)
 app.add_typer(policy, name="policy")
 app.add_typer(rollout, name="rollout")

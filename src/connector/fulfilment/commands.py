@@ -19,6 +19,7 @@ from connector.fulfilment.loans import Loans, call_back
 from connector.fulfilment.once import Do, once
 from connector.fulfilment.procurement import Procurements
 from connector.fulfilment.react import Reactor
+from connector.fulfilment.returns import Returns
 from connector.fulfilment.reviews import (
     ABOUT_FULFILMENT,
     ABOUT_THE_DECISION,
@@ -108,6 +109,7 @@ class Commands:
         self._policy = policy
         self.procurements = Procurements(work)
         self.loans = Loans(work.database, work.clock)
+        self.returns = Returns(work.database, work.clock)
 
     async def reserve_for_ticket(
         self,

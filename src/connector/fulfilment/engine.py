@@ -84,6 +84,7 @@ class FulfilmentEngine:
         self.schedule("watch-parcels", EVERY_MINUTE, self.watch)
         self.groups = Groups(database, clock, policy)
         self.schedule("tend-loans", EVERY_MINUTE, self.commands.loans.tend)
+        self.schedule("tend-returns", EVERY_MINUTE, self.commands.returns.tend)
         self.schedule("tend-groups", EVERY_MINUTE, self.groups.tend)
 
     def schedule(self, name: str, cron: str, tick: Tick) -> None:

@@ -17,6 +17,7 @@ from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.line import LINKS, Line, concerns_decision
 from connector.fulfilment.loan_notes import is_told
 from connector.fulfilment.reactions import Reactions, comes_later
+from connector.fulfilment.rma_notes import is_return_told
 from connector.fulfilment.rollout_lines import RolloutFollower
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
@@ -54,7 +55,7 @@ TRIES: Final = 5
 KINDS: Final = (
     EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.APPROVAL, EntityKind.ROLLOUT,
     EntityKind.ROLLOUT_LINE, EntityKind.RECOVERY, EntityKind.INCIDENT_GROUP, EntityKind.RED_CHANNEL,
-    EntityKind.PROCUREMENT, EntityKind.LOAN, *LINKS,
+    EntityKind.PROCUREMENT, EntityKind.LOAN, EntityKind.RMA, *LINKS,
 )  # fmt: skip
 
 
@@ -225,6 +226,8 @@ class Reactor:
                 await self._on_recovery(change)
             case EntityKind.LOAN if is_told(change):
                 await self._workflows.start_loan_note(change.position)
+            case EntityKind.RMA if is_return_told(change):
+                await self._workflows.start_return_note(change.position)
 
     async def _on_ticket(self, change: LoggedChange, decided: set[int]) -> None:
         if not concerns_decision(change):

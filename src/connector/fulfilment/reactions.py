@@ -14,6 +14,7 @@ from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.loans import call_back
 from connector.fulfilment.procurement import Procurements
 from connector.fulfilment.reviews import ABOUT_THE_TICKET, close_reviews, require_review, review_of, settle_reviews
+from connector.fulfilment.rmas import Rmas
 from connector.fulfilment.rollouts import cancel_of_ticket
 from connector.fulfilment.turning_up import Tracked, TurningUp, trouble_task
 from connector.fulfilment.watching import Watch
@@ -63,6 +64,7 @@ class Reactions:
         self._watch = Watch(work, policy)
         self._turning_up = TurningUp(work, policy)
         self._procurements = Procurements(work)
+        self._rmas = Rmas(work, policy)
 
     async def on_tickets(self, tx: Transaction, tickets: Mapping[int, Mapping[str, Any]]) -> Collection[int]:
         """Decide and reserve for open tickets, withdraw what tickets had that are over, by as many statements as one.
@@ -79,6 +81,7 @@ class Reactions:
                 await self._withdraw(tx, standing)
             elif standing.holdings and not standing.has_rollout and not standing.lacks_hardware:
                 await self._compare(tx, standing, tickets[ticket_id])
+        await self._rmas.named(tx, [number for number in standings if is_named(tickets[number])])
         return tickets.keys() - standings.keys()
 
     async def on_taken_over(self, tx: Transaction, reservation_id: int) -> None:
@@ -170,6 +173,7 @@ class Reactions:
         if "state" in change.fields and is_at_site and row.is_wanted:
             reason = f"the replacement from {row.supplier} was delivered"
             await call_back(tx, row.ticket_id, reason=reason, actor=ACTOR, at=self._work.clock.now())
+            await self._rmas.supplied(tx, row)
         has_ended = "state" in change.fields and not row.is_open and row.kind is not ProcurementKind.BACKORDER
         is_lost = row.is_wanted or row.state is ProcurementState.REFUSED
         if (has_ended and is_lost) or (row.is_open and row.is_wanted and comes_later(change)):
@@ -192,6 +196,9 @@ class Reactions:
             await self._turning_up.turned_up(tx, shipment_id, status)
         if status is ShipmentStatus.DELIVERED:
             await self._replaced(tx, shipment_id)
+            await self._rmas.delivered(tx, shipment_id)
+        if status is ShipmentStatus.RETURNED:
+            await self._rmas.not_delivered(tx, await shipment_row(tx, shipment_id))
 
     async def _replaced(self, tx: Transaction, shipment_id: int) -> None:
         """What a ticket was to get for good has come: a unit on loan is not needed any more."""
@@ -221,6 +228,12 @@ class Reactions:
         tracked = Tracked(shipment_id, parcel.name, parcel.ticket_id, parcel.reservation_id, parcel.hub_id)
         new = trouble_task(tracked, status.value, "The courier reports trouble.")
         await require_task(tx, new, actor=ACTOR, cause=None, at=self._work.clock.now())
+
+
+def is_named(fields: Mapping[str, Any]) -> bool:
+    """Whether a change says which device a ticket is about that was there before."""
+    is_new = "state" in fields and fields["state"][0] is None
+    return not is_new and "asset_id" in fields and fields["asset_id"][1] is not None
 
 
 def comes_later(change: LoggedChange) -> bool:

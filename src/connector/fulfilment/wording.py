@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from connector.model.kinds import Tracking
 from connector.model.lifecycle import RecoveryState
 from connector.rules.policy.document import Mode
 from connector.storage.approvals.approvals import ApprovalRow
 from connector.storage.shipments.consignments import Consignment
 from connector.storage.shipments.recoveries import RecoveryRow
 from connector.storage.shipments.shipments import ShipmentRow
+from connector.storage.tickets.rmas import RmaRow
 
 
 def sent_note(goods: Consignment, shipment: ShipmentRow | None) -> str:
@@ -127,6 +129,20 @@ def recovery_note(row: RecoveryRow, first: Consignment, second: Consignment | No
     return "\n".join(lines)
 
 
+def return_note(row: RmaRow, headline: str, *, due_back_at: datetime, reason: str | None = None) -> str:
+    """Tells the ticket which unit goes back, where to and until when; of one that is over, that it is."""
+    lines = [headline, "", f"Device: {row.goods}"]
+    if row.is_open:
+        lines.append(f"From: {row.site or 'the site of this ticket'}")
+        lines.append(f"To: {f'hub {row.hub}' if row.hub else 'a hub that our logistics team names'}")
+        lines.append(f"Due back: {_at_site(due_back_at, row.time_zone)}")
+        if row.asset_id is None and row.tracking is Tracking.SERIALISED:
+            lines.append("Nobody has told us yet which device it is: please set it on this ticket.")
+    if reason:
+        lines.append(f"Reason: {reason}")
+    return "\n".join([*lines, f"Reference: {row.number}"])
+
+
 def pickup_title(goods: Consignment) -> str:
     """The heading of a pickup task."""
     return f"Pick {goods.goods.label} for ticket {goods.ticket.number}{', on loan' if goods.loan else ''}"
@@ -197,7 +213,11 @@ def arrival_text(goods: Consignment, shipment: ShipmentRow | None) -> str:
 
 
 def _local(at: datetime, goods: Consignment) -> str:
-    zone = (goods.site.time_zone if goods.site else None) or "UTC"
+    return _at_site(at, goods.site.time_zone if goods.site else None)
+
+
+def _at_site(at: datetime, time_zone: str | None) -> str:
+    zone = time_zone or "UTC"
     return f"{at.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M} ({zone})"
 
 

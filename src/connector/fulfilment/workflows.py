@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from connector.fulfilment.durable import Durable, Run, StepResult
 from connector.fulfilment.keys import (
@@ -38,6 +38,7 @@ from connector.fulfilment.loan_notes import LOAN_NOTE, loan_note_id, tell_ticket
 from connector.fulfilment.order_workflows import OrderWorkflows
 from connector.fulfilment.ordering_notes import procurement_note
 from connector.fulfilment.outcomes import Attempt, pause_after
+from connector.fulfilment.rma_notes import RETURN_NOTE, return_note_id, tell_ticket_of_return
 from connector.fulfilment.rollout_lines import fail_unsendable
 from connector.fulfilment.rollout_notes import ROLLOUT_NOTE, note_id, tell_ticket
 from connector.fulfilment.steps import Steps
@@ -56,6 +57,9 @@ from connector.storage.shipments.shipments import shipment_row
 from connector.storage.stock.stopping import order_stop
 from connector.storage.tickets.procurements import procurement_row
 from connector.storage.tickets.tasks import NewTask, move_task, require_task, unfinished_tasks
+
+Tell: TypeAlias = Callable[[Work, int], Awaitable[None]]
+"""Tells a ticket of the change at a position of the log, unless it was told."""
 
 
 class Attempting(Protocol):
@@ -79,9 +83,10 @@ class Workflows:
         durable.workflow(ASKED, partial(self._told, ASKED))
         durable.workflow(REFUSED, partial(self._told, REFUSED))
         durable.workflow(WAIVED, partial(self._told, WAIVED))
-        durable.workflow(ROLLOUT_NOTE, self._told_rollout)
+        durable.workflow(ROLLOUT_NOTE, partial(self._told_change, note_id, tell_ticket))
         durable.workflow(RECOVERY, self._recovery)
-        durable.workflow(LOAN_NOTE, self._told_loan)
+        durable.workflow(LOAN_NOTE, partial(self._told_change, loan_note_id, tell_ticket_of_loan))
+        durable.workflow(RETURN_NOTE, partial(self._told_change, return_note_id, tell_ticket_of_return))
         for state in ProcurementState:
             durable.workflow(procurement_workflow(state), partial(self._procured, state))
         self.orders = OrderWorkflows(durable, work, self._insist)
@@ -118,6 +123,10 @@ class Workflows:
     async def start_loan_note(self, position: int) -> None:
         """Begin to tell the ticket of a loan of the change at a position of the log."""
         await self._durable.start(LOAN_NOTE, loan_note_id(position), position)
+
+    async def start_return_note(self, position: int) -> None:
+        """Begin to tell the ticket of a return of the change at a position of the log."""
+        await self._durable.start(RETURN_NOTE, return_note_id(position), position)
 
     async def start_recovery(self, recovery_id: int, state: RecoveryState) -> None:
         """Begin to tell the ticket what became of its parcel in trouble."""
@@ -245,16 +254,11 @@ class Workflows:
 
         return (await self._insist(run, "note", attempt)).status
 
-    async def _told_rollout(self, run: Run, position: int) -> str:
-        async def attempt() -> StepResult:
-            return (await self._work.attempt(note_id(position), tell_ticket(self._work, position))).to_json()
+    async def _told_change(self, name: Callable[[int], str], tell: Tell, run: Run, position: int) -> str:
+        """Tell a ticket of the change at a position of the log. name: of the workflow that does."""
 
-        return (await self._insist(run, "note", attempt)).status
-
-    async def _told_loan(self, run: Run, position: int) -> str:
         async def attempt() -> StepResult:
-            done = await self._work.attempt(loan_note_id(position), tell_ticket_of_loan(self._work, position))
-            return done.to_json()
+            return (await self._work.attempt(name(position), tell(self._work, position))).to_json()
 
         return (await self._insist(run, "note", attempt)).status
 

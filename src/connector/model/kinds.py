@@ -129,7 +129,8 @@ class TaskKind(StrEnum):
     """What a person is asked to do. `review` is for what the rules cannot decide alone, `approval` for a yes or no.
 
     `order`: place or cancel an order outside, and record its number. `staging`: pick, prepare and check the units of a
-    rollout's wave at one hub; `handover`: give them to the courier. `return`: bring a unit back that was on loan.
+    rollout's wave at one hub; `handover`: give them to the courier. `return`: a unit comes
+    back to a hub, that was on loan or has failed.
     """
 
     PICKUP = "pickup"

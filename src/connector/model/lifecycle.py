@@ -168,6 +168,19 @@ class LoanState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class RmaState(StrEnum):
+    """Where the return of a failed unit stands.
+
+    expected: it is at its site still. in_transit: it has left it. received: a hub has it, in quarantine. cancelled: it
+    does not come back.
+    """
+
+    EXPECTED = "expected"
+    IN_TRANSIT = "in_transit"
+    RECEIVED = "received"
+    CANCELLED = "cancelled"
+
+
 A, T, R, S, K = AssetState, TicketState, ReservationState, ShipmentStatus, TaskState
 W, L = RolloutState, RolloutLineState
 
@@ -199,6 +212,16 @@ LOAN_OUT = frozenset({LoanState.LENT, LoanState.DUE_BACK})
 
 LOAN_OPEN = LOAN_OUT | {LoanState.RESERVED}
 """The ticket has a unit on loan, or is about to."""
+
+RMA_MOVES: Mapping[RmaState, frozenset[RmaState]] = {
+    RmaState.EXPECTED: frozenset({RmaState.IN_TRANSIT, RmaState.RECEIVED, RmaState.CANCELLED}),
+    RmaState.IN_TRANSIT: frozenset({RmaState.RECEIVED, RmaState.CANCELLED}),
+    RmaState.RECEIVED: frozenset(),
+    RmaState.CANCELLED: frozenset(),
+}
+
+RMA_OPEN = frozenset({RmaState.EXPECTED, RmaState.IN_TRANSIT})
+"""The unit is still to come back."""
 
 ASSET_MOVES: Mapping[AssetState, frozenset[AssetState]] = {
     A.ORDERED: frozenset({A.IN_STOCK, A.IN_TRANSIT, A.DEPLOYED, A.LOST}),

@@ -29,6 +29,7 @@ class EntityKind(StrEnum):
     SHIPMENT = "shipment"
     PROCUREMENT = "procurement"
     LOAN = "loan"
+    RMA = "rma"
     TASK = "task"
     APPROVAL = "approval"
     DELEGATION = "delegation"

@@ -5,7 +5,7 @@ from datetime import date, datetime
 import strawberry
 
 from connector.api.schema.fields import column, paged, related
-from connector.api.schema.lazy import AnyHub, AnyLoan, AnyProduct, AnyReservation, AnySite, AnyTicket
+from connector.api.schema.lazy import AnyHub, AnyLoan, AnyProduct, AnyReservation, AnyRma, AnySite, AnyTicket
 from connector.api.schema.nodes import Node
 from connector.api.schema.paging import Connection
 from connector.model.kinds import Lane, Tracking
@@ -31,6 +31,7 @@ class Asset(Node):
     tickets: Connection[AnyTicket] = paged("ticket", "tickets", "Tickets about it.")
     reservations: Connection[AnyReservation] = paged("reservation", "reservations", "Claims of it.")
     loans: Connection[AnyLoan] = paged("loan", "loans", "Loans of it, to whom and until when.")
+    rmas: Connection[AnyRma] = paged("rma", "rmas", "Its returns after it had failed.")
     created_at: datetime = column("When the hub first heard of it.")
     updated_at: datetime = column("When the hub last changed it.")
     retired_at: datetime | None = column("When its source deleted it; null while it exists.")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from connector.api.schema.policies import Policy
     from connector.api.schema.procurement import Procurement
     from connector.api.schema.recoveries import Recovery
+    from connector.api.schema.rmas import Rma
     from connector.api.schema.rollouts import Rollout, RolloutLine
     from connector.api.schema.shipping import Shipment
     from connector.api.schema.sources import QuarantinedRecord, Source
@@ -29,6 +30,7 @@ _loans = strawberry.lazy("connector.api.schema.loans")
 _places = strawberry.lazy("connector.api.schema.places")
 _policies = strawberry.lazy("connector.api.schema.policies")
 _procurement = strawberry.lazy("connector.api.schema.procurement")
+_rmas = strawberry.lazy("connector.api.schema.rmas")
 _rollouts = strawberry.lazy("connector.api.schema.rollouts")
 _recoveries = strawberry.lazy("connector.api.schema.recoveries")
 _shipping = strawberry.lazy("connector.api.schema.shipping")
@@ -50,6 +52,7 @@ AnyQuarantinedRecord: TypeAlias = Annotated["QuarantinedRecord", _sources]
 AnyRecovery: TypeAlias = Annotated["Recovery", _recoveries]
 AnyRedChannel: TypeAlias = Annotated["RedChannel", _channels]
 AnyReservation: TypeAlias = Annotated["Reservation", _work]
+AnyRma: TypeAlias = Annotated["Rma", _rmas]
 AnyRollout: TypeAlias = Annotated["Rollout", _rollouts]
 AnyRolloutLine: TypeAlias = Annotated["RolloutLine", _rollouts]
 AnyServiceClass: TypeAlias = Annotated["ServiceClass", _places]

@@ -57,6 +57,7 @@ from connector.api.schema.payloads import (
     SyncSourcePayload,
 )
 from connector.api.schema.refusals import refusal_of
+from connector.api.schema.rmas import RmaPayload, cancel_rma, extend_rma, receive_return, send_return
 from connector.api.schema.rolling_out import (
     PlanRolloutPayload,
     RolloutLinePayload,
@@ -261,6 +262,19 @@ class Mutation:
     )
     extend_loan: LoanPayload = strawberry.mutation(
         resolver=extend_loan, description="Let a unit stay on loan longer, whether it is overdue or not."
+    )
+    send_return: RmaPayload = strawberry.mutation(
+        resolver=send_return, description="Record that a unit that has failed has left its site."
+    )
+    receive_return: RmaPayload = strawberry.mutation(
+        resolver=receive_return, description="Take a unit in that has come back: it is in quarantine then."
+    )
+    cancel_rma: RmaPayload = strawberry.mutation(
+        resolver=cancel_rma,
+        description="Record that a unit does not come back; one that never left its site counts as in use again.",
+    )
+    extend_rma: RmaPayload = strawberry.mutation(
+        resolver=extend_rma, description="Give a unit more time to come back, whether it is overdue or not."
     )
     sync_source: SyncSourcePayload = strawberry.mutation(
         resolver=_sync_source, description="Pull from a source now, and wait until it is done."

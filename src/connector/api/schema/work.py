@@ -18,6 +18,7 @@ from connector.api.schema.lazy import (
     AnyRecovery,
     AnyRedChannel,
     AnyReservation,
+    AnyRma,
     AnyRollout,
     AnyRolloutLine,
     AnyShipment,
@@ -91,6 +92,7 @@ class Ticket(Node):
     reservations: list[AnyReservation] = related("reservations", "Stock that was claimed for it, the oldest first.")
     procurements: list[AnyProcurement] = related("procurements", "What is got from outside for it, the oldest first.")
     loan: AnyLoan | None = related("loan", "The unit that is, or was, lent to it until its replacement is there.")
+    rmas: list[AnyRma] = related("rmas", "What comes back for it, or came back, after its replacement was delivered.")
     shipments: list[AnyShipment] = related("shipments", "Parcels that were sent for it, the oldest first.")
     tasks: list[AnyTask] = related("tasks", "Work for people because of it, the oldest first.")
     approvals: list[AnyApproval] = related("approvals", "What was to be approved for it, the oldest first.")

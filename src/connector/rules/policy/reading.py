@@ -138,9 +138,10 @@ def _example(location: Sequence[int | str]) -> str:
         if is_key or isinstance(part, int) or model is None:
             is_key = False
             continue
-        field = model.model_fields.get(part)
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        field = fields.get(part)
         if field is None:
-            return f"none, known keys are {', '.join(model.model_fields)}"
+            return f"none, known keys are {', '.join(fields)}"
         example = str(field.examples[0]) if field.examples else example
         is_key = get_origin(field.annotation) is dict
         model = next(_models(field.annotation), None)

@@ -137,6 +137,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "tickets": ToMany("ticket", "asset_id"),
                 "reservations": ToMany("reservation", "asset_id"),
                 "loans": ToMany("loan", "asset_id"),
+                "rmas": ToMany("rma", "asset_id"),
             },
         ),
         _entity(
@@ -169,6 +170,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "rollouts": ToMany("rollout", "ticket_id"),
                 "recoveries": ToMany("recovery", "ticket_id"),
                 "loan": ToMany("loan", "ticket_id", newest_only=True),
+                "rmas": ToMany("rma", "ticket_id"),
                 "groups": ToMany("incident_group_ticket", "ticket_id"),
                 "links": ToMany("ticket_link", "ticket_id"),
                 "linked_from": ToMany("ticket_link", "other_id"),
@@ -244,6 +246,21 @@ ENTITIES: Mapping[str, Entity] = {
                 "hub": ToOne("hub", "hub_id"),
                 "site": ToOne("site", "site_id"),
                 "returned_hub": ToOne("hub", "returned_hub_id"),
+            },
+        ),
+        _entity(
+            "rma",
+            tables.rma,
+            {
+                "ticket": ToOne("ticket", "ticket_id"),
+                "asset": ToOne("asset", "asset_id"),
+                "product": ToOne("product", "product_id"),
+                "reservation": ToOne("reservation", "reservation_id"),
+                "procurement": ToOne("procurement", "procurement_id"),
+                "hub": ToOne("hub", "hub_id"),
+                "site": ToOne("site", "site_id"),
+                "received_hub": ToOne("hub", "received_hub_id"),
+                "received_asset": ToOne("asset", "received_asset_id"),
             },
         ),
         _entity(

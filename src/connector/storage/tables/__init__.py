@@ -20,6 +20,7 @@ from connector.storage.tables.places import Hub, ServiceClass, Site
 from connector.storage.tables.policies import Policy, PolicyActivation
 from connector.storage.tables.procurement import Procurement
 from connector.storage.tables.recoveries import Recovery
+from connector.storage.tables.rmas import Rma
 from connector.storage.tables.rollouts import Rollout, RolloutLine
 from connector.storage.tables.sources import Inbox, Quarantine, Source, SourceRefRow, SourceStream
 from connector.storage.tables.work import (
@@ -68,6 +69,7 @@ reader = _table(Reader)
 recovery = _table(Recovery)
 red_channel = _table(RedChannel)
 reservation = _table(Reservation)
+rma = _table(Rma)
 rollout = _table(Rollout)
 rollout_line = _table(RolloutLine)
 service_class = _table(ServiceClass)
