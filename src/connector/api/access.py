@@ -98,14 +98,19 @@ class Guarded:
             await self._app(scope, receive, send)
 
 
-def refuse(error: Unauthenticated) -> JSONResponse:
+def refuse(error: Unauthenticated, media_type: str = "application/json") -> JSONResponse:
     """401, in the form of a GraphQL error."""
-    return error_response(401, error, {"WWW-Authenticate": "Bearer"})
+    return error_response(401, error, {"WWW-Authenticate": "Bearer"}, media_type=media_type)
 
 
-def error_response(status: int, error: ConnectorError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def error_response(
+    status: int,
+    error: ConnectorError,
+    headers: Mapping[str, str] | None = None,
+    *,
+    media_type: str = "application/json",
+) -> JSONResponse:
     """An error outside of GraphQL, in the form of a GraphQL error."""
     extensions = {"code": error.code} | ({"hint": error.hint} if error.hint else {})
-    return JSONResponse(
-        {"errors": [{"message": error.message, "extensions": extensions}]}, status, headers=dict(headers or {})
-    )
+    body = {"errors": [{"message": error.message, "extensions": extensions}]}
+    return JSONResponse(body, status, headers=dict(headers or {}), media_type=media_type)

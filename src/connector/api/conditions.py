@@ -9,7 +9,6 @@ from typing import Any, get_args
 from strawberry.utils.str_converters import to_camel_case
 
 from connector.api.schema.nodes import key_of
-from connector.model.errors import InvalidInput
 from connector.storage.query import (
     ENTITIES,
     AllOf,
@@ -76,8 +75,6 @@ def _field(entity: str, name: str, value: Mapping[str, Any]) -> list[Condition]:
 def _value(entity: str, name: str, operand: Any) -> Any:
     if isinstance(operand, list):
         return [_value(entity, name, item) for item in operand if item is not None]
-    if isinstance(operand, str) and "\0" in operand:
-        raise InvalidInput(f"{operand!r} holds a zero character, which no text in the hub does")
     if name == "id" and isinstance(operand, str):
         return key_of(operand, entity=entity)
     return operand

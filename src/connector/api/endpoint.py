@@ -8,29 +8,33 @@ from typing import Any
 
 import orjson
 import strawberry
-from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types.graphql import OperationType
 
 from connector.api.access import Access, Unauthenticated, error_response, refuse
+from connector.api.answers import body_of, no_such_operation, not_this_way, status_of, status_of_refused
 from connector.api.context import ApiContext
+from connector.api.cross_site import check_site
 from connector.api.guard import PAGE_POLICY
+from connector.api.media_types import MediaType, accepts_page, negotiate
+from connector.api.request import BadRequest, GraphQLRequest, MethodNotAllowed, read_address, read_body
 from connector.api.static import GRAPHIQL
-from connector.model.errors import InvalidInput
 
 MOST_SUBSCRIPTIONS = 100
 """Operations that one WebSocket may have under way."""
 
-
-class BadRequest(InvalidInput):
-    """The request is no GraphQL request."""
-
-    code = "BAD_REQUEST"
+_ALLOWED = {
+    "GET": (OperationType.QUERY,),
+    "HEAD": (OperationType.QUERY,),
+    "POST": (OperationType.QUERY, OperationType.MUTATION),
+}
 
 
 class Endpoint(GraphQL[ApiContext, None]):
@@ -39,7 +43,7 @@ class Endpoint(GraphQL[ApiContext, None]):
     def __init__(self, schema: strawberry.Schema, access: Access, context: Callable[[], ApiContext]) -> None:
         super().__init__(
             schema,
-            allow_queries_via_get=False,
+            graphql_ide=None,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             max_subscriptions_per_connection=MOST_SUBSCRIPTIONS,
         )
@@ -47,18 +51,9 @@ class Endpoint(GraphQL[ApiContext, None]):
         self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As ASGI has it. The page is for everybody; what it asks for is not."""
+        """As ASGI has it."""
         if scope["type"] == "http":
-            request = Request(scope, receive)
-            try:
-                self._access.check_host(request.headers.get("host", ""))
-                if request.method != "GET":
-                    request.state.principal = self._access.check(request.headers.get("authorization"))
-                response = await self.run(request)
-            except Unauthenticated as error:
-                response = refuse(error)
-            except HTTPException as error:
-                response = error_response(error.status_code, BadRequest(error.reason))
+            response = await self._answer(Request(scope, receive))
             await response(scope, receive, send)
             return
         socket = WebSocket(scope, receive, send)
@@ -74,6 +69,44 @@ class Endpoint(GraphQL[ApiContext, None]):
             work.cancel()
         if not work.cancelled():
             work.result()
+
+    async def _answer(self, request: Request) -> Response:
+        """The page, for whoever wants to look at it; or what an operation says, for those with access."""
+        accept = ",".join(request.headers.getlist("accept"))
+        form = MediaType.JSON
+        try:
+            self._access.check_host(request.headers.get("host", ""))
+            if request.method not in _ALLOWED:
+                raise MethodNotAllowed(
+                    f"method {request.method!r} is not taken", hint="GET a query, POST any operation."
+                )
+            if request.method != "POST" and "query" not in request.query_params and accepts_page(accept):
+                return FileResponse(GRAPHIQL, media_type="text/html", headers={"content-security-policy": PAGE_POLICY})
+            form = negotiate(accept)
+            if request.method != "POST":
+                check_site(request.headers)
+            request.state.principal = self._access.check(request.headers.get("authorization"))
+            return await self._run(request, await _read(request), form)
+        except Unauthenticated as error:
+            return refuse(error, form)
+        except BadRequest as error:
+            return error_response(error.status, error, error.headers, media_type=form)
+
+    async def _run(self, request: Request, asked: GraphQLRequest, form: MediaType) -> Response:
+        try:
+            result = await self.schema.execute(
+                asked.query,
+                variable_values=asked.variables,
+                context_value=await self.get_context(request, Response()),
+                operation_name=asked.operation_name,
+                operation_extensions=asked.extensions,
+                allowed_operation_types=_ALLOWED[request.method],
+            )
+        except CannotGetOperationTypeError:
+            return error_response(status_of_refused(form), no_such_operation(asked), media_type=form)
+        except InvalidOperationTypeError as error:
+            raise not_this_way(error.operation_type) from error
+        return Response(orjson.dumps(body_of(result)), status_of(result, form), media_type=f"{form}; charset=utf-8")
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> ApiContext:  # noqa: ARG002
         """The surroundings of this request."""
@@ -94,11 +127,6 @@ class Endpoint(GraphQL[ApiContext, None]):
                 raise ConnectionRejectionError({"message": error.message}) from error
         return strawberry.UNSET
 
-    async def render_graphql_ide(self, request: Request) -> Response:  # noqa: ARG002
-        """The page, from the package."""
-        headers = {"content-security-policy": PAGE_POLICY}
-        return FileResponse(GRAPHIQL, media_type="text/html", headers=headers)
-
     def encode_json(self, data: object) -> str:
         """With orjson."""
         return orjson.dumps(data).decode()
@@ -106,3 +134,9 @@ class Endpoint(GraphQL[ApiContext, None]):
     def decode_json(self, data: str | bytes) -> object:
         """With orjson."""
         return orjson.loads(data)
+
+
+async def _read(request: Request) -> GraphQLRequest:
+    if request.method == "POST":
+        return read_body(request.headers, await request.body())
+    return read_address(request.query_params, len(request.scope["query_string"]))

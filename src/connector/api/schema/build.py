@@ -1,5 +1,6 @@
 """Puts the schema together."""
 
+from functools import cache
 from typing import Any
 
 import strawberry
@@ -10,6 +11,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 
 from connector.api.errors import Operation, make_public
 from connector.api.limits import MOST_TOKENS, QueryLimits
+from connector.api.preconditions import NoZeroCharacter, Preconditions
 from connector.api.schema.fields import take
 from connector.api.schema.mutation import Mutation
 from connector.api.schema.query import Query
@@ -33,8 +35,9 @@ class HubSchema(strawberry.Schema):
         """Nothing: see `connector.api.errors`."""
 
 
+@cache
 def build_schema() -> strawberry.Schema:
-    """The schema with everything that guards it."""
+    """The schema with everything that guards it. It holds nothing of its hub, so a process makes it once."""
     return HubSchema(
         query=Query,
         mutation=Mutation,
@@ -45,8 +48,9 @@ def build_schema() -> strawberry.Schema:
             Operation,
             lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
             lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
-            lambda: AddValidationRules([QueryLimits]),
+            lambda: AddValidationRules([QueryLimits, NoZeroCharacter]),
             lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
+            Preconditions,
         ],
     )
 

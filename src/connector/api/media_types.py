@@ -1,0 +1,60 @@
+"""Which form of answer a client accepts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+
+from connector.api.request import BadRequest
+
+_WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
+
+
+class MediaType(StrEnum):
+    """What the endpoint answers in. Both are JSON; they differ in what the status says."""
+
+    GRAPHQL_RESPONSE = "application/graphql-response+json"
+    """The status tells whether the operation was run."""
+    JSON = "application/json"
+    """200 for whatever is a GraphQL request, even where its document is wrong: older clients want it so."""
+
+
+class NotAcceptable(BadRequest):
+    """The client accepts nothing that the endpoint answers in."""
+
+    code = "NOT_ACCEPTABLE"
+    status = 406
+
+
+def negotiate(accept: str) -> MediaType:
+    """The form that the value of an Accept header likes best, "" if there is none.
+
+    What is named counts before what a wildcard covers; of two that are liked alike it is the newer when both are named,
+    JSON when neither is. Raises NotAcceptable.
+    """
+    ranges = dict(_ranges(accept)) or {"*/*": 1.0}
+    named = {form: form in ranges for form in MediaType}
+    liking = {form: ranges.get(form, ranges.get("application/*", ranges.get("*/*", 0.0))) for form in MediaType}
+    order = list(MediaType) if all(named.values()) else [MediaType.JSON, MediaType.GRAPHQL_RESPONSE]
+    best = max(order, key=lambda form: (liking[form], named[form]))
+    if not liking[best]:
+        raise NotAcceptable(
+            f"nothing that 'Accept: {accept}' names is answered in",
+            hint=f"Accept {MediaType.GRAPHQL_RESPONSE} or {MediaType.JSON}.",
+        )
+    return best
+
+
+def accepts_page(accept: str) -> bool:
+    """Whether a browser asks for a page to look at."""
+    return dict(_ranges(accept)).get("text/html", 0.0) > 0
+
+
+def _ranges(accept: str) -> Iterator[tuple[str, float]]:
+    """Media ranges and how much they are liked, 0 to 1; a weight that is none counts as 1."""
+    for part in accept.split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        weight = next((text[2:].strip() for text in parameters if text.startswith("q=")), "1")
+        if name:
+            yield name, float(weight) if _WEIGHT.fullmatch(weight) else 1.0

@@ -1,0 +1,76 @@
+"""What an operation and its variables must be like beyond what the schema says, however they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from graphql import GraphQLError, OperationDefinitionNode, StringValueNode, ValidationRule
+from strawberry.extensions import SchemaExtension
+
+ZERO: Final = "\0"
+"""PostgreSQL holds it in no text, so nothing in the hub does; asked for, it would fail on one database alone."""
+
+
+class NoZeroCharacter(ValidationRule):
+    """Refuses it in what is written into the document."""
+
+    def enter_string_value(self, node: StringValueNode, *_: object) -> None:
+        """As the visitor calls it."""
+        if ZERO in node.value:
+            self.report_error(GraphQLError(_has_zero(node.value), node, extensions={"code": "INVALID_INPUT"}))
+
+
+class Preconditions(SchemaExtension):
+    """Refuses variables with a zero character, and several operations of which none is chosen.
+
+    Comes after the extension that validates, whose errors count first.
+    """
+
+    def on_validate(self) -> Iterator[None]:
+        """After the document was checked against the schema."""
+        if not self.execution_context.pre_execution_errors:
+            problem = self._unchosen() or self._unusable()
+            if problem is not None:
+                self.execution_context.pre_execution_errors = [problem]
+        yield None
+
+    def _unchosen(self) -> GraphQLError | None:
+        document = self.execution_context.graphql_document
+        if document is None or self.execution_context._provided_operation_name is not None:
+            return None
+        operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+        if len(operations) < 2:
+            return None
+        names = ", ".join(repr(node.name.value) for node in operations if node.name)
+        return GraphQLError(
+            f"the document has {len(operations)} operations, and 'operationName' does not say which: {names}",
+            operations,
+            extensions={"code": "BAD_REQUEST"},
+        )
+
+    def _unusable(self) -> GraphQLError | None:
+        for name, value in (self.execution_context.variables or {}).items():
+            found = _with_zero(value)
+            if found is not None:
+                return GraphQLError(f"variable '${name}': {_has_zero(found)}", extensions={"code": "INVALID_INPUT"})
+        return None
+
+
+def _with_zero(value: Any) -> str | None:
+    """The first text within a JSON value that holds a zero character."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case str() as text if ZERO in text:
+                return text
+            case list() as items:
+                waiting.extend(items)
+            case dict() as fields:
+                waiting.extend(fields.values())
+                waiting.extend(fields)
+    return None
+
+
+def _has_zero(text: str) -> str:
+    return f"{text!r} holds a zero character, which no text in the hub does"

@@ -1,0 +1,164 @@
+"""A GraphQL request as HTTP carries it: what is taken, and what is said about the rest.
+
+After "GraphQL over HTTP" of the GraphQL working group: queries by GET, everything but subscriptions by POST with a JSON
+body. A request that gets as far as the schema is none of the errors here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import orjson
+from starlette.datastructures import Headers, QueryParams
+
+from connector.model.errors import InvalidInput
+
+LONGEST_QUERY_STRING = 32 * 1024
+"""Bytes of what follows the `?` of an address. Proxies on the way often allow 8 KiB."""
+
+_SHAPE = 'Send {"query": "{ ... }", "variables": {...}, "operationName": "..."}; only "query" has to be there.'
+_UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
+
+
+class BadRequest(InvalidInput):
+    """The request is no GraphQL request. headers: what the answer says beside its body."""
+
+    code = "BAD_REQUEST"
+    status: ClassVar[int] = 400
+    headers: ClassVar[Mapping[str, str]] = {}
+
+
+class MethodNotAllowed(BadRequest):
+    """The endpoint does not take the method."""
+
+    code = "METHOD_NOT_ALLOWED"
+    status = 405
+    headers: ClassVar[Mapping[str, str]] = {"Allow": "GET, HEAD, POST"}
+
+
+class NotByGet(MethodNotAllowed):
+    """What changes something does not go by GET."""
+
+    headers: ClassVar[Mapping[str, str]] = {"Allow": "POST"}
+
+
+class AddressTooLong(BadRequest):
+    """A query in an address has a limit of its own."""
+
+    code = "TOO_LARGE"
+    status = 414
+
+
+class UnsupportedMediaType(BadRequest):
+    """The body is in no form that the endpoint reads."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    status = 415
+    headers: ClassVar[Mapping[str, str]] = {"Accept-Post": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLRequest:
+    """What is to be run."""
+
+    query: str
+    variables: dict[str, Any] | None
+    operation_name: str | None
+    extensions: dict[str, Any] | None
+
+
+def read_address(parameters: QueryParams, length: int) -> GraphQLRequest:
+    """The request that an address holds. length: bytes of its query string. Raises BadRequest."""
+    if length > LONGEST_QUERY_STRING:
+        raise AddressTooLong(
+            f"the query string has {length:,} bytes, {LONGEST_QUERY_STRING:,} are allowed", hint="Send it by POST."
+        )
+    given: dict[str, object] = {}
+    for name in ("query", "operationName", "variables", "extensions"):
+        values = parameters.getlist(name)
+        if len(values) > 1:
+            raise BadRequest(f"{name!r} is in the address {len(values)} times, once is allowed")
+        if values and values[0]:
+            given[name] = values[0] if name in ("query", "operationName") else _json(values[0].encode(), name)
+    return _request(given)
+
+
+def read_body(headers: Headers, body: bytes) -> GraphQLRequest:
+    """The request that a body holds. Raises BadRequest."""
+    _check_form(headers)
+    if not body:
+        raise BadRequest("the body is empty", hint=_SHAPE)
+    given = _json(body, "the body")
+    if isinstance(given, list):
+        raise BadRequest(
+            "the body is a list of operations, one at a time is taken",
+            hint="Ask for several fields in one operation, or send several requests over one connection.",
+        )
+    if not isinstance(given, dict):
+        raise BadRequest(f"the body is {_kind(given)}, not an object", hint=_SHAPE)
+    return _request(given)
+
+
+def _check_form(headers: Headers) -> None:
+    content_type = headers.get("content-type", "")
+    essence, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    if essence != "application/json":
+        what = f"content type {essence!r} is not read" if essence else "the request does not say what its body is"
+        raise UnsupportedMediaType(what, hint="Send JSON, with the header 'Content-Type: application/json'.")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip(' "') not in _UTF_8:
+            raise UnsupportedMediaType(f"charset {value.strip()!r} is not read", hint="JSON is UTF-8.")
+    encoding = headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise UnsupportedMediaType(f"content encoding {encoding!r} is not read", hint="Send the body as it is.")
+
+
+def _json(text: bytes, what: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"{what} is no JSON: {error}", hint=_SHAPE) from error
+
+
+def _request(given: Mapping[str, object]) -> GraphQLRequest:
+    query = given.get("query")
+    if query is None:
+        raise BadRequest(f"the request has no 'query'{_instead(given)}", hint=_SHAPE)
+    if not isinstance(query, str):
+        raise BadRequest(f"'query' is {_kind(query)}, not a string", hint=_SHAPE)
+    if not query:
+        raise BadRequest("'query' is empty", hint=_SHAPE)
+    operation_name = given.get("operationName")
+    if not isinstance(operation_name, str | None):
+        raise BadRequest(f"'operationName' is {_kind(operation_name)}, not a string", hint=_SHAPE)
+    return GraphQLRequest(query, _object(given, "variables"), operation_name or None, _object(given, "extensions"))
+
+
+def _object(given: Mapping[str, object], name: str) -> dict[str, Any] | None:
+    value = given.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise BadRequest(f"{name!r} is {_kind(value)}, not an object", hint=_SHAPE)
+    return value
+
+
+def _instead(given: Mapping[str, object]) -> str:
+    return f", it has {', '.join(repr(name) for name in list(given)[:5])}" if given else ""
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
