@@ -51,6 +51,7 @@ from connector.sdk.adapter import (
     Ships,
     Stream,
     TracksShipments,
+    WritesAssets,
     WritesTickets,
     capabilities,
 )
@@ -84,6 +85,7 @@ from connector.sdk.operations import (
     VoidLabel,
 )
 from connector.sdk.ordering import CancelOrder, OrderParts, OrderReceipt, RequestReplacement, Warranty
+from connector.sdk.swapping import RecordSwap, SwapReceipt
 from connector.sdk.webhook import (
     WebhookRequest,
     WebhookResult,
@@ -100,10 +102,11 @@ __all__ = [
     "HubTier", "IdempotencyKey", "Invalid", "InvalidRecord", "KitComponent", "KitRecord", "LabelFormat",
     "LabelReceipt", "Lane", "NotFound", "OrderParts", "OrderReceipt", "OrderRecord", "OutcomeUnknown", "Parcel",
     "Party", "Point", "Priority", "ProcurementState", "Procures", "ProductKey", "ProductRecord", "ProductStatus",
-    "Pulls", "Quote", "RateLimited", "Receipt", "ReceivesWebhooks", "Record", "Rejected", "RequestReplacement",
-    "SetTicketFields", "SetTicketState", "ShipmentRecord", "ShipmentStatus", "Ships", "SiteRecord", "SourceClient",
-    "SourceRef", "StockRecord", "Stream", "TicketRecord", "TicketState", "TicketType", "Tombstone", "TrackShipment",
-    "Tracking", "TrackingEvent", "TracksShipments", "Transient", "UnexpectedResponse", "VoidLabel", "Warranty",
-    "WebhookRequest", "WebhookResult", "WritesTickets", "capabilities", "connect", "read_ahead", "require_hmac",
-    "require_json", "require_recent", "require_secret", "secrets_of",
+    "Pulls", "Quote", "RateLimited", "Receipt", "ReceivesWebhooks", "Record", "RecordSwap", "Rejected",
+    "RequestReplacement", "SetTicketFields", "SetTicketState", "ShipmentRecord", "ShipmentStatus", "Ships",
+    "SiteRecord", "SourceClient", "SourceRef", "StockRecord", "Stream", "SwapReceipt", "TicketRecord", "TicketState",
+    "TicketType", "Tombstone", "TrackShipment", "Tracking", "TrackingEvent", "TracksShipments", "Transient",
+    "UnexpectedResponse", "VoidLabel", "Warranty", "WebhookRequest", "WebhookResult", "WritesAssets", "WritesTickets",
+    "capabilities", "connect", "read_ahead", "require_hmac", "require_json", "require_recent", "require_secret",
+    "secrets_of",
 ]  # fmt: skip

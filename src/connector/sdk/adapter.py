@@ -26,6 +26,7 @@ from connector.sdk.operations import (
     VoidLabel,
 )
 from connector.sdk.ordering import CancelOrder, OrderParts, OrderReceipt, RequestReplacement
+from connector.sdk.swapping import RecordSwap, SwapReceipt
 from connector.sdk.webhook import WebhookRequest, WebhookResult
 
 API_VERSION = 1
@@ -247,7 +248,27 @@ class Procures(Protocol):
         """The order that an earlier attempt with this key placed, if it did, cancelled ones included."""
 
 
-CAPABILITIES: tuple[type, ...] = (Pulls, Fetches, ReceivesWebhooks, WritesTickets, Ships, TracksShipments, Procures)
+@runtime_checkable
+class WritesAssets(Protocol):
+    """Is told which device stands where after a swap."""
+
+    def may_write_assets(self) -> bool:
+        """Whether the settings allow it. While they do not, the hub writes nothing; pure."""
+
+    async def record_swap(self, op: RecordSwap) -> SwapReceipt:
+        """Record it once per key.
+
+        Raises OutcomeUnknown when the answer was lost, Invalid naming the field, NotFound when there is no such record,
+        Conflict when the failed device's record shows another device by now, or another record the replacement.
+        """
+
+    async def find_swap(self, op: RecordSwap) -> SwapReceipt | None:
+        """Whether the records show it already, by an earlier attempt or because somebody entered it."""
+
+
+CAPABILITIES: tuple[type, ...] = (
+    Pulls, Fetches, ReceivesWebhooks, WritesTickets, Ships, TracksShipments, Procures, WritesAssets,
+)  # fmt: skip
 
 
 def capabilities(adapter: type[Adapter[AdapterConfig]]) -> frozenset[str]:

@@ -36,11 +36,13 @@ from connector.sdk import (
     RateLimited,
     Receipt,
     Record,
+    RecordSwap,
     RequestReplacement,
     SetTicketFields,
     SetTicketState,
     SourceRef,
     Stream,
+    SwapReceipt,
     TicketRecord,
     Tombstone,
     Transient,
@@ -467,6 +469,41 @@ class KeepsTheParcelToItself(Acme):
         return record.model_copy(update={"tracking_number": None}) if isinstance(record, OrderRecord) else record
 
 
+class LeavesTheFailedDeviceInUse(Acme):
+    """Puts the replacement in and forgets what was there."""
+
+    async def record_swap(self, op: RecordSwap) -> SwapReceipt:
+        return await super().record_swap(op if op.replacement is None else replace(op, failed=None))
+
+
+class RenewsTheRecordAgain(Acme):
+    """A repeated step writes again where the replacement has no record of its own."""
+
+    async def record_swap(self, op: RecordSwap) -> SwapReceipt:
+        if op.replacement is not None:
+            return await super().record_swap(op)
+        try:
+            written = await super().record_swap(replace(op, key=""))
+        except Conflict:
+            written = await super().record_swap(replace(op, key="", failed_serial=op.serial))
+        return replace(written, key=op.key)
+
+
+class OverwritesAnotherDevice(Acme):
+    """Does not look at what the record shows by now."""
+
+    async def record_swap(self, op: RecordSwap) -> SwapReceipt:
+        try:
+            return await super().record_swap(op)
+        except Conflict:
+            return await super().record_swap(replace(op, failed_serial="SN1"))
+
+
+class WritesUninvited(Acme):
+    def may_write_assets(self) -> bool:
+        return True
+
+
 class LeaksTheTokenInAnError(Acme):
     async def check(self) -> Health:
         try:
@@ -556,6 +593,10 @@ WRONG: dict[type[Acme], dict[int, str]] = {
     OrdersWithoutKey: {32: "after it succeeded, it is not found", 33: "1 effects, and find says None"},
     CancelsAnything: {40: "it returns"},
     KeepsTheParcelToItself: {41: "of an order that was sent by dhl as"},
+    LeavesTheFailedDeviceInUse: {42: "the failed device's record says deployed"},
+    RenewsTheRecordAgain: {43: "the system shows 2 effects where 1 is right"},
+    OverwritesAnotherDevice: {44: "it returns"},
+    WritesUninvited: {44: "may_write_assets() is true although the settings do not allow it"},
     LeaksTheTokenInAnError: {37: "a secret leaks into"},
     LogsItsHeaders: {37: "a secret leaks into"},
     TokenInTheAddress: {37: "carries a secret in its address"},

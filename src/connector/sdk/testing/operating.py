@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias, assert_never
 
-from connector.sdk.adapter import Adapter, Procures, Ships, TracksShipments, WritesTickets
+from connector.sdk.adapter import Adapter, Procures, Ships, TracksShipments, WritesAssets, WritesTickets
 from connector.sdk.errors import OutcomeUnknown
 from connector.sdk.operations import (
     AddNote,
@@ -17,6 +17,7 @@ from connector.sdk.operations import (
     VoidLabel,
 )
 from connector.sdk.ordering import CancelOrder, OrderParts, OrderReceipt, RequestReplacement
+from connector.sdk.swapping import RecordSwap, SwapReceipt
 from connector.sdk.testing.bench import Bench, Broken
 from connector.sdk.testing.sandbox import Operation, OperationKind
 
@@ -30,6 +31,7 @@ KINDS: tuple[tuple[str, OperationKind], ...] = (
     ("Procures", RequestReplacement),
     ("Procures", OrderParts),
     ("Procures", CancelOrder),
+    ("WritesAssets", RecordSwap),
 )
 """Which capability takes which operation."""
 EVERY_KIND: tuple[OperationKind, ...] = tuple(operation for _, operation in KINDS)
@@ -40,7 +42,7 @@ def kinds_of(bench: Bench) -> tuple[OperationKind, ...]:
     return tuple(kind for capability, kind in KINDS if bench.has(capability))
 
 
-Receipts: TypeAlias = Receipt | LabelReceipt | OrderReceipt
+Receipts: TypeAlias = Receipt | LabelReceipt | OrderReceipt | SwapReceipt
 
 
 async def perform(adapter: Adapter[Any], operation: Operation) -> Receipts:
@@ -64,6 +66,9 @@ async def perform(adapter: Adapter[Any], operation: Operation) -> Receipts:
         case CancelOrder():
             if isinstance(adapter, Procures):
                 return await adapter.cancel_order(operation)
+        case RecordSwap():
+            if isinstance(adapter, WritesAssets):
+                return await adapter.record_swap(operation)
         case _:
             assert_never(operation)
     raise Broken(f"the adapter does not take {type(operation).__name__}: correct the sandbox")
@@ -78,6 +83,8 @@ async def found_by(adapter: Adapter[Any], operation: Operation) -> Receipts | No
             return await adapter.find_label(operation.key)
         case RequestReplacement() | OrderParts() if isinstance(adapter, Procures):
             return await adapter.find_order(operation.key)
+        case RecordSwap() if isinstance(adapter, WritesAssets):
+            return await adapter.find_swap(operation)
         case _:
             return None
 
@@ -85,7 +92,7 @@ async def found_by(adapter: Adapter[Any], operation: Operation) -> Receipts | No
 def can_be_found(operation: Operation) -> bool:
     """Whether adapters are asked for earlier attempts of it; the others are simply done again."""
     return isinstance(
-        operation, AddNote | SetTicketState | SetTicketFields | BuyLabel | RequestReplacement | OrderParts
+        operation, AddNote | SetTicketState | SetTicketFields | BuyLabel | RequestReplacement | OrderParts | RecordSwap
     )
 
 

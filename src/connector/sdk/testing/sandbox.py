@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from connector.model.refs import IdempotencyKey, SourceRef
 from connector.sdk.operations import AddNote, BuyLabel, SetTicketFields, SetTicketState, TrackShipment, VoidLabel
 from connector.sdk.ordering import CancelOrder, OrderParts, RequestReplacement
+from connector.sdk.swapping import RecordSwap
 from connector.sdk.webhook import WebhookRequest
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -29,6 +30,7 @@ Operation: TypeAlias = (
     | RequestReplacement
     | OrderParts
     | CancelOrder
+    | RecordSwap
 )
 """Everything that a system can be asked to do."""
 
@@ -42,6 +44,7 @@ OperationKind: TypeAlias = (
     | type[RequestReplacement]
     | type[OrderParts]
     | type[CancelOrder]
+    | type[RecordSwap]
 )
 """The class of an operation."""
 
@@ -171,10 +174,13 @@ class Sandbox:
         """How webhooks are signed."""
         raise NotTold("signature()")
 
-    # WritesTickets, Ships, TracksShipments, Procures
+    # WritesTickets, Ships, TracksShipments, Procures, WritesAssets
 
     def operation(self, kind: OperationKind, key: IdempotencyKey) -> Operation:
-        """A valid operation of this class with this key, on an object of its own, which is added if need be."""
+        """A valid operation of this class with this key, on an object of its own, which is added if need be.
+
+        RecordSwap: of a replacement that has a record of its own, elsewhere and not in use; everything is named.
+        """
         raise NotTold(f"operation({kind.__name__}, key)")
 
     def effects(self, operation: Operation) -> int:
@@ -183,6 +189,8 @@ class Sandbox:
         AddNote: notes with this text on this ticket. SetTicketState, SetTicketFields: recorded changes of the ticket
         to these values. BuyLabel: bought labels, void ones included. VoidLabel: 1 when void. TrackShipment: trackers.
         RequestReplacement, OrderParts: orders, cancelled ones included. CancelOrder: 1 when cancelled.
+        RecordSwap: times that the record which stands for the replacement was changed to show it, told by the system's
+        log of changes; 1 only when the failed device's record is as it should be, too.
         """
         raise NotTold("effects(operation)")
 
@@ -211,3 +219,13 @@ class Sandbox:
     def unknown_order(self) -> SourceRef:
         """A reference of the form that the system's orders have, to none."""
         raise NotTold("unknown_order()")
+
+    # WritesAssets
+
+    def settings_without_write_back(self) -> Mapping[str, object]:
+        """Settings that work and do not allow assets to be written."""
+        raise NotTold("settings_without_write_back()")
+
+    def unknown_asset(self) -> SourceRef:
+        """A reference of the form that the system's assets have, to none."""
+        raise NotTold("unknown_asset()")

@@ -13,6 +13,7 @@ from connector.sdk import (
     Batch,
     BuyLabel,
     CancelOrder,
+    ConfigError,
     Cursor,
     EntityKind,
     Health,
@@ -26,6 +27,7 @@ from connector.sdk import (
     Quote,
     Receipt,
     Record,
+    RecordSwap,
     Rejected,
     RequestReplacement,
     SetTicketFields,
@@ -33,6 +35,7 @@ from connector.sdk import (
     SiteRecord,
     SourceRef,
     Stream,
+    SwapReceipt,
     TicketRecord,
     TrackShipment,
     UnexpectedResponse,
@@ -44,7 +47,7 @@ from connector.sdk import (
     require_recent,
 )
 from connector_acme.config import AcmeConfig
-from connector_acme.mapping import STATUSES, order_of, rejected, site_of, ticket_of
+from connector_acme.mapping import STATUSES, asset_of, order_of, rejected, site_of, ticket_of
 
 TICKETS = Stream("tickets", TicketRecord, "incremental", overlap=timedelta(minutes=5), batch_limit=100)
 SITES = Stream("sites", SiteRecord, "snapshot", batch_limit=100)
@@ -52,7 +55,7 @@ SITES = Stream("sites", SiteRecord, "snapshot", batch_limit=100)
 
 READ = {
     EntityKind.SITE: ("sites", site_of), EntityKind.TICKET: ("tickets", ticket_of),
-    EntityKind.PROCUREMENT: ("orders", order_of),
+    EntityKind.PROCUREMENT: ("orders", order_of), EntityKind.ASSET: ("assets", asset_of),
 }  # fmt: skip
 
 
@@ -112,7 +115,7 @@ class Acme(Adapter[AcmeConfig]):
         return tuple(records), tuple(refused)
 
     async def fetch(self, ref: SourceRef) -> Record:
-        """One ticket, site or order."""
+        """One ticket, site, order or asset."""
         name, read = READ[ref.kind]
         answer = await self._ask("GET", f"/api/{name}/{ref.external_id}", f"fetch {ref}", ref=ref)
         try:
@@ -212,6 +215,30 @@ class Acme(Adapter[AcmeConfig]):
         answer = await self._ask("POST", path, "cancel order", json={"reason": op.reason}, key=op.key, ref=op.order)
         return Receipt(key=op.key, external_id=self._text(answer, "id", "cancel order"))
 
+    def may_write_assets(self) -> bool:
+        """Where the settings say so."""
+        return self.config.write_back
+
+    async def record_swap(self, op: RecordSwap) -> SwapReceipt:
+        """Acme swaps once per key."""
+        if not self.config.write_back:
+            raise ConfigError("record swap: write_back is off", operation="record swap", hint="Set it to true.")
+        body = {
+            "failed": _id_of(op.failed), "failed_serial": op.failed_serial, "replacement": _id_of(op.replacement),
+            "serial": op.serial, "tag": op.asset_tag, "model": _id_of(op.product_ref), "site": _id_of(op.site),
+            "reference": op.reference,
+        }  # fmt: skip
+        return self._swap(await self._ask("POST", "/api/swaps", "record swap", json=body, key=op.key), op.key)
+
+    async def find_swap(self, op: RecordSwap) -> SwapReceipt | None:
+        """Acme finds swaps by their key."""
+        found = await self._found("/api/swaps", op.key)
+        return self._swap(found, op.key) if found else None
+
+    def _swap(self, answer: Mapping[str, Any], key: IdempotencyKey) -> SwapReceipt:
+        asset = self._text(answer, "asset", "record swap")
+        return SwapReceipt(key, SourceRef(kind=EntityKind.ASSET, external_id=asset))
+
     def _order(self, answer: Mapping[str, Any], key: IdempotencyKey) -> OrderReceipt:
         try:
             record = order_of(answer)
@@ -266,3 +293,7 @@ class Acme(Adapter[AcmeConfig]):
         if not isinstance(value, str):
             raise UnexpectedResponse(f"{operation}: the answer has no {name!r}", operation=operation)
         return value
+
+
+def _id_of(ref: SourceRef | None) -> str | None:
+    return ref.external_id if ref else None

@@ -8,6 +8,8 @@ from datetime import datetime
 from pydantic import BaseModel, Field, ValidationError
 
 from connector.sdk import (
+    AssetRecord,
+    AssetState,
     EntityKind,
     InvalidRecord,
     OrderRecord,
@@ -53,6 +55,17 @@ class AcmeOrder(BaseModel):
     updated: datetime
 
 
+class AcmeAsset(BaseModel):
+    """An asset as Acme writes it."""
+
+    id: str = Field(min_length=1, max_length=255)
+    serial: str | None = None
+    tag: str | None = None
+    model: str
+    site: str
+    state: AssetState
+
+
 class AcmeSite(BaseModel):
     """A site as Acme writes it."""
 
@@ -77,6 +90,17 @@ def order_of(item: object) -> OrderRecord:
             ref=SourceRef(kind=EntityKind.PROCUREMENT, external_id=order.id), updated_at=order.updated, key=order.key,
             order_number=order.id, state=ORDER_STATES[order.state], carrier=order.carrier,
             tracking_number=order.parcel,
+        )  # fmt: skip
+
+
+def asset_of(item: object) -> AssetRecord:
+    """One asset. Raises InvalidRecord."""
+    with _reading("asset"):
+        asset = AcmeAsset.model_validate(item)
+        return AssetRecord(
+            ref=SourceRef(kind=EntityKind.ASSET, external_id=asset.id), serial=asset.serial, asset_tag=asset.tag,
+            product=SourceRef(kind=EntityKind.PRODUCT, external_id=asset.model),
+            place=SourceRef(kind=EntityKind.SITE, external_id=asset.site), state=asset.state,
         )  # fmt: skip
 
 

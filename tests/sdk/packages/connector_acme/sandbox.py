@@ -18,6 +18,7 @@ from starlette.routing import Route
 from connector.sdk import (
     AddNote,
     Address,
+    AssetState,
     BuyLabel,
     CancelOrder,
     Clock,
@@ -27,6 +28,7 @@ from connector.sdk import (
     Parcel,
     Party,
     ProductKey,
+    RecordSwap,
     RequestReplacement,
     SetTicketFields,
     SetTicketState,
@@ -64,6 +66,8 @@ class AcmeSandbox(Sandbox):
         self.labels: dict[str, dict[str, Any]] = {}
         self.trackers: dict[str, str] = {}
         self.orders: dict[str, dict[str, Any]] = {}
+        self.assets: dict[str, dict[str, Any]] = {}
+        self.swaps: list[dict[str, Any]] = []
         self._clock = clock
         self._numbers = itertools.count(1)
         guarded = self._guarded
@@ -84,6 +88,9 @@ class AcmeSandbox(Sandbox):
                 Route("/api/orders", guarded(self._find_order)),
                 Route("/api/orders/{id}", guarded(self._get_order)),
                 Route("/api/orders/{id}/cancel", guarded(self._cancel_order), methods=["POST"]),
+                Route("/api/assets/{id}", guarded(self._asset)),
+                Route("/api/swaps", guarded(self._take_swap), methods=["POST"]),
+                Route("/api/swaps", guarded(self._find_swap)),
                 Route("/api/trackers", guarded(self._track), methods=["POST"]),
             ]
         )
@@ -211,6 +218,34 @@ class AcmeSandbox(Sandbox):
         order["state"] = "cancelled"
         return JSONResponse(order)
 
+    async def _asset(self, request: Request) -> Response:
+        row = self.assets.get(request.path_params["id"])
+        return JSONResponse(row) if row else JSONResponse({"error": "no such asset"}, 404)
+
+    async def _take_swap(self, request: Request) -> Response:
+        key, body = request.headers.get("idempotency-key"), await request.json()
+        earlier = [swap for swap in self.swaps if key and swap["key"] == key]
+        if earlier:
+            return JSONResponse(earlier[0])
+        failed, moved = self.assets.get(body["failed"]), self.assets.get(body["replacement"])
+        stands_for_it = moved or failed
+        if stands_for_it is None:
+            return JSONResponse({"error": "no such asset"}, 404)
+        if body["tag"] in {row["tag"] for row in self.assets.values() if row is not stands_for_it}:
+            return JSONResponse({"fields": {"tag": "another asset has it"}}, 422)
+        values = {"serial": body["serial"], "tag": body["tag"], "model": body["model"], "state": "deployed"}
+        if moved is None and stands_for_it["serial"] != body["failed_serial"]:
+            return JSONResponse({"error": "another device"}, 409)
+        if failed is not None:
+            failed["state"] = "return_pending"
+        stands_for_it |= {**values, "site": body["site"]}
+        self.swaps.append({"key": key, "serial": body["serial"], "asset": stands_for_it["id"]})
+        return JSONResponse(self.swaps[-1], 201)
+
+    async def _find_swap(self, request: Request) -> Response:
+        key = request.query_params["key"]
+        return JSONResponse({"items": [swap for swap in self.swaps if swap["key"] == key]})
+
     # What the kit asks for
 
     def app(self) -> App | None:
@@ -219,7 +254,7 @@ class AcmeSandbox(Sandbox):
     def settings(self) -> Mapping[str, object]:
         return {
             "base_url": "http://acme.test", "token": TOKEN, "webhook_secret": SECRET, "page_size": 5,
-            "max_concurrency": 3,
+            "max_concurrency": 3, "write_back": True,
         }  # fmt: skip
 
     def wrong_settings(self) -> Mapping[str, object]:
@@ -301,10 +336,24 @@ class AcmeSandbox(Sandbox):
             return RequestReplacement(key, switch, "SN1", "No power", Party("Zoë", ADDRESS), reference="INC-1")
         if kind is OrderParts:
             return OrderParts(key, switch, 2, Party("Zoë", ADDRESS), reference="INC-1")
+        if kind is RecordSwap:
+            failed, spare = self._add_asset("SN1", "deployed"), self._add_asset("SN2", "in_stock")
+            return RecordSwap(
+                key, _asset_ref(failed), _asset_ref(spare), "SN1", "SN2", self.assets[spare]["tag"], switch,
+                SourceRef(kind=EntityKind.PRODUCT, external_id="SW-48"),
+                SourceRef(kind=EntityKind.SITE, external_id="s1"), reference="INC-1",
+            )  # fmt: skip
         if kind is CancelOrder:
             order = self._add_order(key=None)
             return CancelOrder(key, _order_ref(order["id"]), "A unit from stock came first")
         return BuyLabel(key, Parcel(Party("Hub", ADDRESS), Party("Zoë", ADDRESS), weight_g=4_500), reference="INC-1")
+
+    def _add_asset(self, serial: str, state: str) -> str:
+        number, site = f"a{next(self._numbers)}", "s1" if state == AssetState.DEPLOYED else "depot"
+        self.assets[number] = {
+            "id": number, "serial": serial, "tag": f"T-{number}", "model": "SW-48", "site": site, "state": state,
+        }  # fmt: skip
+        return number
 
     def _bought(self, state: str) -> SourceRef:
         number = f"l{next(self._numbers)}"
@@ -326,6 +375,8 @@ class AcmeSandbox(Sandbox):
             case RequestReplacement() | OrderParts():
                 wanted = (operation.reference, operation.quantity)
                 return sum((order.get("reference"), order.get("quantity")) == wanted for order in self.orders.values())
+            case RecordSwap():
+                return sum(swap["serial"] == operation.serial for swap in self.swaps)
             case CancelOrder():
                 return int(self.orders[operation.order.external_id]["state"] == "cancelled")
             case TrackShipment():
@@ -343,6 +394,10 @@ class AcmeSandbox(Sandbox):
             operation = self.operation(kind, key)
             assert isinstance(operation, RequestReplacement | OrderParts)
             return Refused(replace(operation, recipient=Party("", ADDRESS)), "to")
+        if kind is RecordSwap:
+            swap = self.operation(kind, key)
+            assert isinstance(swap, RecordSwap)
+            return Refused(replace(swap, asset_tag=self.assets[self._add_asset("SN3", "deployed")]["tag"]), "tag")
         if kind is CancelOrder:
             return Refused(CancelOrder(key, _order_ref(self._add_order(key=None)["id"]), ""), "reason")
         if kind is TrackShipment:
@@ -373,9 +428,19 @@ class AcmeSandbox(Sandbox):
         sent = {"state": "sent", "carrier": carrier, "parcel": tracking_number, "updated": at.isoformat()}
         self.orders[order.external_id].update(sent)
 
+    def settings_without_write_back(self) -> Mapping[str, object]:
+        return {**self.settings(), "write_back": False}
+
+    def unknown_asset(self) -> SourceRef:
+        return _asset_ref("a0")
+
     def unknown_order(self) -> SourceRef:
         return _order_ref("o0")
 
 
 def _order_ref(number: str) -> SourceRef:
     return SourceRef(kind=EntityKind.PROCUREMENT, external_id=number)
+
+
+def _asset_ref(number: str) -> SourceRef:
+    return SourceRef(kind=EntityKind.ASSET, external_id=number)

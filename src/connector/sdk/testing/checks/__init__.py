@@ -10,6 +10,7 @@ from connector.sdk.testing.checks import (
     pulling,
     receiving,
     restarting,
+    swapping,
     writing,
 )
 
@@ -25,6 +26,7 @@ ALL_CHECKS: tuple[Check, ...] = tuple(
             *writing.CHECKS,
             *hygiene.CHECKS,
             *procuring.CHECKS,
+            *swapping.CHECKS,
         ),
         key=lambda check: check.number,
     )

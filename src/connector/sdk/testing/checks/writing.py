@@ -15,7 +15,7 @@ from connector.sdk.testing.faults import Fault, cut_after, cut_before
 from connector.sdk.testing.operating import EVERY_KIND, can_be_found, found_by, kinds_of, perform, recover
 from connector.sdk.testing.sandbox import NotApplicable, Operation, OperationKind, WithText
 
-WRITES = ("WritesTickets", "Ships", "TracksShipments", "Procures")
+WRITES = ("WritesTickets", "Ships", "TracksShipments", "Procures", "WritesAssets")
 SAMPLE = "<b>Zoë & Łukasz</b> \"quoted\" 'single' %s {0} \\n \U0001d518\U0001f600 末"
 """Markup, quotes, placeholders, letters beyond Latin-1 and beyond the basic plane."""
 
@@ -63,7 +63,7 @@ async def cut_connection(bench: Bench) -> None:
     missing: list[str] = []
     for kind in kinds_of(bench):
         try:
-            await _cut_everywhere(bench, kind)
+            await cut_everywhere(bench, partial(_of_kind, kind))
         except NotApplicable as absent:
             missing.append(f"{kind.__name__}: {absent.reason}")
         except Broken as broken:
@@ -73,16 +73,21 @@ async def cut_connection(bench: Bench) -> None:
     bench.notes.extend(missing)
 
 
-async def _cut_everywhere(bench: Bench, kind: OperationKind) -> None:
+def _of_kind(kind: OperationKind, rig: Rig) -> Operation:
+    return rig.sandbox.operation(kind, "contract-33")
+
+
+async def cut_everywhere(bench: Bench, make: Callable[[Rig], Operation]) -> None:
+    """Cut the connection at each request of an operation in turn, before and after its effect. Raises Broken."""
     async with bench.rig() as rig:
-        operation = rig.sandbox.operation(kind, "contract-33")
+        operation = make(rig)
         before = len(rig.server().requests)
         await perform(rig.adapter(), operation)
         requests = len(rig.server().requests) - before
     for request in range(1, requests + 1):
         for fault in (cut_before(), cut_after()):
             async with bench.rig() as rig:
-                await _cut_once(rig, rig.sandbox.operation(kind, "contract-33"), request, fault)
+                await _cut_once(rig, make(rig), request, fault)
 
 
 async def _cut_once(rig: Rig, operation: Operation, request: int, fault: Fault) -> None:
