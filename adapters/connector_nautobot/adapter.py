@@ -16,11 +16,13 @@ from connector.sdk import (
     NotFound,
     ProductRecord,
     Record,
+    RecordSwap,
     Rejected,
     SiteRecord,
     SourceClient,
     SourceRef,
     Stream,
+    SwapReceipt,
     Tombstone,
     UnexpectedResponse,
     WebhookRequest,
@@ -35,12 +37,16 @@ from connector_nautobot.mapping import KINDS, tombstones
 from connector_nautobot.places import LocationUses
 from connector_nautobot.readers import READER_OF, READERS
 from connector_nautobot.rows import SentRow
+from connector_nautobot.swaps import Swaps
 
 CHANGES = "/api/extras/object-changes/"
 
 
 class Nautobot(Adapter[NautobotConfig]):
-    """Sites, hubs, products and assets of a Nautobot, whole or by what changed, and what was deleted there."""
+    """Sites, hubs, products and assets of a Nautobot, whole or by what changed, and what was deleted there.
+
+    Where it is allowed, swaps are recorded in it.
+    """
 
     def __init__(self, config: NautobotConfig, http: SourceClient, clock: Clock) -> None:
         super().__init__(config, http, clock)
@@ -162,6 +168,18 @@ class Nautobot(Adapter[NautobotConfig]):
     def parse(self, request: WebhookRequest) -> WebhookResult:
         """Which objects to read again, or what was deleted. Raises Invalid."""
         return webhook.parse(request, self._uses)
+
+    def may_write_assets(self) -> bool:
+        """Where the settings say so."""
+        return self.config.write_back
+
+    async def record_swap(self, op: RecordSwap) -> SwapReceipt:
+        """Change the devices of a swap. Raises ConfigError while that is not allowed, Invalid, Conflict, NotFound."""
+        return await Swaps(self._client, self.config).record(op)
+
+    async def find_swap(self, op: RecordSwap) -> SwapReceipt | None:
+        """The receipt of a swap that the devices show."""
+        return await Swaps(self._client, self.config).find(op)
 
 
 def _batch(records: Sequence[Record | Deferred], rejected: Sequence[Rejected], *, resume: Cursor | None) -> Batch:

@@ -1,4 +1,4 @@
-"""Reads Nautobot's REST API: pages, single objects and small tables. Knows no records.
+"""Speaks Nautobot's REST API: pages, single objects and small tables, changes of an object. Knows no records.
 
 Offsets drift while rows change, so a long list is walked by watermark: sorted by time, each page asks for what is
 not older than the last row of the page before. Only rows that share one instant are counted off by offset, and
@@ -14,7 +14,7 @@ from itertools import takewhile
 import httpx
 import orjson
 
-from connector.sdk import AuthError, SourceClient, SourceRef, UnexpectedResponse
+from connector.sdk import AuthError, Invalid, SourceClient, SourceRef, UnexpectedResponse
 from connector_nautobot.rows import Row, SentRow, read_page
 
 EPOCH = "1970-01-01T00:00:00Z"
@@ -32,7 +32,7 @@ class Position:
 
 
 class NautobotClient:
-    """Reads from one Nautobot."""
+    """Asks one Nautobot, and changes single objects of it."""
 
     def __init__(self, http: SourceClient) -> None:
         self._http = http
@@ -64,6 +64,18 @@ class NautobotClient:
                 operation=operation,
                 hint="Check that base_url is the address of Nautobot itself.",
             ) from error
+
+    async def change(self, path: str, ref: SourceRef, changes: Mapping[str, object], operation: str) -> None:
+        """Set fields of one object. Raises Invalid with the fields that Nautobot names, NotFound, OutcomeUnknown."""
+        where = f"{path}{ref.external_id}/"
+        try:
+            response = await self._http.request("PATCH", where, operation=operation, json=changes, ref=ref)
+        except AuthError as error:
+            raise _explained(error, operation, "Let the user change devices, with a write-enabled token.") from error
+        except Invalid as error:
+            raise _named(error) from error
+        if not isinstance(self._http.json(response, operation=operation), dict):
+            raise UnexpectedResponse(f"{operation}: {path!r} answered no object", operation=operation, ref=ref)
 
     async def by_ids(self, path: str, ids: Sequence[str], operation: str, *, name: str = "id") -> list[SentRow]:
         """All rows whose `name` is one of the ids, in no order."""
@@ -169,12 +181,26 @@ def position_of(row: Row, order: str, operation: str) -> Position:
     return Position(at, external_id)
 
 
-def _explained(error: AuthError, operation: str) -> AuthError:
+def _explained(error: AuthError, operation: str, permit: str = "") -> AuthError:
     """Nautobot answers 403 to a wrong token and to a missing permission alike; its text tells them apart."""
     if "permission" in error.detail:
         summary = "the token's user lacks a permission in Nautobot"
-        hint = "Let the user view locations, device types, devices and object changes."
+        hint = permit or "Let the user view locations, device types, devices and object changes."
     else:
         summary = "Nautobot does not accept the token"
         hint = "Create a token in Nautobot (user menu, API Tokens) and set it as `token`."
     return AuthError(f"{operation}: {summary}", operation=operation, ref=error.ref, hint=hint, detail=error.detail)
+
+
+def _named(error: Invalid) -> Invalid:
+    """A refusal with the fields that Nautobot names, and its words for each."""
+    try:
+        answer = orjson.loads(error.detail)
+    except orjson.JSONDecodeError:
+        return error
+    if not isinstance(answer, dict):
+        return error
+    fields = {str(name): " ".join(map(str, why)) if isinstance(why, list) else str(why) for name, why in answer.items()}
+    said = "; ".join(f"{name}: {why}" for name, why in fields.items())
+    summary = f"{error.operation}: Nautobot refuses {said}"
+    return Invalid(summary, fields=fields, operation=error.operation, ref=error.ref, detail=error.detail)

@@ -23,6 +23,12 @@ DEFAULT_STATES: dict[str, AssetState] = {
 }
 """What Nautobot's own statuses, and some that are often added, mean for a device; names in lower case."""
 
+OUT_OF_USE = frozenset(
+    {AssetState.RETURN_PENDING, AssetState.QUARANTINED, AssetState.INSPECTION, AssetState.REPAIR,
+     AssetState.VENDOR_RETURN, AssetState.RETIRED}
+)  # fmt: skip
+"""What the status of a failed device may mean."""
+
 
 class NautobotConfig(HttpConfig):
     """Settings below `[sources.NAME]` with `adapter = "nautobot"`."""
@@ -33,7 +39,8 @@ class NautobotConfig(HttpConfig):
         examples=["PT60S"],
     )
     token: SecretStr = Field(
-        description="API token of a user that may view locations, device types, devices and the change log.",
+        description="API token of a user that may view locations, device types, devices and the change log; with "
+        "write_back also change devices.",
         examples=[{"env": "NAUTOBOT_TOKEN"}],
     )
     webhook_secret: SecretStr | None = Field(
@@ -75,6 +82,35 @@ class NautobotConfig(HttpConfig):
         description="Key of the custom field in Nautobot by the name that the adapter looks for.",
         examples=[{"hub_tier": "depot_level"}],
     )
+
+    write_back: bool = Field(
+        default=False,
+        description="Whether the hub may change devices after a swap; the token must allow it.",
+        examples=[True],
+    )
+    in_use_status: str = Field(
+        default="Active",
+        description="Status that a device gets when it was put in place of a failed one.",
+        examples=["Active"],
+    )
+    failed_status: str = Field(
+        default="Decommissioning",
+        description="Status that a failed device gets whose replacement has a record of its own.",
+        examples=["Decommissioning"],
+    )
+
+    @model_validator(mode="after")
+    def _statuses_that_are_written_say_what_is_meant(self) -> NautobotConfig:
+        if not self.write_back:
+            return self
+        in_use = self.asset_states().get(self.in_use_status.casefold())
+        if in_use is not AssetState.DEPLOYED:
+            raise ValueError(f"in_use_status {self.in_use_status!r} must mean deployed here: add it to states")
+        failed = self.asset_states().get(self.failed_status.casefold())
+        if failed not in OUT_OF_USE:
+            meant = ", ".join(sorted(state.value for state in OUT_OF_USE))
+            raise ValueError(f"failed_status {self.failed_status!r} must mean one of {meant} here: add it to states")
+        return self
 
     @model_validator(mode="after")
     def _one_meaning_per_type(self) -> NautobotConfig:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
 
-from connector.sdk import Clock, EntityKind, Record, SourceRef, WebhookRequest
-from connector.sdk.testing import App, Contract, Golden, NotApplicable, Sandbox, SentWebhook, Signature
+from connector.sdk import Clock, EntityKind, IdempotencyKey, ProductKey, Record, RecordSwap, SourceRef, WebhookRequest
+from connector.sdk.testing import (
+    App,
+    Contract,
+    Golden,
+    NotApplicable,
+    Operation,
+    OperationKind,
+    Refused,
+    Sandbox,
+    SentWebhook,
+    Signature,
+)
 from connector_nautobot import mapping
 from connector_nautobot.config import NautobotConfig
 from connector_nautobot.places import Location, LocationUses, place_of
 from connector_nautobot.sandbox import Hook, NautobotSandbox, sign
-from connector_nautobot.sandbox_shapes import DEVICE, DEVICE_TYPE, LOCATION, STATUS
+from connector_nautobot.sandbox_shapes import CHANGE, DEVICE, DEVICE_TYPE, LOCATION, STATUS
 
 TOKEN = "canary4c1f9b2e7d8a5b60c3e2f1a09b8c7d6e5f40"  # noqa: S105 - of the sandbox
 SECRET = "canary-webhook-93b1c7"  # noqa: S105 - of the sandbox
@@ -33,6 +45,7 @@ class KitSandbox(Sandbox):
         self._maker = self.nautobot.add_manufacturer("Juniper", at=self._long_ago)
         region_type = self.nautobot.add_location_type("Region", at=self._long_ago)
         self._site_type = self.nautobot.add_location_type("Site", parent=region_type, at=self._long_ago)
+        self._room_type = self.nautobot.add_location_type("Room", parent=self._site_type, at=self._long_ago)
         self._region = self.nautobot.add_location("North", region_type, at=self._long_ago)
         self._number = 0
 
@@ -46,7 +59,9 @@ class KitSandbox(Sandbox):
             "base_url": "http://nautobot.test",
             "token": TOKEN,
             "webhook_secret": SECRET,
+            "site_location_types": ["Site"],
             "page_size": PAGE,
+            "write_back": True,
         }
 
     def wrong_settings(self) -> Mapping[str, object]:
@@ -127,6 +142,51 @@ class KitSandbox(Sandbox):
         """HMAC over the body, which holds the time."""
         return Signature("x-hook-signature", expires_after=timedelta(minutes=15))
 
+    def operation(self, kind: OperationKind, key: IdempotencyKey) -> Operation:
+        """A spare of another region is put in place of a device in a room of Vienna."""
+        if kind is not RecordSwap:
+            raise NotApplicable("Nautobot is asked for nothing else")
+        at, model, site = self._long_ago, self._type(), self._site()
+        room = self.nautobot.add_location("Room 1", self._room_type, parent=site, at=at)
+        depot = self.nautobot.add_location("Depot", self._site_type, parent=self._region, at=at)
+        failed = self.nautobot.add_device("vie-1", device_type=model, location=room, serial="SN-OLD", at=at)
+        spare = self.nautobot.add_device(
+            "spare-1", device_type=model, location=depot, status="Inventory", serial="SN-NEW", asset_tag="AT-NEW", at=at
+        )
+        return RecordSwap(
+            key=key, failed=_asset_ref(failed), replacement=_asset_ref(spare), failed_serial="SN-OLD", serial="SN-NEW",
+            asset_tag="AT-NEW", product=ProductKey(manufacturer="Juniper", model="MX204"),
+            product_ref=SourceRef(kind=EntityKind.PRODUCT, external_id=model),
+            site=SourceRef(kind=EntityKind.SITE, external_id=site), reference="INC-1",
+        )  # fmt: skip
+
+    def effects(self, operation: Operation) -> int:
+        """Changes of the record that stands for the replacement, once the failed device is out of use."""
+        assert isinstance(operation, RecordSwap)  # noqa: S101 - it is the only kind
+        record_id = operation.record.external_id
+        changes = [row for row in self.nautobot.rows(CHANGE) if row["changed_object_id"] == record_id]
+        if operation.replacement is None or operation.failed is None:
+            return len(changes)
+        _, failed = self._row(operation.failed)
+        return len(changes) if failed["status"] == self.nautobot.status("Decommissioning") else 0
+
+    def refused_operation(self, kind: OperationKind, key: IdempotencyKey) -> Refused:
+        """An asset tag that another device has."""
+        operation = self.operation(kind, key)
+        assert isinstance(operation, RecordSwap)  # noqa: S101 - it is the only kind
+        self.nautobot.add_device(
+            "other", device_type=self._type(), location=self._site(), asset_tag="AT-1", at=self._long_ago
+        )
+        return Refused(replace(operation, asset_tag="AT-1"), "asset_tag")
+
+    def settings_without_write_back(self) -> Mapping[str, object]:
+        """As they are by default."""
+        return {name: value for name, value in self.settings().items() if name != "write_back"}
+
+    def unknown_asset(self) -> SourceRef:
+        """A device that nobody added."""
+        return _asset_ref("00000000-0000-4000-8000-000000000000")
+
     def _add(self, stream: str, *, at: datetime) -> SourceRef:
         self._number += 1
         nautobot, name = self.nautobot, f"{stream} {self._number:04}"
@@ -158,6 +218,10 @@ class KitSandbox(Sandbox):
 
     def _put(self, ref: SourceRef, row: dict[str, object]) -> None:
         self.nautobot.store.put(TYPES[ref.kind], row)
+
+
+def _asset_ref(external_id: str) -> SourceRef:
+    return SourceRef(kind=EntityKind.ASSET, external_id=external_id)
 
 
 def read_recorded(_name: str, body: bytes) -> Sequence[Record]:

@@ -74,6 +74,8 @@ class NautobotSandbox:
         self.token = token
         self.hidden: set[str] = set()
         """Content types that the token's user may not view."""
+        self.is_read_only = False
+        """Whether the token may only read."""
         self.store = Store(tuple(SHAPES), journal=journal)
         self._transport = transport
         self._outbox: list[tuple[str, bytes, str]] = []

@@ -83,7 +83,7 @@ class _Endpoints:
         self._table = sandbox.store.tables[content_type]
 
     async def list(self, request: Request) -> Response:
-        self._require_permission()
+        self._require_permission(request)
         if request.method == "POST":
             row = self._sandbox.create(self._type, self._given(await _json(request), row=None))
             return _answer(self._shown(request, row), 201)
@@ -94,7 +94,7 @@ class _Endpoints:
         return _answer({"count": count, "next": following, "previous": previous, "results": results})
 
     async def one(self, request: Request) -> Response:
-        self._require_permission()
+        self._require_permission(request)
         row = self._table.rows.get(request.path_params["id"])
         if row is None:
             name = self._type.partition(".")[2].capitalize()
@@ -107,8 +107,9 @@ class _Endpoints:
             row = self._sandbox.change(row["id"], **self._given(await _json(request), row=row))
         return _answer(self._shown(request, row))
 
-    def _require_permission(self) -> None:
-        if self._type in self._sandbox.hidden:
+    def _require_permission(self, request: Request) -> None:
+        is_refused = request.method != "GET" and self._sandbox.is_read_only
+        if is_refused or self._type in self._sandbox.hidden:
             raise Refused(403, {"detail": "You do not have permission to perform this action."})
 
     def _shown(self, request: Request, row: Fields) -> Fields:

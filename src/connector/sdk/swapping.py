@@ -45,6 +45,14 @@ class RecordSwap:
         if self.failed == self.replacement:
             raise ValueError(f"swap {self.key!r} names {self.failed} both as failed and as its replacement")
 
+    @property
+    def record(self) -> SourceRef:
+        """What stands for the replacement there, once the swap is recorded."""
+        ref = self.replacement or self.failed
+        if ref is None:
+            raise ValueError(f"swap {self.key!r} names no record")
+        return ref
+
 
 @dataclass(frozen=True, slots=True)
 class SwapReceipt:
