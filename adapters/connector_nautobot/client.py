@@ -65,8 +65,11 @@ class NautobotClient:
                 hint="Check that base_url is the address of Nautobot itself.",
             ) from error
 
-    async def change(self, path: str, ref: SourceRef, changes: Mapping[str, object], operation: str) -> None:
-        """Set fields of one object. Raises Invalid with the fields that Nautobot names, NotFound, OutcomeUnknown."""
+    async def change(self, path: str, ref: SourceRef, changes: Mapping[str, object], operation: str) -> SentRow:
+        """Set fields of one object; it as it is then.
+
+        Raises Invalid with the fields that Nautobot names, NotFound, OutcomeUnknown.
+        """
         where = f"{path}{ref.external_id}/"
         try:
             response = await self._http.request("PATCH", where, operation=operation, json=changes, ref=ref)
@@ -74,8 +77,10 @@ class NautobotClient:
             raise _explained(error, operation, "Let the user change devices, with a write-enabled token.") from error
         except Invalid as error:
             raise _named(error) from error
-        if not isinstance(self._http.json(response, operation=operation), dict):
+        row = self._http.json(response, operation=operation)
+        if not isinstance(row, dict):
             raise UnexpectedResponse(f"{operation}: {path!r} answered no object", operation=operation, ref=ref)
+        return SentRow(orjson.dumps(row))
 
     async def by_ids(self, path: str, ids: Sequence[str], operation: str, *, name: str = "id") -> list[SentRow]:
         """All rows whose `name` is one of the ids, in no order."""

@@ -44,7 +44,7 @@ class Swaps:
             )
         row = await self._client.one(DEVICES, op.record.external_id, op.record)
         if _is_marked(row, op):
-            return SwapReceipt(op.key, op.record)
+            return await self._receipt(op, row)
         if op.replacement is None:
             await self._require_unknown(op, row)
             changes = await self._renewed(op, row)
@@ -57,13 +57,18 @@ class Swaps:
                 await self._retire(op, failed)
         if changes:
             changes["comments"] = _noted(row, f"Ticket {op.reference}: {done} [connector:{op.key}]")
-            await self._client.change(DEVICES, op.record, changes, OPERATION)
-        return SwapReceipt(op.key, op.record)
+            row = await self._client.change(DEVICES, op.record, changes, OPERATION)
+        return await self._receipt(op, row)
 
     async def find(self, op: RecordSwap) -> SwapReceipt | None:
         """The receipt, when the records show the swap already."""
         row = await self._client.one(DEVICES, op.record.external_id, op.record)
-        return SwapReceipt(op.key, op.record) if _is_marked(row, op) or await self._is_shown(op, row) else None
+        return await self._receipt(op, row) if _is_marked(row, op) or await self._is_shown(op, row) else None
+
+    async def _receipt(self, op: RecordSwap, row: SentRow) -> SwapReceipt:
+        failed = None if op.replacement is None else await self._failed(op)
+        state = None if failed is None else self._lookup.states.get((await self._status(failed)).casefold())
+        return SwapReceipt(op.key, op.record, updated_at=mapping.last_updated(row), failed_state=state)
 
     async def _is_shown(self, op: RecordSwap, row: SentRow) -> bool:
         """Whether the devices show the swap without this hub's mark: somebody has entered it."""
@@ -116,7 +121,17 @@ class Swaps:
             changes["asset_tag"] = op.asset_tag
         if mapping.reference(row, "device_type") != op.product_ref.external_id:
             changes["device_type"] = {"id": op.product_ref.external_id}
-        return changes | await self._in_use(op, row, row)
+        return changes | self._of_the_unit(op, row) | await self._in_use(op, row, row)
+
+    def _of_the_unit(self, op: RecordSwap, row: SentRow) -> dict[str, Any]:
+        """Custom fields that go with the unit and not with the position, where Nautobot has them."""
+        fields = row.get("custom_fields")
+        known: Mapping[str, object] = fields if isinstance(fields, dict) else {}
+        ends_on = None if op.warranty_ends_on is None else op.warranty_ends_on.isoformat()
+        wanted = {"revision": op.revision, "warranty_ends_on": ends_on}
+        keys = {self._config.custom_field(name): value for name, value in wanted.items()}
+        changed = {key: value for key, value in keys.items() if key in known and known[key] != value}
+        return {"custom_fields": changed} if changed else {}
 
     async def _in_use(self, op: RecordSwap, row: SentRow, position: SentRow | None) -> dict[str, Any]:
         """What has to change for a device to be in use at the site; where the failed one is, if that is there."""

@@ -46,7 +46,11 @@ def room(world) -> str:
 @pytest.fixture
 def swap(world, room) -> RecordSwap:
     """vie-1 in a room of Vienna has failed, spare-1 of hub Graz was sent."""
-    failed = world.device("vie-1", location=room, serial="sn-old", asset_tag="AT-OLD", comments="Cabled by hand")
+    of_the_unit = {"revision": "A", "warranty_ends_on": "2026-12-31", "holder": "Front desk"}
+    failed = world.device(
+        "vie-1", location=room, serial="sn-old", asset_tag="AT-OLD", comments="Cabled by hand",
+        custom_fields=of_the_unit,
+    )  # fmt: skip
     spare = world.device("spare-1", location=world.shelf, status="Inventory", serial="SN-NEW", rack="r1")
     return RecordSwap(
         key=DONE,
@@ -85,7 +89,7 @@ async def test_a_spare_with_its_own_record_takes_the_room_and_the_failed_device_
     receipt = await writer(writing).record_swap(swap)
 
     spare, failed = row(world, swap.replacement), row(world, swap.failed)
-    assert receipt == SwapReceipt(DONE, swap.replacement)
+    assert receipt == SwapReceipt(DONE, swap.replacement, world.clock.now(), AssetState.RETURN_PENDING)
     assert (spare["location"], spare["status"]) == (room, world.nautobot.status("Active"))
     assert (spare["rack"], spare["position"], spare["face"]) == (None, None, "")
     assert spare["comments"] == f"Ticket INC-1: put in place of SN-OLD [connector:{DONE}]"
@@ -96,7 +100,7 @@ async def test_a_spare_with_its_own_record_takes_the_room_and_the_failed_device_
 
 async def test_without_a_record_of_its_own_the_position_gets_its_serial_and_tag(world, room, writing, swap):
     other = world.nautobot.add_device_type(world.juniper, "MX304", at=world.old)
-    op = onto_failed(swap, product_ref=ref(EntityKind.PRODUCT, other))
+    op = onto_failed(swap, product_ref=ref(EntityKind.PRODUCT, other), revision="C")
 
     receipt = await writer(writing).record_swap(op)
 
@@ -104,6 +108,7 @@ async def test_without_a_record_of_its_own_the_position_gets_its_serial_and_tag(
     assert receipt.record == swap.failed
     assert (device["serial"], device["asset_tag"], device["device_type"]) == ("SN-7", "AT-7", other)
     assert (device["location"], device["status"], device["name"]) == (room, world.nautobot.status("Active"), "vie-1")
+    assert device["custom_fields"] == {"revision": "C", "warranty_ends_on": None, "holder": "Front desk"}
     assert device["comments"].endswith(f"Ticket INC-1: serial SN-OLD replaced by SN-7 [connector:{DONE}]")
     assert changes(writing) == 1
 
@@ -133,7 +138,7 @@ async def test_what_somebody_entered_by_hand_is_found_and_not_written_again(worl
     found = await writer(writing).find_swap(swap)
     again = await writer(writing).record_swap(swap)
 
-    assert found == again == SwapReceipt(DONE, swap.replacement)
+    assert found == again == SwapReceipt(DONE, swap.replacement, world.clock.now(), AssetState.RETURN_PENDING)
     assert changes(writing) == 0
 
 
@@ -141,7 +146,9 @@ async def test_a_swap_is_found_by_its_key_whatever_happened_to_the_device_since(
     await writer(writing).record_swap(swap)
     world.nautobot.change(swap.replacement.external_id, location=world.graz)
 
-    assert await writer(writing).find_swap(swap) == SwapReceipt(DONE, swap.replacement)
+    found = await writer(writing).find_swap(swap)
+    assert found is not None
+    assert found.record == swap.replacement
     await writer(writing).record_swap(swap)
     assert row(world, swap.replacement)["location"] == world.graz
 

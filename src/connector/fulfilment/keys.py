@@ -20,6 +20,8 @@ ORDER: Final = "order"
 CALL_OFF: Final = "call-off"
 FOLLOW: Final = "follow-order"
 LATE: Final = "procurement-late"
+SWAP: Final = "swap"
+ORDER_SWAP: Final = "swap-order"
 
 ACTOR: Final = "fulfilment"
 """Who is named in the change log."""
@@ -108,6 +110,16 @@ def follow_id(procurement_id: int) -> str:
 def late_id(position: int) -> str:
     """The workflow that tells a ticket that something comes later, as the change at a position of the log says."""
     return f"{LATE}-{position}"
+
+
+def swap_id(shipment_id: int) -> str:
+    """The workflow that tells sources what a parcel replaced."""
+    return f"{SWAP}-{shipment_id}"
+
+
+def order_swap_id(procurement_id: int) -> str:
+    """The workflow that tells sources what goods replaced that a supplier sent to their site."""
+    return f"{ORDER_SWAP}-{procurement_id}"
 
 
 def told_id(what: str, approval_id: int) -> str:

@@ -25,10 +25,12 @@ from connector.model.refs import EntityKind
 from connector.storage.approvals.approvals import withdraw_approvals
 from connector.storage.database.changes import LoggedChange, log_changes
 from connector.storage.database.engine import Transaction
+from connector.storage.database.receipts import record_receipt
 from connector.storage.shipments.shipments import NewShipment, create_shipment
 from connector.storage.sources.sources import source_ids
 from connector.storage.stock.book import Shelf
 from connector.storage.stock.goods_in import put_into_use, take_into_stock
+from connector.storage.stock.swaps import in_use_key
 from connector.storage.tickets.orders import give_up_orders
 from connector.storage.tickets.procurements import (
     ProcurementRow,
@@ -244,7 +246,10 @@ async def _take_in(
             tx, shelf, row.quantity, serials, row.tracking, revision=row.revision, actor=actor, cause=cause, at=at
         )
     else:
-        await put_into_use(tx, row.site_id, row.product_id, row.quantity, serials, actor=actor, cause=cause, at=at)
+        ids = await put_into_use(
+            tx, row.site_id, row.product_id, row.quantity, serials, actor=actor, cause=cause, at=at
+        )
+        await record_receipt(tx, in_use_key(row.id), {"asset_ids": list(ids)}, at=at)
     values: dict[str, Any] = {"received_at": at, "hub_id": shelf_hub}
     return await move_procurement(tx, row, ProcurementState.RECEIVED, values, actor=actor, at=at)
 

@@ -267,6 +267,7 @@ class Reactor:
         status = ShipmentStatus(change.fields["status"][1])
         if status is ShipmentStatus.DELIVERED:
             await self._workflows.start_delivered(change.entity_id)
+            await self._workflows.swaps.start_parcel(change.entity_id)
         await self._once(change, lambda tx: self._reactions.on_shipment(tx, change.entity_id, status))
 
     async def _on_procurement(self, change: LoggedChange) -> None:
@@ -277,6 +278,8 @@ class Reactor:
         async with reading(self._work.database) as tx:
             row = await procurement_row(tx, change.entity_id)
         await self._workflows.orders.see_to(row)
+        if "state" in change.fields and row.state is ProcurementState.RECEIVED and row.hub_id is None:
+            await self._workflows.swaps.start_order(change.entity_id)
         if comes_later(change) and row.is_open and row.is_wanted:
             await self._workflows.orders.start_late(change.position)
 

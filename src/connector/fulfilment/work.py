@@ -24,6 +24,7 @@ from connector.sdk import (
     SetTicketState,
     Ships,
     TracksShipments,
+    WritesAssets,
 )
 from connector.sdk import WritesTickets as TicketWriter
 from connector.storage.database.engine import Database, Transaction, reading, transaction
@@ -139,6 +140,26 @@ class Work:
         if connection is None or not isinstance(connection.adapter, TracksShipments):
             return None
         return connection, connection.adapter
+
+    def asset_writers(self) -> Mapping[str, WritesAssets]:
+        """The sources that are told of swaps: those that can and may be."""
+        return {
+            name: connection.adapter
+            for name, connection in self.connections.items()
+            if isinstance(connection.adapter, WritesAssets) and connection.adapter.may_write_assets()
+        }
+
+    def asset_writer(self, source: str) -> tuple[Connection, WritesAssets]:
+        """The connection that is told of swaps. Raises ConfigError when it is not there or may not be told any more."""
+        connection = self._connection(source, "record a swap")
+        writer = self.asset_writers().get(source)
+        if writer is None:
+            raise ConfigError(
+                f"source {source!r} may not be told of swaps any more",
+                operation="record a swap",
+                hint="Allow it in the source's settings again, or enter the swap by hand.",
+            )
+        return connection, writer
 
     async def write_to_ticket(self, goods: Consignment, operation: TicketOperation) -> Written:
         """Do it once on the ticket, at its own source, whatever happened to earlier attempts."""

@@ -42,6 +42,7 @@ from connector.fulfilment.rma_notes import RETURN_NOTE, return_note_id, tell_tic
 from connector.fulfilment.rollout_lines import fail_unsendable
 from connector.fulfilment.rollout_notes import ROLLOUT_NOTE, note_id, tell_ticket
 from connector.fulfilment.steps import Steps
+from connector.fulfilment.swap_workflows import SwapWorkflows
 from connector.fulfilment.undo import UndoSteps
 from connector.fulfilment.wording import TOLD, asked_note, delivered_note, recovery_note, refused_note, waived_note
 from connector.fulfilment.work import Work, ref_of, ticket_ref
@@ -90,6 +91,7 @@ class Workflows:
         for state in ProcurementState:
             durable.workflow(procurement_workflow(state), partial(self._procured, state))
         self.orders = OrderWorkflows(durable, work, self._insist)
+        self.swaps = SwapWorkflows(durable, work, self._insist)
 
     async def start_fulfilment(self, reservation_id: int) -> None:
         """Begin to fulfil a reservation."""

@@ -9,6 +9,7 @@ from connector.ingest.arrivals import Arrival
 from connector.ingest.devices import Device, identify
 from connector.ingest.places import resolve_places
 from connector.ingest.products import product_id, product_name, resolve_products, waits_for_product
+from connector.ingest.swapped import follow_swaps
 from connector.ingest.work import Work, stated
 from connector.model.kinds import Lane
 from connector.model.lifecycle import AssetState
@@ -27,6 +28,10 @@ async def settle_assets(work: Work, arrivals: Sequence[Arrival]) -> None:
     devices = await _refer(work, arrivals)
     matched = await identify(work, devices)
     drafts = await load_drafts(work.tx, EntityKind.ASSET, {i for i in matched.values() if i is not None})
+    swapped = await follow_swaps(work, devices, matched, drafts)
+    left = [drafts[matched[key] or 0] for key in swapped]
+    matched |= swapped
+    drafts |= await load_drafts(work.tx, EntityKind.ASSET, {i for i in swapped.values() if i is not None})
     claimed = await claimed_assets(work.tx, drafts.keys())
     guarded = await _guarded_products(work, drafts)
     changes: list[tuple[Arrival, Draft, Values]] = []
@@ -39,7 +44,8 @@ async def settle_assets(work: Work, arrivals: Sequence[Arrival]) -> None:
         )
         _note_shelf(work, draft)
         is_claimed = draft.id in claimed
-        complete, placement = _place(device, draft, is_claimed=is_claimed, guarded=guarded)
+        is_news = arrival.key in swapped
+        complete, placement = _place(device, draft, is_news=is_news, is_claimed=is_claimed, guarded=guarded)
         values = _values(device)
         if is_claimed and "product_id" in values and values["product_id"] != draft.after["product_id"]:
             del values["product_id"]
@@ -49,7 +55,7 @@ async def settle_assets(work: Work, arrivals: Sequence[Arrival]) -> None:
     await work.merge(changes)
     for _, draft, _ in changes:
         _note_shelf(work, draft)
-    await work.write(EntityKind.ASSET, [draft for _, draft, _ in changes])
+    await work.write(EntityKind.ASSET, dict.fromkeys([*left, *(draft for _, draft, _ in changes)]))
 
 
 async def _refer(work: Work, arrivals: Sequence[Arrival]) -> list[Device]:
@@ -86,16 +92,20 @@ def _values(device: Device) -> dict[str, Any]:
     return values | stated({"product_id": device.product_id})
 
 
-def _place(device: Device, draft: Draft, *, is_claimed: bool, guarded: frozenset[int]) -> tuple[bool, str | None]:
+def _place(
+    device: Device, draft: Draft, *, is_news: bool, is_claimed: bool, guarded: frozenset[int]
+) -> tuple[bool, str | None]:
     """Put the device where the record says it is; returns whether that could be done, and the placement to remember.
 
     What a source says of state and place counts when it says it: repeated, it does not undo what the hub did
-    since. While a reservation holds the unit nothing moves it, and nothing makes another product of it.
+    since; of a device that the source has named only now, it is news. While a reservation holds the unit nothing moves
+    it, and nothing makes another product of it.
     """
     record, known = device.record, device.arrival.known
     placement = _placement(device)
     was_retired = draft.after.get("retired_at") is not None
-    if known is not None and known.placement == placement and draft.before is not None and not was_retired:
+    is_said_again = known is not None and known.placement == placement and not is_news
+    if is_said_again and draft.before is not None and not was_retired:
         return True, placement
     if is_claimed:
         return False, known.placement if known else None

@@ -30,17 +30,18 @@ class Device:
     place: tuple[EntityKind, int] | None
 
 
-async def identify(work: Work, devices: Sequence[Device]) -> dict[RefKey, int | None]:
+async def identify(work: Work, devices: Sequence[Device], *, is_known: bool = True) -> dict[RefKey, int | None]:
     """The asset of each device, None for a new one; a device that fits more than one is refused and left out.
 
     A serial is not unique and may be missing: two makers use the same one, and a source that knows two devices of
     one serial has two devices. An asset that this source calls by another reference is therefore another device.
+    is_known: whether what was known of a reference counts.
     """
     matched: dict[RefKey, int | None] = {}
     new: list[Device] = []
     for device in devices:
         known = device.arrival.known
-        if known is not None and known.entity_id is not None:
+        if is_known and known is not None and known.entity_id is not None:
             matched[device.arrival.key] = known.entity_id
         else:
             new.append(device)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import Lane, Tracking
 from connector.model.lifecycle import ASSET_MOVES, AssetState, require_move
+from connector.model.naming import serial_key
 from connector.model.refs import EntityKind
 from connector.storage.database.bulk import insert_rows
 from connector.storage.database.drafts import write_drafts
@@ -75,32 +76,34 @@ async def put_into_use(
     actor: str,
     cause: str,
     at: datetime,
-) -> None:
-    """Record devices that were delivered to a site; without serials nobody knows which they are.
+) -> Sequence[int]:
+    """Record devices that were delivered to a site; without serials nobody knows which they are. Returns their ids.
 
     Raises InvalidInput for more serials than units, IllegalTransition for a device that is in use elsewhere.
     """
     if len(serials) > quantity:
         raise InvalidInput(f"{quantity} units were ordered, {len(serials)} serials are given")
+    ids: list[int] = []
     for serial in serials:
         values = {"site_id": site_id, "hub_id": None, "lane": Lane.NORMAL, "state": AssetState.DEPLOYED}
-        await _device(tx, serial, product_id, values, actor=actor, cause=cause, at=at)
+        ids.append(await _device(tx, serial, product_id, values, actor=actor, cause=cause, at=at))
+    return ids
 
 
 async def _device(
     tx: AsyncConnection, serial: str, product_id: int, values: dict[str, Any], *, actor: str, cause: str, at: datetime
-) -> None:
-    """The device with a serial, known before or not, is now so."""
-    if not serial.strip():
-        raise InvalidInput("a serial is empty", hint="Give it as it stands on the device.")
+) -> int:
+    """The device with a serial, known before or not, is now so; its id."""
+    kept = serial_key(serial)
+    if kept is None:
+        raise InvalidInput(f"{serial!r} is no serial", hint="Give it as it stands on the device.")
     statement = select(asset.c.id).where(
-        asset.c.serial == serial.strip(), asset.c.product_id == product_id, asset.c.retired_at.is_(None)
+        asset.c.serial == kept, asset.c.product_id == product_id, asset.c.retired_at.is_(None)
     )
     known = (await tx.execute(statement.order_by(asset.c.id).limit(1))).scalar_one_or_none()
     if known is None:
-        row = {"serial": serial.strip(), "product_id": product_id, **values}
-        await insert_logged(tx, asset, EntityKind.ASSET, row, actor=actor, cause=cause, at=at)
-        return
+        row = {"serial": kept, "product_id": product_id, **values}
+        return await insert_logged(tx, asset, EntityKind.ASSET, row, actor=actor, cause=cause, at=at)
     before = await locked_row(tx, asset, EntityKind.ASSET, known)
     if before["state"] in (AssetState.IN_STOCK, AssetState.RESERVED):
         raise IllegalTransition(
@@ -109,6 +112,7 @@ async def _device(
         )
     require_move(ASSET_MOVES, before["state"], values["state"], what=f"asset {serial!r}")
     await update_logged(tx, asset, EntityKind.ASSET, known, values, actor=actor, cause=cause, at=at)
+    return int(known)
 
 
 _BACK = {

@@ -9,6 +9,7 @@ from typing import Any, cast
 from connector.sdk import (
     Adapter,
     AddNote,
+    AssetState,
     AuthError,
     Batch,
     BuyLabel,
@@ -237,7 +238,8 @@ class Acme(Adapter[AcmeConfig]):
 
     def _swap(self, answer: Mapping[str, Any], key: IdempotencyKey) -> SwapReceipt:
         asset = self._text(answer, "asset", "record swap")
-        return SwapReceipt(key, SourceRef(kind=EntityKind.ASSET, external_id=asset))
+        failed = AssetState.RETURN_PENDING if answer.get("failed") else None
+        return SwapReceipt(key, SourceRef(kind=EntityKind.ASSET, external_id=asset), failed_state=failed)
 
     def _order(self, answer: Mapping[str, Any], key: IdempotencyKey) -> OrderReceipt:
         try:

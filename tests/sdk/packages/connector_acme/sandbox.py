@@ -239,7 +239,10 @@ class AcmeSandbox(Sandbox):
         if failed is not None:
             failed["state"] = "return_pending"
         stands_for_it |= {**values, "site": body["site"]}
-        self.swaps.append({"key": key, "serial": body["serial"], "asset": stands_for_it["id"]})
+        self.swaps.append({
+            "key": key, "serial": body["serial"], "asset": stands_for_it["id"],
+            "failed": failed["id"] if moved and failed else None,
+        })  # fmt: skip
         return JSONResponse(self.swaps[-1], 201)
 
     async def _find_swap(self, request: Request) -> Response:

@@ -32,11 +32,15 @@ async def told(bench: Bench) -> None:
     )
     async with bench.rig() as rig:
         operation = _swap(rig, "contract-42-own")
-        await _require_shown(bench, rig, operation, operation.replacement)
+        receipt = await _require_shown(bench, rig, operation, operation.replacement)
         for record in await _said(bench, rig, operation.failed):
             require(
                 record.state in NOT_IN_USE,
                 f"after the swap the failed device's record says {record.state}: nobody may take it for one that works",
+            )
+            require(
+                record.state is receipt.failed_state,
+                f"the receipt says that the failed device is {receipt.failed_state}, its record {record.state}",
             )
     async with bench.rig() as rig:
         operation = _onto_failed(_swap(rig, "contract-42-failed"))
@@ -85,7 +89,7 @@ async def refused(bench: Bench) -> None:
         require_effects(rig, operation, 0, "although the settings do not allow it")
 
 
-async def _require_shown(bench: Bench, rig: Rig, operation: RecordSwap, expected: SourceRef | None) -> None:
+async def _require_shown(bench: Bench, rig: Rig, operation: RecordSwap, expected: SourceRef | None) -> SwapReceipt:
     """Perform the swap; what the record that stands for the replacement says must be what was asked for."""
     adapter = rig.adapter()
     if not isinstance(adapter, WritesAssets) or not adapter.may_write_assets():
@@ -98,6 +102,11 @@ async def _require_shown(bench: Bench, rig: Rig, operation: RecordSwap, expected
         shown = (record.serial, record.asset_tag, record.product, record.place, record.state)
         wanted = (operation.serial, operation.asset_tag, operation.product_ref, operation.site, AssetState.DEPLOYED)
         require(shown == wanted, f"{receipt.record} shows {shown} after a swap to {wanted}")
+        require(
+            receipt.updated_at in (None, record.updated_at),
+            f"the receipt says that {receipt.record} is of {receipt.updated_at}, its record {record.updated_at}",
+        )
+    return receipt
 
 
 async def _said(bench: Bench, rig: Rig, ref: SourceRef | None) -> list[AssetRecord]:
