@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -45,8 +45,8 @@ class Cmdb:
         )
         self.connection = Connection("cmdb", "nautobot", Nautobot(config, http, clock), http)
 
-    async def knows(self, scene: Scene, *, spares: bool = False) -> None:
-        """It lists the scene's places, its product and its broken switch; with `spares` the spares as well."""
+    async def knows(self, scene: Scene, *, spares: bool = False, others: Sequence[int] = ()) -> None:
+        """It lists the scene's places, its product, its broken switch and others; with `spares` the spares as well."""
         add = self.nautobot
         site_type, hub_type = add.add_location_type("Site", at=OLD), add.add_location_type("Hub", at=OLD)
         self.site = add.add_location("Hamburg Port", site_type, facility="HAM", at=OLD)
@@ -58,9 +58,9 @@ class Cmdb:
             (EntityKind.PRODUCT, model): scene.product_id,
         }
         self.devices: dict[int, str] = {}
-        for asset_id in [scene.failed_id, *(scene.spare_ids if spares else [])]:
+        for asset_id in [scene.failed_id, *others, *(scene.spare_ids if spares else [])]:
             row = await scene.row(tables.asset, id=asset_id)
-            is_spare = asset_id != scene.failed_id
+            is_spare = asset_id in scene.spare_ids
             self.devices[asset_id] = add.add_device(
                 row["name"], device_type=model, location=self.hub if is_spare else self.site, serial=row["serial"],
                 asset_tag=row["asset_tag"], status="Inventory" if is_spare else "Active", at=OLD,

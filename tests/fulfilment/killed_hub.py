@@ -26,6 +26,7 @@ import dbos  # noqa: F401 - imported once, here, and not in every process
 from sqlalchemy import select
 from tests.fulfilment.world import connections
 
+from connector.fulfilment import swapping
 from connector.fulfilment.engine import FulfilmentEngine
 from connector.fulfilment.keys import Step
 from connector.fulfilment.options import Backoff, FulfilmentOptions
@@ -132,6 +133,21 @@ def set_points_of_orders(killer: Killer, sources: dict[str, Connection]) -> None
     killer.around(Ordering, "_settle", lambda *_: None)
 
 
+def set_points_of_swaps(killer: Killer, sources: dict[str, Connection]) -> None:
+    """Points around what tells a source of a swap, and before it is committed that it was told."""
+    for connection in sources.values():
+        if hasattr(connection.adapter, "record_swap"):
+            killer.around(connection.adapter, "record_swap", lambda *_: None)
+    killer.around(swapping.Swapping, "plan", lambda *_: None)
+    settle = swapping.settle_swap
+
+    async def settled(*args: Any, **kwargs: Any) -> None:
+        await settle(*args, **kwargs)
+        killer.point("settled, not committed", None)
+
+    swapping.settle_swap = settled
+
+
 def set_points_at_requests(killer: Killer, sources: dict[str, Connection]) -> None:
     """A point after each request that changes something over there, before its answer is seen."""
     for connection in sources.values():
@@ -164,6 +180,8 @@ async def run_hub(config: dict[str, Any], order: dict[str, Any]) -> None:
     killer = Killer(order["kill_at"], order["after"], Path(config["trace"]), order.get("only"))
     if config.get("orders"):
         set_points_of_orders(killer, sources)
+    elif config.get("swaps"):
+        set_points_of_swaps(killer, sources)
     elif config.get("requests"):
         set_points_at_requests(killer, sources)
     else:

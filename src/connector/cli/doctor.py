@@ -18,6 +18,7 @@ from connector.fulfilment.suppliers import require_suppliers
 from connector.hub import Hub, configured_policy, open_hub
 from connector.model.errors import ConnectorError
 from connector.rules.policy.reading import read_policy
+from connector.sdk.adapter import WritesAssets
 from connector.sdk.errors import AdapterError
 from connector.storage.database.engine import reading
 from connector.storage.policies.policies import policy_version
@@ -124,8 +125,17 @@ async def _redis(url: str) -> str:
 
 
 async def _source(hub: Hub, name: str) -> str:
-    health = await hub.connection(name).adapter.check()
-    return " ".join(part for part in (health.version, health.detail) if part) or "answers"
+    adapter = hub.connection(name).adapter
+    health = await adapter.check()
+    answer = " ".join(part for part in (health.version, health.detail) if part) or "answers"
+    return f"{answer}{unused_write_back(adapter)}"
+
+
+def unused_write_back(adapter: object) -> str:
+    """What to add about a source that could be told of swaps and may not be; "" for any other."""
+    if not isinstance(adapter, WritesAssets) or adapter.may_write_assets():
+        return ""
+    return "; could be told which device replaced which, and its settings do not allow it (see the adapter's README)"
 
 
 async def _try(what: str, look: Callable[[], Awaitable[str]]) -> Finding:

@@ -131,6 +131,7 @@ adapter = "nautobot"
 base_url = "{state.url("cmdb")}"
 token = {{ file = "secrets/cmdb-token" }}
 webhook_secret = {{ file = "secrets/cmdb-webhook" }}
+write_back = true
 schedule = "*/5 * * * *"
 
 [sources.itsm]

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -18,7 +19,7 @@ from connector.demo.children import Children
 from connector.demo.fleet import COUNTED, Fleet, demo_fleet
 from connector.demo.home import CONFIGURATION_FILE, HUB_PORT, DemoState, prepare
 from connector.demo.incident import choose_device, open_incident
-from connector.demo.story import EVENTS, listen
+from connector.demo.story import EVENTS, device_changes, listen
 from connector.model.errors import Unavailable
 
 LOAD_SECONDS = 120.0
@@ -50,6 +51,7 @@ async def run_demo(home: Path, *, console: Console, incident: bool = True) -> No
             tasks.create_task(_watch(children))
             for topic in EVENTS:
                 tasks.create_task(_tell(state, topic, console))
+            tasks.create_task(_tell_cmdb(state, console))
             if incident:
                 tasks.create_task(_first_incident(state, fleet, console))
 
@@ -136,8 +138,17 @@ async def _tell(state: DemoState, topic: str, console: Console) -> None:
         if line == last:  # something else of it has changed, such as the day that the courier expects to deliver
             continue
         last = line
-        console.print(f"[dim]{time.strftime('%H:%M:%S')}[/]  ", end="")
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        _print_now(line, console)
+
+
+async def _tell_cmdb(state: DemoState, console: Console) -> None:
+    async for line in device_changes(state.url("cmdb"), state.tokens["cmdb"], since=datetime.now(UTC)):
+        _print_now(line, console)
+
+
+def _print_now(line: str, console: Console) -> None:
+    console.print(f"[dim]{time.strftime('%H:%M:%S')}[/]  ", end="")
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 async def _first_incident(state: DemoState, fleet: Fleet, console: Console) -> None:

@@ -1,19 +1,23 @@
-"""Tells what happens, as a portal would hear it: over the hub's subscriptions."""
+"""Tells what happens: in the hub, as a portal would hear it over subscriptions, and in the sandbox CMDB."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+import httpx
 import websockets
 
 from connector.model.errors import Unavailable
 
 PROTOCOL = "graphql-transport-ws"
 RECONNECT_SECONDS = 0.5
+LOOK_SECONDS = 1.0
+CHANGES = "/api/extras/object-changes/"
 
 EVENTS = {
     "tickets": "{ cursor operation ticket { number title priority state } }",
@@ -89,3 +93,27 @@ async def _subscribe(url: str, topic: str, after: str | None, token: str | None)
                     raise Unavailable(f"the subscription {topic!r} is refused: {message['payload'][0]['message']}")
                 case "complete":
                     return
+
+
+async def device_changes(url: str, token: str, *, since: datetime) -> AsyncIterator[str]:
+    """What changes about devices in the sandbox CMDB from then on, a line each, for ever."""
+    seen: set[str] = set()
+    headers = {"Authorization": f"Token {token}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=10) as client:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            wanted = {"action": "update", "changed_object_type": "dcim.device", "time__gte": since.isoformat()}
+            try:
+                answer = (await client.get(CHANGES, params=wanted)).json()
+            except httpx.TransportError:
+                continue  # it is asked again
+            for change in answer["results"]:
+                if change["id"] not in seen:
+                    seen.add(change["id"])
+                    yield device_line(change["object_data_v2"])
+
+
+def device_line(device: Mapping[str, Any]) -> str:
+    """A device of the CMDB as it is now, in a line."""
+    status, place = device["status"]["name"], device["location"]["name"]
+    return f"CMDB: device {device['name']} with serial {device['serial']} at {place} is {status.lower()}"
