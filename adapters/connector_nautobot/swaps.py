@@ -7,6 +7,7 @@ written. The last change of a swap carries the operation's key in the device's c
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from connector.sdk import AssetState, ConfigError, Conflict, EntityKind, Invalid, RecordSwap, SourceRef, SwapReceipt
@@ -67,8 +68,11 @@ class Swaps:
 
     async def _receipt(self, op: RecordSwap, row: SentRow) -> SwapReceipt:
         failed = None if op.replacement is None else await self._failed(op)
-        state = None if failed is None else self._lookup.states.get((await self._status(failed)).casefold())
-        return SwapReceipt(op.key, op.record, updated_at=mapping.last_updated(row), failed_state=state)
+        receipt = SwapReceipt(op.key, op.record, updated_at=mapping.last_updated(row))
+        if failed is None:
+            return receipt
+        state = self._lookup.states.get((await self._status(failed)).casefold())
+        return replace(receipt, failed_state=state, failed_updated_at=mapping.last_updated(failed))
 
     async def _is_shown(self, op: RecordSwap, row: SentRow) -> bool:
         """Whether the devices show the swap without this hub's mark: somebody has entered it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +11,10 @@ import httpx
 from tests.factories import NOW, make_source
 from tests.fulfilment.scene import Scene
 
+from connector.ingest.apply import apply
 from connector.ingest.pull import pull_source
 from connector.model.refs import EntityKind
-from connector.sdk import Clock, Connection, SourceClient
+from connector.sdk import Batch, Clock, Connection, SourceClient
 from connector.storage import tables
 from connector.storage.database.engine import transaction
 from connector.storage.sources.refs import RefState, write_refs
@@ -86,6 +88,20 @@ class Cmdb:
         before = len(await scene.rows(tables.change, kind=EntityKind.ASSET))
         await pull_source(scene.database, self.connection, clock=self.clock, streams=("devices",))
         return len(await scene.rows(tables.change, kind=EntityKind.ASSET)) - before
+
+    async def page(self) -> list[Batch]:
+        """What a pull of all devices says now, not yet applied."""
+        adapter = self.connection.adapter
+        assert isinstance(adapter, Nautobot)
+        [stream] = [stream for stream in adapter.streams() if stream.name == "devices"]
+        return [batch.made() async for batch in adapter.pull(stream, None)]
+
+    async def applied(self, scene: Scene, page: list[Batch]) -> None:
+        """The hub applies what was read."""
+        for batch in page:
+            async with transaction(scene.database) as tx:
+                say = replace(batch, complete=False)
+                await apply(tx, self.source_id, "devices", say, actor="cmdb", at=self.clock.now())
 
     async def stands_for(self, scene: Scene, asset_id: int) -> int:
         """The device that a record stands for now."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.conftest import MovableClock
 from tests.fulfilment.cmdb import Cmdb
 from tests.fulfilment.scene import Scene, eventually, make_engine, make_scene
 from tests.fulfilment.world import World
@@ -163,6 +165,32 @@ async def test_a_pull_that_sees_the_new_serial_first_makes_no_other_device_of_th
     assert await place_of(scene, unit) == (AssetState.DEPLOYED, scene.site_id, None)
     assert await cmdb.stands_for(scene, scene.failed_id) == unit
     assert (cmdb.changes, await cmdb.pulled(scene)) == (1, 0)
+
+
+@pytest.mark.parametrize("spares", [True, False])
+async def test_a_page_that_was_read_before_and_is_applied_after_changes_nothing(
+    engine: AsyncEngine, launch: Launch, cmdb: Cmdb, clock: MovableClock, spares: bool
+):
+    scene = await make_scene(engine)
+    await cmdb.knows(scene, spares=spares)
+    await launch(cmdb)
+    await sent(scene)
+    for external_id in cmdb.devices.values():
+        clock.advance(timedelta(minutes=1))
+        cmdb.nautobot.change(external_id, comments="Checked", name=f"renamed {external_id}")
+    page = await cmdb.page()
+    clock.advance(timedelta(minutes=1))
+    unit = await delivered(scene)
+    await told(scene)
+    await scene.change(tables.asset, EntityKind.ASSET, scene.failed_id, state=AssetState.RETURN_PENDING)
+    before = [await scene.row(tables.asset, id=asset_id) for asset_id in (unit, scene.failed_id)]
+
+    await cmdb.applied(scene, page)
+
+    after = [await scene.row(tables.asset, id=asset_id) for asset_id in (unit, scene.failed_id)]
+    told_by_cmdb = ("name", "updated_at", "url")
+    for was, row in zip(before, after, strict=True):
+        assert {**row, **{name: was[name] for name in told_by_cmdb}} == was
 
 
 async def test_a_lost_answer_is_looked_for_and_nothing_is_written_twice(

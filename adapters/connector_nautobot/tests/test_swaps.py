@@ -66,6 +66,14 @@ def swap(world, room) -> RecordSwap:
     )
 
 
+def done_now(world, swap: RecordSwap) -> SwapReceipt:
+    assert swap.replacement is not None
+    now = world.clock.now()
+    return SwapReceipt(
+        DONE, swap.replacement, updated_at=now, failed_state=AssetState.RETURN_PENDING, failed_updated_at=now
+    )
+
+
 def row(world, reference: SourceRef | None) -> dict:
     assert reference is not None
     return world.nautobot.store.tables["dcim.device"].rows[reference.external_id]
@@ -89,7 +97,7 @@ async def test_a_spare_with_its_own_record_takes_the_room_and_the_failed_device_
     receipt = await writer(writing).record_swap(swap)
 
     spare, failed = row(world, swap.replacement), row(world, swap.failed)
-    assert receipt == SwapReceipt(DONE, swap.replacement, world.clock.now(), AssetState.RETURN_PENDING)
+    assert receipt == done_now(world, swap)
     assert (spare["location"], spare["status"]) == (room, world.nautobot.status("Active"))
     assert (spare["rack"], spare["position"], spare["face"]) == (None, None, "")
     assert spare["comments"] == f"Ticket INC-1: put in place of SN-OLD [connector:{DONE}]"
@@ -138,7 +146,7 @@ async def test_what_somebody_entered_by_hand_is_found_and_not_written_again(worl
     found = await writer(writing).find_swap(swap)
     again = await writer(writing).record_swap(swap)
 
-    assert found == again == SwapReceipt(DONE, swap.replacement, world.clock.now(), AssetState.RETURN_PENDING)
+    assert found == again == done_now(world, swap)
     assert changes(writing) == 0
 
 

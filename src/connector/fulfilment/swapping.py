@@ -84,7 +84,7 @@ class Swapping:
         with naming(connection):
             receipt = await writer.find_swap(operation) or await writer.record_swap(operation)
         own = names.failed if names.replacement is not None else None
-        told = Told(receipt.record, receipt.updated_at, own, receipt.failed_state)
+        told = Told(receipt.record, receipt.updated_at, own, receipt.failed_state, receipt.failed_updated_at)
         async with transaction(self._work.database) as tx:
             at = self._work.clock.now()
             if not await record_receipt(tx, key, {"external_id": receipt.record.external_id}, at=at):

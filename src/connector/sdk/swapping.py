@@ -62,11 +62,12 @@ class RecordSwap:
 class SwapReceipt:
     """A swap that a system has recorded. record: what stands for the replacement there now.
 
-    updated_at: the version that the record has by that, None when the system keeps none. failed_state: what the failed
-    device's own record says now, None when it has none any more.
+    updated_at: the version that the record has by that, None when the system keeps none. failed_state,
+    failed_updated_at: what the failed device's own record says now, and its version; None when it has none any more.
     """
 
     key: IdempotencyKey
     record: SourceRef
     updated_at: datetime | None = None
     failed_state: AssetState | None = None
+    failed_updated_at: datetime | None = None

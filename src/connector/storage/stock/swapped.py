@@ -27,13 +27,14 @@ OF_THE_POSITION: Final = ("name", "holder", "url")
 class Told:
     """What a source says of a swap. record: what stands for the replacement, as of the version `updated_at`.
 
-    failed: the failed device's own record, None when it has none; failed_state: what that says now.
+    failed: the failed device's own record, None when it has none; failed_state, failed_updated_at: what that says now.
     """
 
     record: SourceRef
     updated_at: datetime | None
     failed: SourceRef | None
     failed_state: AssetState | None
+    failed_updated_at: datetime | None
 
 
 async def settle_swap(
@@ -55,16 +56,22 @@ async def settle_swap(
             changes[unit_id] |= {name: rows[failed_id][name] for name in OF_THE_POSITION}
             changes[failed_id] |= dict.fromkeys(OF_THE_POSITION)
             record = record._replace(entity_id=unit_id)
-        newer = told.updated_at is not None and (record.version is None or told.updated_at > record.version)
-        states.append(_state(told.record, record._replace(version=told.updated_at) if newer else record))
+        states.append(_state(told.record, _of_version(record, told.updated_at)))
     own = known.get((told.failed.kind, told.failed.external_id)) if told.failed is not None else None
     has_moved_on = rows[failed_id]["state"] is not AssetState.DEPLOYED
     if told.failed is not None and told.failed_state is not None and own is not None and own.placement and has_moved_on:
         place = own.placement.partition("@")[2]
-        states.append(_state(told.failed, own._replace(placement=f"{told.failed_state.value}@{place}")))
+        own = own._replace(placement=f"{told.failed_state.value}@{place}")
+        states.append(_state(told.failed, _of_version(own, told.failed_updated_at)))
     await write_refs(tx, source_id, states)
     for asset_id in sorted(changes):
         await update_logged(tx, asset, EntityKind.ASSET, asset_id, changes[asset_id], actor=actor, cause=cause, at=at)
+
+
+def _of_version(known: KnownRef, version: datetime | None) -> KnownRef:
+    """A reference of which nothing older counts any more: a page that was read before may be applied after."""
+    is_newer = version is not None and (known.version is None or version > known.version)
+    return known._replace(version=version) if is_newer else known
 
 
 def _in_use(row: Mapping[str, Any], site_id: int | None) -> dict[str, Any]:

@@ -42,6 +42,11 @@ async def told(bench: Bench) -> None:
                 record.state is receipt.failed_state,
                 f"the receipt says that the failed device is {receipt.failed_state}, its record {record.state}",
             )
+            require(
+                receipt.failed_updated_at in (None, record.updated_at),
+                f"the receipt says that the failed device's record is of {receipt.failed_updated_at}, that says "
+                f"{record.updated_at}",
+            )
     async with bench.rig() as rig:
         operation = _onto_failed(_swap(rig, "contract-42-failed"))
         await _require_shown(bench, rig, operation, operation.failed)
