@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.fulfilment.durable import Durable, Run, StepResult
 from connector.model.errors import Unavailable
+from connector.storage.database.engine import reading, transaction
 
 SOON = timedelta(seconds=20)
 
@@ -66,6 +69,30 @@ async def test_starting_the_same_workflow_twice_is_once(database: str):
         await durable.close()
 
     assert diary.done == ["first 1", "second", "first 2", "second"]
+
+
+async def test_the_first_launch_waits_for_requests_under_way_and_they_go_on_meanwhile(
+    database: str, engine: AsyncEngine
+):
+    if engine.dialect.name == "sqlite":
+        pytest.skip("only PostgreSQL waits for open transactions when it builds an index")
+    async with transaction(engine) as tx:
+        await tx.execute(
+            text("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET lock_timeout = 5000'; END $$")
+        )
+    waits = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'virtualxid'"
+    )
+
+    async with reading(engine) as request, asyncio.timeout(20):
+        await request.execute(text("SELECT 1"))
+        launching = asyncio.create_task(launched(database, Diary()))
+        async with engine.connect() as looking:
+            while not (launching.done() or (await looking.execute(waits)).scalar_one()):
+                await looking.rollback()
+    durable = await launching
+
+    await durable.close()
 
 
 async def test_what_was_left_unfinished_goes_on_after_a_restart_without_repeating_steps(database: str):

@@ -118,7 +118,9 @@ class Durable:
             raise Unavailable("durable execution is launched already in this process: close the other instance first")
         logging.getLogger("dbos").setLevel(logging.WARNING)
         Durable._launched_instance, self._dbos = self, dbos
-        dbos.DBOS(config=_config(self._database, self._executor))
+        config = _config(self._database, self._executor)
+        await _make_tables(dbos, str(config["system_database_url"]))
+        dbos.DBOS(config=config)
         for name, body in self._bodies.items():
             self._registered[name] = dbos.DBOS.workflow(name=name, max_recovery_attempts=None)(self._wrapped(body))
         self._registered[SCHEDULED] = dbos.DBOS.workflow(name=SCHEDULED, max_recovery_attempts=None)(self._scheduled())
@@ -300,6 +302,16 @@ def _config(database: str, executor: str) -> DBOSConfig:
         "log_level": "WARNING",
         "enable_otlp": False,
     }
+
+
+async def _make_tables(dbos: Any, database: str) -> None:
+    """Make the workflow tables, or bring them up to date, while this process goes on answering.
+
+    On PostgreSQL DBOS builds indices concurrently, which waits for every transaction that is open, those of our own
+    requests among them: launching would do it on the event loop that they need to come to an end.
+    """
+    if not database.startswith("sqlite"):
+        await asyncio.to_thread(dbos.DBOS.migrate, database, schema=SCHEMA)
 
 
 def _system_database(database: str) -> str:
