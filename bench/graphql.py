@@ -1,0 +1,257 @@
+"""GraphQL over HTTP, against other servers of the same queries over the same PostgreSQL, and against no GraphQL at all.
+
+The server is on one core; PostgreSQL and the load are on the other. Every server must give the same answers, as JSON;
+under load every answer must be the bytes that were compared. Servers take turns in rounds, so that whatever else the
+machine does meets all of them; the best round counts. BENCH_SECONDS: how long a point is measured. BENCH_OPERATIONS:
+only these. BENCH_LARGEST: rows of the largest database that growth is measured on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg
+
+from bench.databases import migrated_engine, postgres_server
+from bench.measure import Measure
+from bench.peers.install import install
+from bench.peers.load import Exchange, Rate, load
+from bench.peers.operations import OPERATIONS, Operation, as_of_ours
+from bench.peers.rows import fill
+from bench.peers.servers import LOAD_CORE, Server, connector, cpu_s_of_postgres, direct, node_peer, python_peer
+
+SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
+WARM_UP_SECONDS = SECONDS / 2
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))
+CONNECTIONS = (1, 16)
+TICKETS = 10_000
+GROWN = int(os.environ.get("BENCH_LARGEST", "100000"))
+TREE_SITES = (5, 40)
+USUAL_TIMES, FASTEST_TIMES, HAND_WRITTEN_SHARE, FLAT_SHARE = 25, 2.5, 0.85, 0.8
+
+OURS, ON_SQLITE, HAND_WRITTEN, BYTES = "connector", "connector on sqlite", "hand-written", "bytes"
+STRAWBERRY, ARIADNE, MERCURIUS, POSTGRAPHILE = PEERS = ("strawberry", "ariadne", "mercurius", "postgraphile")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One server, one operation, so many connections: the best of the rounds."""
+
+    rate: Rate
+    cpu_ms: float
+    """CPU of the server for one answer."""
+    database_cpu_ms: float
+    """CPU of PostgreSQL for one answer."""
+
+    @property
+    def per_second(self) -> float:
+        """Answers a second."""
+        return self.rate.per_second
+
+
+Points = dict[tuple[str, str, int], Point]
+"""Operation, server, connections -> what was measured."""
+
+
+def measures() -> list[Measure]:
+    """Install the peers, start them, compare their answers, then measure them in turns."""
+    peers = install()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end with it
+    os.sched_setaffinity(0, {LOAD_CORE})
+    operations = [o for o in OPERATIONS if o.name in os.environ.get("BENCH_OPERATIONS", o.name).split(",")]
+    with tempfile.TemporaryDirectory(prefix="connector-bench-") as directory, ExitStack() as stack:
+        home = Path(directory)
+        server = postgres_server(home / "postgres")
+        stack.callback(server.cleanup)
+        database, grown = (_database(server.get_uri(), rows) for rows in (TICKETS, GROWN))
+        sqlite = f"sqlite:///{home}/bench.db"
+        for url, rows in ((database, TICKETS), (grown, GROWN), (sqlite, TICKETS)):
+            asyncio.run(_fill(url, rows))
+        ours = stack.enter_context(connector(OURS, database, home / "ours"))
+        large = stack.enter_context(connector(OURS, grown, home / "large"))
+        embedded = stack.enter_context(connector(ON_SQLITE, sqlite, home / "embedded"))
+        body = home / "body.json"
+        body.write_bytes(ours.ask(*_asked(OURS, OPERATIONS[0])))
+        alchemy = database.replace("postgresql://", "postgresql+psycopg://")
+        servers = [
+            ours,
+            embedded,
+            stack.enter_context(python_peer(STRAWBERRY, peers, "strawberry_app", alchemy)),
+            stack.enter_context(python_peer(ARIADNE, peers, "ariadne_app", alchemy)),
+            stack.enter_context(node_peer(MERCURIUS, peers, "mercurius_app.mjs", database, home)),
+            stack.enter_context(node_peer(POSTGRAPHILE, peers, "postgraphile_app.mjs", database, home)),
+            stack.enter_context(direct(HAND_WRITTEN, database, body)),
+        ]
+        points = _compete(servers, operations, home / "postgres")
+        return [*_judged(points, operations), *_grown(ours, large)]
+
+
+def _database(url: str, rows: int) -> str:
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE tickets_{rows}")  # type: ignore[call-overload]
+    head, _, query = url.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/tickets_{rows}?{query}".rstrip("?")
+
+
+async def _fill(url: str, rows: int) -> None:
+    async with migrated_engine(url) as engine:
+        await fill(engine, rows)
+
+
+def _compete(servers: Sequence[Server], operations: Sequence[Operation], postgres: Path) -> Points:
+    """Every server in turn, round after round; the best round counts."""
+    points: Points = {}
+    sent = next(server for server in servers if server.name == HAND_WRITTEN)
+    for operation in operations:
+        expected = [orjson.loads(servers[0].ask(*_asked(OURS, operation, given))) for given in operation.variables]
+        exchanges = {server.name: _compared(server, operation, expected) for server in servers}
+        for connections in CONNECTIONS:
+            for turn in range(ROUNDS):
+                start = turn % len(servers)
+                for server in (*servers[start:], *servers[:start]):
+                    point = _measured(server, exchanges[server.name], connections, postgres)
+                    _keep_best(points, (operation.name, server.name, connections), point)
+                if operation is operations[0]:
+                    point = _measured(sent, _bytes(sent, exchanges[OURS][0].answer), connections, postgres)
+                    _keep_best(points, (operation.name, BYTES, connections), point)
+    return points
+
+
+def _measured(server: Server, exchanges: Sequence[Exchange], connections: int, postgres: Path) -> Point:
+    load(server.port, exchanges, connections=connections, seconds=0, warm_up=WARM_UP_SECONDS)
+    server_cpu_s, database_cpu_s = server.cpu_s(), cpu_s_of_postgres(postgres)
+    rate = load(server.port, exchanges, connections=connections, seconds=SECONDS)
+    answers = len(rate.latencies_s)
+    return Point(
+        rate,
+        cpu_ms=(server.cpu_s() - server_cpu_s) / answers * 1000,
+        database_cpu_ms=(cpu_s_of_postgres(postgres) - database_cpu_s) / answers * 1000,
+    )
+
+
+def _keep_best(points: Points, key: tuple[str, str, int], point: Point) -> None:
+    if key not in points or point.rate.per_second > points[key].rate.per_second:
+        points[key] = point
+
+
+def _compared(server: Server, operation: Operation, expected: Sequence[Any]) -> list[Exchange]:
+    """The requests, and the bytes of answers that mean the same as ours. Raises AssertionError when they do not."""
+    exchanges = []
+    for given, ours in zip(operation.variables, expected, strict=True):
+        path, body = _asked(server.name, operation, given)
+        answer = server.ask(path, body)
+        got = orjson.loads(answer)
+        if server.name == POSTGRAPHILE:
+            got = as_of_ours(got)
+        if got != ours:
+            raise AssertionError(f"{server.name} answers {operation.name} differently: {got!s:.500} not {ours!s:.500}")
+        exchanges.append(_exchange(server.port, path, body, answer))
+    return exchanges
+
+
+def _bytes(server: Server, answer: bytes) -> list[Exchange]:
+    return [_exchange(server.port, "/bytes", {"variables": {}}, answer)]
+
+
+def _exchange(port: int, path: str, body: Mapping[str, Any], answer: bytes) -> Exchange:
+    content = orjson.dumps(body)
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\naccept: application/json\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+    )
+    return Exchange(head.encode() + content, answer)
+
+
+def _asked(server: str, operation: Operation, given: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+    """Path and body of a request, in the words of a server."""
+    variables = dict(operation.variables[0] if given is None else given)
+    if server == HAND_WRITTEN:
+        return f"/{operation.name}", {"variables": variables}
+    if server == POSTGRAPHILE:
+        if "state" in variables:
+            variables["state"] = variables["state"].lower()
+        return "/graphql", {"query": operation.postgraphile, "variables": variables}
+    if operation.asks_one:
+        variables["id"] = base64.b64encode(f"Ticket:{variables['id']}".encode()).decode()
+    return "/graphql", {"query": operation.document, "variables": variables}
+
+
+def _judged(points: Points, operations: Sequence[Operation]) -> Iterator[Measure]:
+    for operation in operations:
+        for connections in CONNECTIONS:
+            found = {
+                server: point
+                for (name, server, n), point in points.items()
+                if (name, n) == (operation.name, connections)
+            }
+            fastest = max(PEERS, key=lambda server: found[server].per_second)
+            figures = _figures(found) | {"fastest peer": fastest}
+            name = f"graphql-{operation.name}-{connections}"
+            yield _ratio(f"{name}-vs-fastest-peer", found, OURS, fastest, 1.0, figures)
+            yield _ratio(f"{name}-sqlite-vs-postgresql", found, ON_SQLITE, OURS, 1.0, {})
+            yield _ratio(f"{name}-vs-hand-written", found, OURS, HAND_WRITTEN, HAND_WRITTEN_SHARE, {})
+            if operation.name == "tickets" and connections == max(CONNECTIONS):
+                yield _ratio("graphql-tickets-vs-strawberry", found, OURS, STRAWBERRY, USUAL_TIMES, {})
+                yield _ratio("graphql-tickets-vs-fastest-peer", found, OURS, fastest, FASTEST_TIMES, {})
+
+
+def _ratio(
+    name: str, found: Mapping[str, Point], ours: str, other: str, required: float, figures: Mapping[str, float | str]
+) -> Measure:
+    return Measure(name, found[ours].per_second / found[other].per_second, required, figures)
+
+
+def _figures(found: Mapping[str, Point]) -> dict[str, float | str]:
+    figures: dict[str, float | str] = {}
+    for server, point in found.items():
+        figures[f"{server} per s"] = round(point.per_second, 1)
+        figures[f"{server} median ms"] = round(point.rate.median_ms, 2)
+        figures[f"{server} cpu ms"] = round(point.cpu_ms, 2)
+        figures[f"{server} postgresql cpu ms"] = round(point.database_cpu_ms, 2)
+    return figures
+
+
+def _grown(small: Server, large: Server) -> Iterator[Measure]:
+    """Pages of a database ten times as large, and trees eight times as large."""
+    for operation in OPERATIONS:
+        if operation.name not in ("tickets", "filtered"):
+            continue
+        times = {small.port: 0.0, large.port: 0.0}
+        for _ in range(ROUNDS):
+            for server in (small, large):
+                times[server.port] = max(times[server.port], _alone(server, operation, None).per_second)
+        yield Measure(
+            f"graphql-{operation.name}-growth",
+            ratio=times[large.port] / times[small.port],
+            required=FLAT_SHARE,
+            figures={f"ms at {TICKETS}": 1000 / times[small.port], f"ms at {GROWN}": 1000 / times[large.port]},
+        )
+    tree = next(operation for operation in OPERATIONS if operation.name == "tree")
+    few, many = TREE_SITES
+    rates = {
+        sites: max(_alone(large, tree, {**tree.variables[0], "sites": sites}).per_second for _ in range(ROUNDS))
+        for sites in TREE_SITES
+    }
+    yield Measure(
+        "graphql-tree-growth",
+        ratio=(rates[many] * many) / (rates[few] * few),
+        required=FLAT_SHARE,
+        figures={f"ms of {sites} sites": 1000 / rate for sites, rate in rates.items()},
+    )
+
+
+def _alone(server: Server, operation: Operation, given: Mapping[str, Any] | None) -> Rate:
+    path, body = _asked(server.name, operation, given)
+    exchanges = [_exchange(server.port, path, body, server.ask(path, body))]
+    return load(server.port, exchanges, connections=1, seconds=SECONDS, warm_up=WARM_UP_SECONDS)

@@ -1,0 +1,1 @@
+"""What Connector's GraphQL is measured against: the same queries over the same rows, as people write servers."""
