@@ -121,18 +121,19 @@ def _running(
 
 
 def cpu_s_of_postgres(directory: Path) -> float:
-    """CPU that the PostgreSQL server on this directory has used, seconds; of backends that are there now."""
+    """CPU that the PostgreSQL server on this directory has used, seconds, backends that have ended included."""
     first = int((directory / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
     children = Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii").split()
-    return sum(_cpu_s(int(child)) for child in children)
+    return _cpu_s(first, ended=True) + sum(_cpu_s(int(child)) for child in children)
 
 
-def _cpu_s(process: int) -> float:
+def _cpu_s(process: int, *, ended: bool = False) -> float:
+    """ended: that of its children that have ended, too."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
     except FileNotFoundError:  # it has ended meanwhile
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+    return sum(map(int, fields[11 : 15 if ended else 13])) / TICKS_PER_SECOND
 
 
 def _wait(name: str, process: subprocess.Popen[bytes], port: int) -> None:
