@@ -42,6 +42,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "Placements": {"region": "EU", "productId": seeded.id("Product")},
         "IncidentGroups": {"first": 5},
         "Loans": {"first": 5},
+        "Replenishments": {"first": 5, "states": ["PROPOSED"]},
         "Returns": {"first": 5},
         "QuarantineList": {"source": seeded.id("Source")},
         "LowStock": {"region": "EU"},
@@ -91,6 +92,7 @@ ANSWERS: dict[str, Any] = {
     "RedChannels": lambda data: data["redChannels"]["nodes"] == [],
     "IncidentGroups": lambda data: data["incidentGroups"] == {"totalCount": 0, "nodes": []},
     "Loans": lambda data: data["loans"] == {"totalCount": 0, "nodes": []},
+    "Replenishments": lambda data: data["replenishments"] == {"totalCount": 0, "nodes": []},
     "Returns": lambda data: data["rmas"] == {"totalCount": 0, "nodes": []},
     "Rollouts": lambda data: (
         data["rollouts"]["nodes"][0]["waves"] == [{"number": 1, "counts": [{"state": "PLANNED", "lines": 1}]}]

@@ -10,6 +10,7 @@ from connector.model.principals import Principal
 _DISPATCH: Final = frozenset({"dispatcher", "machine"})
 _HANDLE: Final = frozenset({"technician", "dispatcher", "machine"})
 _PLAN: Final = frozenset({"planner"})
+_RESTOCK: Final = frozenset({"dispatcher", "planner"})
 _STEER: Final = frozenset({"dispatcher", "planner", "machine"})
 _OPERATE: Final = frozenset({"dispatcher", "planner", "machine"})
 _ANSWER: Final = frozenset({"dispatcher", "incident-manager"})
@@ -29,6 +30,9 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "receiveProcurement": _HANDLE,
     "receiveLoan": _HANDLE,
     "extendLoan": _DISPATCH,
+    "approveReplenishments": _RESTOCK,
+    "rejectReplenishment": _RESTOCK,
+    "cancelReplenishment": _RESTOCK,
     "sendReturn": _HANDLE,
     "receiveReturn": _HANDLE,
     "cancelRma": _DISPATCH,

@@ -22,6 +22,7 @@ from connector.cli.placement import placement
 from connector.cli.policy import policy
 from connector.cli.procurement import procurement
 from connector.cli.quarantine import quarantine
+from connector.cli.replenishment import replenishment
 from connector.cli.reservation import reservation
 from connector.cli.rma import rma
 from connector.cli.rollout import rollout
@@ -61,6 +62,7 @@ app.add_typer(groups, name="groups")
 app.add_typer(channel, name="channel")
 app.add_typer(procurement, name="procurement")
 app.add_typer(loan, name="loan")
+app.add_typer(replenishment, name="replenishment")
 app.add_typer(rma, name="rma")
 policy.command()(backtest)
 app.add_typer(policy, name="policy")

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from connector.fulfilment.claims import refuse_loaners
 from connector.fulfilment.durable import Durable
-from connector.fulfilment.handover import arrive_at_site, leave_hub
+from connector.fulfilment.handover import arrive_at_hub, arrive_at_site, leave_hub
 from connector.fulfilment.keys import undo_id
 from connector.fulfilment.loans import Loans, call_back
 from connector.fulfilment.once import Do, once
@@ -196,6 +196,8 @@ class Commands:
                 await order_stop(tx, reservation_id, reason=_given(reason), actor=actor, at=at)
             if standing.is_lent:
                 await call_back(tx, ticket_id, reason=_given(reason), actor=actor, at=at)
+            if standing.fills_shelf:
+                await self.procurements.give_up(tx, ticket_id, _given(reason), at)
             if standing.waits_for_rest:
                 await self.procurements.give_up(tx, ticket_id, _given(reason), at)
                 await close_reviews(tx, ticket_id=ticket_id, target=TaskState.CANCELLED, cause=reason, at=at)
@@ -229,15 +231,22 @@ class Commands:
         return PickupResult(**await self._keyed("confirm-pickup", key, task_id, do))
 
     async def receive(self, shipment_id: int, *, key: str, actor: str) -> ReceiveResult:
-        """A parcel was taken in at its site: it is delivered, and its asset is deployed there.
+        """A parcel was taken in: at its site, where its asset is deployed now, or at the hub whose shelf it fills up.
 
-        Raises NotKnown, and IllegalTransition for a parcel that was cancelled or returned.
+        A transfer that was returned is taken in at the hub that it left. Raises NotKnown, and IllegalTransition for
+        another parcel that was returned, or one that was cancelled.
         """
 
         async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
             shipment = await shipment_row(tx, shipment_id)
-            if shipment.status in (ShipmentStatus.CANCELLED, ShipmentStatus.RETURNED):
+            is_transfer = shipment.to_hub_id is not None
+            if shipment.status is ShipmentStatus.CANCELLED or (
+                shipment.status is ShipmentStatus.RETURNED and not is_transfer
+            ):
                 raise IllegalTransition(f"{shipment.name} was {shipment.status.value}: it cannot be received")
+            if is_transfer:
+                asset_id = await arrive_at_hub(tx, shipment, actor=actor, cause=shipment.name, at=at)
+                return {"shipment_id": shipment_id, "reservation_id": shipment.reservation_id, "asset_id": asset_id}
             asset_id = await arrive_at_site(tx, shipment, actor=actor, cause=shipment.name, at=at)
             return {"shipment_id": shipment_id, "reservation_id": shipment.reservation_id, "asset_id": asset_id}
 

@@ -13,8 +13,9 @@ from connector.fulfilment.channels import Channels
 from connector.fulfilment.commands import Commands
 from connector.fulfilment.durable import Durable, Tick
 from connector.fulfilment.groups import Groups
+from connector.fulfilment.low_shelves import LowShelves
 from connector.fulfilment.options import FulfilmentOptions
-from connector.fulfilment.overdue import watch_orders
+from connector.fulfilment.overdue import watch_orders, watch_transfers
 from connector.fulfilment.react import Reactor
 from connector.fulfilment.reviews import require_review
 from connector.fulfilment.rollout_lines import RolloutFollower
@@ -78,6 +79,8 @@ class FulfilmentEngine:
         self.schedule("expire-reservations", EVERY_MINUTE, self.expire)
         self.schedule("advance-rollouts", EVERY_MINUTE, self.advance_rollouts)
         self.schedule("watch-orders", EVERY_HOUR, partial(watch_orders, self._work))
+        self.schedule("watch-transfers", EVERY_HOUR, partial(watch_transfers, self._work))
+        self.schedule("sweep-shelves", EVERY_HOUR, LowShelves(database, clock, policy).sweep)
         self.schedule("learn-lanes", EVERY_HOUR, self.learn_lanes)
         self.schedule("adopt-workflows", EVERY_MINUTE, self.adopt)
         self._watch = Watch(self._work, policy)

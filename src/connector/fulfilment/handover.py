@@ -1,21 +1,25 @@
-"""Units that change hands: out of the hub, and in at the site. Steps of the caller's transaction."""
+"""Units that change hands: out of the hub, and in at the site or at another hub. Steps of the caller's transaction."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from connector.fulfilment.wording import packing_list
 from connector.model.errors import IllegalTransition
-from connector.model.kinds import TaskKind
+from connector.model.kinds import Lane, TaskKind, Tracking
 from connector.model.lifecycle import ASSET_MOVES, AssetState, ReservationState, ShipmentStatus, TaskState, require_move
 from connector.model.refs import EntityKind
 from connector.storage.database.engine import Transaction
 from connector.storage.database.rows import locked_row, update_logged
-from connector.storage.shipments.consignments import consignment, lock_reservation
+from connector.storage.shipments.consignments import Consignment, consignment, lock_reservation
 from connector.storage.shipments.shipments import ShipmentRow, move_shipment, outbound_shipment
+from connector.storage.stock.book import Shelf
+from connector.storage.stock.goods_in import take_back, take_into_stock
 from connector.storage.stock.reserve import fulfil_reservation
 from connector.storage.stock.stopping import stop_reason
 from connector.storage.tables import asset
-from connector.storage.tickets.tasks import move_task, unfinished_tasks
+from connector.storage.tables import shipment as parcels
+from connector.storage.tickets.tasks import NewTask, move_task, unfinished_tasks
 
 AT_THE_HUB = (ShipmentStatus.PENDING, ShipmentStatus.LABEL_CREATED)
 
@@ -42,6 +46,54 @@ async def leave_hub(
     if shipment is not None and shipment.status in AT_THE_HUB:
         await move_shipment(tx, shipment.id, ShipmentStatus.PICKED_UP, actor=actor, cause=cause, at=at)
     return await outbound_shipment(tx, reservation_id)
+
+
+async def arrive_at_hub(
+    tx: Transaction, shipment: ShipmentRow, *, actor: str, cause: str | None = None, at: datetime
+) -> int | None:
+    """The units of a transfer are put on the shelf that they were to fill up; of a returned one, on that they left.
+
+    Returns the first device's id, if any; nothing happens when they were taken in before. Raises NotKnown, and
+    IllegalTransition when the parcel or a unit cannot come to that from where they are.
+    """
+    if shipment.reservation_id is None or shipment.to_hub_id is None or shipment.received_at is not None:
+        return None
+    is_back = shipment.status is ShipmentStatus.RETURNED
+    await leave_hub(tx, shipment.reservation_id, actor=actor, cause=cause, at=at, was_seen=True)
+    goods = await consignment(tx, shipment.reservation_id)
+    hub_id, lane = (goods.hub.id, Lane.NORMAL) if is_back else (shipment.to_hub_id, goods.to_lane)
+    shelf, why = Shelf(hub_id, goods.goods.product_id, lane), cause or shipment.name
+    units = [goods.goods.asset_id, *(line.asset_id for line in goods.kit)]
+    for unit in sorted(unit for unit in units if unit is not None):
+        await take_back(tx, unit, shelf, is_usable=True, actor=actor, cause=why, at=at)
+    if goods.goods.asset_id is None:
+        await take_into_stock(tx, shelf, goods.goods.quantity, (), Tracking.COUNTED, actor=actor, cause=why, at=at)
+    if not is_back and shipment.status is not ShipmentStatus.DELIVERED:
+        await move_shipment(tx, shipment.id, ShipmentStatus.DELIVERED, actor=actor, cause=cause, at=at)
+    values = {"received_at": at}
+    await update_logged(tx, parcels, EntityKind.SHIPMENT, shipment.id, values, actor=actor, cause=cause, at=at)
+    for item in await unfinished_tasks(tx, shipment_id=shipment.id, key_prefixes=["receive:", "shipment:"]):
+        await move_task(tx, item.id, TaskState.DONE, actor=actor, cause="it was received", at=at)
+    return goods.goods.asset_id
+
+
+def receiving_task(shipment: ShipmentRow, goods: Consignment) -> NewTask:
+    """The task to take in what another hub has sent, or what has come back."""
+    is_back = shipment.status is ShipmentStatus.RETURNED
+    there = goods.hub if is_back else goods.destination or goods.hub
+    from_where = "It has come back" if is_back else f"It comes from {goods.hub.label}"
+    return NewTask(
+        key=f"receive:{shipment.id}",
+        kind=TaskKind.RECEIVE,
+        title=f"Receive {goods.label} at hub {there.label} ({goods.ticket.number})",
+        instructions=f"{from_where} as {shipment.name}. Check it, put it on its shelf, and record that it is received.",
+        packing_list=packing_list(goods),
+        ticket_id=goods.ticket.id,
+        reservation_id=goods.reservation_id,
+        shipment_id=shipment.id,
+        hub_id=there.id,
+        due_at=shipment.estimated_delivery_at,
+    )
 
 
 async def arrive_at_site(

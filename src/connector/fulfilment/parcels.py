@@ -21,7 +21,8 @@ def parcel_of(goods: Consignment, *, default_weight_g: int) -> Parcel:
     several things are packed.
     Raises InvalidInput naming the address that is missing.
     """
-    if goods.site is None:
+    destination = goods.destination
+    if destination is None:
         raise InvalidInput(
             f"ticket {goods.ticket.number!r} names no site that is known, so there is no address to send to",
             hint="Set the ticket's site, or the place of its device.",
@@ -33,12 +34,12 @@ def parcel_of(goods: Consignment, *, default_weight_g: int) -> Parcel:
     weight_g += sum((line.weight_g or 0) * line.quantity for line in along)
     return Parcel(
         sender=_party(goods.hub, "hub"),
-        recipient=_party(goods.site, "site"),
+        recipient=_party(destination, "site" if goods.to_hub is None else "hub"),
         weight_g=weight_g,
         length_mm=unit.length_mm if single else None,
         width_mm=unit.width_mm if single else None,
         height_mm=unit.height_mm if single else None,
-        description=f"{unit.label} with kit" if along else unit.label,
+        description=f"{unit.label} with kit" if along and goods.to_hub is None else goods.label,
     )
 
 

@@ -19,7 +19,7 @@ from connector.fulfilment.ordering_tasks import calling_off, placing, receiving,
 from connector.fulfilment.outcomes import told
 from connector.fulfilment.work import Work
 from connector.model.errors import IllegalTransition, InvalidInput
-from connector.model.kinds import Direction, Lane, ProcurementKind, TaskKind
+from connector.model.kinds import Direction, ProcurementKind, TaskKind
 from connector.model.lifecycle import ProcurementState, ShipmentStatus, TaskState
 from connector.model.refs import EntityKind
 from connector.storage.approvals.approvals import withdraw_approvals
@@ -241,7 +241,7 @@ async def _take_in(
     _check_goods(row, hub_id)
     cause, shelf_hub = f"procurement {row.id}", hub_id if hub_id is not None else row.hub_id
     if shelf_hub is not None:
-        shelf = Shelf(shelf_hub, row.product_id, Lane.NORMAL)
+        shelf = Shelf(shelf_hub, row.product_id, row.lane)
         await take_into_stock(
             tx, shelf, row.quantity, serials, row.tracking, revision=row.revision, actor=actor, cause=cause, at=at
         )

@@ -16,6 +16,7 @@ from typing import Any, Final
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.line import LINKS, Line, concerns_decision
 from connector.fulfilment.loan_notes import is_told
+from connector.fulfilment.low_shelves import LowShelves
 from connector.fulfilment.reactions import Reactions, comes_later
 from connector.fulfilment.rma_notes import is_return_told
 from connector.fulfilment.rollout_lines import RolloutFollower
@@ -55,7 +56,7 @@ TRIES: Final = 5
 KINDS: Final = (
     EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.APPROVAL, EntityKind.ROLLOUT,
     EntityKind.ROLLOUT_LINE, EntityKind.RECOVERY, EntityKind.INCIDENT_GROUP, EntityKind.RED_CHANNEL,
-    EntityKind.PROCUREMENT, EntityKind.LOAN, EntityKind.RMA, *LINKS,
+    EntityKind.PROCUREMENT, EntityKind.LOAN, EntityKind.RMA, EntityKind.REPLENISHMENT, EntityKind.POLICY, *LINKS,
 )  # fmt: skip
 
 
@@ -71,6 +72,7 @@ class Reactor:
         self._reactions = Reactions(work, policy)
         self._line = Line(work, policy)
         self._rollouts = RolloutFollower(work.database, work.clock, policy)
+        self._low_shelves = LowShelves(work.database, work.clock, policy)
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -111,6 +113,7 @@ class Reactor:
                 for change in left:
                     await self._insist(change, decided)
         await self._follow_rollouts(changes)
+        await self._low_shelves.follow(changes)
         async with transaction(self._work.database) as tx:
             if await claim_reader(tx, READER) < end:
                 await move_reader(tx, READER, end)

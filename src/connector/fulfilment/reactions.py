@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from connector.fulfilment.handover import leave_hub
+from connector.fulfilment.handover import leave_hub, receiving_task
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.loans import call_back
 from connector.fulfilment.procurement import Procurements
@@ -33,7 +33,7 @@ from connector.storage.database.engine import Transaction
 from connector.storage.database.locks import lock_devices, lock_tickets
 from connector.storage.facts.facts import sourcing_facts
 from connector.storage.policies.active import PolicySource, policy_now
-from connector.storage.shipments.consignments import lock_reservation
+from connector.storage.shipments.consignments import consignment, lock_reservation
 from connector.storage.shipments.shipments import ON_ITS_WAY, shipment_row, ticket_of_shipment
 from connector.storage.stock.loans import brings_replacement
 from connector.storage.stock.stopping import order_stop
@@ -73,13 +73,13 @@ class Reactions:
         """
         standings = await tickets_standing(tx, tickets)
         deciding = [n for n, item in standings.items() if item.lacks_hardware]
-        deciding = [n for n in deciding if not standings[n].has_rollout]  # what those get is said there
+        deciding = [n for n in deciding if not standings[n].is_planned_elsewhere]  # what those get is said there
         if deciding:
             await self._decide(tx, {number: standings[number] for number in deciding})
         for ticket_id, standing in standings.items():
             if not standing.wants_hardware:
                 await self._withdraw(tx, standing)
-            elif standing.holdings and not standing.has_rollout and not standing.lacks_hardware:
+            elif standing.holdings and not standing.is_planned_elsewhere and not standing.lacks_hardware:
                 await self._compare(tx, standing, tickets[ticket_id])
         await self._rmas.named(tx, [number for number in standings if is_named(tickets[number])])
         return tickets.keys() - standings.keys()
@@ -188,6 +188,8 @@ class Reactions:
             await lock_tickets(tx, (ticket_id,))
         if status in ON_ITS_WAY:
             await self._leave(tx, shipment_id)
+        if status in ON_ITS_WAY | TURNS_UP and await self._expect(tx, shipment_id, status):
+            return
         if status in TROUBLE and not await self._watch.look(tx, shipment_id):
             await self._ask(tx, shipment_id, status)
         if status is ShipmentStatus.DELIVERED:
@@ -199,6 +201,17 @@ class Reactions:
             await self._rmas.delivered(tx, shipment_id)
         if status is ShipmentStatus.RETURNED:
             await self._rmas.not_delivered(tx, await shipment_row(tx, shipment_id))
+
+    async def _expect(self, tx: Transaction, shipment_id: int, status: ShipmentStatus) -> bool:
+        """Have a hub take in what another one has sent; whether there is nothing else to do about the parcel."""
+        parcel = await shipment_row(tx, shipment_id)
+        if parcel.to_hub_id is None or parcel.reservation_id is None:
+            return False
+        is_brought = status in ON_ITS_WAY and parcel.source_id is None  # by our own people: nobody reports the end
+        if (is_brought or status in TURNS_UP) and parcel.received_at is None:
+            new = receiving_task(parcel, await consignment(tx, parcel.reservation_id))
+            await require_task(tx, new, actor=ACTOR, cause=parcel.name, at=self._work.clock.now())
+        return status not in TROUBLE - TURNS_UP
 
     async def _replaced(self, tx: Transaction, shipment_id: int) -> None:
         """What a ticket was to get for good has come: a unit on loan is not needed any more."""

@@ -7,6 +7,7 @@ took effect, and only then acts; outside any transaction. The outcome and the re
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypedDict
 
 from connector.fulfilment.keys import ACTOR, Step, effect_key, fulfil_id, step_key
 from connector.fulfilment.outcomes import Attempt, Stopped
@@ -20,7 +21,7 @@ from connector.fulfilment.wording import (
 )
 from connector.fulfilment.work import Progress, Work, Written, naming, ticket_ref
 from connector.model.errors import InvalidInput
-from connector.model.kinds import TaskKind
+from connector.model.kinds import Direction, TaskKind
 from connector.model.lifecycle import ShipmentStatus
 from connector.sdk import (
     AddNote,
@@ -34,6 +35,7 @@ from connector.sdk import (
 )
 from connector.storage.database.engine import Transaction
 from connector.storage.facts.lane_quotes import record_offers
+from connector.storage.shipments.consignments import Consignment
 from connector.storage.shipments.shipments import MEDIA_TYPES, NewShipment, create_shipment, store_document
 from connector.storage.sources.sources import register_source, source_ids
 from connector.storage.stock.reserve import commit_reservation
@@ -46,6 +48,11 @@ PER_TICKET = frozenset({Step.TASK, Step.NOTE, Step.FIELDS, Step.STATE})
 """Steps that a rollout does not do for each parcel: one ticket would be told a hundred times."""
 OF_REPLACEMENT = frozenset({Step.FIELDS, Step.STATE})
 """Steps that a loan does not do: the ticket's fields and state are about what it gets for good."""
+
+
+class _Way(TypedDict):
+    direction: Direction
+    to_hub_id: int | None
 
 
 class Steps:
@@ -110,7 +117,7 @@ class Steps:
         if offer is None:
             raise InvalidInput(
                 f"courier {connection.name!r} offers nothing from {goods.hub.label} to "
-                f"{goods.site.label if goods.site else 'an unknown site'}",
+                f"{goods.destination.label if goods.destination else 'an unknown site'}",
                 hint="Check both addresses and which services the courier account has, or send it another way.",
             )
         chosen = {
@@ -168,6 +175,7 @@ class Steps:
                     ticket_id=goods.ticket.id,
                     hub_id=goods.hub.id,
                     site_id=goods.site.id if goods.site else None,
+                    **_way(goods),
                     status=ShipmentStatus.LABEL_CREATED,
                     carrier=label.carrier,
                     service=label.service,
@@ -200,6 +208,7 @@ class Steps:
                     ticket_id=goods.ticket.id,
                     hub_id=goods.hub.id,
                     site_id=goods.site.id if goods.site else None,
+                    **_way(goods),
                     status=ShipmentStatus.PENDING,
                     carrier=OWN_TRANSPORT,
                     service=goods.mode.value,
@@ -285,6 +294,13 @@ class Steps:
             key = effect_key(step_key(goods.reservation_id, Step.STATE), goods.made_at)
             written = await self._work.write_to_ticket(goods, SetTicketState(key, ticket_ref(goods), writes.state))
         await self._work.receipt(goods.reservation_id, Step.STATE, written)
+
+
+def _way(goods: Consignment) -> _Way:
+    """Which way the parcel of a consignment goes."""
+    if goods.to_hub is None:
+        return {"direction": Direction.OUTBOUND, "to_hub_id": None}
+    return {"direction": Direction.TRANSFER, "to_hub_id": goods.to_hub.id}
 
 
 async def _source_id(tx: Transaction, connection: Connection, at: datetime) -> int:

@@ -74,8 +74,9 @@ class UndoSteps:
                 return {"outcome": outcome}
             current = await shipment_row(tx, shipment.id)
             if outcome == UNDER_WAY or current.status in ON_ITS_WAY:
-                is_loan = progress.goods.loan is not None  # which is called back as any loan is, once it has left
-                task_id = None if is_loan else await self._require_return(tx, progress, current, at)
+                # a loan is called back as any loan is, once it has left; a transfer arrives, and is taken in
+                is_left = progress.goods.loan is not None or progress.goods.to_hub is not None
+                task_id = None if is_left else await self._require_return(tx, progress, current, at)
                 await forfeit(tx, reservation_id, parcel=current.name, actor=ACTOR, at=at)
                 return {"outcome": UNDER_WAY, "task_id": task_id}
             cause = undo_id(reservation_id)

@@ -145,12 +145,14 @@ def return_note(row: RmaRow, headline: str, *, due_back_at: datetime, reason: st
 
 def pickup_title(goods: Consignment) -> str:
     """The heading of a pickup task."""
+    if goods.to_hub is not None:
+        return f"Pick {goods.label} for hub {goods.to_hub.label} ({goods.ticket.number})"
     return f"Pick {goods.goods.label} for ticket {goods.ticket.number}{', on loan' if goods.loan else ''}"
 
 
 def pickup_instructions(goods: Consignment, shipment: ShipmentRow | None) -> str:
     """What to do with what was picked."""
-    destination = goods.site.label if goods.site else "the site of the ticket"
+    destination = goods.destination.label if goods.destination else "the site of the ticket"
     if goods.mode is Mode.TECHNICIAN:
         how = f"Pick and check the unit at {goods.hub.label}; a technician collects it for {destination}."
     elif goods.mode is Mode.DRIVE or shipment is None:
@@ -181,7 +183,7 @@ def packing_list(goods: Consignment) -> list[dict[str, Any]]:
             "quantity": line.quantity,
             "serial": line.serial,
             "asset_tag": line.asset_tag,
-            "is_device": False,
+            "is_device": goods.to_hub is not None,
         }
         for line in goods.kit
     ]

@@ -131,6 +131,7 @@ class TaskKind(StrEnum):
     `order`: place or cancel an order outside, and record its number. `staging`: pick, prepare and check the units of a
     rollout's wave at one hub; `handover`: give them to the courier. `return`: a unit comes
     back to a hub, that was on loan or has failed.
+    `receive`: put on the shelf what came from another hub.
     """
 
     PICKUP = "pickup"
@@ -140,6 +141,7 @@ class TaskKind(StrEnum):
     STAGING = "staging"
     HANDOVER = "handover"
     RETURN = "return"
+    RECEIVE = "receive"
 
 
 class LoanReturn(StrEnum):
@@ -180,6 +182,15 @@ class ProcurementKind(StrEnum):
     VENDOR_REPLACEMENT = "vendor_replacement"
     PURCHASE = "purchase"
     BACKORDER = "backorder"
+
+
+class ReplenishmentKind(StrEnum):
+    """Where units come from that a shelf is filled up with. `none`: from nowhere, as things stand."""
+
+    TRANSFER = "transfer"
+    PURCHASE = "purchase"
+    MIXED = "mixed"
+    NONE = "none"
 
 
 class LabelFormat(StrEnum):

@@ -168,6 +168,21 @@ class LoanState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class ReplenishmentState(StrEnum):
+    """State of filling up a shelf.
+
+    approved: units are claimed and ordered, none has left or was placed. under_way: something has. received: what has
+    come is on the shelf, and nothing else is to come. rejected: a person does not want it. cancelled: nothing came.
+    """
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    UNDER_WAY = "under_way"
+    RECEIVED = "received"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
 class RmaState(StrEnum):
     """Where the return of a failed unit stands.
 
@@ -332,6 +347,20 @@ PROCUREMENT_OPEN = frozenset({_P.REQUESTED, _P.APPROVED, _P.ORDERED, _P.CONFIRME
 
 PROCUREMENT_OF_HUB = frozenset({_P.REQUESTED, _P.APPROVED})
 """No supplier says so of an order: it has none yet."""
+
+_N = ReplenishmentState
+
+REPLENISHMENT_MOVES: Mapping[ReplenishmentState, frozenset[ReplenishmentState]] = {
+    _N.PROPOSED: frozenset({_N.APPROVED, _N.REJECTED, _N.CANCELLED}),
+    _N.APPROVED: frozenset({_N.UNDER_WAY, _N.RECEIVED, _N.CANCELLED}),
+    _N.UNDER_WAY: frozenset({_N.RECEIVED, _N.CANCELLED}),
+    _N.RECEIVED: frozenset(),
+    _N.REJECTED: frozenset(),
+    _N.CANCELLED: frozenset(),
+}
+
+REPLENISHMENT_OPEN = frozenset({_N.PROPOSED, _N.APPROVED, _N.UNDER_WAY})
+"""It is to be decided about, or something is still to come; a shelf has one such replenishment at most."""
 
 PROCUREMENT_UNPLACED = frozenset({_P.REQUESTED, _P.APPROVED})
 """Nobody outside knows of it yet, so it is cancelled without asking."""

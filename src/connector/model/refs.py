@@ -29,6 +29,7 @@ class EntityKind(StrEnum):
     SHIPMENT = "shipment"
     PROCUREMENT = "procurement"
     LOAN = "loan"
+    REPLENISHMENT = "replenishment"
     RMA = "rma"
     TASK = "task"
     APPROVAL = "approval"

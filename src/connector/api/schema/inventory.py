@@ -5,7 +5,16 @@ from datetime import date, datetime
 import strawberry
 
 from connector.api.schema.fields import column, paged, related
-from connector.api.schema.lazy import AnyHub, AnyLoan, AnyProduct, AnyReservation, AnyRma, AnySite, AnyTicket
+from connector.api.schema.lazy import (
+    AnyHub,
+    AnyLoan,
+    AnyProduct,
+    AnyReplenishment,
+    AnyReservation,
+    AnyRma,
+    AnySite,
+    AnyTicket,
+)
 from connector.api.schema.nodes import Node
 from connector.api.schema.paging import Connection
 from connector.model.kinds import Lane, Tracking
@@ -62,5 +71,9 @@ class Stock(Node):
         "Further free units that are kept unless a rule releases the emergency buffer; null when unstated."
     )
     is_low: bool | None = column("Whether fewer units are free than the reorder point; null where there is none.")
+    replenishment: AnyReplenishment | None = related(
+        "replenishment",
+        "The newest replenishment of the shelf, whose state says whether it is open; null when there was none.",
+    )
     counted_at: datetime | None = column("When it was last counted by hand.")
     updated_at: datetime = column("When it last changed.")

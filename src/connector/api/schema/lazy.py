@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from connector.api.schema.policies import Policy
     from connector.api.schema.procurement import Procurement
     from connector.api.schema.recoveries import Recovery
+    from connector.api.schema.replenishments import Replenishment
     from connector.api.schema.rmas import Rma
     from connector.api.schema.rollouts import Rollout, RolloutLine
     from connector.api.schema.shipping import Shipment
@@ -33,6 +34,7 @@ _procurement = strawberry.lazy("connector.api.schema.procurement")
 _rmas = strawberry.lazy("connector.api.schema.rmas")
 _rollouts = strawberry.lazy("connector.api.schema.rollouts")
 _recoveries = strawberry.lazy("connector.api.schema.recoveries")
+_replenishments = strawberry.lazy("connector.api.schema.replenishments")
 _shipping = strawberry.lazy("connector.api.schema.shipping")
 _sources = strawberry.lazy("connector.api.schema.sources")
 _work = strawberry.lazy("connector.api.schema.work")
@@ -51,6 +53,7 @@ AnyProduct: TypeAlias = Annotated["Product", _catalogue]
 AnyQuarantinedRecord: TypeAlias = Annotated["QuarantinedRecord", _sources]
 AnyRecovery: TypeAlias = Annotated["Recovery", _recoveries]
 AnyRedChannel: TypeAlias = Annotated["RedChannel", _channels]
+AnyReplenishment: TypeAlias = Annotated["Replenishment", _replenishments]
 AnyReservation: TypeAlias = Annotated["Reservation", _work]
 AnyRma: TypeAlias = Annotated["Rma", _rmas]
 AnyRollout: TypeAlias = Annotated["Rollout", _rollouts]

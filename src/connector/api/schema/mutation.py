@@ -57,6 +57,13 @@ from connector.api.schema.payloads import (
     SyncSourcePayload,
 )
 from connector.api.schema.refusals import refusal_of
+from connector.api.schema.replenishments import (
+    ApproveReplenishmentsPayload,
+    ReplenishmentPayload,
+    approve_replenishments,
+    cancel_replenishment,
+    reject_replenishment,
+)
 from connector.api.schema.rmas import RmaPayload, cancel_rma, extend_rma, receive_return, send_return
 from connector.api.schema.rolling_out import (
     PlanRolloutPayload,
@@ -248,7 +255,10 @@ class Mutation:
     confirm_pickup: ConfirmPickupPayload = strawberry.mutation(
         resolver=_confirm_pickup, description="Confirm that the unit of a pickup task has been handed over."
     )
-    receive: ReceivePayload = strawberry.mutation(resolver=_receive, description="Confirm that a parcel has arrived.")
+    receive: ReceivePayload = strawberry.mutation(
+        resolver=_receive,
+        description="Confirm that a parcel has arrived: at its site, or at the hub whose shelf it fills up.",
+    )
     record_procurement: ProcurementPayload = strawberry.mutation(
         resolver=_record_procurement,
         description="Record what became of an order: placed under a number, confirmed, sent, refused, called off.",
@@ -262,6 +272,18 @@ class Mutation:
     )
     extend_loan: LoanPayload = strawberry.mutation(
         resolver=extend_loan, description="Let a unit stay on loan longer, whether it is overdue or not."
+    )
+    approve_replenishments: ApproveReplenishmentsPayload = strawberry.mutation(
+        resolver=approve_replenishments,
+        description="Let low shelves be filled up, each worked out anew: units are claimed at other hubs, and ordered.",
+    )
+    reject_replenishment: ReplenishmentPayload = strawberry.mutation(
+        resolver=reject_replenishment,
+        description="Do not want a proposal: it is not made again for a while, unless the shelf gets emptier.",
+    )
+    cancel_replenishment: ReplenishmentPayload = strawberry.mutation(
+        resolver=cancel_replenishment,
+        description="Call off what has not left its hub and what is on order; what is under way arrives.",
     )
     send_return: RmaPayload = strawberry.mutation(
         resolver=send_return, description="Record that a unit that has failed has left its site."

@@ -39,6 +39,7 @@ TYPE_NAMES: Mapping[str, str] = {
     "Rollout": "rollout",
     "RolloutLine": "rollout_line",
     "Loan": "loan",
+    "Replenishment": "replenishment",
     "Rma": "rma",
     "Approval": "approval",
     "ApprovalVote": "approval_vote",

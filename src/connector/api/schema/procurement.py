@@ -7,7 +7,7 @@ import strawberry
 from connector.api.schema.fields import column, related
 from connector.api.schema.lazy import AnyDecision, AnyHub, AnyProduct, AnyShipment, AnySite, AnyTicket
 from connector.api.schema.nodes import Node
-from connector.model.kinds import ProcurementKind
+from connector.model.kinds import Lane, ProcurementKind
 from connector.model.lifecycle import ProcurementState
 
 
@@ -27,7 +27,10 @@ class Procurement(Node):
     via: str | None = column("The source that takes the order to the supplier; null when a person places it.")
     external_id: str | None = column("What that source calls the order, once it was placed.")
     order_number: str | None = column("The supplier's number, once the order is placed.")
-    hub: AnyHub | None = related("hub", "The hub that they go to, to be sent on; null when they go to the site.")
+    hub: AnyHub | None = related(
+        "hub", "The hub that they go to, to be sent on or to fill up its shelf; null when they go to the site."
+    )
+    lane: Lane = column("Of the shelf that they are put on at the hub.")
     site: AnySite | None = related("site", "The site that they go to directly; null when they go to a hub.")
     cost_cents: int | None = column("What it costs, in hundredths of the currency; expected until it is recorded.")
     currency: str | None = column("ISO 4217.")

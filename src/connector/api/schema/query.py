@@ -21,6 +21,7 @@ from connector.api.schema.places import Hub, ServiceClass, Site
 from connector.api.schema.policies import Policy
 from connector.api.schema.procurement import Procurement
 from connector.api.schema.recoveries import Recovery
+from connector.api.schema.replenishments import Replenishment
 from connector.api.schema.rmas import Rma
 from connector.api.schema.rollouts import Rollout, RolloutLine
 from connector.api.schema.shipping import Shipment
@@ -199,6 +200,9 @@ class Query:
         "procurement", "What is got from outside for tickets, and tickets in the queue for stock."
     )
     loans: Connection[Loan] = _listing("loan", "Units that are, or were, lent until a replacement is there.")
+    replenishments: Connection[Replenishment] = _listing(
+        "replenishment", "Shelves that are filled up: proposed, under way, ended."
+    )
     rmas: Connection[Rma] = _listing("rma", "Returns of units that have failed.")
     shipments: Connection[Shipment] = _listing("shipment", "Parcels.")
     approvals: Connection[Approval] = _listing("approval", "Requests for approval.")
@@ -227,6 +231,7 @@ class Query:
     reservation: Reservation | None = _single("reservation", "reservation")
     procurement: Procurement | None = _single("procurement", "procurement")
     loan: Loan | None = _single("loan", "loan")
+    replenishment: Replenishment | None = _single("replenishment", "replenishment")
     rma: Rma | None = _single("rma", "return of a unit that has failed")
     shipment: Shipment | None = _single("shipment", "shipment")
     task: Task | None = _single("task", "task")

@@ -19,6 +19,7 @@ from connector.api.schema.enums import ChangeOperation
 from connector.api.schema.groups import IncidentGroup
 from connector.api.schema.nodes import key_of
 from connector.api.schema.recoveries import Recovery
+from connector.api.schema.replenishments import Replenishment
 from connector.api.schema.rollouts import Rollout
 from connector.api.schema.scalars import JSON, as_json
 from connector.api.schema.shipping import Shipment
@@ -28,6 +29,7 @@ from connector.model.lifecycle import (
     ApprovalState,
     GroupState,
     RecoveryState,
+    ReplenishmentState,
     ReservationState,
     RolloutState,
     ShipmentStatus,
@@ -119,6 +121,15 @@ class RecoveryEvent(Event):
     recovery: Recovery | None = strawberry.field(description="As it is when the event is sent.")
 
 
+@strawberry.type(description="A shelf was found low, or what is done about it changed.")
+class ReplenishmentEvent(Event):
+    """News of a replenishment."""
+
+    before: ReplenishmentState | None = strawberry.field(description="Its state before.")
+    after: ReplenishmentState | None = strawberry.field(description="Its state after.")
+    replenishment: Replenishment | None = strawberry.field(description="As it is when the event is sent.")
+
+
 @strawberry.type(description="A rollout was made, moved, or got on; its counts say how far it is.")
 class RolloutEvent(Event):
     """News of a rollout."""
@@ -183,6 +194,7 @@ APPROVALS = Topic(EntityKind.APPROVAL, "approval", "state", ApprovalState, Appro
 GROUPS = Topic(EntityKind.INCIDENT_GROUP, "incident_group", "state", GroupState, IncidentGroupEvent)
 RECOVERIES = Topic(EntityKind.RECOVERY, "recovery", "state", RecoveryState, RecoveryEvent)
 TASKS = Topic(EntityKind.TASK, "task", "state", TaskState, TaskEvent)
+REPLENISHMENTS = Topic(EntityKind.REPLENISHMENT, "replenishment", "state", ReplenishmentState, ReplenishmentEvent)
 ROLLOUTS = Topic(EntityKind.ROLLOUT, "rollout", "state", RolloutState, RolloutEvent)
 
 
@@ -298,6 +310,12 @@ async def _approvals(
     return _follow(info, APPROVALS, after, {"ticket_id": ticket_id})
 
 
+async def _replenishments(
+    info: Info, after: After = None, hub_id: OfHub = None
+) -> AsyncGenerator[ReplenishmentEvent, None]:
+    return _follow(info, REPLENISHMENTS, after, {"hub_id": hub_id})
+
+
 async def _rollout_progress(
     info: Info, after: After = None, rollout_id: OfRollout = None, ticket_id: OfTicket = None
 ) -> AsyncGenerator[RolloutEvent, None]:
@@ -328,6 +346,9 @@ class Subscription:
     )
     approvals: AsyncGenerator[ApprovalEvent, None] = strawberry.subscription(
         resolver=_approvals, description="Requests for approval that are made, answered and settled."
+    )
+    replenishments: AsyncGenerator[ReplenishmentEvent, None] = strawberry.subscription(
+        resolver=_replenishments, description="Shelves that are found low, and what is done about them."
     )
     rollout_progress: AsyncGenerator[RolloutEvent, None] = strawberry.subscription(
         resolver=_rollout_progress, description="Rollouts that are made, moved, or get on, with their counts."

@@ -17,6 +17,7 @@ from connector.api.schema.lazy import (
     AnyProduct,
     AnyRecovery,
     AnyRedChannel,
+    AnyReplenishment,
     AnyReservation,
     AnyRma,
     AnyRollout,
@@ -92,6 +93,9 @@ class Ticket(Node):
     reservations: list[AnyReservation] = related("reservations", "Stock that was claimed for it, the oldest first.")
     procurements: list[AnyProcurement] = related("procurements", "What is got from outside for it, the oldest first.")
     loan: AnyLoan | None = related("loan", "The unit that is, or was, lent to it until its replacement is there.")
+    replenishment: AnyReplenishment | None = related(
+        "replenishment", "The shelf that is filled up under it; null for tickets of other systems."
+    )
     rmas: list[AnyRma] = related("rmas", "What comes back for it, or came back, after its replacement was delivered.")
     shipments: list[AnyShipment] = related("shipments", "Parcels that were sent for it, the oldest first.")
     tasks: list[AnyTask] = related("tasks", "Work for people because of it, the oldest first.")
@@ -126,6 +130,7 @@ class Reservation(Node):
     )
     asset: AnyAsset | None = related("asset", "The unit itself, for serialised products.")
     site: AnySite | None = related("site", "Where it goes; null when that is the ticket's site.")
+    to_hub: AnyHub | None = related("to_hub", "The hub whose shelf it fills up; null for what goes to a site.")
     rollout_line: AnyRolloutLine | None = related(
         "rollout_line", "The line of a rollout that it is for; null for the ticket's own need."
     )

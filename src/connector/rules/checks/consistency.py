@@ -19,6 +19,7 @@ from connector.rules.checks.ladders import findings_in_ladders
 from connector.rules.checks.loaners import findings_in_loaners
 from connector.rules.checks.logic import Not, can_hold, claims_in, formula_of
 from connector.rules.checks.placement import findings_in_asset_classes
+from connector.rules.checks.replenishment import findings_in_replenishment
 from connector.rules.checks.returning import findings_in_returns
 from connector.rules.checks.rollouts import findings_in_rollouts
 from connector.rules.policy.document import Rule
@@ -41,6 +42,7 @@ def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _channels(content, rules)
     yield from findings_in_rollouts(content)
     yield from findings_in_asset_classes(content)
+    yield from findings_in_replenishment(content)
     yield from findings_in_returns(content)
     yield from findings_in_tests(content)
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from connector.model.kinds import Criticality, Priority, ProductStatus, TicketType
+from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, TicketType
 from connector.model.lifecycle import TICKET_OPEN, AssetState, TicketState
 from connector.rules.policy.conditions import FIELD, LITERAL, SAMPLE, Value
 from connector.rules.policy.expressions import engine as cel
@@ -35,6 +35,8 @@ VOCABULARIES: Mapping[str, tuple[Value, ...]] = {
     "asset.state": _closed(AssetState),
     "product.criticality": _closed(Criticality),
     "product.status": _closed(ProductStatus),
+    "shelf.lane": _closed(Lane, absent=False),
+    "hub.tier": _closed(HubTier, absent=False),
 }
 """Fields whose values are known, "" for what is absent; of tickets only those that rules are asked about."""
 

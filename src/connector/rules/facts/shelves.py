@@ -99,8 +99,8 @@ class Contested:
 
     since: when that ticket was opened. losses: units of the same line that went to other tickets before. is_rollout:
     they are for a line of a rollout. made_at: when they were reserved. revision: of the unit, where that is known.
-    red_until: when the red channel ends through which they were decided, as long as nobody has closed it.
-    parts: of the kit that goes along with them.
+    red_until: when the red channel ends through which they were decided, as long as nobody has closed it. is_transfer:
+    they are to fill up another hub's shelf. parts: of the kit that goes along with them.
     """
 
     reservation_id: int
@@ -117,9 +117,16 @@ class Contested:
     is_rollout: bool = False
     revision: str | None = None
     red_until: datetime | None = None
+    is_transfer: bool = False
     parts: tuple[ClaimedPart, ...] = ()
 
     @property
     def label(self) -> str:
         """How people call it, for example `INC-7 (P4)`."""
-        return f"{self.ticket} ({'rollout' if self.is_rollout else self.priority or 'no priority'})"
+        what = "rollout" if self.is_rollout else "transfer" if self.is_transfer else self.priority or "no priority"
+        return f"{self.ticket} ({what})"
+
+    @property
+    def is_for_no_incident(self) -> bool:
+        """Whether nobody waits for them: they rank below all tickets, and losing them counts for nobody."""
+        return self.is_rollout or self.is_transfer

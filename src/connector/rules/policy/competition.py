@@ -22,7 +22,10 @@ from connector.rules.policy.values import ConditionText, Part, no_repetition, no
 
 
 class Claimant(StrEnum):
-    """Whose units may be taken: tickets of a priority, as waiting has raised it, or what is held for rollouts."""
+    """Whose units may be taken: tickets of a priority, as waiting has raised it, or what is held for no incident.
+
+    rollout: what is held for rollouts, and for transfers that fill up other hubs.
+    """
 
     P2 = "P2"
     P3 = "P3"

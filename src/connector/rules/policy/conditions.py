@@ -40,13 +40,17 @@ SAMPLE: Scope = {
     "service_class": {"known": True, "name": "critical", "maximum_outage_minutes": 240, "always": True},
     "channel": {"known": True, "name": "recall"},
     "request": {"kind": "reservation", "cost_cents": 3_500, "quantity": 1, "lane": "normal"},
+    "shelf": {"lane": "normal", "free": 1, "on_hand": 2, "reorder_point": 2, "target": 4, "quantity": 3},
+    "hub": {"name": "Depot", "code": "BER", "tier": "local", "region": "EU", "country": "DE", "is_mobile": False},
 }  # fmt: skip
 """What a condition may name, with a value of the right type for each."""
 
 REQUEST = "request"
 """The variable that only the condition of an approval may name: what is asked for."""
-KNOWN: Scope = {name: fields for name, fields in SAMPLE.items() if name != REQUEST}
-"""What every condition may name: the facts of a ticket."""
+OF_SHELF = ("shelf", "hub", "product")
+"""What a condition about a shelf that is low may name: the shelf, its hub, its product."""
+KNOWN: Scope = {name: fields for name, fields in SAMPLE.items() if name not in (REQUEST, "shelf", "hub")}
+"""What every other condition may name: the facts of a ticket."""
 
 LITERAL = re.compile(r"""[rR]?(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
 """A text in quotes."""
@@ -121,8 +125,9 @@ class Facts:
 
 
 @lru_cache(maxsize=2048)
-def compile_condition(text: str, *, about_request: bool = False) -> Condition:
-    """Compile and check a condition. about_request: whether it is asked about a request for approval.
+def compile_condition(text: str, *, about_request: bool = False, about_shelf: bool = False) -> Condition:
+    """Compile and check a condition. about_request: whether it is asked about a request for approval. about_shelf:
+    about a shelf that is low.
 
     Raises ValueError saying what is wrong: syntax, an unknown name (with the nearest known one), a wrong type.
     """
@@ -134,7 +139,7 @@ def compile_condition(text: str, *, about_request: bool = False) -> Condition:
         if name not in SAMPLE[variable]:
             near = get_close_matches(name, SAMPLE[variable], n=1) or sorted(SAMPLE[variable])
             raise ValueError(f"names {variable}.{name}, which does not exist: did you mean {variable}.{near[0]}?")
-    known = SAMPLE if about_request else KNOWN
+    known = OF_SHELF if about_shelf else (*KNOWN, REQUEST) if about_request else tuple(KNOWN)
     unknown = sorted(set(condition.program.variables()) - set(known))
     if unknown:
         raise ValueError(f"names {unknown[0]!r}, which does not exist: known are {', '.join(known)}")

@@ -28,6 +28,7 @@ from connector.rules.policy.ladder import PLAIN, RESERVED, Accept, Ladder, Rung,
 from connector.rules.policy.loaners import Loaner
 from connector.rules.policy.missing import Missing
 from connector.rules.policy.placement import AssetClass, PlacementTerms
+from connector.rules.policy.replenishment import Replenishment
 from connector.rules.policy.returning import Returns
 from connector.rules.policy.rollouts import Rollouts
 from connector.rules.policy.suppliers import Supplier
@@ -268,6 +269,9 @@ class Policy(Part):
     watching: Annotated[Watching, Field(examples=[{"act": "source", "silent_hours": 24}])] | None = None
     grouping: Annotated[Grouping, Field(examples=[{"site_event": {"devices": 3, "window_minutes": 30}}])] = Grouping()
     rollouts: Annotated[Rollouts, Field(examples=[{"wave_size": 25}])] = Rollouts()
+    replenishment: Annotated[Replenishment, Field(examples=[{"rules": [{"name": "any-shelf", "act": "propose"}]}])] = (
+        Replenishment()
+    )
     returns: Annotated[Returns, Field(examples=[{"due_days": 14}])] | None = None
     break_glass: Annotated[BreakGlass, Field(examples=[{"approval": "break-glass"}])] | None = None
     red_channels: Annotated[

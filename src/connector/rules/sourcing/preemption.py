@@ -85,7 +85,9 @@ class Taker:
         allowed: dict[Rank, list[Contested]] = {}
         refused: dict[Refusal, tuple[int, ...]] = {}
         for claim in contested:
-            rank = ROLLOUT_RANK if claim.is_rollout else self.fairness.aged(claim.priority, claim.since, self.now)
+            rank = (
+                ROLLOUT_RANK if claim.is_for_no_incident else self.fairness.aged(claim.priority, claim.since, self.now)
+            )
             refusal = self._refusal(claim, rank)
             if refusal is None:
                 allowed.setdefault(rank, []).append(claim)
@@ -98,13 +100,13 @@ class Taker:
             return Refusal("claim_as_strong", f"held for tickets that rank no lower than {self.own or 'no priority'}")
         if claim.red_until is not None and self.now < claim.red_until and not self.is_red:
             return Refusal("claim_in_channel", "held for tickets that go through a red channel")
-        name = Claimant.ROLLOUT if claim.is_rollout else Claimant(f"P{rank}")
+        name = Claimant.ROLLOUT if claim.is_for_no_incident else Claimant(f"P{rank}")
         if name not in self.preempt.over:
             return Refusal("claim_protected", f"held for {name.value} tickets, from which the rule does not take")
         most = self.fairness.preempted_at_most
         if self.preempt.at_most is not None:
             most = min(most, self.preempt.at_most)
-        if not claim.is_rollout and claim.losses >= most:
+        if not claim.is_for_no_incident and claim.losses >= most:
             return Refusal("lost_before", "held for tickets that have lost as many units as the policy lets them")
         return None
 

@@ -25,7 +25,7 @@ def scope_of(
         "ticket": {**_ticket(facts.ticket), "quantity": facts.had + facts.quantity},
         "asset": _asset(facts.asset, facts.site, now),
         "site": _site(facts.site, service_class),
-        "product": _product(facts.product),
+        "product": product_scope(facts.product),
         "service_class": {
             "known": service_class is not None,
             "name": service_class.name if service_class else "",
@@ -109,7 +109,8 @@ def _site(site: SiteFacts | None, service_class: ServiceClassFacts | None) -> di
     }
 
 
-def _product(product: ProductFacts | None) -> dict[str, Value]:
+def product_scope(product: ProductFacts | None) -> dict[str, Value]:
+    """What conditions read of a product."""
     return {
         "known": product is not None,
         "manufacturer": product.manufacturer if product else "",

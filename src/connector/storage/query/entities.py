@@ -143,7 +143,11 @@ ENTITIES: Mapping[str, Entity] = {
         _entity(
             "stock",
             tables.stock,
-            {"hub": ToOne("hub", "hub_id"), "product": ToOne("product", "product_id")},
+            {
+                "hub": ToOne("hub", "hub_id"),
+                "product": ToOne("product", "product_id"),
+                "replenishment": ToMany("replenishment", "stock_id", newest_only=True),
+            },
             computed={
                 "free": _free,
                 "usable": usable_units,
@@ -170,11 +174,23 @@ ENTITIES: Mapping[str, Entity] = {
                 "rollouts": ToMany("rollout", "ticket_id"),
                 "recoveries": ToMany("recovery", "ticket_id"),
                 "loan": ToMany("loan", "ticket_id", newest_only=True),
+                "replenishment": ToMany("replenishment", "ticket_id", newest_only=True),
                 "rmas": ToMany("rma", "ticket_id"),
                 "groups": ToMany("incident_group_ticket", "ticket_id"),
                 "links": ToMany("ticket_link", "ticket_id"),
                 "linked_from": ToMany("ticket_link", "other_id"),
             },
+        ),
+        _entity(
+            "replenishment",
+            tables.replenishment,
+            {
+                "stock": ToOne("stock", "stock_id"),
+                "hub": ToOne("hub", "hub_id"),
+                "product": ToOne("product", "product_id"),
+                "ticket": ToOne("ticket", "ticket_id"),
+            },
+            private=frozenset({"explanation"}),
         ),
         _entity(
             "incident_group",
@@ -224,6 +240,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "requested_product": ToOne("product", "requested_product_id"),
                 "asset": ToOne("asset", "asset_id"),
                 "site": ToOne("site", "site_id"),
+                "to_hub": ToOne("hub", "to_hub_id"),
                 "rollout_line": ToOne("rollout_line", "rollout_line_id"),
                 "replaces": ToOne("reservation", "replaces_id"),
                 "replaced_by": ToMany("reservation", "replaces_id"),
@@ -283,6 +300,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "reservation": ToOne("reservation", "reservation_id"),
                 "hub": ToOne("hub", "hub_id"),
                 "site": ToOne("site", "site_id"),
+                "to_hub": ToOne("hub", "to_hub_id"),
                 "source": ToOne("source", "source_id"),
                 "label_document": ToOne("document", "label_document_id"),
                 "events": ToMany("shipment_event", "shipment_id", sorted_by=("occurred_at",)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from connector.storage.tables import (
     kit_component,
     loan,
     product,
+    replenishment,
     reservation,
     rollout,
     rollout_line,
@@ -124,9 +125,10 @@ class Consignment:
     made_at: when the reservation was made. mode: how it travels; a courier, unless the decision chose otherwise.
     departs_at: when it must leave the hub to arrive as estimated. due_at: until when an arrival is in time. None when
     the decision does not say. rollout_line_id: the line of a rollout that it is for; None for a ticket's own need.
-    within: for a rollout, how long its parcels may take.
+    within: for a rollout or a transfer, how long its parcels may take.
     given_to: number of the ticket that its units were given to; taken_from: of the one that had them before.
     loan: when it must come back; None for what is given for good. units_needed: by the ticket, all together.
+    to_hub, to_lane: of a transfer, where its units go; `kit` has the further ones that are in the same parcel.
     """
 
     reservation_id: int
@@ -148,6 +150,21 @@ class Consignment:
     taken_from: str | None = None
     loan: LoanTerms | None = None
     units_needed: int = 1
+    to_hub: Place | None = None
+    to_lane: Lane = Lane.NORMAL
+
+    @property
+    def destination(self) -> Place | None:
+        """Where it goes: a hub or a site; None when nobody knows."""
+        return self.to_hub or self.site
+
+    @property
+    def label(self) -> str:
+        """What is in the parcel, the kit left out, for people."""
+        if self.to_hub is None:
+            return self.goods.label
+        units = self.goods.quantity + sum(line.quantity for line in self.kit)
+        return replace(self.goods, quantity=units).label
 
 
 _other, _its_ticket = reservation.alias("other"), ticket.alias("its_ticket")
@@ -167,7 +184,7 @@ def _ticket_of(condition: ColumnElement[bool]) -> ScalarSelect[str]:
 
 async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
     """The consignment of a reservation. Raises NotKnown."""
-    affected = asset.alias("affected")
+    affected, to_hub = asset.alias("affected"), hub.alias("to_hub")
     statement = (
         select(
             *(column for column in reservation.c if column.name != "site_id"),
@@ -181,6 +198,10 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
             rollout_line.c.mode.label("rollout_mode"),
             rollout.c.delivery_days,
             *(hub.c[name].label(f"hub_{name}") for name in PLACE_COLUMNS if name != "id"),
+            *(to_hub.c[name].label(f"to_hub_{name}") for name in PLACE_COLUMNS if name != "id"),
+            replenishment.c.lane.label("to_lane"),
+            replenishment.c.mode.label("transfer_mode"),
+            replenishment.c.delivery_days.label("transfer_days"),
             *(site.c[name].label(f"site_{name}") for name in PLACE_COLUMNS),
             site.c.access_hours.label("site_access_hours"),
             *(product.c[name].label(f"product_{name}") for name in _PRODUCT),
@@ -203,6 +224,8 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         .outerjoin(decision, decision.c.id == reservation.c.decision_id)
         .outerjoin(rollout_line, rollout_line.c.id == reservation.c.rollout_line_id)
         .outerjoin(rollout, rollout.c.id == rollout_line.c.rollout_id)
+        .outerjoin(to_hub, to_hub.c.id == reservation.c.to_hub_id)
+        .outerjoin(replenishment, replenishment.c.ticket_id == reservation.c.ticket_id)
         .outerjoin(loan, loan.c.reservation_id == reservation.c.id)
         .where(reservation.c.id == reservation_id)
     )
@@ -210,7 +233,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
     if row is None:
         raise NotKnown(f"there is no reservation with id {reservation_id}")
     explanation = row["explanation"] or {}
-    if row["kit_id"] is not None:
+    if row["kit_id"] is not None or row["to_hub_id"] is not None:
         lines, instructions = await _reserved_kit(tx, reservation_id, row["kit_id"])
     elif row["loan_id"] is not None and explanation.get("kit"):
         lines, instructions = (), None  # the rule sends the kit with the replacement
@@ -220,6 +243,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
     chosen = (of_decision(explanation) if explanation else None) or {}
     if _was_moved(row, chosen):
         chosen = {}
+    days = row["delivery_days"] if row["to_hub_id"] is None else row["transfer_days"]
     return Consignment(
         reservation_id=reservation_id,
         made_at=row["created_at"],
@@ -244,15 +268,17 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         ),
         kit=lines,
         kit_instructions=instructions,
-        mode=Mode(chosen.get("mode") or row["rollout_mode"] or Mode.COURIER),
+        mode=Mode(chosen.get("mode") or row["rollout_mode"] or row["transfer_mode"] or Mode.COURIER),
         departs_at=_instant(chosen.get("departs_at")),
         due_at=_instant(sla.get("due_at")) or row["sla_due_at"],
         rollout_line_id=row["rollout_line_id"],
-        within=None if row["delivery_days"] is None else timedelta(days=row["delivery_days"]),
+        within=None if days is None else timedelta(days=days),
         given_to=row["given_to"],
         taken_from=row["taken_from"],
         loan=None if row["loan_id"] is None else LoanTerms(row["loan_id"], row["due_back_at"], row["return_days"]),
         units_needed=row["units_needed"],
+        to_hub=place_of(row, "to_hub") if row["to_hub_id"] is not None else None,
+        to_lane=row["to_lane"] or Lane.NORMAL,
     )
 
 
@@ -292,9 +318,9 @@ async def lock_reservation(tx: AsyncConnection, reservation_id: int) -> Reservat
 
 
 async def _reserved_kit(
-    tx: AsyncConnection, reservation_id: int, kit_id: int
+    tx: AsyncConnection, reservation_id: int, kit_id: int | None
 ) -> tuple[tuple[KitLine, ...], str | None]:
-    """What is reserved to go along with the devices of a reservation, or went along."""
+    """What is reserved to go along with the units of a reservation, or went along."""
     part = reservation.alias("part")
     statement = (
         select(
@@ -314,6 +340,8 @@ async def _reserved_kit(
         .order_by(part.c.line)
     )
     lines = tuple(KitLine(*row) for row in await tx.execute(statement))
+    if kit_id is None:
+        return lines, None
     return lines, (await tx.execute(select(kit.c.instructions).where(kit.c.id == kit_id))).scalar_one()
 
 

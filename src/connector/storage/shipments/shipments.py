@@ -18,6 +18,8 @@ from connector.storage.tables import document, shipment
 
 MEDIA_TYPES = {LabelFormat.PDF: "application/pdf", LabelFormat.ZPL: "application/zpl"}
 
+FROM_HUBS = (Direction.OUTBOUND, Direction.TRANSFER)
+"""Directions of parcels that leave a hub with what was reserved there."""
 ON_ITS_WAY = frozenset(
     {
         ShipmentStatus.PICKED_UP,
@@ -35,7 +37,8 @@ ON_ITS_WAY = frozenset(
 class NewShipment:
     """A parcel to be recorded. source_id, external_id: the courier and its own name for the parcel.
 
-    reservation_id: None for what a supplier sends; hub_id is then where it goes, None for the site.
+    reservation_id: None for what a supplier sends; hub_id is then where it goes, None for the site. to_hub_id: of a
+    transfer, the hub that it goes to.
     """
 
     reservation_id: int | None
@@ -55,6 +58,7 @@ class NewShipment:
     cost_cents: int | None = None
     currency: str | None = None
     estimated_delivery_at: datetime | None = None
+    to_hub_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,10 @@ class ShipmentRow:
     ticket_id: int | None
     hub_id: int | None
     site_id: int | None
+    to_hub_id: int | None
     source_id: int | None
     external_id: str | None
+    direction: Direction
     status: ShipmentStatus
     carrier: str | None
     service: str | None
@@ -75,6 +81,7 @@ class ShipmentRow:
     tracking_url: str | None
     estimated_delivery_at: datetime | None
     delivered_at: datetime | None
+    received_at: datetime | None
 
     @property
     def name(self) -> str:
@@ -131,10 +138,10 @@ async def ticket_of_shipment(tx: AsyncConnection, shipment_id: int) -> int | Non
 
 
 async def outbound_shipment(tx: AsyncConnection, reservation_id: int) -> ShipmentRow | None:
-    """The newest parcel that brings what is reserved to its site, if there is one."""
+    """The newest parcel that brings what is reserved to its site, or to another hub, if there is one."""
     statement = (
         select(shipment)
-        .where(shipment.c.reservation_id == reservation_id, shipment.c.direction == Direction.OUTBOUND)
+        .where(shipment.c.reservation_id == reservation_id, shipment.c.direction.in_(FROM_HUBS))
         .order_by(shipment.c.id.desc())
         .limit(1)
     )

@@ -52,6 +52,7 @@ async def draw_shares(tx: AsyncConnection, stated: BreakGlass, at: datetime) -> 
             reservation.c.created_at >= since,
             reservation.c.state.in_((*RESERVATION_LIVE, ReservationState.FULFILLED)),
             reservation.c.rollout_line_id.is_(None),
+            reservation.c.to_hub_id.is_(None),
             reservation.c.line != LOAN_LINE,
         )
         .group_by(region, product.c.id, label)

@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeAlias
 
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import IllegalTransition
-from connector.model.kinds import Direction, Priority
+from connector.model.kinds import Priority
 from connector.model.lifecycle import RESERVATION_LIVE
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.shelves import ClaimedPart, Contested
@@ -22,7 +23,7 @@ from connector.rules.sourcing.decision import Decision, TakenFrom
 from connector.storage.database.bulk import among_given
 from connector.storage.database.locks import lock_ticket
 from connector.storage.facts.facts import facts_of_tickets
-from connector.storage.shipments.shipments import ON_ITS_WAY
+from connector.storage.shipments.shipments import FROM_HUBS, ON_ITS_WAY
 from connector.storage.stock.losses import line_losses
 from connector.storage.stock.reservations import Reservation
 from connector.storage.stock.revisions import with_revisions
@@ -31,7 +32,7 @@ from connector.storage.tables import LOAN_LINE, asset, decision, red_channel, re
 
 _has_left = exists().where(
     shipment.c.reservation_id == reservation.c.id,
-    shipment.c.direction == Direction.OUTBOUND,
+    shipment.c.direction.in_(FROM_HUBS),
     shipment.c.status.in_(ON_ITS_WAY),
 )
 _red_until = (
@@ -57,6 +58,7 @@ _CONTESTED = (
         reservation.c.rollout_line_id.is_not(None),
         select(asset.c.revision).where(asset.c.id == reservation.c.asset_id).correlate(reservation).scalar_subquery(),
         _red_until,
+        reservation.c.to_hub_id.is_not(None),
         reservation.c.kit_id.is_not(None),
     )
     .join(ticket, ticket.c.id == reservation.c.ticket_id)
@@ -171,17 +173,23 @@ def _products(facts: SourcingFacts) -> tuple[int, ...]:
     return (*([facts.product.id] if facts.product else []), *(item.product_id for item in facts.substitutes))
 
 
-async def _arrivals(tx: AsyncConnection, reservation_ids: Iterable[int]) -> Mapping[int, tuple[datetime | None, bool]]:
-    """When reserved units should arrive, and whether they are for a rollout."""
+_Expected: TypeAlias = tuple[datetime | None, bool, bool]
+"""When reserved units should arrive; whether they are for a rollout, whether for another hub's shelf."""
+
+
+async def _arrivals(tx: AsyncConnection, reservation_ids: Iterable[int]) -> Mapping[int, _Expected]:
     c = reservation.c
-    statement = select(c.id, c.estimated_arrival_at, c.rollout_line_id.is_not(None)).where(c.id.in_(reservation_ids))
-    return {row[0]: (row[1], bool(row[2])) for row in await tx.execute(statement)}
+    statement = select(c.id, c.estimated_arrival_at, c.rollout_line_id.is_not(None), c.to_hub_id.is_not(None))
+    rows = await tx.execute(statement.where(c.id.in_(reservation_ids)))
+    return {row[0]: (row[1], bool(row[2]), bool(row[3])) for row in rows}
 
 
-def _instead(taken: TakenFrom, decision: Decision, held: Mapping[int, tuple[datetime | None, bool]]) -> str:
-    expected, is_rollout = held[taken.reservation_id]
+def _instead(taken: TakenFrom, decision: Decision, held: Mapping[int, _Expected]) -> str:
+    expected, is_rollout, is_transfer = held[taken.reservation_id]
     if is_rollout:
         return "its rollout plans anew"
+    if is_transfer:
+        return "its shelf is looked at anew"
     chosen = decision.chosen
     if chosen is None:
         return f"it waits: {decision.text}"

@@ -32,7 +32,8 @@ class Claim:
     one that it must have before anything is sent; None when it needs none. site_id: where it goes when that is not the
     ticket's site. rollout_line_id: the line of a rollout that it is for, if it is. replaces_id: the reservation that
     ended for it, if one did. kit_id: the kit that goes along, or that it is part of; ships_with_id: of a component, the
-    reservation of the device. revision: the one that units must have; None when any will do.
+    reservation of the device. revision: the one that units must have; None when any will do. to_hub_id: the hub whose
+    shelf it fills up, one reservation shipping with the other; None for what goes to a site.
     """
 
     ticket_id: int
@@ -51,6 +52,7 @@ class Claim:
     revision: str | None = None
     kit_id: int | None = None
     ships_with_id: int | None = None
+    to_hub_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Reservation:
     """A reservation as the database holds it. asset_id: the unit; None for counted products.
 
     site_id: where it goes; None for the ticket's site. rollout_line_id: the line of a rollout that it is for. kit_id,
-    ships_with_id, revision: as of a claim.
+    ships_with_id, revision, to_hub_id: as of a claim.
     """
 
     id: int
@@ -70,6 +72,7 @@ class Reservation:
     requested_product_id: int
     asset_id: int | None
     site_id: int | None
+    to_hub_id: int | None
     rollout_line_id: int | None
     lane: Lane
     revision: str | None
@@ -92,8 +95,8 @@ class Reservation:
 
     @property
     def leads_kit(self) -> bool:
-        """Whether components share its fate."""
-        return self.kit_id is not None and self.ships_with_id is None
+        """Whether others may share its fate: components of its kit, or further units of a transfer."""
+        return (self.kit_id is not None or self.to_hub_id is not None) and self.ships_with_id is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ def claim_of(held: Reservation) -> Claim:
         revision=held.revision,
         kit_id=held.kit_id,
         ships_with_id=held.ships_with_id,
+        to_hub_id=held.to_hub_id,
     )
 
 
@@ -173,6 +177,7 @@ def _held(drawn: Drawn, at: datetime) -> list[dict[str, Any]]:
             "requested_product_id": claim.requested_product_id,
             "asset_id": asset_id,
             "site_id": claim.site_id,
+            "to_hub_id": claim.to_hub_id,
             "rollout_line_id": claim.rollout_line_id,
             "lane": claim.lane,
             "revision": claim.revision,

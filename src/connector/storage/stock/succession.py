@@ -238,6 +238,11 @@ async def _require_own(tx: AsyncConnection, old: Reservation, verb: str) -> None
             f"reservation {old.id} is the loan of its ticket, so it cannot be {verb}",
             hint="Release it; the unit goes back to the pool.",
         )
+    if old.to_hub_id is not None:
+        raise InvalidInput(
+            f"reservation {old.id} is a transfer to another hub, which is planned by itself: it cannot be {verb}",
+            hint="Release it; the shelf is looked at anew.",
+        )
     if old.rollout_line_id is not None:
         raise InvalidInput(
             f"reservation {old.id} is for a line of a rollout, which plans its units itself: it cannot be {verb}",

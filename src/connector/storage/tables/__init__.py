@@ -20,6 +20,7 @@ from connector.storage.tables.places import Hub, ServiceClass, Site
 from connector.storage.tables.policies import Policy, PolicyActivation
 from connector.storage.tables.procurement import Procurement
 from connector.storage.tables.recoveries import Recovery
+from connector.storage.tables.replenishments import Replenishment
 from connector.storage.tables.rmas import Rma
 from connector.storage.tables.rollouts import Rollout, RolloutLine
 from connector.storage.tables.sources import Inbox, Quarantine, Source, SourceRefRow, SourceStream
@@ -68,6 +69,7 @@ quarantine = _table(Quarantine)
 reader = _table(Reader)
 recovery = _table(Recovery)
 red_channel = _table(RedChannel)
+replenishment = _table(Replenishment)
 reservation = _table(Reservation)
 rma = _table(Rma)
 rollout = _table(Rollout)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from connector.model.kinds import ProcurementKind
+from connector.model.kinds import Lane, ProcurementKind
 from connector.model.lifecycle import ProcurementState
 from connector.storage.tables.columns import EnumText, Id, UtcDateTime, one_of
 
@@ -16,7 +16,8 @@ _OPEN = text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shippe
 class Procurement(SQLModel, table=True):
     """Units of a product that are got for a ticket. supplier: by its name in the policy, "" for a backorder.
 
-    order_number: the supplier's. hub_id: where the goods go to be sent on; NULL for site_id itself. expected_at: there.
+    order_number: the supplier's. hub_id: where the goods go, to be sent on or to fill up its shelf; NULL for site_id
+    itself. lane: of the shelf that they are put on there. expected_at: there.
     cost_cents: expected, then as recorded. contact: how a person orders there. is_wanted: false once the ticket does
     not need it any more. approval_name: what it waits for before it is ordered. reason: why it is so. revision: the one
     that the goods must have; NULL when any will do.
@@ -41,6 +42,7 @@ class Procurement(SQLModel, table=True):
         Index("ix_procurement_external", "external_id"),
         one_of("kind", ProcurementKind),
         one_of("state", ProcurementState),
+        one_of("lane", Lane),
         CheckConstraint("quantity > 0", name="quantity_positive"),
         CheckConstraint("cost_cents IS NULL OR cost_cents >= 0", name="cost_not_negative"),
     )
@@ -60,6 +62,7 @@ class Procurement(SQLModel, table=True):
     order_number: str | None = None
     hub_id: int | None = Field(default=None, foreign_key="hub.id", index=True, sa_type=Id)
     site_id: int | None = Field(default=None, foreign_key="site.id", index=True, sa_type=Id)
+    lane: Lane = Field(default=Lane.NORMAL, sa_type=EnumText(Lane))
     cost_cents: int | None = None
     currency: str | None = None
     expected_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -121,7 +121,8 @@ class Reservation(SQLModel, table=True):
     replaces_id: the reservation that ended so that this one could begin: whose units it took over, or which it moved.
     revision: the one that its unit must have; NULL when any will do.
     kit_id: the kit that goes along, on the device's reservation and on those of the components; ships_with_id: on those
-    of components, the device's reservation, whose fate they share.
+    of components, the device's reservation, whose fate they share. to_hub_id: the hub whose shelf it is to fill up, in
+    one parcel with those that ship with it; NULL for what goes to a site.
     """
 
     __tablename__: ClassVar[str] = "reservation"
@@ -157,6 +158,7 @@ class Reservation(SQLModel, table=True):
     requested_product_id: int = Field(foreign_key="product.id", index=True, sa_type=Id)
     asset_id: int | None = Field(default=None, foreign_key="asset.id", sa_type=Id)
     site_id: int | None = Field(default=None, foreign_key="site.id", sa_type=Id)
+    to_hub_id: int | None = Field(default=None, foreign_key="hub.id", sa_type=Id)
     rollout_line_id: int | None = Field(default=None, foreign_key="rollout_line.id", index=True, sa_type=Id)
     lane: Lane = Field(default=Lane.NORMAL, sa_type=EnumText(Lane))
     revision: str | None = None
@@ -187,7 +189,10 @@ class Document(SQLModel, table=True):
 
 
 class Shipment(SQLModel, table=True):
-    """A parcel's life. source_id: the courier; NULL when our own people carry it."""
+    """A parcel's life. source_id: the courier; NULL when our own people carry it.
+
+    to_hub_id: the hub that a transfer goes to. received_at: when a hub has taken in what a transfer brought.
+    """
 
     __tablename__: ClassVar[str] = "shipment"
     __table_args__ = (
@@ -204,6 +209,7 @@ class Shipment(SQLModel, table=True):
     ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True, sa_type=Id)
     hub_id: int | None = Field(default=None, foreign_key="hub.id", index=True, sa_type=Id)
     site_id: int | None = Field(default=None, foreign_key="site.id", index=True, sa_type=Id)
+    to_hub_id: int | None = Field(default=None, foreign_key="hub.id", index=True, sa_type=Id)
     source_id: int | None = Field(default=None, foreign_key="source.id", sa_type=Id)
     external_id: str | None = None
     direction: Direction = Field(default=Direction.OUTBOUND, sa_type=EnumText(Direction))
@@ -218,6 +224,7 @@ class Shipment(SQLModel, table=True):
     currency: str | None = None
     estimated_delivery_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     delivered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    received_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
 

@@ -23,10 +23,13 @@ OWN_SOURCE: Final = "this hub"
 OWN_ADAPTER: Final = "own"
 
 
-async def own_ticket(tx: AsyncConnection, *, title: str, description: str | None, author: str, at: datetime) -> int:
+async def own_ticket(
+    tx: AsyncConnection, *, series: str = "ROLLOUT", title: str, description: str | None, author: str, at: datetime
+) -> int:
     """A change ticket of the hub's own, for work that no ITSM system knows of; returns its id.
 
-    It lives in a source of the hub's own, which nothing is pulled from and nothing is written to.
+    It lives in a source of the hub's own, which nothing is pulled from and nothing is written to. series: what its
+    number begins with.
     """
     source_id = await register_source(tx, name=OWN_SOURCE, adapter=OWN_ADAPTER, at=at)
     await set_condition(tx, source_id, state=SourceState.OK, at=at)
@@ -35,7 +38,7 @@ async def own_ticket(tx: AsyncConnection, *, title: str, description: str | None
         "id": ticket_id,
         "source_id": source_id,
         "external_id": str(ticket_id),
-        "number": f"ROLLOUT-{ticket_id}",
+        "number": f"{series}-{ticket_id}",
         "type": TicketType.CHANGE,
         "state": TicketState.NEW,
         "title": title,

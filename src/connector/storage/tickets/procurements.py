@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
-from connector.model.kinds import ProcurementKind, Tracking
+from connector.model.kinds import Lane, ProcurementKind, Tracking
 from connector.model.lifecycle import PROCUREMENT_MOVES, PROCUREMENT_OPEN, ProcurementState, require_move
 from connector.model.refs import EntityKind
 from connector.storage.database.locks import lock_ticket
@@ -52,6 +52,7 @@ class ProcurementRow:
     product: str
     tracking: Tracking
     revision: str | None
+    lane: Lane
     hub: str
     site: str
     ticket_id: int
@@ -110,6 +111,7 @@ _ROW = (
         (product.c.manufacturer + " " + product.c.model).label("product"),
         product.c.tracking,
         procurement.c.revision,
+        procurement.c.lane,
         func.coalesce(hub.c.code, hub.c.name, "").label("hub"),
         func.coalesce(site.c.code, site.c.name, "").label("site"),
         ticket.c.id.label("ticket_id"),

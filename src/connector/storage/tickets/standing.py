@@ -10,7 +10,7 @@ from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
-from connector.model.kinds import Direction, TaskKind
+from connector.model.kinds import TaskKind
 from connector.model.lifecycle import (
     PROCUREMENT_OPEN,
     RESERVATION_LIVE,
@@ -23,7 +23,7 @@ from connector.model.lifecycle import (
 from connector.rules.policy.competition import Waiting
 from connector.storage.database.bulk import among, among_given
 from connector.storage.facts.outstanding import waits_for_rest
-from connector.storage.shipments.shipments import ON_ITS_WAY
+from connector.storage.shipments.shipments import FROM_HUBS, ON_ITS_WAY
 from connector.storage.stock.losses import has_lost
 from connector.storage.stock.succession import LEFT_BEFORE
 from connector.storage.tables import (
@@ -34,6 +34,7 @@ from connector.storage.tables import (
     kit,
     kit_component,
     procurement,
+    replenishment,
     reservation,
     rollout,
     rollout_line,
@@ -70,8 +71,9 @@ class Standing:
     """A ticket as the reactor looks at it. holdings: reservations that are live or were fulfilled, by id.
 
     loan: that of the unit that is lent to it, which is not among its holdings. has_rollout: whether something is rolled
-    out under it, or it is the ticket of a line; the claims of that are not among its holdings. is_supplied: what was
-    ordered outside has come to its site. waits_for_rest: it has some of its units, and something is left to be done.
+    out under it, or it is the ticket of a line; the claims of that are not among its holdings. fills_shelf: a shelf is
+    filled up under it. is_supplied: what was ordered outside has come to its site. waits_for_rest: it has some of its
+    units, and something is left to be done.
     """
 
     ticket_id: int
@@ -81,9 +83,15 @@ class Standing:
     product_id: int | None
     holdings: tuple[Holding, ...]
     has_rollout: bool = False
+    fills_shelf: bool = False
     is_supplied: bool = False
     loan: Holding | None = None
     waits_for_rest: bool = False
+
+    @property
+    def is_planned_elsewhere(self) -> bool:
+        """Whether what it gets is not for the rules about tickets to say."""
+        return self.has_rollout or self.fills_shelf
 
     @property
     def lacks_hardware(self) -> bool:
@@ -116,7 +124,7 @@ class Standing:
 
 _status = (
     select(shipment.c.status)
-    .where(shipment.c.reservation_id == reservation.c.id, shipment.c.direction == Direction.OUTBOUND)
+    .where(shipment.c.reservation_id == reservation.c.id, shipment.c.direction.in_(FROM_HUBS))
     .order_by(shipment.c.id.desc())
     .limit(1)
     .scalar_subquery()
@@ -148,6 +156,7 @@ _TICKETS = (
         or_(
             exists().where(rollout.c.ticket_id == ticket.c.id), exists().where(rollout_line.c.ticket_id == ticket.c.id)
         ).label("has_rollout"),
+        exists().where(replenishment.c.ticket_id == ticket.c.id).label("fills_shelf"),
         exists()
         .where(
             procurement.c.ticket_id == ticket.c.id,
@@ -204,6 +213,7 @@ async def tickets_standing(tx: AsyncConnection, ticket_ids: Collection[int]) -> 
             product_id=row.product_id,
             holdings=tuple(holdings.get(row.id, ())),
             has_rollout=row.has_rollout,
+            fills_shelf=row.fills_shelf,
             is_supplied=row.is_supplied,
             loan=loans.get(row.id),
             waits_for_rest=row.waits_for_rest,

@@ -736,6 +736,74 @@ def upgrade() -> None:
         batch_op.create_index("ix_incident_signal_scope", ["kind", "scope", "at"], unique=False)
 
     op.create_table(
+        "replenishment",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("stock_id", Id, nullable=False),
+        sa.Column("hub_id", Id, nullable=False),
+        sa.Column("product_id", Id, nullable=False),
+        sa.Column("lane", sa.Text(), nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("transfer_quantity", sa.Integer(), nullable=False),
+        sa.Column("purchase_quantity", sa.Integer(), nullable=False),
+        sa.Column("received_quantity", sa.Integer(), nullable=False),
+        sa.Column("free", sa.Integer(), nullable=False),
+        sa.Column("coming", sa.Integer(), nullable=False),
+        sa.Column("reorder_point", sa.Integer(), nullable=False),
+        sa.Column("target", sa.Integer(), nullable=True),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("delivery_days", sa.Integer(), nullable=False),
+        sa.Column("cost_cents", sa.Integer(), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=True),
+        sa.Column("expected_at", UtcDateTime(), nullable=True),
+        sa.Column("ticket_id", Id, nullable=True),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("approval_name", sa.Text(), nullable=True),
+        sa.Column("policy_version", sa.Text(), nullable=False),
+        sa.Column("explanation", Json, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_at", UtcDateTime(), nullable=True),
+        sa.Column("cancelled_by", sa.Text(), nullable=True),
+        sa.Column("has_failed", sa.Boolean(), nullable=False),
+        sa.Column("ended_at", UtcDateTime(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('transfer', 'purchase', 'mixed', 'none')", name=op.f("ck_replenishment_kind_known")
+        ),
+        sa.CheckConstraint("lane IN ('normal', 'break_glass', 'loaner')", name=op.f("ck_replenishment_lane_known")),
+        sa.CheckConstraint("mode IN ('drive', 'courier', 'technician')", name=op.f("ck_replenishment_mode_known")),
+        sa.CheckConstraint(
+            "state IN ('proposed', 'approved', 'under_way', 'received', 'rejected', 'cancelled')",
+            name=op.f("ck_replenishment_state_known"),
+        ),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_replenishment_quantity_positive")),
+        sa.CheckConstraint(
+            "transfer_quantity + purchase_quantity <= quantity", name=op.f("ck_replenishment_parts_within_quantity")
+        ),
+        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_replenishment_hub_id")),
+        sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_replenishment_product_id")),
+        sa.ForeignKeyConstraint(["stock_id"], ["stock.id"], name=op.f("fk_replenishment_stock_id")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_replenishment_ticket_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_replenishment")),
+    )
+    with op.batch_alter_table("replenishment", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_replenishment_hub_id"), ["hub_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_replenishment_product_id"), ["product_id"], unique=False)
+        batch_op.create_index("ix_replenishment_state", ["state"], unique=False)
+        batch_op.create_index("ix_replenishment_stock", ["stock_id", "id"], unique=False)
+        batch_op.create_index(
+            "uq_replenishment_open",
+            ["stock_id"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('proposed', 'approved', 'under_way')"),
+            postgresql_where=sa.text("state IN ('proposed', 'approved', 'under_way')"),
+        )
+        batch_op.create_index("uq_replenishment_ticket", ["ticket_id"], unique=True)
+
+    op.create_table(
         "rollout",
         sa.Column("id", Id, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -879,6 +947,7 @@ def upgrade() -> None:
         sa.Column("requested_product_id", Id, nullable=False),
         sa.Column("asset_id", Id, nullable=True),
         sa.Column("site_id", Id, nullable=True),
+        sa.Column("to_hub_id", Id, nullable=True),
         sa.Column("rollout_line_id", Id, nullable=True),
         sa.Column("lane", sa.Text(), nullable=False),
         sa.Column("revision", sa.Text(), nullable=True),
@@ -912,6 +981,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["ships_with_id"], ["reservation.id"], name=op.f("fk_reservation_ships_with_id")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_reservation_site_id")),
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_reservation_ticket_id")),
+        sa.ForeignKeyConstraint(["to_hub_id"], ["hub.id"], name=op.f("fk_reservation_to_hub_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reservation")),
     )
     with op.batch_alter_table("reservation", schema=None) as batch_op:
@@ -1003,6 +1073,7 @@ def upgrade() -> None:
         sa.Column("ticket_id", Id, nullable=True),
         sa.Column("hub_id", Id, nullable=True),
         sa.Column("site_id", Id, nullable=True),
+        sa.Column("to_hub_id", Id, nullable=True),
         sa.Column("source_id", Id, nullable=True),
         sa.Column("external_id", sa.Text(), nullable=True),
         sa.Column("direction", sa.Text(), nullable=False),
@@ -1017,6 +1088,7 @@ def upgrade() -> None:
         sa.Column("currency", sa.Text(), nullable=True),
         sa.Column("estimated_delivery_at", UtcDateTime(), nullable=True),
         sa.Column("delivered_at", UtcDateTime(), nullable=True),
+        sa.Column("received_at", UtcDateTime(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint(
@@ -1035,6 +1107,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_shipment_site_id")),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_shipment_source_id")),
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_shipment_ticket_id")),
+        sa.ForeignKeyConstraint(["to_hub_id"], ["hub.id"], name=op.f("fk_shipment_to_hub_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shipment")),
         sa.UniqueConstraint("source_id", "external_id", name="uq_shipment_external"),
     )
@@ -1044,6 +1117,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_shipment_site_id"), ["site_id"], unique=False)
         batch_op.create_index("ix_shipment_status", ["status"], unique=False)
         batch_op.create_index(batch_op.f("ix_shipment_ticket_id"), ["ticket_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_shipment_to_hub_id"), ["to_hub_id"], unique=False)
         batch_op.create_index("ix_shipment_tracking_number", ["tracking_number"], unique=False)
 
     op.create_table(
@@ -1063,6 +1137,7 @@ def upgrade() -> None:
         sa.Column("order_number", sa.Text(), nullable=True),
         sa.Column("hub_id", Id, nullable=True),
         sa.Column("site_id", Id, nullable=True),
+        sa.Column("lane", sa.Text(), nullable=False),
         sa.Column("cost_cents", sa.Integer(), nullable=True),
         sa.Column("currency", sa.Text(), nullable=True),
         sa.Column("expected_at", UtcDateTime(), nullable=True),
@@ -1080,6 +1155,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "kind IN ('vendor_replacement', 'purchase', 'backorder')", name=op.f("ck_procurement_kind_known")
         ),
+        sa.CheckConstraint("lane IN ('normal', 'break_glass', 'loaner')", name=op.f("ck_procurement_lane_known")),
         sa.CheckConstraint(
             "state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped', 'received', 'refused', 'cancelled')",
             name=op.f("ck_procurement_state_known"),
@@ -1184,7 +1260,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('pickup', 'review', 'approval', 'order', 'staging', 'handover', 'return')",
+            "kind IN ('pickup', 'review', 'approval', 'order', 'staging', 'handover', 'return', 'receive')",
             name=op.f("ck_task_kind_known"),
         ),
         sa.CheckConstraint("state IN ('open', 'in_progress', 'done', 'cancelled')", name=op.f("ck_task_state_known")),
@@ -1342,6 +1418,7 @@ def downgrade() -> None:
     op.drop_table("procurement")
     with op.batch_alter_table("shipment", schema=None) as batch_op:
         batch_op.drop_index("ix_shipment_tracking_number")
+        batch_op.drop_index(batch_op.f("ix_shipment_to_hub_id"))
         batch_op.drop_index(batch_op.f("ix_shipment_ticket_id"))
         batch_op.drop_index("ix_shipment_status")
         batch_op.drop_index(batch_op.f("ix_shipment_site_id"))
@@ -1411,6 +1488,19 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_rollout_product_id"))
 
     op.drop_table("rollout")
+    with op.batch_alter_table("replenishment", schema=None) as batch_op:
+        batch_op.drop_index("uq_replenishment_ticket")
+        batch_op.drop_index(
+            "uq_replenishment_open",
+            sqlite_where=sa.text("state IN ('proposed', 'approved', 'under_way')"),
+            postgresql_where=sa.text("state IN ('proposed', 'approved', 'under_way')"),
+        )
+        batch_op.drop_index("ix_replenishment_stock")
+        batch_op.drop_index("ix_replenishment_state")
+        batch_op.drop_index(batch_op.f("ix_replenishment_product_id"))
+        batch_op.drop_index(batch_op.f("ix_replenishment_hub_id"))
+
+    op.drop_table("replenishment")
     with op.batch_alter_table("incident_signal", schema=None) as batch_op:
         batch_op.drop_index("ix_incident_signal_scope")
         batch_op.drop_index("ix_incident_signal_at")

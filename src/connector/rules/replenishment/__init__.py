@@ -1,0 +1,1 @@
+"""Filling up shelves that are low: what is wanted, from where it comes, and why."""
