@@ -60,16 +60,17 @@ class Hub:
         self.app = app
         self.client = client
 
-    async def execute(self, query: str, /, **variables: Any) -> dict[str, Any]:
-        """The whole answer to a query."""
-        response = await self.client.post("/graphql", json={"query": query, "variables": variables})
+    async def execute(self, query: str, name: str | None = None, /, **variables: Any) -> dict[str, Any]:
+        """The whole answer to a query. name: which of the document's operations, where it has several."""
+        asked = {"query": query, "operationName": name, "variables": variables}
+        response = await self.client.post("/graphql", json=asked)
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()
         return answer
 
-    async def query(self, query: str, /, **variables: Any) -> dict[str, Any]:
+    async def query(self, query: str, name: str | None = None, /, **variables: Any) -> dict[str, Any]:
         """The data of a query that must not fail."""
-        answer = await self.execute(query, **variables)
+        answer = await self.execute(query, name, **variables)
         assert "errors" not in answer, json.dumps(answer["errors"], indent=1)
         data: dict[str, Any] = answer["data"]
         return data

@@ -182,7 +182,7 @@ async def test_a_published_query_answers(name: str, hub: Hub):
     seeded = await seed(hub.engine)
     text = (PUBLISHED / "operations" / f"{name}.graphql").read_text(encoding="utf-8")
 
-    data = await hub.query(text, **variables(seeded)[name])
+    data = await hub.query(text, name, **variables(seeded)[name])
 
     assert ANSWERS[name](data), data
 
