@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from connector.api.schema.nodes import global_id
+from connector.storage import tables
 from connector.storage.database.engine import transaction
 from tests.api.conftest import Hub
 from tests.factories import (
     NOW,
+    insert_row,
     make_asset,
     make_counted_stock,
     make_hub,
@@ -120,6 +122,58 @@ async def test_numbers_and_truth_values_are_compared_too(hub: Hub):
         "here": {"totalCount": 1},
         "there": {"totalCount": 0},
     }
+
+
+async def sites(hub: Hub, where: Any) -> list[str]:
+    data = await hub.query("query ($f: SiteFilter) { sites(filter: $f) { nodes { name } } }", f=where)
+    return [node["name"] for node in data["sites"]["nodes"]]
+
+
+@pytest.mark.usefixtures("tickets")
+async def test_what_belongs_to_a_thing_can_be_asked_about(hub: Hub):
+    async with transaction(hub.engine) as tx:
+        c = await make_site(tx, name="C")
+        await make_ticket(tx, source_id=1, number="4", site_id=c, priority="P1", retired_at=NOW)
+
+    cases: list[tuple[Any, list[str]]] = [
+        ({"tickets": {"some": {}}}, ["A", "B"]),
+        ({"tickets": {"none": {}}}, ["C"]),
+        ({"tickets": {"some": {"priority": {"eq": "P1"}}}}, ["A"]),
+        ({"tickets": {"none": {"priority": {"eq": "P1"}}}}, ["B", "C"]),
+        ({"tickets": {"every": {"priority": {"eq": "P3"}}}}, ["B", "C"]),
+        ({"tickets": {"some": {}, "every": {"priority": {"eq": "P3"}}}}, ["B"]),
+        ({"tickets": {"every": {"slaDueAt": {"gt": "2026-11-25T09:00:00Z"}}}}, ["C"]),
+        ({"not": {"tickets": {"some": {"asset": {"serial": {"eq": "FOC1"}}}}}}, ["B", "C"]),
+        ({"assets": {"some": {"tickets": {"some": {"title": {"contains": "dead"}}}}}}, ["A"]),
+        ({"tickets": {}}, ["A", "B", "C"]),
+    ]
+
+    assert [(where, await sites(hub, where)) for where, _ in cases] == cases
+
+
+@pytest.mark.usefixtures("tickets")
+async def test_tickets_are_found_by_their_newest_decision(hub: Hub):
+    async with transaction(hub.engine) as tx:
+        for ticket, outcome in ((1, "review"), (1, "reserve"), (2, "review")):
+            decided = {"ticket_id": ticket, "outcome": outcome, "reason": "sourced", "policy_version": "p@1"}
+            times = {"decided_at": NOW, "looked_at": NOW}
+            await insert_row(tx, tables.decision, {**decided, **times, "explanation": {}})
+
+    assert await numbers(hub, {"decision": {"outcome": {"eq": "reserve"}}}) == ["1"]
+    assert await numbers(hub, {"decision": {"outcome": {"eq": "review"}}}) == ["2"]
+    assert await numbers(hub, {"decisions": {"some": {"outcome": {"eq": "review"}}}}) == ["1", "2"]
+    assert await numbers(hub, {"not": {"decision": {}}}) == ["3"]
+
+
+async def test_a_filter_within_filters_without_end_is_refused(hub: Hub):
+    where: Any = {"priority": {"eq": "P1"}}
+    for _ in range(9):
+        where = {"not": where}
+
+    error = await hub.error("query ($f: TicketFilter) { tickets(filter: $f) { totalCount } }", f=where)
+
+    assert error["message"] == "the filter is nested more than 8 levels deep"
+    assert error["extensions"]["code"] == "INVALID_INPUT"
 
 
 @pytest.mark.parametrize(

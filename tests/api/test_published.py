@@ -44,6 +44,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "Loans": {"first": 5},
         "Replenishments": {"first": 5, "states": ["PROPOSED"]},
         "Returns": {"first": 5},
+        "TicketStatistics": {"since": "2026-01-01T00:00:00Z", "timeZone": "Europe/Berlin"},
         "QuarantineList": {"source": seeded.id("Source")},
         "LowStock": {"region": "EU"},
         "SearchAssets": {"text": "foc"},
@@ -91,6 +92,10 @@ ANSWERS: dict[str, Any] = {
     ),
     "RedChannels": lambda data: data["redChannels"]["nodes"] == [],
     "IncidentGroups": lambda data: data["incidentGroups"] == {"totalCount": 0, "nodes": []},
+    "TicketStatistics": lambda data: (
+        [(group["key"]["openedAt"], group["count"]) for group in data["ticketAggregate"]["groups"]]
+        == [("2026-11-24T23:00:00Z", 1)]
+    ),
     "Loans": lambda data: data["loans"] == {"totalCount": 0, "nodes": []},
     "Replenishments": lambda data: data["replenishments"] == {"totalCount": 0, "nodes": []},
     "Returns": lambda data: data["rmas"] == {"totalCount": 0, "nodes": []},

@@ -18,21 +18,24 @@ from connector.storage.query import (
     Not,
     Operator,
     Order,
+    Quantifier,
     Related,
+    ToMany,
 )
 
+DEEPEST_FILTER = 8
+"""Filters within filters: `and`, `or`, `not` and relations count alike."""
+
+_QUANTIFIERS: tuple[Quantifier, ...] = ("some", "every", "none")
 _OPERATORS: Mapping[str, Operator] = {to_camel_case(name): name for name in get_args(Operator)}
 
 
 def condition_of(entity: str, given: Mapping[str, Any] | None) -> Condition | None:
     """The condition that a filter means; None when it is empty. given: argument as graphql-core coerced it.
 
-    Raises InvalidInput for an id of something else, or a text that no database can hold.
+    Raises InvalidInput for an id of something else, a text that no database can hold, or a filter that is too deep.
     """
-    conditions = list(_conditions(entity, given or {}))
-    if not conditions:
-        return None
-    return conditions[0] if len(conditions) == 1 else AllOf(tuple(conditions))
+    return _all(entity, given or {}, 0)
 
 
 def order_of(given: Sequence[Mapping[str, Any]] | None) -> tuple[Order, ...]:
@@ -40,31 +43,49 @@ def order_of(given: Sequence[Mapping[str, Any]] | None) -> tuple[Order, ...]:
     return tuple(Order(key["field"].value, descending=key["direction"] == "desc") for key in given or ())
 
 
-def _conditions(entity: str, given: Mapping[str, Any]) -> list[Condition]:
+def _all(entity: str, given: Mapping[str, Any], depth: int) -> Condition | None:
+    if depth > DEEPEST_FILTER:
+        raise InvalidInput(
+            f"the filter is nested more than {DEEPEST_FILTER} levels deep",
+            hint="Ask for the inner things first, and filter by their ids with `in`.",
+        )
+    conditions = _conditions(entity, given, depth + 1)
+    if not conditions:
+        return None
+    return conditions[0] if len(conditions) == 1 else AllOf(tuple(conditions))
+
+
+def _conditions(entity: str, given: Mapping[str, Any], depth: int) -> list[Condition]:
     found: list[Condition] = []
     for name, value in given.items():
         if value is None:
             continue
         match name:
             case "and":
-                found.append(AllOf(tuple(_whole(entity, item) for item in value)))
+                found.append(AllOf(tuple(_whole(entity, item, depth) for item in value)))
             case "or":
-                found.append(AnyOf(tuple(_whole(entity, item) for item in value)))
+                found.append(AnyOf(tuple(_whole(entity, item, depth) for item in value)))
             case "not":
-                found.append(Not(_whole(entity, value)))
+                found.append(Not(_whole(entity, value, depth)))
             case _:
-                found.extend(_field(entity, _names(entity)[name], value))
+                found.extend(_field(entity, _names(entity)[name], value, depth))
     return found
 
 
-def _whole(entity: str, given: Mapping[str, Any]) -> Condition:
-    return condition_of(entity, given) or AllOf(())
+def _whole(entity: str, given: Mapping[str, Any], depth: int) -> Condition:
+    return _all(entity, given, depth) or AllOf(())
 
 
-def _field(entity: str, name: str, value: Mapping[str, Any]) -> list[Condition]:
+def _field(entity: str, name: str, value: Mapping[str, Any], depth: int) -> list[Condition]:
     relation = ENTITIES[entity].relations.get(name)
+    if isinstance(relation, ToMany) and not relation.newest_only:
+        return [
+            Related(name, _whole(relation.target, test, depth), quantifier)
+            for quantifier in _QUANTIFIERS
+            if (test := value.get(quantifier)) is not None
+        ]
     if relation is not None:
-        return [Related(name, _whole(relation.target, value))]
+        return [Related(name, _whole(relation.target, value, depth))]
     return [
         Compare(name, _OPERATORS[operator], _value(entity, name, operand))
         for operator, operand in value.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
@@ -21,7 +21,7 @@ from connector.rules.policy.reading import Policy
 from connector.sdk.adapter import Clock
 from connector.storage.database.engine import Database, Transaction, reading
 from connector.storage.policies.active import PolicySource, policy_now
-from connector.storage.query import Connection, Page, Row, Selection, fetch_page, fetch_rows
+from connector.storage.query import Connection, Page, Read, Row, Selection, fetch, fetch_page, fetch_rows
 
 NOBODY: Final = Principal("nobody", frozenset())
 """Who asks as long as nobody has shown a token."""
@@ -38,6 +38,16 @@ class Reader:
         self._lock = asyncio.Lock()
         self._open = AsyncExitStack()
         self._snapshot: Transaction | None = None
+
+    @property
+    def dialect(self) -> str:
+        """Name of the database system."""
+        return self._engine.dialect.name
+
+    async def fetch(self, reads: Sequence[Read]) -> list[Any]:
+        """What all reads answer, by one statement."""
+        async with self._lock:
+            return await fetch(await self.snapshot(), reads)
 
     async def page(self, selection: Selection, page: Page) -> Connection:
         """One page of rows."""

@@ -66,14 +66,18 @@ def paged(entity: str, relation: str, description: str) -> Any:
     )
 
 
-class PageArguments(FieldExtension):
-    """Gives a field the arguments of a connection of an entity.
+Argument = tuple[str, Any, Any, str]
+"""Name, type, default and description of an argument."""
+
+
+class Arguments(FieldExtension):
+    """Gives a field arguments.
 
     They are read by `connector.api.plan` from the query itself, so the resolver gets none of them.
     """
 
-    def __init__(self, entity: str) -> None:
-        self.entity = entity
+    def __init__(self, arguments: tuple[Argument, ...]) -> None:
+        self._arguments = arguments
 
     def apply(self, field: StrawberryField) -> None:
         """Add the arguments."""
@@ -87,14 +91,21 @@ class PageArguments(FieldExtension):
                     default=default,
                     description=description,
                 )
-                for name, type_, default, description in _page_arguments(self.entity)
+                for name, type_, default, description in self._arguments
             ),
         ]
 
     def map_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Pass on what is not ours."""
-        ours = {name for name, *_ in _page_arguments(self.entity)}
+        ours = {name for name, *_ in self._arguments}
         return {name: value for name, value in kwargs.items() if name not in ours}
+
+
+class PageArguments(Arguments):
+    """Gives a field the arguments of a connection of an entity."""
+
+    def __init__(self, entity: str) -> None:
+        super().__init__(_page_arguments(entity))
 
 
 def _loaded(root: Row, info: strawberry.Info) -> Any:
@@ -102,9 +113,8 @@ def _loaded(root: Row, info: strawberry.Info) -> Any:
 
 
 @cache
-def _page_arguments(entity: str) -> tuple[tuple[str, Any, Any, str], ...]:
-    """Name, type, default and description."""
-    arguments: list[tuple[str, Any, Any, str]] = [
+def _page_arguments(entity: str) -> tuple[Argument, ...]:
+    arguments: list[Argument] = [
         ("filter", FILTERS[entity] | None, strawberry.UNSET, "Which ones; all when left out."),
         (
             "order_by",

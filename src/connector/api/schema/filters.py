@@ -83,14 +83,33 @@ def _filter_of(entity: Entity) -> Any:
         name: (_value_filter(entity, name) | None, _optional(f"Compares `{_camel(name)}`.")) for name in entity.names()
     }
     for name, relation in entity.relations.items():
-        if isinstance(relation, ToOne) and relation.target in _FILTERED:
+        if relation.target not in _FILTERED:
+            continue
+        if isinstance(relation, ToOne) or relation.newest_only:
             related = _later(f"{ENTITY_TYPES[relation.target]}Filter")
             fields[name] = (related | None, _optional(f"Its `{_camel(name)}` exists and satisfies this."))
-    several: Any = list[_later(own)]  # type: ignore[misc]  # made at run time
-    fields["and_"] = (several | None, _optional("All of these hold.", "and"))
-    fields["or_"] = (several | None, _optional("At least one of these holds.", "or"))
+        else:
+            several = _later(f"{ENTITY_TYPES[relation.target]}ListFilter")
+            fields[name] = (several | None, _optional(f"What must hold of its `{_camel(name)}`."))
+    parts: Any = list[_later(own)]  # type: ignore[misc]  # made at run time
+    fields["and_"] = (parts | None, _optional("All of these hold.", "and"))
+    fields["or_"] = (parts | None, _optional("At least one of these holds.", "or"))
     fields["not_"] = (_later(own) | None, _optional("This does not hold.", "not"))
     return _input(own, f"Which {type_name} rows are wanted; all that is given must hold.", fields)
+
+
+def _list_filter_of(entity: Entity) -> Any:
+    type_name = ENTITY_TYPES[entity.name]
+    one = _later(f"{type_name}Filter")
+    return _input(
+        f"{type_name}ListFilter",
+        f"What must hold of {type_name} rows that belong to a thing; those that their source has deleted do not count.",
+        {
+            "some": (one | None, _optional("At least one satisfies this; `{}` for: there is one.")),
+            "every": (one | None, _optional("All satisfy this, or there is none.")),
+            "none": (one | None, _optional("None satisfies this; `{}` for: there is none.")),
+        },
+    )
 
 
 def _later(name: str) -> Any:
@@ -134,3 +153,4 @@ ORDERS: dict[str, Any] = {name: _order_of(ENTITIES[name]) for name in _FILTERED}
 """Entity -> one key of its ordering, as an input."""
 
 globals().update({f"{ENTITY_TYPES[name]}Filter": made for name, made in FILTERS.items()})
+globals().update({f"{ENTITY_TYPES[name]}ListFilter": _list_filter_of(ENTITIES[name]) for name in _FILTERED})

@@ -34,7 +34,7 @@ class Payload:
 async def _anew(root: Payload, info: Info) -> Any:
     if root.key is None:
         return None
-    return await info.context.reader.row(Plan(info._raw_info).selection(), root.key)
+    return await info.context.reader.row(Plan.of(info._raw_info).selection(), root.key)
 
 
 def target(what: str) -> Any:

@@ -1,11 +1,25 @@
 """Root fields that read."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import strawberry
 
 from connector.api.context import Info
 from connector.api.plan import Plan
+from connector.api.roots import (
+    MOST_NODES,
+    ROOT,
+    feed_cursor_root,
+    me_root,
+    named_root,
+    node_root,
+    nodes_root,
+    page_root,
+    policy_root,
+    row_root,
+)
+from connector.api.schema.aggregates import AggregateFields
 from connector.api.schema.approvals import Approval, Delegation
 from connector.api.schema.catalogue import Compatibility, Kit, Product
 from connector.api.schema.channels import RedChannel
@@ -14,6 +28,7 @@ from connector.api.schema.fields import PageArguments
 from connector.api.schema.groups import IncidentGroup
 from connector.api.schema.inventory import Asset, Stock
 from connector.api.schema.loans import Loan
+from connector.api.schema.me import Me
 from connector.api.schema.nodes import Node, global_id, key_of, parse_global_id
 from connector.api.schema.paging import Connection
 from connector.api.schema.placements import PlacementConnection, resolve_placements
@@ -34,28 +49,35 @@ from connector.storage.query import Compare, Page, Row
 from connector.storage.stock.break_glass import draw_shares
 from connector.storage.tickets.decide import explain_ticket
 
-MOST_NODES = 500
-
 
 async def _page(info: Info) -> Any:
-    return await info.context.reader.page(*Plan(info._raw_info).page())
+    return await info.context.reader.page(*Plan.of(info._raw_info).page())
 
 
 def _listing(entity: str, description: str) -> Any:
-    return strawberry.field(resolver=_page, description=description, extensions=[PageArguments(entity)])
+    return strawberry.field(
+        resolver=_page,
+        description=description,
+        metadata={ROOT: page_root},
+        extensions=[PageArguments(entity)],
+    )
 
 
 def _single(entity: str, what: str) -> Any:
     async def resolve(info: Info, id: strawberry.ID) -> Any:
-        return await info.context.reader.row(Plan(info._raw_info).selection(), key_of(id, entity=entity))
+        return await info.context.reader.row(Plan.of(info._raw_info).selection(), key_of(id, entity=entity))
 
-    return strawberry.field(resolver=resolve, description=f"One {what} by its id; null when there is none.")
+    return strawberry.field(
+        resolver=resolve,
+        description=f"One {what} by its id; null when there is none.",
+        metadata={ROOT: partial(row_root, entity)},
+    )
 
 
 async def _by(info: Info, entity: str, column: str, id: strawberry.ID | None, text: str | None) -> Any:
     if (id is None) == (text is None):
         raise InvalidInput(f"{entity} needs either `id` or `{column}`, and only one of them")
-    selection = Plan(info._raw_info).selection()
+    selection = Plan.of(info._raw_info).selection()
     if id is not None:
         return await info.context.reader.row(selection, key_of(id, entity=entity))
     page = Page(size=2, where=Compare(column, "eq", text), include_retired=True)
@@ -83,7 +105,7 @@ async def _policy(
     id: strawberry.ID | None = None,
     version: Annotated[str | None, strawberry.argument(description="Its version, whole.")] = None,
 ) -> Policy | None:
-    selection = Plan(info._raw_info).selection()
+    selection = Plan.of(info._raw_info).selection()
     if id is None and version is None:
         page = await info.context.reader.page(selection, Page(size=1, where=Compare("is_active", "eq", value=True)))
         found: Any = page.edges[0].node if page.edges else None
@@ -127,18 +149,10 @@ async def _rows(info: Info, ids: list[strawberry.ID]) -> list[Any]:
     names = [parse_global_id(text) for text in ids]
     found: dict[tuple[str, int], Row] = {}
     for name in dict.fromkeys(name for name, _ in names):
-        selection = Plan(info._raw_info).selection_of_named(name)
+        selection = Plan.of(info._raw_info).selection_of_named(name)
         rows = await info.context.reader.rows(selection, {key for other, key in names if other == name})
         found |= {(name, key): row for key, row in rows.items()}
     return [found.get(name) for name in names]
-
-
-@strawberry.type(description="Who asks, and what they may do.")
-class Me:
-    """The holder of the token."""
-
-    name: str = strawberry.field(description="Name of the key; the change log calls its holder by it.")
-    roles: list[str] = strawberry.field(description="Its roles; `admin` may do everything.")
 
 
 @strawberry.type(description="Units of a product that hubs of a region gave within the policy's window.")
@@ -176,12 +190,11 @@ async def _break_glass_use(info: Info) -> list[BreakGlassUse]:
 
 
 async def _me(info: Info) -> Me:
-    principal = info.context.principal
-    return Me(name=principal.name, roles=sorted(principal.roles))
+    return Me.of(info.context.principal)
 
 
 @strawberry.type(description="What can be read.")
-class Query:
+class Query(AggregateFields):  # type: ignore[misc]
     """Lists in the plural, single things in the singular, and anything by its global id."""
 
     service_classes: Connection[ServiceClass] = _listing("service_class", "How long outages may last.")
@@ -240,25 +253,35 @@ class Query:
     quarantined_record: QuarantinedRecord | None = _single("quarantine", "quarantined record")
     rollout_line: RolloutLine | None = _single("rollout_line", "line of a rollout")
     rollout: Rollout | None = strawberry.field(
-        resolver=_rollout, description="One rollout, by its id or by its name; null when there is none."
+        resolver=_rollout,
+        metadata={ROOT: partial(named_root, "rollout", "name")},
+        description="One rollout, by its id or by its name; null when there is none.",
     )
     ticket: Ticket | None = strawberry.field(
         resolver=_ticket,
+        metadata={ROOT: partial(named_root, "ticket", "number")},
         description="One ticket, by its id or by the number that people call it; null when there is none.",
     )
     source: Source | None = strawberry.field(
-        resolver=_source, description="One source, by its id or by its name in connector.toml; null when there is none."
+        resolver=_source,
+        metadata={ROOT: partial(named_root, "source", "name")},
+        description="One source, by its id or by its name in connector.toml; null when there is none.",
     )
     policy: Policy | None = strawberry.field(
         resolver=_policy,
+        metadata={ROOT: policy_root},
         description="One policy, by its id or by its version; the active one when neither is given, null when there "
         "is none.",
     )
     node: Node | None = strawberry.field(
-        resolver=_node, description="Anything by its id; null when there is no such thing any more."
+        resolver=_node,
+        metadata={ROOT: node_root},
+        description="Anything by its id; null when there is no such thing any more.",
     )
     nodes: list[Node | None] = strawberry.field(
-        resolver=_nodes, description=f"Many things by their ids, in the order of the ids; {MOST_NODES} at most."
+        resolver=_nodes,
+        metadata={ROOT: nodes_root},
+        description=f"Many things by their ids, in the order of the ids; {MOST_NODES} at most.",
     )
     explain: Explanation = strawberry.field(
         resolver=_explain, description="What the rules would decide for a ticket now, and why; nothing is done."
@@ -278,9 +301,10 @@ class Query:
         description="Where spares stand and where they belong, for each product that a region uses or keeps near; "
         "ordered by region and product.",
     )
-    me: Me = strawberry.field(resolver=_me, description="Who asks, and what they may do.")
+    me: Me = strawberry.field(resolver=_me, metadata={ROOT: me_root}, description="Who asks, and what they may do.")
     feed_cursor: str = strawberry.field(
         resolver=_feed_cursor,
+        metadata={ROOT: feed_cursor_root},
         description="Cursor of the newest event that the rest of this query has seen: subscribe with `after` set to "
         "it to miss nothing that happens later.",
     )

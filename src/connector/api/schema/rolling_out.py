@@ -212,7 +212,7 @@ async def _orders(info: Info, input: CreateRolloutInput) -> list[SiteOrder]:
         raise InvalidInput("createRollout needs either `sites` or `filter`, and only one of them")
     if input.sites is None:
         page = Page(
-            size=MOST_LINES + 1, where=condition_of("site", Plan(info._raw_info).arguments()["input"].get("filter"))
+            size=MOST_LINES + 1, where=condition_of("site", Plan.of(info._raw_info).arguments()["input"].get("filter"))
         )
         found = await info.context.reader.page(Selection("site"), page)
         return [SiteOrder(edge.node.id, input.quantity) for edge in found.edges]

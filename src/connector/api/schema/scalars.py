@@ -11,6 +11,9 @@ from strawberry.types.scalar import ScalarDefinition
 JSON = NewType("JSON", object)
 """A value whose form is its source's affair."""
 
+BigInt = NewType("BigInt", int)
+"""A whole number that may be larger than GraphQL's `Int`."""
+
 _DURATION = re.compile(
     r"(?P<sign>-)?P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d{1,6})?)S)?)?"
@@ -73,6 +76,12 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         specified_by_url="https://www.iso.org/standard/70907.html",
         serialize=format_duration,
         parse_value=parse_duration,
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="A whole number of up to 64 bits, as a JSON number; `Int` ends at 32.",
+        serialize=int,
+        parse_value=int,
     ),
     JSON: strawberry.scalar(
         name="JSON",

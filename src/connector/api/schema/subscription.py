@@ -204,7 +204,7 @@ async def _follow(
     """Events of a topic. only: column -> id that the thing must have there."""
     context = info.context
     wanted = {name: _key(name, topic.row, text) for name, text in only.items() if text is not None}
-    asked = Plan(info._raw_info).below(topic.row) or Selection(topic.row)
+    asked = Plan.of(info._raw_info).below(topic.row) or Selection(topic.row)
     selection = replace(asked, columns=asked.columns | {topic.state} | wanted.keys() - {"id"})
     start = None if after is None else parse_cursor(after)
     if start is not None and start > await context.feed.now():

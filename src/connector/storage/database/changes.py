@@ -136,9 +136,13 @@ async def change_at(tx: AsyncConnection, position: int) -> LoggedChange | None:
     return found[0] if found and found[0].position == position else None
 
 
+LAST_POSITION = select(func.coalesce(func.max(change.c.position), 0))
+"""The position of the newest published change, 0 when there is none."""
+
+
 async def last_position(tx: AsyncConnection) -> int:
-    """The position of the newest published change, 0 when there is none."""
-    return int((await tx.execute(select(func.coalesce(func.max(change.c.position), 0)))).scalar_one())
+    """`LAST_POSITION`, read."""
+    return int((await tx.execute(LAST_POSITION)).scalar_one())
 
 
 async def reader_position(tx: AsyncConnection, name: str) -> int | None:

@@ -1,8 +1,11 @@
-"""Reading: a selection becomes one statement per relation level, set-based whatever the number of rows."""
+"""Reading: all that a query asks for becomes one statement, however deep it is and however many rows there are."""
 
+from connector.storage.query.aggregate import Aggregate, AggregateRead, Function, Group, GroupKey, groups_of
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, ToMany, ToOne
-from connector.storage.query.fetch import fetch_page, fetch_rows
+from connector.storage.query.fetch import fetch, fetch_page, fetch_rows, place_key
+from connector.storage.query.keyset import encode_cursor
+from connector.storage.query.layout import Branch, Layout, layout_of
 from connector.storage.query.rows import Connection, Edge, PageInfo, Row
 from connector.storage.query.selection import (
     AllOf,
@@ -14,30 +17,49 @@ from connector.storage.query.selection import (
     Operator,
     Order,
     Page,
+    Quantifier,
     Related,
     Selection,
 )
+from connector.storage.query.statement import PageRead, Read, RowsRead, ValueRead
 
 __all__ = [
     "ENTITIES",
+    "Aggregate",
+    "AggregateRead",
     "AllOf",
     "AnyOf",
+    "Branch",
     "Child",
     "Compare",
     "Condition",
     "Connection",
     "Edge",
     "Entity",
+    "Function",
+    "Group",
+    "GroupKey",
+    "Layout",
     "Not",
     "Operator",
     "Order",
     "Page",
     "PageInfo",
+    "PageRead",
+    "Quantifier",
+    "Read",
     "Related",
     "Row",
+    "RowsRead",
     "Selection",
     "ToMany",
     "ToOne",
+    "ValueRead",
+    "encode_cursor",
+    "fetch",
     "fetch_page",
     "fetch_rows",
+    "groups_of",
+    "layout_of",
+    "place_key",
 ]

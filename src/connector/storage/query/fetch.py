@@ -1,163 +1,105 @@
-"""Runs selections: one statement for the rows, one more for each relation level, however many rows there are."""
+"""Runs reads, and makes rows of what they answer for those who deal with rows."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
+import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connector.storage.query.entities import ENTITIES
-from connector.storage.query.entity import Entity, ToMany, ToOne
-from connector.storage.query.keyset import encode_cursor, full_order
-from connector.storage.query.rows import Connection, Edge, PageInfo, Row
-from connector.storage.query.selection import Child, Order, Page, Selection
-from connector.storage.query.statements import (
-    columns_sql,
-    count_per_parent_statement,
-    count_statement,
-    one_of,
-    page_per_parent_statement,
-    page_statement,
-)
+from connector.storage.query.aggregate import AggregateRead
+from connector.storage.query.keyset import encode_cursor
+from connector.storage.query.layout import Branch, Decoder, Layout, layout_of
+from connector.storage.query.rows import Connection, Edge, PageInfo, RelatedRows, Row
+from connector.storage.query.selection import Page, Selection
+from connector.storage.query.statement import PageRead, Read, RowsRead, ValueRead, statement_of
+
+
+async def fetch(tx: AsyncConnection, reads: Sequence[Read]) -> list[Any]:
+    """The answers of all reads, by one statement.
+
+    For a page its rows, one more than the page when there are more, and the number of all; None for what is not
+    wanted. For rows by ids these rows. For a value the value.
+    """
+    (row,) = await tx.execute(statement_of(reads, tx.dialect.name))
+    columns = iter(row)
+    return [_answer(read, columns) for read in reads]
 
 
 async def fetch_page(tx: AsyncConnection, selection: Selection, page: Page) -> Connection:
     """One page of an entity's rows, with everything that the selection asks for."""
-    entity = ENTITIES[selection.entity]
-    total = None
-    if page.counts:
-        total = int((await tx.execute(count_statement(entity, page))).scalar_one())
-    rows: list[Row] = []
-    if page.rows:
-        names = _names(entity, selection, page.order)
-        rows = await _rows(tx, entity, names, page_statement(entity, names, page))
-        await _load_children(tx, rows[: page.size], selection)
-    return _connection(entity, page, rows, total)
+    ((rows, total),) = await fetch(tx, [PageRead(selection, page)])
+    layout = layout_of(selection, page)
+    return _connection(page, layout, _Maker(tx.dialect.name).rows(layout, rows or []), total)
 
 
 async def fetch_rows(tx: AsyncConnection, selection: Selection, ids: Collection[int]) -> dict[int, Row]:
     """The rows with these ids, retired ones too; ids that do not exist are left out."""
     if not ids:
         return {}
-    entity = ENTITIES[selection.entity]
-    names = _names(entity, selection)
-    statement = select(*columns_sql(entity, entity.table, names)).where(
-        one_of(entity.table.c.id, ids, dialect=tx.dialect.name)
-    )
-    rows = await _rows(tx, entity, names, statement)
-    await _load_children(tx, rows, selection)
-    return {row.id: row for row in rows}
+    (rows,) = await fetch(tx, [RowsRead(selection, tuple(sorted(ids)))])
+    return {row.id: row for row in _Maker(tx.dialect.name).rows(layout_of(selection), rows)}
 
 
-async def _rows(
-    tx: AsyncConnection, entity: Entity, names: Sequence[str], statement: Select[*tuple[Any, ...]]
-) -> list[Row]:
-    result = await tx.execute(statement)
-    return [Row(entity.name, dict(zip(names, values, strict=True))) for values in result]
+def _answer(read: Read, columns: Iterator[Any]) -> Any:
+    match read:
+        case PageRead(page=page):
+            rows = orjson.loads(next(columns)) if page.rows else None
+            return rows, next(columns) if page.counts else None
+        case RowsRead() | AggregateRead():
+            return orjson.loads(next(columns))
+        case ValueRead():
+            return next(columns)
 
 
-def _names(entity: Entity, selection: Selection, order: Sequence[Order] = (), *extra: str) -> tuple[str, ...]:
-    """The columns to read: those asked for, the id, the keys of relations and what the cursor holds."""
-    keys = (
-        relation.key for child in selection.children if isinstance(relation := entity.relations[child.relation], ToOne)
-    )
-    return tuple(dict.fromkeys(["id", *sorted(selection.columns), *keys, *(key.column for key in order), *extra]))
+def place_key(dialect: str) -> Callable[[int], Any]:
+    """How a place in a row is looked up in the JSON that a database writes."""
+    return str if dialect == "postgresql" else int
 
 
-async def _load_children(tx: AsyncConnection, rows: Sequence[Row], selection: Selection) -> None:
-    if not rows:
-        return
-    entity = ENTITIES[selection.entity]
-    for child in selection.children:
-        match entity.relations[child.relation]:
-            case ToOne() as relation:
-                await _load_one(tx, rows, child, relation)
-            case ToMany(newest_only=True) as relation:
-                await _load_newest(tx, rows, child, relation)
-            case ToMany() as relation if child.page is None:
-                await _load_list(tx, rows, child, relation)
-            case ToMany() as relation:
-                await _load_pages(tx, rows, child, relation, child.page)
+class _Maker:
+    """Makes rows out of an answer."""
+
+    def __init__(self, dialect: str) -> None:
+        self._key = place_key(dialect)
+
+    def rows(self, layout: Layout, answer: Sequence[Any]) -> list[Row]:
+        columns = [
+            (name, self._key(place), decode)
+            for place, (name, decode) in enumerate(zip(layout.names, layout.decoders, strict=True))
+        ]
+        found: list[Row] = []
+        for given in answer:
+            row = Row(layout.entity.name, {name: _value(given[key], decode) for name, key, decode in columns})
+            for branch in layout.branches:
+                row.related[branch.child.key] = self._related(branch, given)
+            found.append(row)
+        return found
+
+    def _related(self, branch: Branch, given: Any) -> RelatedRows:
+        page = branch.child.page
+        answer = None if branch.rows is None else given[self._key(branch.rows)]
+        if branch.is_single:
+            return None if answer is None else self.rows(branch.layout, [answer])[0]
+        rows = self.rows(branch.layout, answer or [])
+        if page is None:
+            return rows
+        total = None if branch.total is None else given[self._key(branch.total)]
+        return _connection(page, branch.layout, rows, total)
 
 
-async def _load_one(tx: AsyncConnection, rows: Sequence[Row], child: Child, relation: ToOne) -> None:
-    ids = {row.values[relation.key] for row in rows} - {None}
-    found = await fetch_rows(tx, child.selection, ids)
-    for row in rows:
-        row.related[child.key] = found.get(row.values[relation.key])
+def _value(value: Any, decode: Decoder | None) -> Any:
+    return value if value is None or decode is None else decode(value)
 
 
-async def _load_newest(tx: AsyncConnection, rows: Sequence[Row], child: Child, relation: ToMany) -> None:
-    newest = Page(size=1, order=(Order("id", descending=True),), include_retired=True)
-    grouped = await _pages(tx, rows, child.selection, relation, newest)
-    await _load_children(tx, [found[0] for found in grouped.values()], child.selection)
-    for row in rows:
-        found = grouped.get(row.id)
-        row.related[child.key] = found[0] if found else None
-
-
-async def _load_list(tx: AsyncConnection, rows: Sequence[Row], child: Child, relation: ToMany) -> None:
-    entity = ENTITIES[relation.target]
-    names = _names(entity, child.selection, (), relation.key)
-    parent = entity.expression(relation.key, entity.table)
-    statement = (
-        select(*columns_sql(entity, entity.table, names))
-        .where(one_of(parent, [row.id for row in rows], dialect=tx.dialect.name))
-        .order_by(parent, *(entity.expression(name, entity.table) for name in relation.sorted_by), entity.table.c.id)
-    )
-    if entity.retires:
-        statement = statement.where(entity.table.c.retired_at.is_(None))
-    found = await _rows(tx, entity, names, statement)
-    await _load_children(tx, found, child.selection)
-    grouped = _group(found, relation.key)
-    for row in rows:
-        row.related[child.key] = grouped.get(row.id, [])
-
-
-async def _load_pages(tx: AsyncConnection, rows: Sequence[Row], child: Child, relation: ToMany, page: Page) -> None:
-    entity = ENTITIES[relation.target]
-    parents = [row.id for row in rows]
-    totals: dict[int, int] = {}
-    if page.counts:
-        counted = count_per_parent_statement(entity, page, key=relation.key, parents=parents, dialect=tx.dialect.name)
-        totals = {parent: total for parent, total in await tx.execute(counted)}
-    grouped: dict[int, list[Row]] = {}
-    if page.rows:
-        grouped = await _pages(tx, rows, child.selection, relation, page)
-        shown = [row for found in grouped.values() for row in found[: page.size]]
-        await _load_children(tx, shown, child.selection)
-    for row in rows:
-        total = totals.get(row.id, 0) if page.counts else None
-        row.related[child.key] = _connection(entity, page, grouped.get(row.id, []), total)
-
-
-async def _pages(
-    tx: AsyncConnection, rows: Sequence[Row], selection: Selection, relation: ToMany, page: Page
-) -> dict[int, list[Row]]:
-    entity = ENTITIES[relation.target]
-    names = _names(entity, selection, page.order, relation.key)
-    statement = page_per_parent_statement(
-        entity, names, page, key=relation.key, parents=[row.id for row in rows], dialect=tx.dialect.name
-    )
-    return _group(await _rows(tx, entity, names, statement), relation.key)
-
-
-def _group(rows: Iterable[Row], key: str) -> dict[int, list[Row]]:
-    grouped: dict[int, list[Row]] = {}
-    for row in rows:
-        grouped.setdefault(row.values[key], []).append(row)
-    return grouped
-
-
-def _connection(entity: Entity, page: Page, rows: Sequence[Row], total: int | None) -> Connection:
+def _connection(page: Page, layout: Layout, rows: Sequence[Row], total: int | None) -> Connection:
     """Rows as they were read, one more than the page when there are more, become a page in reading order."""
     more = len(rows) > page.size
     shown = list(rows[: page.size])
     if page.backward:
         shown.reverse()
-    order = full_order(entity, page.order)
+    order = layout.order
     edges = tuple(Edge(row, encode_cursor(order, [row.values[key.column] for key in order])) for row in shown)
     return Connection(
         edges=edges,

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, FromClause, UnaryExpression, and_, false, or_
+from sqlalchemy import ColumnElement, FromClause, UnaryExpression, and_, false, literal, or_
 
 from connector.model.errors import InvalidInput
 from connector.storage.query.entity import Entity
@@ -88,8 +88,9 @@ def beyond(
             here = column.is_(None)
             test = or_(column.is_not(None), and_(here, test)) if backward else and_(here, test)
             continue
-        further = column < value if key.descending != backward else column > value
-        test = or_(further, and_(column == value, test))
+        place = literal(value, column.type)  # SQLAlchemy compares no truth value that is written out
+        further = column < place if key.descending != backward else column > place
+        test = or_(further, and_(column == place, test))
         if nullable and not backward:
             test = or_(test, column.is_(None))
     return test

@@ -23,12 +23,20 @@ class Compare:
     value: Any
 
 
+Quantifier: TypeAlias = Literal["one", "some", "every", "none"]
+
+
 @dataclass(frozen=True, slots=True)
 class Related:
-    """A related row exists and satisfies the condition. relation: one to at most one row."""
+    """What must hold of related rows. `one`: of a relation to at most one row, it exists and satisfies the condition.
+
+    Of a relation to many, those that their source has deleted left out: `some` satisfy it, `every` one does (or there
+    is none), `none` does.
+    """
 
     relation: str
     condition: Condition
+    quantifier: Quantifier = "one"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""From conditions and pages to SQL that means the same on SQLite and PostgreSQL."""
+"""From conditions and cursors to SQL that means the same on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any, assert_never, cast
 
 from sqlalchemy import (
@@ -10,7 +10,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     FromClause,
-    Select,
     and_,
     any_,
     bindparam,
@@ -24,11 +23,8 @@ from sqlalchemy import (
 
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, Expression, ToOne
-from connector.storage.query.keyset import beyond, decode_cursor, full_order, order_by
+from connector.storage.query.keyset import beyond, decode_cursor, full_order
 from connector.storage.query.selection import AllOf, AnyOf, Compare, Condition, Not, Page, Related
-
-ROW_NUMBER = "page_row"
-"""Label of the number of a row within its parent."""
 
 
 def condition_sql(entity: Entity, source: FromClause, condition: Condition) -> ColumnElement[bool]:
@@ -78,66 +74,6 @@ def cursor_condition(entity: Entity, source: FromClause, page: Page) -> ColumnEl
     return and_(true(), *tests)
 
 
-def page_statement(entity: Entity, names: Sequence[str], page: Page) -> Select[*tuple[Any, ...]]:
-    """One row more than the page holds, so that it is known whether there are more."""
-    table = entity.table
-    order = full_order(entity, page.order)
-    return (
-        select(*columns_sql(entity, table, names))
-        .where(page_condition(entity, table, page), cursor_condition(entity, table, page))
-        .order_by(*order_by(entity, table, order, backward=page.backward))
-        .limit(page.size + 1)
-    )
-
-
-def count_statement(entity: Entity, page: Page) -> Select[int]:
-    """How many rows all pages have together."""
-    return select(func.count()).select_from(entity.table).where(page_condition(entity, entity.table, page))
-
-
-def page_per_parent_statement(
-    entity: Entity, names: Sequence[str], page: Page, *, key: str, parents: Collection[int], dialect: str
-) -> Select[*tuple[Any, ...]]:
-    """The page of each parent, all in one statement. key: the name of the column that holds the parent's id."""
-    table = entity.table
-    order = full_order(entity, page.order)
-    terms = order_by(entity, table, order, backward=page.backward)
-    parent = entity.expression(key, table)
-    number = func.row_number().over(partition_by=parent, order_by=terms).label(ROW_NUMBER)
-    numbered = (
-        select(*columns_sql(entity, table, names), number)
-        .where(
-            one_of(parent, parents, dialect=dialect),
-            page_condition(entity, table, page),
-            cursor_condition(entity, table, page),
-        )
-        .subquery()
-    )
-    row_number = numbered.c[ROW_NUMBER]
-    return (
-        select(*(numbered.c[name] for name in names))
-        .where(row_number <= page.size + 1)
-        .order_by(numbered.c[key], row_number)
-    )
-
-
-def count_per_parent_statement(
-    entity: Entity, page: Page, *, key: str, parents: Collection[int], dialect: str
-) -> Select[*tuple[Any, ...]]:
-    """How many rows each parent has."""
-    parent = entity.expression(key, entity.table)
-    return (
-        select(parent, func.count())
-        .where(one_of(parent, parents, dialect=dialect), page_condition(entity, entity.table, page))
-        .group_by(parent)
-    )
-
-
-def columns_sql(entity: Entity, source: FromClause, names: Sequence[str]) -> list[ColumnElement[Any]]:
-    """The columns, each under its public name."""
-    return [entity.expression(name, source).label(name) for name in names]
-
-
 def _compare(column: Expression, test: Compare) -> ColumnElement[bool]:
     return cast("ColumnElement[bool]", _comparison(column, test))
 
@@ -175,20 +111,43 @@ def _comparison(column: Expression, test: Compare) -> Any:
 
 def _related(entity: Entity, source: FromClause, test: Related) -> ColumnElement[bool]:
     relation = entity.relations[test.relation]
-    if not isinstance(relation, ToOne):
-        raise TypeError(f"{entity.name}.{test.relation} leads to many rows and cannot be a condition")
+    if isinstance(relation, ToOne):
+        return _related_one(entity, source, relation, test.condition)
+    target = ENTITIES[relation.target]
+    alias = target.table.alias()
+    own = alias.c[target.columns[relation.key].name] == source.c.id
+    holds = condition_sql(target, alias, test.condition)
+    if relation.newest_only:
+        other = target.table.alias()
+        newest = select(func.max(other.c.id)).where(other.c[target.columns[relation.key].name] == source.c.id)
+        return _exists(source, alias, alias.c.id == newest.correlate(source).scalar_subquery(), holds)
+    if target.retires:
+        own = and_(own, alias.c.retired_at.is_(None))
+    match test.quantifier:
+        case "some":
+            return _exists(source, alias, own, holds)
+        case "none":
+            return not_(_exists(source, alias, own, holds))
+        case "every":
+            return not_(_exists(source, alias, own, not_(func.coalesce(holds, false()))))
+        case "one":
+            raise TypeError(f"{entity.name}.{test.relation} leads to many rows: some, every or none must be said of it")
+        case _:
+            assert_never(test.quantifier)
+
+
+def _related_one(entity: Entity, source: FromClause, relation: ToOne, condition: Condition) -> ColumnElement[bool]:
     key = entity.expression(relation.key, source)
-    if isinstance(test.condition, Compare) and test.condition.column == "id":
-        return _compare(key, test.condition)
-    if isinstance(test.condition, AllOf):
-        own = [item for item in test.condition.conditions if isinstance(item, Compare) and item.column == "id"]
-        if own and len(own) == len(test.condition.conditions):
+    if isinstance(condition, Compare) and condition.column == "id":
+        return _compare(key, condition)
+    if isinstance(condition, AllOf):
+        own = [item for item in condition.conditions if isinstance(item, Compare) and item.column == "id"]
+        if own and len(own) == len(condition.conditions):
             return and_(true(), *(_compare(key, item) for item in own))
     target = ENTITIES[relation.target]
     alias = target.table.alias()
-    return (
-        select(alias.c.id)
-        .where(alias.c.id == key, condition_sql(target, alias, test.condition))
-        .correlate(source)
-        .exists()
-    )
+    return _exists(source, alias, alias.c.id == key, condition_sql(target, alias, condition))
+
+
+def _exists(source: FromClause, alias: FromClause, *tests: ColumnElement[bool]) -> ColumnElement[bool]:
+    return select(alias.c.id).where(*tests).correlate(source).exists()

@@ -1,0 +1,113 @@
+"""Queries of stored data go around the ordinary executor: one statement reads everything, and its answer is shaped.
+
+Whatever cannot be compiled, or would answer an error, is left to the ordinary executor: root fields that compute
+(`explain`, `whatIf`, `placements`, `breakGlassUse`), introspection, mutations and subscriptions. A query is compiled
+whole or not at all. The licence is the differential test `tests/api/compiled/test_differential.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    get_operation_ast,
+)
+from graphql.execution.values import get_variable_values
+from strawberry.extensions import SchemaExtension
+
+from connector.api.context import ApiContext
+from connector.api.document import Document
+from connector.api.plan import Plan
+from connector.api.roots import ROOT, Root
+from connector.api.shape import NotCompiled, Shaper, Surroundings
+from connector.model.errors import ConnectorError
+
+
+class Compiled(SchemaExtension):
+    """Answers a query before the ordinary executor does, where it can."""
+
+    async def on_execute(self) -> AsyncIterator[None]:
+        """Around the execution."""
+        running = self.execution_context
+        if running.graphql_document is not None:
+            schema: GraphQLSchema = running.schema._schema
+            try:
+                query = compile_query(
+                    schema,
+                    running.graphql_document,
+                    operation=running.operation_name,
+                    variables=running.variables or {},
+                    dialect=running.context.reader.dialect,
+                )
+                running.result = ExecutionResult(await query.run(running.context), None)
+            except (NotCompiled, ConnectorError, GraphQLError):
+                running.result = None
+        yield
+
+
+class CompiledQuery:
+    """A query, ready to be run. roots: response key -> root field, or a text that it always answers."""
+
+    def __init__(self, roots: Mapping[str, Root | str]) -> None:
+        self._roots = roots
+
+    async def run(self, context: ApiContext) -> dict[str, Any]:
+        """The data of the response. Raises NotCompiled when it would hold an error."""
+        reads = [read for root in self._roots.values() if isinstance(root, Root) for read in root.reads]
+        answers = iter(await context.reader.fetch(reads) if reads else ())
+        around = Surroundings(context)
+        data: dict[str, Any] = {}
+        for key, root in self._roots.items():
+            if isinstance(root, Root):
+                data[key] = root.shape([next(answers) for _ in root.reads], around)
+            else:
+                data[key] = root
+        return data
+
+
+def compile_query(
+    schema: GraphQLSchema, document: DocumentNode, *, operation: str | None, variables: Mapping[str, Any], dialect: str
+) -> CompiledQuery:
+    """The query that an operation of a validated document is. variables: as the client sent them.
+
+    Raises NotCompiled when it is the ordinary executor's affair, and ConnectorError or GraphQLError for arguments that
+    cannot be used.
+    """
+    asked = get_operation_ast(document, operation)
+    if asked is None or asked.operation is not OperationType.QUERY or schema.query_type is None:
+        raise NotCompiled("it is no query")
+    read = Document(schema, _fragments(document), _coerced(schema, asked, variables))
+    shaper = Shaper(read, dialect)
+    roots: dict[str, Root | str] = {}
+    for key, nodes in read.roots(schema.query_type, asked.selection_set).items():
+        name = nodes[0].name.value
+        if name == "__typename":
+            roots[key] = schema.query_type.name
+            continue
+        field = schema.query_type.fields.get(name)
+        planner = field and field.extensions["strawberry-definition"].metadata.get(ROOT)
+        if field is None or planner is None:
+            raise NotCompiled(f"{name} is not stored data")
+        roots[key] = planner(Plan(read, field, nodes), shaper)
+    return CompiledQuery(roots)
+
+
+def _fragments(document: DocumentNode) -> Mapping[str, FragmentDefinitionNode]:
+    return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+
+
+def _coerced(
+    schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    coerced = get_variable_values(schema, operation.variable_definitions or (), dict(variables))
+    if isinstance(coerced, list):
+        raise NotCompiled("variables cannot be used")
+    return coerced.coerced

@@ -1,0 +1,96 @@
+"""A validated GraphQL document as it is to be read: fragments, directives and variables worked in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias, cast
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    GraphQLSkipDirective,
+    InlineFragmentNode,
+    SelectionSetNode,
+)
+from graphql.execution.values import VariableValues, get_argument_values, get_directive_values
+from graphql.type import GraphQLIncludeDirective
+
+Fields: TypeAlias = dict[str, list[FieldNode]]
+"""Response key -> the nodes that ask for it."""
+
+
+class Document:
+    """What an operation asks for. variables: as graphql-core coerced them."""
+
+    def __init__(
+        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], variables: Mapping[str, Any]
+    ) -> None:
+        self.schema = schema
+        self._fragments = fragments
+        self._variables = VariableValues({}, dict(variables))
+
+    @classmethod
+    def of(cls, info: GraphQLResolveInfo[Any]) -> Document:
+        """The document that is being executed."""
+        return cls(info.schema, info.fragments, cast("dict[str, Any]", info.variable_values))  # as strawberry has it
+
+    def collect(self, type_: GraphQLObjectType, nodes: Iterable[FieldNode]) -> Fields:
+        """What the nodes ask of an object of this type."""
+        fields: Fields = {}
+        for node in nodes:
+            if node.selection_set is not None:
+                self._collect(type_, node.selection_set, fields)
+        return fields
+
+    def roots(self, type_: GraphQLObjectType, selections: SelectionSetNode) -> Fields:
+        """What the operation asks of the root."""
+        fields: Fields = {}
+        self._collect(type_, selections, fields)
+        return fields
+
+    def arguments(self, field: GraphQLField, node: FieldNode) -> dict[str, Any]:
+        """The arguments of a field. Raises GraphQLError when they cannot be coerced."""
+        return get_argument_values(field, node, self._variables)
+
+    def _collect(self, type_: GraphQLObjectType, selections: SelectionSetNode, fields: Fields) -> None:
+        for field in self._fields(type_, selections):
+            fields.setdefault(field.alias.value if field.alias else field.name.value, []).append(field)
+
+    def _fields(self, type_: GraphQLObjectType, selections: SelectionSetNode) -> Iterator[FieldNode]:
+        for selection in selections.selections:
+            if not self._is_included(selection):
+                continue
+            match selection:
+                case FieldNode():
+                    yield selection
+                case InlineFragmentNode():
+                    condition = selection.type_condition
+                    if condition is None or _applies(condition.name.value, type_):
+                        yield from self._fields(type_, selection.selection_set)
+                case FragmentSpreadNode():
+                    fragment = self._fragments[selection.name.value]
+                    if _applies(fragment.type_condition.name.value, type_):
+                        yield from self._fields(type_, fragment.selection_set)
+
+    def _is_included(self, node: Any) -> bool:
+        if not node.directives:
+            return True
+        skip = get_directive_values(GraphQLSkipDirective, node, self._variables)
+        include = get_directive_values(GraphQLIncludeDirective, node, self._variables)
+        return not (skip and skip["if"]) and not (include and not include["if"])
+
+
+def object_type(type_: object) -> GraphQLObjectType:
+    """The type, which must be an object type."""
+    if not isinstance(type_, GraphQLObjectType):
+        raise TypeError(f"{type_} is no object type")
+    return type_
+
+
+def _applies(condition: str, type_: GraphQLObjectType) -> bool:
+    return condition == type_.name or any(interface.name == condition for interface in type_.interfaces)

@@ -1,0 +1,136 @@
+"""Root fields that are answered by the one statement of a compiled query: what each reads, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from graphql import GraphQLObjectType
+
+from connector.api.document import object_type
+from connector.api.plan import Plan
+from connector.api.schema.me import Me
+from connector.api.schema.nodes import key_of, parse_global_id
+from connector.api.shape import NotCompiled, Shape, Shaper, Surroundings
+from connector.storage.database.changes import LAST_POSITION
+from connector.storage.query import Compare, Page, PageRead, Read, RowsRead, ValueRead, layout_of
+
+ROOT: Final = "root"
+"""Key of a root field's metadata under which it says how it is compiled."""
+
+MOST_NODES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root field. shape: makes its value out of the answers of its reads."""
+
+    reads: Sequence[Read]
+    shape: Callable[[Sequence[Any], Surroundings], Any]
+
+
+RootPlanner: TypeAlias = Callable[[Plan, Shaper], Root]
+
+
+def page_root(plan: Plan, shaper: Shaper) -> Root:
+    """A connection of an entity."""
+    selection, page = plan.page()
+    shape = shaper.page(plan.type, plan.nodes, layout_of(selection, page), page)
+
+    def answer(answers: Sequence[Any], around: Surroundings) -> Any:
+        ((rows, total),) = answers
+        return shape(rows, total, around)
+
+    return Root([PageRead(selection, page)], answer)
+
+
+def row_root(entity: str, plan: Plan, shaper: Shaper) -> Root:
+    """One thing by its id."""
+    return _by_key(plan, shaper, key_of(plan.arguments()["id"], entity=entity))
+
+
+def named_root(entity: str, column: str, plan: Plan, shaper: Shaper) -> Root:
+    """One thing by its id, or by what a column says of it."""
+    given = plan.arguments()
+    id_, text = given.get("id"), given.get(column)
+    if (id_ is None) == (text is None):
+        raise NotCompiled(f"{entity} needs one of id and {column}")
+    if id_ is not None:
+        return _by_key(plan, shaper, key_of(id_, entity=entity))
+    return _only(plan, shaper, Page(size=1, where=Compare(column, "eq", text), include_retired=True))
+
+
+def policy_root(plan: Plan, shaper: Shaper) -> Root:
+    """One policy, by its id or version, or the active one."""
+    given = plan.arguments()
+    if given.get("id") is None and given.get("version") is None:
+        return _only(plan, shaper, Page(size=1, where=Compare("is_active", "eq", value=True)))
+    return named_root("policy", "version", plan, shaper)
+
+
+def node_root(plan: Plan, shaper: Shaper) -> Root:
+    """Anything by its id."""
+    name, key = parse_global_id(plan.arguments()["id"])
+    return _by_key(plan, shaper, key, object_type(plan.document.schema.get_type(name)))
+
+
+def nodes_root(plan: Plan, shaper: Shaper) -> Root:
+    """Many things by their ids."""
+    ids = [parse_global_id(text) for text in plan.arguments()["ids"]]
+    if len(ids) > MOST_NODES:
+        raise NotCompiled("too many ids")
+    names = list(dict.fromkeys(name for name, _ in ids))
+    reads: list[Read] = []
+    shapes: list[Shape] = []
+    for name in names:
+        type_ = object_type(plan.document.schema.get_type(name))
+        selection = plan.selection_of(type_)
+        reads.append(RowsRead(selection, tuple(sorted({key for other, key in ids if other == name}))))
+        shapes.append(shaper.row(type_, plan.nodes, layout_of(selection)))
+
+    def answer(answers: Sequence[Any], around: Surroundings) -> Any:
+        found = {
+            (name, shaper.key_of(row)): shape(row, around)
+            for name, rows, shape in zip(names, answers, shapes, strict=True)
+            for row in rows
+        }
+        return [found.get(named) for named in ids]
+
+    return Root(reads, answer)
+
+
+def me_root(plan: Plan, shaper: Shaper) -> Root:
+    """Who asks; nothing is read."""
+    shape = shaper.value(plan.field.type, plan.nodes)
+    return Root([], lambda _answers, around: shape(Me.of(around.context.principal), around))
+
+
+def feed_cursor_root(_plan: Plan, _shaper: Shaper) -> Root:
+    """Where the feed stands at the moment of the statement."""
+    return Root([ValueRead(LAST_POSITION)], lambda answers, _around: str(answers[0]))
+
+
+def _by_key(plan: Plan, shaper: Shaper, key: int, type_: GraphQLObjectType | None = None) -> Root:
+    type_ = type_ or plan.type
+    selection = plan.selection_of(type_)
+    shape = shaper.row(type_, plan.nodes, layout_of(selection))
+
+    def answer(answers: Sequence[Any], around: Surroundings) -> Any:
+        (rows,) = answers
+        return shape(rows[0], around) if rows else None
+
+    return Root([RowsRead(selection, (key,))], answer)
+
+
+def _only(plan: Plan, shaper: Shaper, page: Page) -> Root:
+    selection = plan.selection()
+    shape = shaper.row(plan.type, plan.nodes, layout_of(selection, page))
+
+    def answer(answers: Sequence[Any], around: Surroundings) -> Any:
+        ((rows, _),) = answers
+        if len(rows) > page.size:
+            raise NotCompiled("more than one thing has this name")
+        return shape(rows[0], around) if rows else None
+
+    return Root([PageRead(selection, page)], answer)

@@ -1,0 +1,353 @@
+"""Random valid operations over the stored types of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import orjson
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    get_named_type,
+    get_nullable_type,
+)
+from hypothesis import strategies as st
+
+from connector.api.schema.fields import RELATION
+from connector.api.schema.nodes import global_id
+from connector.storage.query import ENTITIES, Row
+from tests.api.compiled.furnished import NUMBERS, REALS, TIMES
+from tests.api.compiled.plain import ENTITY_OF, TYPES, PlainExecutor, written
+
+DEPTH = 3
+"""Relations within relations."""
+NEEDLES = ("", "a", "A", "B", "%", "_", "\\", "日", "ß", "0")
+LATER = frozenset({"complete_kits"})
+"""Names that are not compared by: what they are is worked out by the database in any case."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A name of an enum in a document."""
+
+    name: str
+
+
+@dataclass
+class Operation:
+    """A document and its variables."""
+
+    document: str
+    variables: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"\n{self.document}\nvariables: {orjson.dumps(self.variables).decode()}"
+
+
+@dataclass
+class _Writing:
+    """What has been written so far."""
+
+    random: Random
+    plain: PlainExecutor
+    fragments: list[str] = field(default_factory=list)
+    types: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
+    names: int = 0
+
+    def number(self, most: int) -> int:
+        return self.random.randint(0, most)
+
+    def chance(self, one_in: int) -> bool:
+        return self.number(one_in - 1) == 0
+
+    def choose(self, values: Sequence[Any]) -> Any:
+        return values[self.number(len(values) - 1)]
+
+    def name(self, kind: str) -> str:
+        self.names += 1
+        return f"{kind}{self.names}"
+
+    def variable(self, type_: str, value: Any) -> str:
+        name = self.name("v")
+        self.types[name], self.variables[name] = type_, _as_json(value)
+        return f"${name}"
+
+
+def operations(plain: PlainExecutor) -> st.SearchStrategy[Operation]:
+    """Operations whose arguments fit the rows that the executor has.
+
+    Made from a seed, not of draws: a draw for every choice costs more than the queries themselves, and makes smaller
+    cases of a failing one for minutes.
+    """
+    return st.integers(0, 2**48).map(lambda seed: _operation(_Writing(Random(seed), plain)))  # noqa: S311
+
+
+def _operation(w: _Writing) -> Operation:
+    fields = [_root(w) for _ in range(1 + w.number(1))]
+    if w.chance(4):
+        fields.append("__typename")
+    head = ", ".join(f"${name}: {type_}" for name, type_ in w.types.items())
+    document = f"query{f' ({head})' if head else ''} {{ {' '.join(fields)} }}"
+    return Operation("\n".join([document, *w.fragments]), w.variables)
+
+
+def _root(w: _Writing) -> str:
+    query = w.plain.schema.query_type
+    assert query is not None
+    alias = w.name("r")
+    if w.chance(5):
+        return _node(w, alias)
+    listed = [entity for entity in TYPES if _listing(query, entity)]
+    entity = w.choose(listed)
+    if w.chance(4):
+        singular = next(
+            (name for name, one in query.fields.items() if one.type == w.plain.schema.get_type(TYPES[entity])), None
+        )
+        if singular is not None:
+            return f"{alias}: {singular}(id: {_literal(_id(w, entity))}) {_object(w, TYPES[entity], DEPTH)}"
+    name = _listing(query, entity)
+    assert name is not None
+    return f"{alias}: {name}{_page_arguments(w, entity)} {_connection(w, query.fields[name], DEPTH)}"
+
+
+def _node(w: _Writing, alias: str) -> str:
+    entities = [w.choose(list(TYPES)) for _ in range(1 + w.number(2))]
+    ids = [_id(w, entity) for entity in entities]
+    parts = [f"... on {TYPES[entity]} {_object(w, TYPES[entity], DEPTH - 1, aliased=True)}" for entity in set(entities)]
+    body = f"{{ __typename id ... on Node {{ {w.name('n')}: id }} {' '.join(sorted(parts))} }}"
+    if w.chance(2):
+        return f"{alias}: node(id: {w.variable('ID!', ids[0])}) {body}"
+    return f"{alias}: nodes(ids: {w.variable('[ID!]!', ids)}) {body}"
+
+
+def _listing(query: GraphQLObjectType, entity: str) -> str | None:
+    wanted = f"{TYPES[entity]}Connection"
+    return next((name for name, one in query.fields.items() if get_named_type(one.type).name == wanted), None)
+
+
+def _id(w: _Writing, entity: str) -> str:
+    rows = w.plain.rows[entity]
+    return global_id(TYPES[entity], 999 if w.chance(6) or not rows else w.choose(rows).id)
+
+
+def _object(w: _Writing, type_name: str, depth: int, *, aliased: bool = False) -> str:
+    type_ = w.plain.schema.get_type(type_name)
+    assert isinstance(type_, GraphQLObjectType)
+    fields = list(_fields(w, type_, depth, aliased=aliased))
+    return f"{{ {' '.join(fields)} }}"
+
+
+def _fields(w: _Writing, type_: GraphQLObjectType, depth: int, *, aliased: bool) -> Iterator[str]:
+    if w.chance(6):
+        yield "__typename"
+    names = list(type_.fields)
+    for _ in range(1 + w.number(4)):
+        text = _field(w, type_, w.choose(names), depth, aliased=aliased)
+        if text is None:
+            continue
+        match w.number(11):
+            case 0:
+                yield f"... on {type_.name} {{ {text} }}"
+            case 1:
+                yield f"...{_directive(w)} {{ {text} }}"
+            case 2:
+                fragment = w.name("F")
+                w.fragments.append(f"fragment {fragment} on {type_.name} {{ {text} }}")
+                yield f"...{fragment}{_directive(w)}"
+            case 3 if type_.name in ENTITY_OF:
+                yield f"... on Node {{ {w.name('n')}: id __typename }} {text}"
+            case _:
+                yield text
+    yield f"{w.name('last')}: __typename"
+
+
+def _field(w: _Writing, type_: GraphQLObjectType, name: str, depth: int, *, aliased: bool) -> str | None:
+    one = type_.fields[name]
+    target = get_named_type(one.type)
+    alias = f"{w.name('a')}: " if aliased or w.chance(4) else ""
+    if not isinstance(target, GraphQLObjectType | GraphQLInterfaceType):
+        return f"{alias}{name}{_directive(w)}"
+    metadata = one.extensions["strawberry-definition"].metadata
+    if RELATION in metadata and depth == 0:
+        return None
+    if target.name.endswith("Connection"):
+        entity = ENTITY_OF[target.name.removesuffix("Connection")]
+        call = f"{w.name('a')}: {name}{_page_arguments(w, entity, inner=True)}"
+        return f"{call}{_directive(w)} {_connection(w, one, depth - 1)}"
+    return f"{alias}{name}{_directive(w)} {_object(w, target.name, depth - (RELATION in metadata), aliased=aliased)}"
+
+
+def _connection(w: _Writing, one: GraphQLField, depth: int) -> str:
+    type_ = get_named_type(one.type)
+    row = type_.name.removesuffix("Connection")
+    parts = []
+    for _ in range(1 + w.number(2)):
+        match w.number(5):
+            case 0:
+                parts.append("totalCount" + _directive(w))
+            case 1:
+                parts.append("pageInfo { hasNextPage startCursor } pageInfo { hasPreviousPage endCursor __typename }")
+            case 2:
+                parts.append(
+                    f"{w.name('e')}: edges {{ cursor node {_object(w, row, depth, aliased=True)} __typename }}"
+                )
+            case 3:
+                parts.append(f"edges {{ {w.name('n')}: node {_object(w, row, depth, aliased=True)} }}")
+            case _:
+                parts.append(f"{w.name('n')}: nodes {_object(w, row, depth, aliased=True)}")
+    return f"{{ {' '.join(parts)} {w.name('last')}: __typename }}"
+
+
+def _directive(w: _Writing) -> str:
+    match w.number(15):
+        case 0:
+            return f" @skip(if: {w.variable('Boolean!', w.chance(2))})"
+        case 1:
+            return f" @include(if: {w.variable('Boolean!', not w.chance(3))})"
+        case 2:
+            return " @include(if: true) @skip(if: false)"
+        case _:
+            return ""
+
+
+def _page_arguments(w: _Writing, entity: str, *, inner: bool = False) -> str:
+    given: list[str] = []
+    order: list[dict[str, Any]] = []
+    if w.chance(2):
+        names = [name for name in ENTITIES[entity].names() if name not in LATER]
+        chosen = dict.fromkeys(w.choose(names) for _ in range(1 + w.number(2)))
+        order = [{"field": Word(name.upper()), "direction": Word(w.choose(("ASC", "DESC")))} for name in chosen]
+        given.append(_argument(w, "orderBy", f"[{TYPES[entity]}Order!]", order))
+    if w.chance(2):
+        type_ = w.plain.schema.get_type(f"{TYPES[entity]}Filter")
+        assert isinstance(type_, GraphQLInputObjectType)
+        given.append(_argument(w, "filter", type_.name, _filter(w, entity, type_, 2)))
+    keys = [(key["field"].name.lower(), key["direction"].name == "DESC") for key in order]
+    for name in ("after", "before"):
+        if w.chance(4) and w.plain.rows[entity]:
+            cursor = w.plain.cursor(entity, keys, w.choose(w.plain.rows[entity]))
+            given.append(_argument(w, name, "String", cursor))
+    if inner or w.chance(2):
+        given.append(_argument(w, w.choose(("first", "last")), "Int", w.choose((0, 1, 2, 3, 5, 5 if inner else 12))))
+    if ENTITIES[entity].retires and w.chance(3):
+        given.append(_argument(w, "includeRetired", "Boolean!", w.chance(2)))
+    return f"({', '.join(given)})" if given else ""
+
+
+def _argument(w: _Writing, name: str, type_: str, value: Any) -> str:
+    return f"{name}: {w.variable(type_, value) if w.chance(3) else _literal(value)}"
+
+
+def _filter(w: _Writing, entity: str, type_: GraphQLInputObjectType, depth: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(w.number(2) + (depth == 2)):
+        name = w.choose(list(type_.fields))
+        target = get_named_type(type_.fields[name].type)
+        own = "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in name)
+        relation = ENTITIES[entity].relations.get(own)
+        if own in LATER:
+            continue
+        if name in ("and", "or"):
+            if depth:
+                found[name] = [_filter(w, entity, type_, depth - 1) for _ in range(w.number(2))]
+        elif name == "not":
+            if depth:
+                found[name] = _filter(w, entity, type_, depth - 1)
+        elif relation is not None:
+            if depth and isinstance(target, GraphQLInputObjectType):
+                found[name] = _related(w, relation.target, target, depth - 1)
+        elif isinstance(target, GraphQLInputObjectType):
+            found[name] = _comparison(w, entity, own, target)
+    return found
+
+
+def _related(w: _Writing, entity: str, type_: GraphQLInputObjectType, depth: int) -> dict[str, Any]:
+    if not type_.name.endswith("ListFilter"):
+        return _filter(w, entity, type_, depth)
+    wanted = w.choose((["some"], ["every"], ["none"], ["some", "every"]))
+    inner = get_named_type(type_.fields["some"].type)
+    assert isinstance(inner, GraphQLInputObjectType)
+    return {which: _filter(w, entity, inner, depth) for which in wanted}
+
+
+def _comparison(w: _Writing, entity: str, name: str, type_: GraphQLInputObjectType) -> dict[str, Any]:
+    operator = w.choose(list(type_.fields))
+    nullable = get_nullable_type(type_.fields[operator].type)
+    if operator == "isNull":
+        return {operator: w.chance(2)}
+    if isinstance(nullable, GraphQLList):
+        return {operator: [_operand(w, entity, name, operator, nullable.of_type) for _ in range(w.number(3))]}
+    if operator in ("eq", "ne") and w.chance(8):
+        return {operator: None}
+    return {operator: _operand(w, entity, name, operator, nullable)}
+
+
+def _operand(w: _Writing, entity: str, name: str, operator: str, type_: Any) -> Any:
+    inner = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+    if isinstance(inner, GraphQLEnumType):
+        return Word(w.choose(list(inner.values)))
+    if inner.name == "ID":
+        return _id(w, entity)
+    if operator in ("contains", "startsWith", "endsWith"):
+        return w.choose(NEEDLES)
+    own = [value for row in w.plain.rows[entity] if (value := _value(row, name)) is not None]
+    if own and not w.chance(4):
+        return w.choose(own)
+    match inner.name:
+        case "Int":
+            return w.choose(NUMBERS)
+        case "Float":
+            return w.choose(REALS)
+        case "DateTime":
+            return written(w.choose(TIMES))
+        case "Date":
+            return "2026-11-25"
+        case "Boolean":
+            return w.chance(2)
+        case _:
+            return w.choose(NEEDLES)
+
+
+def _value(row: Row, name: str) -> Any:
+    return written(row.values[name])
+
+
+def _literal(value: Any) -> str:
+    match value:
+        case Word(name=name):
+            return name
+        case dict():
+            return f"{{{', '.join(f'{key}: {_literal(item)}' for key, item in value.items())}}}"
+        case list():
+            return f"[{', '.join(map(_literal, value))}]"
+        case str():
+            return '"' + "".join(_sign(sign) for sign in value) + '"'
+        case _:
+            return orjson.dumps(value).decode()
+
+
+def _sign(sign: str) -> str:
+    if sign in '"\\':
+        return f"\\{sign}"
+    return sign if sign >= " " and sign != "\x7f" else f"\\u{ord(sign):04x}"
+
+
+def _as_json(value: Any) -> Any:
+    match value:
+        case Word(name=name):
+            return name
+        case dict():
+            return {key: _as_json(item) for key, item in value.items()}
+        case list():
+            return [_as_json(item) for item in value]
+        case _:
+            return value

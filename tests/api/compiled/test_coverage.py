@@ -1,0 +1,138 @@
+"""What is compiled and what is left to the ordinary executor, by walking the schema."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type, parse, validate
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from connector.api.compiled import compile_query
+from connector.api.roots import ROOT
+from connector.api.schema import build_schema
+from connector.api.schema.fields import RELATION
+from connector.api.schema.nodes import TYPE_NAMES, global_id
+from connector.api.shape import NotCompiled
+from connector.storage.database.engine import transaction
+from tests.api.conftest import Hub, OpenHub
+from tests.api.seed import seed
+from tests.api.test_queries import statements
+from tests.factories import make_source, make_ticket
+
+COMPUTED = {"breakGlassUse", "explain", "placements", "whatIf"}
+"""Root fields that work something out, with policies and rules that are no rows."""
+
+
+@pytest.fixture(scope="module")
+def schema() -> GraphQLSchema:
+    found: GraphQLSchema = build_schema()._schema  # type: ignore[attr-defined]
+    return found
+
+
+def selected(field: GraphQLField, *, relations: int = 1, depth: int = 4) -> str:
+    """Everything that can be asked of a field, of related rows all columns; objects within objects to a depth."""
+    type_ = get_named_type(field.type)
+    if is_leaf_type(type_):
+        return ""
+    if type_.name == "Node":
+        return "{ __typename id }"
+    assert isinstance(type_, GraphQLObjectType)
+    if type_.name.endswith("Connection"):
+        inner = selected(type_.fields["nodes"], relations=relations, depth=depth)
+        return f"{{ totalCount pageInfo {{ endCursor hasNextPage }} edges {{ cursor node {inner} }} nodes {inner} }}"
+    parts = []
+    for name, one in type_.fields.items():
+        is_related = RELATION in one.extensions["strawberry-definition"].metadata
+        if relations >= is_related and (depth or is_leaf_type(get_named_type(one.type))):
+            parts.append(f"{name} {selected(one, relations=relations - is_related, depth=depth - 1)}")
+    return f"{{ {' '.join(parts)} }}"
+
+
+def asked(schema: GraphQLSchema, name: str, field: GraphQLField) -> str:
+    """The root field with arguments that are enough, and all that can be asked below it."""
+    type_ = get_named_type(field.type).name
+    arguments = {
+        "node": f'(id: "{global_id("Site", 1)}")',
+        "nodes": f'(ids: ["{global_id("Site", 1)}", "{global_id("Ticket", 1)}"])',
+    }.get(name, "")
+    if "id" in field.args and type_ in TYPE_NAMES:
+        arguments = f'(id: "{global_id(type_, 1)}")'
+    return f"{{ {name}{arguments} {selected(field)} }}"
+
+
+def test_all_stored_data_is_compiled_and_nothing_else_is_left_to_the_ordinary_executor(schema: GraphQLSchema):
+    query = schema.query_type
+    assert query is not None
+
+    left = {name for name, one in query.fields.items() if ROOT not in one.extensions["strawberry-definition"].metadata}
+
+    assert left == COMPUTED
+    for dialect in ("sqlite", "postgresql"):
+        for name in query.fields.keys() - COMPUTED:
+            document = parse(asked(schema, name, query.fields[name]))
+            assert validate(schema, document) == []
+            compile_query(schema, document, operation=None, variables={}, dialect=dialect)
+
+
+@pytest.mark.parametrize(
+    ("text", "operation"),
+    [
+        ("{ sites { totalCount } __schema { queryType { name } } }", None),
+        ("{ sites { totalCount } breakGlassUse { product } }", None),
+        ("mutation A { __typename } query B { me { name } }", "A"),
+        ("subscription { tickets { cursor } }", None),
+        ("query ($n: Int!) { sites(first: $n) { totalCount } }", None),
+        ("{ ticket { id } }", None),
+    ],
+)
+def test_what_is_no_query_of_stored_data_is_left_whole(schema: GraphQLSchema, text: str, operation: str | None):
+    with pytest.raises(NotCompiled):
+        compile_query(schema, parse(text), operation=operation, variables={}, dialect="sqlite")
+
+
+async def test_a_page_of_a_portal_is_one_statement(open_hub: OpenHub, engine: AsyncEngine):
+    seeded = await seed(engine)
+
+    async with open_hub(poll=timedelta(hours=1)) as hub:
+        await hub.feed.now()
+        with statements(hub.engine) as seen:
+            data = await hub.query(
+                """query ($ids: [ID!]!, $id: ID!) {
+                  me { name roles } feedCursor
+                  ticket(number: "INC-1") { title }
+                  site(id: $id) { name assets(last: 1) { totalCount nodes { product { model } } } }
+                  nodes(ids: $ids) { __typename ... on Hub { stock { nodes { free } } } ... on Ticket { number } }
+                  tasks(filter: {state: {eq: OPEN}}) { totalCount }
+                }""",
+                id=seeded.id("Site"),
+                ids=[seeded.id("Ticket"), seeded.id("Hub"), global_id("Hub", 99)],
+            )
+
+    read = [text for text in seen if "pg_advisory" not in text]  # the feed takes its lock when it looks
+    assert len(read) == 1
+    assert data == {
+        "me": {"name": "api", "roles": ["admin"]},
+        "feedCursor": "11",
+        "ticket": {"title": "Switch is dead"},
+        "site": {"name": "Hamburg", "assets": {"totalCount": 1, "nodes": [{"product": {"model": "Switch 48"}}]}},
+        "nodes": [
+            {"__typename": "Ticket", "number": "INC-1"},
+            {"__typename": "Hub", "stock": {"nodes": [{"free": 2}, {"free": 2}]}},
+            None,
+        ],
+        "tasks": {"totalCount": 1},
+    }
+
+
+async def test_an_error_stays_with_its_field_and_the_rest_is_answered(hub: Hub):
+    async with transaction(hub.engine) as tx:
+        for name in ("a", "b"):
+            await make_ticket(tx, source_id=await make_source(tx, name), number="1")
+
+    found = await hub.execute('{ ticket(number: "1") { title } sites { totalCount } }')
+
+    assert found["data"] == {"ticket": None, "sites": {"totalCount": 0}}
+    assert [(error["path"], error["message"]) for error in found["errors"]] == [
+        (["ticket"], "more than one ticket has the number '1'")
+    ]

@@ -1,0 +1,76 @@
+"""The licence of the bypass: compiled engine and graphql-core answer the same bytes, whatever valid query is asked."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import orjson
+import pytest
+from graphql import parse, validate
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from connector.api.compiled import compile_query
+from connector.api.context import ApiContext, Reader
+from connector.storage.query import ENTITIES
+from tests.api.compiled.furnished import furnish
+from tests.api.compiled.operations import Operation, operations
+from tests.api.compiled.plain import PlainExecutor, read_rows
+from tests.api.test_queries import statements
+from tests.conftest import MovableClock
+
+CASES = int(__import__("os").environ.get("CASES", "700"))
+"""Operations on each database."""
+
+
+@pytest.fixture
+async def plain(engine: AsyncEngine) -> PlainExecutor:
+    await furnish(engine)
+    return PlainExecutor(await read_rows(engine))
+
+
+@settings(
+    max_examples=CASES,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],  # a seed has no smaller case; the failing operation is printed whole
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+async def test_a_compiled_query_answers_what_the_ordinary_executor_does(
+    data: st.DataObject, engine: AsyncEngine, plain: PlainExecutor, clock: MovableClock
+):
+    operation: Operation = data.draw(operations(plain), label="operation")
+    document = parse(operation.document)
+    around: Any = SimpleNamespace(
+        clock=clock, label_url=lambda key: f"/labels/{key}", reader=(reader := Reader(engine)), principal=None
+    )
+
+    expected = plain.execute(document, operation.variables, around)
+    with statements(engine) as seen:
+        query = compile_query(
+            plain.schema, document, operation=None, variables=operation.variables, dialect=engine.dialect.name
+        )
+        try:
+            found = await query.run(cast("ApiContext", around))
+        finally:
+            await reader.aclose()
+
+    assert expected.errors is None, validate(plain.schema, document)
+    assert orjson.dumps(found) == orjson.dumps(expected.data), validate(plain.schema, document)
+    assert len(seen) == 1
+
+
+@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_the_operations_that_are_compared_are_valid(data: st.DataObject):
+    plain = _EMPTY
+
+    operation = data.draw(operations(plain), label="operation")
+
+    assert validate(plain.schema, parse(operation.document)) == []
+
+
+_EMPTY = PlainExecutor({entity: [] for entity in ENTITIES})
