@@ -9,6 +9,7 @@ from typing import Any, get_args
 from strawberry.utils.str_converters import to_camel_case
 
 from connector.api.schema.nodes import key_of
+from connector.model.errors import InvalidInput
 from connector.storage.query import (
     ENTITIES,
     AllOf,
