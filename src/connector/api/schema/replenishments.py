@@ -133,7 +133,7 @@ class ReplenishmentPayload(Payload):
 async def _approved(root: Any, info: Info) -> list[Any]:
     if not root.keys:
         return []
-    rows = await info.context.reader.rows(Plan(info._raw_info).selection(), root.keys)
+    rows = await info.context.reader.rows(Plan.of(info._raw_info).selection(), root.keys)
     return [rows[key] for key in root.keys if key in rows]
 
 
