@@ -30,13 +30,15 @@ from connector.memory import calm_garbage_collection
 from connector.model.errors import Unavailable
 from connector.model.principals import Principal
 from connector.rules.policy.reading import InvalidPolicy
-from connector.sdk.adapter import Pulls
+from connector.sdk.adapter import Clock, Pulls
 from connector.sdk.travel import TravelConnection, connect_travel_times
+from connector.settings.auth import RESERVED_NAMES
 from connector.settings.loading import LoadedSettings
 from connector.settings.sections import Settings
 from connector.storage.database.engine import reading, wake_on_commit
 
 if TYPE_CHECKING:
+    from connector.api.identity import IdentityProvider
     from connector.api.wake import Announcer
 
 log = logging.getLogger("connector")
@@ -98,6 +100,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
     announcer = _announcer(settings)
     if announcer is not None:
         wake_on_commit(hub.database, lambda: _spawn(background, announcer.announce()))
+    people = identity_provider(settings, hub.clock)
     app = create_app(
         engine=hub.database,
         feed=feed,
@@ -107,6 +110,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
         clock=hub.clock,
         token=settings.auth.token.get_secret_value() if settings.auth.token else None,
         keys=api_keys(settings),
+        people=people.admit if people else None,
         public_url=settings.server.public_url,
         webhook_received=inbox.arrived,
     )
@@ -123,6 +127,8 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
             await roads.aclose()
         if announcer is not None:
             await announcer.aclose()
+        if people is not None:
+            await people.aclose()
 
 
 class _Inbox:
@@ -174,6 +180,28 @@ def api_keys(settings: Settings) -> tuple[ApiKey, ...]:
         ApiKey(key.token.get_secret_value(), Principal(name, frozenset(key.roles)))
         for name, key in settings.auth.keys.items()
     )
+
+
+def identity_provider(settings: Settings, clock: Clock) -> IdentityProvider | None:
+    """What reads the tokens of the configured identity provider, where there is one; it is to be closed."""
+    given = settings.auth.oidc
+    if given is None:
+        return None
+    from connector.api.identity import IdentityProvider, ProviderOptions  # cryptography takes a while to import
+
+    options = ProviderOptions(
+        issuer=given.issuer,
+        audience=given.audience,
+        jwks_url=given.jwks_url,
+        algorithms=given.algorithms,
+        leeway=timedelta(seconds=given.leeway_seconds),
+        name_claim=given.name_claim,
+        roles_claim=given.roles_claim,
+        roles=given.roles,
+        required_claims=given.required_claims,
+        taken=RESERVED_NAMES | settings.auth.keys.keys() | settings.sources.keys(),
+    )
+    return IdentityProvider(options, clock=clock)
 
 
 def listen(host: str, port: int) -> socket.socket:

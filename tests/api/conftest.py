@@ -17,7 +17,7 @@ import websockets
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
-from connector.api.access import ApiKey
+from connector.api.access import Admit, ApiKey
 from connector.api.app import create_app
 from connector.api.commands import Commands
 from connector.api.feed import Feed
@@ -96,6 +96,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         connections: Mapping[str, Connection] | None = None,
         token: str | None = None,
         keys: Sequence[ApiKey] = (),
+        people: Admit | None = None,
         webhook_received: Callable[[], Awaitable[None]] | None = None,
         host: str = "localhost",
         **feed_options: Any,
@@ -110,6 +111,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             connections=connections or {},
             token=token,
             keys=keys,
+            people=people,
             webhook_received=webhook_received,
         )
         transport = httpx.ASGITransport(app)

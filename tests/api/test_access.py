@@ -31,16 +31,16 @@ def first_error(response: httpx.Response) -> dict[str, Any]:
         ("Bearer ü", "the bearer token is wrong"),
     ],
 )
-def test_only_the_right_token_comes_in(header: str | None, message: str):
+async def test_only_the_right_token_comes_in(header: str | None, message: str):
     access = Access(TOKEN)
 
     with pytest.raises(Unauthenticated) as refused:
-        access.check(header)
+        await access.check(header)
 
     assert refused.value.message == message
     assert TOKEN not in str(refused.value)
-    access.check(f"Bearer {TOKEN}")
-    access.check(f"bearer {TOKEN} ")
+    await access.check(f"Bearer {TOKEN}")
+    await access.check(f"bearer {TOKEN} ")
 
 
 async def test_with_a_token_configured_data_needs_it_and_health_does_not(open_hub: OpenHub):

@@ -30,14 +30,14 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-def test_every_key_comes_in_under_its_own_name_and_the_one_token_as_admin():
+async def test_every_key_comes_in_under_its_own_name_and_the_one_token_as_admin():
     access = Access(TOKEN, keys=KEYS)
 
-    found = [access.check(f"Bearer {token}") for token in (TOKEN, ADA, EVE)]
+    found = [(await access.check(f"Bearer {token}")).principal for token in (TOKEN, ADA, EVE)]
 
     assert found == [ANYBODY, KEYS[0].holder, KEYS[1].holder]
     with pytest.raises(Unauthenticated, match="the bearer token is wrong"):
-        Access(None, keys=KEYS[:1]).check(f"Bearer {EVE}")
+        await Access(None, keys=KEYS[:1]).check(f"Bearer {EVE}")
     assert ADA not in repr(KEYS)
 
 
@@ -72,7 +72,7 @@ async def test_over_http_a_viewer_reads_and_changes_nothing(open_hub: OpenHub):
                 "code": "FORBIDDEN",
                 "message": "'eve' may not release: that needs the role 'admin' or 'dispatcher' or 'machine', "
                 "and its roles are 'viewer'",
-                "hint": "Use a key that has the role, or have it added under [auth.keys] in connector.toml.",
+                "hint": "Use a key that has the role, or have it added under [auth] in connector.toml.",
             }
         ],
     }

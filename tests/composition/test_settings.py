@@ -247,3 +247,58 @@ def test_keys_that_cannot_be_used_are_told(tmp_path: Path):
         """,
     )
     assert problems_of(twice)[0].startswith("auth: auth.keys.bob has the token of auth.keys.ada: give each its own")
+
+
+def test_an_identity_provider_has_defaults_for_what_most_providers_do(tmp_path: Path):
+    loaded = load_settings(
+        write(
+            tmp_path,
+            """
+            [server]
+            host = "0.0.0.0"
+            [auth.oidc]
+            issuer = "https://id.example.com/realms/it"
+            audience = "connector"
+            required_claims = { email_verified = true }
+            [auth.oidc.roles]
+            "/logistics/dispatch" = ["dispatcher", "approver"]
+            """,
+        )
+    )
+
+    oidc = loaded.settings.auth.oidc
+    assert oidc is not None
+    assert (oidc.jwks_url, oidc.algorithms, oidc.leeway_seconds) == (None, ("RS256", "ES256", "EdDSA"), 30)
+    assert (oidc.name_claim, oidc.roles_claim) == ("email", "roles")
+    assert oidc.roles == {"/logistics/dispatch": ("dispatcher", "approver")}
+    assert oidc.required_claims == {"email_verified": True}
+
+
+def test_an_identity_provider_that_cannot_be_trusted_is_told_with_every_mistake(tmp_path: Path):
+    file = write(
+        tmp_path,
+        """
+        [auth.oidc]
+        issuer = "http://id.example.com"
+        jwks_url = "ftp://127.0.0.1/keys"
+        algorithms = ["RS256", "HS256", "none"]
+        leeway_seconds = 3600
+        group_claim = "groups"
+        [auth.oidc.roles]
+        """,
+    )
+
+    allowed = "'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512' or 'EdDSA'"
+    assert sorted(problem.split(". Expected")[0] for problem in problems_of(file)) == [
+        f"auth.oidc.algorithms.1: Input should be {allowed}",
+        f"auth.oidc.algorithms.2: Input should be {allowed}",
+        "auth.oidc.audience: Field required",
+        "auth.oidc.group_claim: Extra inputs are not permitted. Known keys are: issuer, audience, jwks_url, "
+        "algorithms, leeway_seconds, name_claim, roles_claim, roles, required_claims.",
+        "auth.oidc.issuer: 'http://id.example.com' must begin with https://, or with http:// on this machine: "
+        "keys come from there",
+        "auth.oidc.jwks_url: 'ftp://127.0.0.1/keys' must begin with https://, or with http:// on this machine: "
+        "keys come from there",
+        "auth.oidc.leeway_seconds: Input should be less than or equal to 300",
+        "auth.oidc.roles: Dictionary should have at least 1 item after validation, not 0",
+    ]

@@ -203,7 +203,7 @@ async def test_who_may_not_answer_is_told_why(engine: AsyncEngine, clock: Movabl
 
     assert refusals == [
         f"'eve' may not answer approval {request} (spare): that needs the role 'admin' or 'approver', "
-        "and its roles are 'viewer'. Use a key that has the role, or have it added under [auth.keys] in "
+        "and its roles are 'viewer'. Use a key that has the role, or have it added under [auth] in "
         "connector.toml.",
         f"'ada' asked for approval {request} (spare) and may not give it as well. "
         "Somebody else with the role approver has to answer.",
@@ -248,6 +248,9 @@ async def test_a_delegate_answers_for_a_time_with_a_right_that_is_used_once(engi
         await desk.delegate(by=ADA, to="eve", roles=("director",), since=None, until=until, reason="away")
     with pytest.raises(Forbidden, match="'eve' may not delegate for 'ada': that needs the role 'admin'"):
         await desk.delegate(by=NOBODY, to="eve", roles=None, since=None, until=until, reason="away", of="ada")
+    grace = Principal("grace@example.com", frozenset({"approver"}))  # by an identity provider: no key has her name
+    with pytest.raises(InvalidInput, match=r"nobody could stand in for 'grace@example\.com'"):
+        await desk.delegate(by=grace, to="eve", roles=None, since=None, until=until, reason="away")
     away = await desk.delegate(by=ADA, to="eve", roles=None, since=None, until=until, reason="away")
 
     answer = await desk.answer(request, YES, by=NOBODY, reason=None, key="e")

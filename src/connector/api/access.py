@@ -1,22 +1,29 @@
-"""Who may come in, and as whom: by bearer token, or everybody on this machine when none is configured."""
+"""Who may come in, and as whom: by key, by a provider's token, or everybody on this machine when none is configured."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any, Final, TypeAlias, assert_never
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connector.model import principals
-from connector.model.errors import ConnectorError
+from connector.model.errors import ConnectorError, Forbidden, Unavailable
 from connector.model.principals import ADMIN, Principal
 
 ANYBODY: Final = Principal(principals.ANYBODY, frozenset({ADMIN}))
 """Whoever shows the one token, or comes in where none is configured."""
+
+NOT_ALLOWED: Final = 4403
+"""Code that a WebSocket is closed with when its token is wrong or has expired."""
+TRY_AGAIN_LATER: Final = 1013
+DOTS_OF_JWT: Final = 2
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -27,6 +34,19 @@ class Unauthenticated(ConnectorError):  # noqa: N818 - named by what is wrong
     code = "UNAUTHENTICATED"
 
 
+class ProviderUnreachable(Unavailable):
+    """A token cannot be checked now: its provider does not answer. retry_after: when trying again is worthwhile."""
+
+    def __init__(self, message: str, *, hint: str, retry_after: timedelta) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+NotAdmitted: TypeAlias = Unauthenticated | Forbidden | ProviderUnreachable
+NOT_ADMITTED: Final = (Unauthenticated, Forbidden, ProviderUnreachable)
+"""Why somebody does not come in: the token is wrong; gives them no role; cannot be checked now."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """A token, and who shows it."""
@@ -35,47 +55,74 @@ class ApiKey:
     holder: Principal
 
 
-class Access:
-    """The rule. token: what may do everything; keys: what may do less. Without any of them everybody comes in.
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Who came in. until: when what they showed ends, None for never."""
 
+    principal: Principal
+    until: datetime | None = None
+
+
+Admit: TypeAlias = Callable[[str], Awaitable[Admitted]]
+"""Says who shows a token of an identity provider. Raises what is in `NOT_ADMITTED`."""
+
+
+class Access:
+    """The rule. token: what may do everything; keys: what may do less; people: who comes with a provider's token.
+
+    Without any of them everybody comes in.
     hosts: names by which the hub may be called when there is no token, beside the loopback's: a page of another
     site that has its own name resolve to this machine is then turned away.
     """
 
-    def __init__(self, token: str | None, *, keys: Sequence[ApiKey] = (), hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        token: str | None,
+        *,
+        keys: Sequence[ApiKey] = (),
+        people: Admit | None = None,
+        hosts: frozenset[str] = frozenset(),
+    ) -> None:
         self._keys: tuple[ApiKey, ...] = (*(() if token is None else (ApiKey(token, ANYBODY),)), *keys)
+        self._people = people
         self._hosts = LOOPBACK | hosts
 
-    def check(self, authorization: str | None) -> Principal:
-        """Who shows the value of an Authorization header. Raises Unauthenticated when nobody has such a token.
+    @property
+    def _is_open(self) -> bool:
+        return not self._keys and self._people is None
 
-        Every token is compared, whichever fits, so that the time taken says nothing of them.
+    async def check(self, authorization: str | None) -> Admitted:
+        """Who shows the value of an Authorization header. Raises what is in `NOT_ADMITTED` when nobody comes in so.
+
+        Every key is compared, whichever fits, so that the time taken says nothing of them.
         """
-        if not self._keys:
-            return ANYBODY
+        if self._is_open:
+            return Admitted(ANYBODY)
         scheme, _, token = (authorization or "").partition(" ")
-        shown = token.strip().encode() if scheme.lower() == "bearer" else b""
-        found = [key.holder for key in self._keys if hmac.compare_digest(shown, key.token.encode())]
-        if not found:
-            raise Unauthenticated(
-                "the bearer token is wrong" if authorization else "a bearer token is needed",
-                hint="Send the header 'Authorization: Bearer ...'; over a WebSocket, send 'authorization' in the "
-                "payload of connection_init.",
-            )
-        return found[0]
+        shown = token.strip() if scheme.lower() == "bearer" else ""
+        found = [key.holder for key in self._keys if hmac.compare_digest(shown.encode(), key.token.encode())]
+        if found:
+            return Admitted(found[0])
+        if self._people is not None and shown.isascii() and shown.count(".") == DOTS_OF_JWT:
+            return await self._people(shown)
+        raise Unauthenticated(
+            "the bearer token is wrong" if authorization else "a bearer token is needed",
+            hint="Send the header 'Authorization: Bearer ...'; over a WebSocket, send 'authorization' in the "
+            "payload of connection_init.",
+        )
 
     def check_host(self, host: str) -> None:
         """Raises Unauthenticated when the hub is called by a name that is not its own and no token protects it."""
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if not self._keys and name.lower() not in self._hosts:
+        if self._is_open and name.lower() not in self._hosts:
             raise Unauthenticated(
                 f"host {name!r} is not this machine", hint="Configure a token, or call the hub by its loopback address."
             )
 
-    def check_params(self, params: Mapping[str, Any] | None, headers: Headers) -> Principal:
+    async def check_params(self, params: Mapping[str, Any] | None, headers: Headers) -> Admitted:
         """The same for a WebSocket: the payload of connection_init counts, else the header of the handshake."""
         given = next((value for name, value in (params or {}).items() if name.lower() == "authorization"), None)
-        return self.check(given if isinstance(given, str) else headers.get("authorization"))
+        return await self.check(given if isinstance(given, str) else headers.get("authorization"))
 
 
 class Guarded:
@@ -91,16 +138,30 @@ class Guarded:
         try:
             self._access.check_host(headers.get("host", ""))
             if scope["type"] == "http":
-                self._access.check(headers.get("authorization"))
-        except Unauthenticated as error:
+                await self._access.check(headers.get("authorization"))
+        except NOT_ADMITTED as error:
             await refuse(error)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
 
-def refuse(error: Unauthenticated, media_type: str = "application/json") -> JSONResponse:
-    """401, in the form of a GraphQL error."""
-    return error_response(401, error, {"WWW-Authenticate": "Bearer"}, media_type=media_type)
+def refuse(error: NotAdmitted, media_type: str = "application/json") -> JSONResponse:
+    """401, 403 or 503, in the form of a GraphQL error."""
+    match error:
+        case ProviderUnreachable():
+            later = str(ceil(error.retry_after.total_seconds()))
+            return error_response(503, error, {"Retry-After": later}, media_type=media_type)
+        case Forbidden():
+            return error_response(403, error, media_type=media_type)
+        case Unauthenticated():
+            return error_response(401, error, {"WWW-Authenticate": "Bearer"}, media_type=media_type)
+        case _:
+            assert_never(error)
+
+
+def close_code(error: NotAdmitted) -> int:
+    """The code that a WebSocket is closed with: 1013 when trying again is right, else 4403."""
+    return TRY_AGAIN_LATER if isinstance(error, ProviderUnreachable) else NOT_ALLOWED
 
 
 def error_response(

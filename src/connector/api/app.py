@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from connector.api.access import ANYBODY, Access, ApiKey, Guarded, error_response
+from connector.api.access import ANYBODY, Access, Admit, ApiKey, Guarded, error_response
 from connector.api.commands import Commands
 from connector.api.context import ApiContext
 from connector.api.endpoint import Endpoint
@@ -45,16 +45,18 @@ def create_app(
     connections: Mapping[str, Connection],
     token: str | None = None,
     keys: Sequence[ApiKey] = (),
+    people: Admit | None = None,
     public_url: str | None = None,
     webhook_received: Callable[[], Awaitable[None]] | None = None,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
-    token, keys: what clients must show; without any everybody comes in, which belongs on the loopback only. public_url:
-    where others reach the hub, None for wherever they do. webhook_received: called after each webhook.
+    token, keys, people: what clients must show, people what an identity provider gave them; without any everybody
+    comes in, which belongs on the loopback only. public_url: where others reach the hub, None for wherever they do.
+    webhook_received: called after each webhook.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
-    access = Access(token, keys=keys, hosts=frozenset({own_name} if own_name else ()))
+    access = Access(token, keys=keys, people=people, hosts=frozenset({own_name} if own_name else ()))
     holders = holders_of({key.holder.name: key.holder.roles for key in keys} | {ANYBODY.name: ANYBODY.roles})
     work = Work(engine, {}, clock, FulfilmentOptions())
     approvals, channels = Approvals(work, holders), Channels(work, policy)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import orjson
 import strawberry
@@ -13,22 +14,34 @@ from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.graphql import OperationType
 
-from connector.api.access import Access, Unauthenticated, error_response, refuse
+from connector.api.access import (
+    NOT_ADMITTED,
+    NOT_ALLOWED,
+    Access,
+    Unauthenticated,
+    close_code,
+    error_response,
+    refuse,
+)
 from connector.api.answers import body_of, no_such_operation, not_this_way, status_of, status_of_refused
 from connector.api.context import ApiContext
 from connector.api.cross_site import check_site
 from connector.api.guard import PAGE_POLICY
 from connector.api.media_types import MediaType, accepts_page, negotiate
 from connector.api.request import BadRequest, GraphQLRequest, MethodNotAllowed, read_address, read_body
+from connector.api.sockets import close_socket
 from connector.api.static import GRAPHIQL
 
 MOST_SUBSCRIPTIONS = 100
 """Operations that one WebSocket may have under way."""
+
+LONGEST_NAP: Final = timedelta(minutes=1)
+"""After that the clock is read again: it may have been set, or the machine have slept."""
 
 _ALLOWED = {
     "GET": (OperationType.QUERY,),
@@ -62,11 +75,14 @@ class Endpoint(GraphQL[ApiContext, None]):
         except Unauthenticated:
             await socket.close(1008)
             return
+        socket.state.expiry = None
         socket.state.work = work = asyncio.create_task(self.run(socket), name="socket")
         try:
             await asyncio.wait([work])
         finally:
             work.cancel()
+            if socket.state.expiry is not None:
+                socket.state.expiry.cancel()
         if not work.cancelled():
             work.result()
 
@@ -85,9 +101,9 @@ class Endpoint(GraphQL[ApiContext, None]):
             form = negotiate(accept)
             if request.method != "POST":
                 check_site(request.headers)
-            request.state.principal = self._access.check(request.headers.get("authorization"))
+            request.state.principal = (await self._access.check(request.headers.get("authorization"))).principal
             return await self._run(request, await _read(request), form)
-        except Unauthenticated as error:
+        except NOT_ADMITTED as error:
             return refuse(error, form)
         except BadRequest as error:
             return error_response(error.status, error, error.headers, media_type=form)
@@ -119,12 +135,17 @@ class Endpoint(GraphQL[ApiContext, None]):
         return context
 
     async def on_ws_connect(self, context: ApiContext) -> Any:
-        """Checks the token that the client sends when it opens the connection."""
-        if context.request is not None:
+        """Checks the token that the client sends when it opens the connection; it counts until it expires."""
+        socket = context.request
+        if isinstance(socket, WebSocket):
             try:
-                context.principal = self._access.check_params(context.connection_params, context.request.headers)
-            except Unauthenticated as error:
-                raise ConnectionRejectionError({"message": error.message}) from error
+                admitted = await self._access.check_params(context.connection_params, socket.headers)
+            except NOT_ADMITTED as error:
+                await close_socket(socket, close_code(error), error.message, patience=context.feed.patience)
+                raise WebSocketDisconnected from error
+            context.principal = admitted.principal
+            if admitted.until is not None:
+                socket.state.expiry = asyncio.create_task(_expire(context, socket, admitted.until), name="expiry")
         return strawberry.UNSET
 
     def encode_json(self, data: object) -> str:
@@ -134,6 +155,15 @@ class Endpoint(GraphQL[ApiContext, None]):
     def decode_json(self, data: str | bytes) -> object:
         """With orjson."""
         return orjson.loads(data)
+
+
+async def _expire(context: ApiContext, socket: WebSocket, until: datetime) -> None:
+    """Close the socket when its token ends, and with it whatever is under way on it."""
+    while (left := until - context.clock.now()) > timedelta():  # noqa: ASYNC110 - it waits for the time itself
+        await asyncio.sleep(min(left, LONGEST_NAP).total_seconds())
+    reason = "The token has expired: come back with a new one and resume with `after`"
+    await close_socket(socket, NOT_ALLOWED, reason, patience=context.feed.patience)
+    socket.state.work.cancel()
 
 
 async def _read(request: Request) -> GraphQLRequest:

@@ -195,6 +195,11 @@ class Approvals:
             raise InvalidInput("a reason is needed: it is kept with the delegation", hint="Write why.")
         if not to.strip():
             raise InvalidInput("nobody is named who is to answer", hint="Name a key, or `cli:` and an account.")
+        if not self._holders(whose):
+            raise InvalidInput(
+                f"nobody could stand in for {whose!r}: the hub knows their roles only while they show a token",
+                hint="Give the deputy a group that has the role under [auth.oidc.roles], or delegate from a key.",
+            )
         at = self._work.clock.now()
         new = NewDelegation(whose, to.strip(), passed_on, since or at, until, reason.strip())
         return await in_transaction(self._work.database, lambda tx: add_delegation(tx, new, by=by.name, at=at))

@@ -18,7 +18,9 @@ COMMAND_LINE: Final = "cli:"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A person or a program. name: of its key, or `cli:` and the account; what the change log calls it.
+    """A person or a program. name: of its key, `cli:` and the account, or as an identity provider has it.
+
+    It is what the change log calls it.
 
     roles: `viewer`, `technician`, `dispatcher`, `approver`, `planner`, `admin`, `machine`, or names of the customer's.
     """
@@ -38,7 +40,7 @@ class Principal:
         have = ", ".join(repr(role) for role in sorted(self.roles)) or "none"
         raise Forbidden(
             f"{self.name!r} may not {what}: that needs the role {wanted}, and its roles are {have}",
-            hint="Use a key that has the role, or have it added under [auth.keys] in connector.toml.",
+            hint="Use a key that has the role, or have it added under [auth] in connector.toml.",
         )
 
     def require_all(self, roles: Collection[str], what: str) -> None:

@@ -21,9 +21,9 @@ from connector.sdk.connection import config_problems
 from connector.sdk.errors import ConfigError
 from connector.sdk.registry import adapter_names, load_adapter
 from connector.sdk.travel import travel_problems
+from connector.settings.auth import KeySettings, OidcSettings
 from connector.settings.sections import (
     DEFAULT_FILE,
-    KeySettings,
     Settings,
     SourceSettings,
     TravelTimeSettings,
@@ -174,7 +174,7 @@ def _problem(loc: tuple[int | str, ...], message: str) -> str:
 
 def _example(loc: tuple[int | str, ...]) -> str:
     model: type[BaseModel] | None = Settings
-    named: dict[str, type[BaseModel]] = {"sources": SourceSettings, "keys": KeySettings}
+    named: dict[str, type[BaseModel]] = {"sources": SourceSettings, "keys": KeySettings, "oidc": OidcSettings}
     field = None
     for part in loc:
         if model is None:

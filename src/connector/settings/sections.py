@@ -6,18 +6,14 @@ Read once at the start, checked as a whole: every problem is told at once, and n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from croniter import croniter
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    SecretStr,
-    StringConstraints,
     field_validator,
     model_validator,
 )
@@ -27,12 +23,10 @@ from sqlalchemy.exc import ArgumentError
 
 from connector.model.kinds import LabelFormat
 from connector.model.lifecycle import TicketState
+from connector.settings.auth import AuthSettings, is_loopback, is_speakable
 
 DEFAULT_FILE = "connector.toml"
 ENVIRONMENT_PREFIX = "CONNECTOR_"
-SHORTEST_TOKEN = 16
-RESERVED_NAMES = frozenset({"api", "rules", "fulfilment", "policy", "time-out", "expiry"})
-"""Who the change log names for what nobody in particular does."""
 
 
 class _Section(BaseModel):
@@ -47,61 +41,6 @@ class ServerSettings(_Section):
     public_url: str | None = Field(
         default=None, description="Address under which others reach the hub.", examples=["https://hub.example.com"]
     )
-
-
-def _long_enough(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < SHORTEST_TOKEN:
-        raise ValueError(f"a token has at least {SHORTEST_TOKEN} characters")
-    return value
-
-
-Token = Annotated[SecretStr, AfterValidator(_long_enough)]
-RoleText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-
-
-class KeySettings(_Section):
-    """A key: what one person or program shows, and what it may do."""
-
-    token: Token = Field(description="Bearer token of this key.", examples=[{"env": "CONNECTOR_KEY_ADA"}])
-    roles: tuple[RoleText, ...] = Field(
-        min_length=1, description="What it may do.", examples=[["dispatcher", "approver"]]
-    )
-
-
-class AuthSettings(_Section):
-    """Who may use the hub."""
-
-    token: Token | None = Field(
-        default=None,
-        description="Bearer token that may do everything. It, or keys, are needed before the hub listens beyond this "
-        "machine.",
-        examples=[{"env": "CONNECTOR_API_TOKEN"}],
-    )
-    keys: dict[str, KeySettings] = Field(
-        default_factory=dict,
-        description="Name of a person or program -> its key.",
-        examples=[{"ada": {"token": {"env": "CONNECTOR_KEY_ADA"}, "roles": ["dispatcher"]}}],
-    )
-
-    @field_validator("keys")
-    @classmethod
-    def _speakable(cls, value: dict[str, KeySettings]) -> dict[str, KeySettings]:
-        for name in value:
-            if name in RESERVED_NAMES or not _is_speakable(name, also="-_."):
-                raise ValueError(
-                    f"key name {name!r} may hold letters, digits, '-', '_' and '.' only, and is none of "
-                    f"{', '.join(sorted(RESERVED_NAMES))}: the change log calls its holder by it"
-                )
-        return value
-
-    @model_validator(mode="after")
-    def _told_apart(self) -> AuthSettings:
-        seen: dict[str, str] = {} if self.token is None else {self.token.get_secret_value(): "auth.token"}
-        for name, key in self.keys.items():
-            other = seen.setdefault(key.token.get_secret_value(), f"auth.keys.{name}")
-            if other != f"auth.keys.{name}":
-                raise ValueError(f"auth.keys.{name} has the token of {other}: give each its own")
-        return self
 
 
 class TicketSettings(_Section):
@@ -237,7 +176,7 @@ class Settings(BaseSettings):
     @classmethod
     def _speakable_names(cls, value: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
         for name in value:
-            if not _is_speakable(name, also="-_"):
+            if not is_speakable(name, also="-_"):
                 raise ValueError(f"source name {name!r} may hold letters, digits, '-' and '_' only")
         return value
 
@@ -261,17 +200,12 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-def _is_speakable(name: str, *, also: str) -> bool:
-    bare = name.translate(str.maketrans("", "", also))
-    return bare.isascii() and bare.isalnum()
-
-
 def misfits(values: Mapping[str, Any]) -> list[str]:
     """What does not go together, whatever else is wrong with the values."""
     server, auth, fulfilment, sources = (table_of(values, key) for key in ("server", "auth", "fulfilment", "sources"))
     host, courier = server.get("host"), fulfilment.get("courier")
     problems: list[str] = []
-    if isinstance(host, str) and not is_loopback(host) and not (auth.get("token") or auth.get("keys")):
+    if isinstance(host, str) and not is_loopback(host) and not any(map(auth.get, ("token", "keys", "oidc"))):
         problems.append(
             f"server.host: {host!r} is reachable from other machines, which needs auth.token first; "
             'add [auth] token = { env = "CONNECTOR_API_TOKEN" }, or listen on 127.0.0.1'
@@ -287,13 +221,3 @@ def table_of(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """The table of that key; an empty one where there is none."""
     value = values.get(key)
     return value if isinstance(value, Mapping) else {}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reachable from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -9,7 +9,7 @@ from connector.model.principals import Principal
 class Me:
     """The holder of the token."""
 
-    name: str = strawberry.field(description="Name of the key; the change log calls its holder by it.")
+    name: str = strawberry.field(description="Name of the key, or of the person; the change log has it.")
     roles: list[str] = strawberry.field(description="Its roles; `admin` may do everything.")
 
     @classmethod

@@ -1,6 +1,5 @@
 """Root fields that follow what happens."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from functools import partial
 from typing import Annotated, Generic, TypeAlias, TypeVar
 
 import strawberry
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from connector.api.context import ApiContext, Info
 from connector.api.plan import Plan
@@ -24,6 +23,7 @@ from connector.api.schema.rollouts import Rollout
 from connector.api.schema.scalars import JSON, as_json
 from connector.api.schema.shipping import Shipment
 from connector.api.schema.work import Reservation, Task, Ticket
+from connector.api.sockets import close_socket
 from connector.model.errors import InvalidInput
 from connector.model.lifecycle import (
     ApprovalState,
@@ -234,15 +234,9 @@ def _key(column: str, entity: str, text: str) -> int:
 
 async def _close_slow(context: ApiContext) -> None:
     """Close the connection of a client that does not keep up; drop it when it does not even read that."""
-    socket = context.request
-    if isinstance(socket, WebSocket):
-        try:
-            async with asyncio.timeout(context.feed.patience):
-                await socket.close(code=SLOW_CONSUMER, reason="Too slow: resume with `after`")
-        except TimeoutError:
-            socket.state.work.cancel()
-        except (RuntimeError, WebSocketDisconnect):
-            return  # it is closed already
+    if isinstance(context.request, WebSocket):
+        reason = "Too slow: resume with `after`"
+        await close_socket(context.request, SLOW_CONSUMER, reason, patience=context.feed.patience)
 
 
 After: TypeAlias = Annotated[

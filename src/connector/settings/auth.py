@@ -1,0 +1,170 @@
+"""What the operator configures about who comes in: the one token, keys, and the identity provider of people."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+SHORTEST_TOKEN = 16
+RESERVED_NAMES = frozenset({"api", "rules", "fulfilment", "policy", "time-out", "expiry"})
+"""Who the change log names for what nobody in particular does."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reachable from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_private_way(url: str) -> bool:
+    """Whether nobody between here and that address can read or change what is said: https, or this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+
+
+def is_speakable(name: str, *, also: str) -> bool:
+    """Whether a name has letters and digits of ASCII only. also: signs that may stand between them."""
+    bare = name.translate(str.maketrans("", "", also))
+    return bare.isascii() and bare.isalnum()
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < SHORTEST_TOKEN:
+        raise ValueError(f"a token has at least {SHORTEST_TOKEN} characters")
+    return value
+
+
+def _private(value: str) -> str:
+    if not is_private_way(value):
+        raise ValueError(f"{value!r} must begin with https://, or with http:// on this machine: keys come from there")
+    return value
+
+
+Token = Annotated[SecretStr, AfterValidator(_long_enough)]
+RoleText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+PrivateUrl = Annotated[str, AfterValidator(_private)]
+Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Signatures that are made with a key which only the provider has; `none` and HMAC are not among them."""
+
+
+class KeySettings(_Section):
+    """A key: what one person or program shows, and what it may do."""
+
+    token: Token = Field(description="Bearer token of this key.", examples=[{"env": "CONNECTOR_KEY_ADA"}])
+    roles: tuple[RoleText, ...] = Field(
+        min_length=1, description="What it may do.", examples=[["dispatcher", "approver"]]
+    )
+
+
+class OidcSettings(_Section):
+    """The identity provider (OpenID Connect) whose tokens people come in with."""
+
+    issuer: PrivateUrl = Field(
+        description="The provider, letter by letter as `iss` of its tokens has it.",
+        examples=["https://id.example.com/realms/it"],
+    )
+    audience: Text = Field(description="What `aud` of a token for this hub holds.", examples=["connector"])
+    jwks_url: PrivateUrl | None = Field(
+        default=None,
+        description="Where the provider's public keys are; found by discovery when empty.",
+        examples=["https://id.example.com/realms/it/protocol/openid-connect/certs"],
+    )
+    algorithms: tuple[Algorithm, ...] = Field(
+        default=("RS256", "ES256", "EdDSA"),
+        min_length=1,
+        description="Algorithms that tokens may be signed with.",
+        examples=[["RS256", "ES256"]],
+    )
+    leeway_seconds: int = Field(
+        default=30, ge=0, le=300, description="How far the provider's clock may be off.", examples=[30]
+    )
+    name_claim: Text = Field(
+        default="email", description="Claim that names the person; `sub` where it is missing.", examples=["email"]
+    )
+    roles_claim: Text = Field(
+        default="roles",
+        description="Claim that holds the person's groups, with dots for tables within tables.",
+        examples=["realm_access.roles"],
+    )
+    roles: dict[Text, tuple[RoleText, ...]] = Field(
+        min_length=1,
+        description="Group at the provider -> roles in this hub.",
+        examples=[{"logistics-dispatch": ["dispatcher"]}],
+    )
+    required_claims: dict[Text, str | bool | int] = Field(
+        default_factory=dict,
+        description="Claim -> the value that it must be or hold.",
+        examples=[{"email_verified": True}],
+    )
+
+
+class AuthSettings(_Section):
+    """Who may use the hub."""
+
+    token: Token | None = Field(
+        default=None,
+        description="Bearer token that may do everything. It, keys or an identity provider are needed before the hub "
+        "listens beyond this machine.",
+        examples=[{"env": "CONNECTOR_API_TOKEN"}],
+    )
+    keys: dict[str, KeySettings] = Field(
+        default_factory=dict,
+        description="Name of a person or program -> its key.",
+        examples=[{"ada": {"token": {"env": "CONNECTOR_KEY_ADA"}, "roles": ["dispatcher"]}}],
+    )
+    oidc: OidcSettings | None = Field(
+        default=None,
+        description="Identity provider of the people who come in without a key.",
+        examples=[
+            {
+                "issuer": "https://id.example.com/realms/it",
+                "audience": "connector",
+                "roles": {"logistics-dispatch": ["dispatcher"]},
+            }
+        ],
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _speakable(cls, value: dict[str, KeySettings]) -> dict[str, KeySettings]:
+        for name in value:
+            if name in RESERVED_NAMES or not is_speakable(name, also="-_."):
+                raise ValueError(
+                    f"key name {name!r} may hold letters, digits, '-', '_' and '.' only, and is none of "
+                    f"{', '.join(sorted(RESERVED_NAMES))}: the change log calls its holder by it"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> AuthSettings:
+        seen: dict[str, str] = {} if self.token is None else {self.token.get_secret_value(): "auth.token"}
+        for name, key in self.keys.items():
+            other = seen.setdefault(key.token.get_secret_value(), f"auth.keys.{name}")
+            if other != f"auth.keys.{name}":
+                raise ValueError(f"auth.keys.{name} has the token of {other}: give each its own")
+        return self
