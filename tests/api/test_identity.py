@@ -10,18 +10,22 @@ from typing import Any
 import jwt
 import pytest
 import websockets
+from sqlalchemy import text
 
 from connector.api.access import ProviderUnreachable, Unauthenticated
 from connector.api.identity import IdentityProvider, ProviderOptions
 from connector.api.schema.nodes import global_id
 from connector.model.errors import Forbidden
+from connector.storage.database.engine import reading
 from tests.api.conftest import OpenHub, connected, served, until
 from tests.api.provider import AUDIENCE, Provider, provider_on_loopback
 from tests.api.test_keys import EVE, KEYS, RELEASE, bearer
 from tests.api.test_subscriptions import TASKS, begin, give_task
 from tests.conftest import MovableClock
 
-GROUPS = {"dispatchers": ("dispatcher",), "auditors": ("viewer", "approver")}
+GROUPS = {"dispatchers": ("dispatcher",), "auditors": ("viewer", "approver"), "planners": ("planner",)}
+CHANNEL = """mutation { openRedChannel(input: {name: "recall", reason: "advisory 7", endsAt: "2026-11-25T12:00:00Z",
+  regions: ["EU"], idempotencyKey: "k"}) { channel { openedBy } errors { __typename } } }"""
 
 
 @pytest.fixture
@@ -230,6 +234,23 @@ async def test_over_http_people_and_keys_come_in_side_by_side(
     )
     assert (nobody.status_code, nobody.json()["errors"][0]["extensions"]["code"]) == (403, "FORBIDDEN")
     assert (expired.status_code, label.status_code) == (401, 401)
+
+
+async def test_a_group_lets_its_people_act_under_their_own_names(
+    open_hub: OpenHub, people: IdentityProvider, provider: Provider, clock: MovableClock
+):
+    async with open_hub(people=people.admit) as hub:
+        answers = []
+        for group in ("dispatchers", "planners"):
+            headers = bearer(provider.token(clock.now(), roles=[group]))
+            answers.append((await hub.client.post("/graphql", json={"query": CHANNEL}, headers=headers)).json()["data"])
+        async with reading(hub.engine) as tx:
+            actors = (await tx.execute(text("SELECT DISTINCT actor FROM change"))).scalars().all()
+
+    refused, opened = [answer["openRedChannel"] for answer in answers]
+    assert refused == {"channel": None, "errors": [{"__typename": "ForbiddenRefusal"}]}
+    assert opened == {"channel": {"openedBy": "grace@example.com"}, "errors": []}
+    assert actors == ["grace@example.com"]
 
 
 async def test_a_socket_ends_with_its_token_and_resumes_under_a_new_one(
