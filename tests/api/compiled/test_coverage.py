@@ -136,3 +136,11 @@ async def test_an_error_stays_with_its_field_and_the_rest_is_answered(hub: Hub):
     assert [(error["path"], error["message"]) for error in found["errors"]] == [
         (["ticket"], "more than one ticket has the number '1'")
     ]
+
+
+async def test_a_page_of_which_nothing_is_asked_is_not_read(hub: Hub):
+    with statements(hub.engine) as seen:
+        data = await hub.query("{ sites { __typename } }")
+
+    assert data == {"sites": {"__typename": "SiteConnection"}}
+    assert [text for text in seen if "AS r0" in text] == []

@@ -8,7 +8,7 @@ from typing import Any, cast
 import orjson
 import pytest
 from graphql import parse, validate
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -43,6 +43,7 @@ async def test_a_compiled_query_answers_what_the_ordinary_executor_does(
     data: st.DataObject, engine: AsyncEngine, plain: PlainExecutor, clock: MovableClock
 ):
     operation: Operation = data.draw(operations(plain), label="operation")
+    note(repr(operation))
     document = parse(operation.document)
     around: Any = SimpleNamespace(
         clock=clock, label_url=lambda key: f"/labels/{key}", reader=(reader := Reader(engine)), principal=None
@@ -60,7 +61,7 @@ async def test_a_compiled_query_answers_what_the_ordinary_executor_does(
 
     assert expected.errors is None, validate(plain.schema, document)
     assert orjson.dumps(found) == orjson.dumps(expected.data), validate(plain.schema, document)
-    assert len(seen) == 1
+    assert len(seen) <= 1
 
 
 @settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])

@@ -22,8 +22,8 @@ async def fetch(tx: AsyncConnection, reads: Sequence[Read]) -> list[Any]:
     For a page its rows, one more than the page when there are more, and the number of all; None for what is not
     wanted. For rows by ids these rows. For a value the value.
     """
-    (row,) = await tx.execute(statement_of(reads, tx.dialect.name))
-    columns = iter(row)
+    wanted = [read for read in reads if not isinstance(read, PageRead) or read.page.rows or read.page.counts]
+    columns = iter((await tx.execute(statement_of(wanted, tx.dialect.name))).one() if wanted else ())
     return [_answer(read, columns) for read in reads]
 
 
