@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Date, Float, LargeBinary, Table, insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import AutoString, SQLModel
 
 from connector.storage.database.engine import Database, transaction
@@ -76,7 +76,7 @@ async def furnish(engine: Database, seed: int = 20_261_125) -> None:
                         values["id"] = LARGE_KEYS[len(made) - 3]
                     async with tx.begin_nested():
                         key = (await tx.execute(insert(table).values(**values).returning(table.c.id))).scalar_one()
-                except (IntegrityError, _Impossible):
+                except (DataError, IntegrityError, _Impossible):
                     continue
                 made.append(key)
 
