@@ -42,20 +42,26 @@ class Provider:
         self.elliptic = generate_private_key(SECP256R1())
         self.published = {kid: json.loads(ECAlgorithm.to_jwk(self.elliptic.public_key()))}
 
-    def token(
-        self, now: datetime, *, kid: str | None = "first", lasts: timedelta = timedelta(minutes=5), **claims: Any
-    ) -> str:
-        """A token of Grace, a dispatcher; claims replace hers, None leaves one out."""
-        body = {
+    def claims(self, now: datetime) -> dict[str, Any]:
+        """What a token says of Grace, a dispatcher."""
+        return {
             "iss": self.issuer,
             "aud": AUDIENCE,
             "sub": "4711",
             "email": "grace@example.com",
-            "exp": (now + lasts).timestamp(),
+            "exp": (now + timedelta(minutes=5)).timestamp(),
             "roles": ["dispatchers", "choir"],
-        } | claims
-        present = {name: value for name, value in body.items() if value is not None}
-        return jwt.encode(present, self.elliptic, "ES256", headers={} if kid is None else {"kid": kid})
+        }
+
+    def token(self, now: datetime, *, kid: str | None = "first", lasts: timedelta | None = None, **claims: Any) -> str:
+        """A token of Grace; claims replace hers, None leaves one out."""
+        body = self.claims(now) | ({} if lasts is None else {"exp": (now + lasts).timestamp()}) | claims
+        return self.sign({name: value for name, value in body.items() if value is not None}, kid)
+
+    def sign(self, claims: dict[str, Any], kid: str | None = "first") -> str:
+        """The claims as a token, whatever they are."""
+        payload = json.dumps(claims).encode()
+        return jwt.PyJWS().encode(payload, self.elliptic, "ES256", headers={} if kid is None else {"kid": kid})
 
     async def about(self, _request: Request) -> Response:
         """Discovery."""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 import websockets
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
-from connector.api.access import ProviderUnreachable, Unauthenticated
+from connector.api.access import Admitted, ProviderUnreachable, Unauthenticated
 from connector.api.identity import IdentityProvider, ProviderOptions
 from connector.api.schema.nodes import global_id
 from connector.model.errors import Forbidden
+from connector.serve import identity_provider
+from connector.settings.loading import load_settings
 from connector.storage.database.engine import reading
 from tests.api.conftest import OpenHub, connected, served, until
 from tests.api.provider import AUDIENCE, Provider, provider_on_loopback
@@ -57,6 +63,13 @@ async def refusal(people: IdentityProvider, token: str) -> str:
         await people.admit(token)
     assert token not in str(refused.value)
     return refused.value.message.removeprefix("the bearer token is not taken: ")
+
+
+async def outcome_of(people: IdentityProvider, token: str) -> Admitted | str:
+    try:
+        return await people.admit(token)
+    except (Unauthenticated, Forbidden) as refused:
+        return str(refused)
 
 
 async def test_a_token_says_who_comes_in_with_which_roles_and_until_when(
@@ -145,6 +158,70 @@ async def test_groups_are_found_within_tables_and_whoever_has_none_that_counts_s
 
     assert found.principal.roles == {"viewer", "approver"}
     assert stranger == "claim 'org' is not what auth.oidc.required_claims asks for"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+CLAIMS = st.sampled_from(["iss", "aud", "sub", "email", "email_verified", "exp", "nbf", "iat", "jti", "roles"])
+
+
+@given(claims=st.dictionaries(CLAIMS, JSON, max_size=3))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+async def test_whatever_a_provider_claims_somebody_comes_in_with_a_name_and_roles_or_is_refused(
+    people: IdentityProvider, provider: Provider, clock: MovableClock, claims: dict[str, Any]
+):
+    token = provider.sign(provider.claims(clock.now()) | claims)
+
+    outcome = await outcome_of(people, token)
+
+    if isinstance(outcome, str):
+        assert token not in outcome
+    else:
+        assert outcome.principal.name.isprintable()
+        assert outcome.principal.roles
+        assert outcome.until is not None
+        assert outcome.until > clock.now()
+
+
+async def test_many_who_come_at_once_have_the_keys_fetched_once(
+    people: IdentityProvider, provider: Provider, clock: MovableClock
+):
+    await gather(*(people.admit(provider.token(clock.now())) for _ in range(20)))
+
+    assert provider.asked == 1
+
+
+async def test_the_configuration_names_the_provider_and_who_is_somebody_else(
+    provider: Provider, clock: MovableClock, tmp_path: Path
+):
+    file = tmp_path / "connector.toml"
+    file.write_text(
+        f"""
+        [sources.itsm]
+        adapter = "file"
+        directory = "."
+        [auth.keys.ada]
+        token = "the-token-of-ada-1234"
+        roles = ["dispatcher"]
+        [auth.oidc]
+        issuer = "{provider.issuer}"
+        audience = "connector"
+        [auth.oidc.roles]
+        dispatchers = ["dispatcher"]
+        """
+    )
+    people = identity_provider(load_settings(file).settings, clock)
+    assert people is not None
+
+    found = await people.admit(provider.token(clock.now()))
+    for name in ("ada", "itsm", "fulfilment", "api"):
+        assert "somebody else's name" in await refusal(people, provider.token(clock.now(), email=name))
+    await people.aclose()
+
+    assert (found.principal.name, found.principal.roles) == ("grace@example.com", {"dispatcher"})
 
 
 async def test_a_rotated_key_is_fetched_and_unknown_ones_are_looked_for_once_a_minute(
