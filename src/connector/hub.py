@@ -26,7 +26,7 @@ from connector.settings.sections import Settings
 from connector.storage.database.engine import Database, open_engine, reading, transaction
 from connector.storage.migrations import migrate
 from connector.storage.policies.active import ActivePolicy
-from connector.storage.policies.policies import has_active_policy, take_in_policy
+from connector.storage.policies.policies import active_policy_text, take_in_policy
 from connector.storage.sources.sources import register_source, set_condition
 
 log = logging.getLogger("connector")
@@ -137,13 +137,19 @@ async def _take_in(
     *,
     is_start: bool,
 ) -> None:
-    """See to an active policy. A configured one that cannot be used stops only a hub that would have none."""
+    """See to an active policy. A configured one that cannot be used stops only a hub that would have none.
+
+    One that is active already has been checked: it is read when it is needed, and a start does not wait for that.
+    """
     async with reading(database) as tx:
-        has_policy = await has_active_policy(tx)
+        active_text = await active_policy_text(tx)
+    has_policy = active_text is not None
     if has_policy and not is_start:
         return
     try:
         text, source = configured_policy(settings)
+        if text == active_text:
+            return
         require_suppliers(text, connections, broken=broken, source=source)
         async with transaction(database) as tx:
             active = await take_in_policy(tx, text, source=source, author=CONFIGURATION, at=clock.now())

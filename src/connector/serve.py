@@ -23,6 +23,7 @@ from connector.api.limits import LARGEST_REQUEST
 from connector.fulfilment.approvals import holders_of
 from connector.fulfilment.engine import FulfilmentEngine
 from connector.fulfilment.roads import measure_roads
+from connector.fulfilment.suppliers import require_suppliers
 from connector.hub import Hub, executor_name, fulfilment_options, open_hub, roles_by_key
 from connector.ingest.inbox import process_inbox
 from connector.ingest.pull import PullReport, pull_source
@@ -36,6 +37,7 @@ from connector.settings.auth import RESERVED_NAMES
 from connector.settings.loading import LoadedSettings
 from connector.settings.sections import Settings
 from connector.storage.database.engine import reading, wake_on_commit
+from connector.storage.policies.policies import active_policy_text
 
 if TYPE_CHECKING:
     from connector.api.identity import IdentityProvider
@@ -252,12 +254,18 @@ async def _begin(hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Even
 
 
 async def _read_policy(hub: Hub) -> None:
-    """Read the active policy before the first decision needs it, and say so when this hub cannot use it."""
+    """Read the active policy before the first decision needs it, and say so when this hub cannot use all of it."""
+    async with reading(hub.database) as tx:
+        text = await active_policy_text(tx)
+        try:
+            policy = await hub.policy.now(tx)
+        except InvalidPolicy as error:
+            log.error("nothing is sourced until another policy is activated: %s", error.message)
+            return
     try:
-        async with reading(hub.database) as tx:
-            await hub.policy.now(tx)
+        require_suppliers(text or "", hub.connections, broken=hub.broken, source=policy.version)
     except InvalidPolicy as error:
-        log.error("nothing is sourced until another policy is activated: %s", error.message)
+        log.error("nothing is ordered from these suppliers of the active policy: %s", error.message)
 
 
 def _schedule(hub: Hub, fulfilment: FulfilmentEngine, name: str) -> None:

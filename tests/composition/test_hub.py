@@ -154,3 +154,25 @@ async def test_an_active_policy_that_this_hub_cannot_use_is_told_once_it_answers
                 return "nothing is sourced until another policy is activated" in caplog.text
 
             await eventually(is_told)
+
+
+async def test_a_supplier_whose_source_is_gone_is_told_once_the_hub_answers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    file = tmp_path / "connector.toml"
+    file.write_text('database = "sqlite:///hub.db"\n')
+    through_a_source = default_policy_text().replace("    warranty:\n", "    warranty:\n      via: buyers\n")
+    answering = asyncio.Event()
+
+    async with open_hub(load_settings(file)) as hub:
+        async with transaction(hub.database) as tx:
+            await tx.execute(update(tables.policy).values(text=through_a_source))
+        async with running(hub, answering):
+            answering.set()
+
+            async def is_told() -> bool:
+                return "nothing is ordered from these suppliers of the active policy" in caplog.text
+
+            await eventually(is_told)
+
+    assert "sourcing.suppliers.warranty.via: there is no source 'buyers'" in caplog.text

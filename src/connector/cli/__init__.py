@@ -1,34 +1,71 @@
-"""The command line: `connector`."""
+"""The command line: `connector`. A command is imported when it is asked for: `serve` needs none of the others."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
 from connector import __version__
-from connector.cli.adapters import adapters
-from connector.cli.approvals import approvals
-from connector.cli.backtest import backtest
-from connector.cli.break_glass import break_glass
-from connector.cli.channel import channel
-from connector.cli.demo import demo
-from connector.cli.doctor import doctor
-from connector.cli.explain import explain
-from connector.cli.groups import groups
-from connector.cli.hub import migrate, schema, serve
-from connector.cli.loan import loan
-from connector.cli.placement import placement
-from connector.cli.policy import policy
-from connector.cli.procurement import procurement
-from connector.cli.quarantine import quarantine
-from connector.cli.replenishment import replenishment
-from connector.cli.reservation import reservation
-from connector.cli.rma import rma
-from connector.cli.rollout import rollout
-from connector.cli.sources import sources, sync
+from connector.memory import loading
+
+COMMANDS = {
+    "serve": "hub",
+    "sync": "sources",
+    "sources": "sources",
+    "explain": "explain",
+    "placement": "placement",
+    "doctor": "doctor",
+    "migrate": "hub",
+    "schema": "hub",
+    "break-glass": "break_glass",
+    "adapters": "adapters",
+    "quarantine": "quarantine",
+    "approvals": "approvals",
+    "groups": "groups",
+    "channel": "channel",
+    "procurement": "procurement",
+    "loan": "loan",
+    "replenishment": "replenishment",
+    "rma": "rma",
+    "policy": "policy",
+    "rollout": "rollout",
+    "reservation": "reservation",
+    "demo": "demo",
+}
+"""Command -> the module of this package in which it stands by its own name, in the order in which help tells them."""
+
+
+class _Commands(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """All of them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # typer keeps the types of click to itself
+        """A command; for a name that is none all are imported, so that the one that was meant can be suggested."""
+        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
+            if name not in self.commands:
+                self.commands[name] = _imported(name)
+        return self.commands.get(cmd_name)
+
+
+def _imported(name: str) -> Any:
+    with loading():
+        found = getattr(import_module(f"{__name__}.{COMMANDS[name]}"), name.replace("-", "_"))
+    if isinstance(found, typer.Typer):
+        group = get_group(found)
+        group.name = name
+        return group
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(found)
+    return get_command(alone)
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="A GraphQL integration hub for IT hardware logistics.",
     no_args_is_help=True,
     add_completion=False,
@@ -50,22 +87,3 @@ def options(
     ] = False,
 ) -> None:
     """A GraphQL integration hub for IT hardware logistics."""
-
-
-for command in (serve, sync, sources, explain, placement, doctor, migrate, schema):
-    app.command()(command)
-app.add_typer(adapters, name="adapters")
-app.add_typer(quarantine, name="quarantine")
-app.command("break-glass")(break_glass)
-app.add_typer(approvals, name="approvals")
-app.add_typer(groups, name="groups")
-app.add_typer(channel, name="channel")
-app.add_typer(procurement, name="procurement")
-app.add_typer(loan, name="loan")
-app.add_typer(replenishment, name="replenishment")
-app.add_typer(rma, name="rma")
-policy.command()(backtest)
-app.add_typer(policy, name="policy")
-app.add_typer(rollout, name="rollout")
-app.add_typer(reservation, name="reservation")
-app.add_typer(demo, name="demo")

@@ -23,7 +23,7 @@ from connector.cli.backtest_report import print_backtest, write_files
 from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.csv_rows import Sheet, read_sheet
 from connector.cli.output import print_json, told, warn
-from connector.cli.policy import policy_document
+from connector.cli.policy_document import policy_document
 from connector.hub import Hub
 from connector.memory import calm_garbage_collection
 from connector.model.errors import InvalidInput

@@ -10,15 +10,17 @@ from typing import Annotated
 import orjson
 import typer
 
+from connector.cli.backtest import backtest
 from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.output import ExitCode, console, fail, print_json, print_table, told
+from connector.cli.policy_document import policy_document
 from connector.fulfilment.suppliers import require_suppliers
 from connector.hub import Hub
 from connector.model.principals import at_the_command_line
 from connector.rules.checks.policy_tests import PolicyTestResult, run_tests, shown
 from connector.rules.policy.comparing import PolicyChange, changes_between, text_difference
 from connector.rules.policy.marks import compose
-from connector.rules.policy.reading import InvalidPolicy, policy_file_text, read_policy
+from connector.rules.policy.reading import InvalidPolicy, read_policy
 from connector.storage.database.engine import reading, transaction
 from connector.storage.policies.policies import (
     Activation,
@@ -193,18 +195,7 @@ def rollback(
     _tell(with_hub(config, do, as_json=as_json), as_json=as_json)
 
 
-def policy_document(name: str | None, config: Config, *, as_json: bool) -> tuple[str, str]:
-    """What to call a document, and its text: a file, else a version, else the active policy."""
-    if name is not None and (Path(name).is_file() or name.endswith((".yaml", ".yml"))):
-        with told(as_json=as_json):
-            return name, policy_file_text(Path(name))
-
-    async def read(hub: Hub) -> PolicyVersion:
-        async with reading(hub.database) as tx:
-            return await policy_version(tx, name)
-
-    found = with_hub(config, read, as_json=as_json)
-    return found.version, found.text
+policy.command()(backtest)
 
 
 def _me() -> str:

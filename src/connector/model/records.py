@@ -59,7 +59,7 @@ CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 class Address(BaseModel):
     """A postal address. country: ISO 3166-1 alpha-2."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     line1: str | None = None
     line2: str | None = None
@@ -75,7 +75,7 @@ class Address(BaseModel):
 class ProductKey(BaseModel):
     """How a product is named where it has no identifier of its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     manufacturer: Name
     model: Name
@@ -85,7 +85,7 @@ class ProductKey(BaseModel):
 class _Record(BaseModel):
     """ref: who it is. updated_at: source version; an older record never overwrites a newer one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", str_strip_whitespace=True)
 
     ref: SourceRef
     updated_at: UtcDatetime | None = None
@@ -200,7 +200,7 @@ class CompatibilityRecord(_Record):
 class KitComponent(BaseModel):
     """One line of a kit: so many of a product."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     product: SourceRef | ProductKey
     quantity: Annotated[int, Field(ge=1, le=10_000)] = 1
@@ -264,7 +264,7 @@ class TicketRecord(_Record):
 class TrackingEvent(BaseModel):
     """One scan of a parcel. vendor_code: the courier's own word for it. occurred_at: courier's time."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     status: ShipmentStatus
     vendor_code: str | None = None

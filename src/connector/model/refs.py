@@ -50,7 +50,7 @@ class SourceRef(BaseModel):
     kind: what it is for us. external_id: their stable identifier, never a display name.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     kind: EntityKind
     external_id: str = Field(min_length=1, max_length=255)

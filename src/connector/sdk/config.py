@@ -14,7 +14,7 @@ class AdapterConfig(BaseModel):
     An adapter that talks to a server derives from `HttpConfig`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     timeout: timedelta = Field(
         default=timedelta(seconds=30), description="Longest wait for one answer.", examples=["PT30S"]

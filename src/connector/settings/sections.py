@@ -30,7 +30,7 @@ ENVIRONMENT_PREFIX = "CONNECTOR_"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
 
 class ServerSettings(_Section):
@@ -78,7 +78,7 @@ class FulfilmentSettings(_Section):
 class TravelTimeSettings(BaseModel):
     """Who measures roads beforehand. Keys beyond these belong to the provider, which checks them."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="allow")
 
     provider: str | None = Field(
         default=None, description="Name of the provider; decisions use the great circle when empty.", examples=["osrm"]
@@ -110,7 +110,7 @@ class TravelTimeSettings(BaseModel):
 class SourceSettings(BaseModel):
     """One external system. Keys beyond these belong to its adapter, which checks them."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="allow")
 
     adapter: str = Field(description="Name of the adapter.", examples=["nautobot"])
     schedule: str | None = Field(

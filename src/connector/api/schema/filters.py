@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import Enum, StrEnum
+from functools import cache
 from typing import Annotated, Any
 
 import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.base import StrawberryType
 from strawberry.types.field import StrawberryField
 
 from connector.api.schema.enums import SortDirection, enum_name
@@ -25,7 +28,7 @@ def _input(name: str, description: str, fields: Mapping[str, tuple[Any, Strawber
     """An input type whose fields are all optional."""
     members: dict[str, Any] = {"__annotations__": {key: annotation for key, (annotation, _) in fields.items()}}
     members |= {key: field for key, (_, field) in fields.items()}
-    members["__module__"] = __name__
+    members |= {"__module__": __name__, "__doc__": description}
     return strawberry.input(type(name, (), members), name=name, description=description)
 
 
@@ -33,14 +36,21 @@ def _optional(description: str, name: str | None = None) -> Any:
     return strawberry.field(default=strawberry.UNSET, description=description, name=name)
 
 
+@cache
+def _maybe(type_: Any) -> StrawberryType | type:
+    """`type_ | None` as strawberry knows it, found once: it takes a union apart for every field and at every look."""
+    return StrawberryAnnotation(type_ | None).resolve()
+
+
 def _operators(name: str, type_: Any, what: str, more: Mapping[str, str], *, lists: bool = True) -> Any:
-    fields: dict[str, tuple[Any, Any]] = {"eq": (type_ | None, _optional("Equal to."))}
-    fields["ne"] = (type_ | None, _optional("Not equal to; a missing value is not equal to anything."))
+    value, several = _maybe(type_), _maybe(list[type_])
+    fields: dict[str, tuple[Any, Any]] = {"eq": (value, _optional("Equal to."))}
+    fields["ne"] = (value, _optional("Not equal to; a missing value is not equal to anything."))
     if lists:
-        fields["in_"] = (list[type_] | None, _optional("One of.", "in"))
-        fields["not_in"] = (list[type_] | None, _optional("None of; a missing value is none of them."))
-    fields |= {key: (type_ | None, _optional(description)) for key, description in more.items()}
-    fields["is_null"] = (bool | None, _optional("Whether the value is missing."))
+        fields["in_"] = (several, _optional("One of.", "in"))
+        fields["not_in"] = (several, _optional("None of; a missing value is none of them."))
+    fields |= {key: (value, _optional(description)) for key, description in more.items()}
+    fields["is_null"] = (_maybe(bool), _optional("Whether the value is missing."))
     return _input(name, f"Compares {what}; several comparisons must all hold.", fields)
 
 
@@ -80,21 +90,21 @@ def _filter_of(entity: Entity) -> Any:
     type_name = ENTITY_TYPES[entity.name]
     own = f"{type_name}Filter"
     fields: dict[str, tuple[Any, Any]] = {
-        name: (_value_filter(entity, name) | None, _optional(f"Compares `{_camel(name)}`.")) for name in entity.names()
+        name: (_maybe(_value_filter(entity, name)), _optional(f"Compares `{_camel(name)}`.")) for name in entity.names()
     }
     for name, relation in entity.relations.items():
         if relation.target not in _FILTERED:
             continue
         if isinstance(relation, ToOne) or relation.newest_only:
             related = _later(f"{ENTITY_TYPES[relation.target]}Filter")
-            fields[name] = (related | None, _optional(f"Its `{_camel(name)}` exists and satisfies this."))
+            fields[name] = (related, _optional(f"Its `{_camel(name)}` exists and satisfies this."))
         else:
             several = _later(f"{ENTITY_TYPES[relation.target]}ListFilter")
-            fields[name] = (several | None, _optional(f"What must hold of its `{_camel(name)}`."))
-    parts: Any = list[_later(own)]  # type: ignore[misc]  # made at run time
-    fields["and_"] = (parts | None, _optional("All of these hold.", "and"))
-    fields["or_"] = (parts | None, _optional("At least one of these holds.", "or"))
-    fields["not_"] = (_later(own) | None, _optional("This does not hold.", "not"))
+            fields[name] = (several, _optional(f"What must hold of its `{_camel(name)}`."))
+    parts = _maybe(list[_reference(own)])  # type: ignore[misc]  # made at run time
+    fields["and_"] = (parts, _optional("All of these hold.", "and"))
+    fields["or_"] = (parts, _optional("At least one of these holds.", "or"))
+    fields["not_"] = (_later(own), _optional("This does not hold.", "not"))
     return _input(own, f"Which {type_name} rows are wanted; all that is given must hold.", fields)
 
 
@@ -105,14 +115,19 @@ def _list_filter_of(entity: Entity) -> Any:
         f"{type_name}ListFilter",
         f"What must hold of {type_name} rows that belong to a thing; those that their source has deleted do not count.",
         {
-            "some": (one | None, _optional("At least one satisfies this; `{}` for: there is one.")),
-            "every": (one | None, _optional("All satisfy this, or there is none.")),
-            "none": (one | None, _optional("None satisfies this; `{}` for: there is none.")),
+            "some": (one, _optional("At least one satisfies this; `{}` for: there is one.")),
+            "every": (one, _optional("All satisfy this, or there is none.")),
+            "none": (one, _optional("None satisfies this; `{}` for: there is none.")),
         },
     )
 
 
+@cache
 def _later(name: str) -> Any:
+    return _maybe(_reference(name))
+
+
+def _reference(name: str) -> Any:
     """A filter of this module that is not made yet. Not a bare string, which strawberry parses at every look."""
     return Annotated[name, _HERE]
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from connector.rules.checks.expectations import Finding
 from connector.rules.policy.document import Rule
 from connector.rules.policy.ladder import PLAIN, Rung, RungKind
-
-_RUNG = TypeAdapter(Rung)
 
 
 def findings_in_kits(content: Mapping[str, Any], rules: Mapping[int, Rule]) -> Iterator[Finding]:
@@ -35,6 +33,6 @@ def _looks_at_stock(content: Mapping[str, Any], rule: Rule) -> bool:
     if not isinstance(given, list):
         return True
     try:
-        return any(_RUNG.validate_python(item).kind is RungKind.STOCK for item in given)
+        return any(Rung.model_validate(item).kind is RungKind.STOCK for item in given)
     except ValidationError:
         return True

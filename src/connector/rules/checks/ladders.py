@@ -6,15 +6,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from connector.rules.checks.claims import compiles, findings_in_claims
 from connector.rules.checks.expectations import Finding, Location, not_there
 from connector.rules.checks.logic import Formula, Not, can_hold, formula_of
 from connector.rules.policy.document import Rule
 from connector.rules.policy.ladder import OF_SUPPLIERS, Rung
-
-_RUNG = TypeAdapter(Rung)
 
 
 def findings_in_ladders(content: Mapping[str, Any], rules: Mapping[int, Rule]) -> Iterator[Finding]:
@@ -64,7 +62,7 @@ def _ladder(place: Location, given: Any, within: Sequence[Formula], known: _Know
     ends: int | None = None
     for number, item in enumerate(given if isinstance(given, list) else ()):
         try:
-            rung = _RUNG.validate_python(item)
+            rung = Rung.model_validate(item)
         except ValidationError:
             continue
         at: Location = (*place, number)

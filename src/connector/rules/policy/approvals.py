@@ -46,7 +46,7 @@ Minutes = Annotated[int, Field(gt=0, le=43_200, examples=[30])]
 class Escalation(BaseModel):
     """After so many minutes without an answer these roles may answer as well, and are asked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     after_minutes: Minutes
     roles: Roles
@@ -61,7 +61,7 @@ class Approval(BaseModel):
     is asked.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     roles: Roles
     count: Annotated[int, Field(ge=1, le=20, examples=[2])] = 1

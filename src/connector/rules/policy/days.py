@@ -71,7 +71,7 @@ class PlaceDays(BaseModel):
     closed: further dates, local to the place.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     holidays: LocalHolidays = None
     closed: ClosedDates = ()

@@ -56,7 +56,7 @@ Instant = Annotated[AwareDatetime, Field(examples=["2026-01-07T09:00:00Z"])]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
 
 class GivenTicket(_Part):

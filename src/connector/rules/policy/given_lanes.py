@@ -26,7 +26,7 @@ HubName = Annotated[str, Field(examples=["BER"])]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
 
 class GivenDeliveries(_Part):

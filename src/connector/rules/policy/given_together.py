@@ -13,7 +13,7 @@ Hours = Annotated[float, Field(ge=0, le=10_000, examples=[30])]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
 
 class GivenGroup(_Part):

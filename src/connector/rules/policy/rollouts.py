@@ -37,7 +37,7 @@ EndState = Annotated[TicketState, AfterValidator(_end)]
 class RiskRule(BaseModel):
     """Sites that meet a condition have this risk; the first rule whose condition holds says it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     when: Annotated[str, AfterValidator(_condition), Field(examples=["site.service_class == 'critical'"])]
     risk: Percent
@@ -64,7 +64,7 @@ class Rollouts(BaseModel):
     a line's own ticket ends says of the line; states that are left out say nothing.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     risk: Annotated[
         tuple[RiskRule, ...], Field(examples=[[{"when": "site.service_class == 'critical'", "risk": 90}]])

@@ -23,7 +23,7 @@ class Mode(StrEnum):
 class Part(BaseModel):
     """A part of a policy document: does not change, and refuses what it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
 
 def checked_hours(text: str) -> str:

@@ -162,9 +162,10 @@ async def take_in_policy(
     return None
 
 
-async def has_active_policy(tx: AsyncConnection) -> bool:
-    """Whether any policy is active."""
-    return await _standing(tx) is not None
+async def active_policy_text(tx: AsyncConnection) -> str | None:
+    """The text of the active policy; None when there is none."""
+    standing = await _standing(tx)
+    return None if standing is None else standing.text
 
 
 async def list_policies(tx: AsyncConnection) -> list[PolicyVersion]:

@@ -4,17 +4,17 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import Verdict
 from connector.model.lifecycle import ApprovalState
 from connector.model.refs import EntityKind
-from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, one_of
 
 _PENDING = text("state = 'pending'")
 
 
-class Approval(SQLModel, table=True):
+class Approval(Declared, table=True):
     """Something that waits for a yes; the terms are those of the policy when it was asked for.
 
     key: makes asking twice one request. subject_kind, subject_id: what it is about. roles: who may answer at first;
@@ -58,7 +58,7 @@ class Approval(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ApprovalVote(SQLModel, table=True):
+class ApprovalVote(Declared, table=True):
     """One answer. voter: who gave it; on_behalf_of: whose right to answer was used, the same unless delegated.
 
     Nobody answers twice, and nobody's right is used twice: so many votes are so many different people.
@@ -80,7 +80,7 @@ class ApprovalVote(SQLModel, table=True):
     cast_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Delegation(SQLModel, table=True):
+class Delegation(Declared, table=True):
     """A person lets another answer in their place for a time. roles: those that are passed on."""
 
     __tablename__: ClassVar[str] = "delegation"

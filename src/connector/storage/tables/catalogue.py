@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import Criticality, ProductStatus, Tracking
-from connector.storage.tables.columns import EnumText, Id, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, UtcDateTime, one_of
 
 
-class Product(SQLModel, table=True):
+class Product(Declared, table=True):
     """A stockable model. manufacturer_key, model_key: the names folded for matching."""
 
     __tablename__: ClassVar[str] = "product"
@@ -46,7 +46,7 @@ class Product(SQLModel, table=True):
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Compatibility(SQLModel, table=True):
+class Compatibility(Declared, table=True):
     """`substitute` can stand in for `product`; not the other way round. condition: CEL, NULL means always."""
 
     __tablename__: ClassVar[str] = "compatibility"
@@ -63,7 +63,7 @@ class Compatibility(SQLModel, table=True):
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Kit(SQLModel, table=True):
+class Kit(Declared, table=True):
     """A bill of materials that ships as one. product_id: the device that it is the swap kit of."""
 
     __tablename__: ClassVar[str] = "kit"
@@ -75,7 +75,7 @@ class Kit(SQLModel, table=True):
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class KitComponent(SQLModel, table=True):
+class KitComponent(Declared, table=True):
     """One line of a kit."""
 
     __tablename__: ClassVar[str] = "kit_component"

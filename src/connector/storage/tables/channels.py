@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import Index, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from connector.storage.tables.columns import Id, Json, UtcDateTime
+from connector.storage.tables.columns import Declared, Id, Json, UtcDateTime
 
 _OPEN = text("closed_at IS NULL")
 
 
-class RedChannel(SQLModel, table=True):
+class RedChannel(Declared, table=True):
     """A red channel. name: its kind in the policy. scope: key -> values, ids for products and sites.
 
     ends_at: until when its tickets are served by it, whatever else; closed_at: when that was recorded, or somebody

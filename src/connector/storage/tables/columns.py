@@ -27,6 +27,17 @@ SQLModel.metadata.naming_convention = {
 }
 """Every constraint has a name, so that a later migration can change it on both databases."""
 
+
+class Declared(SQLModel):
+    """Base of the classes that declare a table.
+
+    What pydantic validates by is built when somebody validates, which for tables nobody does; at a start it would take
+    a quarter of their time.
+    """
+
+    model_config = {"defer_build": True}
+
+
 Id = BigInteger().with_variant(Integer(), "sqlite")
 """Keys are integers: SQLite looks up only an INTEGER PRIMARY KEY by its rowid."""
 

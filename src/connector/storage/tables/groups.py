@@ -4,16 +4,16 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import Index, UniqueConstraint, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import GroupKind
 from connector.model.lifecycle import GroupState
-from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, one_of
 
 _OPEN = text("state IN ('proposed', 'confirmed')")
 
 
-class IncidentSignal(SQLModel, table=True):
+class IncidentSignal(Declared, table=True):
     """A ticket that counts for a kind of event. scope: what it would be about, as `site:5`. subject: the device.
 
     label: the scope for people. at: when the ticket was first decided about.
@@ -37,7 +37,7 @@ class IncidentSignal(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class IncidentGroup(SQLModel, table=True):
+class IncidentGroup(Declared, table=True):
     """Tickets that are, or may be, about one cause: proposed by the rules, confirmed or dismissed by a person.
 
     statistics: what made it suspicious. serves, limit_units: whether its tickets get units once it is confirmed, how
@@ -74,7 +74,7 @@ class IncidentGroup(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class IncidentGroupTicket(SQLModel, table=True):
+class IncidentGroupTicket(Declared, table=True):
     """A ticket that belongs to a group."""
 
     __tablename__: ClassVar[str] = "incident_group_ticket"

@@ -9,14 +9,14 @@ from datetime import date, datetime
 from typing import ClassVar
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import Lane, Tracking
 from connector.model.lifecycle import AssetState
-from connector.storage.tables.columns import EnumText, Id, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, UtcDateTime, one_of
 
 
-class Asset(SQLModel, table=True):
+class Asset(Declared, table=True):
     """One serialised device. It is at a site (in use) or in a hub (held), or on its way between.
 
     revision: of the hardware, as its maker writes it. warranty_ends_on: the last day of the maker's warranty.
@@ -52,7 +52,7 @@ class Asset(SQLModel, table=True):
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Stock(SQLModel, table=True):
+class Stock(Declared, table=True):
     """Units of one product in one hub and lane. free = on_hand - reserved.
 
     safety_stock, emergency_buffer: of the free units, those that are claimed only where a rule releases them (see

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import LaneScope
-from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, one_of
 
 
-class LaneStatistic(SQLModel, table=True):
+class LaneStatistic(Declared, table=True):
     """Transit of delivered parcels, in minutes. key: of scope, ends and service. minutes: of each, ascending.
 
     service: "" for all services together. region: of the sites, their country where they have none.
@@ -41,7 +41,7 @@ class LaneStatistic(SQLModel, table=True):
     computed_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class LaneQuote(SQLModel, table=True):
+class LaneQuote(Declared, table=True):
     """The last offer of a courier's service for a lane. transit_minutes: from the departure."""
 
     __tablename__: ClassVar[str] = "lane_quote"
@@ -59,7 +59,7 @@ class LaneQuote(SQLModel, table=True):
     quoted_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class TravelTime(SQLModel, table=True):
+class TravelTime(Declared, table=True):
     """The way by road from a hub to a site, as a provider measured it, between the positions that they had then.
 
     minutes: NULL when the provider knows no way.
@@ -84,7 +84,7 @@ class TravelTime(SQLModel, table=True):
     site_longitude: float
 
 
-class LaneRevision(SQLModel, table=True):
+class LaneRevision(Declared, table=True):
     """How often what is known of a site's lanes was written; of site 0: the statistics. Tells readers to read anew."""
 
     __tablename__: ClassVar[str] = "lane_revision"

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import ClassVar, Final
 
 from sqlalchemy import CheckConstraint, Index, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import Lane
 from connector.model.lifecycle import LoanState
-from connector.storage.tables.columns import EnumText, Id, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, UtcDateTime, one_of
 
 LOAN_LINE: Final = 0
 """The line of a ticket whose reservation is its loan; what it gets for good begins at line 1."""
@@ -16,7 +16,7 @@ LOAN_LINE: Final = 0
 _OUT = text("state IN ('lent', 'due_back')")
 
 
-class Loan(SQLModel, table=True):
+class Loan(Declared, table=True):
     """A unit on loan: one per ticket, ever. lane, hub_id: the pool that it belongs to. holder: whose it is meanwhile.
 
     due_back_at: at the latest; once the replacement is there, return_days after that. overdue_since: that time, once it

@@ -4,15 +4,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import Index, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.refs import EntityKind
-from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime
+from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime
 
 _UNPUBLISHED = text("position IS NULL")
 
 
-class Change(SQLModel, table=True):
+class Change(Declared, table=True):
     """One change of one thing, written in the transaction that made it.
 
     position: the order in which readers follow; given when the change is published, NULL until then (see
@@ -37,7 +37,7 @@ class Change(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Reader(SQLModel, table=True):
+class Reader(Declared, table=True):
     """How far a durable reader of the change log has come."""
 
     __tablename__: ClassVar[str] = "reader"
@@ -46,7 +46,7 @@ class Reader(SQLModel, table=True):
     position: int = Field(default=0, sa_type=Id)
 
 
-class StepReceipt(SQLModel, table=True):
+class StepReceipt(Declared, table=True):
     """The recorded result of a workflow step or a keyed mutation: asked again, it is answered from here."""
 
     __tablename__: ClassVar[str] = "step_receipt"

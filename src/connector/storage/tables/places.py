@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import CheckConstraint, Index, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import CalendarKind, HubTier
-from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, one_of
 
 
-class ServiceClass(SQLModel, table=True):
+class ServiceClass(Declared, table=True):
     """How long an outage may last, and in which hours that counts."""
 
     __tablename__: ClassVar[str] = "service_class"
@@ -28,7 +28,7 @@ class ServiceClass(SQLModel, table=True):
     closed_dates: list[str] = Field(default_factory=list, sa_type=Json, sa_column_kwargs={"server_default": "[]"})
 
 
-class Site(SQLModel, table=True):
+class Site(Declared, table=True):
     """A place where hardware is used."""
 
     __tablename__: ClassVar[str] = "site"
@@ -50,7 +50,7 @@ class Site(SQLModel, table=True):
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Hub(SQLModel, table=True):
+class Hub(Declared, table=True):
     """A place where spares are held. is_mobile: an engineer's car, wherever it is now.
 
     handling_minutes: from the claim until it can leave; pick, QA and pack instead, where they are known apart.

@@ -6,13 +6,13 @@ Both tables are only appended to: what decided a year ago can be read today.
 from datetime import datetime
 from typing import ClassVar
 
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import ActivationKind
-from connector.storage.tables.columns import EnumText, Id, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, UtcDateTime, one_of
 
 
-class Policy(SQLModel, table=True):
+class Policy(Declared, table=True):
     """A version of a policy. version: its name and the hash of its text, which is kept as it was written."""
 
     __tablename__: ClassVar[str] = "policy"
@@ -26,7 +26,7 @@ class Policy(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class PolicyActivation(SQLModel, table=True):
+class PolicyActivation(Declared, table=True):
     """A policy became active; the newest row is the one that counts.
 
     previous_id: the activation that a rollback goes back to. forced_because: why it was activated although tests in

@@ -4,16 +4,16 @@ from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy import CheckConstraint, Index, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import Lane, ProcurementKind
 from connector.model.lifecycle import ProcurementState
-from connector.storage.tables.columns import EnumText, Id, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, UtcDateTime, one_of
 
 _OPEN = text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')")
 
 
-class Procurement(SQLModel, table=True):
+class Procurement(Declared, table=True):
     """Units of a product that are got for a ticket. supplier: by its name in the policy, "" for a backorder.
 
     order_number: the supplier's. hub_id: where the goods go, to be sent on or to fill up its shelf; NULL for site_id

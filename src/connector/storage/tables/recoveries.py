@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy import Index
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import Trouble
 from connector.model.lifecycle import RecoveryState
-from connector.storage.tables.columns import EnumText, Id, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, UtcDateTime, one_of
 
 
-class Recovery(SQLModel, table=True):
+class Recovery(Declared, table=True):
     """A parcel in trouble and what was done about it: one per ticket and line, so that nothing is sent a third time.
 
     shipment_id: the first parcel. reservation_id: the second unit; NULL as long as there is none. trouble, reason: what

@@ -4,15 +4,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import Success
 from connector.model.lifecycle import RolloutLineState, RolloutState
 from connector.rules.policy.values import Mode
-from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, one_of
 
 
-class Rollout(SQLModel, table=True):
+class Rollout(Declared, table=True):
     """A rollout. ticket_id: the change or request that it is done under; its reservations hang on it.
 
     preparation: what is done to each unit before it leaves, for people: an image, its version, a configuration.
@@ -67,7 +67,7 @@ class Rollout(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class RolloutLine(SQLModel, table=True):
+class RolloutLine(Declared, table=True):
     """One parcel of a rollout: one unit of a serialised product, `quantity` of a counted one.
 
     line: of the ticket, which its reservations are made on. risk: of the site, low ones first; risk_rule: where that

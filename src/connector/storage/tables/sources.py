@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import Index, LargeBinary, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import SourceState
 from connector.model.refs import EntityKind
-from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, one_of
 
 
-class Source(SQLModel, table=True):
+class Source(Declared, table=True):
     """A configured external system and how the connection to it fares.
 
     failures: in a row. not_before: while backing off, when it is asked again.
@@ -32,7 +32,7 @@ class Source(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class SourceStream(SQLModel, table=True):
+class SourceStream(Declared, table=True):
     """How far one stream of a source has been pulled. resume: the adapter's cursor.
 
     lease, lease_until: who is pulling it, and until when that holds unless it is renewed.
@@ -52,7 +52,7 @@ class SourceStream(SQLModel, table=True):
     records_changed: int = 0
 
 
-class SourceRefRow(SQLModel, table=True):
+class SourceRefRow(Declared, table=True):
     """What a source calls one of our things.
 
     entity_id: NULL when the source deleted it before the hub ever saw it. version: the source's updated_at.
@@ -78,7 +78,7 @@ class SourceRefRow(SQLModel, table=True):
     deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Quarantine(SQLModel, table=True):
+class Quarantine(Declared, table=True):
     """A record that could not be normalised, whole, with its reason.
 
     waits_for: `kind:external_id` of a reference that is not known yet; its arrival replays the record.
@@ -107,7 +107,7 @@ class Quarantine(SQLModel, table=True):
     resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Inbox(SQLModel, table=True):
+class Inbox(Declared, table=True):
     """A verified webhook as it arrived, without the source's secrets; answered 2xx once it is here.
 
     not_before: until when it is left alone, by backing off or because somebody works on it.

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import Direction, LabelFormat, Lane, LinkKind, Priority, TaskKind, TicketType
 from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState, TicketState
-from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, one_of
 
 _LIVE = text("state IN ('held', 'committed')")
 _ASSET_UNKNOWN = text("asset_id IS NULL")
@@ -16,7 +16,7 @@ _SITE_UNKNOWN = text("site_id IS NULL")
 _OTHER_UNKNOWN = text("other_id IS NULL")
 
 
-class Ticket(SQLModel, table=True):
+class Ticket(Declared, table=True):
     """A ticket of an ITSM system. asset_hint, site_hint: what the source called them, kept when unknown."""
 
     __tablename__: ClassVar[str] = "ticket"
@@ -62,7 +62,7 @@ class Ticket(SQLModel, table=True):
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class TicketLink(SQLModel, table=True):
+class TicketLink(Declared, table=True):
     """What a ticket's source says of it and another one. other_id: NULL until the other is known.
 
     source_id, external_id: how the source names the other ticket.
@@ -91,7 +91,7 @@ class TicketLink(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Decision(SQLModel, table=True):
+class Decision(Declared, table=True):
     """What the rules decided for a ticket, and why. explanation: see `connector.rules`.
 
     looked_at: when the rules last came to the same. grounds: what they went by, see `connector.rules.sourcing.grounds`;
@@ -113,7 +113,7 @@ class Decision(SQLModel, table=True):
     grounds: str | None = None
 
 
-class Reservation(SQLModel, table=True):
+class Reservation(Declared, table=True):
     """A claim of stock for one line of a ticket. asset_id: the unit, for serialised products.
 
     approval_name: the approval that it must have before anything is sent; NULL when it needs none.
@@ -175,7 +175,7 @@ class Reservation(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Document(SQLModel, table=True):
+class Document(Declared, table=True):
     """A file, such as a label. sha256: hex digest of the content."""
 
     __tablename__: ClassVar[str] = "document"
@@ -188,7 +188,7 @@ class Document(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Shipment(SQLModel, table=True):
+class Shipment(Declared, table=True):
     """A parcel's life. source_id: the courier; NULL when our own people carry it.
 
     to_hub_id: the hub that a transfer goes to. received_at: when a hub has taken in what a transfer brought.
@@ -229,7 +229,7 @@ class Shipment(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ShipmentEvent(SQLModel, table=True):
+class ShipmentEvent(Declared, table=True):
     """One scan of a parcel. fingerprint: makes a repeated report one event."""
 
     __tablename__: ClassVar[str] = "shipment_event"
@@ -249,7 +249,7 @@ class ShipmentEvent(SQLModel, table=True):
     fingerprint: str
 
 
-class Task(SQLModel, table=True):
+class Task(Declared, table=True):
     """A piece of work for a person. key: makes creating it twice one task. wave: of the rollout that it is for."""
 
     __tablename__: ClassVar[str] = "task"
