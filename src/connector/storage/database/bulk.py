@@ -20,6 +20,7 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     LargeBinary,
+    String,
     Table,
     Text,
     TypeDecorator,
@@ -47,21 +48,27 @@ def among(tx: AsyncConnection, column: ColumnElement[Any], values: Collection[An
     return column.in_(select(each.c.value))
 
 
-class _Numbers(TypeDecorator[list[int]]):
-    """A list of numbers as one parameter: an array on PostgreSQL, JSON on SQLite."""
+class _Values(TypeDecorator[list[Any]]):
+    """A list of numbers or of texts as one parameter: an array on PostgreSQL, JSON on SQLite."""
 
     impl = Text
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(ARRAY(BigInteger()) if dialect.name == "postgresql" else Text())
+    def __init__(self, *, are_texts: bool) -> None:
+        super().__init__()
+        self.are_texts = are_texts
 
-    def process_bind_param(self, value: list[int] | None, dialect: Dialect) -> Any:
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(Text())
+        return dialect.type_descriptor(ARRAY(Text() if self.are_texts else BigInteger()))
+
+    def process_bind_param(self, value: list[Any] | None, dialect: Dialect) -> Any:
         return value if value is None or dialect.name == "postgresql" else orjson.dumps(value).decode()
 
 
 class _AmongGiven(FunctionElement[bool]):
-    """A column and a list of numbers."""
+    """A column and a list of values."""
 
     inherit_cache = True
     type = Boolean()
@@ -69,22 +76,22 @@ class _AmongGiven(FunctionElement[bool]):
 
 @compiles(_AmongGiven, "postgresql")
 def _is_any(element: _AmongGiven, compiler: SQLCompiler, **kwargs: Any) -> str:
-    column, numbers = (compiler.process(clause, **kwargs) for clause in element.clauses)
-    return f"{column} = ANY({numbers})"
+    column, values = (compiler.process(clause, **kwargs) for clause in element.clauses)
+    return f"{column} = ANY({values})"
 
 
 @compiles(_AmongGiven, "sqlite")
 def _is_in(element: _AmongGiven, compiler: SQLCompiler, **kwargs: Any) -> str:
-    column, numbers = (compiler.process(clause, **kwargs) for clause in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608 - of compiled clauses
+    column, values = (compiler.process(clause, **kwargs) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - of compiled clauses
 
 
-def among_given(column: ColumnElement[int], name: str) -> ColumnElement[bool]:
-    """The condition that a column has one of the numbers that are bound as a list under this name.
+def among_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """The condition that a column has one of the numbers or texts that are bound as a list under this name.
 
     For statements that are built once and serve both databases; `among` is for those built with their values.
     """
-    return _AmongGiven(column, bindparam(name, type_=_Numbers()))
+    return _AmongGiven(column, bindparam(name, type_=_Values(are_texts=isinstance(column.type, String))))
 
 
 async def new_ids(tx: AsyncConnection, table: Table, count: int) -> Sequence[int]:

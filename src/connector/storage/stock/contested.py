@@ -124,7 +124,7 @@ async def dry_run(tx: AsyncConnection, facts: SourcingFacts, policy: Policy, now
         decision = decide(facts, policy, now)
     if decision.wants_contested:
         [facts] = await with_contested(tx, [facts])
-        decision = decide(facts, policy, now)
+        decision = decide(facts, policy, now) if facts.contested else decision.but(wants_contested=False)
     [decision] = await with_alternatives(tx, [decision], policy, now)
     return decision
 

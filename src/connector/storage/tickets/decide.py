@@ -188,7 +188,8 @@ async def _plans(
             decision = in_turn.decide(left[0])
         if decision.wants_contested:
             left = await _with_contested(tx, left, busy)
-            decision = in_turn.decide(left[0])
+            # where others hold nothing the same is decided as without asking
+            decision = in_turn.decide(left[0]) if left[0].facts.contested else decision.but(wants_contested=False)
         case = left.pop(0)
         in_turn.give(case, decision)
         mine = [Plan(case if n == 0 else replace(case, number=None), part) for n, part in enumerate(decision.parts)]

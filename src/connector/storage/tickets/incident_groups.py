@@ -42,7 +42,7 @@ from connector.rules.events.events import (
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.standing import GroupFacts, Standing
 from connector.rules.policy.document import Policy
-from connector.storage.database.bulk import among, insert_rows
+from connector.storage.database.bulk import among, among_given, insert_rows
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.rows import json_value, locked_row, update_logged
 from connector.storage.tables import LOAN_LINE, incident_group, incident_group_ticket, reservation, ticket
@@ -73,6 +73,12 @@ _HAS_UNIT = select(reservation.c.id).where(
     reservation.c.line != LOAN_LINE,
 )
 """That a member of a group has a unit, or had one sent."""
+
+_OF_SCOPES = select(incident_group).where(
+    among_given(incident_group.c.scope, "scopes"),
+    or_(incident_group.c.state != GroupState.CLOSED, incident_group.c.closed_by != TIMED_OUT),
+)
+"""The groups of scopes that are open, or about which somebody has said something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +135,9 @@ async def _groups(
     tx: AsyncConnection, scopes: Collection[Scope], watches: Mapping[GroupKind, Watched], now: datetime
 ) -> tuple[dict[Scope, GroupRow], set[Scope]]:
     """The open groups of these scopes, and those of which a person said lately that they are no event, or over."""
-    c = incident_group.c
-    statement = select(incident_group).where(
-        among(tx, c.scope, {scope for _, scope in scopes}),
-        or_(c.state != GroupState.CLOSED, c.closed_by != TIMED_OUT),
-    )
     found: dict[Scope, GroupRow] = {}
     quiet: set[Scope] = set()
-    for row in (await tx.execute(statement)).mappings():
+    for row in (await tx.execute(_OF_SCOPES, {"scopes": list({scope for _, scope in scopes})})).mappings():
         group = _row(row)
         key = (group.kind, group.scope)
         if group.state in OPEN:
@@ -174,7 +175,7 @@ def _windows(scopes: Collection[Scope], watches: Mapping[GroupKind, Watched], no
     for kind, scope in scopes:
         by_kind[kind].add(scope)
     return [
-        Window(kind, names, now - timedelta(minutes=watches[kind].window_minutes)) for kind, names in by_kind.items()
+        Window(kind, names, now - timedelta(minutes=watches[kind].window_minutes)) for kind, names in sorted(by_kind.items())
     ]
 
 

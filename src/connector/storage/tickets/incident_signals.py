@@ -6,16 +6,17 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, delete, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.kinds import GroupKind
 from connector.model.lifecycle import AssetState, TicketState
 from connector.rules.events.events import Compared, Enough, Signal, Watched, enough, exposed_limit
 from connector.rules.policy.grouping import BatchDefect, Burst
-from connector.storage.database.bulk import among, insert_rows, new_ids
+from connector.storage.database.bulk import among_given, insert_rows
 from connector.storage.tables import asset, incident_signal, ticket
 
 Scope: TypeAlias = tuple[GroupKind, str]
@@ -42,10 +43,8 @@ class Window:
 
 async def note_signals(tx: AsyncConnection, signals: Sequence[Signal], at: datetime) -> None:
     """Keep what tickets count for; a ticket that was decided about before counts from then."""
-    ids = await new_ids(tx, incident_signal, len(signals))
     rows = [
         {
-            "id": row_id,
             "ticket_id": signal.ticket_id,
             "kind": signal.kind,
             "scope": signal.scope,
@@ -54,20 +53,15 @@ async def note_signals(tx: AsyncConnection, signals: Sequence[Signal], at: datet
             "place": signal.place,
             "at": at,
         }
-        for row_id, signal in zip(ids, signals, strict=True)
+        for signal in signals
     ]
     await insert_rows(tx, incident_signal, rows, skip_existing=True)
 
 
 async def count_subjects(tx: AsyncConnection, windows: Sequence[Window]) -> dict[Scope, int]:
     """How many devices count in each scope."""
-    statement = (
-        select(_c.kind, _c.scope, func.count(_c.subject.distinct()))
-        .join(ticket, _counts_still)
-        .where(_within(tx, windows))
-        .group_by(_c.kind, _c.scope)
-    )
-    return {(row[0], row[1]): row[2] for row in await tx.execute(statement)}
+    found = await tx.execute(_counts(tuple(window.kind for window in windows)), _bounds(windows))
+    return {(row[0], row[1]): row[2] for row in found}
 
 
 async def read_signals(tx: AsyncConnection, windows: Sequence[Window]) -> dict[Scope, list[Signal]]:
@@ -76,11 +70,11 @@ async def read_signals(tx: AsyncConnection, windows: Sequence[Window]) -> dict[S
     statement = (
         select(_c.kind, _c.scope, _c.label, _c.subject, _c.place, _c.ticket_id)
         .join(ticket, _counts_still)
-        .where(_within(tx, windows))
+        .where(_within([window.kind for window in windows]))
         .order_by(_c.at, _c.id)
         .limit(MOST_READ)
     )
-    for row in await tx.execute(statement):
+    for row in await tx.execute(statement, _bounds(windows)):
         found[row[0], row[1]].append(Signal(*row))
     return found
 
@@ -133,5 +127,31 @@ async def _usual(tx: AsyncConnection, watch: Burst, scope: str, now: datetime) -
     return tuple((await tx.execute(select(*counts))).one())
 
 
-def _within(tx: AsyncConnection, windows: Sequence[Window]) -> ColumnElement[bool]:
-    return or_(false(), *(and_(_c.kind == w.kind, among(tx, _c.scope, w.scopes), _c.at > w.since) for w in windows))
+@cache
+def _counts(kinds: tuple[GroupKind, ...]) -> Select[Any]:
+    return (
+        select(_c.kind, _c.scope, func.count(_c.subject.distinct()))
+        .join(ticket, _counts_still)
+        .where(_within(kinds))
+        .group_by(_c.kind, _c.scope)
+    )
+
+
+def _within(kinds: Sequence[GroupKind]) -> ColumnElement[bool]:
+    """That a signal counts in one of the windows, one of each kind, that `_bounds` binds."""
+    return or_(
+        false(),
+        *(
+            and_(
+                _c.kind == kind,
+                among_given(_c.scope, f"{kind.value}_scopes"),
+                _c.at > bindparam(f"{kind.value}_since", type_=_c.at.type),
+            )
+            for kind in kinds
+        ),
+    )
+
+
+def _bounds(windows: Sequence[Window]) -> dict[str, Any]:
+    scopes = {f"{window.kind.value}_scopes": list(window.scopes) for window in windows}
+    return {**scopes, **{f"{window.kind.value}_since": window.since for window in windows}}
