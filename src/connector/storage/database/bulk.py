@@ -19,8 +19,8 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Dialect,
+    Integer,
     LargeBinary,
-    String,
     Table,
     Text,
     TypeDecorator,
@@ -91,7 +91,7 @@ def among_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
 
     For statements that are built once and serve both databases; `among` is for those built with their values.
     """
-    return _AmongGiven(column, bindparam(name, type_=_Values(are_texts=isinstance(column.type, String))))
+    return _AmongGiven(column, bindparam(name, type_=_Values(are_texts=not isinstance(column.type, Integer))))
 
 
 async def new_ids(tx: AsyncConnection, table: Table, count: int) -> Sequence[int]:

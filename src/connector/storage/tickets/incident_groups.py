@@ -175,7 +175,8 @@ def _windows(scopes: Collection[Scope], watches: Mapping[GroupKind, Watched], no
     for kind, scope in scopes:
         by_kind[kind].add(scope)
     return [
-        Window(kind, names, now - timedelta(minutes=watches[kind].window_minutes)) for kind, names in sorted(by_kind.items())
+        Window(kind, names, now - timedelta(minutes=watches[kind].window_minutes))
+        for kind, names in sorted(by_kind.items())
     ]
 
 
