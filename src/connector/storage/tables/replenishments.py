@@ -4,17 +4,17 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import CheckConstraint, Index, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.kinds import Lane, ReplenishmentKind
 from connector.model.lifecycle import ReplenishmentState
 from connector.rules.policy.values import Mode
-from connector.storage.tables.columns import EnumText, Id, Json, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, one_of
 
 _OPEN = text("state IN ('proposed', 'approved', 'under_way')")
 
 
-class Replenishment(SQLModel, table=True):
+class Replenishment(Declared, table=True):
     """Units that a shelf is filled up with, from other hubs and from suppliers; one open one per shelf.
 
     quantity: units that are wanted; transfer_quantity and purchase_quantity of them come, received_quantity have come.

@@ -4,16 +4,16 @@ from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy import CheckConstraint, Index, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from connector.model.lifecycle import RmaState
-from connector.storage.tables.columns import EnumText, Id, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, UtcDateTime, one_of
 
 _OPEN = text("state IN ('expected', 'in_transit')")
 _COUNTS = text("asset_id IS NOT NULL AND (state <> 'cancelled' OR cancelled_by IS NOT NULL)")
 
 
-class Rma(SQLModel, table=True):
+class Rma(Declared, table=True):
     """The return of what a ticket was about: one per delivered replacement, and one at a time per device.
 
     asset_id: the device that has failed; NULL when nobody knows which one. reservation_id, procurement_id: what
