@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+import connector.cli.output  # noqa: F401 - its console keeps the width of the terminal in which it is made
 from connector import __version__
 from connector.cli import app
 
