@@ -82,7 +82,10 @@ def test_without_a_file_the_configured_policy_is_tested(here: Path):
     assert default_policy().version in run("policy", "test").output
 
 
-STRICTER = {"hold_minutes: 240": "hold_minutes: 30", "sources: [regional, central]": "sources: [central]"}
+STRICTER = {
+    "hold_minutes: 240": "hold_minutes: 30",
+    "\n    sources: [regional, central]\n": "\n    sources: [central]\n",
+}
 
 
 @pytest.fixture
