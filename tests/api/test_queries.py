@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.schema.nodes import global_id
 from connector.storage import tables
-from connector.storage.database.engine import transaction
+from connector.storage.database.engine import direct_connections, transaction
 from tests.api.conftest import Hub, OpenHub
 from tests.api.seed import LABEL, seed
 from tests.factories import NOW, insert_row, make_asset, make_site, make_source, make_ticket
@@ -44,11 +44,22 @@ def statements(engine: AsyncEngine) -> Iterator[list[str]]:
         if statement.startswith("SELECT") and not statement.rstrip().endswith("FROM change"):
             seen.append(statement)
 
+    direct = direct_connections(engine)
     event.listen(engine.sync_engine, "before_cursor_execute", note)
+    if direct is not None:
+        send = direct.row
+
+        async def noted(sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
+            note(None, None, sql)
+            return await send(sql, parameters)
+
+        direct.row = noted  # type: ignore[method-assign]
     try:
         yield seen
     finally:
         event.remove(engine.sync_engine, "before_cursor_execute", note)
+        if direct is not None:
+            del direct.row
 
 
 async def test_a_ticket_shows_its_way_from_decision_to_parcel(hub: Hub):

@@ -19,6 +19,7 @@ from connector.api.endpoint import Endpoint
 from connector.api.feed import Feed
 from connector.api.guard import BodyLimit, SecurityHeaders
 from connector.api.limits import LARGEST_REQUEST
+from connector.api.ready import ReadyQueries
 from connector.api.schema import build_schema
 from connector.api.static import HERE, SERVED
 from connector.api.webhooks import LARGEST_WEBHOOK, Webhooks
@@ -62,6 +63,8 @@ def create_app(
     approvals, channels = Approvals(work, holders), Channels(work, policy)
     webhooks = Webhooks(engine, connections, clock, webhook_received)
 
+    queries = ReadyQueries()
+
     def context() -> ApiContext:
         return ApiContext(
             engine=engine,
@@ -72,6 +75,7 @@ def create_app(
             approvals=approvals,
             channels=channels,
             public_url=(public_url or "").rstrip("/"),
+            ready=queries,
         )
 
     async def ready(_request: Request) -> Response:

@@ -26,9 +26,12 @@ from strawberry.extensions import SchemaExtension
 from connector.api.context import ApiContext
 from connector.api.document import Document
 from connector.api.plan import Plan
+from connector.api.ready import NotCompiled
 from connector.api.roots import ROOT, Root
-from connector.api.shape import NotCompiled, Shaper, Surroundings
+from connector.api.shape import Shaper, Surroundings
 from connector.model.errors import ConnectorError
+from connector.storage.database.refusals import NotAnswered
+from connector.storage.query import PreparedReads
 
 
 class Compiled(SchemaExtension):
@@ -48,8 +51,10 @@ class Compiled(SchemaExtension):
                     dialect=running.context.reader.dialect,
                 )
                 running.result = ExecutionResult(await query.run(running.context), None)
-            except (NotCompiled, ConnectorError, GraphQLError):
+            except (NotCompiled, NotAnswered, ConnectorError, GraphQLError):
                 running.result = None
+            else:
+                running.context.ready.keep(running.query, running._provided_operation_name, running.variables, query)
         yield
 
 
@@ -58,11 +63,11 @@ class CompiledQuery:
 
     def __init__(self, roots: Mapping[str, Root | str]) -> None:
         self._roots = roots
+        self._reads = PreparedReads([read for root in roots.values() if isinstance(root, Root) for read in root.reads])
 
     async def run(self, context: ApiContext) -> dict[str, Any]:
         """The data of the response. Raises NotCompiled when it would hold an error."""
-        reads = [read for root in self._roots.values() if isinstance(root, Root) for read in root.reads]
-        answers = iter(await context.reader.fetch(reads) if reads else ())
+        answers = iter(await context.reader.fetch(self._reads))
         around = Surroundings(context)
         data: dict[str, Any] = {}
         for key, root in self._roots.items():

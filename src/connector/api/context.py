@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
@@ -14,6 +14,7 @@ from strawberry.types.info import Info as StrawberryInfo
 
 from connector.api.commands import Commands
 from connector.api.feed import Feed
+from connector.api.ready import ReadyQueries
 from connector.fulfilment.approvals import Approvals
 from connector.fulfilment.channels import Channels
 from connector.model.principals import Principal
@@ -21,7 +22,7 @@ from connector.rules.policy.reading import Policy
 from connector.sdk.adapter import Clock
 from connector.storage.database.engine import Database, Transaction, reading
 from connector.storage.policies.active import PolicySource, policy_now
-from connector.storage.query import Connection, Page, Read, Row, Selection, fetch, fetch_page, fetch_rows
+from connector.storage.query import Connection, Page, PreparedReads, Row, Selection, fetch_page, fetch_rows
 
 NOBODY: Final = Principal("nobody", frozenset())
 """Who asks as long as nobody has shown a token."""
@@ -44,10 +45,9 @@ class Reader:
         """Name of the database system."""
         return self._engine.dialect.name
 
-    async def fetch(self, reads: Sequence[Read]) -> list[Any]:
-        """What all reads answer, by one statement."""
-        async with self._lock:
-            return await fetch(await self.snapshot(), reads)
+    async def fetch(self, reads: PreparedReads) -> list[Any]:
+        """What the reads answer, by one statement, which is a snapshot by itself. Raises NotAnswered."""
+        return await reads.fetch(self._engine)
 
     async def page(self, selection: Selection, page: Page) -> Connection:
         """One page of rows."""
@@ -103,6 +103,7 @@ class ApiContext:
     approvals: Approvals
     channels: Channels
     public_url: str
+    ready: ReadyQueries = field(default_factory=ReadyQueries)
     principal: Principal = NOBODY
     request: Request | WebSocket | None = None
     connection_params: dict[str, Any] | None = None

@@ -10,9 +10,10 @@ from graphql import GraphQLObjectType
 
 from connector.api.document import object_type
 from connector.api.plan import Plan
+from connector.api.ready import NotCompiled
 from connector.api.schema.me import Me
 from connector.api.schema.nodes import key_of, parse_global_id
-from connector.api.shape import NotCompiled, Shape, Shaper, Surroundings
+from connector.api.shape import Shape, Shaper, Surroundings
 from connector.storage.database.changes import LAST_POSITION
 from connector.storage.query import Compare, Page, PageRead, Read, RowsRead, ValueRead, layout_of
 

@@ -27,16 +27,13 @@ from graphql import (
 
 from connector.api.context import ApiContext
 from connector.api.document import Document, object_type
+from connector.api.ready import NotCompiled
 from connector.api.schema.fields import COLUMNS, PAGED, RELATION
 from connector.api.schema.nodes import global_id
 from connector.api.schema.scalars import format_time
 from connector.storage.query import Branch, Layout, Page, Row, encode_cursor, place_key
 
 _LARGEST_INT = 2**31 - 1
-
-
-class NotCompiled(Exception):  # noqa: N818 - named by what is wrong
-    """The query, or its answer, is the ordinary executor's affair."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class PlainExecutor:
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
-        self.schema: GraphQLSchema = build_schema()._schema  # type: ignore[attr-defined]
+        self.schema: GraphQLSchema = build_schema.__wrapped__()._schema  # one of its own, whose resolvers it replaces
         for name, type_ in self.schema.type_map.items():
             if name in ENTITY_OF and isinstance(type_, GraphQLObjectType):
                 self._resolve_relations(type_)

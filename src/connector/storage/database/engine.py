@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import orjson
 from sqlalchemy import event, make_url
@@ -17,6 +17,9 @@ from connector.model.errors import InvalidConfiguration, InvalidInput
 from connector.storage.database.checkpoint import LOG_PAGES, Checkpointer
 from connector.storage.database.one_visit import connect_in_one_visit
 
+if TYPE_CHECKING:
+    from connector.storage.database.direct import DirectConnections
+
 BUSY_TIMEOUT_MS = 30_000
 DEADLOCK_ATTEMPTS = 3
 BROKEN_OFF = frozenset({"40001", "40P01"})
@@ -26,6 +29,7 @@ LOGGED = "connector_logged"
 """Set in a connection's info when its transaction wrote to the change log."""
 WOKEN = "connector_woken"
 CHECKPOINTER = "connector_checkpointer"
+DIRECT = "connector_direct"
 
 Database: TypeAlias = AsyncEngine
 Transaction: TypeAlias = AsyncConnection
@@ -72,7 +76,7 @@ def open_engine(text: str, *, pool_size: int = 10) -> AsyncEngine:
         if url.database and url.database != ":memory:":
             engine.update_execution_options(**{CHECKPOINTER: Checkpointer(url.database)})
         return engine
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
@@ -80,6 +84,12 @@ def open_engine(text: str, *, pool_size: int = 10) -> AsyncEngine:
         max_overflow=0,
         pool_pre_ping=True,
     )
+    from connector.storage.database.direct import DirectConnections  # the driver takes a while to import
+
+    direct = DirectConnections(url)
+    event.listen(engine.sync_engine, "engine_disposed", lambda _engine: direct.close())
+    engine.update_execution_options(**{DIRECT: direct})
+    return engine
 
 
 @asynccontextmanager
@@ -149,6 +159,12 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             connection = await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
             yield connection
+
+
+def direct_connections(engine: AsyncEngine) -> DirectConnections | None:
+    """What single statements go through; None where they go as all others."""
+    direct: DirectConnections | None = engine.get_execution_options().get(DIRECT)
+    return direct
 
 
 def _first_line(error: object) -> str:

@@ -6,6 +6,7 @@ from connector.storage.query.entity import Entity, ToMany, ToOne
 from connector.storage.query.fetch import fetch, fetch_page, fetch_rows, place_key
 from connector.storage.query.keyset import encode_cursor
 from connector.storage.query.layout import Branch, Layout, layout_of
+from connector.storage.query.prepared import PreparedReads
 from connector.storage.query.rows import Connection, Edge, PageInfo, Row
 from connector.storage.query.selection import (
     AllOf,
@@ -46,6 +47,7 @@ __all__ = [
     "Page",
     "PageInfo",
     "PageRead",
+    "PreparedReads",
     "Quantifier",
     "Read",
     "Related",

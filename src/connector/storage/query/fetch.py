@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -22,8 +22,19 @@ async def fetch(tx: AsyncConnection, reads: Sequence[Read]) -> list[Any]:
     For a page its rows, one more than the page when there are more, and the number of all; None for what is not
     wanted. For rows by ids these rows. For a value the value.
     """
-    wanted = [read for read in reads if not isinstance(read, PageRead) or read.page.rows or read.page.counts]
-    columns = iter((await tx.execute(statement_of(wanted, tx.dialect.name))).one() if wanted else ())
+    asked = asked_of(reads)
+    row = (await tx.execute(statement_of(asked, tx.dialect.name))).one() if asked else ()
+    return answers_of(reads, row)
+
+
+def asked_of(reads: Sequence[Read]) -> Sequence[Read]:
+    """Those of which something is asked: a page may be of no rows and no count."""
+    return [read for read in reads if not isinstance(read, PageRead) or read.page.rows or read.page.counts]
+
+
+def answers_of(reads: Sequence[Read], row: Iterable[Any]) -> list[Any]:
+    """What the row of the statement for those that are asked holds, for each."""
+    columns = iter(row)
     return [_answer(read, columns) for read in reads]
 
 

@@ -1,0 +1,70 @@
+"""Statements that are a transaction of their own, sent on connections kept for them.
+
+What a statement reads, it reads at one moment; a transaction around it adds two round trips and nothing else.
+PostgreSQL only: SQLite has no round trips.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeAlias
+
+from psycopg import AsyncConnection, Error, OperationalError
+from sqlalchemy.engine import URL
+
+from connector.storage.database.refusals import NotAnswered
+
+CONNECTIONS: Final = 6
+"""Kept at most; one process asks no more at a time, since it has to read the answers as well."""
+
+SETTINGS: Final = "SELECT set_config('TimeZone', 'UTC', false), set_config('jit', 'off', false)"
+"""Machine code pays off for statements that run for seconds; making it takes longer than a page does."""
+
+_Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
+
+
+class DirectConnections:
+    """Connections to one database, opened when they are needed and kept. url: with any driver."""
+
+    def __init__(self, url: URL) -> None:
+        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._idle: list[_Connection] = []
+        self._free = asyncio.Semaphore(CONNECTIONS)
+
+    async def row(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        """The one row that a statement answers. It must change nothing: it may be sent twice.
+
+        Raises NotAnswered.
+        """
+        async with self._free:
+            try:
+                while self._idle:
+                    with suppress(OperationalError):  # the server may have gone, and come back, since it was used
+                        return await self._ask(self._idle.pop(), sql, parameters)
+                return await self._ask(await self._connect(), sql, parameters)
+            except Error as error:
+                raise NotAnswered(str(error)) from error
+
+    async def _connect(self) -> _Connection:
+        connection = await AsyncConnection.connect(self._address, autocommit=True)
+        await connection.execute(SETTINGS)
+        return connection
+
+    async def _ask(self, connection: _Connection, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        try:
+            row = await (await connection.execute(sql, parameters)).fetchone()
+        except BaseException:
+            await connection.close()
+            raise
+        self._idle.append(connection)
+        if row is None:
+            raise NotAnswered("no row came")
+        return row
+
+    def close(self) -> None:
+        """Close those that nobody uses."""
+        while self._idle:
+            connection = self._idle.pop()
+            connection.pgconn.finish()

@@ -1,0 +1,51 @@
+"""Reads that are asked again and again: their statement is written once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from connector.storage.database.engine import direct_connections, reading
+from connector.storage.query.fetch import answers_of, asked_of
+from connector.storage.query.statement import Read, statement_of
+
+
+class PreparedReads:
+    """Some reads and their statement, which sees all of them at one moment."""
+
+    def __init__(self, reads: Sequence[Read]) -> None:
+        self._reads = reads
+        self._statement: Select[*tuple[Any, ...]] | None = None
+        self._written: tuple[str, dict[str, Any]] | None = None
+
+    async def fetch(self, engine: AsyncEngine) -> list[Any]:
+        """The answers, as `connector.storage.query.fetch` tells. Always of databases of one kind.
+
+        Raises NotAnswered when the database does not answer.
+        """
+        asked = asked_of(self._reads)
+        if not asked:
+            return answers_of(self._reads, ())
+        if self._statement is None:
+            self._statement = statement_of(asked, engine.dialect.name)
+        direct = direct_connections(engine)
+        if direct is None:
+            async with reading(engine) as tx:
+                (row,) = await tx.execute(self._statement)
+                return answers_of(self._reads, row)
+        if self._written is None:
+            self._written = _as_driver_takes_it(self._statement, engine.dialect)
+        return answers_of(self._reads, await direct.row(*self._written))
+
+
+def _as_driver_takes_it(statement: Select[*tuple[Any, ...]], dialect: Dialect) -> tuple[str, dict[str, Any]]:
+    compiled = statement.compile(dialect=dialect)
+    expanded = compiled.construct_expanded_state()
+    processors = expanded.processors
+    return expanded.statement, {
+        name: processors[name](value) if name in processors else value for name, value in expanded.parameters.items()
+    }
