@@ -29,6 +29,16 @@ LARGE_KEYS = (2**53 + 1, 2**62 + 3)
 _LINE = {"product": "Acme", "part_number": None, "quantity": 1, "serial": "日", "asset_tag": None, "is_device": True}
 _HUB = {"hub_id": 1, "hub": "Berlin", "free": 2, "protected": 0, "kept": 1, "promised": 1}
 _WAVE = {"wave": 1, "states": {"planned": 1}}
+_GIVES = {
+    "kind": "transfer",
+    "name": "Ütrecht",
+    "tier": "central",
+    "distance_km": 40,
+    "free": 5,
+    "keeps": 2,
+    "takes": 3,
+}
+_SELLS = {"kind": "purchase", "name": "acme", "expected_at": "2026-11-25T10:00:00+00:00", "takes": 0}
 _REPORT = {"tickets": ["1"], "units": {"normal": 2}, "cost_cents": 3, "skipped_approvals": 0}
 DOCUMENTS: dict[str, tuple[Any, ...]] = {
     "site.address": (None, {}, {"line1": "Kai 1", "city": "日本", "note": "not shown"}),
@@ -42,6 +52,10 @@ DOCUMENTS: dict[str, tuple[Any, ...]] = {
     "task.packing_list": ([], [_LINE]),
     "rollout.plan": ({}, {"hubs": [_HUB]}),
     "rollout.progress": ({"states": {"planned": 1}, "waves": [_WAVE]},),
+    "replenishment.explanation": (
+        {"candidates": []},
+        {"candidates": [{**_GIVES, "why": None}, {**_SELLS, "why": "nothing is left to buy"}]},
+    ),
     "incident_group.statistics": ({}, {"seen": 9_007_199_254_740_993, "rate": 0.1}),
     "red_channel.scope": ({}, {"products": [1], "regions": ["EU"]}),
     "red_channel.report": (None, _REPORT),
