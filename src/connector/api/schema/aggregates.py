@@ -28,6 +28,7 @@ from connector.storage.query import (
     Function,
     Group,
     GroupKey,
+    PreparedReads,
     ToOne,
     groups_of,
 )
@@ -149,7 +150,7 @@ def _field_of(entity: Entity) -> Any:
     async def resolve(info: Info) -> Any:
         plan = Plan.of(info._raw_info)
         read, make = _planned(entity.name, plan)
-        (answer,) = await info.context.reader.fetch([read])
+        (answer,) = await info.context.reader.fetch(PreparedReads([read]))
         return make(answer)
 
     resolve.__annotations__["return"] = whole
