@@ -214,6 +214,7 @@ async def has_receipts(database: Any, wanted: dict[str, int]) -> bool:
 
 def main() -> None:
     config = json.loads(sys.argv[1])
+    default_policy()  # builds the models that policies are checked by: once, here, and not in every process
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()

@@ -75,6 +75,10 @@ class Inline:
     def __init__(self, work: Work) -> None:
         self._forward, self._backward, self._work = Steps(work), UndoSteps(work), work
         self._done: set[str] = set()
+        self.swaps = self
+
+    async def start_parcel(self, shipment_id: int) -> None:
+        assert not self._work.asset_writers(), f"shipment {shipment_id}: nobody here can be told of swaps"
 
     async def start_fulfilment(self, reservation_id: int) -> None:
         if self._is_new(f"fulfil-{reservation_id}"):
@@ -89,6 +93,12 @@ class Inline:
 
     async def start_delivered(self, shipment_id: int) -> None:
         del shipment_id
+
+    async def start_asked(self, approval_id: int) -> None:
+        self._is_new(f"asked-{approval_id}")
+
+    async def start_refused(self, approval_id: int) -> None:
+        self._is_new(f"refused-{approval_id}")
 
     async def start_rollout_note(self, position: int) -> None:
         if self._is_new(f"note-{position}"):

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.once import Do, once_in
+from connector.fulfilment.overdue import tell_of_overdue
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import LoanReturn, TaskKind, Tracking
 from connector.model.lifecycle import ASSET_MOVES, AssetState, LoanState, TaskState
 from connector.model.refs import EntityKind
 from connector.sdk import Clock
-from connector.storage.database.engine import Database, Transaction, reading, transaction
+from connector.storage.database.engine import Database, Transaction
 from connector.storage.database.rows import locked_row, update_logged
 from connector.storage.stock.book import Shelf
 from connector.storage.stock.goods_in import take_back, take_into_stock
@@ -25,9 +26,6 @@ from connector.storage.stock.loans import LoanRow, loans_to_tell, lock_loan, mov
 from connector.storage.stock.stopping import order_stop
 from connector.storage.tables import asset, hub, task
 from connector.storage.tickets.tasks import NewTask, move_task, require_task, unfinished_tasks
-
-PAGE: Final = 200
-"""Overdue loans that are read with one statement."""
 
 
 async def call_back(tx: Transaction, ticket_id: int, *, reason: str, actor: str, at: datetime) -> LoanRow | None:
@@ -92,15 +90,7 @@ class Loans:
 
     async def tend(self) -> int:
         """Have people told, once, of every loan whose time is over; returns how many those were."""
-        told = 0
-        while True:
-            async with reading(self._database) as tx:
-                due = await loans_to_tell(tx, self._clock.now(), limit=PAGE)
-            for loan_id in due:
-                async with transaction(self._database) as tx:
-                    told += await self._tell(tx, loan_id)
-            if len(due) < PAGE:
-                return told
+        return await tell_of_overdue(self._database, self._clock, loans_to_tell, self._tell)
 
     async def _tell(self, tx: Transaction, loan_id: int) -> bool:
         found, at = await lock_loan(tx, loan_id), self._clock.now()

@@ -1,19 +1,49 @@
-"""Orders and transfers that should have come and have not: a person is asked to ask, once for each date."""
+"""What should have come and has not: a person is asked to ask, once for each date."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Final, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.ordering_tasks import overdue
 from connector.fulfilment.turning_up import Tracked, trouble_task
 from connector.fulfilment.work import Work
-from connector.storage.database.engine import Transaction, in_transaction
+from connector.sdk.adapter import Clock
+from connector.storage.database.engine import Database, Transaction, in_transaction, reading, transaction
 from connector.storage.replenishment.parts import LateTransfer, late_transfers
 from connector.storage.tickets.procurements import ProcurementRow, overdue_orders
 from connector.storage.tickets.tasks import NewTask, require_task, tasks_about
 
 PAGE: Final = 200
+
+
+class Due(Protocol):
+    """Finds what is overdue at a moment and was not told of yet, by id."""
+
+    async def __call__(self, tx: AsyncConnection, at: datetime, *, limit: int) -> Sequence[int]:
+        """The first ones."""
+
+
+async def tell_of_overdue(
+    database: Database, clock: Clock, due: Due, tell: Callable[[Transaction, int], Awaitable[bool]]
+) -> int:
+    """Have people told of all that is due, each in a transaction of its own; returns how many were told of.
+
+    tell: looks again, notes that it was told, so that it is not due any more; whether it was told.
+    """
+    told = 0
+    while True:
+        async with reading(database) as tx:
+            found = await due(tx, clock.now(), limit=PAGE)
+        for number in found:
+            async with transaction(database) as tx:
+                told += await tell(tx, number)
+        if len(found) < PAGE:
+            return told
 
 
 async def watch_orders(work: Work) -> int:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.once import Do, once_in
+from connector.fulfilment.overdue import tell_of_overdue
 from connector.fulfilment.rmas import call_off, close_tasks, keep_in_use
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import Lane, TaskKind, Tracking
@@ -19,7 +20,7 @@ from connector.model.lifecycle import ASSET_MOVES, AssetState, RmaState, TaskSta
 from connector.model.naming import serial_key, tag_key
 from connector.model.refs import EntityKind
 from connector.sdk import Clock
-from connector.storage.database.engine import Database, Transaction, reading, transaction
+from connector.storage.database.engine import Database, Transaction
 from connector.storage.database.rows import insert_logged, locked_row, update_logged
 from connector.storage.stock.book import Shelf
 from connector.storage.stock.goods_in import take_back
@@ -37,9 +38,6 @@ from connector.storage.tickets.rmas import (
     sent_unit,
 )
 from connector.storage.tickets.tasks import NewTask, require_task, unfinished_tasks
-
-PAGE: Final = 200
-"""Overdue returns that are read with one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +72,7 @@ class Returns:
 
     async def tend(self) -> int:
         """Have people told, once for each due date, of every return that is overdue; returns how many those were."""
-        told = 0
-        while True:
-            async with reading(self._database) as tx:
-                due = await rmas_to_tell(tx, self._clock.now(), limit=PAGE)
-            for rma_id in due:
-                async with transaction(self._database) as tx:
-                    told += await self._tell(tx, rma_id)
-            if len(due) < PAGE:
-                return told
+        return await tell_of_overdue(self._database, self._clock, rmas_to_tell, self._tell)
 
     async def _tell(self, tx: Transaction, rma_id: int) -> bool:
         found, at = await lock_rma(tx, rma_id), self._clock.now()
