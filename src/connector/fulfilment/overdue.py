@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from connector.fulfilment.keys import ACTOR
 from connector.fulfilment.ordering_tasks import overdue
 from connector.fulfilment.turning_up import Tracked, trouble_task
@@ -24,7 +22,7 @@ PAGE: Final = 200
 class Due(Protocol):
     """Finds what is overdue at a moment and was not told of yet, by id."""
 
-    async def __call__(self, tx: AsyncConnection, at: datetime, *, limit: int) -> Sequence[int]:
+    async def __call__(self, tx: Transaction, at: datetime, *, limit: int) -> Sequence[int]:
         """The first ones."""
 
 
