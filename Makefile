@@ -1,4 +1,4 @@
-.PHONY: run install test test-real lint types schema bench
+.PHONY: run install test checks suite test-real lint types schema bench
 PY = .venv/bin/python
 
 run: .venv/run ## the hub with its demo systems on http://127.0.0.1:8000
@@ -7,7 +7,13 @@ run: .venv/run ## the hub with its demo systems on http://127.0.0.1:8000
 install: .venv/dev ## everything that developing needs
 
 test: .venv/dev ## all tests, lint and types
-	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports && $(PY) -m pytest
+	$(MAKE) --no-print-directory --jobs=2 checks suite
+
+checks: .venv/dev
+	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/lint-imports && .venv/bin/mypy
+
+suite: .venv/dev
+	$(PY) -m pytest
 
 test-real: .venv/dev ## against real Nautobot, Request Tracker and Karrio (minutes of set-up)
 	$(PY) -m pytest tests/real --run-real -n 0 -s

@@ -215,6 +215,7 @@ async def has_receipts(database: Any, wanted: dict[str, int]) -> bool:
 def main() -> None:
     config = json.loads(sys.argv[1])
     default_policy()  # builds the models that policies are checked by: once, here, and not in every process
+    connected(config, SystemClock())  # reads whom to trust
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from types import TracebackType
 from typing import Final, TypeAlias
 from urllib.parse import quote, urlsplit
@@ -41,6 +43,12 @@ def _wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificate authorities that are trusted, read once for all clients: it takes longer than a request."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class SourceClient:
     """HTTP to one external system.
 
@@ -72,6 +80,7 @@ class SourceClient:
             headers=dict(headers or {}),
             timeout=timeout.total_seconds(),
             transport=transport,
+            verify=_trusted() if transport is None else True,
             follow_redirects=False,
             trust_env=False,
             limits=httpx.Limits(max_connections=max_concurrency),
