@@ -21,7 +21,7 @@ from tests.api.compiled.plain import PlainExecutor, read_rows
 from tests.api.test_queries import statements
 from tests.conftest import MovableClock
 
-CASES = 150
+CASES = 100
 """Operations on each database, other ones each time: what a run leaves out, the next ones find."""
 
 
