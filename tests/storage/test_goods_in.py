@@ -55,7 +55,7 @@ async def test_counted_units_are_added_to_the_book_which_is_opened_when_there_is
     ("quantity", "serials", "tracking", "error", "text"),
     [
         (2, ["N-1"], Tracking.SERIALISED, InvalidInput, "2 units were ordered, 1 serials are given"),
-        (1, [" "], Tracking.SERIALISED, InvalidInput, "a serial is empty"),
+        (1, [" "], Tracking.SERIALISED, InvalidInput, "' ' is no serial"),
         (1, ["N-1"], Tracking.COUNTED, InvalidInput, "1 serials are given for a product that is counted"),
         (2, ["N-1", "N-1"], Tracking.SERIALISED, IllegalTransition, "asset 'N-1' is in_stock at a hub already"),
     ],
