@@ -79,6 +79,11 @@ class Depots:
         """A source changes the low shelf."""
         await self.scene.change(tables.stock, EntityKind.STOCK, self.stock_id, **values)
 
+    async def set_there(self, **values: Any) -> None:
+        """A source changes the central one."""
+        above = await self.scene.row(tables.stock, hub_id=self.central_id, product_id=self.product_id)
+        await self.scene.change(tables.stock, EntityKind.STOCK, above["id"], **values)
+
     async def parcel(self) -> Mapping[str, Any]:
         """The one parcel, once there is one."""
         await eventually(lambda: self.scene.rows(tables.shipment))

@@ -115,6 +115,19 @@ async def test_what_nobody_can_give_is_shown_and_cannot_go_out(engine: AsyncEngi
     assert (await depots.newest())["state"] is S.PROPOSED
 
 
+async def test_a_proposal_follows_the_shelves_that_could_fill_it_up(engine: AsyncEngine, launch: Any):
+    depots = await make_depots(engine, there=1, tracking="counted")
+    await launch(policy=policy("suppliers: []"))
+    assert (await depots.comes_to(S.PROPOSED))["kind"] is ReplenishmentKind.NONE
+
+    for units, given in ((3, 2), (2, 1), (9, 3)):
+        await depots.set_there(on_hand=units)
+        await caught_up(depots.scene)
+        row = await depots.newest()
+        assert (row["kind"], row["transfer_quantity"]) == (ReplenishmentKind.TRANSFER, given)
+    assert await depots.count() == 1
+
+
 async def test_what_a_person_does_not_want_is_proposed_again_when_the_shelf_gets_emptier_or_after_a_while(
     engine: AsyncEngine, launch: Any, clock: MovableClock
 ):

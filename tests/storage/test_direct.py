@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -55,3 +57,25 @@ async def test_a_statement_that_nobody_waits_for_any_more_leaves_no_connection_b
     rows = await asyncio.gather(*(direct.row("SELECT 1", {}) for _ in range(2 * CONNECTIONS)))
 
     assert [tuple(row) for row in rows] == [(1,)] * 2 * CONNECTIONS
+
+
+async def test_a_connection_that_nobody_waits_for_any_more_is_closed(
+    direct: DirectConnections, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("connector.storage.database.direct.SETTINGS", "SELECT pg_sleep(20)")
+    opened: list[psycopg.AsyncConnection[Any]] = []
+    connect = psycopg.AsyncConnection.connect
+
+    async def remembered(*args: Any, **kwargs: Any) -> psycopg.AsyncConnection[Any]:
+        opened.append(await connect(*args, **kwargs))
+        return opened[-1]
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "connect", remembered)
+    asked = asyncio.create_task(direct.row("SELECT 1", {}))
+    while not opened:
+        await asyncio.sleep(0.001)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+
+    assert [connection.closed for connection in opened] == [True]

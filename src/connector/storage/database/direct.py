@@ -49,7 +49,11 @@ class DirectConnections:
 
     async def _connect(self) -> _Connection:
         connection = await AsyncConnection.connect(self._address, autocommit=True)
-        await connection.execute(SETTINGS)
+        try:
+            await connection.execute(SETTINGS)
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
     async def _ask(self, connection: _Connection, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:

@@ -47,9 +47,17 @@ async def shelves_to_look_at(
 ) -> list[int]:
     """Those of the shelves that something is to be done about. ended: replenishments, of whose shelves that is asked.
 
-    A shelf without reorder point costs its line in the list, and nothing else.
+    What is proposed for other shelves of a changed one's product is looked at too: it may give more now, or less. A
+    shelf without reorder point costs its line in the list, and nothing else.
     """
-    which = [among(tx, stock.c.id, changed)] if changed else []
+    which: list[ColumnElement[bool]] = []
+    if changed:
+        is_changed = among(tx, stock.c.id, changed)
+        proposed = select(replenishment.c.stock_id).where(
+            replenishment.c.state == ReplenishmentState.PROPOSED,
+            replenishment.c.product_id.in_(select(stock.c.product_id).where(is_changed)),
+        )
+        which = [is_changed, stock.c.id.in_(proposed)]
     if ended:
         shelves = select(replenishment.c.stock_id).where(among(tx, replenishment.c.id, ended))
         which.append(stock.c.id.in_(shelves))
