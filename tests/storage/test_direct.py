@@ -64,16 +64,17 @@ async def test_a_connection_that_nobody_waits_for_any_more_is_closed(
 ):
     monkeypatch.setattr("connector.storage.database.direct.SETTINGS", "SELECT pg_sleep(20)")
     opened: list[psycopg.AsyncConnection[Any]] = []
+    is_open = asyncio.Event()
     connect = psycopg.AsyncConnection.connect
 
     async def remembered(*args: Any, **kwargs: Any) -> psycopg.AsyncConnection[Any]:
         opened.append(await connect(*args, **kwargs))
+        is_open.set()
         return opened[-1]
 
     monkeypatch.setattr(psycopg.AsyncConnection, "connect", remembered)
     asked = asyncio.create_task(direct.row("SELECT 1", {}))
-    while not opened:
-        await asyncio.sleep(0.001)
+    await is_open.wait()
     asked.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asked
