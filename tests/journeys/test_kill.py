@@ -33,7 +33,7 @@ from connector_request_tracker.sandbox import RequestTrackerSandbox, SandboxTick
 
 TICKETS = 40
 """More than there are points."""
-EVERY = 3
+EVERY = 5
 """Of the points of the two long ways one in so many is tried, beginning at another one in each run: a round takes
 seconds, and a few runs try all of them."""
 

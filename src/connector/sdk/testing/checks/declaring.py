@@ -147,7 +147,7 @@ async def typed(bench: Bench) -> None:
     require((package / "py.typed").is_file(), f"{package.name} has no py.typed: add an empty file of that name")
     if find_spec("mypy") is None:
         raise NotApplicable("mypy is not installed here; py.typed is there")
-    cache = Path(tempfile.gettempdir()) / f"connector-contract-mypy-{os.getuid()}" / bench.contract.adapter
+    cache = Path(tempfile.gettempdir()) / f"connector-contract-mypy-{os.getuid()}"
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = cache / "mypy.ini"
     config.write_text("[mypy]\nplugins = pydantic.mypy\n")
