@@ -80,6 +80,31 @@ async def test_each_event_tells_what_changed_and_how_the_thing_is_now(hub: Hub):
     }
 
 
+KINDS = {
+    "approvals": EntityKind.APPROVAL,
+    "incidentGroups": EntityKind.INCIDENT_GROUP,
+    "recoveries": EntityKind.RECOVERY,
+    "replenishments": EntityKind.REPLENISHMENT,
+    "reservations": EntityKind.RESERVATION,
+    "rolloutProgress": EntityKind.ROLLOUT,
+    "shipmentStatus": EntityKind.SHIPMENT,
+    "tasks": EntityKind.TASK,
+    "tickets": EntityKind.TICKET,
+}
+
+
+async def test_whatever_can_be_followed_is_told_of(hub: Hub):
+    introspection = await hub.query("{ __schema { subscriptionType { fields { name } } } }")
+    fields = [field["name"] for field in introspection["__schema"]["subscriptionType"]["fields"]]
+    assert sorted(fields) == sorted(KINDS)
+    async with served(hub.app) as address, connected(address) as client:
+        for name, kind in KINDS.items():
+            async with transaction(hub.engine) as tx:
+                await log_changes(tx, [NewChange(kind, 1, "deleted", {})], actor=name, at=NOW)
+            await client.subscribe(f'subscription {{ {name}(after: "0") {{ operation actor }} }}', name)
+            assert await client.event() == {"operation": "DELETED", "actor": name}
+
+
 async def test_a_client_that_was_away_resumes_without_gap_or_duplicate(hub: Hub):
     async with served(hub.app) as address:
         async with connected(address) as client:

@@ -33,6 +33,8 @@ KINDS = (
     EntityKind.APPROVAL,
     EntityKind.ROLLOUT,
     EntityKind.RECOVERY,
+    EntityKind.INCIDENT_GROUP,
+    EntityKind.REPLENISHMENT,
 )
 """What can be subscribed to."""
 

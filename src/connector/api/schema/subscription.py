@@ -10,6 +10,7 @@ from typing import Annotated, Generic, TypeAlias, TypeVar
 
 import strawberry
 from starlette.websockets import WebSocket
+from strawberry.utils.str_converters import to_camel_case
 
 from connector.api.context import ApiContext, Info
 from connector.api.plan import Plan
@@ -204,7 +205,7 @@ async def _follow(
     """Events of a topic. only: column -> id that the thing must have there."""
     context = info.context
     wanted = {name: _key(name, topic.row, text) for name, text in only.items() if text is not None}
-    asked = Plan.of(info._raw_info).below(topic.row) or Selection(topic.row)
+    asked = Plan.of(info._raw_info).below(to_camel_case(topic.row)) or Selection(topic.row)
     selection = replace(asked, columns=asked.columns | {topic.state} | wanted.keys() - {"id"})
     start = None if after is None else parse_cursor(after)
     if start is not None and start > await context.feed.now():
