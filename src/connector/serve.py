@@ -19,7 +19,7 @@ from connector.api.access import ApiKey
 from connector.api.app import create_app
 from connector.api.commands import hub_commands
 from connector.api.feed import Feed
-from connector.api.limits import LARGEST_REQUEST
+from connector.api.limits import LARGEST_REQUEST, Limits
 from connector.fulfilment.approvals import holders_of
 from connector.fulfilment.engine import FulfilmentEngine
 from connector.fulfilment.roads import measure_roads
@@ -115,6 +115,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
         people=people.admit if people else None,
         public_url=settings.server.public_url,
         webhook_received=inbox.arrived,
+        limits=Limits(largest_cost=settings.graphql.largest_cost),
     )
     starting = asyncio.create_task(_begin(hub, fulfilment, answering), name="begin")
     receiving = asyncio.create_task(inbox.run(), name="inbox")

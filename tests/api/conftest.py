@@ -21,6 +21,7 @@ from connector.api.access import Admit, ApiKey
 from connector.api.app import create_app
 from connector.api.commands import Commands
 from connector.api.feed import Feed
+from connector.api.limits import Limits
 from connector.fulfilment.suppliers import require_suppliers
 from connector.model.errors import Unavailable
 from connector.rules.policy.reading import default_policy
@@ -99,6 +100,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         people: Admit | None = None,
         webhook_received: Callable[[], Awaitable[None]] | None = None,
         host: str = "localhost",
+        limits: Limits | None = None,
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
         feed = Feed(engine, **{"poll": timedelta(seconds=0.05), **feed_options})
@@ -113,6 +115,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             keys=keys,
             people=people,
             webhook_received=webhook_received,
+            limits=limits,
         )
         transport = httpx.ASGITransport(app)
         async with (

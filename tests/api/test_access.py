@@ -100,12 +100,14 @@ async def test_a_query_that_is_too_large_is_refused_with_what_is_allowed(hub: Hu
         "fragment B on Ticket { site { tickets(first: 1) { nodes { ...C } } } } "
         "fragment C on Ticket { site { tickets(first: 1) { nodes { site { name } } } } }"
     )
-    aliases = "{" + " ".join(f"a{i}: feedCursor" for i in range(51)) + "}"
+    aliases = "{ me {" + " ".join(f"a{i}: name" for i in range(51)) + "} }"
+    roots = "{ ...A } fragment A on Query {" + " ".join(f"a{i}: feedCursor" for i in range(31)) + "}"
 
     for query, message, code in (
         (deep, "the query is nested 15 fields deep, 12 are allowed", "QUERY_TOO_DEEP"),
         (spread, "the query is nested 13 fields deep, 12 are allowed", "QUERY_TOO_DEEP"),
         (aliases, "the query has 51 aliases, 50 are allowed", "TOO_MANY_ALIASES"),
+        (roots, "the query has 31 root fields, 30 are allowed", "TOO_MANY_ROOT_FIELDS"),
     ):
         error = await hub.error(query)
         assert (error["message"], error["extensions"]["code"]) == (message, code)

@@ -18,7 +18,7 @@ from connector.api.context import ApiContext
 from connector.api.endpoint import Endpoint
 from connector.api.feed import Feed
 from connector.api.guard import BodyLimit, SecurityHeaders
-from connector.api.limits import LARGEST_REQUEST
+from connector.api.limits import LARGEST_REQUEST, Limits
 from connector.api.ready import ReadyQueries
 from connector.api.schema import build_schema
 from connector.api.static import HERE, SERVED
@@ -49,12 +49,13 @@ def create_app(
     people: Admit | None = None,
     public_url: str | None = None,
     webhook_received: Callable[[], Awaitable[None]] | None = None,
+    limits: Limits | None = None,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
     token, keys, people: what clients must show, people what an identity provider gave them; without any everybody
     comes in, which belongs on the loopback only. public_url: where others reach the hub, None for wherever they do.
-    webhook_received: called after each webhook.
+    webhook_received: called after each webhook. limits: what an operation may ask for.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, people=people, hosts=frozenset({own_name} if own_name else ()))
@@ -76,6 +77,7 @@ def create_app(
             channels=channels,
             public_url=(public_url or "").rstrip("/"),
             ready=queries,
+            limits=limits or Limits(),
         )
 
     async def ready(_request: Request) -> Response:

@@ -49,6 +49,7 @@ class Compiled(SchemaExtension):
                     operation=running.operation_name,
                     variables=running.variables or {},
                     dialect=running.context.reader.dialect,
+                    cost=running.context.cost,
                 )
                 running.result = ExecutionResult(await query.run(running.context), None)
             except (NotCompiled, NotAnswered, ConnectorError, GraphQLError):
@@ -61,7 +62,8 @@ class Compiled(SchemaExtension):
 class CompiledQuery:
     """A query, ready to be run. roots: response key -> root field, or a text that it always answers."""
 
-    def __init__(self, roots: Mapping[str, Root | str]) -> None:
+    def __init__(self, roots: Mapping[str, Root | str], cost: int = 0) -> None:
+        self.cost = cost
         self._roots = roots
         self._reads = PreparedReads([read for root in roots.values() if isinstance(root, Root) for read in root.reads])
 
@@ -79,12 +81,18 @@ class CompiledQuery:
 
 
 def compile_query(
-    schema: GraphQLSchema, document: DocumentNode, *, operation: str | None, variables: Mapping[str, Any], dialect: str
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    *,
+    operation: str | None,
+    variables: Mapping[str, Any],
+    dialect: str,
+    cost: int = 0,
 ) -> CompiledQuery:
     """The query that an operation of a validated document is. variables: as the client sent them.
 
-    Raises NotCompiled when it is the ordinary executor's affair, and ConnectorError or GraphQLError for arguments that
-    cannot be used.
+    cost: what it was found to cost. Raises NotCompiled when it is the ordinary executor's affair, and ConnectorError or
+    GraphQLError for arguments that cannot be used.
     """
     asked = get_operation_ast(document, operation)
     if asked is None or asked.operation is not OperationType.QUERY or schema.query_type is None:
@@ -102,7 +110,7 @@ def compile_query(
         if field is None or planner is None:
             raise NotCompiled(f"{name} is not stored data")
         roots[key] = planner(Plan(read, field, nodes), shaper)
-    return CompiledQuery(roots)
+    return CompiledQuery(roots, cost)
 
 
 def _fragments(document: DocumentNode) -> Mapping[str, FragmentDefinitionNode]:

@@ -14,6 +14,7 @@ from strawberry.types.info import Info as StrawberryInfo
 
 from connector.api.commands import Commands
 from connector.api.feed import Feed
+from connector.api.limits import Limits
 from connector.api.ready import ReadyQueries
 from connector.fulfilment.approvals import Approvals
 from connector.fulfilment.channels import Channels
@@ -92,7 +93,7 @@ class Reader:
 class ApiContext:
     """The surroundings of a request. principal: who asks. public_url: without a slash at its end.
 
-    connection_params: what a WebSocket client sent when it connected.
+    connection_params: what a WebSocket client sent when it connected. cost: of the operation, once it is known.
     """
 
     engine: Database
@@ -104,6 +105,8 @@ class ApiContext:
     channels: Channels
     public_url: str
     ready: ReadyQueries = field(default_factory=ReadyQueries)
+    limits: Limits = field(default_factory=Limits)
+    cost: int = 0
     principal: Principal = NOBODY
     request: Request | WebSocket | None = None
     connection_params: dict[str, Any] | None = None

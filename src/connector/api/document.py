@@ -16,6 +16,9 @@ from graphql import (
     GraphQLSkipDirective,
     InlineFragmentNode,
     SelectionSetNode,
+    Undefined,
+    VariableNode,
+    value_from_ast,
 )
 from graphql.execution.values import VariableValues, get_argument_values, get_directive_values
 from graphql.type import GraphQLIncludeDirective
@@ -56,6 +59,34 @@ class Document:
     def arguments(self, field: GraphQLField, node: FieldNode) -> dict[str, Any]:
         """The arguments of a field. Raises GraphQLError when they cannot be coerced."""
         return get_argument_values(field, node, self._variables)
+
+    def argument(self, field: GraphQLField, node: FieldNode, name: str) -> Any:
+        """One argument of a field, coerced by itself; None where there is none."""
+        given = next((argument.value for argument in node.arguments or () if argument.name.value == name), None)
+        if isinstance(given, VariableNode):
+            value = self._variables.coerced.get(given.name.value, Undefined)
+        else:
+            value = (
+                Undefined if given is None else value_from_ast(given, field.args[name].type, self._variables.coerced)
+            )
+        value = field.args[name].default_value if value is Undefined else value
+        return None if value is Undefined else value
+
+    def conditions(self, nodes: Iterable[FieldNode]) -> set[str]:
+        """Types that fragments right below the nodes are about."""
+        found: set[str] = set()
+        waiting = [node.selection_set for node in nodes if node.selection_set is not None]
+        while waiting:
+            for selection in waiting.pop().selections:
+                match selection:
+                    case InlineFragmentNode(type_condition=condition):
+                        found.update(() if condition is None else (condition.name.value,))
+                        waiting.append(selection.selection_set)
+                    case FragmentSpreadNode():
+                        fragment = self._fragments[selection.name.value]
+                        found.add(fragment.type_condition.name.value)
+                        waiting.append(fragment.selection_set)
+        return found
 
     def _collect(self, type_: GraphQLObjectType, selections: SelectionSetNode, fields: Fields) -> None:
         for field in self._fields(type_, selections):

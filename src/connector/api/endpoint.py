@@ -116,8 +116,10 @@ class Endpoint(GraphQL[ApiContext, None]):
         query = context.ready.find(asked.query, asked.operation_name, asked.variables)
         if query is not None:
             with suppress(NotCompiled, NotAnswered):  # the ordinary executor says what is wrong
-                answer = orjson.dumps({"data": await query.run(context)})
-                return Response(answer, media_type=f"{form}; charset=utf-8")
+                body: dict[str, Any] = {"data": await query.run(context)}
+                if extensions := context.limits.told(asked.extensions, query.cost):
+                    body["extensions"] = extensions
+                return Response(orjson.dumps(body), media_type=f"{form}; charset=utf-8")
         try:
             result = await self.schema.execute(
                 asked.query,

@@ -1,8 +1,10 @@
-"""How large a query may be before it is run: its depth, its aliases, its length."""
+"""How large a query may be before it is run: its depth, its aliases, its root fields, its length, its cost."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from graphql import (
     FieldNode,
@@ -16,17 +18,37 @@ from graphql import (
     ValidationRule,
 )
 
+from connector.api.weights import LARGEST_COST
+
+WISH = "cost"
+"""A request with `"extensions": {"cost": true}` is told what its operation costs."""
+
 LARGEST_DEPTH = 12
 """Fields within fields; each inner page costs three (`tickets { edges { node`)."""
 MOST_ALIASES = 50
+MOST_ROOT_FIELDS = 30
+"""Response keys of an operation, those of fragments right below it included."""
 MOST_TOKENS = 4_000
 """Words and signs of a document."""
 LARGEST_REQUEST = 256 * 1024
 """Bytes of a GraphQL request."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a hub is configured to allow. largest_cost: of one operation (`connector.api.cost`)."""
+
+    largest_cost: int = LARGEST_COST
+
+    def told(self, wishes: Mapping[str, Any] | None, cost: int) -> dict[str, Any]:
+        """What the extensions of a response say of the cost; something where the request's `extensions` wish it."""
+        if wishes is None or wishes.get(WISH) is not True:
+            return {}
+        return {"cost": {"requested": cost, "maximum": self.largest_cost}}
+
+
 class QueryLimits(ValidationRule):
-    """Refuses operations that are nested too deeply or have too many aliases."""
+    """Refuses operations that are nested too deeply, or have too many aliases or root fields."""
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
@@ -45,10 +67,33 @@ class QueryLimits(ValidationRule):
                     self._refuse(
                         operation, f"the query has {aliases} aliases, {MOST_ALIASES} are allowed", "TOO_MANY_ALIASES"
                     )
+                roots = len(_root_keys(operation.selection_set, fragments, set()))
+                if roots > MOST_ROOT_FIELDS:
+                    self._refuse(
+                        operation,
+                        f"the query has {roots} root fields, {MOST_ROOT_FIELDS} are allowed",
+                        "TOO_MANY_ROOT_FIELDS",
+                    )
 
     def _refuse(self, operation: OperationDefinitionNode, message: str, code: str) -> None:
         hint = "Ask in several requests; `nodes(ids:)` fetches many things at once."
         self.report_error(GraphQLError(message, operation, extensions={"code": code, "hint": hint}))
+
+
+def _root_keys(
+    selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode], seen: set[str]
+) -> set[str]:
+    keys: set[str] = set()
+    for node in selections.selections:
+        match node:
+            case FieldNode():
+                keys.add(node.alias.value if node.alias else node.name.value)
+            case InlineFragmentNode():
+                keys |= _root_keys(node.selection_set, fragments, seen)
+            case FragmentSpreadNode() if node.name.value in fragments and node.name.value not in seen:
+                seen.add(node.name.value)
+                keys |= _root_keys(fragments[node.name.value].selection_set, fragments, seen)
+    return keys
 
 
 def _measure(

@@ -19,9 +19,6 @@ from connector.api.schema.nodes import TYPE_NAMES
 from connector.model.errors import InvalidInput
 from connector.storage.query import Child, Page, Selection
 
-LARGEST_QUERY = 50_000
-"""Rows that a query may ask for at most, when every page of it is full."""
-
 
 class Plan:
     """What a document asks for at and below one field. nodes: all that ask for it under one response key."""
@@ -31,7 +28,6 @@ class Plan:
         self.field = field
         self.nodes = nodes
         self._name = nodes[0].name.value
-        self._rows = 0
 
     @classmethod
     def of(cls, info: GraphQLResolveInfo[Any]) -> Plan:
@@ -45,7 +41,7 @@ class Plan:
 
     def page(self) -> tuple[Selection, Page]:
         """The field is a connection. Raises InvalidInput when its arguments cannot be used."""
-        return self._page(self.type, self.nodes, self.arguments(), parents=1)
+        return self._page(self.type, self.nodes, self.arguments())
 
     def arguments(self) -> dict[str, Any]:
         """The field's arguments as graphql-core coerced them, which is what conditions are made of."""
@@ -57,7 +53,7 @@ class Plan:
 
     def selection_of(self, type_: GraphQLObjectType) -> Selection:
         """The field is an interface, and its value is of this type."""
-        return self._selection(type_, self.document.collect(type_, self.nodes), parents=1)
+        return self._selection(type_, self.document.collect(type_, self.nodes))
 
     def selection_of_named(self, name: str) -> Selection:
         """The field is an interface, and its value is of the type of this name."""
@@ -72,9 +68,9 @@ class Plan:
             for node in nodes
             if node.name.value == name
         ]
-        return self._selection(target, self.document.collect(target, wanted), parents=1) if wanted else None
+        return self._selection(target, self.document.collect(target, wanted)) if wanted else None
 
-    def _selection(self, type_: GraphQLObjectType, fields: Fields, *, parents: int) -> Selection:
+    def _selection(self, type_: GraphQLObjectType, fields: Fields) -> Selection:
         columns: set[str] = set()
         children: list[Child] = []
         for key, nodes in fields.items():
@@ -84,30 +80,23 @@ class Plan:
             definition = type_.fields[name].extensions["strawberry-definition"]
             metadata: Mapping[str, Any] = definition.metadata
             if RELATION in metadata:
-                children.append(self._child(type_, key, nodes, metadata, parents=parents))
+                children.append(self._child(type_, key, nodes, metadata))
             else:
                 columns.update(metadata.get(COLUMNS, (definition.python_name,)))
         return Selection(TYPE_NAMES[type_.name], frozenset(columns), tuple(children))
 
-    def _child(
-        self, type_: GraphQLObjectType, key: str, nodes: list[FieldNode], metadata: Mapping[str, Any], *, parents: int
-    ) -> Child:
+    def _child(self, type_: GraphQLObjectType, key: str, nodes: list[FieldNode], metadata: Mapping[str, Any]) -> Child:
         field = type_.fields[nodes[0].name.value]
         target = object_type(get_named_type(field.type))
         if metadata.get(PAGED):
             arguments = self.document.arguments(field, nodes[0])
-            selection, page = self._page(target, nodes, arguments, parents=parents)
+            selection, page = self._page(target, nodes, arguments)
             return Child(key, metadata[RELATION], selection, page)
-        selection = self._selection(target, self.document.collect(target, nodes), parents=parents)
+        selection = self._selection(target, self.document.collect(target, nodes))
         return Child(key, metadata[RELATION], selection)
 
     def _page(
-        self,
-        connection: GraphQLObjectType,
-        nodes: Sequence[FieldNode],
-        arguments: Mapping[str, Any],
-        *,
-        parents: int,
+        self, connection: GraphQLObjectType, nodes: Sequence[FieldNode], arguments: Mapping[str, Any]
     ) -> tuple[Selection, Page]:
         asked = self.document.collect(connection, nodes)
         edge_type = object_type(get_named_type(connection.fields["edges"].type))
@@ -127,10 +116,7 @@ class Plan:
             rows=bool(names & {"edges", "nodes", "pageInfo"}),
             include_retired=bool(arguments.get("includeRetired")),
         )
-        rows = parents * size
-        self._count(rows if page.rows else 0)
-        selection = self._selection(row_type, self._row_fields(asked, edge_type, row_type), parents=rows)
-        return selection, page
+        return self._selection(row_type, self._row_fields(asked, edge_type, row_type)), page
 
     def _row_fields(self, asked: Fields, edge_type: GraphQLObjectType, row_type: GraphQLObjectType) -> Fields:
         """What is asked of the rows, whether through `edges` or `nodes`, under whatever alias."""
@@ -144,14 +130,6 @@ class Plan:
                         if below[0].name.value == "node":
                             _merge(merged, self.document.collect(row_type, below))
         return merged
-
-    def _count(self, rows: int) -> None:
-        self._rows += rows
-        if self._rows > LARGEST_QUERY:
-            raise InvalidInput(
-                f"this query may return {self._rows:,} rows, more than the {LARGEST_QUERY:,} that are allowed",
-                hint="Ask for smaller pages with `first`, above all in the inner lists.",
-            )
 
 
 def _size(arguments: Mapping[str, Any], where: str) -> tuple[bool, int]:

@@ -134,6 +134,14 @@ class SourceSettings(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+class GraphQLSettings(_Section):
+    """What the GraphQL endpoint allows."""
+
+    largest_cost: int = Field(
+        default=50_000, ge=1, description="What one operation may cost, see graphql.md.", examples=[50_000]
+    )
+
+
 class Settings(BaseSettings):
     """Everything that is configured. Each key can be overridden: `CONNECTOR_SERVER__PORT=8080`."""
 
@@ -157,6 +165,7 @@ class Settings(BaseSettings):
     )
     server: ServerSettings = ServerSettings()
     auth: AuthSettings = AuthSettings()
+    graphql: GraphQLSettings = GraphQLSettings()
     fulfilment: FulfilmentSettings = FulfilmentSettings()
     travel_time: TravelTimeSettings = TravelTimeSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)

@@ -19,6 +19,7 @@ from connector.api.schema.filters import FILTERS
 from connector.api.schema.nodes import ENTITY_TYPES, global_id
 from connector.api.schema.scalars import BigInt
 from connector.api.shape import Shaper, Surroundings
+from connector.api.weights import AGGREGATE, WEIGHT
 from connector.model.errors import InvalidInput
 from connector.storage.query import (
     ENTITIES,
@@ -157,7 +158,7 @@ def _field_of(entity: Entity) -> Any:
     return strawberry.field(
         resolver=resolve,
         description=f"{type_name} rows counted, summed up and grouped, with the filters of their list.",
-        metadata={ROOT: _root_of(entity.name)},
+        metadata={ROOT: _root_of(entity.name), WEIGHT: AGGREGATE},
         extensions=[Arguments(arguments if entity.retires else arguments[:-1])],
     )
 

@@ -9,6 +9,7 @@ from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCa
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
 
+from connector.api.charging import Charging
 from connector.api.compiled import Compiled
 from connector.api.errors import Operation, make_public
 from connector.api.limits import MOST_TOKENS, QueryLimits
@@ -52,6 +53,7 @@ def build_schema() -> strawberry.Schema:
             lambda: AddValidationRules([QueryLimits, NoZeroCharacter]),
             lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
             Preconditions,
+            Charging,
             Compiled,
         ],
     )

@@ -43,6 +43,7 @@ from connector.api.schema.shipping import Shipment
 from connector.api.schema.sources import QuarantinedRecord, Source
 from connector.api.schema.what_if import WhatIf, resolve_what_if
 from connector.api.schema.work import Decision, Reservation, Task, Ticket
+from connector.api.weights import COMPUTED, LISTING, WEIGHT
 from connector.model.errors import InvalidInput
 from connector.storage.database.changes import last_position
 from connector.storage.query import Compare, Page, Row
@@ -58,7 +59,7 @@ def _listing(entity: str, description: str) -> Any:
     return strawberry.field(
         resolver=_page,
         description=description,
-        metadata={ROOT: page_root},
+        metadata={ROOT: page_root, LISTING: True},
         extensions=[PageArguments(entity)],
     )
 
@@ -284,20 +285,25 @@ class Query(AggregateFields):  # type: ignore[misc]
         description=f"Many things by their ids, in the order of the ids; {MOST_NODES} at most.",
     )
     explain: Explanation = strawberry.field(
-        resolver=_explain, description="What the rules would decide for a ticket now, and why; nothing is done."
+        resolver=_explain,
+        metadata={WEIGHT: COMPUTED},
+        description="What the rules would decide for a ticket now, and why; nothing is done.",
     )
     what_if: WhatIf = strawberry.field(
         resolver=resolve_what_if,
+        metadata={WEIGHT: COMPUTED},
         description="What the rules would decide for a ticket or a draft of one, under the active policy or a draft "
         "of one, as things stand; nothing is done.",
     )
     break_glass_use: list[BreakGlassUse] = strawberry.field(
         resolver=_break_glass_use,
+        metadata={WEIGHT: COMPUTED},
         description="Where break-glass stock was drawn lately, and whether it has become the usual path; the largest "
         "share first.",
     )
     placements: PlacementConnection = strawberry.field(
         resolver=resolve_placements,
+        metadata={WEIGHT: COMPUTED},
         description="Where spares stand and where they belong, for each product that a region uses or keeps near; "
         "ordered by region and product.",
     )
