@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.factories import NOW
 
 from connector.model.kinds import HubTier
-from connector.storage.database.bulk import among, insert_rows, new_ids, update_rows
+from connector.storage.database.bulk import among, among_given, insert_rows, new_ids, update_rows
 from connector.storage.database.engine import transaction
 from connector.storage.tables import hub
 
@@ -54,6 +54,18 @@ async def test_rows_are_updated_by_their_id_and_others_left_alone(engine: AsyncE
     assert [row["updated_at"] for row in rows] == [later, NOW, later]
     assert [row["code"] for row in rows] == ["H1", "H2", "H3"]
     assert rows[0]["address"] is None
+
+
+async def test_rows_that_are_given_as_a_list_are_found_by_index(engine: AsyncEngine):
+    statement = select(hub.c.name).where(among_given(hub.c.id, "ids"), among_given(hub.c.code, "codes"))
+    compiled = statement.compile(dialect=engine.dialect)
+    async with transaction(engine) as tx:
+        await insert_rows(tx, hub, [hub_row(number) for number in range(1, 5)])
+        found = await tx.execute(statement, {"ids": [1, 2, 3], "codes": ["H2", "H3", "H4"]})
+        assert sorted(found.scalars()) == ["Hub 2", "Hub 3"]
+        if engine.dialect.name == "sqlite":
+            plan = await tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", ("[1]", '["H1"]'))
+            assert [row[3] for row in plan if "hub" in row[3]] == ["SEARCH hub USING INTEGER PRIMARY KEY (rowid=?)"]
 
 
 async def test_there_is_no_limit_by_the_number_of_parameters(engine: AsyncEngine):

@@ -38,6 +38,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Insert, ReturningInsert, Update
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import OperatorType
 
 
 def among(tx: AsyncConnection, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
@@ -68,10 +69,14 @@ class _Values(TypeDecorator[list[Any]]):
 
 
 class _AmongGiven(FunctionElement[bool]):
-    """A column and a list of values."""
+    """A column and a list of values. On SQLite it must not become `(...) = 1`, for which no index is used."""
 
     inherit_cache = True
     type = Boolean()
+
+    def self_group(self, against: OperatorType | None = None) -> Any:  # noqa: ARG002
+        """Itself: it is a comparison and needs no brackets."""
+        return self
 
 
 @compiles(_AmongGiven, "postgresql")

@@ -157,9 +157,9 @@ async def claim_reader(tx: AsyncConnection, name: str) -> int:
     A reader that has never read is made, at position 0.
     """
     make = pg_insert if tx.dialect.name == "postgresql" else sqlite_insert
-    await tx.execute(make(reader).values(name=name, position=0).on_conflict_do_nothing(index_elements=[reader.c.name]))
-    statement = select(reader.c.position).where(reader.c.name == name).with_for_update()
-    return int((await tx.execute(statement)).scalar_one())
+    statement = make(reader).values(name=name, position=0)
+    locked = statement.on_conflict_do_update(index_elements=[reader.c.name], set_={"position": reader.c.position})
+    return int((await tx.execute(locked.returning(reader.c.position))).scalar_one())
 
 
 async def move_reader(tx: AsyncConnection, name: str, position: int) -> None:
