@@ -6,11 +6,11 @@ policy's tolerance says that the two systems do not mean the same by the service
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from connector.model.calendars import Calendar, add_open_time, check_time_zone
+from connector.model.frozen import frozen
 from connector.rules.arrival.schedules import place_of
 from connector.rules.arrival.timetable import moment_text
 from connector.rules.facts.facts import SourcingFacts
@@ -21,7 +21,7 @@ from connector.rules.policy.document import Policy
 STATED = "due time of the ticket"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Due:
     """Until when, and how that was found.
 

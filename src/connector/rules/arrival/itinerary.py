@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
+from connector.model.frozen import frozen
 from connector.rules.arrival.legs import Carriage, Road
 from connector.rules.arrival.timetable import instant_of
 from connector.rules.arrival.ways import COURIER, TECHNICIAN, Ways
@@ -13,7 +13,7 @@ from connector.rules.facts.fleet import HubFacts
 from connector.rules.sourcing.ranking import ARRIVES, DEPARTS, DISTANCE, HUB, MODE, READY, Route
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArrivalStep:
     """A step between the decision and the arrival. name: stable; at: when it is over; text: what says so, for people.
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from math import ceil
 from typing import Final
 
+from connector.model.frozen import frozen
 from connector.model.kinds import LaneScope
 
 ANY_SERVICE: Final = ""
@@ -40,7 +41,7 @@ def quantile(minutes: Collection[int], share: float) -> int:
     return ceil(ordered[below] + (ordered[above] - ordered[below]) * (place - below) - 1e-9)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LaneHistory:
     """Deliveries over a lane, or over all lanes of a region. minutes: transit of each, ascending, at least one.
 
@@ -65,7 +66,7 @@ class LaneHistory:
         return bisect_right(self.minutes, minutes) / len(self.minutes)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Offer:
     """What a courier asked for a lane. minutes: transit from the departure; amount_cents: of `currency`."""
 
@@ -76,7 +77,7 @@ class Offer:
     quoted_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Travel:
     """The way by road, as a provider measured it; None when it knows none.
 
@@ -92,7 +93,7 @@ class Travel:
     target: tuple[float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SiteLanes:
     """Everything that is known of the lanes to one site, by hub. Histories are by service."""
 

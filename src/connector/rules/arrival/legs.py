@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import asin
 from typing import Final
 
+from connector.model.frozen import frozen
 from connector.model.geo import EARTH_RADIUS_KM
 from connector.rules.arrival.lanes import LaneHistory, Offer, Travel
 
 _DIAMETER_KM: Final = 2 * EARTH_RADIUS_KM
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """Why hubs cannot serve. code: stable; text: for people."""
 
@@ -20,7 +20,7 @@ class Refusal:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Carriage:
     """How a courier would carry it. minutes: transit from the departure. Offer and history: what says so, if any."""
 
@@ -30,7 +30,7 @@ class Carriage:
     history: LaneHistory | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Road:
     """A way by road. travel: the measurement; None where it is the great circle with the policy's detour and speed."""
 
@@ -39,7 +39,7 @@ class Road:
     travel: Travel | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Collection:
     """A technician's way to the hub. Minutes at which one sets out, is there, and leaves with the unit."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
+from connector.model.frozen import frozen
 from connector.rules.policy.document import Mode, Rule, Sourcing
 
 _MOST_REMEMBERED: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Terms:
     """max_km: by road, negative where nobody brings anything; max_direct_km: the same of great circle.
 

@@ -7,8 +7,9 @@ used (hours that nobody can read, a time zone that does not exist) is kept as a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from connector.model.frozen import frozen
 from connector.rules.arrival.lanes import NO_LANES, SiteLanes
 from connector.rules.facts.fleet import Fleet
 from connector.rules.facts.kits import KitFacts
@@ -26,7 +27,7 @@ from connector.rules.facts.standing import (
 from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourcingFacts:
     """Everything that one decision looks at. holdings: free units of the product and of its substitutes.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import cos, dist, radians, sin
 
 from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
+from connector.model.frozen import frozen
 from connector.model.geo import Point
 from connector.model.kinds import (
     HubTier,
@@ -20,7 +20,7 @@ _MOST_PLACES = 256
 """Places whose distances to all hubs a fleet remembers: 100 kB each with a thousand hubs."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HubFacts:
     """A hub that holds something. unit: its position as a unit vector; None without coordinates.
 

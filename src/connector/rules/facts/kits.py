@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from connector.model.frozen import frozen
 from connector.rules.facts.shelves import Holding
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KitPart:
     """A component. quantity: units of it that one kit has. label: how people call it."""
 
@@ -16,7 +15,7 @@ class KitPart:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KitFacts:
     """The swap kit of the needed product. parts: at least one. holdings: where free units of them are."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
+from connector.model.frozen import frozen
 from connector.model.kinds import Protection
 
 NAMES = {Protection.SAFETY_STOCK: "safety stock", Protection.EMERGENCY_BUFFER: "emergency buffer"}
 """How people call what units are kept for."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kept:
     """A shelf with units that are kept. free: all its free units, kept ones included. fitting: how many of them could
     serve; None for all.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from connector.model.frozen import frozen
 from connector.model.kinds import Lane
 from connector.rules.arrival.lanes import SiteLanes
 from connector.rules.facts.fleet import Fleet
@@ -22,7 +23,7 @@ class Shelf:
     lane: Lane
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """A site with the service class that it names."""
 
@@ -30,7 +31,7 @@ class Place:
     service_class: ServiceClassFacts | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scene:
     """The world at the beginning of a replay.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import TypeAlias
 
+from connector.model.frozen import frozen
 from connector.model.kinds import (
     Lane,
     Priority,
@@ -20,7 +21,7 @@ Revisions: TypeAlias = Mapping[ShelfKey, Mapping[str, int]]
 """Free units of each shelf by the revision of their hardware, "" for those of which nobody knows it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Holding:
     """Where free units of one product are in one lane. free: hub id to the units that may be used, at least 1 each.
 
@@ -73,7 +74,7 @@ def holding_of(product_id: int, lane: Lane, shelves: Mapping[int, Kept]) -> Hold
     return Holding(product_id, lane, free, keeping)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubstituteFacts:
     """A product that can stand in for the needed one. preference: 1 first. condition: CEL, None means always."""
 
@@ -83,7 +84,7 @@ class SubstituteFacts:
     condition: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClaimedPart:
     """Components that another ticket's claim of a device holds with it, in the same hub."""
 
@@ -93,7 +94,7 @@ class ClaimedPart:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Contested:
     """Units that are held or committed for another ticket and have not left their hub.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from connector.model.frozen import frozen
 from connector.model.kinds import (
     GroupKind,
     ProcurementKind,
@@ -24,7 +24,7 @@ from connector.model.lifecycle import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relief:
     """What is on its way to the affected device for another ticket already. hub: what people call where it is from."""
 
@@ -34,7 +34,7 @@ class Relief:
     hub: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkedTicket:
     """A ticket that is linked to the one that is decided about, or that one itself.
 
@@ -50,7 +50,7 @@ class LinkedTicket:
     relief: Relief | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Links:
     """What the ticket system says of the ticket and others.
 
@@ -65,7 +65,7 @@ NO_LINKS = Links()
 """Of a ticket that is linked to none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recovery:
     """What a second unit is to recover from.
 
@@ -104,7 +104,7 @@ class Standing(StrEnum):
     NOTHING = "nothing"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GroupFacts:
     """The event that a ticket belongs to. cause: as whoever confirmed it states it.
 
@@ -142,7 +142,7 @@ class GroupFacts:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChannelScope:
     """What a red channel is narrowed to; empty: not narrowed in that respect. products, sites: ids."""
 
@@ -152,7 +152,7 @@ class ChannelScope:
     sites: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChannelFacts:
     """A red channel that nobody has closed. name: its kind, under `red_channels` in the policy."""
 
@@ -164,7 +164,7 @@ class ChannelFacts:
     ends_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProcurementFacts:
     """What was ordered outside for the ticket, or waits for stock. expected_at: where it is delivered to.
 
@@ -198,7 +198,7 @@ class ProcurementFacts:
         return self.state is ProcurementState.REFUSED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoanFacts:
     """The unit that was lent to the ticket, or is about to be. due_back_at: at the latest."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
+from connector.model.frozen import frozen
 from connector.model.geo import Point
 from connector.model.kinds import (
     Criticality,
@@ -37,7 +37,7 @@ class Profile(NamedTuple):
     is_mobile: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TicketFacts:
     """The ticket. source: name of the system that it comes from. has_lost: a unit that it had went to another one.
 
@@ -64,7 +64,7 @@ class TicketFacts:
     known_since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AssetFacts:
     """The affected device. revision: of its hardware, as its maker writes it. warranty_ends_on: the last day of it."""
 
@@ -83,7 +83,7 @@ class AssetFacts:
         return self.name or self.serial or str(self.id)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProductFacts:
     """The product that is needed."""
 
@@ -105,7 +105,7 @@ class ProductFacts:
         return f"{self.manufacturer} {self.model}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SiteFacts:
     """Where the replacement must go. access_hours: None means at any time. state: of its address."""
 
@@ -133,7 +133,7 @@ class SiteFacts:
         return Point(self.latitude, self.longitude)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceClassFacts:
     """The outage that the site's service bears. hours: when it counts, as written, in the site's time zone.
 

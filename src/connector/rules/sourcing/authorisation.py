@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from connector.model.frozen import frozen
 from connector.model.kinds import Lane
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.policy.approvals import PERSON, Terms, is_waived, request_of, terms_of, told
@@ -16,7 +16,7 @@ from connector.rules.policy.document import Policy, Rule, Step
 from connector.rules.sourcing.decision import Decision
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Authorisation:
     """name, awaits: the approval that is needed, and its terms; None when none is. text: which, or why none."""
 

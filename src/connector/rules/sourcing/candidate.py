@@ -7,10 +7,10 @@ A column is a list with an entry per candidate, or one value that holds for all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
+from connector.model.frozen import frozen
 from connector.model.kinds import HubTier, Lane
 from connector.rules.arrival.itinerary import ArrivalStep
 from connector.rules.arrival.timetable import minute_at_or_after
@@ -23,7 +23,7 @@ NONE: Final[Columns] = {"hub_id": ()}
 """No candidate."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A shelf that could serve, and how. why: what it lost by; "" for the chosen one.
 
@@ -58,7 +58,7 @@ class Candidate:
         return self.preference == 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Losers:
     """Shelves that lost for the same reason, without further detail.
 

@@ -7,12 +7,13 @@ decision for review that says what is missing.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
 from typing import Any
 
+from connector.model.frozen import frozen
 from connector.model.kinds import Protection
 from connector.model.lifecycle import TICKET_OPEN
 from connector.rules.arrival.destination import Destination
@@ -104,7 +105,7 @@ def channel_at(facts: SourcingFacts, policy: Policy, now: datetime) -> Channel |
     return channel_of(facts, policy.red_channels, Facts(scope), now)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Case:
     facts: SourcingFacts
     policy: Policy

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Final
 
+from connector.model.frozen import frozen
 from connector.model.kinds import ProcurementKind, Protection
 from connector.rules.arrival.due import NO_DUE, Due
 from connector.rules.arrival.timetable import instant_text
@@ -62,7 +63,7 @@ class Reason(StrEnum):
     APPROVAL_REFUSED = "approval_refused"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TakenFrom:
     """Whose units the choice takes. ticket: with its priority, for people. instead: what is left to that ticket."""
 
@@ -77,7 +78,7 @@ class TakenFrom:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """What is to be on order for the ticket. supplier: "" for a backorder. expected_at: at the hub, or at the site.
 
@@ -124,7 +125,7 @@ class RungOutcome(StrEnum):
     NOT_REACHED = "not_reached"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RungTried:
     """One rung of the ladder in the explanation. text: what came of it and why, for people.
 
@@ -154,7 +155,7 @@ class RungTried:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assumption:
     """A fact that is missing, and what the policy takes instead. fact: stable code; text: for people."""
 
@@ -166,7 +167,7 @@ class Assumption:
         return {"fact": self.fact, "text": self.text}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """What the rules decided for a ticket at a moment.
 

@@ -9,10 +9,11 @@ which is preferred, with a supplier among them it is the one that arrives first;
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from operator import itemgetter
 from typing import TypeAlias
 
+from connector.model.frozen import frozen
 from connector.model.kinds import HubTier, Lane
 from connector.rules.arrival.timetable import instant_of
 from connector.rules.facts.shelves import Contested, Holding
@@ -34,7 +35,7 @@ class RungFailed(Exception):  # noqa: N818 - named by what is wrong
     """The condition of a rung could not be evaluated; the text says which and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Looked:
     """What a stock rung found. ranking: how its routes are compared.
 
@@ -60,7 +61,7 @@ class Looked:
         object.__setattr__(self, "is_late", best is not None and best[LATE] == 1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """What the suppliers of a rung offer, the best first, and why the others offer nothing."""
 
@@ -83,7 +84,7 @@ Answer: TypeAlias = Looked | Asked
 """What a rung says."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Descended:
     """How a descent ended. chosen: the rung that serves; None when none has anything, and `end` answers.
 

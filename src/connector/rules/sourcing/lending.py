@@ -7,10 +7,11 @@ back and forth between a ticket that waits and the pool.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from connector.model.frozen import frozen
 from connector.rules.arrival.timetable import instant_of, moment_text
 from connector.rules.facts.shelves import Holding
 from connector.rules.facts.standing import LoanFacts
@@ -36,7 +37,7 @@ _NOBODY_HAS: Final = frozenset(
 """Why a person is asked about a ticket that needs a unit and gets none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Gap:
     """The time to be bridged. until: when the replacement is there; None when nobody knows. text: why, for people."""
 

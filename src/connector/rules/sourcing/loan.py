@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from connector.model.frozen import frozen
 from connector.rules.arrival.timetable import instant_text
 from connector.rules.sourcing.candidate import Candidate, Losers, columns_of
 from connector.rules.sourcing.picks import Pick
@@ -22,7 +22,7 @@ class LoanOutcome(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loan:
     """A loan in a decision. text: why, for people. pick, candidates, losers: of one that is lent now, as of a decision.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from connector.model.calendars import Calendar, add_open_time, parse_hours
+from connector.model.frozen import frozen
 from connector.model.kinds import HubTier, Lane, ProcurementKind
 from connector.model.lifecycle import ProcurementState
 from connector.rules.arrival.destination import Destination
@@ -24,7 +24,7 @@ from connector.rules.sourcing.candidates import Refusal, Search, search
 from connector.rules.sourcing.ranking import ARRIVES, COST, ranking_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Offer:
     """What one supplier would send. expected: minute of the delivery to the site or the hub; arrives: at the site.
 
@@ -41,7 +41,7 @@ class Offer:
     known: ProcurementFacts | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asking:
     """What a supplier is asked for: by which ticket, to where, until when; minutes."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from connector.model.frozen import frozen
 from connector.model.kinds import Lane, Protection
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PartPick:
     """Components that go along with picked devices, from a shelf of the same hub. label: how people call the product.
 
@@ -24,7 +24,7 @@ class PartPick:
     takes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pick:
     """Units to take from one shelf, in the order in which they become lines of the ticket.
 
@@ -46,7 +46,7 @@ class Pick:
     parts: tuple[PartPick, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KitAlong:
     """The kit that goes along with the devices. parts: by component, the units that go with all of them."""
 

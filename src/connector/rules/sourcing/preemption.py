@@ -7,10 +7,11 @@ from the claim that began last.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from connector.model.frozen import frozen
 from connector.model.kinds import Lane, Priority
 from connector.rules.facts.shelves import ClaimedPart, Contested, Holding
 from connector.rules.policy.competition import ROLLOUT_RANK, Claimant, Fairness, Preempt, Rank, rank_of
@@ -24,7 +25,7 @@ CLAIMED: Final = frozenset({"claim_as_strong", "claim_protected", "claim_in_chan
 """Codes of claims that may not be taken."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Offer:
     """route: how the units would come; None when nothing may be taken or brought. claims: whose they are.
 
@@ -36,7 +37,7 @@ class Offer:
     refused: Mapping[Refusal, tuple[int, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taker:
     """A ticket that may take. own: its priority as stated: waiting counts for those who have the units, not for it.
 

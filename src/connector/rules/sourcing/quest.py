@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
+from connector.model.frozen import frozen
 from connector.rules.arrival.destination import Destination
 from connector.rules.arrival.ways import Ways
 from connector.rules.facts.facts import SourcingFacts
@@ -23,7 +24,7 @@ KEPT: Final = "kept_back"
 """Code of shelves whose free units are all kept for something that the rung does not release."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quest:
     """What is looked for, and until when. start, due: minutes. preferences, refused: see `candidates.search`.
 

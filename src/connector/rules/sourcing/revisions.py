@@ -7,8 +7,9 @@ are. What a revision is called is the maker's affair: two are the same when thei
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from connector.model.frozen import frozen
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.shelves import Holding, Revisions
 from connector.rules.policy.document import Rule
@@ -21,7 +22,7 @@ OTHER = "other_revision"
 """Code of shelves whose free units are of other revisions."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Narrowed:
     """The facts as a rule may look at them. revision: the one that units must have; None when any will do.
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
+from connector.model.frozen import frozen
 from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState
 from connector.rules.facts.facts import SourcingFacts
@@ -39,7 +40,7 @@ def turn(facts: SourcingFacts, policy: Policy, now: datetime) -> Place:
     return place_of(waiting, policy.fairness, now)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Case:
     """One of several tickets to be decided.
 
