@@ -9,7 +9,7 @@ So what is called impossible here is impossible; what is not may still be. Pure;
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -17,8 +17,9 @@ from typing import Any, TypeAlias
 
 from connector.model.kinds import Criticality, HubTier, Lane, Priority, ProductStatus, TicketType
 from connector.model.lifecycle import TICKET_OPEN, AssetState, TicketState
-from connector.rules.policy.conditions import FIELD, LITERAL, SAMPLE, Value
+from connector.rules.policy.conditions import FIELD, SAMPLE, Value
 from connector.rules.policy.expressions import engine as cel
+from connector.rules.policy.tokens import CLOSE, LITERAL, Tokens, is_in_parentheses, outer, split, tokens_of
 
 STEPS = 4_000
 """Assignments that are tried before a question counts as not answered."""
@@ -42,13 +43,7 @@ VOCABULARIES: Mapping[str, tuple[Value, ...]] = {
 
 _FIELDS = frozenset(f"{variable}.{field}" for variable, fields in SAMPLE.items() for field in fields)
 
-_TOKEN = re.compile(
-    rf"(?P<space>\s+|//[^\n]*)|(?P<literal>{LITERAL.pattern})|(?P<word>[A-Za-z_]\w*)|(?P<number>\d[\w.]*)"
-    r"|(?P<sign>\|\||&&|==|!=|<=|>=|.)",
-    re.DOTALL,
-)
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "+", "-", "*", "/", "%"})
-_OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 _SIMPLE = re.compile(r"F(==|!=)L|L(==|!=)F|Fin\[L(,L)*,?\]|F(<|<=|>|>=)N|N(<|<=|>|>=)F|F(==|!=)N|N(==|!=)F")
 
 
@@ -106,7 +101,7 @@ Formula: TypeAlias = Claim | Not | All | Either
 @lru_cache(maxsize=2048)
 def formula_of(condition: str) -> Formula:
     """The formula of a condition that compiles."""
-    return _parse([match for match in _TOKEN.finditer(condition) if match.lastgroup != "space"], condition)
+    return _parse(tokens_of(condition), condition)
 
 
 def claims_in(formula: Formula) -> Iterator[Claim]:
@@ -227,43 +222,21 @@ def _sample(name: str) -> Value:
     return SAMPLE[variable][field]
 
 
-def _parse(tokens: Sequence[re.Match[str]], source: str) -> Formula:
-    outer = _outer(tokens)
-    signs = {tokens[index][0] for index in outer}
+def _parse(tokens: Tokens, source: str) -> Formula:
+    places = outer(tokens)
+    signs = {tokens[place][0] for place in places}
     if "?" not in signs:
         for sign, kind in (("||", Either), ("&&", All)):
             if sign in signs:
-                return kind(tuple(_parse(part, source) for part in _split(tokens, outer, sign)))
+                return kind(tuple(_parse(part, source) for part in split(tokens, places, sign)))
         if tokens[0][0] == "!" and not _COMPARISONS & signs:
             return Not(_parse(tokens[1:], source))
-        if outer == [0, len(tokens) - 1] and tokens[0][0] == "(":
+        if is_in_parentheses(tokens, places):
             return _parse(tokens[1:-1], source)
     return _claim(tokens, source)
 
 
-def _outer(tokens: Sequence[re.Match[str]]) -> list[int]:
-    """Places of the tokens that stand in no parentheses, the outer parentheses themselves among them."""
-    outer, depth = [], 0
-    for index, token in enumerate(tokens):
-        if token[0] in _CLOSE:
-            depth -= 1
-        if depth == 0:
-            outer.append(index)
-        if token[0] in _OPEN:
-            depth += 1
-    return outer
-
-
-def _split(tokens: Sequence[re.Match[str]], outer: Iterable[int], sign: str) -> Iterator[Sequence[re.Match[str]]]:
-    start = 0
-    for index in outer:
-        if tokens[index][0] == sign:
-            yield tokens[start:index]
-            start = index + 1
-    yield tokens[start:]
-
-
-def _claim(tokens: Sequence[re.Match[str]], source: str) -> Claim:
+def _claim(tokens: Tokens, source: str) -> Claim:
     text = source[tokens[0].start() : tokens[-1].end()]
     bare = LITERAL.sub("''", text)
     fields = tuple(sorted({f"{variable}.{field}" for variable, field in FIELD.findall(bare)}))
@@ -289,7 +262,7 @@ def _written(tokens: Iterable[re.Match[str]]) -> str:
     """The tokens in one line, however they were spaced."""
     text = ""
     for token in tokens:
-        is_close = token[0] in {".", ",", "(", *_CLOSE} or text.endswith((".", "(", "[", "{", "!")) or not text
+        is_close = token[0] in {".", ",", "(", *CLOSE} or text.endswith((".", "(", "[", "{", "!")) or not text
         text += token[0] if is_close else f" {token[0]}"
     return text
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from connector.rules.policy.expressions import engine as cel
+from connector.rules.policy.tokens import LITERAL, operands
 
 Value: TypeAlias = str | int | float | bool
 Scope: TypeAlias = Mapping[str, Mapping[str, Value]]
@@ -52,8 +54,6 @@ OF_SHELF = ("shelf", "hub", "product")
 KNOWN: Scope = {name: fields for name, fields in SAMPLE.items() if name not in (REQUEST, "shelf", "hub")}
 """What every other condition may name: the facts of a ticket."""
 
-LITERAL = re.compile(r"""[rR]?(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
-"""A text in quotes."""
 FIELD = re.compile(rf"(?<![\w.])({'|'.join(SAMPLE)})\s*\.\s*([A-Za-z_]\w*)(?!\w*\s*\()")
 """A field of a variable, where no text in quotes is left."""
 
@@ -74,8 +74,9 @@ class Condition:
     """A compiled condition. text: as it was written. reads: the fields that decide it; None when that is not sure.
 
     Tickets resemble each other, and CEL compiles a pattern each time that it matches one: answers are remembered by
-    the values of the fields that are read. Only these are handed to CEL, which takes longer to take in all facts than
-    to evaluate most conditions.
+    the values of the fields that are read. What `||` or `&&` joins is asked one by one, since a title that nobody has
+    seen before says nothing new about the product. Only the fields that are read are handed to CEL, which takes longer
+    to take in all facts than to evaluate most conditions.
     """
 
     text: str
@@ -92,15 +93,23 @@ class Condition:
         known = self._known.get(values)
         if known is not None:
             return known
-        read: dict[str, dict[str, Value]] = {}
-        for (variable, name), value in zip(self.reads, values, strict=True):
-            read.setdefault(variable, {})[name] = value
-        result = self._evaluate(cel.Context(read))
+        result = self._worked_out(facts, dict(zip(self.reads, values, strict=True)))
         if all(not isinstance(value, str) or len(value) <= LONGEST_REMEMBERED for value in values):
             if len(self._known) >= MOST_REMEMBERED:
                 self._known.clear()
             self._known[values] = result
         return result
+
+    def _worked_out(self, facts: Facts, values: Mapping[tuple[str, str], Value]) -> bool:
+        """What its operands give, where those that are asked have an answer; else what CEL says of the whole."""
+        joined = _joined(self.text)
+        if joined is not None:
+            with suppress(ConditionFailed):  # one that has none may still be outvoted by another
+                return joined.holds(facts)
+        read: dict[str, dict[str, Value]] = {}
+        for (variable, name), value in values.items():
+            read.setdefault(variable, {})[name] = value
+        return self._evaluate(cel.Context(read))
 
     def _evaluate(self, context: Any) -> bool:
         try:
@@ -110,6 +119,31 @@ class Condition:
         if not isinstance(result, bool):
             raise ConditionFailed(f"condition {self.text!r} gives {result!r}, not true or false")
         return result
+
+
+class _Joined(NamedTuple):
+    """What `||` joins, or `&&`, in its order. is_any: it is `||`."""
+
+    is_any: bool
+    operands: tuple[Condition, ...]
+
+    def holds(self, facts: Facts) -> bool:
+        """The same as CEL says of the whole. Raises ConditionFailed when one of those that are asked has no answer."""
+        answers = (each.holds(facts) for each in self.operands)
+        return any(answers) if self.is_any else all(answers)
+
+
+@lru_cache(maxsize=2048)
+def _joined(text: str) -> _Joined | None:
+    """The operands of a condition that compiles; None where nothing joins all of it."""
+    found = operands(text)
+    return None if found is None else _Joined(found[0] == "||", tuple(map(operand, found[1])))
+
+
+@lru_cache(maxsize=2048)
+def operand(text: str) -> Condition:
+    """A part of conditions that were checked: conditions that have it in common share what is remembered of it."""
+    return Condition(text, cel.compile(text), fields_read(text))
 
 
 class Facts:
@@ -145,7 +179,7 @@ def compile_condition(text: str, *, about_request: bool = False, about_shelf: bo
         raise ValueError(f"names {unknown[0]!r}, which does not exist: known are {', '.join(known)}")
     for sample in (_SAMPLE, _EMPTY):
         try:
-            condition.holds(sample)
+            condition._evaluate(sample.context)
         except ConditionFailed as error:
             raise ValueError(str(error)) from error
     return condition
@@ -159,7 +193,7 @@ def fields_read(text: str) -> tuple[tuple[str, str], ...] | None:
     if any(sign in text for sign in ("//", '"""', "'''")):
         return None
     bare = LITERAL.sub("''", text)
-    if _VARIABLE.search(FIELD.sub("", bare)):
+    if "\\" in bare or _VARIABLE.search(FIELD.sub("", bare)):
         return None
     return tuple(sorted(set(FIELD.findall(bare))))
 
