@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from connector.api.access import ApiKey
 from connector.api.app import create_app
 from connector.api.commands import hub_commands
+from connector.api.documents import Documents, TrustedDocuments
 from connector.api.feed import Feed
 from connector.api.limits import LARGEST_REQUEST, Limits
 from connector.fulfilment.approvals import holders_of
@@ -41,6 +42,7 @@ from connector.storage.policies.policies import active_policy_text
 
 if TYPE_CHECKING:
     from connector.api.identity import IdentityProvider
+    from connector.api.shared import SharedDocuments
     from connector.api.wake import Announcer
 
 log = logging.getLogger("connector")
@@ -102,6 +104,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
     announcer = _announcer(settings)
     if announcer is not None:
         wake_on_commit(hub.database, lambda: _spawn(background, announcer.announce()))
+    shared = _shared_documents(settings)
     people = identity_provider(settings, hub.clock)
     app = create_app(
         engine=hub.database,
@@ -115,6 +118,11 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
         people=people.admit if people else None,
         public_url=settings.server.public_url,
         webhook_received=inbox.arrived,
+        documents=Documents(
+            TrustedDocuments.read(settings.graphql.folders),
+            only_trusted=settings.graphql.documents == "trusted",
+            shared=shared,
+        ),
         limits=Limits(largest_cost=settings.graphql.largest_cost),
     )
     starting = asyncio.create_task(_begin(hub, fulfilment, answering), name="begin")
@@ -132,6 +140,8 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
             await announcer.aclose()
         if people is not None:
             await people.aclose()
+        if shared is not None:
+            await shared.aclose()
 
 
 class _Inbox:
@@ -234,6 +244,15 @@ def _announcer(settings: Settings) -> Announcer | None:
     from connector.api.wake import Announcer  # Redis takes a while to import, and most hubs have none
 
     return Announcer(settings.redis)
+
+
+def _shared_documents(settings: Settings) -> SharedDocuments | None:
+    """Where processes share documents that clients sent, where there is a Redis to do it through."""
+    if settings.redis is None:
+        return None
+    from connector.api.shared import SharedDocuments  # Redis takes a while to import, and most hubs have none
+
+    return SharedDocuments(settings.redis)
 
 
 def _spawn(background: set[asyncio.Task[object]], work: Coroutine[object, object, None]) -> None:

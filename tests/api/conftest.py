@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from connector.api.access import Admit, ApiKey
 from connector.api.app import create_app
 from connector.api.commands import Commands
+from connector.api.documents import Documents
 from connector.api.feed import Feed
 from connector.api.limits import Limits
 from connector.fulfilment.suppliers import require_suppliers
@@ -100,6 +101,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         people: Admit | None = None,
         webhook_received: Callable[[], Awaitable[None]] | None = None,
         host: str = "localhost",
+        documents: Documents | None = None,
         limits: Limits | None = None,
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
@@ -115,6 +117,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             keys=keys,
             people=people,
             webhook_received=webhook_received,
+            documents=documents,
             limits=limits,
         )
         transport = httpx.ASGITransport(app)

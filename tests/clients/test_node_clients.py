@@ -111,6 +111,20 @@ async def test_a_portals_client_pages_by_post_and_by_get_and_gets_refusals_as_da
     assert told["wrong"]["codes"] == ["GRAPHQL_VALIDATION_FAILED"]
 
 
+@on_sqlite
+async def test_apollos_link_for_persisted_queries_sends_a_document_once(hub: Hub, node: Node):
+    async with served(hub.app) as address:
+        told = await printed(await node("persisted.mjs", f"http://{address}/graphql"))
+
+    assert told["counts"] == [0, 0, 0]
+    assert told["sent"] == [
+        {"method": "GET", "query": False},
+        {"method": "POST", "query": True},
+        {"method": "GET", "query": False},
+        {"method": "GET", "query": False},
+    ]
+
+
 PAGED = """
 graphql`query PagedQuery($first: Int, $after: String) { ...Paged_tickets }`;
 graphql`fragment Paged_tickets on Query @refetchable(queryName: "PagedTicketsQuery") {

@@ -302,3 +302,19 @@ def test_an_identity_provider_that_cannot_be_trusted_is_told_with_every_mistake(
         "auth.oidc.leeway_seconds: Input should be less than or equal to 300",
         "auth.oidc.roles: Dictionary should have at least 1 item after validation, not 0",
     ]
+
+
+def test_folders_of_documents_are_relative_to_the_file_and_must_be_there(tmp_path: Path):
+    (tmp_path / "portal").mkdir()
+    file = tmp_path / "connector.toml"
+    file.write_text('[graphql]\ndocuments = "trusted"\nfolders = ["portal"]\n')
+
+    assert load_settings(file).settings.graphql.folders == [tmp_path / "portal"]
+
+    file.write_text('[graphql]\nfolders = ["nowhere"]\n')
+    with pytest.raises(InvalidConfiguration) as caught:
+        load_settings(file)
+    assert caught.value.problems == (
+        f"graphql.folders: '{tmp_path / 'nowhere'}' is no folder. "
+        "Expected: Folders with documents that are trusted, too. Example: ['portal/graphql']",
+    )

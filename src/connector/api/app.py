@@ -15,6 +15,7 @@ from starlette.routing import Route, WebSocketRoute
 from connector.api.access import ANYBODY, Access, Admit, ApiKey, Guarded, error_response
 from connector.api.commands import Commands
 from connector.api.context import ApiContext
+from connector.api.documents import Documents
 from connector.api.endpoint import Endpoint
 from connector.api.feed import Feed
 from connector.api.guard import BodyLimit, SecurityHeaders
@@ -49,13 +50,15 @@ def create_app(
     people: Admit | None = None,
     public_url: str | None = None,
     webhook_received: Callable[[], Awaitable[None]] | None = None,
+    documents: Documents | None = None,
     limits: Limits | None = None,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
     token, keys, people: what clients must show, people what an identity provider gave them; without any everybody
     comes in, which belongs on the loopback only. public_url: where others reach the hub, None for wherever they do.
-    webhook_received: called after each webhook. limits: what an operation may ask for.
+    webhook_received: called after each webhook. documents: what is known
+    beforehand. limits: what an operation may ask for.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, people=people, hosts=frozenset({own_name} if own_name else ()))
@@ -65,6 +68,7 @@ def create_app(
     webhooks = Webhooks(engine, connections, clock, webhook_received)
 
     queries = ReadyQueries()
+    known = documents or Documents()
 
     def context() -> ApiContext:
         return ApiContext(
@@ -77,6 +81,7 @@ def create_app(
             channels=channels,
             public_url=(public_url or "").rstrip("/"),
             ready=queries,
+            documents=known,
             limits=limits or Limits(),
         )
 

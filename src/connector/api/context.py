@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket
 from strawberry.types.info import Info as StrawberryInfo
 
 from connector.api.commands import Commands
+from connector.api.documents import Documents
 from connector.api.feed import Feed
 from connector.api.limits import Limits
 from connector.api.ready import ReadyQueries
@@ -105,6 +106,7 @@ class ApiContext:
     channels: Channels
     public_url: str
     ready: ReadyQueries = field(default_factory=ReadyQueries)
+    documents: Documents = field(default_factory=Documents)
     limits: Limits = field(default_factory=Limits)
     cost: int = 0
     principal: Principal = NOBODY

@@ -32,10 +32,11 @@ from connector.api.access import (
 from connector.api.answers import body_of, no_such_operation, not_this_way, status_of, status_of_refused
 from connector.api.context import ApiContext
 from connector.api.cross_site import check_site
+from connector.api.documents import DocumentRefused
 from connector.api.guard import PAGE_POLICY
 from connector.api.media_types import MediaType, accepts_page, negotiate
 from connector.api.ready import NotCompiled
-from connector.api.request import BadRequest, GraphQLRequest, MethodNotAllowed, read_address, read_body
+from connector.api.request import BadRequest, GraphQLRequest, MethodNotAllowed, asks, read_address, read_body
 from connector.api.sockets import close_socket
 from connector.api.static import GRAPHIQL
 from connector.storage.database.refusals import NotAnswered
@@ -99,7 +100,7 @@ class Endpoint(GraphQL[ApiContext, None]):
                 raise MethodNotAllowed(
                     f"method {request.method!r} is not taken", hint="GET a query, POST any operation."
                 )
-            if request.method != "POST" and "query" not in request.query_params and accepts_page(accept):
+            if request.method != "POST" and not asks(request.query_params) and accepts_page(accept):
                 return FileResponse(GRAPHIQL, media_type="text/html", headers={"content-security-policy": PAGE_POLICY})
             form = negotiate(accept)
             if request.method != "POST":
@@ -108,11 +109,14 @@ class Endpoint(GraphQL[ApiContext, None]):
             return await self._run(request, await _read(request), form)
         except NOT_ADMITTED as error:
             return refuse(error, form)
+        except DocumentRefused as error:
+            return error_response(status_of_refused(form), error, media_type=form)
         except BadRequest as error:
             return error_response(error.status, error, error.headers, media_type=form)
 
     async def _run(self, request: Request, asked: GraphQLRequest, form: MediaType) -> Response:
         context = await self.get_context(request, Response())
+        asked = await context.documents.complete(asked)
         query = context.ready.find(asked.query, asked.operation_name, asked.variables)
         if query is not None:
             with suppress(NotCompiled, NotAnswered):  # the ordinary executor says what is wrong

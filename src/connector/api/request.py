@@ -6,6 +6,7 @@ body. A request that gets as far as the schema is none of the errors here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -19,6 +20,10 @@ LONGEST_QUERY_STRING = 32 * 1024
 """Bytes of what follows the `?` of an address. Proxies on the way often allow 8 KiB."""
 
 _SHAPE = 'Send {"query": "{ ... }", "variables": {...}, "operationName": "..."}; only "query" has to be there.'
+_NAMED = 'Send {"documentId": "sha256:..."}, or the name of a published operation.'
+_PERSISTED = 'Send {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "..."}}}.'
+_TEXTS = frozenset({"query", "documentId", "operationName"})
+_SHA_256 = re.compile(r"[0-9a-fA-F]{64}")
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
 
 
@@ -61,12 +66,22 @@ class UnsupportedMediaType(BadRequest):
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """What is to be run."""
+    """What is to be run. query: "" while only its name is known.
+
+    document: its name (`connector.api.documents`). is_automatic: named as Apollo's automatic persisted queries are.
+    """
 
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
     extensions: dict[str, Any] | None
+    document: str | None = None
+    is_automatic: bool = False
+
+
+def asks(parameters: QueryParams) -> bool:
+    """Whether an address holds a request at all."""
+    return any(name in parameters for name in ("query", "documentId", "extensions"))
 
 
 def read_address(parameters: QueryParams, length: int) -> GraphQLRequest:
@@ -76,12 +91,12 @@ def read_address(parameters: QueryParams, length: int) -> GraphQLRequest:
             f"the query string has {length:,} bytes, {LONGEST_QUERY_STRING:,} are allowed", hint="Send it by POST."
         )
     given: dict[str, object] = {}
-    for name in ("query", "operationName", "variables", "extensions"):
+    for name in ("query", "documentId", "operationName", "variables", "extensions"):
         values = parameters.getlist(name)
         if len(values) > 1:
             raise BadRequest(f"{name!r} is in the address {len(values)} times, once is allowed")
         if values and values[0]:
-            given[name] = values[0] if name in ("query", "operationName") else _json(values[0].encode(), name)
+            given[name] = values[0] if name in _TEXTS else _json(values[0].encode(), name)
     return _request(given)
 
 
@@ -125,16 +140,49 @@ def _json(text: bytes, what: str) -> object:
 
 def _request(given: Mapping[str, object]) -> GraphQLRequest:
     query = given.get("query")
-    if query is None:
+    extensions = _object(given, "extensions")
+    document, automatic = _document_id(given), _automatic(extensions)
+    if document and (automatic or query is not None):
+        raise BadRequest("'documentId' is not the only document of the request", hint="Send it without 'query'.")
+    if query is None and (document or automatic):
+        query = ""
+    elif query is None:
         raise BadRequest(f"the request has no 'query'{_instead(given)}", hint=_SHAPE)
     if not isinstance(query, str):
         raise BadRequest(f"'query' is {_kind(query)}, not a string", hint=_SHAPE)
-    if not query:
+    if not query and not document and not automatic:
         raise BadRequest("'query' is empty", hint=_SHAPE)
     operation_name = given.get("operationName")
     if not isinstance(operation_name, str | None):
         raise BadRequest(f"'operationName' is {_kind(operation_name)}, not a string", hint=_SHAPE)
-    return GraphQLRequest(query, _object(given, "variables"), operation_name or None, _object(given, "extensions"))
+    return GraphQLRequest(
+        query,
+        _object(given, "variables"),
+        operation_name or None,
+        extensions,
+        document or automatic,
+        is_automatic=automatic is not None,
+    )
+
+
+def _document_id(given: Mapping[str, object]) -> str | None:
+    document = given.get("documentId")
+    if not isinstance(document, str | None):
+        raise BadRequest(f"'documentId' is {_kind(document)}, not a string", hint=_NAMED)
+    return document or None
+
+
+def _automatic(extensions: Mapping[str, Any] | None) -> str | None:
+    """The name of the document whose hash Apollo's clients send."""
+    persisted = (extensions or {}).get("persistedQuery")
+    if persisted is None:
+        return None
+    if not isinstance(persisted, dict) or persisted.get("version") != 1:
+        raise BadRequest("'extensions.persistedQuery' has not version 1", hint=_PERSISTED)
+    digits = persisted.get("sha256Hash")
+    if not isinstance(digits, str) or not _SHA_256.fullmatch(digits):
+        raise BadRequest("'extensions.persistedQuery.sha256Hash' is no SHA-256 in hexadecimal digits", hint=_PERSISTED)
+    return f"sha256:{digits.lower()}"
 
 
 def _object(given: Mapping[str, object], name: str) -> dict[str, Any] | None:

@@ -130,6 +130,11 @@ def _anchor_paths(values: dict[str, Any], base: Path) -> None:
         values["database"] = f"{prefix}{(base / database.removeprefix(prefix)).resolve()}"
     if isinstance(values.get("policy"), str):
         values["policy"] = str((base / values["policy"]).resolve())
+    graphql = values.get("graphql")
+    if isinstance(graphql, dict) and isinstance(graphql.get("folders"), list):
+        graphql["folders"] = [
+            str((base / folder).resolve()) if isinstance(folder, str) else folder for folder in graphql["folders"]
+        ]
     sources = values.get("sources")
     for source in sources.values() if isinstance(sources, dict) else ():
         if isinstance(source, dict) and isinstance(source.get("directory"), str):

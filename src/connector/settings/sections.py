@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from croniter import croniter
 from pydantic import (
@@ -137,9 +137,25 @@ class SourceSettings(BaseModel):
 class GraphQLSettings(_Section):
     """What the GraphQL endpoint allows."""
 
+    documents: Literal["any", "trusted"] = Field(
+        default="any",
+        description="Which documents are run: any, or only those in graphql/operations and in the folders.",
+        examples=["trusted"],
+    )
+    folders: list[Path] = Field(
+        default_factory=list, description="Folders with documents that are trusted, too.", examples=[["portal/graphql"]]
+    )
     largest_cost: int = Field(
         default=50_000, ge=1, description="What one operation may cost, see graphql.md.", examples=[50_000]
     )
+
+    @field_validator("folders")
+    @classmethod
+    def _exist(cls, value: list[Path]) -> list[Path]:
+        for folder in value:
+            if not folder.is_dir():
+                raise ValueError(f"{str(folder)!r} is no folder")
+        return value
 
 
 class Settings(BaseSettings):

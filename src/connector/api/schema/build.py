@@ -1,5 +1,6 @@
 """Puts the schema together."""
 
+from collections.abc import AsyncGenerator
 from functools import cache
 from typing import Any
 
@@ -8,9 +9,12 @@ from graphql import GraphQLError
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
 
 from connector.api.charging import Charging
 from connector.api.compiled import Compiled
+from connector.api.context import ApiContext
+from connector.api.documents import DocumentNotTrusted
 from connector.api.errors import Operation, make_public
 from connector.api.limits import MOST_TOKENS, QueryLimits
 from connector.api.preconditions import NoZeroCharacter, Preconditions
@@ -25,16 +29,41 @@ CACHED_DOCUMENTS = 500
 
 
 class HubSchema(strawberry.Schema):
-    """A schema whose errors are logged where they are made public, and nowhere else."""
+    """A schema whose errors are logged where they are made public, and nowhere else.
+
+    What it is not to run it does not even parse.
+    """
 
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Run one operation; its errors, those of parsing included, are made public."""
-        result = await super().execute(*args, **kwargs)
+        result = _untrusted(*args, **kwargs) or await super().execute(*args, **kwargs)
         make_public(result)
         return result
 
+    async def stream(self, *args: Any, **kwargs: Any) -> Any:
+        """Run one operation whose results may be many, as over a WebSocket."""
+        refused = _untrusted(*args, **kwargs)
+        if refused is None:
+            return await super().stream(*args, **kwargs)
+        make_public(refused)
+        return _only(refused)
+
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Nothing: see `connector.api.errors`."""
+
+
+def _untrusted(query: str | None, *_: Any, context_value: ApiContext | None = None, **_more: Any) -> Any:
+    """What is answered to a document that is not to be run; None for others."""
+    try:
+        if context_value is not None:
+            context_value.documents.check_trusted(query or "")
+    except DocumentNotTrusted as error:
+        return PreExecutionError(data=None, errors=[GraphQLError(error.message, original_error=error)])
+    return None
+
+
+async def _only(result: Any) -> AsyncGenerator[Any]:
+    yield result
 
 
 @cache

@@ -1,0 +1,39 @@
+"""Documents that clients sent with their hash, kept in Redis for the other processes of a hub.
+
+Nothing here is the only copy: a client whose document is not found sends it again.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+PREFIX: Final = "connector:document:"
+KEPT: Final = timedelta(days=30)
+
+
+class SharedDocuments:
+    """Documents in Redis, where they fade a month after they were sent. Losing Redis costs a round trip."""
+
+    def __init__(self, url: str) -> None:
+        self._client = Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1)
+
+    async def get(self, name: str) -> str | None:
+        """The document of this name, if it is there and Redis is, too."""
+        with suppress(RedisError, OSError, UnicodeDecodeError):
+            found = await self._client.get(PREFIX + name)
+            return found.decode() if isinstance(found, bytes) else found
+        return None
+
+    async def put(self, name: str, text: str) -> None:
+        """Keep a document, if Redis is there."""
+        with suppress(RedisError, OSError, UnicodeEncodeError):
+            await self._client.set(PREFIX + name, text.encode(), ex=KEPT)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
