@@ -34,7 +34,7 @@ from connector.model.principals import Principal
 from connector.rules.policy.reading import InvalidPolicy
 from connector.sdk.adapter import Clock, Pulls
 from connector.sdk.travel import TravelConnection, connect_travel_times
-from connector.settings.auth import RESERVED_NAMES
+from connector.settings.auth import ALL_REGIONS, RESERVED_NAMES
 from connector.settings.loading import LoadedSettings
 from connector.settings.sections import Settings
 from connector.storage.database.engine import reading, wake_on_commit
@@ -190,7 +190,10 @@ class _Server(uvicorn.Server):
 def api_keys(settings: Settings) -> tuple[ApiKey, ...]:
     """The configured keys, each with its holder."""
     return tuple(
-        ApiKey(key.token.get_secret_value(), Principal(name, frozenset(key.roles)))
+        ApiKey(
+            key.token.get_secret_value(),
+            Principal(name, frozenset(key.roles), None if key.regions is None else frozenset(key.regions)),
+        )
         for name, key in settings.auth.keys.items()
     )
 
@@ -211,6 +214,9 @@ def identity_provider(settings: Settings, clock: Clock) -> IdentityProvider | No
         name_claim=given.name_claim,
         roles_claim=given.roles_claim,
         roles=given.roles,
+        regions=given.regions,
+        regions_claim=given.regions_claim,
+        all_regions=ALL_REGIONS,
         required_claims=given.required_claims,
         taken=RESERVED_NAMES | settings.auth.keys.keys() | settings.sources.keys(),
     )

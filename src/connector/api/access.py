@@ -126,7 +126,10 @@ class Access:
 
 
 class Guarded:
-    """An application that only those with access reach over HTTP; a WebSocket shows its token once it is open."""
+    """An application that only those with access reach over HTTP, who are `state.principal` then.
+
+    A WebSocket shows its token once it is open.
+    """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -138,7 +141,8 @@ class Guarded:
         try:
             self._access.check_host(headers.get("host", ""))
             if scope["type"] == "http":
-                await self._access.check(headers.get("authorization"))
+                admitted = await self._access.check(headers.get("authorization"))
+                scope.setdefault("state", {})["principal"] = admitted.principal
         except NOT_ADMITTED as error:
             await refuse(error)(scope, receive, send)
         else:

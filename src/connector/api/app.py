@@ -34,6 +34,7 @@ from connector.sdk.connection import Connection
 from connector.storage.database.engine import Database, reading
 from connector.storage.database.readiness import check_ready
 from connector.storage.policies.active import PolicySource
+from connector.storage.query import Sight
 from connector.storage.shipments.documents import read_document
 
 
@@ -95,7 +96,7 @@ def create_app(
     async def label(request: Request) -> Response:
         try:
             async with reading(engine) as tx:
-                document = await read_document(tx, request.path_params["id"])
+                document = await read_document(tx, request.path_params["id"], Sight(request.state.principal.regions))
         except NotKnown as error:
             return error_response(404, error)
         return Response(

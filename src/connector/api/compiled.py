@@ -31,7 +31,7 @@ from connector.api.roots import ROOT, Root
 from connector.api.shape import Shaper, Surroundings
 from connector.model.errors import ConnectorError
 from connector.storage.database.refusals import NotAnswered
-from connector.storage.query import PreparedReads
+from connector.storage.query import EVERYTHING, PreparedReads, Sight
 
 
 class Compiled(SchemaExtension):
@@ -50,6 +50,7 @@ class Compiled(SchemaExtension):
                     variables=running.variables or {},
                     dialect=running.context.reader.dialect,
                     cost=running.context.cost,
+                    sight=running.context.reader.sight,
                 )
                 running.result = ExecutionResult(await query.run(running.context), None)
             except (NotCompiled, NotAnswered, ConnectorError, GraphQLError):
@@ -60,12 +61,18 @@ class Compiled(SchemaExtension):
 
 
 class CompiledQuery:
-    """A query, ready to be run. roots: response key -> root field, or a text that it always answers."""
+    """A query, ready to be run.
 
-    def __init__(self, roots: Mapping[str, Root | str], cost: int = 0) -> None:
+    roots: response key -> root field, or a text that it always answers. sight: of whoever it is for.
+    """
+
+    def __init__(self, roots: Mapping[str, Root | str], sight: Sight, cost: int = 0) -> None:
         self.cost = cost
         self._roots = roots
-        self._reads = PreparedReads([read for root in roots.values() if isinstance(root, Root) for read in root.reads])
+        self.sight = sight
+        self._reads = PreparedReads(
+            [read for root in roots.values() if isinstance(root, Root) for read in root.reads], sight
+        )
 
     async def run(self, context: ApiContext) -> dict[str, Any]:
         """The data of the response. Raises NotCompiled when it would hold an error."""
@@ -88,6 +95,7 @@ def compile_query(
     variables: Mapping[str, Any],
     dialect: str,
     cost: int = 0,
+    sight: Sight = EVERYTHING,
 ) -> CompiledQuery:
     """The query that an operation of a validated document is. variables: as the client sent them.
 
@@ -110,7 +118,7 @@ def compile_query(
         if field is None or planner is None:
             raise NotCompiled(f"{name} is not stored data")
         roots[key] = planner(Plan(read, field, nodes), shaper)
-    return CompiledQuery(roots, cost)
+    return CompiledQuery(roots, sight, cost)
 
 
 def _fragments(document: DocumentNode) -> Mapping[str, FragmentDefinitionNode]:

@@ -24,7 +24,17 @@ from connector.rules.policy.reading import Policy
 from connector.sdk.adapter import Clock
 from connector.storage.database.engine import Database, Transaction, reading
 from connector.storage.policies.active import PolicySource, policy_now
-from connector.storage.query import Connection, Page, PreparedReads, Row, Selection, fetch_page, fetch_rows
+from connector.storage.query import (
+    EVERYTHING,
+    Connection,
+    Page,
+    PreparedReads,
+    Row,
+    Selection,
+    Sight,
+    fetch_page,
+    fetch_rows,
+)
 
 NOBODY: Final = Principal("nobody", frozenset())
 """Who asks as long as nobody has shown a token."""
@@ -33,11 +43,12 @@ NOBODY: Final = Principal("nobody", frozenset())
 class Reader:
     """Reads everything that one operation asks for from one snapshot of the database.
 
-    The snapshot is taken by the first read and kept until `renew` or `aclose`.
+    The snapshot is taken by the first read and kept until `renew` or `aclose`. sight: of whoever reads.
     """
 
-    def __init__(self, engine: Database) -> None:
+    def __init__(self, engine: Database, sight: Sight = EVERYTHING) -> None:
         self._engine = engine
+        self.sight = sight
         self._lock = asyncio.Lock()
         self._open = AsyncExitStack()
         self._snapshot: Transaction | None = None
@@ -48,18 +59,21 @@ class Reader:
         return self._engine.dialect.name
 
     async def fetch(self, reads: PreparedReads) -> list[Any]:
-        """What the reads answer, by one statement, which is a snapshot by itself. Raises NotAnswered."""
+        """What the reads answer, by one statement, which is a snapshot by itself; its sight is theirs.
+
+        Raises NotAnswered.
+        """
         return await reads.fetch(self._engine)
 
     async def page(self, selection: Selection, page: Page) -> Connection:
         """One page of rows."""
         async with self._lock:
-            return await fetch_page(await self.snapshot(), selection, page)
+            return await fetch_page(await self.snapshot(), selection, page, self.sight)
 
     async def rows(self, selection: Selection, ids: Collection[int]) -> dict[int, Row]:
         """Rows by their ids."""
         async with self._lock:
-            return await fetch_rows(await self.snapshot(), selection, ids)
+            return await fetch_rows(await self.snapshot(), selection, ids, self.sight)
 
     async def row(self, selection: Selection, key: int) -> Row | None:
         """One row, None when there is none of this id."""
@@ -115,12 +129,17 @@ class ApiContext:
     reader: Reader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reader = Reader(self.engine)
+        self.reader = Reader(self.engine, Sight(self.principal.regions))
 
     @property
     def actor(self) -> str:
         """Who asks, for the change log."""
         return self.principal.name
+
+    def admit(self, principal: Principal) -> None:
+        """From now on, this is who asks."""
+        self.principal = principal
+        self.reader.sight = Sight(principal.regions)
 
     def for_operation(self) -> ApiContext:
         """The same surroundings with a reader of its own."""

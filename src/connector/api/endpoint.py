@@ -117,7 +117,7 @@ class Endpoint(GraphQL[ApiContext, None]):
     async def _run(self, request: Request, asked: GraphQLRequest, form: MediaType) -> Response:
         context = await self.get_context(request, Response())
         asked = await context.documents.complete(asked)
-        query = context.ready.find(asked.query, asked.operation_name, asked.variables)
+        query = context.ready.find(asked.query, asked.operation_name, asked.variables, context.reader.sight)
         if query is not None:
             with suppress(NotCompiled, NotAnswered):  # the ordinary executor says what is wrong
                 body: dict[str, Any] = {"data": await query.run(context)}
@@ -143,7 +143,7 @@ class Endpoint(GraphQL[ApiContext, None]):
         """The surroundings of this request."""
         context = self._context()
         context.request = request
-        context.principal = getattr(request.state, "principal", context.principal)
+        context.admit(getattr(request.state, "principal", context.principal))
         if not context.public_url:
             scheme = {"ws": "http", "wss": "https"}.get(request.url.scheme, request.url.scheme)
             context.public_url = f"{scheme}://{request.url.netloc}"
@@ -158,7 +158,7 @@ class Endpoint(GraphQL[ApiContext, None]):
             except NOT_ADMITTED as error:
                 await close_socket(socket, close_code(error), error.message, patience=context.feed.patience)
                 raise WebSocketDisconnected from error
-            context.principal = admitted.principal
+            context.admit(admitted.principal)
             if admitted.until is not None:
                 socket.state.expiry = asyncio.create_task(_expire(context, socket, admitted.until), name="expiry")
         return strawberry.UNSET

@@ -36,7 +36,8 @@ _OPTIONS: Final[Any] = {
 class ProviderOptions:
     """What is configured of a provider; `connector.settings.auth.OidcSettings` says what each means.
 
-    roles: group at the provider -> roles in the hub. taken: names that mean somebody else here.
+    roles: group at the provider -> roles in the hub. regions: group -> regions, `all_regions` for no limit; nobody is
+    limited when empty. taken: names that mean somebody else here.
     """
 
     issuer: str
@@ -47,6 +48,9 @@ class ProviderOptions:
     leeway: timedelta = timedelta(seconds=30)
     name_claim: str = "email"
     roles_claim: str = "roles"
+    regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    regions_claim: str | None = None
+    all_regions: str = "*"
     required_claims: Mapping[str, str | bool | int] = field(default_factory=dict)
     taken: frozenset[str] = frozenset()
 
@@ -125,15 +129,27 @@ class IdentityProvider:
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
         name = self._name(claims)
-        groups = _claim(claims, self._options.roles_claim)
-        listed = groups.split() if isinstance(groups, str) else groups if isinstance(groups, list) else []
-        roles = {role for group in listed if isinstance(group, str) for role in self._options.roles.get(group, ())}
+        roles = _granted(claims, self._options.roles_claim, self._options.roles)
         if not roles:
             raise Forbidden(
                 f"{name!r} has no role in this hub: no group in the claim {self._options.roles_claim!r} has one",
                 hint="Have the person added to a group at the provider, or a group of theirs under [auth.oidc.roles].",
             )
-        return Principal(name, frozenset(roles))
+        return Principal(name, roles, self._regions(claims, name))
+
+    def _regions(self, claims: Mapping[str, Any], name: str) -> frozenset[str] | None:
+        options = self._options
+        if not options.regions:
+            return None
+        claim = options.regions_claim or options.roles_claim
+        regions = _granted(claims, claim, options.regions)
+        if not regions:
+            raise Forbidden(
+                f"{name!r} has no region in this hub: no group in the claim {claim!r} has one",
+                hint="Have the person added to a group at the provider, or a group of theirs under "
+                "[auth.oidc.regions]; '*' is all regions.",
+            )
+        return None if options.all_regions in regions else regions
 
     def _name(self, claims: Mapping[str, Any]) -> str:
         own = self._options.name_claim
@@ -148,6 +164,13 @@ class IdentityProvider:
                 raise _wrong(f"claim {claim!r} is {name!r}, which is somebody else's name in this hub")
             return name
         raise _wrong(f"it names nobody: neither claim {own!r} nor 'sub' can be used")
+
+
+def _granted(claims: Mapping[str, Any], claim: str, given: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """What the groups in a claim are given: a list of them, or one text with spaces between."""
+    groups = _claim(claims, claim)
+    listed = groups.split() if isinstance(groups, str) else groups if isinstance(groups, list) else []
+    return frozenset(one for group in listed if isinstance(group, str) for one in given.get(group, ()))
 
 
 def _claim(claims: Mapping[str, Any], path: str) -> Any:

@@ -66,9 +66,36 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
 }
 """Mutation -> roles; `admin` may do everything. Told in docs/configuration.md."""
 
+EVERYWHERE: Final = frozenset(
+    {
+        "explain",
+        "whatIf",
+        "placements",
+        "syncSource",
+        "replayQuarantine",
+        "discardQuarantine",
+        "createRollout",
+        "planRollout",
+        "startRollout",
+        "activatePolicy",
+        "rollbackPolicy",
+        "openRedChannel",
+        "extendRedChannel",
+        "closeRedChannel",
+    }
+)
+"""Root fields that are about all regions: not for those who are limited to some."""
+
 
 def require_permission(who: Principal, mutation: str) -> None:
-    """Refuse whoever has no role for a mutation. Raises Forbidden naming the roles."""
+    """Refuse whoever may not do it. Raises Forbidden naming the roles, or the regions."""
     roles = MAY.get(mutation, frozenset())
     if roles != ANYONE:
         who.require(roles, mutation)
+    require_reach(who, mutation)
+
+
+def require_reach(who: Principal, field: str) -> None:
+    """Refuse whoever is limited to regions where a root field is about all of them. Raises Forbidden naming them."""
+    if field in EVERYWHERE:
+        who.require_everywhere(field)

@@ -23,10 +23,12 @@ class Principal:
     It is what the change log calls it.
 
     roles: `viewer`, `technician`, `dispatcher`, `approver`, `planner`, `admin`, `machine`, or names of the customer's.
+    regions: what it sees and works on is limited to these, whatever its roles; None for everything.
     """
 
     name: str
     roles: frozenset[str]
+    regions: frozenset[str] | None = None
 
     def has_any(self, roles: Collection[str]) -> bool:
         """Whether it has one of the roles; `admin` has them all."""
@@ -41,6 +43,16 @@ class Principal:
         raise Forbidden(
             f"{self.name!r} may not {what}: that needs the role {wanted}, and its roles are {have}",
             hint="Use a key that has the role, or have it added under [auth] in connector.toml.",
+        )
+
+    def require_everywhere(self, what: str) -> None:
+        """Refuse when it is limited to some regions. what: for the message. Raises Forbidden."""
+        if self.regions is None:
+            return
+        listed = ", ".join(repr(region) for region in sorted(self.regions))
+        raise Forbidden(
+            f"{self.name!r} may not {what}: that is about all regions, and it is limited to {listed}",
+            hint="Use a key that is not limited to regions.",
         )
 
     def require_all(self, roles: Collection[str], what: str) -> None:

@@ -65,6 +65,8 @@ def _private(value: str) -> str:
 
 
 Token = Annotated[SecretStr, AfterValidator(_long_enough)]
+ALL_REGIONS = "*"
+"""In the mapping of a provider's groups: not limited to regions."""
 RoleText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
 PrivateUrl = Annotated[str, AfterValidator(_private)]
@@ -78,6 +80,12 @@ class KeySettings(_Section):
     token: Token = Field(description="Bearer token of this key.", examples=[{"env": "CONNECTOR_KEY_ADA"}])
     roles: tuple[RoleText, ...] = Field(
         min_length=1, description="What it may do.", examples=[["dispatcher", "approver"]]
+    )
+    regions: tuple[Text, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Regions, as sites and hubs have them, that it is limited to; everything when empty.",
+        examples=[["EU"]],
     )
 
 
@@ -115,6 +123,17 @@ class OidcSettings(_Section):
         min_length=1,
         description="Group at the provider -> roles in this hub.",
         examples=[{"logistics-dispatch": ["dispatcher"]}],
+    )
+    regions_claim: Text | None = Field(
+        default=None,
+        description="Claim that holds the groups of `auth.oidc.regions`; `roles_claim` when empty.",
+        examples=["regions"],
+    )
+    regions: dict[Text, tuple[Text, ...]] = Field(
+        default_factory=dict,
+        description="Group at the provider -> regions that its people see; `*` for all. When empty nobody is limited; "
+        "else whoever has none of these groups does not come in.",
+        examples=[{"logistics-emea": ["EU", "ME"], "logistics-global": ["*"]}],
     )
     required_claims: dict[Text, str | bool | int] = Field(
         default_factory=dict,

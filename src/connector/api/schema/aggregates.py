@@ -151,7 +151,7 @@ def _field_of(entity: Entity) -> Any:
     async def resolve(info: Info) -> Any:
         plan = Plan.of(info._raw_info)
         read, make = _planned(entity.name, plan)
-        (answer,) = await info.context.reader.fetch(PreparedReads([read]))
+        (answer,) = await info.context.reader.fetch(PreparedReads([read], info.context.reader.sight))
         return make(answer)
 
     resolve.__annotations__["return"] = whole

@@ -50,7 +50,7 @@ class IncidentGroup(Node):
 class IncidentGroupTicket(Node):
     """A member of a group."""
 
-    group: IncidentGroup = related("group", "The group.")
+    group: IncidentGroup | None = related("group", "The group; null where it lies outside of one's regions.")
     ticket: AnyTicket = related("ticket", "The ticket.")
     joined_at: datetime = column("When it joined.")
 

@@ -20,12 +20,19 @@ from connector.model.lifecycle import LoanState
 class Loan(Node):
     """A loan."""
 
-    ticket: AnyTicket = related("ticket", "The ticket that it is lent to.")
-    reservation: AnyReservation = related("reservation", "The claim of the unit; parcel and pickup task hang on it.")
+    ticket: AnyTicket | None = related(
+        "ticket", "The ticket that it is lent to; null where it lies outside of one's regions."
+    )
+    reservation: AnyReservation | None = related(
+        "reservation",
+        "The claim of the unit; parcel and pickup task hang on it; null where it lies outside of one's regions.",
+    )
     state: LoanState = column("Where it stands.")
     product: AnyProduct = related("product", "What is lent.")
     asset: AnyAsset | None = related("asset", "The unit itself, for serialised products.")
-    hub: AnyHub = related("hub", "The hub that it belongs to, and is due back at.")
+    hub: AnyHub | None = related(
+        "hub", "The hub that it belongs to, and is due back at; null where it lies outside of one's regions."
+    )
     site: AnySite | None = related("site", "Where it is used.")
     lane: Lane = column("The lane that it belongs to.")
     holder: str | None = column("Whose it is meanwhile.")

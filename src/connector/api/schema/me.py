@@ -11,8 +11,10 @@ class Me:
 
     name: str = strawberry.field(description="Name of the key, or of the person; the change log has it.")
     roles: list[str] = strawberry.field(description="Its roles; `admin` may do everything.")
+    regions: list[str] | None = strawberry.field(description="Regions that it is limited to; null for everything.")
 
     @classmethod
     def of(cls, principal: Principal) -> "Me":
         """The holder of a key."""
-        return cls(name=principal.name, roles=sorted(principal.roles))
+        regions = None if principal.regions is None else sorted(principal.regions)
+        return cls(name=principal.name, roles=sorted(principal.roles), regions=regions)

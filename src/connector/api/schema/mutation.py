@@ -1,15 +1,12 @@
 """Root fields that change something: what a dispatcher does."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import strawberry
-from strawberry.extensions import FieldExtension
 from strawberry.types import get_object_definition
 
 from connector.api.access import ANYBODY
 from connector.api.context import NOBODY, Info
-from connector.api.permissions import require_permission
 from connector.api.policies import Chooser, activate, roll_back
 from connector.api.schema import rolling_out
 from connector.api.schema.approvals import (
@@ -56,7 +53,6 @@ from connector.api.schema.payloads import (
     ReservePayload,
     SyncSourcePayload,
 )
-from connector.api.schema.refusals import refusal_of
 from connector.api.schema.replenishments import (
     ApproveReplenishmentsPayload,
     ReplenishmentPayload,
@@ -64,6 +60,7 @@ from connector.api.schema.replenishments import (
     cancel_replenishment,
     reject_replenishment,
 )
+from connector.api.schema.rights import NeedsRights
 from connector.api.schema.rmas import RmaPayload, cancel_rma, extend_rma, receive_return, send_return
 from connector.api.schema.rolling_out import (
     PlanRolloutPayload,
@@ -72,7 +69,7 @@ from connector.api.schema.rolling_out import (
     WaveTaskPayload,
 )
 from connector.fulfilment.procurement import Report
-from connector.model.errors import Forbidden, InvalidInput
+from connector.model.errors import InvalidInput
 from connector.model.principals import Principal
 
 
@@ -388,18 +385,5 @@ class Mutation:
     )
 
 
-class NeedsRole(FieldExtension):
-    """Lets only those who have a role for it begin a mutation; others get a refusal as its answer."""
-
-    async def resolve_async(self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **kwargs: Any) -> Any:
-        """As strawberry has it."""
-        try:
-            require_permission(info.context.principal, info.field_name)
-        except Forbidden as error:
-            payload: Any = info.return_type
-            return payload(errors=[refusal_of(error)])
-        return await next_(source, info, **kwargs)
-
-
 for _field in get_object_definition(Mutation, strict=True).fields:
-    _field.extensions.append(NeedsRole())
+    _field.extensions.append(NeedsRights(_field))

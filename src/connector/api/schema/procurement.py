@@ -17,7 +17,9 @@ class Procurement(Node):
 
     kind: ProcurementKind = column("How they are got.")
     state: ProcurementState = column("Where it stands; a backorder is requested until stock comes.")
-    ticket: AnyTicket = related("ticket", "The ticket that it is for.")
+    ticket: AnyTicket | None = related(
+        "ticket", "The ticket that it is for; null where it lies outside of one's regions."
+    )
     decision: AnyDecision | None = related("decision", "The decision that wants it.")
     product: AnyProduct = related("product", "What is got.")
     quantity: int = column("How many units.")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import strawberry
 
 from connector.api.context import Info
+from connector.api.permissions import require_reach
 from connector.api.plan import Plan
 from connector.api.roots import (
     MOST_NODES,
@@ -135,6 +136,7 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
 async def _explain(info: Info, ticket: strawberry.ID) -> Explanation:
     key = key_of(ticket, entity="ticket")
     context = info.context
+    require_reach(context.principal, "explain")
     async with context.reader.exclusively:
         snapshot = await context.reader.snapshot()
         decision = await explain_ticket(snapshot, key, context.policy, context.clock.now())
@@ -187,6 +189,7 @@ async def _break_glass_use(info: Info) -> list[BreakGlassUse]:
             is_alert=item.is_alert,
         )
         for item in shares
+        if context.principal.regions is None or item.region in context.principal.regions
     ]
 
 

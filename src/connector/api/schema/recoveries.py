@@ -17,7 +17,9 @@ class Recovery(Node):
 
     ticket: AnyTicket = related("ticket", "The ticket that the parcel is for.")
     line: int = column("Which line of the ticket.")
-    shipment: AnyShipment = related("shipment", "The parcel that is, or was, in trouble.")
+    shipment: AnyShipment | None = related(
+        "shipment", "The parcel that is, or was, in trouble; null where it lies outside of one's regions."
+    )
     reservation: AnyReservation | None = related("reservation", "The second unit; null where none was sent.")
     decision: AnyDecision | None = related("decision", "Why a second unit was sent, or why none was.")
     trouble: Trouble = column("What was wrong, as it was found last.")

@@ -45,7 +45,10 @@ class ReplenishmentCandidate:
     why: str | None = strawberry.field(description="Why it gives nothing; null for what gives.")
 
 
-def _candidates(root: Row) -> list[ReplenishmentCandidate]:
+def _candidates(root: Row) -> list[ReplenishmentCandidate] | None:
+    content = root.values["explanation"]
+    if content is None:
+        return None
     return [
         ReplenishmentCandidate(
             kind=ReplenishmentKind(item["kind"]),
@@ -60,7 +63,7 @@ def _candidates(root: Row) -> list[ReplenishmentCandidate]:
             takes=item["takes"],
             why=item["why"],
         )
-        for item in root.values["explanation"]["candidates"]
+        for item in content["candidates"]
     ]
 
 
@@ -70,7 +73,7 @@ class Replenishment(Node):
 
     state: ReplenishmentState = column("Where it stands.")
     kind: ReplenishmentKind = column("Where the units come from; `NONE`: from nowhere, as things stand.")
-    stock: AnyStock = related("stock", "The shelf.")
+    stock: AnyStock | None = related("stock", "The shelf; null where it lies outside of one's regions.")
     hub: AnyHub = related("hub", "The hub of the shelf.")
     product: AnyProduct = related("product", "What is wanted.")
     lane: Lane = column("The lane of the shelf.")
@@ -94,8 +97,11 @@ class Replenishment(Node):
     approval_name: str | None = column("The approval that its order waits for.")
     policy_version: str = column("Version of the policy.")
     reason: str = column("What is proposed, or what became of it, for people.")
-    candidates: list[ReplenishmentCandidate] = derived(
-        _candidates, "Every hub and supplier that was looked at, and why it gives nothing.", columns=("explanation",)
+    candidates: list[ReplenishmentCandidate] | None = derived(
+        _candidates,
+        "Every hub and supplier that was looked at, and why it gives nothing; null for whoever is limited to regions, "
+        "since it tells of hubs everywhere.",
+        columns=("explanation",),
     )
     decided_by: str | None = column("Who approved or rejected it; `rules` where the policy lets it go out at once.")
     decided_at: datetime | None = column("When.")

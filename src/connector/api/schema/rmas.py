@@ -26,7 +26,9 @@ class Rma(Node):
     """A return."""
 
     number: str = derived(_number, "How people call it: `RMA-7`.", columns=("id",))
-    ticket: AnyTicket = related("ticket", "The ticket that the unit had.")
+    ticket: AnyTicket | None = related(
+        "ticket", "The ticket that the unit had; null where it lies outside of one's regions."
+    )
     asset: AnyAsset | None = related(
         "asset", "The device that has failed; null for counted units, and while nobody knows which one it is."
     )

@@ -55,8 +55,10 @@ def _waves(root: Row) -> list[RolloutWave]:
     ]
 
 
-def _hubs(root: Row) -> list[RolloutHub]:
-    plan = root.values["plan"] or {}
+def _hubs(root: Row) -> list[RolloutHub] | None:
+    plan = root.values["plan"]
+    if plan is None:
+        return None
     return [
         RolloutHub(
             hub=hub["hub"],
@@ -73,9 +75,9 @@ def _hubs(root: Row) -> list[RolloutHub]:
 class RolloutLine(Node):
     """A line of a rollout."""
 
-    rollout: "Rollout" = related("rollout", "The rollout.")
+    rollout: "Rollout | None" = related("rollout", "The rollout; null where it lies outside of one's regions.")
     line: int = column("The line of the ticket that its claims are made on.")
-    site: AnySite = related("site", "Where it goes.")
+    site: AnySite | None = related("site", "Where it goes; null where it lies outside of one's regions.")
     ticket: AnyTicket | None = related(
         "ticket", "A ticket of its own, whose end says what became of it; null for none."
     )
@@ -107,7 +109,9 @@ class Rollout(Node):
     name: str = column("What people call it.")
     state: RolloutState = column("Where it stands.")
     reason: str | None = column("Why it is in that state, in the words of whoever or whatever moved it.")
-    ticket: AnyTicket = related("ticket", "The change or request that it is done under.")
+    ticket: AnyTicket | None = related(
+        "ticket", "The change or request that it is done under; null where it lies outside of one's regions."
+    )
     product: AnyProduct = related("product", "What is sent.")
     preparation: str | None = column("What is done to each unit before it leaves.")
     author: str = column("Who made it.")
@@ -128,7 +132,11 @@ class Rollout(Node):
     settled_at: datetime | None = column("Since when that wave is done; null while it is not.")
     counts: list[RolloutCount] = derived(_in_all, "Its lines by state.", columns=("progress",))
     waves: list[RolloutWave] = derived(_waves, "Its lines by wave and state.", columns=("progress",))
-    hubs: list[RolloutHub] = derived(_hubs, "What the newest plan expects of each hub.", columns=("plan",))
+    hubs: list[RolloutHub] | None = derived(
+        _hubs,
+        "What the newest plan expects of each hub; null for whoever is limited to regions.",
+        columns=("plan",),
+    )
     lines: Connection[RolloutLine] = paged("rollout_line", "lines", "Its parcels, by line.")
     tasks: list[AnyTask] = related("tasks", "Work for people because of it, the oldest first.")
     created_at: datetime = column("When it was made.")

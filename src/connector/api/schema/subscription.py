@@ -40,7 +40,7 @@ from connector.model.lifecycle import (
 from connector.model.refs import EntityKind
 from connector.storage.database.changes import LoggedChange, parse_cursor
 from connector.storage.database.engine import reading
-from connector.storage.query import Row, Selection, fetch_rows
+from connector.storage.query import ENTITIES, Row, Selection, Sight, fetch_rows
 
 SLOW_CONSUMER = 4429
 """Code that a WebSocket is closed with when its client does not keep up."""
@@ -167,8 +167,9 @@ class Topic(Generic[EventT]):
         """Whether the change is worth an event."""
         return self.news is None or change.operation != "updated" or not self.news.isdisjoint(change.fields)
 
-    def event_of(self, change: LoggedChange, row: Row | None) -> EventT:
-        """The event that a change is."""
+    def event_of(self, change: LoggedChange, row: Row | None, sight: Sight) -> EventT:
+        """The event that a change is. With a limited sight without keys and documents: they may lead out of it."""
+        told = set(ENTITIES[self.row].names()) if sight.is_limited else change.fields.keys()
         now = row.values[self.state] if row else None
         before, after = change.fields.get(self.state, (now, now))
         return self.event(
@@ -179,6 +180,7 @@ class Topic(Generic[EventT]):
             changes=[
                 FieldChange(field=name, before=as_json(pair[0]), after=as_json(pair[1]))
                 for name, pair in sorted(change.fields.items())
+                if name in told
             ],
             before=None if before is None else self.states(before),
             after=None if after is None else self.states(after),
@@ -222,11 +224,13 @@ async def _follow(
                 if topic.is_news(change) and wanted.get("id", change.entity_id) == change.entity_id
             ]
             async with reading(context.engine) as tx:
-                rows = await fetch_rows(tx, selection, {change.entity_id for change in news})
+                rows = await fetch_rows(tx, selection, {change.entity_id for change in news}, context.reader.sight)
             for change in news:
                 row = rows.get(change.entity_id)
+                if row is None and context.reader.sight.is_limited:
+                    continue  # gone, or never theirs
                 if all(row is not None and row.values[name] == key for name, key in wanted.items()):
-                    yield topic.event_of(change, row)
+                    yield topic.event_of(change, row, context.reader.sight)
 
 
 def _key(column: str, entity: str, text: str) -> int:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import strawberry
 
 from connector.api.context import Info
+from connector.api.permissions import require_reach
 from connector.api.schema.explanation import Explanation, explanation_of
 from connector.api.schema.nodes import key_of
 from connector.api.schema.refusals import Refusal, refusal_of
@@ -81,6 +82,7 @@ async def resolve_what_if(
     context = info.context
     now = at or context.clock.now()
     try:
+        require_reach(context.principal, "whatIf")
         _check_moment(at)
         asked, active = _asked(ticket, draft, now), await context.active_policy()
         found = await what_if(context.reader, asked, active, policy_text=policy, now=now)

@@ -35,8 +35,9 @@ from connector.rules.sourcing.told import told
 from connector.storage.query import Row
 
 
-def _explanation(root: Row) -> Explanation:
-    return explanation_of(told(root.values["explanation"]))
+def _explanation(root: Row) -> Explanation | None:
+    content = root.values["explanation"]
+    return None if content is None else explanation_of(told(content))
 
 
 @strawberry.type(description="What the rules decided for a ticket.")
@@ -49,7 +50,11 @@ class Decision(Node):
     rule: str | None = column("The rule of the policy that matched.")
     policy_version: str = column("Version of the policy.")
     red_channel: AnyRedChannel | None = related("red_channel", "The red channel that the ticket went through.")
-    explanation: Explanation = derived(_explanation, "Candidates, and why each lost.", columns=("explanation",))
+    explanation: Explanation | None = derived(
+        _explanation,
+        "Candidates, and why each lost; null for whoever is limited to regions, since it tells of hubs everywhere.",
+        columns=("explanation",),
+    )
     reservations: list[AnyReservation] = related("reservations", "What was claimed because of it.")
     decided_at: datetime = column("When.")
     looked_at: datetime = column("When the rules last came to the same, for the same reasons.")
@@ -118,12 +123,12 @@ class Ticket(Node):
 class Reservation(Node):
     """A reservation."""
 
-    ticket: Ticket = related("ticket", "For which ticket.")
+    ticket: Ticket | None = related("ticket", "For which ticket; null where it lies outside of one's regions.")
     line: int = column("Which line of the ticket; 0 for the unit that is lent to it.")
     loan: AnyLoan | None = related("loan", "The loan that it is the claim of; null for what is given for good.")
     state: ReservationState = column("Where it stands.")
     quantity: int = column("How many units.")
-    hub: AnyHub = related("hub", "Where they are.")
+    hub: AnyHub | None = related("hub", "Where they are; null where it lies outside of one's regions.")
     product: AnyProduct = related("product", "What they are.")
     requested_product: AnyProduct = related(
         "requested_product", "What was needed; differs from `product` for a substitute."

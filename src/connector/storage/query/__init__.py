@@ -22,10 +22,13 @@ from connector.storage.query.selection import (
     Related,
     Selection,
 )
+from connector.storage.query.sight import BELONGING, EVERYTHING, Sight
 from connector.storage.query.statement import PageRead, Read, RowsRead, ValueRead
 
 __all__ = [
+    "BELONGING",
     "ENTITIES",
+    "EVERYTHING",
     "Aggregate",
     "AggregateRead",
     "AllOf",
@@ -54,6 +57,7 @@ __all__ = [
     "Row",
     "RowsRead",
     "Selection",
+    "Sight",
     "ToMany",
     "ToOne",
     "ValueRead",

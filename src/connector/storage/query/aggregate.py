@@ -14,6 +14,7 @@ from connector.storage.query.conditions import page_condition
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.layout import Decoder, decoder_of
 from connector.storage.query.selection import Condition, Page
+from connector.storage.query.sight import Sight
 
 Truncation: TypeAlias = Literal["day", "week", "month", "quarter", "year"]
 Function: TypeAlias = Literal["sum", "min", "max"]
@@ -67,18 +68,21 @@ class Group:
     values: tuple[Any, ...]
 
 
-def grouped(read: AggregateRead, dialect: str) -> Select[*tuple[Any, ...]]:
+def grouped(read: AggregateRead, dialect: str, sight: Sight) -> Select[*tuple[Any, ...]]:
     """A row for each group: its keys, the number of its rows, its aggregates."""
     entity = ENTITIES[read.entity]
     page = Page(size=read.size, where=read.where, include_retired=read.include_retired)
     source = entity.table.alias("t0")
-    keys = [_key(key, entity.expression(key.column, source), dialect).label(f"k{n}") for n, key in enumerate(read.keys)]
+    keys = [
+        _key(key, sight.expression(entity, key.column, source), dialect).label(f"k{n}")
+        for n, key in enumerate(read.keys)
+    ]
     names = dict.fromkeys(item.column for item in read.aggregates)
     values = [entity.expression(name, source).label(f"v_{name}") for name in names]
     rows = (
         select(*keys, *values, literal(1).label("one"))
         .select_from(source)
-        .where(page_condition(entity, source, page))
+        .where(page_condition(entity, source, page, sight))
         .subquery("rows")
     )
     groups = [rows.c[f"k{n}"] for n in range(len(read.keys))]

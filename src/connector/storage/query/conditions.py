@@ -25,21 +25,22 @@ from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, Expression, ToOne
 from connector.storage.query.keyset import beyond, decode_cursor, full_order
 from connector.storage.query.selection import AllOf, AnyOf, Compare, Condition, Not, Page, Related
+from connector.storage.query.sight import Sight
 
 
-def condition_sql(entity: Entity, source: FromClause, condition: Condition) -> ColumnElement[bool]:
-    """The condition over the entity's table, or an alias of it."""
+def condition_sql(entity: Entity, source: FromClause, condition: Condition, sight: Sight) -> ColumnElement[bool]:
+    """The condition over the entity's table, or an alias of it. sight: related things outside of it are not there."""
     match condition:
         case Compare():
             return _compare(entity.expression(condition.column, source), condition)
         case Related():
-            return _related(entity, source, condition)
+            return _related(entity, source, condition, sight)
         case AllOf():
-            return and_(true(), *(condition_sql(entity, source, item) for item in condition.conditions))
+            return and_(true(), *(condition_sql(entity, source, item, sight) for item in condition.conditions))
         case AnyOf():
-            return or_(false(), *(condition_sql(entity, source, item) for item in condition.conditions))
+            return or_(false(), *(condition_sql(entity, source, item, sight) for item in condition.conditions))
         case Not():
-            return not_(func.coalesce(condition_sql(entity, source, condition.condition), false()))
+            return not_(func.coalesce(condition_sql(entity, source, condition.condition, sight), false()))
         case _:
             assert_never(condition)
 
@@ -53,13 +54,13 @@ def one_of(column: ColumnElement[Any], ids: Collection[int], *, dialect: str) ->
     return column.in_(select(listed.c.value))
 
 
-def page_condition(entity: Entity, source: FromClause, page: Page) -> ColumnElement[bool]:
+def page_condition(entity: Entity, source: FromClause, page: Page, sight: Sight) -> ColumnElement[bool]:
     """Which rows belong to the whole that is paged through, cursors left aside."""
-    tests: list[ColumnElement[bool]] = []
+    tests = [*sight.tests(entity, source)]
     if entity.retires and not page.include_retired:
         tests.append(source.c.retired_at.is_(None))
     if page.where is not None:
-        tests.append(condition_sql(entity, source, page.where))
+        tests.append(condition_sql(entity, source, page.where, sight))
     return and_(true(), *tests)
 
 
@@ -109,17 +110,19 @@ def _comparison(column: Expression, test: Compare) -> Any:
             assert_never(test.operator)
 
 
-def _related(entity: Entity, source: FromClause, test: Related) -> ColumnElement[bool]:
+def _related(entity: Entity, source: FromClause, test: Related, sight: Sight) -> ColumnElement[bool]:
     relation = entity.relations[test.relation]
     if isinstance(relation, ToOne):
-        return _related_one(entity, source, relation, test.condition)
+        return _related_one(entity, source, relation, test.condition, sight)
     target = ENTITIES[relation.target]
     alias = target.table.alias()
-    own = alias.c[target.columns[relation.key].name] == source.c.id
-    holds = condition_sql(target, alias, test.condition)
+    own = and_(alias.c[target.columns[relation.key].name] == source.c.id, *sight.tests(target, alias))
+    holds = condition_sql(target, alias, test.condition, sight)
     if relation.newest_only:
         other = target.table.alias()
-        newest = select(func.max(other.c.id)).where(other.c[target.columns[relation.key].name] == source.c.id)
+        newest = select(func.max(other.c.id)).where(
+            other.c[target.columns[relation.key].name] == source.c.id, *sight.tests(target, other)
+        )
         return _exists(source, alias, alias.c.id == newest.correlate(source).scalar_subquery(), holds)
     if target.retires:
         own = and_(own, alias.c.retired_at.is_(None))
@@ -136,8 +139,10 @@ def _related(entity: Entity, source: FromClause, test: Related) -> ColumnElement
             assert_never(test.quantifier)
 
 
-def _related_one(entity: Entity, source: FromClause, relation: ToOne, condition: Condition) -> ColumnElement[bool]:
-    key = entity.expression(relation.key, source)
+def _related_one(
+    entity: Entity, source: FromClause, relation: ToOne, condition: Condition, sight: Sight
+) -> ColumnElement[bool]:
+    key = sight.expression(entity, relation.key, source)
     if isinstance(condition, Compare) and condition.column == "id":
         return _compare(key, condition)
     if isinstance(condition, AllOf):
@@ -146,7 +151,8 @@ def _related_one(entity: Entity, source: FromClause, relation: ToOne, condition:
             return and_(true(), *(_compare(key, item) for item in own))
     target = ENTITIES[relation.target]
     alias = target.table.alias()
-    return _exists(source, alias, alias.c.id == key, condition_sql(target, alias, condition))
+    it = alias.c.id == entity.expression(relation.key, source)
+    return _exists(source, alias, it, *sight.tests(target, alias), condition_sql(target, alias, condition, sight))
 
 
 def _exists(source: FromClause, alias: FromClause, *tests: ColumnElement[bool]) -> ColumnElement[bool]:

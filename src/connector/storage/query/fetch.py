@@ -13,17 +13,18 @@ from connector.storage.query.keyset import encode_cursor
 from connector.storage.query.layout import Branch, Decoder, Layout, layout_of
 from connector.storage.query.rows import Connection, Edge, PageInfo, RelatedRows, Row
 from connector.storage.query.selection import Page, Selection
+from connector.storage.query.sight import EVERYTHING, Sight
 from connector.storage.query.statement import PageRead, Read, RowsRead, ValueRead, statement_of
 
 
-async def fetch(tx: AsyncConnection, reads: Sequence[Read]) -> list[Any]:
+async def fetch(tx: AsyncConnection, reads: Sequence[Read], sight: Sight = EVERYTHING) -> list[Any]:
     """The answers of all reads, by one statement.
 
     For a page its rows, one more than the page when there are more, and the number of all; None for what is not
     wanted. For rows by ids these rows. For a value the value.
     """
     asked = asked_of(reads)
-    row = (await tx.execute(statement_of(asked, tx.dialect.name))).one() if asked else ()
+    row = (await tx.execute(statement_of(asked, tx.dialect.name, sight))).one() if asked else ()
     return answers_of(reads, row)
 
 
@@ -38,18 +39,20 @@ def answers_of(reads: Sequence[Read], row: Iterable[Any]) -> list[Any]:
     return [_answer(read, columns) for read in reads]
 
 
-async def fetch_page(tx: AsyncConnection, selection: Selection, page: Page) -> Connection:
+async def fetch_page(tx: AsyncConnection, selection: Selection, page: Page, sight: Sight = EVERYTHING) -> Connection:
     """One page of an entity's rows, with everything that the selection asks for."""
-    ((rows, total),) = await fetch(tx, [PageRead(selection, page)])
+    ((rows, total),) = await fetch(tx, [PageRead(selection, page)], sight)
     layout = layout_of(selection, page)
     return _connection(page, layout, _Maker(tx.dialect.name).rows(layout, rows or []), total)
 
 
-async def fetch_rows(tx: AsyncConnection, selection: Selection, ids: Collection[int]) -> dict[int, Row]:
-    """The rows with these ids, retired ones too; ids that do not exist are left out."""
+async def fetch_rows(
+    tx: AsyncConnection, selection: Selection, ids: Collection[int], sight: Sight = EVERYTHING
+) -> dict[int, Row]:
+    """The rows with these ids, retired ones too; ids of what does not exist, or is out of sight, are left out."""
     if not ids:
         return {}
-    (rows,) = await fetch(tx, [RowsRead(selection, tuple(sorted(ids)))])
+    (rows,) = await fetch(tx, [RowsRead(selection, tuple(sorted(ids)))], sight)
     return {row.id: row for row in _Maker(tx.dialect.name).rows(layout_of(selection), rows)}
 
 

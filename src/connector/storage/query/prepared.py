@@ -11,14 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.storage.database.engine import direct_connections, reading
 from connector.storage.query.fetch import answers_of, asked_of
+from connector.storage.query.sight import EVERYTHING, Sight
 from connector.storage.query.statement import Read, statement_of
 
 
 class PreparedReads:
-    """Some reads and their statement, which sees all of them at one moment."""
+    """Some reads and their statement, which sees all of them at one moment. sight: of whoever they are for."""
 
-    def __init__(self, reads: Sequence[Read]) -> None:
+    def __init__(self, reads: Sequence[Read], sight: Sight = EVERYTHING) -> None:
         self._reads = reads
+        self._sight = sight
         self._statement: Select[*tuple[Any, ...]] | None = None
         self._written: tuple[str, dict[str, Any]] | None = None
 
@@ -31,7 +33,7 @@ class PreparedReads:
         if not asked:
             return answers_of(self._reads, ())
         if self._statement is None:
-            self._statement = statement_of(asked, engine.dialect.name)
+            self._statement = statement_of(asked, engine.dialect.name, self._sight)
         direct = direct_connections(engine)
         if direct is None:
             async with reading(engine) as tx:

@@ -37,6 +37,7 @@ from connector.storage.query.entity import Entity, ToMany, ToOne
 from connector.storage.query.keyset import full_order, order_by
 from connector.storage.query.layout import NEWEST, Branch, Layout, layout_of
 from connector.storage.query.selection import Page, Selection
+from connector.storage.query.sight import Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +67,19 @@ Read: TypeAlias = PageRead | RowsRead | ValueRead | AggregateRead
 _Key: TypeAlias = tuple[str, Subquery]
 
 
-def statement_of(reads: Sequence[Read], dialect: str) -> Select[*tuple[Any, ...]]:
-    """One row: a JSON text for each read, with the number of all rows behind it where a page is counted."""
-    writer = _Writer(dialect)
+def statement_of(reads: Sequence[Read], dialect: str, sight: Sight) -> Select[*tuple[Any, ...]]:
+    """One row: a JSON text for each read, with the number of all rows behind it where a page is counted.
+
+    sight: what lies outside is not read.
+    """
+    writer = _Writer(dialect, sight)
     return select(*(column.label(f"r{number}") for number, column in enumerate(writer.columns(reads))))
 
 
 class _Writer:
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, dialect: str, sight: Sight) -> None:
         self._dialect = dialect
+        self._sight = sight
         self._is_postgres = dialect == "postgresql"
 
     def columns(self, reads: Sequence[Read]) -> Iterator[ColumnElement[Any]]:
@@ -99,17 +104,18 @@ class _Writer:
         source = _alias(entity.table, depth)
         terms = order_by(entity, source, full_order(entity, page.order), backward=page.backward)
         rows = self._plain(layout, source).where(
-            page_condition(entity, source, page), cursor_condition(entity, source, page)
+            page_condition(entity, source, page, self._sight), cursor_condition(entity, source, page)
         )
         return self._list(layout, _belonging(rows, entity, source, key).order_by(*terms).limit(page.size + 1), depth)
 
     def _rows(self, layout: Layout, ids: tuple[int, ...]) -> Any:
         source = _alias(layout.entity.table, 0)
-        return self._list(layout, self._plain(layout, source).where(one_of(source.c.id, ids, dialect=self._dialect)), 0)
+        wanted = one_of(source.c.id, ids, dialect=self._dialect)
+        return self._list(layout, self._plain(layout, source).where(wanted, *self._seen(layout.entity, source)), 0)
 
     def _groups(self, read: AggregateRead) -> Any:
         """An array for each group, whose values are asked for rarely enough that it may cost more than an object."""
-        rows = grouped(read, self._dialect).subquery("groups")
+        rows = grouped(read, self._dialect, self._sight).subquery("groups")
         items = [self._json(column) for column in rows.c]
         if self._is_postgres:
             return select(func.coalesce(func.json_agg(func.json_build_array(*items)), literal_column("'[]'::json")))
@@ -117,14 +123,17 @@ class _Writer:
 
     def _count(self, entity: Entity, page: Page, depth: int = 0, key: _Key | None = None) -> ScalarSelect[int]:
         source = _alias(entity.table, depth)
-        counted = select(func.count()).select_from(source).where(page_condition(entity, source, page))
+        counted = select(func.count()).select_from(source).where(page_condition(entity, source, page, self._sight))
         return _belonging(counted, entity, source, key).scalar_subquery()
 
     def _plain(self, layout: Layout, source: FromClause) -> Select[*tuple[Any, ...]]:
         """The columns of a row and the keys that its relations need, before JSON is made of those that are shown."""
         keys = {branch.relation.key for branch in layout.branches if isinstance(branch.relation, ToOne)}
         names = (*layout.names, *sorted(keys.difference(layout.names)))
-        return select(*(layout.entity.expression(name, source).label(name) for name in names))
+        return select(*(self._sight.expression(layout.entity, name, source).label(name) for name in names))
+
+    def _seen(self, entity: Entity, source: FromClause) -> tuple[ColumnElement[bool], ...]:
+        return self._sight.tests(entity, source)
 
     def _list(self, layout: Layout, rows: Select[*tuple[Any, ...]], depth: int) -> Any:
         source = rows.subquery(f"p{depth}")
@@ -174,12 +183,13 @@ class _Writer:
         source = _alias(entity.table, depth)
         rows = _belonging(self._plain(layout, source), entity, source, (relation.key, parent))
         terms = order_by(entity, source, NEWEST.order, backward=False)
-        return rows.order_by(*terms).limit(1).subquery(f"p{depth}")
+        return rows.where(*self._seen(entity, source)).order_by(*terms).limit(1).subquery(f"p{depth}")
 
     def _all(self, layout: Layout, relation: ToMany, parent: Subquery, depth: int) -> Any:
         entity = layout.entity
         source = _alias(entity.table, depth)
         rows = _belonging(self._plain(layout, source), entity, source, (relation.key, parent))
+        rows = rows.where(*self._seen(entity, source))
         if entity.retires:
             rows = rows.where(source.c.retired_at.is_(None))
         terms = (entity.expression(name, source) for name in relation.sorted_by)

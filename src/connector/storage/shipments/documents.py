@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
+from connector.storage.query import ENTITIES, Sight
 from connector.storage.tables import document
 
 
@@ -21,10 +22,12 @@ class StoredDocument:
     content: bytes
 
 
-async def read_document(tx: AsyncConnection, document_id: int) -> StoredDocument:
-    """The file of that id. Raises NotKnown."""
+async def read_document(tx: AsyncConnection, document_id: int, sight: Sight) -> StoredDocument:
+    """The file of that id. Raises NotKnown, also for one that is out of sight."""
     c = document.c
-    statement = select(c.name, c.media_type, c.sha256, c.content).where(c.id == document_id)
+    statement = select(c.name, c.media_type, c.sha256, c.content).where(
+        c.id == document_id, *sight.tests(ENTITIES["document"], document)
+    )
     row = (await tx.execute(statement)).one_or_none()
     if row is None:
         raise NotKnown(f"there is no document {document_id}")

@@ -1,0 +1,192 @@
+"""Who is limited to regions gets the answers of a hub that holds nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+from types import SimpleNamespace
+from typing import Any, cast
+
+import orjson
+import pytest
+from graphql import GraphQLNonNull, GraphQLObjectType, get_named_type, parse
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from connector.api.compiled import compile_query
+from connector.api.context import ApiContext, Reader
+from connector.api.schema import build_schema
+from connector.api.schema.fields import PAGED, RELATION
+from connector.api.schema.nodes import TYPE_NAMES
+from connector.storage.database.engine import reading
+from connector.storage.query import (
+    BELONGING,
+    ENTITIES,
+    EVERYTHING,
+    AggregateRead,
+    Compare,
+    GroupKey,
+    Page,
+    Row,
+    Selection,
+    Sight,
+    ToOne,
+    fetch,
+    groups_of,
+)
+from connector.storage.query.sight import Ground, ReferredTo, Through, Whole
+from connector.storage.query.statement import PageRead, statement_of
+from tests.api.compiled.furnished import furnish
+from tests.api.compiled.operations import Operation, operations
+from tests.api.compiled.plain import PlainExecutor, Rows, read_rows
+from tests.api.test_queries import statements
+from tests.conftest import MovableClock
+
+CASES = 80
+
+
+def within(rows: Rows, regions: frozenset[str]) -> Rows:
+    """What a hub would hold that knows these regions only: found by loops, row by row."""
+    by_key = {(entity, row.id): row for entity, all_rows in rows.items() for row in all_rows}
+
+    def is_there(entity: str, row: Row) -> bool:
+        match BELONGING[entity]:
+            case Ground.EVERYBODYS:
+                return True
+            case Ground.HUB_WIDE:
+                return False
+            case Ground.OWN:
+                return row.values["region"] in regions
+            case Through(names):
+                relations = [cast("ToOne", ENTITIES[entity].relations[name]) for name in names]
+                return any(leads(relation, row) for relation in relations)
+            case Whole(name):
+                relation = ENTITIES[entity].relations[name]
+                members = [other for other in rows[relation.target] if other.values[relation.key] == row.id]
+                return bool(members) and all(is_there(relation.target, other) for other in members)
+            case ReferredTo(other_entity, key):
+                return any(
+                    other.values[key] == row.id and is_there(other_entity, other) for other in rows[other_entity]
+                )
+
+    def leads(relation: ToOne, row: Row) -> bool:
+        target = by_key.get((relation.target, row.values[relation.key]))
+        return target is not None and is_there(relation.target, target)
+
+    def shown(entity: str, row: Row) -> Row:
+        belonging = BELONGING[entity]
+        lost = {
+            relation.key
+            for relation in ENTITIES[entity].relations.values()
+            if isinstance(relation, ToOne) and not leads(relation, row)
+        } | (belonging.hidden if isinstance(belonging, Through | Whole) else set())
+        return Row(entity, row.values | dict.fromkeys(lost))
+
+    return {name: [shown(name, row) for row in found if is_there(name, row)] for name, found in rows.items()}
+
+
+@pytest.fixture
+async def rows(engine: AsyncEngine) -> Rows:
+    await furnish(engine)
+    return await read_rows(engine)
+
+
+@pytest.fixture(scope="module")
+def plain() -> PlainExecutor:
+    return PlainExecutor({entity: [] for entity in ENTITIES})
+
+
+def some_regions(rows: Rows, seed: int) -> frozenset[str]:
+    known = sorted({row.values["region"] for name in ("site", "hub") for row in rows[name]} - {None})
+    return frozenset(Random(seed).sample(known, k=seed % (len(known) + 1)))  # noqa: S311
+
+
+@settings(
+    max_examples=CASES,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+async def test_a_query_of_somebody_limited_answers_what_a_hub_of_their_regions_would(
+    data: st.DataObject, engine: AsyncEngine, rows: Rows, plain: PlainExecutor, clock: MovableClock
+):
+    regions = some_regions(rows, data.draw(st.integers(0, 2**16), label="regions"))
+    seen_rows = within(rows, regions)
+    plain.rows = rows if data.draw(st.booleans()) else seen_rows  # ids and values of what is outside are tried, too
+    operation: Operation = data.draw(operations(plain), label="operation")
+    plain.rows = seen_rows
+    note(f"{regions} {operation!r}")
+    document = parse(operation.document)
+    around: Any = SimpleNamespace(
+        clock=clock, label_url=lambda key: f"/labels/{key}", reader=(reader := Reader(engine)), principal=None
+    )
+
+    expected = plain.execute(document, operation.variables, around)
+    with statements(engine) as seen:
+        query = compile_query(
+            plain.schema, document, operation=None, variables=operation.variables, dialect=engine.dialect.name,
+            sight=Sight(regions),
+        )  # fmt: skip
+        try:
+            found = await query.run(cast("ApiContext", around))
+        finally:
+            await reader.aclose()
+
+    assert expected.errors is None
+    assert orjson.dumps(found) == orjson.dumps(expected.data)
+    assert len(seen) <= 1
+
+
+async def test_groups_and_counts_of_keys_tell_nothing_of_what_is_outside(engine: AsyncEngine, rows: Rows):
+    regions = some_regions(rows, 4)
+    seen = within(rows, regions)
+    keys: Mapping[str, list[str]] = {
+        name: [relation.key for relation in entity.relations.values() if isinstance(relation, ToOne)]
+        for name, entity in ENTITIES.items()
+    }
+
+    for name, columns in keys.items():
+        for column in columns:
+            read = AggregateRead(name, (GroupKey(column),), (), size=500, include_retired=True)
+            async with reading(engine) as tx:
+                (answer,) = await fetch(tx, [read], Sight(regions))
+            expected: dict[Any, int] = {}
+            for row in seen[name]:
+                expected[row.values[column]] = expected.get(row.values[column], 0) + 1
+            assert {group.keys[0]: group.count for group in groups_of(read, answer)} == expected, (name, column)
+
+
+def test_every_entity_says_how_it_belongs_to_regions():
+    assert BELONGING.keys() == ENTITIES.keys()
+
+
+def test_a_relation_that_is_never_null_leads_to_what_is_there_whenever_its_row_is():
+    schema = build_schema()._schema
+    for type_name, entity in TYPE_NAMES.items():
+        type_ = schema.type_map[type_name]
+        assert isinstance(type_, GraphQLObjectType)
+        for name, field in type_.fields.items():
+            metadata = field.extensions["strawberry-definition"].metadata
+            if RELATION not in metadata or metadata.get(PAGED) or not isinstance(field.type, GraphQLNonNull):
+                continue
+            relation = ENTITIES[entity].relations[metadata[RELATION]]
+            if isinstance(relation, ToOne):
+                is_everybodys = BELONGING[relation.target] is Ground.EVERYBODYS
+                way = BELONGING[entity]
+                is_the_way = isinstance(way, Through) and way.relations == (metadata[RELATION],)
+                assert is_everybodys or is_the_way, f"{type_name}.{name} must be nullable: {get_named_type(field.type)}"
+
+
+def test_who_is_not_limited_pays_nothing():
+    page = PageRead(
+        Selection("reservation", frozenset({"hub_id", "state"})), Page(size=1, where=Compare("quantity", "eq", 1))
+    )
+
+    text = str(statement_of([page], "sqlite", EVERYTHING))
+
+    assert "EXISTS" not in text
+    assert "CASE" not in text
+    assert "EXISTS" in str(statement_of([page], "sqlite", Sight(frozenset({"EU"}))))
