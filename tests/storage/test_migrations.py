@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Engine, String, create_engine, inspect
+from sqlalchemy import CheckConstraint, Engine, Index, String, TextClause, create_engine, inspect
 from sqlmodel import AutoString
 
 from connector.storage.database.engine import database_url
@@ -28,6 +28,15 @@ def migrated(database: str) -> Any:
     engine.dispose()
 
 
+def skips(engine: Engine, index: Index) -> bool:
+    """Whether SQLAlchemy cannot read the index back: SQLite keeps the expressions of one as a text alone."""
+    return engine.dialect.name == "sqlite" and any(isinstance(part, TextClause) for part in index.expressions)
+
+
+NOT_READ_ON_SQLITE = "ignore:.*expression-based index"
+
+
+@pytest.mark.filterwarnings(NOT_READ_ON_SQLITE)
 def test_the_migrated_schema_is_the_one_that_the_tables_declare(migrated: Engine):
     with migrated.connect() as connection:
         context = MigrationContext.configure(
@@ -36,6 +45,7 @@ def test_the_migrated_schema_is_the_one_that_the_tables_declare(migrated: Engine
         assert compare_metadata(context, metadata) == []
 
 
+@pytest.mark.filterwarnings(NOT_READ_ON_SQLITE)
 def test_no_constraint_of_the_tables_is_missing(migrated: Engine):
     found = inspect(migrated)
     for table in metadata.sorted_tables:
@@ -44,9 +54,8 @@ def test_no_constraint_of_the_tables_is_missing(migrated: Engine):
         assert declared <= checks, table.name
         foreign = {tuple(key["constrained_columns"]) for key in found.get_foreign_keys(table.name)}
         assert foreign == {(column.name,) for column in table.columns if column.foreign_keys}, table.name
-        assert {index.name for index in table.indexes} == {
-            index["name"] for index in found.get_indexes(table.name) if not index.get("duplicates_constraint")
-        }, table.name
+        present = {row["name"] for row in found.get_indexes(table.name) if not row.get("duplicates_constraint")}
+        assert {index.name for index in table.indexes if not skips(migrated, index)} == present, table.name
 
 
 def test_a_second_migration_changes_nothing(database: str, migrated: Engine):

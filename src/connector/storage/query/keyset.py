@@ -93,6 +93,8 @@ def beyond(
         test = or_(further, and_(column == place, test))
         if nullable and not backward:
             test = or_(test, column.is_(None))
+        elif key is order[0] and len(order) > 1:  # says nothing new, but is a range of an index
+            test = and_(column <= place if key.descending != backward else column >= place, test)
     return test
 
 

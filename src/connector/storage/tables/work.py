@@ -12,6 +12,8 @@ from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDa
 
 _LIVE = text("state IN ('held', 'committed')")
 _ASSET_UNKNOWN = text("asset_id IS NULL")
+_NEWEST = (text("(opened_at IS NULL)"), text("opened_at DESC"), text("id DESC"))
+"""The newest first, as `connector.storage.query.keyset` sorts: those that nobody knows the time of come last."""
 _SITE_UNKNOWN = text("site_id IS NULL")
 _OTHER_UNKNOWN = text("other_id IS NULL")
 
@@ -26,8 +28,9 @@ class Ticket(Declared, table=True):
         Index("ix_ticket_asset_hint", "asset_hint", sqlite_where=_ASSET_UNKNOWN, postgresql_where=_ASSET_UNKNOWN),
         Index("ix_ticket_site_hint", "site_hint", sqlite_where=_SITE_UNKNOWN, postgresql_where=_SITE_UNKNOWN),
         Index("ix_ticket_site", "site_id"),
-        Index("ix_ticket_state", "state", "priority"),
-        Index("ix_ticket_opened", "opened_at", "id"),
+        Index("ix_ticket_state", "state", "priority", *_NEWEST),
+        Index("ix_ticket_newest", *_NEWEST),
+        Index("ix_ticket_due", text("(sla_due_at IS NULL)"), text("sla_due_at"), text("id")),
         one_of("type", TicketType),
         one_of("state", TicketState),
         one_of("priority", Priority, optional=True),

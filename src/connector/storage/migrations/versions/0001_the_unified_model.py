@@ -27,16 +27,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_change")),
         sa.UniqueConstraint("position", name=op.f("uq_change_position")),
     )
-    with op.batch_alter_table("change", schema=None) as batch_op:
-        batch_op.create_index("ix_change_entity", ["kind", "entity_id", "id"], unique=False)
-        batch_op.create_index(
-            "ix_change_unpublished",
-            ["id"],
-            unique=False,
-            sqlite_where=sa.text("position IS NULL"),
-            postgresql_where=sa.text("position IS NULL"),
-        )
-
+    op.create_index("ix_change_entity", "change", ["kind", "entity_id", "id"], unique=False)
+    op.create_index(
+        "ix_change_unpublished",
+        "change",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("position IS NULL"),
+        postgresql_where=sa.text("position IS NULL"),
+    )
     op.create_table(
         "delegation",
         sa.Column("id", Id, nullable=False),
@@ -52,9 +51,7 @@ def upgrade() -> None:
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delegation")),
     )
-    with op.batch_alter_table("delegation", schema=None) as batch_op:
-        batch_op.create_index("ix_delegation_delegate", ["delegate", "ends_at"], unique=False)
-
+    op.create_index("ix_delegation_delegate", "delegation", ["delegate", "ends_at"], unique=False)
     op.create_table(
         "document",
         sa.Column("id", Id, nullable=False),
@@ -83,7 +80,7 @@ def upgrade() -> None:
         sa.Column("pick_minutes", sa.Integer(), nullable=True),
         sa.Column("qa_minutes", sa.Integer(), nullable=True),
         sa.Column("pack_minutes", sa.Integer(), nullable=True),
-        sa.Column("is_mobile", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
+        sa.Column("is_mobile", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.Column("retired_at", UtcDateTime(), nullable=True),
@@ -95,9 +92,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hub")),
         sa.UniqueConstraint("code", name=op.f("uq_hub_code")),
     )
-    with op.batch_alter_table("hub", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_hub_name"), ["name"], unique=False)
-
+    op.create_index(op.f("ix_hub_name"), "hub", ["name"], unique=False)
     op.create_table(
         "incident_group",
         sa.Column("id", Id, nullable=False),
@@ -126,17 +121,16 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_group")),
     )
-    with op.batch_alter_table("incident_group", schema=None) as batch_op:
-        batch_op.create_index("ix_incident_group_scope", ["scope"], unique=False)
-        batch_op.create_index("ix_incident_group_state", ["state", "expires_at"], unique=False)
-        batch_op.create_index(
-            "uq_incident_group_open",
-            ["kind", "scope"],
-            unique=True,
-            sqlite_where=sa.text("state IN ('proposed', 'confirmed')"),
-            postgresql_where=sa.text("state IN ('proposed', 'confirmed')"),
-        )
-
+    op.create_index("ix_incident_group_scope", "incident_group", ["scope"], unique=False)
+    op.create_index("ix_incident_group_state", "incident_group", ["state", "expires_at"], unique=False)
+    op.create_index(
+        "uq_incident_group_open",
+        "incident_group",
+        ["kind", "scope"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('proposed', 'confirmed')"),
+        postgresql_where=sa.text("state IN ('proposed', 'confirmed')"),
+    )
     op.create_table(
         "lane_revision",
         sa.Column("site_id", Id, autoincrement=False, nullable=False),
@@ -155,9 +149,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_policy")),
         sa.UniqueConstraint("version", name=op.f("uq_policy_version")),
     )
-    with op.batch_alter_table("policy", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_policy_name"), ["name"], unique=False)
-
+    op.create_index(op.f("ix_policy_name"), "policy", ["name"], unique=False)
     op.create_table(
         "product",
         sa.Column("id", Id, nullable=False),
@@ -194,10 +186,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("manufacturer_key", "model_key", name="uq_product_key"),
         sa.UniqueConstraint("sku", name=op.f("uq_product_sku")),
     )
-    with op.batch_alter_table("product", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_product_asset_class"), ["asset_class"], unique=False)
-        batch_op.create_index("ix_product_part_number", ["part_number"], unique=False)
-
+    op.create_index(op.f("ix_product_asset_class"), "product", ["asset_class"], unique=False)
+    op.create_index("ix_product_part_number", "product", ["part_number"], unique=False)
     op.create_table(
         "reader",
         sa.Column("name", sa.Text(), nullable=False),
@@ -222,15 +212,14 @@ def upgrade() -> None:
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_red_channel")),
     )
-    with op.batch_alter_table("red_channel", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_red_channel_open",
-            ["id"],
-            unique=False,
-            sqlite_where=sa.text("closed_at IS NULL"),
-            postgresql_where=sa.text("closed_at IS NULL"),
-        )
-
+    op.create_index(
+        "ix_red_channel_open",
+        "red_channel",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
     op.create_table(
         "service_class",
         sa.Column("id", Id, nullable=False),
@@ -284,9 +273,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_compatibility")),
         sa.UniqueConstraint("product_id", "substitute_id", name="uq_compatibility_pair"),
     )
-    with op.batch_alter_table("compatibility", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_compatibility_substitute_id"), ["substitute_id"], unique=False)
-
+    op.create_index(op.f("ix_compatibility_substitute_id"), "compatibility", ["substitute_id"], unique=False)
     op.create_table(
         "inbox",
         sa.Column("id", Id, nullable=False),
@@ -304,9 +291,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
         sa.UniqueConstraint("source_id", "fingerprint", name="uq_inbox_delivery"),
     )
-    with op.batch_alter_table("inbox", schema=None) as batch_op:
-        batch_op.create_index("ix_inbox_pending", ["processed_at", "id"], unique=False)
-
+    op.create_index("ix_inbox_pending", "inbox", ["processed_at", "id"], unique=False)
     op.create_table(
         "kit",
         sa.Column("id", Id, nullable=False),
@@ -318,9 +303,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kit")),
         sa.UniqueConstraint("name", name=op.f("uq_kit_name")),
     )
-    with op.batch_alter_table("kit", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_kit_product_id"), ["product_id"], unique=False)
-
+    op.create_index(op.f("ix_kit_product_id"), "kit", ["product_id"], unique=False)
     op.create_table(
         "policy_activation",
         sa.Column("id", Id, nullable=False),
@@ -338,9 +321,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_activation")),
     )
-    with op.batch_alter_table("policy_activation", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_policy_activation_policy_id"), ["policy_id"], unique=False)
-
+    op.create_index(op.f("ix_policy_activation_policy_id"), "policy_activation", ["policy_id"], unique=False)
     op.create_table(
         "quarantine",
         sa.Column("id", Id, nullable=False),
@@ -361,10 +342,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
         sa.UniqueConstraint("source_id", "stream", "fingerprint", name="uq_quarantine_record"),
     )
-    with op.batch_alter_table("quarantine", schema=None) as batch_op:
-        batch_op.create_index("ix_quarantine_ref", ["source_id", "external_ref"], unique=False)
-        batch_op.create_index("ix_quarantine_waits", ["source_id", "waits_for"], unique=False)
-
+    op.create_index("ix_quarantine_ref", "quarantine", ["source_id", "external_ref"], unique=False)
+    op.create_index("ix_quarantine_waits", "quarantine", ["source_id", "waits_for"], unique=False)
     op.create_table(
         "site",
         sa.Column("id", Id, nullable=False),
@@ -384,11 +363,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["service_class_id"], ["service_class.id"], name=op.f("fk_site_service_class_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_site")),
     )
-    with op.batch_alter_table("site", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_site_code"), ["code"], unique=False)
-        batch_op.create_index("ix_site_name", ["name"], unique=False)
-        batch_op.create_index("ix_site_region", ["region"], unique=False)
-
+    op.create_index(op.f("ix_site_code"), "site", ["code"], unique=False)
+    op.create_index("ix_site_name", "site", ["name"], unique=False)
+    op.create_index("ix_site_region", "site", ["region"], unique=False)
     op.create_table(
         "source_ref",
         sa.Column("id", Id, nullable=False),
@@ -404,9 +381,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source_ref")),
         sa.UniqueConstraint("source_id", "kind", "external_id", name="uq_source_ref"),
     )
-    with op.batch_alter_table("source_ref", schema=None) as batch_op:
-        batch_op.create_index("ix_source_ref_entity", ["kind", "entity_id"], unique=False)
-
+    op.create_index("ix_source_ref_entity", "source_ref", ["kind", "entity_id"], unique=False)
     op.create_table(
         "source_stream",
         sa.Column("id", Id, nullable=False),
@@ -449,9 +424,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stock")),
         sa.UniqueConstraint("product_id", "hub_id", "lane", name="uq_stock_shelf"),
     )
-    with op.batch_alter_table("stock", schema=None) as batch_op:
-        batch_op.create_index("ix_stock_hub", ["hub_id"], unique=False)
-
+    op.create_index("ix_stock_hub", "stock", ["hub_id"], unique=False)
     op.create_table(
         "asset",
         sa.Column("id", Id, nullable=False),
@@ -480,14 +453,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_asset_site_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_asset")),
     )
-    with op.batch_alter_table("asset", schema=None) as batch_op:
-        batch_op.create_index("ix_asset_asset_tag", ["asset_tag"], unique=False)
-        batch_op.create_index("ix_asset_name", ["name"], unique=False)
-        batch_op.create_index("ix_asset_product", ["product_id", "state"], unique=False)
-        batch_op.create_index("ix_asset_serial", ["serial"], unique=False)
-        batch_op.create_index("ix_asset_shelf", ["hub_id", "product_id", "lane", "state"], unique=False)
-        batch_op.create_index("ix_asset_site", ["site_id"], unique=False)
-
+    op.create_index("ix_asset_asset_tag", "asset", ["asset_tag"], unique=False)
+    op.create_index("ix_asset_name", "asset", ["name"], unique=False)
+    op.create_index("ix_asset_product", "asset", ["product_id", "state"], unique=False)
+    op.create_index("ix_asset_serial", "asset", ["serial"], unique=False)
+    op.create_index("ix_asset_shelf", "asset", ["hub_id", "product_id", "lane", "state"], unique=False)
+    op.create_index("ix_asset_site", "asset", ["site_id"], unique=False)
     op.create_table(
         "kit_component",
         sa.Column("id", Id, nullable=False),
@@ -500,9 +471,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_component")),
         sa.UniqueConstraint("kit_id", "product_id", name="uq_kit_component"),
     )
-    with op.batch_alter_table("kit_component", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_kit_component_product_id"), ["product_id"], unique=False)
-
+    op.create_index(op.f("ix_kit_component_product_id"), "kit_component", ["product_id"], unique=False)
     op.create_table(
         "lane_quote",
         sa.Column("site_id", Id, nullable=False),
@@ -541,10 +510,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lane_statistic")),
         sa.UniqueConstraint("key", name=op.f("uq_lane_statistic_key")),
     )
-    with op.batch_alter_table("lane_statistic", schema=None) as batch_op:
-        batch_op.create_index("ix_lane_statistic_region", ["region"], unique=False)
-        batch_op.create_index("ix_lane_statistic_site", ["site_id"], unique=False)
-
+    op.create_index("ix_lane_statistic_region", "lane_statistic", ["region"], unique=False)
+    op.create_index("ix_lane_statistic_site", "lane_statistic", ["site_id"], unique=False)
     op.create_table(
         "travel_time",
         sa.Column("site_id", Id, nullable=False),
@@ -562,9 +529,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_travel_time_site_id")),
         sa.PrimaryKeyConstraint("site_id", "hub_id", name="pk_travel_time"),
     )
-    with op.batch_alter_table("travel_time", schema=None) as batch_op:
-        batch_op.create_index("ix_travel_time_measured", ["measured_at"], unique=False)
-
+    op.create_index("ix_travel_time_measured", "travel_time", ["measured_at"], unique=False)
     op.create_table(
         "ticket",
         sa.Column("id", Id, nullable=False),
@@ -610,28 +575,50 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_ticket_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ticket")),
     )
-    with op.batch_alter_table("ticket", schema=None) as batch_op:
-        batch_op.create_index("ix_ticket_asset", ["asset_id"], unique=False)
-        batch_op.create_index(
-            "ix_ticket_asset_hint",
-            ["asset_hint"],
-            unique=False,
-            sqlite_where=sa.text("asset_id IS NULL"),
-            postgresql_where=sa.text("asset_id IS NULL"),
-        )
-        batch_op.create_index("ix_ticket_number", ["number"], unique=False)
-        batch_op.create_index("ix_ticket_opened", ["opened_at", "id"], unique=False)
-        batch_op.create_index("ix_ticket_site", ["site_id"], unique=False)
-        batch_op.create_index(
-            "ix_ticket_site_hint",
-            ["site_hint"],
-            unique=False,
-            sqlite_where=sa.text("site_id IS NULL"),
-            postgresql_where=sa.text("site_id IS NULL"),
-        )
-        batch_op.create_index(batch_op.f("ix_ticket_source_id"), ["source_id"], unique=False)
-        batch_op.create_index("ix_ticket_state", ["state", "priority"], unique=False)
-
+    op.create_index("ix_ticket_asset", "ticket", ["asset_id"], unique=False)
+    op.create_index(
+        "ix_ticket_asset_hint",
+        "ticket",
+        ["asset_hint"],
+        unique=False,
+        sqlite_where=sa.text("asset_id IS NULL"),
+        postgresql_where=sa.text("asset_id IS NULL"),
+    )
+    op.create_index(
+        "ix_ticket_due",
+        "ticket",
+        [sa.literal_column("(sla_due_at IS NULL)"), sa.literal_column("sla_due_at"), sa.literal_column("id")],
+        unique=False,
+    )
+    op.create_index(
+        "ix_ticket_newest",
+        "ticket",
+        [sa.literal_column("(opened_at IS NULL)"), sa.literal_column("opened_at DESC"), sa.literal_column("id DESC")],
+        unique=False,
+    )
+    op.create_index("ix_ticket_number", "ticket", ["number"], unique=False)
+    op.create_index("ix_ticket_site", "ticket", ["site_id"], unique=False)
+    op.create_index(
+        "ix_ticket_site_hint",
+        "ticket",
+        ["site_hint"],
+        unique=False,
+        sqlite_where=sa.text("site_id IS NULL"),
+        postgresql_where=sa.text("site_id IS NULL"),
+    )
+    op.create_index(op.f("ix_ticket_source_id"), "ticket", ["source_id"], unique=False)
+    op.create_index(
+        "ix_ticket_state",
+        "ticket",
+        [
+            "state",
+            "priority",
+            sa.literal_column("(opened_at IS NULL)"),
+            sa.literal_column("opened_at DESC"),
+            sa.literal_column("id DESC"),
+        ],
+        unique=False,
+    )
     op.create_table(
         "approval",
         sa.Column("id", Id, nullable=False),
@@ -668,17 +655,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approval")),
         sa.UniqueConstraint("key", name=op.f("uq_approval_key")),
     )
-    with op.batch_alter_table("approval", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_approval_pending",
-            ["deadline_at"],
-            unique=False,
-            sqlite_where=sa.text("state = 'pending'"),
-            postgresql_where=sa.text("state = 'pending'"),
-        )
-        batch_op.create_index("ix_approval_subject", ["subject_kind", "subject_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_approval_ticket_id"), ["ticket_id"], unique=False)
-
+    op.create_index(
+        "ix_approval_pending",
+        "approval",
+        ["deadline_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index("ix_approval_subject", "approval", ["subject_kind", "subject_id"], unique=False)
+    op.create_index(op.f("ix_approval_ticket_id"), "approval", ["ticket_id"], unique=False)
     op.create_table(
         "decision",
         sa.Column("id", Id, nullable=False),
@@ -696,10 +682,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_decision_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decision")),
     )
-    with op.batch_alter_table("decision", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_decision_red_channel_id"), ["red_channel_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_decision_ticket_id"), ["ticket_id"], unique=False)
-
+    op.create_index(op.f("ix_decision_red_channel_id"), "decision", ["red_channel_id"], unique=False)
+    op.create_index(op.f("ix_decision_ticket_id"), "decision", ["ticket_id"], unique=False)
     op.create_table(
         "incident_group_ticket",
         sa.Column("id", Id, nullable=False),
@@ -711,9 +695,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_group_ticket")),
         sa.UniqueConstraint("group_id", "ticket_id", name="uq_incident_group_ticket"),
     )
-    with op.batch_alter_table("incident_group_ticket", schema=None) as batch_op:
-        batch_op.create_index("ix_incident_group_ticket_ticket", ["ticket_id"], unique=False)
-
+    op.create_index("ix_incident_group_ticket_ticket", "incident_group_ticket", ["ticket_id"], unique=False)
     op.create_table(
         "incident_signal",
         sa.Column("id", Id, nullable=False),
@@ -731,10 +713,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_signal")),
         sa.UniqueConstraint("ticket_id", "kind", name="uq_incident_signal"),
     )
-    with op.batch_alter_table("incident_signal", schema=None) as batch_op:
-        batch_op.create_index("ix_incident_signal_at", ["at"], unique=False)
-        batch_op.create_index("ix_incident_signal_scope", ["kind", "scope", "at"], unique=False)
-
+    op.create_index("ix_incident_signal_at", "incident_signal", ["at"], unique=False)
+    op.create_index("ix_incident_signal_scope", "incident_signal", ["kind", "scope", "at"], unique=False)
     op.create_table(
         "replenishment",
         sa.Column("id", Id, nullable=False),
@@ -789,20 +769,19 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_replenishment_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replenishment")),
     )
-    with op.batch_alter_table("replenishment", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_replenishment_hub_id"), ["hub_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_replenishment_product_id"), ["product_id"], unique=False)
-        batch_op.create_index("ix_replenishment_state", ["state"], unique=False)
-        batch_op.create_index("ix_replenishment_stock", ["stock_id", "id"], unique=False)
-        batch_op.create_index(
-            "uq_replenishment_open",
-            ["stock_id"],
-            unique=True,
-            sqlite_where=sa.text("state IN ('proposed', 'approved', 'under_way')"),
-            postgresql_where=sa.text("state IN ('proposed', 'approved', 'under_way')"),
-        )
-        batch_op.create_index("uq_replenishment_ticket", ["ticket_id"], unique=True)
-
+    op.create_index(op.f("ix_replenishment_hub_id"), "replenishment", ["hub_id"], unique=False)
+    op.create_index(op.f("ix_replenishment_product_id"), "replenishment", ["product_id"], unique=False)
+    op.create_index("ix_replenishment_state", "replenishment", ["state"], unique=False)
+    op.create_index("ix_replenishment_stock", "replenishment", ["stock_id", "id"], unique=False)
+    op.create_index(
+        "uq_replenishment_open",
+        "replenishment",
+        ["stock_id"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('proposed', 'approved', 'under_way')"),
+        postgresql_where=sa.text("state IN ('proposed', 'approved', 'under_way')"),
+    )
+    op.create_index("uq_replenishment_ticket", "replenishment", ["ticket_id"], unique=True)
     op.create_table(
         "rollout",
         sa.Column("id", Id, nullable=False),
@@ -850,11 +829,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rollout")),
         sa.UniqueConstraint("name", name=op.f("uq_rollout_name")),
     )
-    with op.batch_alter_table("rollout", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_rollout_product_id"), ["product_id"], unique=False)
-        batch_op.create_index("ix_rollout_state", ["state"], unique=False)
-        batch_op.create_index(batch_op.f("ix_rollout_ticket_id"), ["ticket_id"], unique=False)
-
+    op.create_index(op.f("ix_rollout_product_id"), "rollout", ["product_id"], unique=False)
+    op.create_index("ix_rollout_state", "rollout", ["state"], unique=False)
+    op.create_index(op.f("ix_rollout_ticket_id"), "rollout", ["ticket_id"], unique=False)
     op.create_table(
         "ticket_link",
         sa.Column("id", Id, nullable=False),
@@ -871,16 +848,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ticket_link")),
         sa.UniqueConstraint("ticket_id", "kind", "external_id", name="uq_ticket_link"),
     )
-    with op.batch_alter_table("ticket_link", schema=None) as batch_op:
-        batch_op.create_index("ix_ticket_link_other", ["other_id", "kind"], unique=False)
-        batch_op.create_index(
-            "ix_ticket_link_waiting",
-            ["source_id", "external_id"],
-            unique=False,
-            sqlite_where=sa.text("other_id IS NULL"),
-            postgresql_where=sa.text("other_id IS NULL"),
-        )
-
+    op.create_index("ix_ticket_link_other", "ticket_link", ["other_id", "kind"], unique=False)
+    op.create_index(
+        "ix_ticket_link_waiting",
+        "ticket_link",
+        ["source_id", "external_id"],
+        unique=False,
+        sqlite_where=sa.text("other_id IS NULL"),
+        postgresql_where=sa.text("other_id IS NULL"),
+    )
     op.create_table(
         "approval_vote",
         sa.Column("id", Id, nullable=False),
@@ -931,11 +907,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rollout_line")),
         sa.UniqueConstraint("rollout_id", "line", name="uq_rollout_line"),
     )
-    with op.batch_alter_table("rollout_line", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_rollout_line_site_id"), ["site_id"], unique=False)
-        batch_op.create_index("ix_rollout_line_state", ["rollout_id", "state"], unique=False)
-        batch_op.create_index(batch_op.f("ix_rollout_line_ticket_id"), ["ticket_id"], unique=False)
-
+    op.create_index(op.f("ix_rollout_line_site_id"), "rollout_line", ["site_id"], unique=False)
+    op.create_index("ix_rollout_line_state", "rollout_line", ["rollout_id", "state"], unique=False)
+    op.create_index(op.f("ix_rollout_line_ticket_id"), "rollout_line", ["ticket_id"], unique=False)
     op.create_table(
         "reservation",
         sa.Column("id", Id, nullable=False),
@@ -984,37 +958,38 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["to_hub_id"], ["hub.id"], name=op.f("fk_reservation_to_hub_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reservation")),
     )
-    with op.batch_alter_table("reservation", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_reservation_decision_id"), ["decision_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_reservation_hub_id"), ["hub_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_reservation_replaces_id"), ["replaces_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_reservation_requested_product_id"), ["requested_product_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_reservation_rollout_line_id"), ["rollout_line_id"], unique=False)
-        batch_op.create_index("ix_reservation_shelf", ["product_id", "hub_id", "state"], unique=False)
-        batch_op.create_index(batch_op.f("ix_reservation_ships_with_id"), ["ships_with_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_reservation_ticket_id"), ["ticket_id"], unique=False)
-        batch_op.create_index(
-            "uq_reservation_live_asset",
-            ["asset_id"],
-            unique=True,
-            sqlite_where=sa.text("state IN ('held', 'committed')"),
-            postgresql_where=sa.text("state IN ('held', 'committed')"),
-        )
-        batch_op.create_index(
-            "uq_reservation_live_line",
-            ["ticket_id", "line"],
-            unique=True,
-            sqlite_where=sa.text("state IN ('held', 'committed')"),
-            postgresql_where=sa.text("state IN ('held', 'committed')"),
-        )
-        batch_op.create_index(
-            "uq_reservation_live_rollout_line",
-            ["rollout_line_id"],
-            unique=True,
-            sqlite_where=sa.text("state IN ('held', 'committed')"),
-            postgresql_where=sa.text("state IN ('held', 'committed')"),
-        )
-
+    op.create_index(op.f("ix_reservation_decision_id"), "reservation", ["decision_id"], unique=False)
+    op.create_index(op.f("ix_reservation_hub_id"), "reservation", ["hub_id"], unique=False)
+    op.create_index(op.f("ix_reservation_replaces_id"), "reservation", ["replaces_id"], unique=False)
+    op.create_index(op.f("ix_reservation_requested_product_id"), "reservation", ["requested_product_id"], unique=False)
+    op.create_index(op.f("ix_reservation_rollout_line_id"), "reservation", ["rollout_line_id"], unique=False)
+    op.create_index("ix_reservation_shelf", "reservation", ["product_id", "hub_id", "state"], unique=False)
+    op.create_index(op.f("ix_reservation_ships_with_id"), "reservation", ["ships_with_id"], unique=False)
+    op.create_index(op.f("ix_reservation_ticket_id"), "reservation", ["ticket_id"], unique=False)
+    op.create_index(
+        "uq_reservation_live_asset",
+        "reservation",
+        ["asset_id"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('held', 'committed')"),
+        postgresql_where=sa.text("state IN ('held', 'committed')"),
+    )
+    op.create_index(
+        "uq_reservation_live_line",
+        "reservation",
+        ["ticket_id", "line"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('held', 'committed')"),
+        postgresql_where=sa.text("state IN ('held', 'committed')"),
+    )
+    op.create_index(
+        "uq_reservation_live_rollout_line",
+        "reservation",
+        ["rollout_line_id"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('held', 'committed')"),
+        postgresql_where=sa.text("state IN ('held', 'committed')"),
+    )
     op.create_table(
         "loan",
         sa.Column("id", Id, nullable=False),
@@ -1051,21 +1026,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_loan_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_loan")),
     )
-    with op.batch_alter_table("loan", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_loan_asset_id"), ["asset_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_loan_hub_id"), ["hub_id"], unique=False)
-        batch_op.create_index(
-            "ix_loan_out",
-            ["due_back_at"],
-            unique=False,
-            sqlite_where=sa.text("state IN ('lent', 'due_back')"),
-            postgresql_where=sa.text("state IN ('lent', 'due_back')"),
-        )
-        batch_op.create_index(batch_op.f("ix_loan_product_id"), ["product_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_loan_site_id"), ["site_id"], unique=False)
-        batch_op.create_index("uq_loan_reservation", ["reservation_id"], unique=True)
-        batch_op.create_index("uq_loan_ticket", ["ticket_id"], unique=True)
-
+    op.create_index(op.f("ix_loan_asset_id"), "loan", ["asset_id"], unique=False)
+    op.create_index(op.f("ix_loan_hub_id"), "loan", ["hub_id"], unique=False)
+    op.create_index(
+        "ix_loan_out",
+        "loan",
+        ["due_back_at"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('lent', 'due_back')"),
+        postgresql_where=sa.text("state IN ('lent', 'due_back')"),
+    )
+    op.create_index(op.f("ix_loan_product_id"), "loan", ["product_id"], unique=False)
+    op.create_index(op.f("ix_loan_site_id"), "loan", ["site_id"], unique=False)
+    op.create_index("uq_loan_reservation", "loan", ["reservation_id"], unique=True)
+    op.create_index("uq_loan_ticket", "loan", ["ticket_id"], unique=True)
     op.create_table(
         "shipment",
         sa.Column("id", Id, nullable=False),
@@ -1111,15 +1085,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shipment")),
         sa.UniqueConstraint("source_id", "external_id", name="uq_shipment_external"),
     )
-    with op.batch_alter_table("shipment", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_shipment_hub_id"), ["hub_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_shipment_reservation_id"), ["reservation_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_shipment_site_id"), ["site_id"], unique=False)
-        batch_op.create_index("ix_shipment_status", ["status"], unique=False)
-        batch_op.create_index(batch_op.f("ix_shipment_ticket_id"), ["ticket_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_shipment_to_hub_id"), ["to_hub_id"], unique=False)
-        batch_op.create_index("ix_shipment_tracking_number", ["tracking_number"], unique=False)
-
+    op.create_index(op.f("ix_shipment_hub_id"), "shipment", ["hub_id"], unique=False)
+    op.create_index(op.f("ix_shipment_reservation_id"), "shipment", ["reservation_id"], unique=False)
+    op.create_index(op.f("ix_shipment_site_id"), "shipment", ["site_id"], unique=False)
+    op.create_index("ix_shipment_status", "shipment", ["status"], unique=False)
+    op.create_index(op.f("ix_shipment_ticket_id"), "shipment", ["ticket_id"], unique=False)
+    op.create_index(op.f("ix_shipment_to_hub_id"), "shipment", ["to_hub_id"], unique=False)
+    op.create_index("ix_shipment_tracking_number", "shipment", ["tracking_number"], unique=False)
     op.create_table(
         "procurement",
         sa.Column("id", Id, nullable=False),
@@ -1170,22 +1142,21 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_procurement_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_procurement")),
     )
-    with op.batch_alter_table("procurement", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_procurement_decision_id"), ["decision_id"], unique=False)
-        batch_op.create_index("ix_procurement_external", ["external_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_procurement_hub_id"), ["hub_id"], unique=False)
-        batch_op.create_index("ix_procurement_product", ["product_id", "state"], unique=False)
-        batch_op.create_index(batch_op.f("ix_procurement_shipment_id"), ["shipment_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_procurement_site_id"), ["site_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_procurement_ticket_id"), ["ticket_id"], unique=False)
-        batch_op.create_index(
-            "uq_procurement_open",
-            ["ticket_id", "product_id", "kind", "supplier"],
-            unique=True,
-            sqlite_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
-            postgresql_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
-        )
-
+    op.create_index(op.f("ix_procurement_decision_id"), "procurement", ["decision_id"], unique=False)
+    op.create_index("ix_procurement_external", "procurement", ["external_id"], unique=False)
+    op.create_index(op.f("ix_procurement_hub_id"), "procurement", ["hub_id"], unique=False)
+    op.create_index("ix_procurement_product", "procurement", ["product_id", "state"], unique=False)
+    op.create_index(op.f("ix_procurement_shipment_id"), "procurement", ["shipment_id"], unique=False)
+    op.create_index(op.f("ix_procurement_site_id"), "procurement", ["site_id"], unique=False)
+    op.create_index(op.f("ix_procurement_ticket_id"), "procurement", ["ticket_id"], unique=False)
+    op.create_index(
+        "uq_procurement_open",
+        "procurement",
+        ["ticket_id", "product_id", "kind", "supplier"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
+        postgresql_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
+    )
     op.create_table(
         "recovery",
         sa.Column("id", Id, nullable=False),
@@ -1213,12 +1184,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_recovery_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery")),
     )
-    with op.batch_alter_table("recovery", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_recovery_reservation_id"), ["reservation_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_recovery_shipment_id"), ["shipment_id"], unique=False)
-        batch_op.create_index("ix_recovery_state", ["state"], unique=False)
-        batch_op.create_index("uq_recovery_line", ["ticket_id", "line"], unique=True)
-
+    op.create_index(op.f("ix_recovery_reservation_id"), "recovery", ["reservation_id"], unique=False)
+    op.create_index(op.f("ix_recovery_shipment_id"), "recovery", ["shipment_id"], unique=False)
+    op.create_index("ix_recovery_state", "recovery", ["state"], unique=False)
+    op.create_index("uq_recovery_line", "recovery", ["ticket_id", "line"], unique=True)
     op.create_table(
         "shipment_event",
         sa.Column("id", Id, nullable=False),
@@ -1273,15 +1242,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
         sa.UniqueConstraint("key", name=op.f("uq_task_key")),
     )
-    with op.batch_alter_table("task", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_task_approval_id"), ["approval_id"], unique=False)
-        batch_op.create_index("ix_task_board", ["hub_id", "state"], unique=False)
-        batch_op.create_index(batch_op.f("ix_task_reservation_id"), ["reservation_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_task_rollout_id"), ["rollout_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_task_shipment_id"), ["shipment_id"], unique=False)
-        batch_op.create_index("ix_task_state", ["state", "due_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_task_ticket_id"), ["ticket_id"], unique=False)
-
+    op.create_index(op.f("ix_task_approval_id"), "task", ["approval_id"], unique=False)
+    op.create_index("ix_task_board", "task", ["hub_id", "state"], unique=False)
+    op.create_index(op.f("ix_task_reservation_id"), "task", ["reservation_id"], unique=False)
+    op.create_index(op.f("ix_task_rollout_id"), "task", ["rollout_id"], unique=False)
+    op.create_index(op.f("ix_task_shipment_id"), "task", ["shipment_id"], unique=False)
+    op.create_index("ix_task_state", "task", ["state", "due_at"], unique=False)
+    op.create_index(op.f("ix_task_ticket_id"), "task", ["ticket_id"], unique=False)
     op.create_table(
         "rma",
         sa.Column("id", Id, nullable=False),
@@ -1323,332 +1290,282 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_rma_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rma")),
     )
-    with op.batch_alter_table("rma", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_rma_asset_id"), ["asset_id"], unique=False)
-        batch_op.create_index(
-            "ix_rma_due",
-            ["due_back_at"],
-            unique=False,
-            sqlite_where=sa.text("state IN ('expected', 'in_transit')"),
-            postgresql_where=sa.text("state IN ('expected', 'in_transit')"),
-        )
-        batch_op.create_index(batch_op.f("ix_rma_hub_id"), ["hub_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_rma_product_id"), ["product_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_rma_site_id"), ["site_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_rma_ticket_id"), ["ticket_id"], unique=False)
-        batch_op.create_index(
-            "uq_rma_device_of_ticket",
-            ["ticket_id", "asset_id"],
-            unique=True,
-            sqlite_where=sa.text("asset_id IS NOT NULL AND (state <> 'cancelled' OR cancelled_by IS NOT NULL)"),
-            postgresql_where=sa.text("asset_id IS NOT NULL AND (state <> 'cancelled' OR cancelled_by IS NOT NULL)"),
-        )
-        batch_op.create_index(
-            "uq_rma_open_device",
-            ["asset_id"],
-            unique=True,
-            sqlite_where=sa.text("state IN ('expected', 'in_transit')"),
-            postgresql_where=sa.text("state IN ('expected', 'in_transit')"),
-        )
-        batch_op.create_index("uq_rma_procurement", ["procurement_id", "line"], unique=True)
-        batch_op.create_index("uq_rma_reservation", ["reservation_id"], unique=True)
-
+    op.create_index(op.f("ix_rma_asset_id"), "rma", ["asset_id"], unique=False)
+    op.create_index(
+        "ix_rma_due",
+        "rma",
+        ["due_back_at"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('expected', 'in_transit')"),
+        postgresql_where=sa.text("state IN ('expected', 'in_transit')"),
+    )
+    op.create_index(op.f("ix_rma_hub_id"), "rma", ["hub_id"], unique=False)
+    op.create_index(op.f("ix_rma_product_id"), "rma", ["product_id"], unique=False)
+    op.create_index(op.f("ix_rma_site_id"), "rma", ["site_id"], unique=False)
+    op.create_index(op.f("ix_rma_ticket_id"), "rma", ["ticket_id"], unique=False)
+    op.create_index(
+        "uq_rma_device_of_ticket",
+        "rma",
+        ["ticket_id", "asset_id"],
+        unique=True,
+        sqlite_where=sa.text("asset_id IS NOT NULL AND (state <> 'cancelled' OR cancelled_by IS NOT NULL)"),
+        postgresql_where=sa.text("asset_id IS NOT NULL AND (state <> 'cancelled' OR cancelled_by IS NOT NULL)"),
+    )
+    op.create_index(
+        "uq_rma_open_device",
+        "rma",
+        ["asset_id"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('expected', 'in_transit')"),
+        postgresql_where=sa.text("state IN ('expected', 'in_transit')"),
+    )
+    op.create_index("uq_rma_procurement", "rma", ["procurement_id", "line"], unique=True)
+    op.create_index("uq_rma_reservation", "rma", ["reservation_id"], unique=True)
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
-    with op.batch_alter_table("rma", schema=None) as batch_op:
-        batch_op.drop_index("uq_rma_reservation")
-        batch_op.drop_index("uq_rma_procurement")
-        batch_op.drop_index(
-            "uq_rma_open_device",
-            sqlite_where=sa.text("state IN ('expected', 'in_transit')"),
-            postgresql_where=sa.text("state IN ('expected', 'in_transit')"),
-        )
-        batch_op.drop_index(
-            "uq_rma_device_of_ticket",
-            sqlite_where=sa.text("asset_id IS NOT NULL AND (state <> 'cancelled' OR cancelled_by IS NOT NULL)"),
-            postgresql_where=sa.text("asset_id IS NOT NULL AND (state <> 'cancelled' OR cancelled_by IS NOT NULL)"),
-        )
-        batch_op.drop_index(batch_op.f("ix_rma_ticket_id"))
-        batch_op.drop_index(batch_op.f("ix_rma_site_id"))
-        batch_op.drop_index(batch_op.f("ix_rma_product_id"))
-        batch_op.drop_index(batch_op.f("ix_rma_hub_id"))
-        batch_op.drop_index(
-            "ix_rma_due",
-            sqlite_where=sa.text("state IN ('expected', 'in_transit')"),
-            postgresql_where=sa.text("state IN ('expected', 'in_transit')"),
-        )
-        batch_op.drop_index(batch_op.f("ix_rma_asset_id"))
-
+    op.drop_index("uq_rma_reservation", table_name="rma")
+    op.drop_index("uq_rma_procurement", table_name="rma")
+    op.drop_index(
+        "uq_rma_open_device",
+        table_name="rma",
+        sqlite_where=sa.text("state IN ('expected', 'in_transit')"),
+        postgresql_where=sa.text("state IN ('expected', 'in_transit')"),
+    )
+    op.drop_index(
+        "uq_rma_device_of_ticket",
+        table_name="rma",
+        sqlite_where=sa.text("asset_id IS NOT NULL AND (state <> 'cancelled' OR cancelled_by IS NOT NULL)"),
+        postgresql_where=sa.text("asset_id IS NOT NULL AND (state <> 'cancelled' OR cancelled_by IS NOT NULL)"),
+    )
+    op.drop_index(op.f("ix_rma_ticket_id"), table_name="rma")
+    op.drop_index(op.f("ix_rma_site_id"), table_name="rma")
+    op.drop_index(op.f("ix_rma_product_id"), table_name="rma")
+    op.drop_index(op.f("ix_rma_hub_id"), table_name="rma")
+    op.drop_index(
+        "ix_rma_due",
+        table_name="rma",
+        sqlite_where=sa.text("state IN ('expected', 'in_transit')"),
+        postgresql_where=sa.text("state IN ('expected', 'in_transit')"),
+    )
+    op.drop_index(op.f("ix_rma_asset_id"), table_name="rma")
     op.drop_table("rma")
-    with op.batch_alter_table("task", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_task_ticket_id"))
-        batch_op.drop_index("ix_task_state")
-        batch_op.drop_index(batch_op.f("ix_task_shipment_id"))
-        batch_op.drop_index(batch_op.f("ix_task_rollout_id"))
-        batch_op.drop_index(batch_op.f("ix_task_reservation_id"))
-        batch_op.drop_index("ix_task_board")
-        batch_op.drop_index(batch_op.f("ix_task_approval_id"))
-
+    op.drop_index(op.f("ix_task_ticket_id"), table_name="task")
+    op.drop_index("ix_task_state", table_name="task")
+    op.drop_index(op.f("ix_task_shipment_id"), table_name="task")
+    op.drop_index(op.f("ix_task_rollout_id"), table_name="task")
+    op.drop_index(op.f("ix_task_reservation_id"), table_name="task")
+    op.drop_index("ix_task_board", table_name="task")
+    op.drop_index(op.f("ix_task_approval_id"), table_name="task")
     op.drop_table("task")
     op.drop_table("shipment_event")
-    with op.batch_alter_table("recovery", schema=None) as batch_op:
-        batch_op.drop_index("uq_recovery_line")
-        batch_op.drop_index("ix_recovery_state")
-        batch_op.drop_index(batch_op.f("ix_recovery_shipment_id"))
-        batch_op.drop_index(batch_op.f("ix_recovery_reservation_id"))
-
+    op.drop_index("uq_recovery_line", table_name="recovery")
+    op.drop_index("ix_recovery_state", table_name="recovery")
+    op.drop_index(op.f("ix_recovery_shipment_id"), table_name="recovery")
+    op.drop_index(op.f("ix_recovery_reservation_id"), table_name="recovery")
     op.drop_table("recovery")
-    with op.batch_alter_table("procurement", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_procurement_open",
-            sqlite_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
-            postgresql_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
-        )
-        batch_op.drop_index(batch_op.f("ix_procurement_ticket_id"))
-        batch_op.drop_index(batch_op.f("ix_procurement_site_id"))
-        batch_op.drop_index(batch_op.f("ix_procurement_shipment_id"))
-        batch_op.drop_index("ix_procurement_product")
-        batch_op.drop_index(batch_op.f("ix_procurement_hub_id"))
-        batch_op.drop_index("ix_procurement_external")
-        batch_op.drop_index(batch_op.f("ix_procurement_decision_id"))
-
+    op.drop_index(
+        "uq_procurement_open",
+        table_name="procurement",
+        sqlite_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
+        postgresql_where=sa.text("state IN ('requested', 'approved', 'ordered', 'confirmed', 'shipped')"),
+    )
+    op.drop_index(op.f("ix_procurement_ticket_id"), table_name="procurement")
+    op.drop_index(op.f("ix_procurement_site_id"), table_name="procurement")
+    op.drop_index(op.f("ix_procurement_shipment_id"), table_name="procurement")
+    op.drop_index("ix_procurement_product", table_name="procurement")
+    op.drop_index(op.f("ix_procurement_hub_id"), table_name="procurement")
+    op.drop_index("ix_procurement_external", table_name="procurement")
+    op.drop_index(op.f("ix_procurement_decision_id"), table_name="procurement")
     op.drop_table("procurement")
-    with op.batch_alter_table("shipment", schema=None) as batch_op:
-        batch_op.drop_index("ix_shipment_tracking_number")
-        batch_op.drop_index(batch_op.f("ix_shipment_to_hub_id"))
-        batch_op.drop_index(batch_op.f("ix_shipment_ticket_id"))
-        batch_op.drop_index("ix_shipment_status")
-        batch_op.drop_index(batch_op.f("ix_shipment_site_id"))
-        batch_op.drop_index(batch_op.f("ix_shipment_reservation_id"))
-        batch_op.drop_index(batch_op.f("ix_shipment_hub_id"))
-
+    op.drop_index("ix_shipment_tracking_number", table_name="shipment")
+    op.drop_index(op.f("ix_shipment_to_hub_id"), table_name="shipment")
+    op.drop_index(op.f("ix_shipment_ticket_id"), table_name="shipment")
+    op.drop_index("ix_shipment_status", table_name="shipment")
+    op.drop_index(op.f("ix_shipment_site_id"), table_name="shipment")
+    op.drop_index(op.f("ix_shipment_reservation_id"), table_name="shipment")
+    op.drop_index(op.f("ix_shipment_hub_id"), table_name="shipment")
     op.drop_table("shipment")
-    with op.batch_alter_table("loan", schema=None) as batch_op:
-        batch_op.drop_index("uq_loan_ticket")
-        batch_op.drop_index("uq_loan_reservation")
-        batch_op.drop_index(batch_op.f("ix_loan_site_id"))
-        batch_op.drop_index(batch_op.f("ix_loan_product_id"))
-        batch_op.drop_index(
-            "ix_loan_out",
-            sqlite_where=sa.text("state IN ('lent', 'due_back')"),
-            postgresql_where=sa.text("state IN ('lent', 'due_back')"),
-        )
-        batch_op.drop_index(batch_op.f("ix_loan_hub_id"))
-        batch_op.drop_index(batch_op.f("ix_loan_asset_id"))
-
+    op.drop_index("uq_loan_ticket", table_name="loan")
+    op.drop_index("uq_loan_reservation", table_name="loan")
+    op.drop_index(op.f("ix_loan_site_id"), table_name="loan")
+    op.drop_index(op.f("ix_loan_product_id"), table_name="loan")
+    op.drop_index(
+        "ix_loan_out",
+        table_name="loan",
+        sqlite_where=sa.text("state IN ('lent', 'due_back')"),
+        postgresql_where=sa.text("state IN ('lent', 'due_back')"),
+    )
+    op.drop_index(op.f("ix_loan_hub_id"), table_name="loan")
+    op.drop_index(op.f("ix_loan_asset_id"), table_name="loan")
     op.drop_table("loan")
-    with op.batch_alter_table("reservation", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_reservation_live_rollout_line",
-            sqlite_where=sa.text("state IN ('held', 'committed')"),
-            postgresql_where=sa.text("state IN ('held', 'committed')"),
-        )
-        batch_op.drop_index(
-            "uq_reservation_live_line",
-            sqlite_where=sa.text("state IN ('held', 'committed')"),
-            postgresql_where=sa.text("state IN ('held', 'committed')"),
-        )
-        batch_op.drop_index(
-            "uq_reservation_live_asset",
-            sqlite_where=sa.text("state IN ('held', 'committed')"),
-            postgresql_where=sa.text("state IN ('held', 'committed')"),
-        )
-        batch_op.drop_index(batch_op.f("ix_reservation_ticket_id"))
-        batch_op.drop_index(batch_op.f("ix_reservation_ships_with_id"))
-        batch_op.drop_index("ix_reservation_shelf")
-        batch_op.drop_index(batch_op.f("ix_reservation_rollout_line_id"))
-        batch_op.drop_index(batch_op.f("ix_reservation_requested_product_id"))
-        batch_op.drop_index(batch_op.f("ix_reservation_replaces_id"))
-        batch_op.drop_index(batch_op.f("ix_reservation_hub_id"))
-        batch_op.drop_index(batch_op.f("ix_reservation_decision_id"))
-
+    op.drop_index(
+        "uq_reservation_live_rollout_line",
+        table_name="reservation",
+        sqlite_where=sa.text("state IN ('held', 'committed')"),
+        postgresql_where=sa.text("state IN ('held', 'committed')"),
+    )
+    op.drop_index(
+        "uq_reservation_live_line",
+        table_name="reservation",
+        sqlite_where=sa.text("state IN ('held', 'committed')"),
+        postgresql_where=sa.text("state IN ('held', 'committed')"),
+    )
+    op.drop_index(
+        "uq_reservation_live_asset",
+        table_name="reservation",
+        sqlite_where=sa.text("state IN ('held', 'committed')"),
+        postgresql_where=sa.text("state IN ('held', 'committed')"),
+    )
+    op.drop_index(op.f("ix_reservation_ticket_id"), table_name="reservation")
+    op.drop_index(op.f("ix_reservation_ships_with_id"), table_name="reservation")
+    op.drop_index("ix_reservation_shelf", table_name="reservation")
+    op.drop_index(op.f("ix_reservation_rollout_line_id"), table_name="reservation")
+    op.drop_index(op.f("ix_reservation_requested_product_id"), table_name="reservation")
+    op.drop_index(op.f("ix_reservation_replaces_id"), table_name="reservation")
+    op.drop_index(op.f("ix_reservation_hub_id"), table_name="reservation")
+    op.drop_index(op.f("ix_reservation_decision_id"), table_name="reservation")
     op.drop_table("reservation")
-    with op.batch_alter_table("rollout_line", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_rollout_line_ticket_id"))
-        batch_op.drop_index("ix_rollout_line_state")
-        batch_op.drop_index(batch_op.f("ix_rollout_line_site_id"))
-
+    op.drop_index(op.f("ix_rollout_line_ticket_id"), table_name="rollout_line")
+    op.drop_index("ix_rollout_line_state", table_name="rollout_line")
+    op.drop_index(op.f("ix_rollout_line_site_id"), table_name="rollout_line")
     op.drop_table("rollout_line")
     op.drop_table("approval_vote")
-    with op.batch_alter_table("ticket_link", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_ticket_link_waiting",
-            sqlite_where=sa.text("other_id IS NULL"),
-            postgresql_where=sa.text("other_id IS NULL"),
-        )
-        batch_op.drop_index("ix_ticket_link_other")
-
+    op.drop_index(
+        "ix_ticket_link_waiting",
+        table_name="ticket_link",
+        sqlite_where=sa.text("other_id IS NULL"),
+        postgresql_where=sa.text("other_id IS NULL"),
+    )
+    op.drop_index("ix_ticket_link_other", table_name="ticket_link")
     op.drop_table("ticket_link")
-    with op.batch_alter_table("rollout", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_rollout_ticket_id"))
-        batch_op.drop_index("ix_rollout_state")
-        batch_op.drop_index(batch_op.f("ix_rollout_product_id"))
-
+    op.drop_index(op.f("ix_rollout_ticket_id"), table_name="rollout")
+    op.drop_index("ix_rollout_state", table_name="rollout")
+    op.drop_index(op.f("ix_rollout_product_id"), table_name="rollout")
     op.drop_table("rollout")
-    with op.batch_alter_table("replenishment", schema=None) as batch_op:
-        batch_op.drop_index("uq_replenishment_ticket")
-        batch_op.drop_index(
-            "uq_replenishment_open",
-            sqlite_where=sa.text("state IN ('proposed', 'approved', 'under_way')"),
-            postgresql_where=sa.text("state IN ('proposed', 'approved', 'under_way')"),
-        )
-        batch_op.drop_index("ix_replenishment_stock")
-        batch_op.drop_index("ix_replenishment_state")
-        batch_op.drop_index(batch_op.f("ix_replenishment_product_id"))
-        batch_op.drop_index(batch_op.f("ix_replenishment_hub_id"))
-
+    op.drop_index("uq_replenishment_ticket", table_name="replenishment")
+    op.drop_index(
+        "uq_replenishment_open",
+        table_name="replenishment",
+        sqlite_where=sa.text("state IN ('proposed', 'approved', 'under_way')"),
+        postgresql_where=sa.text("state IN ('proposed', 'approved', 'under_way')"),
+    )
+    op.drop_index("ix_replenishment_stock", table_name="replenishment")
+    op.drop_index("ix_replenishment_state", table_name="replenishment")
+    op.drop_index(op.f("ix_replenishment_product_id"), table_name="replenishment")
+    op.drop_index(op.f("ix_replenishment_hub_id"), table_name="replenishment")
     op.drop_table("replenishment")
-    with op.batch_alter_table("incident_signal", schema=None) as batch_op:
-        batch_op.drop_index("ix_incident_signal_scope")
-        batch_op.drop_index("ix_incident_signal_at")
-
+    op.drop_index("ix_incident_signal_scope", table_name="incident_signal")
+    op.drop_index("ix_incident_signal_at", table_name="incident_signal")
     op.drop_table("incident_signal")
-    with op.batch_alter_table("incident_group_ticket", schema=None) as batch_op:
-        batch_op.drop_index("ix_incident_group_ticket_ticket")
-
+    op.drop_index("ix_incident_group_ticket_ticket", table_name="incident_group_ticket")
     op.drop_table("incident_group_ticket")
-    with op.batch_alter_table("decision", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_decision_ticket_id"))
-        batch_op.drop_index(batch_op.f("ix_decision_red_channel_id"))
-
+    op.drop_index(op.f("ix_decision_ticket_id"), table_name="decision")
+    op.drop_index(op.f("ix_decision_red_channel_id"), table_name="decision")
     op.drop_table("decision")
-    with op.batch_alter_table("approval", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_approval_ticket_id"))
-        batch_op.drop_index("ix_approval_subject")
-        batch_op.drop_index(
-            "ix_approval_pending",
-            sqlite_where=sa.text("state = 'pending'"),
-            postgresql_where=sa.text("state = 'pending'"),
-        )
-
+    op.drop_index(op.f("ix_approval_ticket_id"), table_name="approval")
+    op.drop_index("ix_approval_subject", table_name="approval")
+    op.drop_index(
+        "ix_approval_pending",
+        table_name="approval",
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    )
     op.drop_table("approval")
-    with op.batch_alter_table("ticket", schema=None) as batch_op:
-        batch_op.drop_index("ix_ticket_state")
-        batch_op.drop_index(batch_op.f("ix_ticket_source_id"))
-        batch_op.drop_index(
-            "ix_ticket_site_hint", sqlite_where=sa.text("site_id IS NULL"), postgresql_where=sa.text("site_id IS NULL")
-        )
-        batch_op.drop_index("ix_ticket_site")
-        batch_op.drop_index("ix_ticket_opened")
-        batch_op.drop_index("ix_ticket_number")
-        batch_op.drop_index(
-            "ix_ticket_asset_hint",
-            sqlite_where=sa.text("asset_id IS NULL"),
-            postgresql_where=sa.text("asset_id IS NULL"),
-        )
-        batch_op.drop_index("ix_ticket_asset")
-
+    op.drop_index("ix_ticket_state", table_name="ticket")
+    op.drop_index(op.f("ix_ticket_source_id"), table_name="ticket")
+    op.drop_index(
+        "ix_ticket_site_hint",
+        table_name="ticket",
+        sqlite_where=sa.text("site_id IS NULL"),
+        postgresql_where=sa.text("site_id IS NULL"),
+    )
+    op.drop_index("ix_ticket_site", table_name="ticket")
+    op.drop_index("ix_ticket_number", table_name="ticket")
+    op.drop_index("ix_ticket_newest", table_name="ticket")
+    op.drop_index("ix_ticket_due", table_name="ticket")
+    op.drop_index(
+        "ix_ticket_asset_hint",
+        table_name="ticket",
+        sqlite_where=sa.text("asset_id IS NULL"),
+        postgresql_where=sa.text("asset_id IS NULL"),
+    )
+    op.drop_index("ix_ticket_asset", table_name="ticket")
     op.drop_table("ticket")
-    with op.batch_alter_table("travel_time", schema=None) as batch_op:
-        batch_op.drop_index("ix_travel_time_measured")
-
+    op.drop_index("ix_travel_time_measured", table_name="travel_time")
     op.drop_table("travel_time")
-    with op.batch_alter_table("lane_statistic", schema=None) as batch_op:
-        batch_op.drop_index("ix_lane_statistic_site")
-        batch_op.drop_index("ix_lane_statistic_region")
-
+    op.drop_index("ix_lane_statistic_site", table_name="lane_statistic")
+    op.drop_index("ix_lane_statistic_region", table_name="lane_statistic")
     op.drop_table("lane_statistic")
     op.drop_table("lane_quote")
-    with op.batch_alter_table("kit_component", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_kit_component_product_id"))
-
+    op.drop_index(op.f("ix_kit_component_product_id"), table_name="kit_component")
     op.drop_table("kit_component")
-    with op.batch_alter_table("asset", schema=None) as batch_op:
-        batch_op.drop_index("ix_asset_site")
-        batch_op.drop_index("ix_asset_shelf")
-        batch_op.drop_index("ix_asset_serial")
-        batch_op.drop_index("ix_asset_product")
-        batch_op.drop_index("ix_asset_name")
-        batch_op.drop_index("ix_asset_asset_tag")
-
+    op.drop_index("ix_asset_site", table_name="asset")
+    op.drop_index("ix_asset_shelf", table_name="asset")
+    op.drop_index("ix_asset_serial", table_name="asset")
+    op.drop_index("ix_asset_product", table_name="asset")
+    op.drop_index("ix_asset_name", table_name="asset")
+    op.drop_index("ix_asset_asset_tag", table_name="asset")
     op.drop_table("asset")
-    with op.batch_alter_table("stock", schema=None) as batch_op:
-        batch_op.drop_index("ix_stock_hub")
-
+    op.drop_index("ix_stock_hub", table_name="stock")
     op.drop_table("stock")
     op.drop_table("source_stream")
-    with op.batch_alter_table("source_ref", schema=None) as batch_op:
-        batch_op.drop_index("ix_source_ref_entity")
-
+    op.drop_index("ix_source_ref_entity", table_name="source_ref")
     op.drop_table("source_ref")
-    with op.batch_alter_table("site", schema=None) as batch_op:
-        batch_op.drop_index("ix_site_region")
-        batch_op.drop_index("ix_site_name")
-        batch_op.drop_index(batch_op.f("ix_site_code"))
-
+    op.drop_index("ix_site_region", table_name="site")
+    op.drop_index("ix_site_name", table_name="site")
+    op.drop_index(op.f("ix_site_code"), table_name="site")
     op.drop_table("site")
-    with op.batch_alter_table("quarantine", schema=None) as batch_op:
-        batch_op.drop_index("ix_quarantine_waits")
-        batch_op.drop_index("ix_quarantine_ref")
-
+    op.drop_index("ix_quarantine_waits", table_name="quarantine")
+    op.drop_index("ix_quarantine_ref", table_name="quarantine")
     op.drop_table("quarantine")
-    with op.batch_alter_table("policy_activation", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_policy_activation_policy_id"))
-
+    op.drop_index(op.f("ix_policy_activation_policy_id"), table_name="policy_activation")
     op.drop_table("policy_activation")
-    with op.batch_alter_table("kit", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_kit_product_id"))
-
+    op.drop_index(op.f("ix_kit_product_id"), table_name="kit")
     op.drop_table("kit")
-    with op.batch_alter_table("inbox", schema=None) as batch_op:
-        batch_op.drop_index("ix_inbox_pending")
-
+    op.drop_index("ix_inbox_pending", table_name="inbox")
     op.drop_table("inbox")
-    with op.batch_alter_table("compatibility", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_compatibility_substitute_id"))
-
+    op.drop_index(op.f("ix_compatibility_substitute_id"), table_name="compatibility")
     op.drop_table("compatibility")
     op.drop_table("step_receipt")
     op.drop_table("source")
     op.drop_table("service_class")
-    with op.batch_alter_table("red_channel", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_red_channel_open",
-            sqlite_where=sa.text("closed_at IS NULL"),
-            postgresql_where=sa.text("closed_at IS NULL"),
-        )
-
+    op.drop_index(
+        "ix_red_channel_open",
+        table_name="red_channel",
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
     op.drop_table("red_channel")
     op.drop_table("reader")
-    with op.batch_alter_table("product", schema=None) as batch_op:
-        batch_op.drop_index("ix_product_part_number")
-        batch_op.drop_index(batch_op.f("ix_product_asset_class"))
-
+    op.drop_index("ix_product_part_number", table_name="product")
+    op.drop_index(op.f("ix_product_asset_class"), table_name="product")
     op.drop_table("product")
-    with op.batch_alter_table("policy", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_policy_name"))
-
+    op.drop_index(op.f("ix_policy_name"), table_name="policy")
     op.drop_table("policy")
     op.drop_table("lane_revision")
-    with op.batch_alter_table("incident_group", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_incident_group_open",
-            sqlite_where=sa.text("state IN ('proposed', 'confirmed')"),
-            postgresql_where=sa.text("state IN ('proposed', 'confirmed')"),
-        )
-        batch_op.drop_index("ix_incident_group_state")
-        batch_op.drop_index("ix_incident_group_scope")
-
+    op.drop_index(
+        "uq_incident_group_open",
+        table_name="incident_group",
+        sqlite_where=sa.text("state IN ('proposed', 'confirmed')"),
+        postgresql_where=sa.text("state IN ('proposed', 'confirmed')"),
+    )
+    op.drop_index("ix_incident_group_state", table_name="incident_group")
+    op.drop_index("ix_incident_group_scope", table_name="incident_group")
     op.drop_table("incident_group")
-    with op.batch_alter_table("hub", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_hub_name"))
-
+    op.drop_index(op.f("ix_hub_name"), table_name="hub")
     op.drop_table("hub")
     op.drop_table("document")
-    with op.batch_alter_table("delegation", schema=None) as batch_op:
-        batch_op.drop_index("ix_delegation_delegate")
-
+    op.drop_index("ix_delegation_delegate", table_name="delegation")
     op.drop_table("delegation")
-    with op.batch_alter_table("change", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_change_unpublished",
-            sqlite_where=sa.text("position IS NULL"),
-            postgresql_where=sa.text("position IS NULL"),
-        )
-        batch_op.drop_index("ix_change_entity")
-
+    op.drop_index(
+        "ix_change_unpublished",
+        table_name="change",
+        sqlite_where=sa.text("position IS NULL"),
+        postgresql_where=sa.text("position IS NULL"),
+    )
+    op.drop_index("ix_change_entity", table_name="change")
     op.drop_table("change")
     # ### end Alembic commands ###
