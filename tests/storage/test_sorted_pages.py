@@ -8,6 +8,7 @@ from connector.model.kinds import Priority
 from connector.model.lifecycle import TicketState
 from connector.storage.database.engine import transaction
 from connector.storage.query.selection import AllOf, Compare, Order, Page, Selection
+from connector.storage.query.sight import EVERYTHING
 from connector.storage.query.statement import PageRead, statement_of
 
 NEWEST = (Order("opened_at", descending=True),)
@@ -27,7 +28,8 @@ NEW_P1 = AllOf((Compare("state", "eq", TicketState.NEW), Compare("priority", "eq
 async def test_a_page_that_is_sorted_as_portals_sort_is_read_along_an_index(
     engine: AsyncEngine, page: Page, index: str
 ):
-    statement = statement_of([PageRead(Selection("ticket", frozenset({"number"})), page)], engine.dialect.name)
+    read = PageRead(Selection("ticket", frozenset({"number"})), page)
+    statement = statement_of([read], engine.dialect.name, EVERYTHING)
     compiled = str(statement.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
     is_sqlite = engine.dialect.name == "sqlite"
     async with transaction(engine) as tx:
