@@ -124,6 +124,39 @@ async def test_numbers_and_truth_values_are_compared_too(hub: Hub):
     }
 
 
+async def test_things_within_a_distance_of_a_point_are_found(hub: Hub):
+    async with transaction(hub.engine) as tx:
+        for name, latitude, longitude in (
+            ("Berlin", 52.52, 13.40),
+            ("Potsdam", 52.39, 13.06),
+            ("Munich", 48.14, 11.58),
+        ):
+            site = await make_site(tx, name=name, latitude=latitude, longitude=longitude)
+            await make_asset(tx, serial=name, site_id=site)
+        await make_site(tx, name="Nowhere", latitude=None, longitude=None)
+    around = {"latitude": 52.5, "longitude": 13.4, "withinKm": 30}
+    query = """query ($near: Near!) {
+      sites(filter: {near: $near}) { totalCount nodes { name } }
+      others: sites(filter: {not: {near: $near}}) { nodes { name } }
+      assets(filter: {site: {near: $near}}) { nodes { serial } }
+      siteAggregate(filter: {near: $near}) { groups { count } }
+    }"""
+
+    data = await hub.query(query, near=around)
+    assert data["sites"] == {"totalCount": 2, "nodes": [{"name": "Berlin"}, {"name": "Potsdam"}]}
+    assert data["others"]["nodes"] == [{"name": "Munich"}, {"name": "Nowhere"}]
+    assert data["assets"]["nodes"] == [{"serial": "Berlin"}, {"serial": "Potsdam"}]
+    assert data["siteAggregate"]["groups"] == [{"count": 2}]
+
+    north = await hub.error(query, near=around | {"latitude": 91})
+    assert north["message"] == "near: latitude 91.0 is outside [-90, 90]"
+    far = await hub.error(query, near=around | {"withinKm": 30_000})
+    assert far["message"] == "near: withinKm 30000.0 is not between 0 and 20,016"
+    assert far["extensions"] == {
+        "code": "INVALID_INPUT", "hint": "Nothing on the Earth is farther away; leave `near` out.",
+    }  # fmt: skip
+
+
 async def sites(hub: Hub, where: Any) -> list[str]:
     data = await hub.query("query ($f: SiteFilter) { sites(filter: $f) { nodes { name } } }", f=where)
     return [node["name"] for node in data["sites"]["nodes"]]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from math import ceil, pi
 from typing import Any, get_args
 
 from strawberry.utils.str_converters import to_camel_case
 
 from connector.api.schema.nodes import key_of
 from connector.model.errors import InvalidInput
+from connector.model.geo import EARTH_RADIUS_KM, Point
 from connector.storage.query import (
     ENTITIES,
     AllOf,
     AnyOf,
     Compare,
     Condition,
+    Near,
     Not,
     Operator,
     Order,
@@ -26,6 +29,9 @@ from connector.storage.query import (
 
 DEEPEST_FILTER = 8
 """Filters within filters: `and`, `or`, `not` and relations count alike."""
+
+FARTHEST_KM = ceil(pi * EARTH_RADIUS_KM)
+"""Half of the way around the Earth."""
 
 _QUANTIFIERS: tuple[Quantifier, ...] = ("some", "every", "none")
 _OPERATORS: Mapping[str, Operator] = {to_camel_case(name): name for name in get_args(Operator)}
@@ -68,9 +74,24 @@ def _conditions(entity: str, given: Mapping[str, Any], depth: int) -> list[Condi
                 found.append(AnyOf(tuple(_whole(entity, item, depth) for item in value)))
             case "not":
                 found.append(Not(_whole(entity, value, depth)))
+            case "near":
+                found.append(_near(value))
             case _:
                 found.extend(_field(entity, _names(entity)[name], value, depth))
     return found
+
+
+def _near(given: Mapping[str, Any]) -> Condition:
+    try:
+        point = Point(given["latitude"], given["longitude"])
+    except ValueError as error:
+        raise InvalidInput(f"near: {error}", hint="Give decimal degrees, north and east positive.") from error
+    if not 0 <= given["withinKm"] <= FARTHEST_KM:
+        raise InvalidInput(
+            f"near: withinKm {given['withinKm']} is not between 0 and {FARTHEST_KM:,.0f}",
+            hint="Nothing on the Earth is farther away; leave `near` out.",
+        )
+    return Near(point, given["withinKm"])
 
 
 def _whole(entity: str, given: Mapping[str, Any], depth: int) -> Condition:

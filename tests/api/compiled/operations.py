@@ -262,12 +262,21 @@ def _filter(w: _Writing, entity: str, type_: GraphQLInputObjectType, depth: int)
         elif name == "not":
             if depth:
                 found[name] = _filter(w, entity, type_, depth - 1)
+        elif name == "near":
+            found[name] = _near(w, entity)
         elif relation is not None:
             if depth and isinstance(target, GraphQLInputObjectType):
                 found[name] = _related(w, relation.target, target, depth - 1)
         elif isinstance(target, GraphQLInputObjectType):
             found[name] = _comparison(w, entity, own, target)
     return found
+
+
+def _near(w: _Writing, entity: str) -> dict[str, Any]:
+    places = [(row.values["latitude"], row.values["longitude"]) for row in w.plain.rows[entity]]
+    known = [place for place in places if None not in place and abs(place[0]) <= 90 and abs(place[1]) <= 180]
+    latitude, longitude = w.choose([*known, (-90.0, 180.0)])
+    return {"latitude": latitude, "longitude": longitude, "withinKm": w.choose((0, 1, 250.5, 1000, 20_000))}
 
 
 def _related(w: _Writing, entity: str, type_: GraphQLInputObjectType, depth: int) -> dict[str, Any]:

@@ -62,6 +62,16 @@ TimeFilter = _operators("TimeFilter", datetime, "an instant", _TIMES, lists=Fals
 DateFilter = _operators("DateFilter", date, "a day", _TIMES, lists=False)
 BooleanFilter = _operators("BooleanFilter", bool, "a truth value", {}, lists=False)
 
+
+@strawberry.input(description="A point, and how far from it. A thing whose coordinates are unknown is nowhere near.")
+class Near:
+    """A circle on the sphere."""
+
+    latitude: float = strawberry.field(description="Of the point, WGS 84, in decimal degrees, north positive.")
+    longitude: float = strawberry.field(description="Of the point, WGS 84, in decimal degrees, east positive.")
+    within_km: float = strawberry.field(description="Kilometres at most, over the great circle.")
+
+
 _SIMPLE: Mapping[type[Any], Any] = {
     str: TextFilter,
     int: IntFilter,
@@ -92,6 +102,8 @@ def _filter_of(entity: Entity) -> Any:
     fields: dict[str, tuple[Any, Any]] = {
         name: (_maybe(_value_filter(entity, name)), _optional(f"Compares `{_camel(name)}`.")) for name in entity.names()
     }
+    if {"latitude", "longitude"} <= {*entity.names()}:
+        fields["near"] = (_maybe(Near), _optional("Within a distance of a point."))
     for name, relation in entity.relations.items():
         if relation.target not in _FILTERED:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import cos, degrees, pi, radians, sin
 from typing import Any, assert_never, cast
 
 from sqlalchemy import (
@@ -21,10 +22,11 @@ from sqlalchemy import (
     true,
 )
 
+from connector.model.geo import EARTH_RADIUS_KM
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, Expression, ToOne
 from connector.storage.query.keyset import beyond, decode_cursor, full_order
-from connector.storage.query.selection import AllOf, AnyOf, Compare, Condition, Not, Page, Related
+from connector.storage.query.selection import AllOf, AnyOf, Compare, Condition, Near, Not, Page, Related
 from connector.storage.query.sight import Sight
 
 
@@ -33,6 +35,8 @@ def condition_sql(entity: Entity, source: FromClause, condition: Condition, sigh
     match condition:
         case Compare():
             return _compare(entity.expression(condition.column, source), condition)
+        case Near():
+            return _near(entity, source, condition)
         case Related():
             return _related(entity, source, condition, sight)
         case AllOf():
@@ -108,6 +112,22 @@ def _comparison(column: Expression, test: Compare) -> Any:
             return column.is_(None) if value else column.is_not(None)
         case _:
             assert_never(test.operator)
+
+
+def _near(entity: Entity, source: FromClause, test: Near) -> ColumnElement[bool]:
+    """The haversine of the angle between two places against that of the distance; see `connector.model.geo`.
+
+    The band of latitudes says nothing new: it costs less than the rest and leaves most places out.
+    """
+    latitude, longitude = entity.expression("latitude", source), entity.expression("longitude", source)
+    angle = min(test.within_km / EARTH_RADIUS_KM, pi)
+    south, north = test.point.latitude - degrees(angle), test.point.latitude + degrees(angle)
+    half_lat = func.sin(func.radians(latitude - test.point.latitude) / 2)
+    half_lon = func.sin(func.radians(longitude - test.point.longitude) / 2)
+    haversine = half_lat * half_lat + (
+        func.cos(func.radians(latitude)) * cos(radians(test.point.latitude)) * half_lon * half_lon
+    )
+    return and_(latitude >= south, latitude <= north, haversine <= sin(angle / 2) ** 2)
 
 
 def _related(entity: Entity, source: FromClause, test: Related, sight: Sight) -> ColumnElement[bool]:

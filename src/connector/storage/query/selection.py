@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from connector.model.geo import Point
+
 Operator: TypeAlias = Literal[
     "eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "contains", "starts_with", "ends_with", "is_null"
 ]
@@ -21,6 +23,14 @@ class Compare:
     column: str
     operator: Operator
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A thing with coordinates is no farther from a point, over the sphere; one whose place is unknown is not."""
+
+    point: Point
+    within_km: float
 
 
 Quantifier: TypeAlias = Literal["one", "some", "every", "none"]
@@ -60,7 +70,7 @@ class Not:
     condition: Condition
 
 
-Condition: TypeAlias = Compare | Related | AllOf | AnyOf | Not
+Condition: TypeAlias = Compare | Near | Related | AllOf | AnyOf | Not
 
 
 @dataclass(frozen=True, slots=True)
