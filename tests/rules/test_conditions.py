@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from connector.rules.policy.conditions import (
     MOST_REMEMBERED,
     SAMPLE,
+    Answers,
     Condition,
     ConditionFailed,
     Facts,
@@ -74,7 +75,7 @@ def test_a_condition_is_given_the_fields_that_it_reads_and_no_others():
             given.append(context.variables)
             return bool(condition.program.execute(context))
 
-    spied = replace(condition, program=Program(), _known={})
+    spied = replace(condition, program=Program(), _known=Answers())
 
     assert spied.holds(facts(priority="P1", title="Switch is dead"))
     assert given == [{"ticket": {"priority": "P1", "title": "Switch is dead"}, "asset": {"known": True}}]

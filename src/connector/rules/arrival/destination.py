@@ -6,6 +6,7 @@ Its access hours are kept by every way of transport: nothing arrives while they 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from connector.model.geo import Point
 from connector.rules.arrival.schedules import schedules
@@ -45,10 +46,16 @@ class Destination:
 
 def _position(site: SiteFacts, policy: Policy) -> tuple[tuple[float, float, float] | None, str]:
     if site.latitude is not None and site.longitude is not None:
-        return unit_vector(Point(site.latitude, site.longitude)), ""
+        return _unit_vector(site.latitude, site.longitude), ""
     if policy.sourcing.missing.site_coordinates == "person":
         raise ValueError("it has no coordinates")
     return assumed_position(site, policy)
+
+
+@lru_cache(maxsize=4096)
+def _unit_vector(latitude: float, longitude: float) -> tuple[float, float, float]:
+    """The same as `unit_vector`; remembered, since sites are decided about again and again."""
+    return unit_vector(Point(latitude, longitude))
 
 
 def assumed_position(site: SiteFacts, policy: Policy) -> tuple[tuple[float, float, float] | None, str]:

@@ -95,7 +95,12 @@ def _of_policy(
 
 def due(facts: SourcingFacts, policy: Policy) -> Due:
     """Until when the ticket's service must be restored."""
-    computed_at, computed_basis = _computed(facts, policy)
+    return due_under(service_class_of(facts, policy), facts, policy)
+
+
+def due_under(service: ServiceClassFacts | None, facts: SourcingFacts, policy: Policy) -> Due:
+    """The same where it is known what `service_class_of` says."""
+    computed_at, computed_basis = _computed(facts, policy, service)
     stated_at = facts.ticket.sla_due_at
     return Due(
         at=computed_at if stated_at is None else stated_at,
@@ -107,9 +112,8 @@ def due(facts: SourcingFacts, policy: Policy) -> Due:
     )
 
 
-def _computed(facts: SourcingFacts, policy: Policy) -> tuple[datetime | None, str]:
+def _computed(facts: SourcingFacts, policy: Policy, service: ServiceClassFacts | None) -> tuple[datetime | None, str]:
     """What the service class gives, and how; None and why when it gives nothing."""
-    service = service_class_of(facts, policy)
     if service is None:
         return None, "no service class is known, so any arrival counts as in time"
     opened_at = facts.ticket.opened_at

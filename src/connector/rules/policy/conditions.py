@@ -12,13 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from connector.rules.policy.expressions import engine as cel
 from connector.rules.policy.tokens import LITERAL, operands
 
 Value: TypeAlias = str | int | float | bool
 Scope: TypeAlias = Mapping[str, Mapping[str, Value]]
+Fields: TypeAlias = tuple[tuple[str, str], ...]
+"""Variables with a field of each."""
+T = TypeVar("T")
 
 SAMPLE: Scope = {
     "ticket": {
@@ -60,13 +63,25 @@ FIELD = re.compile(rf"(?<![\w.])({'|'.join(SAMPLE)})\s*\.\s*([A-Za-z_]\w*)(?!\w*
 _VARIABLE = re.compile(rf"\b(?:{'|'.join(SAMPLE)})\b")
 
 MOST_REMEMBERED = 1024
-"""Answers that a condition remembers."""
+"""Answers that are remembered of one question."""
 LONGEST_REMEMBERED = 200
 """Characters of a value that an answer is remembered for."""
 
 
 class ConditionFailed(Exception):  # noqa: N818 - named by what is wrong
     """A condition could not be evaluated on real facts; the text says why."""
+
+
+class Answers(dict[tuple[Value, ...], T]):
+    """What was answered to a question, by the values of the fields that decide it; so many at most, of short values."""
+
+    def keep(self, values: tuple[Value, ...], answer: T) -> T:
+        """Remember an answer, and give it."""
+        if all(not isinstance(value, str) or len(value) <= LONGEST_REMEMBERED for value in values):
+            if len(self) >= MOST_REMEMBERED:
+                self.clear()
+            self[values] = answer
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +96,18 @@ class Condition:
 
     text: str
     program: Any
-    reads: tuple[tuple[str, str], ...] | None = None
-    _known: dict[tuple[Value, ...], bool] = field(default_factory=dict, repr=False, compare=False)
+    reads: Fields | None = None
+    _known: Answers[bool] = field(default_factory=Answers, repr=False, compare=False)
 
     def holds(self, facts: Facts) -> bool:
         """Whether it is true of the facts. Raises ConditionFailed when it cannot be evaluated."""
         if self.reads is None:
             return self._evaluate(facts.context)
-        scope = facts.scope
-        values = tuple([scope[variable][name] for variable, name in self.reads])
+        values = facts.values(self.reads)
         known = self._known.get(values)
         if known is not None:
             return known
-        result = self._worked_out(facts, dict(zip(self.reads, values, strict=True)))
-        if all(not isinstance(value, str) or len(value) <= LONGEST_REMEMBERED for value in values):
-            if len(self._known) >= MOST_REMEMBERED:
-                self._known.clear()
-            self._known[values] = result
-        return result
+        return self._known.keep(values, self._worked_out(facts, dict(zip(self.reads, values, strict=True))))
 
     def _worked_out(self, facts: Facts, values: Mapping[tuple[str, str], Value]) -> bool:
         """What its operands give, where those that are asked have an answer; else what CEL says of the whole."""
@@ -152,6 +161,11 @@ class Facts:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
 
+    def values(self, fields: Fields) -> tuple[Value, ...]:
+        """The values of some fields."""
+        scope = self.scope
+        return tuple([scope[variable][name] for variable, name in fields])
+
     @cached_property
     def context(self) -> Any:
         """The facts as CEL takes them."""
@@ -185,7 +199,7 @@ def compile_condition(text: str, *, about_request: bool = False, about_shelf: bo
     return condition
 
 
-def fields_read(text: str) -> tuple[tuple[str, str], ...] | None:
+def fields_read(text: str) -> Fields | None:
     """The fields that a condition reads; None when it may read more than its text shows by itself.
 
     That is so for a variable that is named without a field, and where comments or long quotes may hide something.

@@ -240,6 +240,7 @@ class Step:
             object.__setattr__(self, name, value)
 
 
+_NO_STEPS: tuple[Rule | None, tuple[Step, ...]] = (None, ())
 _NOT_SEARCHED = {"when", "ladder", "split", "hold_minutes", "approval", "releases", "preempt"}
 """Fields of a rule that say nothing of which shelves a search finds, or are looked at by themselves."""
 
@@ -294,8 +295,8 @@ class Policy(Part):
         One that draws on break-glass stock alone gets a last rung of normal stock, where the policy falls back to that.
         A ladder that is named and not there is for `consistency` to tell.
         """
-        steps = self._steps.get((rule.name, more))
-        if steps is None:
+        known, steps = self._steps.get((rule.name, more), _NO_STEPS)
+        if known is not rule:
             ladder = rule.ladder
             plain = RESERVED if rule.releases else PLAIN
             rungs = self.sourcing.ladders.get(ladder, plain) if isinstance(ladder, str) else ladder or plain
@@ -305,12 +306,12 @@ class Policy(Part):
                 normal = end[1].model_copy(update={"lanes": (Lane.NORMAL,)})
                 narrowed += [(Rung(kind=RungKind.STOCK), normal), end]
             steps = tuple(Step(number, *rung) for number, rung in enumerate(narrowed, 1))
-            self._steps[rule.name, more] = steps
+            self._steps[rule.name, more] = rule, steps
         return steps
 
     @cached_property
-    def _steps(self) -> dict[tuple[str, tuple[Lane, ...]], tuple[Step, ...]]:
-        """Steps that were asked for, by the name of the rule."""
+    def _steps(self) -> dict[tuple[str, tuple[Lane, ...]], tuple[Rule, tuple[Step, ...]]]:
+        """Steps that were asked for with their rules, by the names of these; copies of a policy share them."""
         return {}
 
     def lending_of(self, rule: Rule) -> Rule | None:

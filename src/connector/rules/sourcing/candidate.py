@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, overload
 
 from connector.model.frozen import frozen
 from connector.model.kinds import HubTier, Lane
@@ -77,18 +77,43 @@ class Losers:
 
 
 class Compared(Deferred[Candidate]):
-    """Candidates of one comparison, in its order. columns: the same as they are recorded, which costs less to make."""
+    """Candidates of one comparison, in its order: the chosen one, which is made by itself, and the others.
 
-    __slots__ = ("columns",)
+    columns: the same as they are recorded, which costs less to make.
+    """
+
+    __slots__ = ("_chosen", "_first", "columns")
 
     def __init__(
         self,
-        first: tuple[Candidate, ...],
-        rest: Callable[[], Iterable[Candidate]],
+        chosen: Callable[[], Candidate],
+        others: Callable[[], Iterable[Candidate]],
         columns: Callable[[], Columns],
     ) -> None:
-        super().__init__(first, rest)
+        super().__init__(others)
+        self._chosen = chosen
+        self._first: Candidate | None = None
         self.columns = columns
+
+    @property
+    def _all(self) -> tuple[Candidate, ...]:
+        if self._items is None:
+            self._items = (self[0], *self._make())
+        return self._items
+
+    @overload
+    def __getitem__(self, place: int) -> Candidate: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Candidate, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Candidate | tuple[Candidate, ...]:
+        """The candidate at a place; the others are not made for the sake of the chosen one."""
+        if place != 0:
+            return self._all[place]
+        if self._first is None:
+            self._first = self._chosen()
+        return self._first
 
 
 def columns_of(candidates: Sequence[Candidate]) -> Columns:

@@ -169,21 +169,19 @@ class Search:
     def _time_few(self) -> None:
         """Time the hubs of all holdings that have few."""
         few, self._few = self._few, []
-        found = self.ways.find(*(hubs for _, _, hubs in few))
-        for head, product_id, hubs in few:
-            self._add(head, product_id, hubs, found)
+        if few:
+            found = self.ways.find(*[hubs for _, _, hubs in few])
+            for head, product_id, hubs in few:
+                self._add(head, product_id, hubs, found)
 
     def _add(
         self, head: tuple[int, int, int], product_id: int, hubs: Iterable[int], found: Mapping[int, Way | None]
     ) -> None:
-        keys = self._keys
-        for hub in hubs:
-            way = found[hub]
-            if way is not None:
-                route: Route = (*head, hub, product_id, *way)
-                self._routes.append(route)
-                if keys is not None:
-                    _keep(keys, self.ranking.key(route))
+        routes: list[Route] = [(*head, hub, product_id, *way) for hub in hubs if (way := found[hub]) is not None]
+        self._routes += routes
+        if self._keys is not None:
+            for route in routes:
+                _keep(self._keys, self.ranking.key(route))
 
     def _outwards(self, head: tuple[int, int, int], holding: Holding) -> _Look:
         """Time many hubs: those of known lanes first, the others outwards until nothing better can come."""

@@ -58,7 +58,7 @@ _CODES = {
 
 
 def candidates_of(found: Found, ranking: Ranking, facts: SourcingFacts, now: datetime) -> Sequence[Candidate]:
-    """The best routes with all detail, the chosen one first; the others are made when somebody looks at them."""
+    """The best routes with all detail, the chosen one first; they are made when somebody looks at them."""
     chosen, ways = found.first, found.searching.ways
     if chosen is None:
         raise AssertionError("asked only where something was found")
@@ -67,8 +67,11 @@ def candidates_of(found: Found, ranking: Ranking, facts: SourcingFacts, now: dat
         for place, route in enumerate(found.best[1:], 1):
             yield candidate_of(route, chosen, facts, ranking, ways, now, has_steps=place < STEP_BY_STEP)
 
-    first = candidate_of(chosen, chosen, facts, ranking, ways, now)
-    return Compared((first,), rest, lambda: _columns(found.best, facts, ranking, ways, minute_at_or_after(now)))
+    return Compared(
+        lambda: candidate_of(chosen, chosen, facts, ranking, ways, now),
+        rest,
+        lambda: _columns(found.best, facts, ranking, ways, minute_at_or_after(now)),
+    )
 
 
 def _columns(routes: Sequence[Route], facts: SourcingFacts, ranking: Ranking, ways: Ways, start: int) -> Columns:
@@ -145,7 +148,7 @@ def candidate_of(
         is_within_sla=not route[LATE],
         probability=route[CHANCE],
         is_mobile=hub.profile.is_mobile,
-        steps=Deferred((), lambda: steps_of(route, ways, hub)) if has_steps else (),
+        steps=Deferred(lambda: steps_of(route, ways, hub)) if has_steps else (),
         hours=schedule.text,
         why=why,
     )

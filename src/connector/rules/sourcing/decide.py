@@ -17,19 +17,21 @@ from connector.model.frozen import frozen
 from connector.model.kinds import Protection
 from connector.model.lifecycle import TICKET_OPEN
 from connector.rules.arrival.destination import Destination
-from connector.rules.arrival.due import NO_DUE, Due, due, service_class_of
+from connector.rules.arrival.due import NO_DUE, Due, due_under, service_class_of
 from connector.rules.arrival.timetable import minute_at_or_after, moment_text
+from connector.rules.arrival.ways import MODES
 from connector.rules.events.following import Following, followed, served_by_duplicate
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.protection import drawn_text
 from connector.rules.facts.shelves import Holding, ShelfKey
 from connector.rules.facts.standing import Relief, Standing
-from connector.rules.facts.ticket import ProductFacts, SiteFacts
+from connector.rules.facts.ticket import ProductFacts, ServiceClassFacts, SiteFacts
 from connector.rules.policy.break_glass import withheld
 from connector.rules.policy.channels import Channel, channel_of
-from connector.rules.policy.conditions import ConditionFailed, Facts
+from connector.rules.policy.conditions import Facts
 from connector.rules.policy.document import Mode, Policy, Rule
 from connector.rules.policy.ladder import RungKind
+from connector.rules.policy.matching import RuleFailed, matching
 from connector.rules.sourcing.authorisation import NOTHING_NEEDED, authorise, refused_text, steps_for, stops
 from connector.rules.sourcing.candidate import Candidate, Losers
 from connector.rules.sourcing.candidates import NEVER
@@ -43,8 +45,10 @@ from connector.rules.sourcing.lending import bridged, settled
 from connector.rules.sourcing.losing import barred_from, nothing_found, passed_over
 from connector.rules.sourcing.partly import MOST_PARTS, facts_of_rest, in_parts, part_of, told_of_rest
 from connector.rules.sourcing.picking import drawn_by, picks_of
+from connector.rules.sourcing.picks import Pick
 from connector.rules.sourcing.procuring import backordered, procured
 from connector.rules.sourcing.quest import Quest
+from connector.rules.sourcing.ranking import LATE, MODE
 from connector.rules.sourcing.recovery import recovered
 from connector.rules.sourcing.revisions import narrowed
 from connector.rules.sourcing.scope import inputs_of, scope_of
@@ -77,18 +81,17 @@ def _decided(facts: SourcingFacts, policy: Policy, now: datetime, emptied: froze
         if channel.stated.skips_approvals:
             facts = replace(facts, refusals={})  # what needs no approval cannot be refused one
     inputs: Mapping[str, Any] = DeferredMapping(lambda: inputs_of(facts, scope))
-    case = _Case(facts, policy, now, inputs, assumed(facts, policy), channel)
+    case = _Case(facts, policy, now, service_class, inputs, Deferred(partial(assumed, facts, policy)), channel)
     if facts.ticket.state not in TICKET_OPEN:
         state = facts.ticket.state.value
         return case.end(Outcome.NOT_NEEDED, Reason.TICKET_NOT_OPEN, f"The ticket is {state}: it needs nothing.")
     condition_facts = Facts(scope)
-    for rule in policy.rules:
-        try:
-            matches = rule.condition.holds(condition_facts)
-        except ConditionFailed as error:
-            return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}: {error}.", rule)
-        if matches:
-            return _apply(case, rule, condition_facts, emptied)
+    try:
+        rule = matching(policy.rules).rule_of(condition_facts)
+    except RuleFailed as error:
+        return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {error.rule.name!r}: {error}.", error.rule)
+    if rule is not None:
+        return _apply(case, rule, condition_facts, emptied)
     return case.end(
         Outcome.NOT_NEEDED, Reason.NO_RULE_MATCHED, f"None of the {len(policy.rules)} rules asks for hardware."
     )
@@ -110,8 +113,9 @@ class _Case:
     facts: SourcingFacts
     policy: Policy
     now: datetime
+    service_class: ServiceClassFacts | None
     inputs: Mapping[str, Any]
-    assumed: tuple[Assumption, ...]
+    assumed: Sequence[Assumption]
     channel: Channel | None
 
     def end(
@@ -177,7 +181,7 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
     except ValueError as error:
         text = f"Site {site.label!r} cannot be planned for: {error}. Correct it in its source."
         return case.end(Outcome.REVIEW, Reason.SITE_UNUSABLE, text, rule)
-    until = due(facts, policy)
+    until = due_under(case.service_class, facts, policy)
     preferences, refused = substitutes_of(facts, rule, condition_facts)
     holdings, why, barred = withheld(_left(facts.holdings, emptied), facts, policy.break_glass)
     if rule.kit == "swap":
@@ -202,7 +206,7 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
         return case.end(Outcome.REVIEW, Reason.RULE_FAILED, f"Rule {rule.name!r}, {error}.", rule)
     may_be_part = rule.partial == "allowed" and parts < MOST_PARTS
     descended, given = part_of(quest, descended) if may_be_part else (descended, 0)
-    losers = Deferred((), lambda: (*passed_over(descended, emptied), *barred_from(why, barred)))
+    losers = Deferred(lambda: (*passed_over(descended, emptied), *barred_from(why, barred)))
     if given and isinstance(descended.chosen, Looked):
         mine = replace(case, facts=replace(facts, quantity=given))
         first = _choice(mine, rule, until, destination, descended, descended.chosen, losers)
@@ -278,16 +282,12 @@ def _choice(
     losers: Sequence[Losers],
 ) -> Decision:
     candidates = _with_shares(candidates_of(looked.found, looked.ranking, case.facts, case.now), looked, case.facts)
-    picks = picks_of(candidates, case.facts, looked)
-    chosen, drawn = candidates[0], drawn_by(looked, candidates[0], case.facts, picks)
-    way = _BY[chosen.mode]
-    late = "" if chosen.is_within_sla else ", after the due time: nothing that is allowed ranks better"
+    picks = picks_of(looked, case.facts)
+    drawn = drawn_by(looked, case.facts, picks)
     return Decision(
         outcome=Outcome.RESERVE,
         reason=Reason.SOURCED,
-        text=_split_text(candidates, looked)
-        if looked.shares
-        else f"{chosen.hub} restores it {way} at {moment_text(chosen.arrives_at)}{late}{_reserves(looked, drawn)}.",
+        text=_split_text(candidates, looked) if looked.shares else _choice_text(looked, drawn, picks[0], case.facts),
         rule=rule.name,
         policy_version=case.policy.version,
         decided_at=case.now,
@@ -303,7 +303,7 @@ def _choice(
         picks=picks,
         drawn=drawn,
         taken_from=tuple(
-            TakenFrom(claim.reservation_id, claim.ticket_id, claim.label, claim.hub_id) for claim in looked.takes
+            [TakenFrom(claim.reservation_id, claim.ticket_id, claim.label, claim.hub_id) for claim in looked.takes]
         ),
         wants_contested=descended.wants_contested,
         ladder=descended.rungs,
@@ -312,6 +312,16 @@ def _choice(
         channel=case.channel,
         kit=along(case.facts.kit, picks) if case.facts.kit is not None else None,
     )
+
+
+def _choice_text(looked: Looked, drawn: Mapping[Protection, int], pick: Pick, facts: SourcingFacts) -> str:
+    """Which hub restores the service, how and when, for people."""
+    route, hub = looked.best, facts.fleet.hubs[pick.hub_id].label
+    if route is None:
+        raise AssertionError("asked only where something was found")
+    late = ", after the due time: nothing that is allowed ranks better" if route[LATE] else ""
+    way = _BY[MODES[route[MODE]]]
+    return f"{hub} restores it {way} at {moment_text(pick.arrives_at)}{late}{_reserves(looked, drawn)}."
 
 
 def _reserves(looked: Looked, drawn: Mapping[Protection, int]) -> str:

@@ -206,7 +206,7 @@ class Decision:
     picks: tuple[Pick, ...] = ()
     ladder: Sequence[RungTried] = ()
     approval: str | None = None
-    assumed: tuple[Assumption, ...] = ()
+    assumed: Sequence[Assumption] = ()
     follows: Following | None = None
     orders: tuple[Order, ...] = ()
     authorisation: str = ""
@@ -265,7 +265,10 @@ class Decision:
 
     def but(self, **changed: Any) -> Decision:
         """The same with other values: `dataclasses.replace` takes several times as long for so many fields."""
-        return Decision(**{**dict(zip(_FIELDS, _VALUES(self), strict=True)), **changed})
+        values = list(_VALUES(self))
+        for name, value in changed.items():
+            values[_PLACES[name]] = value
+        return Decision(*values)
 
     def with_instead(self, instead: Mapping[int, str]) -> Decision:
         """The same with what is left to those whose units are taken, by reservation; the text says it as well."""
@@ -331,5 +334,5 @@ class Decision:
         }
 
 
-_FIELDS: Final = tuple(item.name for item in fields(Decision))
-_VALUES: Final = attrgetter(*_FIELDS)
+_PLACES: Final = {item.name: place for place, item in enumerate(fields(Decision))}
+_VALUES: Final = attrgetter(*_PLACES)

@@ -1,4 +1,4 @@
-"""A sequence of which the beginning is there and the rest is made when somebody looks at it.
+"""Sequences and mappings that are made when somebody looks at them.
 
 A decision explains itself in full to whoever keeps or shows it; whoever only acts on it does not pay for the text.
 """
@@ -14,18 +14,18 @@ V = TypeVar("V")
 
 
 class Deferred(Sequence[T], Generic[T]):
-    """Equal to a tuple of the same items. rest: makes what follows `first`, once, from facts that must not change."""
+    """Equal to a tuple of the same items. make: makes them, once, from facts that must not change."""
 
-    __slots__ = ("_first", "_items", "_rest")
+    __slots__ = ("_items", "_make")
 
-    def __init__(self, first: tuple[T, ...], rest: Callable[[], Iterable[T]]) -> None:
-        self._first, self._rest = first, rest
+    def __init__(self, make: Callable[[], Iterable[T]]) -> None:
+        self._make = make
         self._items: tuple[T, ...] | None = None
 
     @property
     def _all(self) -> tuple[T, ...]:
         if self._items is None:
-            self._items = (*self._first, *self._rest())
+            self._items = tuple(self._make())
         return self._items
 
     def __len__(self) -> int:
@@ -38,9 +38,7 @@ class Deferred(Sequence[T], Generic[T]):
     def __getitem__(self, place: slice) -> tuple[T, ...]: ...
 
     def __getitem__(self, place: int | slice) -> T | tuple[T, ...]:
-        """The item at a place; the rest is not made for the sake of the beginning."""
-        if isinstance(place, int) and 0 <= place < len(self._first):
-            return self._first[place]
+        """The item at a place."""
         return self._all[place]
 
     def __eq__(self, other: object) -> bool:

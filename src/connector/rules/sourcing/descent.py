@@ -9,7 +9,7 @@ which is preferred, with a supplier among them it is the one that arrives first;
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import replace
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -47,18 +47,23 @@ class Looked:
     step: Step
     found: Found
     ranking: Ranking
+    best: Route | None
+    is_late: bool
     takes: tuple[Contested, ...] = ()
     shares: tuple[Share, ...] = ()
-    best: Route | None = field(init=False)
-    is_late: bool = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Find the best one."""
-        best = self.found.first
-        if self.shares:
-            best = max((route for route, _ in self.shares), key=itemgetter(ARRIVES))
-        object.__setattr__(self, "best", best)
-        object.__setattr__(self, "is_late", best is not None and best[LATE] == 1)
+
+def looked_for(
+    step: Step,
+    found: Found,
+    ranking: Ranking,
+    *,
+    takes: tuple[Contested, ...] = (),
+    shares: tuple[Share, ...] = (),
+) -> Looked:
+    """What a stock rung found, with the best of it."""
+    best = max((route for route, _ in shares), key=itemgetter(ARRIVES)) if shares else found.first
+    return Looked(step, found, ranking, best, best is not None and best[LATE] == 1, takes, shares)
 
 
 @frozen
@@ -109,27 +114,30 @@ def descend(quest: Quest, steps: Sequence[Step], condition_facts: Facts) -> Desc
     end: Step | None = None
     wants_contested = False
     for step in steps:
-        why_not = _why_not(quest, step, condition_facts)
-        if why_not is not None:
-            tried.append(why_not)
-            continue
+        if step.condition is not None or quest.facts.refusals:
+            why_not = _why_not(quest, step, condition_facts)
+            if why_not is not None:
+                tried.append(why_not)
+                continue
         if step.kind in TERMINAL:
             end = step
             break
         answer = _answer(quest, step, condition_facts, is_only=len(stocked) == 1)
         better = _better(best, answer)
         if isinstance(answer, Looked) and _may_take(better, step, condition_facts):
-            wants_contested |= quest.facts.contested is None
-            answer = _with_taken(quest, answer, is_alone=best is None)
-            better = _better(best, answer)
+            if quest.facts.contested is None:
+                wants_contested = True
+            else:
+                answer = _with_taken(quest, answer, is_alone=best is None)
+                better = _better(best, answer)
         tried.append(answer)
         best = better
         takes_any = answer.best is not None and step.rung.accept is Accept.ANY
         if best is not None and (takes_any or not best.is_late):
             break
-    passed = tuple(answer for answer in tried if isinstance(answer, Looked) and answer is not best)
+    passed = tuple([answer for answer in tried if isinstance(answer, Looked) and answer is not best])
     leftovers: Mapping[Refusal, tuple[int, ...]] = DeferredMapping(lambda: _leftovers(quest, stocked))
-    told = Deferred((), lambda: _told(quest, steps, tried, best, is_at_end=end is not None))
+    told = Deferred(lambda: _told(quest, steps, tried, best, is_at_end=end is not None))
     return Descended(best, end, passed, told, leftovers, wants_contested)
 
 
@@ -162,12 +170,14 @@ def _with_taken(quest: Quest, looked: Looked, *, is_alone: bool) -> Looked:
         lambda held, claims: quest.look(rule, held, given=taker.parts_given(claims)),
         may_be_late=is_alone and found.first is None,
     )
-    for refusal, hubs in offer.refused.items():
-        found.refuse(hubs, refusal.code, refusal.text)
+    if offer.refused:
+        found = found.again()
+        for refusal, hubs in offer.refused.items():
+            found.refuse(hubs, refusal.code, refusal.text)
     if offer.route is None:
-        return looked
+        return replace(looked, found=found) if offer.refused else looked
     led = found.led_by(offer.route)
-    return replace(looked, found=led, ranking=looked.ranking.in_time_first(), takes=offer.claims, shares=())
+    return looked_for(looked.step, led, looked.ranking.in_time_first(), takes=offer.claims)
 
 
 def _why_not(quest: Quest, step: Step, condition_facts: Facts) -> str | None:
@@ -186,7 +196,7 @@ def _answer(quest: Quest, step: Step, condition_facts: Facts, *, is_only: bool) 
     if step.kind is not RungKind.STOCK:
         return _asked(quest, step, condition_facts)
     found = quest.look_for(step, is_only=is_only)
-    looked = Looked(step, found, found.searching.ranking)
+    looked = looked_for(step, found, found.searching.ranking)
     is_whole = looked.best is not None and not looked.is_late
     if step.rule.split == "never" or quest.facts.quantity == 1 or is_whole:
         return looked
@@ -218,7 +228,7 @@ def _combined(quest: Quest, looked: Looked, holdings: Sequence[Holding]) -> Look
     chosen = [route for route, _ in shares]
     others = [route for route in (*found.best, *found.worse) if route not in chosen]
     led = found.ordered(*chosen, *others)
-    return replace(looked, found=led, ranking=found.searching.ranking, shares=shares)
+    return looked_for(looked.step, led, found.searching.ranking, shares=shares)
 
 
 def _leftovers(quest: Quest, stocked: Sequence[Step]) -> dict[Refusal, tuple[int, ...]]:
@@ -255,6 +265,8 @@ def _better(first: Answer | None, second: Answer) -> Answer | None:
         return first
     if first is None or first.best is None:
         return second
+    if second.best is first.best:
+        return first
     if first.is_late != second.is_late:
         return second if first.is_late else first
     if isinstance(first, Looked) and isinstance(second, Looked):

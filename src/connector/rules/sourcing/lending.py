@@ -39,10 +39,9 @@ _NOBODY_HAS: Final = frozenset(
 
 @frozen
 class _Gap:
-    """The time to be bridged. until: when the replacement is there; None when nobody knows. text: why, for people."""
+    """The time to be bridged. until: when the replacement is there; None when nobody knows."""
 
     until: datetime | None
-    text: str
 
 
 def bridged(decision: Decision, rule: Rule, quest: Quest, condition_facts: Facts) -> Decision:
@@ -77,15 +76,24 @@ def _gap(decision: Decision) -> _Gap | None:
             arrives = max(pick.arrives_at for pick in decision.picks)
             if decision.due_at is None or arrives <= decision.due_at:
                 return None
-            return _Gap(arrives, f"the replacement arrives at {moment_text(arrives)}, after the due time")
+            return _Gap(arrives)
         case Outcome.PROCURE:
             times = [order.arrives_at for order in decision.orders if order.arrives_at is not None]
-            until = max(times, default=None)
-            when = f"is expected at {moment_text(until)}" if until else "nobody can say when"
-            return _Gap(until, f"the replacement comes from outside ({decision.reason.value}), {when}")
+            return _Gap(max(times, default=None))
         case Outcome.REVIEW if decision.reason in _NOBODY_HAS:
-            return _Gap(None, "there is no replacement yet, and a person decides")
+            return _Gap(None)
     return None
+
+
+def _bridges(decision: Decision, gap: _Gap) -> str:
+    """Why there is a gap, for people."""
+    if decision.outcome is Outcome.REVIEW:
+        return "there is no replacement yet, and a person decides"
+    there = moment_text(gap.until) if gap.until is not None else None
+    if decision.outcome is Outcome.RESERVE:
+        return f"the replacement arrives at {there}, after the due time"
+    when = f"is expected at {there}" if there else "nobody can say when"
+    return f"the replacement comes from outside ({decision.reason.value}), {when}"
 
 
 def _loan(decision: Decision, gap: _Gap, loaner: Loaner, lending: Rule, quest: Quest, condition_facts: Facts) -> Loan:
@@ -106,10 +114,10 @@ def _loan(decision: Decision, gap: _Gap, loaner: Loaner, lending: Rule, quest: Q
         quest, holdings=holdings, preferences={**preferences, quest.product.id: 0}, refused=refused
     )  # fmt: skip
     found = looking.look(lending, holdings)
-    return _lent(gap, loaner, lending, looking, found) if found.best else _none(_nothing(found))
+    return _lent(decision, gap, loaner, lending, looking, found) if found.best else _none(_nothing(found))
 
 
-def _lent(gap: _Gap, loaner: Loaner, lending: Rule, quest: Quest, found: Found) -> Loan:
+def _lent(decision: Decision, gap: _Gap, loaner: Loaner, lending: Rule, quest: Quest, found: Found) -> Loan:
     ranking = found.searching.ranking
     arrives = instant_of(found.best[0][ARRIVES])
     if gap.until is not None and arrives > gap.until - loaner.gain:
@@ -130,8 +138,9 @@ def _lent(gap: _Gap, loaner: Loaner, lending: Rule, quest: Quest, found: Found) 
     )
     text = (
         f"A unit on loan from {chosen.hub} bridges the gap, there {_WAYS[chosen.mode]} at "
-        f"{moment_text(chosen.arrives_at)}: {gap.text}. It is due back {_days(loaner.return_days)} after the "
-        f"replacement is there, by {moment_text(due)} as things stand."
+        f"{moment_text(chosen.arrives_at)}: {_bridges(decision, gap)}. "
+        f"It is due back {_days(loaner.return_days)} after the replacement is there, "
+        f"by {moment_text(due)} as things stand."
     )
     return Loan(
         outcome=LoanOutcome.LENT,

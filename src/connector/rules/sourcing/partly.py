@@ -18,7 +18,7 @@ from connector.rules.policy.ladder import Accept
 from connector.rules.sourcing.candidates import LANES
 from connector.rules.sourcing.decision import Decision, RungOutcome, RungTried
 from connector.rules.sourcing.deferred import Deferred
-from connector.rules.sourcing.descent import Descended, Looked
+from connector.rules.sourcing.descent import Descended, Looked, looked_for
 from connector.rules.sourcing.quest import Quest
 from connector.rules.sourcing.ranking import HUB, LATE, OTHER_LANE, PRODUCT
 from connector.rules.sourcing.splitting import Share
@@ -42,7 +42,7 @@ def part_of(quest: Quest, descended: Descended) -> tuple[Descended, int]:
             found = _part(quest, looked, most, may_be_late=may_be_late or looked.step.rung.accept is Accept.ANY)
             if found is not None:
                 given = sum(units for _, units in found.shares)
-                told = Deferred((), partial(_told, descended.rungs, found, given, wanted))
+                told = Deferred(partial(_told, descended.rungs, found, given, wanted))
                 others = tuple(other for other in descended.passed if other is not looked)
                 return replace(descended, chosen=found, end=None, passed=others, rungs=told), given
     return descended, 0
@@ -111,7 +111,7 @@ def _part(quest: Quest, looked: Looked, most: int, *, may_be_late: bool) -> Look
     chosen = [route for route, _ in shares]
     others = [route for route in (*found.best, *found.worse) if route not in chosen]
     led = found.ordered(*chosen, *others)
-    return replace(looked, found=led, ranking=found.searching.ranking, shares=tuple(shares))
+    return looked_for(looked.step, led, found.searching.ranking, takes=looked.takes, shares=tuple(shares))
 
 
 def _placed(facts: SourcingFacts) -> int:

@@ -45,6 +45,11 @@ class Pick:
     revision: str | None = None
     parts: tuple[PartPick, ...] = ()
 
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes that it draws on, its own first."""
+        return (self.lane, *[part.lane for part in self.parts]) if self.parts else (self.lane,)
+
 
 @frozen
 class KitAlong:

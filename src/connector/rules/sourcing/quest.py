@@ -28,7 +28,7 @@ KEPT: Final = "kept_back"
 class Quest:
     """What is looked for, and until when. start, due: minutes. preferences, refused: see `candidates.search`.
 
-    is_red: it is looked for through a red channel.
+    is_red: it is looked for through a red channel. keeps: whether any shelf keeps units for worse days.
     """
 
     facts: SourcingFacts
@@ -42,32 +42,34 @@ class Quest:
     preferences: Mapping[int, int]
     refused: Mapping[int, Refusal]
     is_red: bool = False
+    keeps: bool = field(init=False)
     _ways: dict[tuple[object, ...], Ways] = field(default_factory=dict)
     _found: dict[tuple[object, ...], Found] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find out what every rung asks."""
+        of_kit = self.facts.kit.holdings if self.facts.kit is not None else ()
+        object.__setattr__(self, "keeps", any([holding.kept for holding in (*self.holdings, *of_kit)]))
 
     def look_for(self, step: Step, *, is_only: bool) -> Found:
         """What a rung finds on the shelves that it may use; rungs that search alike do so once. is_only: the one."""
         rule = step.rule
         key = (step.search, rule.releases if self.keeps else ())
         found = self._found.get(key)
-        if found is not None:
-            return found.again()
-        found = self.look(rule, self.shelves_of(rule, is_only=is_only))
-        self._found[key] = found.again()
+        if found is None:
+            shelves = self.shelves_of(rule, is_only=is_only)
+            found = self.look(rule, shelves) if shelves else self._search(rule, self.facts.quantity).found()
+            self._found[key] = found
         return found
-
-    @property
-    def keeps(self) -> bool:
-        """Whether any shelf keeps units for worse days."""
-        of_kit = self.facts.kit.holdings if self.facts.kit is not None else ()
-        return any([holding.kept for holding in (*self.holdings, *of_kit)])
 
     def shelves_of(self, rule: Rule, *, is_only: bool) -> Sequence[Holding]:
         """The shelves that a rung may use, those of other rungs are not its concern; the only rung tells of all."""
         if is_only:
             return self.holdings
         outside = self.facts.fleet.outside(rule.sources)
-        mine = [holding.without(outside) for holding in self.holdings if holding.lane in rule.lanes]
+        mine = [holding for holding in self.holdings if holding.lane in rule.lanes]
+        if outside:
+            mine = [holding.without(outside) for holding in mine]
         return [holding for holding in mine if holding.free or holding.kept]
 
     def look(
@@ -84,8 +86,8 @@ class Quest:
         """
         facts = self.facts
         units = facts.quantity if quantity is None else quantity
-        searching = Search(rule, self.policy, facts, self._ways_of(rule), quantity=units)
-        opened = [holding.opened(rule.releases) for holding in holdings]
+        searching = self._search(rule, units)
+        opened = [holding.opened(rule.releases) for holding in holdings] if rule.releases else list(holdings)
         kits = self.kits(rule)
         incomplete: Mapping[Refusal, tuple[int, ...]] = {}
         if kits is not None:
@@ -103,6 +105,9 @@ class Quest:
     def kits(self, rule: Rule) -> KitShelves | None:
         """What hubs have of the kit that goes along; None when none does."""
         return KitShelves(self.facts.kit, rule) if rule.kit == "swap" and self.facts.kit is not None else None
+
+    def _search(self, rule: Rule, quantity: int) -> Search:
+        return Search(rule, self.policy, self.facts, self._ways_of(rule), quantity=quantity)
 
     def _ways_of(self, rule: Rule) -> Ways:
         """The ways under a rule: the same for rungs that travel and compare alike."""

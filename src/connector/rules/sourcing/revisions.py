@@ -43,7 +43,7 @@ class Narrowed:
             decision,
             revision=self.revision,
             wants_revisions=self.is_unread,
-            losers=Deferred((), lambda: (*decision.losers, *self.losers)),
+            losers=Deferred(lambda: (*decision.losers, *self.losers)),
             picks=tuple(replace(pick, revision=self.revision) for pick in decision.picks),
             orders=tuple(replace(order, revision=self.revision) for order in decision.orders),
             rest=self.told(decision.rest) if decision.rest is not None else None,

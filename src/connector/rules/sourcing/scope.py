@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, tzinfo
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from connector.rules.facts.facts import SourcingFacts
@@ -21,19 +23,41 @@ def scope_of(
 
     channel: kind of the red channel that the ticket goes through, "" for none.
     """
-    return {
-        "ticket": {**_ticket(facts.ticket), "quantity": facts.had + facts.quantity},
-        "asset": _asset(facts.asset, facts.site, now),
-        "site": _site(facts.site, service_class),
-        "product": product_scope(facts.product),
-        "service_class": {
-            "known": service_class is not None,
-            "name": service_class.name if service_class else "",
-            "maximum_outage_minutes": service_class.maximum_outage_minutes if service_class else 0,
-            "always": service_class is not None and service_class.counts_always,
-        },
-        "channel": {"known": bool(channel), "name": channel},
-    }
+    return _TicketScope(facts, service_class, channel, now)
+
+
+class _TicketScope(Mapping[str, Mapping[str, Value]]):
+    """The facts of a ticket by the variables that stand for them; a group is put together when somebody asks for it."""
+
+    __slots__ = ("_groups", "channel", "facts", "now", "service_class")
+
+    def __init__(
+        self, facts: SourcingFacts, service_class: ServiceClassFacts | None, channel: str, now: datetime
+    ) -> None:
+        self.facts, self.service_class, self.channel, self.now = facts, service_class, channel, now
+        self._groups: dict[str, Mapping[str, Value]] = {}
+
+    def __getitem__(self, variable: str) -> Mapping[str, Value]:
+        group = self._groups.get(variable)
+        if group is None:
+            group = self._groups[variable] = _GROUPS[variable](self)
+        return group
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_GROUPS)
+
+    def __len__(self) -> int:
+        return len(_GROUPS)
+
+
+_GROUPS: Final[Mapping[str, Callable[[_TicketScope], Mapping[str, Value]]]] = {
+    "ticket": lambda scope: _ticket(scope.facts.ticket, scope.facts.had + scope.facts.quantity),
+    "asset": lambda scope: _asset(scope.facts.asset, scope.facts.site, scope.now),
+    "site": lambda scope: _site(scope.facts.site, scope.service_class),
+    "product": lambda scope: product_scope(scope.facts.product),
+    "service_class": lambda scope: _service_class(scope.service_class),
+    "channel": lambda scope: {"known": bool(scope.channel), "name": scope.channel},
+}
 
 
 def inputs_of(facts: SourcingFacts, scope: Scope) -> dict[str, dict[str, Value]]:
@@ -54,7 +78,7 @@ def inputs_of(facts: SourcingFacts, scope: Scope) -> dict[str, dict[str, Value]]
     return inputs
 
 
-def _ticket(ticket: TicketFacts) -> dict[str, Value]:
+def _ticket(ticket: TicketFacts, quantity: int) -> dict[str, Value]:
     return {
         "number": ticket.number,
         "type": ticket.type.value,
@@ -69,6 +93,7 @@ def _ticket(ticket: TicketFacts) -> dict[str, Value]:
         "site_hint": ticket.site_hint or "",
         "product_hint": ticket.product_hint or "",
         "source": ticket.source,
+        "quantity": quantity,
     }
 
 
@@ -106,6 +131,15 @@ def _site(site: SiteFacts | None, service_class: ServiceClassFacts | None) -> di
         "country": site.country or "" if site else "",
         "time_zone": site.time_zone or "" if site else "",
         "service_class": service_class.name if service_class else "",
+    }
+
+
+def _service_class(service_class: ServiceClassFacts | None) -> dict[str, Value]:
+    return {
+        "known": service_class is not None,
+        "name": service_class.name if service_class else "",
+        "maximum_outage_minutes": service_class.maximum_outage_minutes if service_class else 0,
+        "always": service_class is not None and service_class.counts_always,
     }
 
 
