@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
 from typing import Any
 
@@ -190,3 +191,27 @@ async def test_retired_things_are_left_out_of_lists_but_not_of_relations(hub: Hu
     assert data["here"]["nodes"] == [{"name": "Here"}]
     assert data["all"] == {"totalCount": 2, "nodes": [{"name": "Gone"}, {"name": "Here"}]}
     assert data["assets"]["nodes"] == [{"site": {"name": "Gone", "retiredAt": "2026-11-25T09:00:00Z"}}]
+
+
+async def test_what_sqlite_cannot_read_for_its_depth_is_refused_and_not_an_internal_error(hub: Hub):
+    async with transaction(hub.engine) as tx:
+        site = await make_site(tx, name="x")
+        for serial in ("S1", "S2"):
+            await make_asset(tx, serial=serial, site_id=site)
+
+    def nested(levels: int) -> str:
+        below = "assets(last: 2) { nodes { serial } }"
+        for _ in range(levels):
+            below = f"assets(last: 2) {{ nodes {{ site {{ {below} }} }} }}"
+        return f"{{ {below} }}"
+
+    usual, deepest = await hub.query(nested(2)), await hub.execute(nested(3))
+    there = [{"serial": "S1"}, {"serial": "S2"}]
+    assert usual["assets"]["nodes"][0]["site"]["assets"]["nodes"][1]["site"]["assets"]["nodes"] == there
+    if hub.engine.dialect.name == "sqlite" and sqlite3.sqlite_version_info < (3, 46):  # later ones have no such limit
+        (error,) = deepest["errors"]
+        assert error["message"] == "the query and its filters are nested more deeply than SQLite can read"
+        assert error["extensions"]["code"] == "QUERY_TOO_DEEP"
+    else:
+        sites = [node["site"] for node in deepest["data"]["assets"]["nodes"]]
+        assert sites == [usual["assets"]["nodes"][0]["site"] | {"assets": usual["assets"]}] * 2

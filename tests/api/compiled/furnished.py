@@ -21,7 +21,7 @@ TIMES = tuple(
     for step in ({}, {"hours": 1}, {"microseconds": 1}, {"milliseconds": 120}, {"days": -400}, {"days": 90})
 )
 NUMBERS = (0, 1, 1, 2, 3, 5, 100, 2**31 - 1)
-REALS = (0.0, 52.52, -0.1, 13.405, 1 / 3, -179.99999999999997, 1e-7)
+REALS = (0.0, 52.52, -0.1, 13.405, 1 / 3, -89.99999999999997, 1e-7)
 DAYS = (date(2026, 11, 25), date(2027, 3, 1), date(1999, 12, 31))
 LARGE_KEYS = (2**53 + 1, 2**62 + 3)
 """Keys that a number of JavaScript cannot hold."""

@@ -274,8 +274,7 @@ def _filter(w: _Writing, entity: str, type_: GraphQLInputObjectType, depth: int)
 
 def _near(w: _Writing, entity: str) -> dict[str, Any]:
     places = [(row.values["latitude"], row.values["longitude"]) for row in w.plain.rows[entity]]
-    known = [place for place in places if None not in place and abs(place[0]) <= 90 and abs(place[1]) <= 180]
-    latitude, longitude = w.choose([*known, (-90.0, 180.0)])
+    latitude, longitude = w.choose([*[place for place in places if None not in place], (-90.0, 180.0)])
     return {"latitude": latitude, "longitude": longitude, "withinKm": w.choose((0, 1, 250.5, 1000, 20_000))}
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import select
 
 from connector.api.schema import build_schema
 from connector.api.schema.fields import PAGED, RELATION
+from connector.model.geo import Point, great_circle_km
 from connector.storage.database.engine import Database, reading
 from connector.storage.query import ENTITIES, Row, ToOne
 
@@ -167,6 +168,10 @@ class PlainExecutor:
                 return any(self._holds(entity, row, each) for each in part)
             case "not":
                 return not self._holds(entity, row, part)
+            case "near":
+                place = row.values["latitude"], row.values["longitude"]
+                there = Point(part["latitude"], part["longitude"])
+                return None not in place and great_circle_km(there, Point(*place)) <= part["withinKm"]
         own = _snake(name)
         relation = ENTITIES[entity].relations.get(own)
         if relation is None:

@@ -8,12 +8,13 @@ from typing import Any, cast
 import orjson
 import pytest
 from graphql import parse, validate
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.compiled import compile_query
 from connector.api.context import ApiContext, Reader
+from connector.storage.database.refusals import TooDeep
 from connector.storage.query import ENTITIES
 from tests.api.compiled.furnished import furnish
 from tests.api.compiled.operations import Operation, operations
@@ -56,6 +57,9 @@ async def test_a_compiled_query_answers_what_the_ordinary_executor_does(
         )
         try:
             found = await query.run(cast("ApiContext", around))
+        except TooDeep:  # of SQLite alone, and of few
+            event("too deep for SQLite")
+            return
         finally:
             await reader.aclose()
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import orjson
 import pytest
 from graphql import GraphQLNonNull, GraphQLObjectType, get_named_type, parse
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,6 +20,7 @@ from connector.api.schema import build_schema
 from connector.api.schema.fields import PAGED, RELATION
 from connector.api.schema.nodes import TYPE_NAMES
 from connector.storage.database.engine import reading
+from connector.storage.database.refusals import TooDeep
 from connector.storage.query import (
     BELONGING,
     ENTITIES,
@@ -132,6 +133,9 @@ async def test_a_query_of_somebody_limited_answers_what_a_hub_of_their_regions_w
         )  # fmt: skip
         try:
             found = await query.run(cast("ApiContext", around))
+        except TooDeep:  # of SQLite alone, and of few
+            event("too deep for SQLite")
+            return
         finally:
             await reader.aclose()
 

@@ -1,5 +1,13 @@
 """What a database did not do."""
 
+from connector.model.errors import InvalidInput
+
 
 class NotAnswered(Exception):  # noqa: N818 - named by what is wrong
     """It did not answer a statement that was sent by itself; asked in a transaction, it may, or says why."""
+
+
+class TooDeep(InvalidInput):
+    """A query and its filters lie too deep within each other: SQLite reads a hundred brackets, not more."""
+
+    code = "QUERY_TOO_DEEP"

@@ -6,8 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
+from sqlalchemy import Select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connector.storage.database.refusals import TooDeep
 from connector.storage.query.aggregate import AggregateRead
 from connector.storage.query.keyset import encode_cursor
 from connector.storage.query.layout import Branch, Decoder, Layout, layout_of
@@ -24,8 +27,21 @@ async def fetch(tx: AsyncConnection, reads: Sequence[Read], sight: Sight = EVERY
     wanted. For rows by ids these rows. For a value the value.
     """
     asked = asked_of(reads)
-    row = (await tx.execute(statement_of(asked, tx.dialect.name, sight))).one() if asked else ()
+    row = await answer_to(tx, statement_of(asked, tx.dialect.name, sight)) if asked else ()
     return answers_of(reads, row)
+
+
+async def answer_to(tx: AsyncConnection, statement: Select[*tuple[Any, ...]]) -> Sequence[Any]:
+    """The one row of a statement. Raises TooDeep when the database cannot read it."""
+    try:
+        return (await tx.execute(statement)).one()
+    except OperationalError as error:
+        if "parser stack overflow" not in str(error.orig):
+            raise
+        raise TooDeep(
+            "the query and its filters are nested more deeply than SQLite can read",
+            hint="Ask for the inner things first, and filter by their ids with `in`; PostgreSQL has no such limit.",
+        ) from error
 
 
 def asked_of(reads: Sequence[Read]) -> Sequence[Read]:

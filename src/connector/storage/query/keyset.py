@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, FromClause, UnaryExpression, and_, false, literal, or_
+from sqlalchemy import ColumnElement, FromClause, UnaryExpression, and_, false, literal, or_, true
 
 from connector.model.errors import InvalidInput
 from connector.storage.query.entity import Entity
@@ -79,23 +79,31 @@ def decode_cursor(entity: Entity, order: Sequence[Order], cursor: str) -> list[A
 def beyond(
     entity: Entity, source: FromClause, order: Sequence[Order], values: Sequence[Any], *, backward: bool
 ) -> ColumnElement[bool]:
-    """The condition that a row comes after the place (before it, when reading backward)."""
-    test: ColumnElement[bool] = false()
-    for key, value in reversed(list(zip(order, values, strict=True))):
+    """The condition that a row comes after the place (before it, when reading backward).
+
+    It is one of these: a row is further by the first key; or the same by that and further by the second; and so on.
+    That is longer than one within the other, but SQLite reads no more than a hundred things within each other.
+    """
+    same: list[ColumnElement[bool]] = []
+    cases: list[ColumnElement[bool]] = []
+    bound: ColumnElement[bool] = true()
+    for key, value in zip(order, values, strict=True):
         column = entity.expression(key.column, source)
-        nullable = entity.is_nullable(key.column) or key.column in entity.computed
+        may_be_missing = entity.is_nullable(key.column) or key.column in entity.computed
         if value is None:
-            here = column.is_(None)
-            test = or_(column.is_not(None), and_(here, test)) if backward else and_(here, test)
+            if backward:
+                cases.append(and_(*same, column.is_not(None)))
+            same.append(column.is_(None))
             continue
         place = literal(value, column.type)  # SQLAlchemy compares no truth value that is written out
-        further = column < place if key.descending != backward else column > place
-        test = or_(further, and_(column == place, test))
-        if nullable and not backward:
-            test = or_(test, column.is_(None))
-        elif key is order[0] and len(order) > 1:  # says nothing new, but is a range of an index
-            test = and_(column <= place if key.descending != backward else column >= place, test)
-    return test
+        is_less = key.descending != backward
+        cases.append(and_(*same, column < place if is_less else column > place))
+        if may_be_missing and not backward:
+            cases.append(and_(*same, column.is_(None)))
+        elif not same and len(order) > 1:  # says nothing new, but is a range of an index
+            bound = column <= place if is_less else column >= place
+        same.append(column == place)
+    return and_(bound, or_(false(), *cases))
 
 
 def _signature(order: Sequence[Order]) -> str:

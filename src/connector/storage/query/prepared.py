@@ -10,7 +10,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.storage.database.engine import direct_connections, reading
-from connector.storage.query.fetch import answers_of, asked_of
+from connector.storage.query.fetch import answer_to, answers_of, asked_of
 from connector.storage.query.sight import EVERYTHING, Sight
 from connector.storage.query.statement import Read, statement_of
 
@@ -27,7 +27,7 @@ class PreparedReads:
     async def fetch(self, engine: AsyncEngine) -> list[Any]:
         """The answers, as `connector.storage.query.fetch` tells. Always of databases of one kind.
 
-        Raises NotAnswered when the database does not answer.
+        Raises NotAnswered when the database does not answer, TooDeep when it cannot read what is asked.
         """
         asked = asked_of(self._reads)
         if not asked:
@@ -37,8 +37,7 @@ class PreparedReads:
         direct = direct_connections(engine)
         if direct is None:
             async with reading(engine) as tx:
-                (row,) = await tx.execute(self._statement)
-                return answers_of(self._reads, row)
+                return answers_of(self._reads, await answer_to(tx, self._statement))
         if self._written is None:
             self._written = _as_driver_takes_it(self._statement, engine.dialect)
         return answers_of(self._reads, await direct.row(*self._written))
