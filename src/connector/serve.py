@@ -20,6 +20,7 @@ from connector.api.app import create_app
 from connector.api.commands import hub_commands
 from connector.api.documents import Documents, TrustedDocuments
 from connector.api.feed import Feed
+from connector.api.kept_keys import KeptKeys
 from connector.api.limits import LARGEST_REQUEST, Limits
 from connector.fulfilment.approvals import holders_of
 from connector.fulfilment.engine import FulfilmentEngine
@@ -106,6 +107,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
         wake_on_commit(hub.database, lambda: _spawn(background, announcer.announce()))
     shared = _shared_documents(settings)
     people = identity_provider(settings, hub.clock)
+    kept = KeptKeys(hub.database, hub.clock)
     app = create_app(
         engine=hub.database,
         feed=feed,
@@ -115,7 +117,8 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
         clock=hub.clock,
         token=settings.auth.token.get_secret_value() if settings.auth.token else None,
         keys=api_keys(settings),
-        people=people.admit if people else None,
+        others=(kept.admit, *((people.admit,) if people else ())),
+        anonymous=settings.auth.is_open,
         public_url=settings.server.public_url,
         webhook_received=inbox.arrived,
         documents=Documents(
@@ -138,6 +141,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
             await roads.aclose()
         if announcer is not None:
             await announcer.aclose()
+        await kept.aclose()
         if people is not None:
             await people.aclose()
         if shared is not None:
@@ -191,7 +195,7 @@ def api_keys(settings: Settings) -> tuple[ApiKey, ...]:
     """The configured keys, each with its holder."""
     return tuple(
         ApiKey(
-            key.token.get_secret_value(),
+            key.digest,
             Principal(name, frozenset(key.roles), None if key.regions is None else frozenset(key.regions)),
         )
         for name, key in settings.auth.keys.items()

@@ -18,7 +18,7 @@ from tests.fulfilment.test_approvals import asked
 DOCUMENT = (Path(__file__).parents[2] / "graphql/operations/Approvals.graphql").read_text(encoding="utf-8")
 TOKENS = {"ada": "the-token-of-ada-1234", "ben": "the-token-of-ben-1234", "eve": "the-token-of-eve-1234"}
 ROLES = {"ada": {"approver"}, "ben": {"approver"}, "eve": {"viewer"}}
-KEYS = [ApiKey(token, Principal(name, frozenset(ROLES[name]))) for name, token in TOKENS.items()]
+KEYS = [ApiKey.of(token, Principal(name, frozenset(ROLES[name]))) for name, token in TOKENS.items()]
 
 
 async def test_two_people_approve_one_of_them_by_a_delegate_and_the_log_names_them(open_hub: OpenHub):

@@ -280,7 +280,7 @@ async def test_a_provider_that_is_another_one_or_not_there_is_named(provider: Pr
 async def test_over_http_people_and_keys_come_in_side_by_side(
     open_hub: OpenHub, people: IdentityProvider, provider: Provider, clock: MovableClock
 ):
-    async with open_hub(keys=KEYS, people=people.admit) as hub:
+    async with open_hub(keys=KEYS, others=(people.admit,)) as hub:
 
         async def ask(token: str, query: str, **variables: Any) -> Any:
             return await hub.client.post(
@@ -316,7 +316,7 @@ async def test_over_http_people_and_keys_come_in_side_by_side(
 async def test_a_group_lets_its_people_act_under_their_own_names(
     open_hub: OpenHub, people: IdentityProvider, provider: Provider, clock: MovableClock
 ):
-    async with open_hub(people=people.admit) as hub:
+    async with open_hub(others=(people.admit,)) as hub:
         answers = []
         for group in ("dispatchers", "planners"):
             headers = bearer(provider.token(clock.now(), roles=[group]))
@@ -333,7 +333,7 @@ async def test_a_group_lets_its_people_act_under_their_own_names(
 async def test_a_socket_ends_with_its_token_and_resumes_under_a_new_one(
     open_hub: OpenHub, people: IdentityProvider, provider: Provider, clock: MovableClock
 ):
-    async with open_hub(people=people.admit) as hub, served(hub.app) as address:
+    async with open_hub(others=(people.admit,)) as hub, served(hub.app) as address:
         short = provider.token(clock.now(), lasts=timedelta(seconds=-9.9))
         async with connected(address, bearer(short)) as client:
             await begin(hub, client, TASKS)

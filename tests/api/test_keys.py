@@ -19,8 +19,8 @@ from tests.api.conftest import TOKEN, OpenHub, connected, served
 
 ADA, EVE = "the-token-of-ada-1234", "the-token-of-eve-1234"
 KEYS = (
-    ApiKey(ADA, Principal("ada", frozenset({"dispatcher"}))),
-    ApiKey(EVE, Principal("eve", frozenset({"viewer"}))),
+    ApiKey.of(ADA, Principal("ada", frozenset({"dispatcher"}))),
+    ApiKey.of(EVE, Principal("eve", frozenset({"viewer"}))),
 )
 RELEASE = """mutation($id: ID!) { release(input: {reservationId: $id, reason: "x", idempotencyKey: "k"}) {
   isFinished errors { __typename code message hint } } }"""

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from connector.api.tokens import digest_of
 from connector.model import principals
 from connector.model.errors import ConnectorError, Forbidden, Unavailable
 from connector.model.principals import ADMIN, Principal
@@ -23,7 +24,6 @@ ANYBODY: Final = Principal(principals.ANYBODY, frozenset({ADMIN}))
 NOT_ALLOWED: Final = 4403
 """Code that a WebSocket is closed with when its token is wrong or has expired."""
 TRY_AGAIN_LATER: Final = 1013
-DOTS_OF_JWT: Final = 2
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -49,28 +49,42 @@ NOT_ADMITTED: Final = (Unauthenticated, Forbidden, ProviderUnreachable)
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A token, and who shows it."""
+    """A token, of which only the SHA-256 is kept here, hexadecimal, and who shows it."""
 
-    token: str = field(repr=False)
+    digest: str = field(repr=False)
     holder: Principal
+
+    @classmethod
+    def of(cls, token: str, holder: Principal) -> ApiKey:
+        """The key of a token."""
+        return cls(digest_of(token), holder)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """How to find out whether somebody who came in still would. check: raises what is in `NOT_ADMITTED` if not."""
+
+    check: Callable[[], Awaitable[None]]
+    every: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Who came in. until: when what they showed ends, None for never."""
+    """Who came in. until: when what they showed ends, None for never. again: for what may end before that."""
 
     principal: Principal
     until: datetime | None = None
+    again: Again | None = None
 
 
-Admit: TypeAlias = Callable[[str], Awaitable[Admitted]]
-"""Says who shows a token of an identity provider. Raises what is in `NOT_ADMITTED`."""
+Admit: TypeAlias = Callable[[str], Awaitable[Admitted | None]]
+"""Says who shows a token of some kind, None for one that is of another kind. Raises what is in `NOT_ADMITTED`."""
 
 
 class Access:
-    """The rule. token: what may do everything; keys: what may do less; people: who comes with a provider's token.
+    """The rule. token: what may do everything; keys: what may do less; others: who comes with other tokens.
 
-    Without any of them everybody comes in.
+    is_open: whether everybody comes in.
     hosts: names by which the hub may be called when there is no token, beside the loopback's: a page of another
     site that has its own name resolve to this machine is then turned away.
     """
@@ -80,16 +94,14 @@ class Access:
         token: str | None,
         *,
         keys: Sequence[ApiKey] = (),
-        people: Admit | None = None,
+        others: Sequence[Admit] = (),
+        is_open: bool = False,
         hosts: frozenset[str] = frozenset(),
     ) -> None:
-        self._keys: tuple[ApiKey, ...] = (*(() if token is None else (ApiKey(token, ANYBODY),)), *keys)
-        self._people = people
+        self._keys: tuple[ApiKey, ...] = (*(() if token is None else (ApiKey.of(token, ANYBODY),)), *keys)
+        self._others = others
+        self._is_open = is_open
         self._hosts = LOOPBACK | hosts
-
-    @property
-    def _is_open(self) -> bool:
-        return not self._keys and self._people is None
 
     async def check(self, authorization: str | None) -> Admitted:
         """Who shows the value of an Authorization header. Raises what is in `NOT_ADMITTED` when nobody comes in so.
@@ -100,11 +112,14 @@ class Access:
             return Admitted(ANYBODY)
         scheme, _, token = (authorization or "").partition(" ")
         shown = token.strip() if scheme.lower() == "bearer" else ""
-        found = [key.holder for key in self._keys if hmac.compare_digest(shown.encode(), key.token.encode())]
-        if found:
+        digest = digest_of(shown)
+        found = [key.holder for key in self._keys if hmac.compare_digest(digest, key.digest)]
+        if shown and found:
             return Admitted(found[0])
-        if self._people is not None and shown.isascii() and shown.count(".") == DOTS_OF_JWT:
-            return await self._people(shown)
+        for admit in self._others:
+            admitted = await admit(shown)
+            if admitted is not None:
+                return admitted
         raise Unauthenticated(
             "the bearer token is wrong" if authorization else "a bearer token is needed",
             hint="Send the header 'Authorization: Bearer ...'; over a WebSocket, send 'authorization' in the "

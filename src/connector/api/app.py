@@ -48,7 +48,8 @@ def create_app(
     connections: Mapping[str, Connection],
     token: str | None = None,
     keys: Sequence[ApiKey] = (),
-    people: Admit | None = None,
+    others: Sequence[Admit] = (),
+    anonymous: bool = False,
     public_url: str | None = None,
     webhook_received: Callable[[], Awaitable[None]] | None = None,
     documents: Documents | None = None,
@@ -56,13 +57,13 @@ def create_app(
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
-    token, keys, people: what clients must show, people what an identity provider gave them; without any everybody
-    comes in, which belongs on the loopback only. public_url: where others reach the hub, None for wherever they do.
-    webhook_received: called after each webhook. documents: what is known
-    beforehand. limits: what an operation may ask for.
+    token, keys, others: what clients must show, others being kept keys and what an identity provider gave people.
+    anonymous: everybody comes in, which belongs on the loopback only. public_url: where others reach the hub, None for
+    wherever they do. webhook_received: called after each webhook. documents: what is known beforehand. limits: what an
+    operation may ask for.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
-    access = Access(token, keys=keys, people=people, hosts=frozenset({own_name} if own_name else ()))
+    access = Access(token, keys=keys, others=others, is_open=anonymous, hosts=frozenset({own_name} if own_name else ()))
     holders = holders_of({key.holder.name: key.holder.roles for key in keys} | {ANYBODY.name: ANYBODY.roles})
     work = Work(engine, {}, clock, FulfilmentOptions())
     approvals, channels = Approvals(work, holders), Channels(work, policy)

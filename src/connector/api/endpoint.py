@@ -24,6 +24,7 @@ from connector.api.access import (
     NOT_ADMITTED,
     NOT_ALLOWED,
     Access,
+    Admitted,
     Unauthenticated,
     close_code,
     error_response,
@@ -159,8 +160,8 @@ class Endpoint(GraphQL[ApiContext, None]):
                 await close_socket(socket, close_code(error), error.message, patience=context.feed.patience)
                 raise WebSocketDisconnected from error
             context.admit(admitted.principal)
-            if admitted.until is not None:
-                socket.state.expiry = asyncio.create_task(_expire(context, socket, admitted.until), name="expiry")
+            if admitted.until is not None or admitted.again is not None:
+                socket.state.expiry = asyncio.create_task(_expire(context, socket, admitted), name="expiry")
         return strawberry.UNSET
 
     def encode_json(self, data: object) -> str:
@@ -172,13 +173,29 @@ class Endpoint(GraphQL[ApiContext, None]):
         return orjson.loads(data)
 
 
-async def _expire(context: ApiContext, socket: WebSocket, until: datetime) -> None:
-    """Close the socket when its token ends, and with it whatever is under way on it."""
-    while (left := until - context.clock.now()) > timedelta():  # noqa: ASYNC110 - it waits for the time itself
-        await asyncio.sleep(min(left, LONGEST_NAP).total_seconds())
-    reason = "The token has expired: come back with a new one and resume with `after`"
-    await close_socket(socket, NOT_ALLOWED, reason, patience=context.feed.patience)
+async def _expire(context: ApiContext, socket: WebSocket, admitted: Admitted) -> None:
+    """Close the socket when its token ends or is taken back, and with it whatever is under way on it."""
+    try:
+        while (nap := _nap(admitted, context.clock.now())) > timedelta():
+            await asyncio.sleep(nap.total_seconds())
+            if admitted.again is not None:
+                await admitted.again.check()
+    except NOT_ADMITTED as error:
+        code, reason = close_code(error), error.message
+    else:
+        code, reason = NOT_ALLOWED, "The token has expired: come back with a new one and resume with `after`"
+    await close_socket(socket, code, reason, patience=context.feed.patience)
     socket.state.work.cancel()
+
+
+def _nap(admitted: Admitted, now: datetime) -> timedelta:
+    """How long nothing needs to be looked at; nothing, or less, once the token has ended."""
+    naps = [LONGEST_NAP]
+    if admitted.until is not None:
+        naps.append(admitted.until - now)
+    if admitted.again is not None:
+        naps.append(admitted.again.every)
+    return min(naps)
 
 
 async def _read(request: Request) -> GraphQLRequest:

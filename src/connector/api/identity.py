@@ -17,10 +17,12 @@ import jwt
 from connector.api.access import Admitted, Unauthenticated
 from connector.api.provider_keys import TIMEOUT, ProviderKeys
 from connector.model.errors import Forbidden
-from connector.model.principals import COMMAND_LINE, Principal
+from connector.model.principals import COMMAND_LINE, KEPT_KEY, Principal
 from connector.sdk.adapter import Clock
 
 LONGEST_NAME: Final = 200
+DOTS: Final = 2
+"""In a JSON Web Token."""
 _LAST_SECOND: Final = 250_000_000_000
 """Of 9892: later ones are no dates."""
 _OPTIONS: Final[Any] = {
@@ -64,12 +66,14 @@ class IdentityProvider:
         self._client = httpx.AsyncClient(timeout=TIMEOUT.total_seconds())
         self._keys = ProviderKeys(options.issuer, options.jwks_url, client=self._client, clock=clock)
 
-    async def admit(self, token: str) -> Admitted:
-        """Who shows a token, and until when.
+    async def admit(self, token: str) -> Admitted | None:
+        """Who shows a token, and until when; None for what is no JSON Web Token.
 
         Raises Unauthenticated saying what is wrong with it, Forbidden when its holder has no role here,
         ProviderUnreachable when it cannot be checked now.
         """
+        if not token.isascii() or token.count(".") != DOTS:
+            return None
         kid, algorithm = self._header_of(token)
         claims = self._verified(token, await self._keys.find(kid, algorithm))
         until = self._checked_times(claims)
@@ -160,7 +164,7 @@ class IdentityProvider:
                 continue
             if len(name) > LONGEST_NAME or not name.isprintable() or name != name.strip():
                 raise _wrong(f"claim {claim!r} is no name: printable and {LONGEST_NAME} characters at most")
-            if name in self._options.taken or name.startswith(COMMAND_LINE):
+            if name in self._options.taken or name.startswith((COMMAND_LINE, KEPT_KEY)):
                 raise _wrong(f"claim {claim!r} is {name!r}, which is somebody else's name in this hub")
             return name
         raise _wrong(f"it names nobody: neither claim {own!r} nor 'sub' can be used")

@@ -25,6 +25,7 @@ COMMANDS = {
     "adapters": "adapters",
     "quarantine": "quarantine",
     "approvals": "approvals",
+    "keys": "keys",
     "groups": "groups",
     "channel": "channel",
     "procurement": "procurement",

@@ -14,11 +14,16 @@ ANYBODY: Final = "api"
 """Name of whoever shows the one token, or comes in where none is configured."""
 COMMAND_LINE: Final = "cli:"
 """What the names of people begin with who have the database in hand."""
+KEPT_KEY: Final = "key:"
+"""What the names of keys begin with that the hub keeps in its database."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A person or a program. name: of its key, `cli:` and the account, or as an identity provider has it.
+    """A person or a program.
+
+    name: of its key in the configuration, `key:` and the name of one that is kept, `cli:` and the account, or as an
+    identity provider has it.
 
     It is what the change log calls it.
 

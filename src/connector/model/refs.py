@@ -42,6 +42,7 @@ class EntityKind(StrEnum):
     SERVICE_CLASS = "service_class"
     SOURCE = "source"
     QUARANTINE = "quarantine"
+    API_KEY = "api_key"
 
 
 class SourceRef(BaseModel):

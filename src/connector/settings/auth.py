@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from ipaddress import ip_address
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -58,6 +59,10 @@ def _long_enough(value: SecretStr) -> SecretStr:
     return value
 
 
+def _digest(token: SecretStr | None) -> str:
+    return sha256(token.get_secret_value().encode()).hexdigest() if token else ""
+
+
 def _private(value: str) -> str:
     if not is_private_way(value):
         raise ValueError(f"{value!r} must begin with https://, or with http:// on this machine: keys come from there")
@@ -69,6 +74,7 @@ ALL_REGIONS = "*"
 """In the mapping of a provider's groups: not limited to regions."""
 RoleText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PrivateUrl = Annotated[str, AfterValidator(_private)]
 Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures that are made with a key which only the provider has; `none` and HMAC are not among them."""
@@ -77,7 +83,14 @@ Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS5
 class KeySettings(_Section):
     """A key: what one person or program shows, and what it may do."""
 
-    token: Token = Field(description="Bearer token of this key.", examples=[{"env": "CONNECTOR_KEY_ADA"}])
+    token: Token | None = Field(
+        default=None, description="Bearer token of this key.", examples=[{"env": "CONNECTOR_KEY_ADA"}]
+    )
+    token_sha256: Digest | None = Field(
+        default=None,
+        description="SHA-256 of the token, hexadecimal, instead of the token itself; for random tokens only.",
+        examples=["5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"],
+    )
     roles: tuple[RoleText, ...] = Field(
         min_length=1, description="What it may do.", examples=[["dispatcher", "approver"]]
     )
@@ -87,6 +100,19 @@ class KeySettings(_Section):
         description="Regions, as sites and hubs have them, that it is limited to; everything when empty.",
         examples=[["EU"]],
     )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> KeySettings:
+        if (self.token is None) == (self.token_sha256 is None):
+            raise ValueError("a key has either its token or token_sha256")
+        if self.token_sha256 == sha256().hexdigest():
+            raise ValueError("token_sha256 is that of an empty token")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its token, hexadecimal."""
+        return self.token_sha256 or _digest(self.token)
 
 
 class OidcSettings(_Section):
@@ -168,6 +194,18 @@ class AuthSettings(_Section):
         ],
     )
 
+    anonymous: bool | None = Field(
+        default=None,
+        description="Whether everybody on this machine may do everything, without a token. When empty: as long as "
+        "there is no auth.token, no auth.keys and no auth.oidc. False: never; `connector keys` makes keys.",
+        examples=[False],
+    )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody comes in."""
+        return not (self.token or self.keys or self.oidc) if self.anonymous is None else self.anonymous
+
     @field_validator("keys")
     @classmethod
     def _speakable(cls, value: dict[str, KeySettings]) -> dict[str, KeySettings]:
@@ -181,9 +219,11 @@ class AuthSettings(_Section):
 
     @model_validator(mode="after")
     def _told_apart(self) -> AuthSettings:
-        seen: dict[str, str] = {} if self.token is None else {self.token.get_secret_value(): "auth.token"}
+        if self.anonymous and (self.token or self.keys or self.oidc):
+            raise ValueError("auth.anonymous lets everybody in: it does not go with auth.token, auth.keys or auth.oidc")
+        seen: dict[str, str] = {} if self.token is None else {_digest(self.token): "auth.token"}
         for name, key in self.keys.items():
-            other = seen.setdefault(key.token.get_secret_value(), f"auth.keys.{name}")
+            other = seen.setdefault(key.digest, f"auth.keys.{name}")
             if other != f"auth.keys.{name}":
                 raise ValueError(f"auth.keys.{name} has the token of {other}: give each its own")
         return self

@@ -230,7 +230,11 @@ def misfits(values: Mapping[str, Any]) -> list[str]:
     server, auth, fulfilment, sources = (table_of(values, key) for key in ("server", "auth", "fulfilment", "sources"))
     host, courier = server.get("host"), fulfilment.get("courier")
     problems: list[str] = []
-    if isinstance(host, str) and not is_loopback(host) and not any(map(auth.get, ("token", "keys", "oidc"))):
+    beyond = isinstance(host, str) and not is_loopback(host)
+    is_guarded = any(map(auth.get, ("token", "keys", "oidc"))) or auth.get("anonymous") is False
+    if beyond and auth.get("anonymous") is True:
+        problems.append(f"auth.anonymous: server.host {host!r} is reachable from other machines; listen on 127.0.0.1")
+    elif beyond and not is_guarded:
         problems.append(
             f"server.host: {host!r} is reachable from other machines, which needs auth.token first; "
             'add [auth] token = { env = "CONNECTOR_API_TOKEN" }, or listen on 127.0.0.1'

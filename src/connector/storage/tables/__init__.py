@@ -12,6 +12,7 @@ from connector.storage.tables.catalogue import Compatibility, Kit, KitComponent,
 from connector.storage.tables.channels import RedChannel
 from connector.storage.tables.groups import IncidentGroup, IncidentGroupTicket, IncidentSignal
 from connector.storage.tables.inventory import Asset, Stock
+from connector.storage.tables.keys import ApiKey
 from connector.storage.tables.lanes import LaneQuote, LaneRevision, LaneStatistic, TravelTime
 from connector.storage.tables.loans import LOAN_LINE as LOAN_LINE
 from connector.storage.tables.loans import Loan
@@ -42,6 +43,7 @@ def _table(model: type[SQLModel]) -> Table:
 
 metadata = SQLModel.metadata
 
+api_key = _table(ApiKey)
 approval = _table(Approval)
 approval_vote = _table(ApprovalVote)
 asset = _table(Asset)

@@ -1,0 +1,1 @@
+"""Who may come in: keys that the hub keeps itself."""
