@@ -216,12 +216,10 @@ def test_keys_that_cannot_be_used_are_told(tmp_path: Path):
     assert sorted(problems_of(file)) == [
         "auth.keys.bob.roles: Tuple should have at least 1 item after validation, not 0. "
         "Expected: What it may do. Example: ['dispatcher', 'approver']",
-        "auth.keys.bob.rolls: Extra inputs are not permitted. Known keys are: token, roles.",
+        "auth.keys.bob.rolls: Extra inputs are not permitted. Known keys are: token, token_sha256, roles, regions.",
         "auth.keys.bob.token: a token has at least 16 characters. "
         "Expected: Bearer token of this key. Example: {'env': 'CONNECTOR_KEY_ADA'}",
         "auth.keys.eve.roles.1: String should match pattern '^[a-z0-9][a-z0-9_-]{0,63}$'",
-        "auth.keys.eve.token: Field required. "
-        "Expected: Bearer token of this key. Example: {'env': 'CONNECTOR_KEY_ADA'}",
     ]
     same = write(
         tmp_path,
@@ -294,7 +292,8 @@ def test_an_identity_provider_that_cannot_be_trusted_is_told_with_every_mistake(
         f"auth.oidc.algorithms.2: Input should be {allowed}",
         "auth.oidc.audience: Field required",
         "auth.oidc.group_claim: Extra inputs are not permitted. Known keys are: issuer, audience, jwks_url, "
-        "algorithms, leeway_seconds, name_claim, roles_claim, roles, required_claims.",
+        "algorithms, leeway_seconds, name_claim, roles_claim, roles, regions_claim, regions, "
+        "required_claims.",
         "auth.oidc.issuer: 'http://id.example.com' must begin with https://, or with http:// on this machine: "
         "keys come from there",
         "auth.oidc.jwks_url: 'ftp://127.0.0.1/keys' must begin with https://, or with http:// on this machine: "
