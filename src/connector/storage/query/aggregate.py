@@ -72,11 +72,8 @@ def grouped(read: AggregateRead, dialect: str, sight: Sight) -> Select[*tuple[An
     """A row for each group: its keys, the number of its rows, its aggregates."""
     entity = ENTITIES[read.entity]
     page = Page(size=read.size, where=read.where, include_retired=read.include_retired)
-    source = entity.table.alias("t0")
-    keys = [
-        _key(key, sight.expression(entity, key.column, source), dialect).label(f"k{n}")
-        for n, key in enumerate(read.keys)
-    ]
+    source = sight.rows_at(entity, 0)
+    keys = [_key(key, entity.expression(key.column, source), dialect).label(f"k{n}") for n, key in enumerate(read.keys)]
     names = dict.fromkeys(item.column for item in read.aggregates)
     values = [entity.expression(name, source).label(f"v_{name}") for name in names]
     rows = (

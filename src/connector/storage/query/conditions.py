@@ -27,11 +27,11 @@ from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, Expression, ToOne
 from connector.storage.query.keyset import beyond, decode_cursor, full_order
 from connector.storage.query.selection import AllOf, AnyOf, Compare, Condition, Near, Not, Page, Related
-from connector.storage.query.sight import Sight
+from connector.storage.query.sight import Sight, joining_key
 
 
 def condition_sql(entity: Entity, source: FromClause, condition: Condition, sight: Sight) -> ColumnElement[bool]:
-    """The condition over the entity's table, or an alias of it. sight: related things outside of it are not there."""
+    """The condition over rows of the entity. sight: related things outside of it are not there."""
     match condition:
         case Compare():
             return _compare(entity.expression(condition.column, source), condition)
@@ -60,7 +60,7 @@ def one_of(column: ColumnElement[Any], ids: Collection[int], *, dialect: str) ->
 
 def page_condition(entity: Entity, source: FromClause, page: Page, sight: Sight) -> ColumnElement[bool]:
     """Which rows belong to the whole that is paged through, cursors left aside."""
-    tests = [*sight.tests(entity, source)]
+    tests: list[ColumnElement[bool]] = []
     if entity.retires and not page.include_retired:
         tests.append(source.c.retired_at.is_(None))
     if page.where is not None:
@@ -135,14 +135,12 @@ def _related(entity: Entity, source: FromClause, test: Related, sight: Sight) ->
     if isinstance(relation, ToOne):
         return _related_one(entity, source, relation, test.condition, sight)
     target = ENTITIES[relation.target]
-    alias = target.table.alias()
-    own = and_(alias.c[target.columns[relation.key].name] == source.c.id, *sight.tests(target, alias))
+    alias = sight.rows(target)
+    own = joining_key(target, relation.key, alias) == source.c.id
     holds = condition_sql(target, alias, test.condition, sight)
     if relation.newest_only:
-        other = target.table.alias()
-        newest = select(func.max(other.c.id)).where(
-            other.c[target.columns[relation.key].name] == source.c.id, *sight.tests(target, other)
-        )
+        other = sight.rows(target)
+        newest = select(func.max(other.c.id)).where(joining_key(target, relation.key, other) == source.c.id)
         return _exists(source, alias, alias.c.id == newest.correlate(source).scalar_subquery(), holds)
     if target.retires:
         own = and_(own, alias.c.retired_at.is_(None))
@@ -162,7 +160,7 @@ def _related(entity: Entity, source: FromClause, test: Related, sight: Sight) ->
 def _related_one(
     entity: Entity, source: FromClause, relation: ToOne, condition: Condition, sight: Sight
 ) -> ColumnElement[bool]:
-    key = sight.expression(entity, relation.key, source)
+    key = entity.expression(relation.key, source)
     if isinstance(condition, Compare) and condition.column == "id":
         return _compare(key, condition)
     if isinstance(condition, AllOf):
@@ -170,9 +168,9 @@ def _related_one(
         if own and len(own) == len(condition.conditions):
             return and_(true(), *(_compare(key, item) for item in own))
     target = ENTITIES[relation.target]
-    alias = target.table.alias()
-    it = alias.c.id == entity.expression(relation.key, source)
-    return _exists(source, alias, it, *sight.tests(target, alias), condition_sql(target, alias, condition, sight))
+    alias = sight.rows(target)
+    it = alias.c.id == joining_key(entity, relation.key, source)
+    return _exists(source, alias, it, condition_sql(target, alias, condition, sight))
 
 
 def _exists(source: FromClause, alias: FromClause, *tests: ColumnElement[bool]) -> ColumnElement[bool]:

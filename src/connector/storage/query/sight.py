@@ -6,13 +6,29 @@ and keys that lead outside read as missing, so that no list, count, group, filte
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
-from typing import Final, TypeAlias, assert_never
+from functools import cache, lru_cache
+from typing import Any, Final, TypeAlias, assert_never
 
-from sqlalchemy import CTE, ColumnElement, FromClause, and_, case, false, func, not_, null, or_, select, type_coerce
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    FromClause,
+    Table,
+    and_,
+    case,
+    false,
+    func,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, Expression, ToMany, ToOne
@@ -98,6 +114,10 @@ BELONGING: Final[Mapping[str, Belonging]] = {
 """Entity -> how it belongs to regions. A site, a hub or a ticket whose region nobody knows lies in none."""
 
 
+RAW: Final = "raw_"
+"""What columns begin with that hold a key wherever it leads, for joining with what is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What is there for somebody. regions: what they are limited to, None for everything."""
@@ -109,72 +129,119 @@ class Sight:
         """Whether something may be left out."""
         return self.regions is not None
 
-    def tests(self, entity: Entity, source: FromClause) -> tuple[ColumnElement[bool], ...]:
-        """What rows of the entity's table, or of an alias of it, must satisfy to be there."""
-        if self.regions is None or BELONGING[entity.name] is Ground.EVERYBODYS:
-            return ()
-        return (self._is_there(entity, source),)
+    def rows(self, entity: Entity) -> FromClause:
+        """The entity's rows that are there, keys and documents as somebody reads them who has this sight.
 
-    def expression(self, entity: Entity, name: str, source: FromClause) -> Expression:
-        """The column or computed expression of that name, as somebody reads it who has this sight."""
-        column = entity.expression(name, source)
-        if self.regions is None:
-            return column
-        belonging = BELONGING[entity.name]
-        if isinstance(belonging, Through | Whole) and name in belonging.hidden:
-            return type_coerce(null(), column.type)
-        tests = [
-            self._leads(source, relation)
-            for relation_name, relation in entity.relations.items()
-            if isinstance(relation, ToOne) and relation.key == name and not _is_sure(entity, relation_name)
-        ]
-        return case((and_(*tests), column)) if tests else column
+        A new alias each time; without a limit it is one of the table itself.
+        """
+        return self._source(entity).alias()
 
-    def _is_there(self, entity: Entity, source: FromClause) -> ColumnElement[bool]:
-        match BELONGING[entity.name]:
-            case Ground.EVERYBODYS:
-                return ~false()
-            case Ground.HUB_WIDE:
-                return false()
-            case Ground.OWN:
-                return func.coalesce(source.c.region.in_(sorted(self.regions or ())), false())
-            case Through(relations):
-                return or_(*(self._leads(source, _to_one(entity, name)) for name in relations))
-            case Whole(name):
-                relation = _to_many(entity, name)
-                seen = self._belong(source, relation.target, relation.key, outside=False)
-                return and_(seen, not_(self._belong(source, relation.target, relation.key, outside=True)))
-            case ReferredTo(name, key):
-                return self._belong(source, name, key, outside=False)
-            case _ as never:
-                assert_never(never)
+    def rows_at(self, entity: Entity, depth: int) -> FromClause:
+        """The same for a level of a statement: always the same alias. Levels side by side do not see each other."""
+        return _rows_at(self, entity.name, depth)
 
-    def _leads(self, source: FromClause, relation: ToOne) -> ColumnElement[bool]:
-        """What the relation leads to is there."""
-        seen = _seen(self, relation.target).alias()
-        return select(seen.c.id).where(seen.c.id == source.c[relation.key]).correlate(source).exists()
-
-    def _belong(self, source: FromClause, entity: str, key: str, *, outside: bool) -> ColumnElement[bool]:
-        """Things that name the row by this key are there, or are outside."""
-        alias = ENTITIES[entity].table.alias()
-        there = self._is_there(ENTITIES[entity], alias)
-        test = not_(there) if outside else there
-        return select(alias.c.id).where(alias.c[key] == source.c.id, test).correlate(source).exists()
+    def _source(self, entity: Entity) -> Table | CTE:
+        if self.regions is None or (BELONGING[entity.name] is Ground.EVERYBODYS and not _guarded(entity)):
+            return entity.table
+        return _rows(self.regions, entity.name)
 
 
 EVERYTHING: Final = Sight()
 
 
-@lru_cache(maxsize=1_000)
-def _seen(sight: Sight, entity: str) -> CTE:
-    """The ids of what is there, as a view that is written once in a statement.
+def joining_key(entity: Entity, name: str, source: FromClause) -> Expression:
+    """The key column of that name as it is kept, whether or not what it leads to is there; an index serves it."""
+    column = entity.columns[name].name
+    raw: Expression = source.c[f"{RAW}{column}" if f"{RAW}{column}" in source.c else column]
+    return raw
 
-    It is looked into by id, row by row, so it must not be worked out as a whole. Written out at every place, tests
-    within tests are deeper than SQLite reads.
+
+@lru_cache(maxsize=1_000)
+def _rows_at(sight: Sight, entity: str, depth: int) -> FromClause:
+    """Made once since all columns are copied. Names of views are those of a whole statement, so they say of what."""
+    rows = sight._source(ENTITIES[entity])
+    return rows.alias(f"t{depth}" if isinstance(rows, Table) else f"{entity}_t{depth}")
+
+
+@lru_cache(maxsize=1_000)
+def _rows(regions: frozenset[str], entity: str) -> CTE:
+    """The rows that are there, as a view that is written once in a statement.
+
+    Written out at every place, tests within tests are deeper than SQLite's parser goes. Views are looked into row by
+    row, so they must not be worked out as a whole.
     """
-    table = ENTITIES[entity].table
-    there = sight._is_there(ENTITIES[entity], table)
-    return select(table.c.id).where(there).cte(f"seen_{entity}").prefix_with("NOT MATERIALIZED")
+    known = ENTITIES[entity]
+    guarded, belonging = _guarded(known), BELONGING[entity]
+    hidden = belonging.hidden if isinstance(belonging, Through | Whole) else frozenset()
+    columns: list[ColumnElement[Any]] = []
+    for column in known.table.c:
+        if column.name in hidden:
+            columns.append(type_coerce(null(), column.type).label(column.name))
+        elif column.name in guarded:
+            tests = [_leads(regions, known.table, relation) for relation in guarded[column.name]]
+            columns += [case((and_(*tests), column)).label(column.name), column.label(f"{RAW}{column.name}")]
+        else:
+            columns.append(column)
+    return select(*columns).where(_is_there(regions, entity)).cte(f"rows_{entity}").prefix_with("NOT MATERIALIZED")
+
+
+@lru_cache(maxsize=1_000)
+def _seen(regions: frozenset[str], entity: str) -> CTE:
+    """The ids of what is there, to be looked into by id."""
+    there = select(ENTITIES[entity].table.c.id).where(_is_there(regions, entity))
+    return there.cte(f"seen_{entity}").prefix_with("NOT MATERIALIZED")
+
+
+def _is_there(regions: frozenset[str], entity: str) -> ColumnElement[bool]:
+    known = ENTITIES[entity]
+    table = known.table
+    match BELONGING[entity]:
+        case Ground.EVERYBODYS:
+            return true()
+        case Ground.HUB_WIDE:
+            return false()
+        case Ground.OWN:
+            return func.coalesce(table.c.region.in_(sorted(regions)), false())
+        case Through(relations):
+            return or_(*(_leads(regions, table, _to_one(known, name)) for name in relations))
+        case Whole(name):
+            part = _to_many(known, name)
+            parts = ENTITIES[part.target].table.alias()
+            own = parts.c[part.key] == table.c.id
+            there = _names(regions, parts.c.id, part.target)
+            some = select(parts.c.id).where(own).correlate(table).exists()
+            return and_(some, not_(select(parts.c.id).where(own, not_(there)).correlate(table).exists()))
+        case ReferredTo(name, key):
+            named = ENTITIES[name].table.alias()
+            own = named.c[key] == table.c.id
+            return select(named.c.id).where(own, _names(regions, named.c.id, name)).correlate(table).exists()
+        case _ as never:
+            assert_never(never)
+
+
+def _leads(regions: frozenset[str], source: FromClause, relation: ToOne) -> ColumnElement[bool]:
+    """What the relation leads to is there."""
+    return _names(regions, source.c[relation.key], relation.target)
+
+
+def _names(regions: frozenset[str], key: ColumnElement[Any], entity: str) -> ColumnElement[bool]:
+    """The key is the id of something that is there."""
+    seen = _seen(regions, entity).alias()
+    return select(seen.c.id).where(seen.c.id == key).correlate_except(seen).exists()
+
+
+@cache
+def _guarded_of(entity: str) -> Mapping[str, tuple[ToOne, ...]]:
+    known, found = ENTITIES[entity], defaultdict[str, tuple[ToOne, ...]](tuple)
+    for name, relation in known.relations.items():
+        if isinstance(relation, ToOne) and not _is_sure(known, name):
+            found[known.columns[relation.key].name] += (relation,)
+    return dict(found)
+
+
+def _guarded(entity: Entity) -> Mapping[str, tuple[ToOne, ...]]:
+    """Key columns that may lead to what is not there, and the relations that follow them."""
+    return _guarded_of(entity.name)
 
 
 def _is_sure(entity: Entity, name: str) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -22,7 +21,6 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     Subquery,
-    Table,
     Text,
     case,
     cast,
@@ -37,7 +35,7 @@ from connector.storage.query.entity import Entity, ToMany, ToOne
 from connector.storage.query.keyset import full_order, order_by
 from connector.storage.query.layout import NEWEST, Branch, Layout, layout_of
 from connector.storage.query.selection import Page, Selection
-from connector.storage.query.sight import Sight
+from connector.storage.query.sight import Sight, joining_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ class _Writer:
     def _page(self, layout: Layout, page: Page, depth: int = 0, key: _Key | None = None) -> Any:
         """key: the name of the column that holds the parent's id, and where that comes from."""
         entity = layout.entity
-        source = _alias(entity.table, depth)
+        source = self._sight.rows_at(entity, depth)
         terms = order_by(entity, source, full_order(entity, page.order), backward=page.backward)
         rows = self._plain(layout, source).where(
             page_condition(entity, source, page, self._sight), cursor_condition(entity, source, page)
@@ -109,9 +107,9 @@ class _Writer:
         return self._list(layout, _belonging(rows, entity, source, key).order_by(*terms).limit(page.size + 1), depth)
 
     def _rows(self, layout: Layout, ids: tuple[int, ...]) -> Any:
-        source = _alias(layout.entity.table, 0)
+        source = self._sight.rows_at(layout.entity, 0)
         wanted = one_of(source.c.id, ids, dialect=self._dialect)
-        return self._list(layout, self._plain(layout, source).where(wanted, *self._seen(layout.entity, source)), 0)
+        return self._list(layout, self._plain(layout, source).where(wanted), 0)
 
     def _groups(self, read: AggregateRead) -> Any:
         """An array for each group, whose values are asked for rarely enough that it may cost more than an object."""
@@ -122,7 +120,7 @@ class _Writer:
         return select(func.json_group_array(func.json_array(*items))).select_from(rows)
 
     def _count(self, entity: Entity, page: Page, depth: int = 0, key: _Key | None = None) -> ScalarSelect[int]:
-        source = _alias(entity.table, depth)
+        source = self._sight.rows_at(entity, depth)
         counted = select(func.count()).select_from(source).where(page_condition(entity, source, page, self._sight))
         return _belonging(counted, entity, source, key).scalar_subquery()
 
@@ -130,10 +128,7 @@ class _Writer:
         """The columns of a row and the keys that its relations need, before JSON is made of those that are shown."""
         keys = {branch.relation.key for branch in layout.branches if isinstance(branch.relation, ToOne)}
         names = (*layout.names, *sorted(keys.difference(layout.names)))
-        return select(*(self._sight.expression(layout.entity, name, source).label(name) for name in names))
-
-    def _seen(self, entity: Entity, source: FromClause) -> tuple[ColumnElement[bool], ...]:
-        return self._sight.tests(entity, source)
+        return select(*(layout.entity.expression(name, source).label(name) for name in names))
 
     def _list(self, layout: Layout, rows: Select[*tuple[Any, ...]], depth: int) -> Any:
         source = rows.subquery(f"p{depth}")
@@ -144,7 +139,7 @@ class _Writer:
         return select(func.json_group_array(func.json_array(*items))).select_from(source)
 
     def _one(self, layout: Layout, branch: ToOne, parent: Subquery, depth: int) -> Any:
-        rows = _alias(layout.entity.table, depth)
+        rows = self._sight.rows_at(layout.entity, depth)
         source = self._plain(layout, rows).where(rows.c.id == parent.c[branch.key]).correlate(parent)
         return self._first(layout, source.subquery(f"p{depth}"), depth)
 
@@ -180,16 +175,15 @@ class _Writer:
 
     def _newest(self, layout: Layout, relation: ToMany, parent: Subquery, depth: int) -> Subquery:
         entity = layout.entity
-        source = _alias(entity.table, depth)
+        source = self._sight.rows_at(entity, depth)
         rows = _belonging(self._plain(layout, source), entity, source, (relation.key, parent))
         terms = order_by(entity, source, NEWEST.order, backward=False)
-        return rows.where(*self._seen(entity, source)).order_by(*terms).limit(1).subquery(f"p{depth}")
+        return rows.order_by(*terms).limit(1).subquery(f"p{depth}")
 
     def _all(self, layout: Layout, relation: ToMany, parent: Subquery, depth: int) -> Any:
         entity = layout.entity
-        source = _alias(entity.table, depth)
+        source = self._sight.rows_at(entity, depth)
         rows = _belonging(self._plain(layout, source), entity, source, (relation.key, parent))
-        rows = rows.where(*self._seen(entity, source))
         if entity.retires:
             rows = rows.where(source.c.retired_at.is_(None))
         terms = (entity.expression(name, source) for name in relation.sorted_by)
@@ -217,18 +211,12 @@ class _Writer:
         return cast(value, Text) if self._is_postgres else value
 
 
-@cache
-def _alias(table: Table, depth: int) -> FromClause:
-    """The table at a level, made once since all its columns are copied. Levels side by side do not see each other."""
-    return table.alias(f"t{depth}")
-
-
 def _belonging(rows: Select[Any], entity: Entity, source: FromClause, key: _Key | None) -> Select[Any]:
     """Only those rows that belong to a row above."""
     if key is None:
         return rows
     name, parent = key
-    return rows.where(entity.expression(name, source) == parent.c.id).correlate(parent)
+    return rows.where(joining_key(entity, name, source) == parent.c.id).correlate(parent)
 
 
 def _numbered(items: Sequence[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:

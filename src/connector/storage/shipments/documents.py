@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
 from connector.storage.query import ENTITIES, Sight
-from connector.storage.tables import document
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +23,8 @@ class StoredDocument:
 
 async def read_document(tx: AsyncConnection, document_id: int, sight: Sight) -> StoredDocument:
     """The file of that id. Raises NotKnown, also for one that is out of sight."""
-    c = document.c
-    statement = select(c.name, c.media_type, c.sha256, c.content).where(
-        c.id == document_id, *sight.tests(ENTITIES["document"], document)
-    )
+    c = sight.rows(ENTITIES["document"]).c
+    statement = select(c.name, c.media_type, c.sha256, c.content).where(c.id == document_id)
     row = (await tx.execute(statement)).one_or_none()
     if row is None:
         raise NotKnown(f"there is no document {document_id}")
