@@ -126,7 +126,10 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
             only_trusted=settings.graphql.documents == "trusted",
             shared=shared,
         ),
-        limits=Limits(largest_cost=settings.graphql.largest_cost),
+        limits=Limits(
+            largest_cost=settings.graphql.largest_cost,
+            longest_query=timedelta(seconds=settings.graphql.longest_query_seconds),
+        ),
     )
     starting = asyncio.create_task(_begin(hub, fulfilment, answering), name="begin")
     receiving = asyncio.create_task(inbox.run(), name="inbox")

@@ -189,8 +189,9 @@ def error_response(
     headers: Mapping[str, str] | None = None,
     *,
     media_type: str = "application/json",
+    **rest: object,
 ) -> JSONResponse:
-    """An error outside of GraphQL, in the form of a GraphQL error."""
+    """An error outside of GraphQL, in the form of a GraphQL error. rest: what stands beside it."""
     extensions = {"code": error.code} | ({"hint": error.hint} if error.hint else {})
-    body = {"errors": [{"message": error.message, "extensions": extensions}]}
+    body = {**rest, "errors": [{"message": error.message, "extensions": extensions}]}
     return JSONResponse(body, status, headers=dict(headers or {}), media_type=media_type)

@@ -10,6 +10,7 @@ from strawberry.types.graphql import OperationType
 
 from connector.api.limits import MOST_TOKENS
 from connector.api.media_types import MediaType
+from connector.api.patience import TimedOut
 from connector.api.request import BadRequest, GraphQLRequest, NotByGet
 
 
@@ -62,4 +63,6 @@ def not_this_way(kind: OperationType) -> BadRequest:
 
 
 def _was_run(result: ExecutionResult) -> bool:
-    return result.data is not None or any(error.path is not None for error in result.errors or ())
+    return result.data is not None or any(
+        error.path is not None or (error.extensions or {}).get("code") == TimedOut.code for error in result.errors or ()
+    )

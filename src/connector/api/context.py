@@ -16,6 +16,7 @@ from connector.api.commands import Commands
 from connector.api.documents import Documents
 from connector.api.feed import Feed
 from connector.api.limits import Limits
+from connector.api.patience import Patience
 from connector.api.ready import ReadyQueries
 from connector.fulfilment.approvals import Approvals
 from connector.fulfilment.channels import Channels
@@ -109,6 +110,7 @@ class ApiContext:
     """The surroundings of a request. principal: who asks. public_url: without a slash at its end.
 
     connection_params: what a WebSocket client sent when it connected. cost: of the operation, once it is known.
+    patience: with which the operation is run.
     """
 
     engine: Database
@@ -123,6 +125,7 @@ class ApiContext:
     documents: Documents = field(default_factory=Documents)
     limits: Limits = field(default_factory=Limits)
     cost: int = 0
+    patience: Patience | None = None
     principal: Principal = NOBODY
     request: Request | WebSocket | None = None
     connection_params: dict[str, Any] | None = None

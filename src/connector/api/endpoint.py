@@ -36,6 +36,7 @@ from connector.api.cross_site import check_site
 from connector.api.documents import DocumentRefused
 from connector.api.guard import PAGE_POLICY
 from connector.api.media_types import MediaType, accepts_page, negotiate
+from connector.api.patience import BrokenOff, Patience
 from connector.api.ready import NotCompiled
 from connector.api.request import BadRequest, GraphQLRequest, MethodNotAllowed, asks, read_address, read_body
 from connector.api.sockets import close_socket
@@ -110,6 +111,8 @@ class Endpoint(GraphQL[ApiContext, None]):
             return await self._run(request, await _read(request), form)
         except NOT_ADMITTED as error:
             return refuse(error, form)
+        except BrokenOff as error:  # where the client is gone, nobody reads it
+            return error_response(200, error, media_type=form, data=None)
         except DocumentRefused as error:
             return error_response(status_of_refused(form), error, media_type=form)
         except BadRequest as error:
@@ -121,7 +124,8 @@ class Endpoint(GraphQL[ApiContext, None]):
         query = context.ready.find(asked.query, asked.operation_name, asked.variables, context.reader.sight)
         if query is not None:
             with suppress(NotCompiled, NotAnswered):  # the ordinary executor says what is wrong
-                body: dict[str, Any] = {"data": await query.run(context)}
+                async with Patience(context.limits.longest_query, request):
+                    body: dict[str, Any] = {"data": await query.run(context)}
                 if extensions := context.limits.told(asked.extensions, query.cost):
                     body["extensions"] = extensions
                 return Response(orjson.dumps(body), media_type=f"{form}; charset=utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from graphql import (
@@ -18,6 +19,7 @@ from graphql import (
     ValidationRule,
 )
 
+from connector.api.patience import LONGEST_QUERY
 from connector.api.weights import LARGEST_COST
 
 WISH = "cost"
@@ -39,6 +41,7 @@ class Limits:
     """What a hub is configured to allow. largest_cost: of one operation (`connector.api.cost`)."""
 
     largest_cost: int = LARGEST_COST
+    longest_query: timedelta = LONGEST_QUERY
 
     def told(self, wishes: Mapping[str, Any] | None, cost: int) -> dict[str, Any]:
         """What the extensions of a response say of the cost; something where the request's `extensions` wish it."""

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from graphql import GraphQLError, OperationDefinitionNode, StringValueNode, ValidationRule
 from strawberry.extensions import SchemaExtension
+from strawberry.types.graphql import OperationType
+
+from connector.api.patience import Patience
 
 ZERO: Final = "\0"
 """PostgreSQL holds it in no text, so nothing in the hub does; asked for, it would fail on one database alone."""
@@ -24,15 +27,21 @@ class NoZeroCharacter(ValidationRule):
 class Preconditions(SchemaExtension):
     """Refuses variables with a zero character, and several operations of which none is chosen.
 
+    Here it is known what kind of operation it is: what is no query takes as long as it takes.
+
     Comes after the extension that validates, whose errors count first.
     """
 
     def on_validate(self) -> Iterator[None]:
         """After the document was checked against the schema."""
-        if not self.execution_context.pre_execution_errors:
+        running = self.execution_context
+        patience: Patience | None = running.context.patience
+        if patience is not None and running.operation_type is not OperationType.QUERY:
+            patience.end()
+        if not running.pre_execution_errors:
             problem = self._unchosen() or self._unusable()
             if problem is not None:
-                self.execution_context.pre_execution_errors = [problem]
+                running.pre_execution_errors = [problem]
         yield None
 
     def _unchosen(self) -> GraphQLError | None:

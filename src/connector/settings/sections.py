@@ -149,6 +149,10 @@ class GraphQLSettings(_Section):
         default=50_000, ge=1, description="What one operation may cost, see graphql.md.", examples=[50_000]
     )
 
+    longest_query_seconds: float = Field(
+        default=10, gt=0, le=3_600, description="Seconds after which a query is broken off.", examples=[10]
+    )
+
     @field_validator("folders")
     @classmethod
     def _exist(cls, value: list[Path]) -> list[Path]:

@@ -1,6 +1,8 @@
 """Puts the schema together."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,6 +19,7 @@ from connector.api.context import ApiContext
 from connector.api.documents import DocumentNotTrusted
 from connector.api.errors import Operation, make_public
 from connector.api.limits import MOST_TOKENS, QueryLimits
+from connector.api.patience import BrokenOff, Patience
 from connector.api.preconditions import NoZeroCharacter, Preconditions
 from connector.api.schema.fields import take
 from connector.api.schema.mutation import Mutation
@@ -24,6 +27,7 @@ from connector.api.schema.query import Query
 from connector.api.schema.refusals import REFUSALS
 from connector.api.schema.scalars import SCALARS
 from connector.api.schema.subscription import Subscription
+from connector.model.errors import ConnectorError
 
 CACHED_DOCUMENTS = 500
 
@@ -36,17 +40,25 @@ class HubSchema(strawberry.Schema):
 
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Run one operation; its errors, those of parsing included, are made public."""
-        result = _untrusted(*args, **kwargs) or await super().execute(*args, **kwargs)
+        result: ExecutionResult | None = _untrusted(*args, **kwargs)
+        if result is None:
+            kwargs["context_value"], patience = _patient(kwargs["context_value"])
+            try:
+                async with patience:
+                    result = await super().execute(*args, **kwargs)
+            except BrokenOff as error:
+                result = _refused(error)
         make_public(result)
         return result
 
     async def stream(self, *args: Any, **kwargs: Any) -> Any:
         """Run one operation whose results may be many, as over a WebSocket."""
         refused = _untrusted(*args, **kwargs)
-        if refused is None:
-            return await super().stream(*args, **kwargs)
-        make_public(refused)
-        return _only(refused)
+        if refused is not None:
+            make_public(refused)
+            return _only(refused)
+        kwargs["context_value"], patience = _patient(kwargs["context_value"])
+        return _bounded(await super().stream(*args, **kwargs), patience)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Nothing: see `connector.api.errors`."""
@@ -58,12 +70,38 @@ def _untrusted(query: str | None, *_: Any, context_value: ApiContext | None = No
         if context_value is not None:
             context_value.documents.check_trusted(query or "")
     except DocumentNotTrusted as error:
-        return PreExecutionError(data=None, errors=[GraphQLError(error.message, original_error=error)])
+        return _refused(error)
     return None
+
+
+def _refused(error: ConnectorError) -> ExecutionResult:
+    return PreExecutionError(data=None, errors=[GraphQLError(error.message, original_error=error)])
+
+
+def _patient(context: ApiContext) -> tuple[ApiContext, Patience]:
+    """A context of the operation's own, and how patiently it is run."""
+    patience = Patience(context.limits.longest_query, context.request)
+    return replace(context, patience=patience), patience
 
 
 async def _only(result: Any) -> AsyncGenerator[Any]:
     yield result
+
+
+async def _bounded(results: AsyncGenerator[Any], patience: Patience) -> AsyncGenerator[Any]:
+    """The results of an operation, of which a query has one. It is told when it was broken off."""
+    async with aclosing(results):
+        try:
+            async with patience:
+                first = await anext(results)
+        except BrokenOff as error:
+            first = _refused(error)
+            make_public(first)
+        except StopAsyncIteration:
+            return
+        yield first
+        async for result in results:
+            yield result
 
 
 @cache

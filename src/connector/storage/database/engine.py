@@ -157,8 +157,10 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     async with engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection = await connection.execution_options(isolation_level="REPEATABLE READ")
-        async with connection.begin():
+        async with connection.begin() as snapshot:
             yield connection
+            if connection.invalidated:  # a statement was broken off, and its connection given up
+                await snapshot.rollback()
 
 
 def direct_connections(engine: AsyncEngine) -> DirectConnections | None:

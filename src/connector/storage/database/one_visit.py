@@ -2,18 +2,24 @@
 
 aiosqlite runs each call in a thread of the connection, and SQLAlchemy makes four of them for a statement: a cursor,
 execute, fetch, close. Between them the two threads wait for each other, which takes longer than most statements.
+
+A statement whose task is cancelled is interrupted: its thread would go on otherwise, for nobody.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from threading import Event
+from typing import Any, Final
 
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_cursor
 from sqlalchemy.util.concurrency import await_
+
+INTERRUPT_AGAIN_S: Final = 0.002
 
 
 class _Cursor(AsyncAdapt_aiosqlite_cursor):
@@ -62,9 +68,16 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
 
     def _visit(self, run: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> None:
         adapted: Any = self._connection
+        is_given_up, is_over = Event(), Event()
 
         def visit() -> None:
-            cursor = run(adapted._conn)
+            try:
+                if not is_given_up.is_set():
+                    take(run(adapted._conn))
+            finally:
+                is_over.set()
+
+        def take(cursor: sqlite3.Cursor) -> None:
             try:
                 if cursor.description is not None:
                     self._rows = deque(cursor.fetchall())
@@ -76,8 +89,19 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
 
         try:
             await_(adapted._execute(visit))
+        except asyncio.CancelledError:
+            is_given_up.set()
+            await_(_interrupt(adapted._conn, is_over))
+            raise
         except Exception as error:  # noqa: BLE001 - raises it again, as SQLAlchemy wants it
             self._adapt_connection._handle_exception(error)
+
+
+async def _interrupt(connection: sqlite3.Connection, is_over: Event) -> None:
+    """Break off what a connection's thread is at. More than once: it may be just about to begin."""
+    while not is_over.is_set():
+        connection.interrupt()
+        await asyncio.sleep(INTERRUPT_AGAIN_S)
 
 
 class _Connection(AsyncAdapt_aiosqlite_connection):

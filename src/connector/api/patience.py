@@ -1,0 +1,105 @@
+"""How long a query is worked on: as long as is configured, and no longer than somebody waits for its answer.
+
+Breaking off cancels the task, and with it the statement in the database. What changes something is run to its end:
+broken off, nobody would know what came of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from types import TracebackType
+from typing import ClassVar, Final, Self
+
+from starlette.requests import Request
+
+from connector.model.errors import ConnectorError
+
+LONGEST_QUERY: Final = timedelta(seconds=10)
+"""How long a query may take when nothing else is configured."""
+
+LISTENS_AFTER_S: Final = 0.05
+"""From then on it is noticed when the client goes away. Most queries are over before."""
+
+
+class BrokenOff(ConnectorError):  # noqa: N818 - named by what is wrong
+    """A query was not worked on to its end."""
+
+
+class TimedOut(BrokenOff):
+    """It took too long."""
+
+    code = "TIMEOUT"
+    hint_text: ClassVar[str] = (
+        "Ask for smaller pages and fewer lists within lists, or filter by something narrower. "
+        "The hub may also be busy: ask once more, later."
+    )
+
+
+class ClientGone(BrokenOff):
+    """Nobody waits for the answer."""
+
+    code = "CLIENT_GONE"
+
+
+class Patience:
+    """An asynchronous context in which one query is run. request: over HTTP, the request that asks for it.
+
+    Raises TimedOut or ClientGone at its end when it broke off what is inside.
+    """
+
+    __slots__ = ("_is_gone", "_listener", "_longest", "_look", "_request", "_timeout")
+
+    def __init__(self, longest: timedelta, request: object) -> None:
+        self._longest = longest
+        self._request = request if isinstance(request, Request) else None
+        self._is_gone = False
+        self._look: asyncio.TimerHandle | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._timeout = asyncio.timeout(longest.total_seconds())
+
+    def end(self) -> None:
+        """Let it take as long as it takes, whoever waits."""
+        self._timeout.reschedule(None)
+        self._stop_listening()
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        if self._request is not None:
+            self._look = asyncio.get_running_loop().call_later(LISTENS_AFTER_S, self._begin_listening)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop_listening()
+        try:
+            await self._timeout.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            raise self._broken_off() from None
+        if self._timeout.expired() and isinstance(error, Exception):  # what the database says of being broken off
+            raise self._broken_off() from error
+
+    def _broken_off(self) -> BrokenOff:
+        if self._is_gone:
+            return ClientGone("the client is gone")
+        return TimedOut(
+            f"the query took longer than the {self._longest.total_seconds():g} s that are allowed and was broken off",
+            hint=TimedOut.hint_text,
+        )
+
+    def _begin_listening(self) -> None:
+        self._listener = asyncio.create_task(self._listen(), name="client")
+
+    def _stop_listening(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        if self._listener is not None:
+            self._listener.cancel()
+
+    async def _listen(self) -> None:
+        if self._request is not None:
+            while (await self._request.receive())["type"] != "http.disconnect":
+                continue
+            self._is_gone = True
+            self._timeout.reschedule(asyncio.get_running_loop().time())
