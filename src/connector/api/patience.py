@@ -56,23 +56,24 @@ class Patience:
         self._is_gone = False
         self._look: asyncio.TimerHandle | None = None
         self._listener: asyncio.Task[None] | None = None
-        self._timeout = asyncio.timeout(longest.total_seconds())
+        self._timeout = asyncio.timeout(None)
 
     def end(self) -> None:
         """Let it take as long as it takes, whoever waits."""
+        self._stop_watching()
         self._timeout.reschedule(None)
-        self._stop_listening()
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
-        if self._request is not None:
-            self._look = asyncio.get_running_loop().call_later(LISTENS_AFTER_S, self._begin_listening)
+        loop = asyncio.get_running_loop()
+        longest = self._longest.total_seconds()
+        self._look = loop.call_later(min(LISTENS_AFTER_S, longest), self._watch, loop.time() + longest)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._stop_listening()
+        self._stop_watching()
         try:
             await self._timeout.__aexit__(kind, error, traceback)
         except TimeoutError:
@@ -88,18 +89,20 @@ class Patience:
             hint=TimedOut.hint_text,
         )
 
-    def _begin_listening(self) -> None:
-        self._listener = asyncio.create_task(self._listen(), name="client")
+    def _watch(self, until: float) -> None:
+        """Begin to look at the clock and at the client: one timer is all that most queries pay for."""
+        self._timeout.reschedule(until)
+        if self._request is not None:
+            self._listener = asyncio.create_task(self._listen(self._request), name="client")
 
-    def _stop_listening(self) -> None:
+    def _stop_watching(self) -> None:
         if self._look is not None:
             self._look.cancel()
         if self._listener is not None:
             self._listener.cancel()
 
-    async def _listen(self) -> None:
-        if self._request is not None:
-            while (await self._request.receive())["type"] != "http.disconnect":
-                continue
-            self._is_gone = True
-            self._timeout.reschedule(asyncio.get_running_loop().time())
+    async def _listen(self, request: Request) -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            continue
+        self._is_gone = True
+        self._timeout.reschedule(asyncio.get_running_loop().time())
