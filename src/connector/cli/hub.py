@@ -40,10 +40,18 @@ def migrate(config: Config = None, as_json: AsJson = False) -> None:
 def schema(
     write: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
     check: Annotated[Path | None, typer.Option(help="Compare it with this file; exit 4 when they differ.")] = None,
+    rights: Annotated[Path | None, typer.Option(help="Write to this file who may do what, instead.")] = None,
 ) -> None:
     """Print the GraphQL schema, write it to a file, or compare it with one."""
     from connector.api.schema import export
 
+    if rights is not None:
+        from connector.api.matrix import matrix
+        from connector.api.schema import build_schema
+
+        rights.write_text(matrix(build_schema()._schema), encoding="utf-8")
+        console.print(f"Written to {rights}.", highlight=False)
+        return
     text = export()
     if write is not None:
         write.write_text(text, encoding="utf-8")
