@@ -22,6 +22,7 @@ from connector.api.documents import Documents, TrustedDocuments
 from connector.api.feed import Feed
 from connector.api.kept_keys import KeptKeys
 from connector.api.limits import LARGEST_REQUEST, Limits
+from connector.api.live.streams import Streams
 from connector.fulfilment.approvals import holders_of
 from connector.fulfilment.engine import FulfilmentEngine
 from connector.fulfilment.roads import measure_roads
@@ -50,6 +51,8 @@ log = logging.getLogger("connector")
 
 INBOX_POLL_SECONDS = 1.0
 SHUTDOWN_SECONDS = 5
+UNANSWERED_MS = 30_000
+"""After which a client that vanished without a word is disconnected; what it is sent now and then shows that."""
 
 
 async def serve(loaded: LoadedSettings) -> None:
@@ -67,7 +70,7 @@ async def serve(loaded: LoadedSettings) -> None:
             ws_ping_interval=20,
             ws_max_size=LARGEST_REQUEST,
         )
-        server = _Server(config, answering)
+        server = _Server(config, answering, app.state.streams)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, partial(setattr, server, "should_exit", True))
@@ -177,16 +180,24 @@ class _Inbox:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that tells when it answers, and does not handle signals: the hub ends in order, whoever tells it to."""
+    """Uvicorn that tells when it answers, ends streams of events before it waits for answers to end, and handles no
+    signals: the hub ends in order, whoever tells it to.
+    """
 
-    def __init__(self, config: uvicorn.Config, answering: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, answering: asyncio.Event, streams: Streams) -> None:
         super().__init__(config)
         self._answering = answering
+        self._streams = streams
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer from now on."""
         await super().startup(sockets)
         self._answering.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more, and end."""
+        self._streams.is_stopping.set()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -234,11 +245,14 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket on the address. Raises Unavailable saying who may have it.
 
     It names TCP, for asyncio turns Nagle's algorithm off only where it sees that; with it on, the second answer over
-    a kept connection waits 40 ms for the client's delayed acknowledgement.
+    a kept connection waits 40 ms for the client's delayed acknowledgement. A peer that acknowledges nothing that it
+    is sent is given up after `UNANSWERED_MS`, on systems that know how.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_MS)
     try:
         listener.bind((host, port))
     except OSError as error:

@@ -23,6 +23,8 @@ from connector.api.commands import Commands
 from connector.api.documents import Documents
 from connector.api.feed import Feed
 from connector.api.limits import Limits
+from connector.api.live.limits import LiveLimits
+from connector.api.live.streams import Streams
 from connector.fulfilment.suppliers import require_suppliers
 from connector.model.errors import Unavailable
 from connector.rules.policy.reading import default_policy
@@ -61,6 +63,12 @@ class Hub:
         self.feed = feed
         self.app = app
         self.client = client
+
+    @property
+    def streams(self) -> Streams:
+        """What subscriptions share."""
+        streams: Streams = self.app.state.streams
+        return streams
 
     async def execute(self, query: str, name: str | None = None, /, **variables: Any) -> dict[str, Any]:
         """The whole answer to a query. name: which of the document's operations, where it has several."""
@@ -103,6 +111,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         host: str = "localhost",
         documents: Documents | None = None,
         limits: Limits | None = None,
+        live: LiveLimits | None = None,
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
         feed = Feed(engine, **{"poll": timedelta(seconds=0.05), **feed_options})
@@ -120,6 +129,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             webhook_received=webhook_received,
             documents=documents,
             limits=limits,
+            live=live,
         )
         transport = httpx.ASGITransport(app)
         async with (

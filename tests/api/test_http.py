@@ -77,7 +77,7 @@ async def test_only_queries_go_by_get(hub: Hub):
         }
 
 
-async def test_subscriptions_are_sent_to_the_socket(hub: Hub):
+async def test_subscriptions_are_sent_to_where_they_are_answered(hub: Hub):
     followed = {"query": "subscription { tasks { cursor } }"}
 
     for response in (
@@ -86,10 +86,11 @@ async def test_subscriptions_are_sent_to_the_socket(hub: Hub):
     ):
         assert response.status_code == 400
         assert first_error(response) == {
-            "message": "subscriptions do not go over HTTP requests",
+            "message": "subscriptions are not answered with JSON",
             "extensions": {
                 "code": "BAD_REQUEST",
-                "hint": "Open a WebSocket here, with the subprotocol 'graphql-transport-ws'.",
+                "hint": "Accept 'text/event-stream', or open a WebSocket here with the subprotocol "
+                "'graphql-transport-ws'.",
             },
         }
 

@@ -342,7 +342,7 @@ async def test_a_socket_ends_with_its_token_and_resumes_under_a_new_one(
             clock.advance(timedelta(seconds=1))
             with pytest.raises(websockets.ConnectionClosed) as closed:
                 await client.receive()
-        await until(lambda: hub.feed.subscribers == 0)
+        await until(lambda: hub.streams.subscribers == 0)
         await give_task(hub.engine, "b")
         with pytest.raises(websockets.ConnectionClosed) as refused:
             async with connected(address, bearer(short)):

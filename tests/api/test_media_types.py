@@ -38,7 +38,9 @@ def test_who_accepts_neither_form_is_told_so(accept: str):
         negotiate(accept)
 
     assert refused.value.message == f"nothing that 'Accept: {accept}' names is answered in"
-    assert refused.value.hint == "Accept application/graphql-response+json or application/json."
+    assert refused.value.hint == (
+        "Accept application/graphql-response+json or application/json; for subscriptions text/event-stream."
+    )
 
 
 @given(st.text(alphabet="aplictonjsgrhq-+/*;=,.019 ", max_size=80))

@@ -56,9 +56,9 @@ async def followed(client: Subscriber, state: str, **lines: int) -> None:
 
 
 async def begun(hub: Hub, client: Subscriber) -> None:
-    before = hub.feed.subscribers
+    before = hub.streams.subscribers
     await client.subscribe(FOLLOW)
-    await until(lambda: hub.feed.subscribers == before + 1)
+    await until(lambda: hub.streams.subscribers == before + 1)
 
 
 async def test_parcels_that_the_courier_delivers_complete_a_rollout_and_parcels_that_come_back_halt_another(

@@ -13,6 +13,7 @@ import websockets
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from connector.api.live.limits import LiveLimits
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import TaskState
 from connector.model.refs import EntityKind
@@ -41,9 +42,9 @@ async def give_task(engine: AsyncEngine, key: str, hub_id: int | None = None) ->
 
 async def begin(api: Hub, client: Subscriber, query: str, /, **variables: Any) -> None:
     """Subscribe, and wait until the feed knows."""
-    before = api.feed.subscribers
+    before = api.streams.subscribers
     await client.subscribe(query, **variables)
-    await until(lambda: api.feed.subscribers == before + 1)
+    await until(lambda: api.streams.subscribers == before + 1)
 
 
 async def test_each_event_tells_what_changed_and_how_the_thing_is_now(hub: Hub):
@@ -223,11 +224,11 @@ async def test_clients_that_vanish_leave_nothing_behind(hub: Hub):
             await client.receive()
             await client.subscribe(TASKS)
             sockets.append(raw)
-            await until(lambda number=number: hub.feed.subscribers == number + 1)  # type: ignore[misc]
+            await until(lambda number=number: hub.streams.subscribers == number + 1)  # type: ignore[misc]
 
         for raw in sockets:
             raw.transport.abort()
-        await until(lambda: hub.feed.subscribers == 0)
+        await until(lambda: hub.streams.subscribers == 0)
         await until(lambda: len(asyncio.all_tasks()) <= tasks)
 
         async with connected(address) as client:
@@ -242,7 +243,11 @@ async def test_a_client_that_completes_a_subscription_is_forgotten(hub: Hub):
 
         await client.send(type="complete", id="1")
 
-        await until(lambda: hub.feed.subscribers == 0)
+        await until(lambda: hub.streams.subscribers == 0)
+
+
+def impatient(seconds: float) -> LiveLimits:
+    return LiveLimits(queue=10, patience=timedelta(seconds=seconds))
 
 
 @asynccontextmanager
@@ -260,22 +265,25 @@ async def stuck(hub: Hub, address: str) -> AsyncIterator[Subscriber]:
                 fields = {"title": (None, "x" * 20_000), "state": ("open", "open")}
                 changes = [NewChange(EntityKind.TASK, batch * 10 + i, "updated", fields) for i in range(10)]
                 await log_changes(tx, changes, actor="test", at=NOW)
-        await until(lambda: all(subscriber.is_slow for subscriber in hub.feed._subscribers))
+        await until(lambda: hub.streams.subscribers == 0)
         yield client
 
 
 async def test_a_client_that_does_not_keep_up_is_closed_and_resumes_by_cursor(open_hub: OpenHub):
-    async with open_hub(window=10, page=10, patience=timedelta(seconds=1)) as hub, served(hub.app) as address:
+    async with open_hub(window=10, page=10, live=impatient(1)) as hub, served(hub.app) as address:
         cursors: list[int] = []
         async with stuck(hub, address) as client:
             with pytest.raises(websockets.ConnectionClosed) as closed:
                 await read_cursors(client, cursors)
 
         assert closed.value.rcvd is not None
-        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4429, "Too slow: resume with `after`")
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (
+            4429,
+            f'Too slow: resume with `after: "{cursors[-1]}"`',
+        )
         assert 0 < len(cursors) < 400
         assert cursors == list(range(1, len(cursors) + 1))
-        await until(lambda: hub.feed.subscribers == 0)
+        await until(lambda: hub.streams.subscribers == 0)
         async with connected(address, max_size=None) as client:
             await client.subscribe(TASKS, after=str(cursors[-1]))
             rest = [int((await client.event())["cursor"]) for _ in range(400 - len(cursors))]
@@ -284,12 +292,14 @@ async def test_a_client_that_does_not_keep_up_is_closed_and_resumes_by_cursor(op
 
 async def test_a_client_that_does_not_read_at_all_is_dropped(open_hub: OpenHub):
     async with (
-        open_hub(window=10, page=10, patience=timedelta(seconds=0.3)) as hub,
+        open_hub(window=10, page=10, live=impatient(0.3)) as hub,
         served(hub.app) as address,
         stuck(hub, address),
     ):
-        await until(lambda: hub.feed.subscribers == 0)
-        await until(lambda: {"socket", "feed-close"}.isdisjoint(task.get_name() for task in asyncio.all_tasks()))
+        await until(lambda: hub.streams.subscribers == 0)
+        await until(
+            lambda: {"socket", "operation", "stream"}.isdisjoint(task.get_name() for task in asyncio.all_tasks())
+        )
 
 
 async def read_cursors(client: Subscriber, cursors: list[int]) -> None:

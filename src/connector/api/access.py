@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, Final, TypeAlias, assert_never
 
+from graphql import GraphQLFormattedError
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -192,6 +193,11 @@ def error_response(
     **rest: object,
 ) -> JSONResponse:
     """An error outside of GraphQL, in the form of a GraphQL error. rest: what stands beside it."""
-    extensions = {"code": error.code} | ({"hint": error.hint} if error.hint else {})
-    body = {**rest, "errors": [{"message": error.message, "extensions": extensions}]}
+    body = {**rest, "errors": [formatted(error)]}
     return JSONResponse(body, status, headers=dict(headers or {}), media_type=media_type)
+
+
+def formatted(error: ConnectorError) -> GraphQLFormattedError:
+    """The error in the form of a GraphQL error."""
+    extensions = {"code": error.code} | ({"hint": error.hint} if error.hint else {})
+    return {"message": error.message, "extensions": extensions}

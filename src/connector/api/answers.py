@@ -57,8 +57,8 @@ def not_this_way(kind: OperationType) -> BadRequest:
     if kind is OperationType.MUTATION:
         return NotByGet("mutations do not go by GET", hint="Send it by POST.")
     return BadRequest(
-        "subscriptions do not go over HTTP requests",
-        hint="Open a WebSocket here, with the subprotocol 'graphql-transport-ws'.",
+        "subscriptions are not answered with JSON",
+        hint="Accept 'text/event-stream', or open a WebSocket here with the subprotocol 'graphql-transport-ws'.",
     )
 
 

@@ -20,6 +20,8 @@ from connector.api.endpoint import Endpoint
 from connector.api.feed import Feed
 from connector.api.guard import BodyLimit, SecurityHeaders
 from connector.api.limits import LARGEST_REQUEST, Limits
+from connector.api.live.limits import LiveLimits
+from connector.api.live.streams import Streams
 from connector.api.ready import ReadyQueries
 from connector.api.schema import build_schema
 from connector.api.static import HERE, SERVED
@@ -54,13 +56,14 @@ def create_app(
     webhook_received: Callable[[], Awaitable[None]] | None = None,
     documents: Documents | None = None,
     limits: Limits | None = None,
+    live: LiveLimits | None = None,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
     token, keys, others: what clients must show, others being kept keys and what an identity provider gave people.
     anonymous: everybody comes in, which belongs on the loopback only. public_url: where others reach the hub, None for
     wherever they do. webhook_received: called after each webhook. documents: what is known beforehand. limits: what an
-    operation may ask for.
+    operation may ask for. live: what a WebSocket and a stream of events may have.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, others=others, is_open=anonymous, hosts=frozenset({own_name} if own_name else ()))
@@ -115,10 +118,13 @@ def create_app(
         try:
             yield
         finally:
+            await streams.stop()
             await feed.stop()
 
-    endpoint = Endpoint(build_schema(), access, context)
-    return Starlette(
+    lasting = live or LiveLimits()
+    streams = Streams(build_schema(), feed, context, lasting)
+    endpoint = Endpoint(build_schema(), access, context, streams, lasting)
+    app = Starlette(
         routes=[
             Route("/", _to_graphiql),
             Route("/healthz", _alive),
@@ -137,6 +143,8 @@ def create_app(
         middleware=[Middleware(SecurityHeaders)],
         lifespan=lifespan,
     )
+    app.state.streams = streams
+    return app
 
 
 async def _to_graphiql(_request: Request) -> Response:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from starlette.requests import Request
-from starlette.websockets import WebSocket
 from strawberry.types.info import Info as StrawberryInfo
 
 from connector.api.commands import Commands
 from connector.api.documents import Documents
-from connector.api.feed import Feed
+from connector.api.feed import Feed, Stretch
 from connector.api.limits import Limits
 from connector.api.patience import Patience
 from connector.api.ready import ReadyQueries
@@ -109,8 +108,8 @@ class Reader:
 class ApiContext:
     """The surroundings of a request. principal: who asks. public_url: without a slash at its end.
 
-    connection_params: what a WebSocket client sent when it connected. cost: of the operation, once it is known.
-    patience: with which the operation is run.
+    stretch: over what of the log a subscription is run; None for from its `after` on. cost: of the operation, once it
+    is known. patience: with which the operation is run. request: whose client is watched while it is.
     """
 
     engine: Database
@@ -127,8 +126,8 @@ class ApiContext:
     cost: int = 0
     patience: Patience | None = None
     principal: Principal = NOBODY
-    request: Request | WebSocket | None = None
-    connection_params: dict[str, Any] | None = None
+    stretch: Stretch | None = None
+    request: Request | None = None
     reader: Reader = field(init=False)
 
     def __post_init__(self) -> None:
@@ -138,11 +137,6 @@ class ApiContext:
     def actor(self) -> str:
         """Who asks, for the change log."""
         return self.principal.name
-
-    def admit(self, principal: Principal) -> None:
-        """From now on, this is who asks."""
-        self.principal = principal
-        self.reader.sight = Sight(principal.regions)
 
     def for_operation(self) -> ApiContext:
         """The same surroundings with a reader of its own."""

@@ -1,98 +1,99 @@
-"""The GraphQL endpoint: HTTP, WebSocket, and the GraphiQL page."""
+"""The GraphQL endpoint: HTTP, server-sent events, WebSocket, and the GraphiQL page."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Any, Final
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import orjson
 import strawberry
-from starlette.requests import Request
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, Response
-from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
-from strawberry.http.exceptions import WebSocketDisconnected
+from starlette.types import ASGIApp, Receive, Scope, Send
+from strawberry.http.websocket_origin import is_same_origin
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from connector.api.access import (
-    NOT_ADMITTED,
-    NOT_ALLOWED,
-    Access,
-    Admitted,
-    Unauthenticated,
-    close_code,
-    error_response,
-    refuse,
-)
+from connector.api.access import NOT_ADMITTED, Access, Admitted, Unauthenticated, error_response, formatted, refuse
 from connector.api.answers import body_of, no_such_operation, not_this_way, status_of, status_of_refused
 from connector.api.context import ApiContext
 from connector.api.cross_site import check_site
 from connector.api.documents import DocumentRefused
 from connector.api.guard import PAGE_POLICY
-from connector.api.media_types import MediaType, accepts_page, negotiate
+from connector.api.live.asked import asked_of
+from connector.api.live.events import LAST_EVENT_ID, EventStream
+from connector.api.live.limits import LiveLimits
+from connector.api.live.socket import SocketConnection
+from connector.api.live.streams import Refused, Streams
+from connector.api.media_types import MediaType, Streaming, accepts_page, negotiate, streaming
 from connector.api.patience import BrokenOff, Patience
 from connector.api.ready import NotCompiled
 from connector.api.request import BadRequest, GraphQLRequest, MethodNotAllowed, asks, read_address, read_body
-from connector.api.sockets import close_socket
 from connector.api.static import GRAPHIQL
+from connector.model.errors import ConnectorError
+from connector.storage.database.changes import parse_cursor
 from connector.storage.database.refusals import NotAnswered
 
-MOST_SUBSCRIPTIONS = 100
-"""Operations that one WebSocket may have under way."""
+Allowed: TypeAlias = tuple[OperationType, ...]
 
-LONGEST_NAP: Final = timedelta(minutes=1)
-"""After that the clock is read again: it may have been set, or the machine have slept."""
-
-_ALLOWED = {
-    "GET": (OperationType.QUERY,),
-    "HEAD": (OperationType.QUERY,),
-    "POST": (OperationType.QUERY, OperationType.MUTATION),
-}
+_QUERIES: Final = (OperationType.QUERY,)
+_ALL: Final = (OperationType.QUERY, OperationType.MUTATION)
+_ALLOWED: Final = {"GET": _QUERIES, "HEAD": _QUERIES, "POST": _ALL}
 
 
-class Endpoint(GraphQL[ApiContext, None]):
-    """Strawberry's view with our context, our access rule and our page."""
+class Endpoint:
+    """All ways to the schema, with one access rule."""
 
-    def __init__(self, schema: strawberry.Schema, access: Access, context: Callable[[], ApiContext]) -> None:
-        super().__init__(
-            schema,
-            graphql_ide=None,
-            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
-            max_subscriptions_per_connection=MOST_SUBSCRIPTIONS,
-        )
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        access: Access,
+        context: Callable[[], ApiContext],
+        streams: Streams,
+        limits: LiveLimits,
+    ) -> None:
+        self._schema = schema
         self._access = access
-        self._context = context
+        self._new_context = context
+        self._streams = streams
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
         if scope["type"] == "http":
-            response = await self._answer(Request(scope, receive))
-            await response(scope, receive, send)
-            return
-        socket = WebSocket(scope, receive, send)
-        try:
-            self._access.check_host(socket.headers.get("host", ""))
-        except Unauthenticated:
-            await socket.close(1008)
-            return
-        socket.state.expiry = None
-        socket.state.work = work = asyncio.create_task(self.run(socket), name="socket")
-        try:
-            await asyncio.wait([work])
-        finally:
-            work.cancel()
-            if socket.state.expiry is not None:
-                socket.state.expiry.cancel()
-        if not work.cancelled():
-            work.result()
+            await (await self._answer(Request(scope, receive)))(scope, receive, send)
+        else:
+            await self._open_socket(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        try:
+            self._access.check_host(host)
+        except Unauthenticated:
+            is_welcome = False
+        else:
+            is_welcome = origin is None or is_same_origin(origin, host)
+        if not is_welcome:
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await SocketConnection(
+            scope,
+            receive,
+            send,
+            context=self._context(HTTPConnection(scope)),
+            access=self._access,
+            streams=self._streams,
+            execute=partial(self._execute, allowed=_ALL),
+            limits=self._limits,
+        ).run()
+
+    async def _answer(self, request: Request) -> ASGIApp:
         """The page, for whoever wants to look at it; or what an operation says, for those with access."""
         accept = ",".join(request.headers.getlist("accept"))
         form = MediaType.JSON
@@ -104,11 +105,18 @@ class Endpoint(GraphQL[ApiContext, None]):
                 )
             if request.method != "POST" and not asks(request.query_params) and accepts_page(accept):
                 return FileResponse(GRAPHIQL, media_type="text/html", headers={"content-security-policy": PAGE_POLICY})
-            form = negotiate(accept)
+            stream = Streaming.NO if request.method == "HEAD" else streaming(accept)
+            if stream is not Streaming.ALWAYS:
+                form = negotiate(accept)
             if request.method != "POST":
                 check_site(request.headers)
-            request.state.principal = (await self._access.check(request.headers.get("authorization"))).principal
-            return await self._run(request, await _read(request), form)
+            admitted = await self._access.check(request.headers.get("authorization"))
+            context = replace(self._context(request), principal=admitted.principal)
+            asked = await context.documents.complete(await _read(request))
+            is_subscription = stream is Streaming.SUBSCRIPTIONS and asked_of(asked, context.documents) is not None
+            if stream is Streaming.ALWAYS or is_subscription:
+                return self._stream(request, asked, context, admitted)
+            return await self._run(asked, form, replace(context, request=request), _ALLOWED[request.method])
         except NOT_ADMITTED as error:
             return refuse(error, form)
         except BrokenOff as error:  # where the client is gone, nobody reads it
@@ -118,91 +126,90 @@ class Endpoint(GraphQL[ApiContext, None]):
         except BadRequest as error:
             return error_response(error.status, error, error.headers, media_type=form)
 
-    async def _run(self, request: Request, asked: GraphQLRequest, form: MediaType) -> Response:
-        context = await self.get_context(request, Response())
-        asked = await context.documents.complete(asked)
-        query = context.ready.find(asked.query, asked.operation_name, asked.variables, context.reader.sight)
-        if query is not None:
-            with suppress(NotCompiled, NotAnswered):  # the ordinary executor says what is wrong
-                async with Patience(context.limits.longest_query, request):
-                    body: dict[str, Any] = {"data": await query.run(context)}
-                if extensions := context.limits.told(asked.extensions, query.cost):
-                    body["extensions"] = extensions
-                return Response(orjson.dumps(body), media_type=f"{form}; charset=utf-8")
+    async def _run(self, asked: GraphQLRequest, form: MediaType, context: ApiContext, allowed: Allowed) -> Response:
+        media_type = f"{form}; charset=utf-8"
+        answer = await _ready(asked, context)
+        if answer is not None:
+            return Response(answer, media_type=media_type)
         try:
-            result = await self.schema.execute(
-                asked.query,
-                variable_values=asked.variables,
-                context_value=context,
-                operation_name=asked.operation_name,
-                operation_extensions=asked.extensions,
-                allowed_operation_types=_ALLOWED[request.method],
-            )
+            result = await self._result(asked, context, allowed)
         except CannotGetOperationTypeError:
             return error_response(status_of_refused(form), no_such_operation(asked), media_type=form)
         except InvalidOperationTypeError as error:
             raise not_this_way(error.operation_type) from error
-        return Response(orjson.dumps(body_of(result)), status_of(result, form), media_type=f"{form}; charset=utf-8")
+        return Response(orjson.dumps(body_of(result)), status_of(result, form), media_type=media_type)
 
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> ApiContext:  # noqa: ARG002
-        """The surroundings of this request."""
-        context = self._context()
-        context.request = request
-        context.admit(getattr(request.state, "principal", context.principal))
+    def _stream(self, request: Request, asked: GraphQLRequest, context: ApiContext, admitted: Admitted) -> ASGIApp:
+        last = request.headers.get(LAST_EVENT_ID)
+        try:
+            start = parse_cursor(last) if last else None
+        except ConnectorError as error:
+            raise BadRequest(f"{LAST_EVENT_ID}: {error.message}", hint=error.hint) from error
+        return EventStream(
+            asked,
+            context=context,
+            admitted=admitted,
+            admit=partial(self._access.check, request.headers.get("authorization")),
+            streams=self._streams,
+            execute=partial(self._execute, allowed=_ALLOWED[request.method]),
+            limits=self._limits,
+            start=start,
+        )
+
+    async def _execute(self, asked: GraphQLRequest, context: ApiContext, *, allowed: Allowed) -> bytes:
+        """The JSON of the result of a query or mutation that comes by another way than plain HTTP. Raises Refused."""
+        try:
+            answer = await _ready(asked, context)
+            if answer is not None:
+                return answer
+            result = await self._result(asked, context, allowed)
+        except CannotGetOperationTypeError:
+            raise _refused(no_such_operation(asked)) from None
+        except InvalidOperationTypeError as error:
+            raise _refused(not_this_way(error.operation_type)) from None
+        except BrokenOff as error:
+            raise _refused(error) from error
+        if result.data is None and not any(error.path for error in result.errors or ()):
+            raise Refused([error.formatted for error in result.errors or ()])
+        return orjson.dumps(body_of(result))
+
+    async def _result(self, asked: GraphQLRequest, context: ApiContext, allowed: Allowed) -> ExecutionResult:
+        return await self._schema.execute(
+            asked.query,
+            variable_values=asked.variables,
+            context_value=context,
+            operation_name=asked.operation_name,
+            operation_extensions=asked.extensions,
+            allowed_operation_types=allowed,
+        )
+
+    def _context(self, connection: HTTPConnection) -> ApiContext:
+        """The surroundings of what comes over this connection."""
+        context = self._new_context()
         if not context.public_url:
-            scheme = {"ws": "http", "wss": "https"}.get(request.url.scheme, request.url.scheme)
-            context.public_url = f"{scheme}://{request.url.netloc}"
+            scheme = {"ws": "http", "wss": "https"}.get(connection.url.scheme, connection.url.scheme)
+            context.public_url = f"{scheme}://{connection.url.netloc}"
         return context
 
-    async def on_ws_connect(self, context: ApiContext) -> Any:
-        """Checks the token that the client sends when it opens the connection; it counts until it expires."""
-        socket = context.request
-        if isinstance(socket, WebSocket):
-            try:
-                admitted = await self._access.check_params(context.connection_params, socket.headers)
-            except NOT_ADMITTED as error:
-                await close_socket(socket, close_code(error), error.message, patience=context.feed.patience)
-                raise WebSocketDisconnected from error
-            context.admit(admitted.principal)
-            if admitted.until is not None or admitted.again is not None:
-                socket.state.expiry = asyncio.create_task(_expire(context, socket, admitted), name="expiry")
-        return strawberry.UNSET
 
-    def encode_json(self, data: object) -> str:
-        """With orjson."""
-        return orjson.dumps(data).decode()
-
-    def decode_json(self, data: str | bytes) -> object:
-        """With orjson."""
-        return orjson.loads(data)
-
-
-async def _expire(context: ApiContext, socket: WebSocket, admitted: Admitted) -> None:
-    """Close the socket when its token ends or is taken back, and with it whatever is under way on it."""
-    try:
-        while (nap := _nap(admitted, context.clock.now())) > timedelta():
-            await asyncio.sleep(nap.total_seconds())
-            if admitted.again is not None:
-                await admitted.again.check()
-    except NOT_ADMITTED as error:
-        code, reason = close_code(error), error.message
-    else:
-        code, reason = NOT_ALLOWED, "The token has expired: come back with a new one and resume with `after`"
-    await close_socket(socket, code, reason, patience=context.feed.patience)
-    socket.state.work.cancel()
-
-
-def _nap(admitted: Admitted, now: datetime) -> timedelta:
-    """How long nothing needs to be looked at; nothing, or less, once the token has ended."""
-    naps = [LONGEST_NAP]
-    if admitted.until is not None:
-        naps.append(admitted.until - now)
-    if admitted.again is not None:
-        naps.append(admitted.again.every)
-    return min(naps)
+async def _ready(asked: GraphQLRequest, context: ApiContext) -> bytes | None:
+    """The answer to a query that was run before; None where the ordinary executor has to say what is wrong."""
+    query = context.ready.find(asked.query, asked.operation_name, asked.variables, context.reader.sight)
+    if query is not None:
+        with suppress(NotCompiled, NotAnswered):
+            async with Patience(context.limits.longest_query, context.request):
+                body: dict[str, Any] = {"data": await query.run(context)}
+            if extensions := context.limits.told(asked.extensions, query.cost):
+                body["extensions"] = extensions
+            return orjson.dumps(body)
+    return None
 
 
 async def _read(request: Request) -> GraphQLRequest:
     if request.method == "POST":
         return read_body(request.headers, await request.body())
     return read_address(request.query_params, len(request.scope["query_string"]))
+
+
+def _refused(error: ConnectorError) -> Refused:
+    return Refused([formatted(error)])

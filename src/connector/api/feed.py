@@ -1,10 +1,9 @@
-"""From the change log to subscribers: everything that is committed, in order, once, whoever wrote it.
+"""From the change log to those who follow it: everything that is committed, in order, once, whoever wrote it.
 
-One task per process follows the log and keeps its newest changes in a window that all subscribers share. A
-subscriber is only a position: inside the window it reads from memory, behind it from the log, page by page, and
-both give the same sequence, so catching up and following live cannot leave a gap or a duplicate between them.
-Memory is bounded by the window. A subscriber that is behind the window and has not read on for a while is too
-slow for what happens; its connection is closed and it resumes by cursor when it can.
+One task per process follows the log, keeps its newest changes in a window, and gives each change to the readers that
+want it. A reader that is behind reads the window, or the log behind it, page by page, until it is where the task is;
+it is then told of what follows, and a lock makes that one moment, so that catching up and following cannot leave a gap
+or a duplicate between them. Memory is bounded: a reader for which more waits than the window holds reads the log again.
 
 The task wakes by `wake` (a commit in this process), by Redis (a commit in another one) and by a clock. Redis only
 saves waiting: when it is lost, the clock does.
@@ -16,14 +15,16 @@ import asyncio
 import logging
 from bisect import bisect_right
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-from connector.model.errors import ConnectorError
+from connector.api.wanted import Only, Reader, Values, Wanted
 from connector.model.refs import EntityKind
 from connector.storage.database.changes import LoggedChange, last_position, publish_changes, read_changes
-from connector.storage.database.engine import Database, reading, transaction
+from connector.storage.database.engine import Database, Transaction, reading, transaction
+from connector.storage.query import Selection, fetch_rows
 
 KINDS = (
     EntityKind.TICKET,
@@ -41,34 +42,30 @@ KINDS = (
 WINDOW = 5_000
 PAGE = 500
 POLL = timedelta(seconds=0.5)
-PATIENCE = timedelta(seconds=10)
 
 log = logging.getLogger(__name__)
 
 
-class SlowConsumer(ConnectorError):  # noqa: N818 - named by what is wrong
-    """The subscriber does not read as fast as things happen."""
+@dataclass(slots=True)
+class Stretch:
+    """The part of the log that a subscription is run over. start: its position, None for what its `after` says.
 
-    code = "SLOW_CONSUMER"
+    until: where it ends, None for never. begun_at: where it began, None as long as what it asks for is not accepted.
+    position: of the event that was made last.
+    """
 
-
-class Subscriber:
-    """A place in the log. on_slow: closes its connection, which may be blocked in sending."""
-
-    def __init__(self, position: int, on_slow: Callable[[], Awaitable[None]]) -> None:
-        self.position = position
-        self.read_at = asyncio.get_running_loop().time()
-        self.is_slow = False
-        self.on_slow = on_slow
-        self.news = asyncio.Event()
+    start: int | None = None
+    until: int | None = None
+    begun_at: int | None = field(default=None, init=False)
+    position: int = field(default=0, init=False)
 
 
 class Feed:
-    """Follows the log for all subscribers of this process.
+    """Follows the log for all readers of this process.
 
-    window: changes kept in memory. page: changes read at once. poll: how long a change may go unseen when nothing
-    wakes the feed. patience: how long a subscriber behind the window may go without reading. redis: URL of the
-    Redis whose channel other processes wake us by.
+    window: changes kept in memory, and the most that may wait for a reader. page: changes read at once. poll: how
+    long a change may go unseen when nothing wakes the feed. redis: URL of the Redis whose channel other processes wake
+    us by.
     """
 
     def __init__(
@@ -79,27 +76,29 @@ class Feed:
         window: int = WINDOW,
         page: int = PAGE,
         poll: timedelta = POLL,
-        patience: timedelta = PATIENCE,
     ) -> None:
         self._engine = engine
         self._redis = redis
         self._page = page
         self._poll = poll.total_seconds()
-        self.patience = patience.total_seconds()
         self._window: deque[LoggedChange] = deque()
         self._size = window
         self._floor = 0
         self._position = 0
         self._tailing = asyncio.Lock()
         self._awake = asyncio.Event()
-        self._subscribers: set[Subscriber] = set()
+        self._wanted = Wanted()
         self._tasks: list[asyncio.Task[None]] = []
-        self._closing: set[asyncio.Task[None]] = set()
 
     @property
-    def subscribers(self) -> int:
-        """How many subscribers there are now."""
-        return len(self._subscribers)
+    def readers(self) -> int:
+        """How many readers are told of changes now."""
+        return len(self._wanted)
+
+    @property
+    def floor(self) -> int:
+        """The position behind which every change is in memory."""
+        return self._floor
 
     async def start(self) -> None:
         """Begin to follow the log where it ends now."""
@@ -114,10 +113,10 @@ class Feed:
             self._tasks.append(asyncio.create_task(listen(self._redis, self.wake), name="feed-redis"))
 
     async def stop(self) -> None:
-        """Stop following; subscribers end."""
+        """Stop following."""
         for task in self._tasks:
             task.cancel()
-        for task in [*self._tasks, *self._closing]:
+        for task in self._tasks:
             with suppress(asyncio.CancelledError):
                 await task
         self._tasks.clear()
@@ -132,49 +131,52 @@ class Feed:
         return self._position
 
     async def pages(
-        self,
-        after: int | None,
-        *,
-        kinds: Sequence[EntityKind],
-        on_slow: Callable[[], Awaitable[None]],
+        self, after: int | None, *, kind: EntityKind, only: Only | None = None, until: int | None = None
     ) -> AsyncGenerator[list[LoggedChange], None]:
-        """Changes of these kinds after a position, in order, for ever; pages are never empty.
+        """Changes of one kind after a position, in order; pages are never empty.
 
-        after: None to begin now. on_slow: called once when the subscriber is too slow; iterating then raises
-        SlowConsumer.
+        after: None to begin now. only: of which things. until: the position at which it ends, None for never; a last
+        page may reach beyond it.
         """
-        subscriber = Subscriber(await self.now() if after is None else after, on_slow)
-        self._subscribers.add(subscriber)
+        reader = Reader(kind, only or {}, await self.now() if after is None else after)
         try:
-            while True:
-                subscriber.news.clear()
-                changes = await self._next(subscriber)
-                if wanted := [change for change in changes if change.kind in kinds]:
-                    yield wanted
-                if not changes:
-                    await subscriber.news.wait()
+            while until is None or reader.position < until:
+                if reader in self._wanted:
+                    reader.news.clear()
+                    if not reader.pending:
+                        await reader.news.wait()
+                    changes = [reader.pending.popleft() for _ in range(min(self._page, len(reader.pending)))]
+                    reader.position = changes[-1].position if changes else reader.position
+                else:
+                    changes = await self._read_on(reader)
+                if changes:
+                    yield changes
+                elif until is None:
+                    await self._tell(reader)
         finally:
-            self._subscribers.discard(subscriber)
+            self._wanted.discard(reader)
 
-    async def _next(self, subscriber: Subscriber) -> list[LoggedChange]:
-        """The changes that follow the subscriber's position, which moves behind them; none when it is at the end."""
-        if subscriber.is_slow:
-            raise SlowConsumer(
-                f"the subscriber has not read for {self.patience:g} s while more than {self._size} changes happened",
-                hint="Subscribe again with `after` set to the cursor of the last event that was received.",
-            )
-        subscriber.read_at = asyncio.get_running_loop().time()
-        if subscriber.position >= self._floor:
-            start = bisect_right(self._window, subscriber.position, key=lambda change: change.position)
-            changes = [self._window[index] for index in range(start, min(start + self._page, len(self._window)))]
-            if changes:
-                subscriber.position = changes[-1].position
-            return changes
+    async def _tell(self, reader: Reader) -> None:
+        """Tell a reader of changes from now on, if it has read what there was before."""
+        async with self._tailing:
+            if reader.position >= self._position:
+                self._wanted.add(reader)
+
+    async def _read_on(self, reader: Reader) -> list[LoggedChange]:
+        """The changes that a reader wants of the next page behind its position, which moves behind that page."""
         async with reading(self._engine) as tx:
-            end = await last_position(tx)
-            changes = await read_changes(tx, subscriber.position, kinds=KINDS, limit=self._page)
-        subscriber.position = changes[-1].position if len(changes) == self._page else max(end, subscriber.position)
-        return changes or await self._next(subscriber)
+            if reader.position >= self._floor:
+                start = bisect_right(self._window, reader.position, key=lambda change: change.position)
+                page = [self._window[index] for index in range(start, min(start + self._page, len(self._window)))]
+                end = self._position
+            else:
+                end = await last_position(tx)
+                page = await read_changes(tx, reader.position, kinds=[reader.kind], limit=self._page)
+            end = page[-1].position if len(page) == self._page else max(end, reader.position)
+            columns = {reader.kind: reader.columns}
+            values = await _values(tx, (change for change in page if change.kind is reader.kind), columns)
+        reader.position = end
+        return [change for change in page if reader.wants(change, values)]
 
     async def _follow(self) -> None:
         """Look whenever woken, and every `poll` anyway; outlives a database that is away."""
@@ -202,7 +204,7 @@ class Feed:
                 more = await self._tail_page()
 
     async def _tail_page(self) -> bool:
-        """Take one page; whether there may be more."""
+        """Take one page and give it to those who want it; whether there may be more."""
         async with transaction(self._engine) as tx:
             await publish_changes(tx)
         async with reading(self._engine) as tx:
@@ -210,28 +212,37 @@ class Feed:
             changes = (
                 await read_changes(tx, self._position, kinds=KINDS, limit=self._page) if end > self._position else []
             )
+            columns = {kind: self._wanted.columns(kind) for kind in {change.kind for change in changes}}
+            values = await _values(tx, changes, columns)
         more = len(changes) == self._page
         self._position = changes[-1].position if more else max(end, self._position)
         self._window.extend(changes)
         while len(self._window) > self._size:
             self._floor = self._window.popleft().position
-        self._give_up_slow()
-        if changes:
-            for subscriber in self._subscribers:
-                subscriber.news.set()
+        for change in changes:
+            for reader in list(self._wanted.who(change, values)):
+                self._give(reader, change)
         return more
 
-    def _give_up_slow(self) -> None:
-        """Close the connections of those that the window has left behind and that do not read on."""
-        overdue = asyncio.get_running_loop().time() - self.patience
-        for subscriber in self._subscribers:
-            if subscriber.position < self._floor and subscriber.read_at < overdue and not subscriber.is_slow:
-                subscriber.is_slow = True
-                subscriber.news.set()
-                task = asyncio.create_task(_run(subscriber.on_slow), name="feed-close")
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
+    def _give(self, reader: Reader, change: LoggedChange) -> None:
+        reader.news.set()
+        if len(reader.pending) < self._size:
+            reader.pending.append(change)
+        else:
+            reader.pending.clear()
+            self._wanted.discard(reader)
 
 
-async def _run(action: Callable[[], Awaitable[None]]) -> None:
-    await action()
+async def _values(
+    tx: Transaction, changes: Iterable[LoggedChange], columns: Mapping[EntityKind, frozenset[str]]
+) -> Values:
+    """What stands in these columns of the things that changed; one statement for each kind that any is read of."""
+    ids: dict[EntityKind, set[int]] = {}
+    for change in changes:
+        if columns[change.kind]:
+            ids.setdefault(change.kind, set()).add(change.entity_id)
+    found: dict[tuple[EntityKind, int], Mapping[str, object]] = {}
+    for kind, keys in ids.items():
+        rows = await fetch_rows(tx, Selection(kind.value, columns=columns[kind]), keys)
+        found |= {(kind, key): row.values for key, row in rows.items()}
+    return found

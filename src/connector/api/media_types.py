@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+from typing import Final
 
 from connector.api.request import BadRequest
+
+EVENT_STREAM: Final = "text/event-stream"
 
 _WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
 class MediaType(StrEnum):
-    """What the endpoint answers in. Both are JSON; they differ in what the status says."""
+    """What the endpoint answers in, beside events. Both are JSON; they differ in what the status says."""
 
     GRAPHQL_RESPONSE = "application/graphql-response+json"
     """The status tells whether the operation was run."""
     JSON = "application/json"
     """200 for whatever is a GraphQL request, even where its document is wrong: older clients want it so."""
+
+
+class Streaming(Enum):
+    """Which operations a client wants to be answered with a stream of events."""
+
+    NO = auto()
+    SUBSCRIPTIONS = auto()
+    ALWAYS = auto()
 
 
 class NotAcceptable(BadRequest):
@@ -41,9 +52,19 @@ def negotiate(accept: str) -> MediaType:
     if not liking[best]:
         raise NotAcceptable(
             f"nothing that 'Accept: {accept}' names is answered in",
-            hint=f"Accept {MediaType.GRAPHQL_RESPONSE} or {MediaType.JSON}.",
+            hint=f"Accept {MediaType.GRAPHQL_RESPONSE} or {MediaType.JSON}; for subscriptions {EVENT_STREAM}.",
         )
     return best
+
+
+def streaming(accept: str) -> Streaming:
+    """What the value of an Accept header wants as events: all, where it likes them better than any form of JSON."""
+    ranges = dict(_ranges(accept))
+    liking = ranges.get(EVENT_STREAM, 0.0)
+    if not liking:
+        return Streaming.NO
+    is_best = all(liking > ranges.get(form, 0.0) for form in MediaType)
+    return Streaming.ALWAYS if is_best else Streaming.SUBSCRIPTIONS
 
 
 def accepts_page(accept: str) -> bool:

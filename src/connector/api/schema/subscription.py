@@ -5,14 +5,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from typing import Annotated, Generic, TypeAlias, TypeVar
 
 import strawberry
-from starlette.websockets import WebSocket
 from strawberry.utils.str_converters import to_camel_case
 
-from connector.api.context import ApiContext, Info
+from connector.api.context import Info
+from connector.api.feed import Stretch
 from connector.api.plan import Plan
 from connector.api.schema.approvals import Approval
 from connector.api.schema.enums import ChangeOperation
@@ -24,7 +23,6 @@ from connector.api.schema.rollouts import Rollout
 from connector.api.schema.scalars import JSON, as_json
 from connector.api.schema.shipping import Shipment
 from connector.api.schema.work import Reservation, Task, Ticket
-from connector.api.sockets import close_socket
 from connector.model.errors import InvalidInput
 from connector.model.lifecycle import (
     ApprovalState,
@@ -41,9 +39,6 @@ from connector.model.refs import EntityKind
 from connector.storage.database.changes import LoggedChange, parse_cursor
 from connector.storage.database.engine import reading
 from connector.storage.query import ENTITIES, Row, Selection, Sight, fetch_rows
-
-SLOW_CONSUMER = 4429
-"""Code that a WebSocket is closed with when its client does not keep up."""
 
 EventT = TypeVar("EventT")
 
@@ -205,43 +200,34 @@ async def _follow(
     info: Info, topic: Topic[EventT], after: str | None, only: Mapping[str, strawberry.ID | None]
 ) -> AsyncGenerator[EventT, None]:
     """Events of a topic. only: column -> id that the thing must have there."""
-    context = info.context
+    context, stretch = info.context, info.context.stretch or Stretch()
     wanted = {name: _key(name, topic.row, text) for name, text in only.items() if text is not None}
     asked = Plan.of(info._raw_info).below(to_camel_case(topic.row)) or Selection(topic.row)
-    selection = replace(asked, columns=asked.columns | {topic.state} | wanted.keys() - {"id"})
-    start = None if after is None else parse_cursor(after)
-    if start is not None and start > await context.feed.now():
+    selection = replace(asked, columns=asked.columns | {topic.state})
+    start = parse_cursor(after) if stretch.start is None and after is not None else stretch.start
+    now = await context.feed.now()
+    if start is not None and start > now:
         raise InvalidInput(
-            f"cursor {after!r} lies ahead of everything that has happened",
+            f"cursor {str(start)!r} lies ahead of everything that has happened",
             hint="Was the database replaced by an older one? Leave `after` out and read the present state again.",
         )
-    pages = context.feed.pages(start, kinds=[topic.kind], on_slow=partial(_close_slow, context))
+    stretch.position = stretch.begun_at = now if start is None else start
+    pages = context.feed.pages(stretch.position, kind=topic.kind, only=wanted, until=stretch.until)
     async with aclosing(pages):
         async for page in pages:
-            news = [
-                change
-                for change in page
-                if topic.is_news(change) and wanted.get("id", change.entity_id) == change.entity_id
-            ]
+            news = [change for change in page if topic.is_news(change)]
             async with reading(context.engine) as tx:
                 rows = await fetch_rows(tx, selection, {change.entity_id for change in news}, context.reader.sight)
             for change in news:
                 row = rows.get(change.entity_id)
                 if row is None and context.reader.sight.is_limited:
                     continue  # gone, or never theirs
-                if all(row is not None and row.values[name] == key for name, key in wanted.items()):
-                    yield topic.event_of(change, row, context.reader.sight)
+                stretch.position = change.position
+                yield topic.event_of(change, row, context.reader.sight)
 
 
 def _key(column: str, entity: str, text: str) -> int:
     return key_of(text, entity=entity if column == "id" else column.removesuffix("_id"))
-
-
-async def _close_slow(context: ApiContext) -> None:
-    """Close the connection of a client that does not keep up; drop it when it does not even read that."""
-    if isinstance(context.request, WebSocket):
-        reason = "Too slow: resume with `after`"
-        await close_socket(context.request, SLOW_CONSUMER, reason, patience=context.feed.patience)
 
 
 After: TypeAlias = Annotated[

@@ -1,0 +1,1 @@
+"""Subscriptions as clients have them: shared streams, over a WebSocket or as server-sent events."""
