@@ -70,6 +70,14 @@ def direct(name: str, database: str, body: Path) -> Iterator[Server]:
 
 
 @contextmanager
+def feed_app(way: str, database: str, payload: str) -> Iterator[Server]:
+    """Subscriptions in one of several ways (`bench.peers.feed_app`). payload: a text that is ready."""
+    environment = {"DATABASE": database, "PAYLOAD": payload, "PYTHONPATH": str(HERE.parents[1])}
+    with _running(way, [sys.executable, "-m", "bench.peers.feed_app", way], environment) as server:
+        yield server
+
+
+@contextmanager
 def node_peer(name: str, peers: Peers, script: str, database: str, home: Path) -> Iterator[Server]:
     """A script of this folder on Node."""
     schema = home / "schema.graphql"
