@@ -34,7 +34,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "code,name,tier,latitude,longitude,time_zone,country\n"
         "BER,Berlin hub,local,52.52,13.405,Europe/Berlin,DE\n"
         "HAM,Hamburg hub,regional,53.55,9.993,Europe/Berlin,DE\n"
-        "XXX,Nowhere hub,local,95,13.4,Europe/Berlin,DE\n"
+        "NIL,Nowhere hub,local,95,13.4,Europe/Berlin,DE\n"
     )
     (sheets / "products.csv").write_text("manufacturer,model,tracking\nAcme,Dock 1,counted\n")
     (sheets / "stock.csv").write_text("hub,manufacturer,model,quantity\nBER,Acme,Dock 1,12\n")

@@ -88,9 +88,9 @@ async def test_where_units_are_known_by_serial_a_count_that_differs_is_refused(i
 
 
 async def test_a_count_of_an_unknown_hub_waits_for_it(intake: Intake):
-    await intake(count("c1", hub="XXX"), count("c2", hub=ref("hub", "h7")))
+    await intake(count("c1", hub="NIL"), count("c2", hub=ref("hub", "h7")))
 
-    assert [entry["waits_for"] for entry in await intake.quarantine()] == ["hub:XXX", "hub:h7"]
+    assert [entry["waits_for"] for entry in await intake.quarantine()] == ["hub:NIL", "hub:h7"]
 
 
 async def test_a_counted_shelf_that_its_source_drops_keeps_what_is_promised(intake: Intake, engine: AsyncEngine):

@@ -48,16 +48,16 @@ def workbook(**sheets):
 
 
 def test_a_wrong_row_says_file_line_column_value_and_what_is_right_and_the_others_arrive():
-    records, (item,), complete = read("code,name,latitude,longitude\nBER,Berlin,52.52,13.4\nXXX,Nowhere,95,13.4\n")
+    records, (item,), complete = read("code,name,latitude,longitude\nBER,Berlin,52.52,13.4\nNIL,Nowhere,95,13.4\n")
 
     assert [record.code for record in records] == ["BER"]
     assert item.reason == (
         "hubs.csv, line 3: column 'latitude' is '95', expected a number from -90 to 90. "
         "Correct it; the next pull reads it."
     )
-    assert item.ref == SourceRef(kind=EntityKind.HUB, external_id="xxx")
+    assert item.ref == SourceRef(kind=EntityKind.HUB, external_id="nil")
     assert item.path == "/row/latitude"
-    assert orjson.loads(item.raw)["row"] == {"code": "XXX", "name": "Nowhere", "latitude": "95", "longitude": "13.4"}
+    assert orjson.loads(item.raw)["row"] == {"code": "NIL", "name": "Nowhere", "latitude": "95", "longitude": "13.4"}
     assert complete
 
 
