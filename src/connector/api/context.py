@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from starlette.requests import Request
@@ -33,6 +34,7 @@ from connector.storage.query import (
     Selection,
     Sight,
     fetch_page,
+    fetch_row_at,
     fetch_rows,
 )
 
@@ -78,6 +80,11 @@ class Reader:
     async def row(self, selection: Selection, key: int) -> Row | None:
         """One row, None when there is none of this id."""
         return (await self.rows(selection, [key])).get(key)
+
+    async def row_at(self, selection: Selection, key: int, at: datetime) -> Row | None:
+        """One row as it was at an instant, None when there was none of this id."""
+        async with self._lock:
+            return await fetch_row_at(await self.snapshot(), selection, key, at, self.sight)
 
     async def snapshot(self) -> Transaction:
         """The snapshot itself; hold `exclusively` while using it."""

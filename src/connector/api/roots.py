@@ -51,6 +51,13 @@ def row_root(entity: str, plan: Plan, shaper: Shaper) -> Root:
     return _by_key(plan, shaper, key_of(plan.arguments()["id"], entity=entity))
 
 
+def asset_root(plan: Plan, shaper: Shaper) -> Root:
+    """One asset by its id, as it is."""
+    if plan.arguments().get("at") is not None:
+        raise NotCompiled("what was is worked out from the change log")
+    return row_root("asset", plan, shaper)
+
+
 def named_root(entity: str, column: str, plan: Plan, shaper: Shaper) -> Root:
     """One thing by its id, or by what a column says of it."""
     given = plan.arguments()

@@ -84,6 +84,7 @@ def test_all_stored_data_is_compiled_and_nothing_else_is_left_to_the_ordinary_ex
         ("subscription { tickets { cursor } }", None),
         ("query ($n: Int!) { sites(first: $n) { totalCount } }", None),
         ("{ ticket { id } }", None),
+        ('{ asset(id: "QXNzZXQ6MQ", at: "2026-11-25T09:00:00Z") { serial } }', None),
     ],
 )
 def test_what_is_no_query_of_stored_data_is_left_whole(schema: GraphQLSchema, text: str, operation: str | None):

@@ -1,5 +1,6 @@
 """Root fields that read."""
 
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from connector.api.plan import Plan
 from connector.api.roots import (
     MOST_NODES,
     ROOT,
+    asset_root,
     feed_cursor_root,
     me_root,
     named_root,
@@ -74,6 +76,24 @@ def _single(entity: str, what: str) -> Any:
         description=f"One {what} by its id; null when there is none.",
         metadata={ROOT: partial(row_root, entity)},
     )
+
+
+async def _asset(
+    info: Info,
+    id: strawberry.ID,
+    at: Annotated[
+        datetime | None,
+        strawberry.argument(
+            description="As it was at this instant, by the change log: null before it was known here. `product`, "
+            "`site` and `hub` are those of then as they are now; lists are those of now. Left out, as it is."
+        ),
+    ] = None,
+) -> Asset | None:
+    key, selection = key_of(id, entity="asset"), Plan.of(info._raw_info).selection()
+    reader = info.context.reader
+    found: Any = await (reader.row(selection, key) if at is None else reader.row_at(selection, key, at))
+    one: Asset | None = found
+    return one
 
 
 async def _by(info: Info, entity: str, column: str, id: strawberry.ID | None, text: str | None) -> Any:
@@ -243,7 +263,11 @@ class Query(AggregateFields):  # type: ignore[misc]
     hub: Hub | None = _single("hub", "hub")
     product: Product | None = _single("product", "product")
     kit: Kit | None = _single("kit", "kit")
-    asset: Asset | None = _single("asset", "asset")
+    asset: Asset | None = strawberry.field(
+        resolver=_asset,
+        description="One asset by its id; null when there is none.",
+        metadata={ROOT: asset_root},
+    )
     decision: Decision | None = _single("decision", "decision")
     reservation: Reservation | None = _single("reservation", "reservation")
     procurement: Procurement | None = _single("procurement", "procurement")

@@ -1,6 +1,7 @@
 """Reading: all that a query asks for becomes one statement, however deep it is and however many rows there are."""
 
 from connector.storage.query.aggregate import Aggregate, AggregateRead, Function, Group, GroupKey, groups_of
+from connector.storage.query.as_of import fetch_row_at
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, ToMany, ToOne
 from connector.storage.query.fetch import fetch, fetch_page, fetch_rows, place_key
@@ -66,6 +67,7 @@ __all__ = [
     "encode_cursor",
     "fetch",
     "fetch_page",
+    "fetch_row_at",
     "fetch_rows",
     "groups_of",
     "layout_of",

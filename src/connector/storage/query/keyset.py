@@ -65,7 +65,7 @@ def decode_cursor(entity: Entity, order: Sequence[Order], cursor: str) -> list[A
         content = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         signature, *values = content
         if signature == _signature(order) and len(values) == len(order):
-            return [_restore(entity, key.column, value) for key, value in zip(order, values, strict=True)]
+            return [restore(entity, key.column, value) for key, value in zip(order, values, strict=True)]
     except (ValueError, TypeError, binascii.Error):
         raise InvalidInput(
             f"cursor {cursor!r} is not one of ours", hint="Use a cursor as it was received, or leave it out."
@@ -110,7 +110,8 @@ def _signature(order: Sequence[Order]) -> str:
     return ",".join(f"-{key.column}" if key.descending else key.column for key in order)
 
 
-def _restore(entity: Entity, name: str, value: Any) -> Any:
+def restore(entity: Entity, name: str, value: Any) -> Any:
+    """The value of a column out of what JSON has of it. Raises ValueError, TypeError when it is none of its values."""
     if value is None:
         return None
     expected = entity.value_type(name)

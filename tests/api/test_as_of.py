@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from typing import Any
+
+from connector.api.schema.nodes import global_id
+from connector.model.lifecycle import AssetState
+from connector.model.refs import EntityKind
+from connector.storage import tables
+from connector.storage.database.changes import NewChange, log_changes
+from connector.storage.database.engine import transaction
+from connector.storage.database.rows import update_logged
+from tests.api.conftest import Hub
+from tests.factories import NOW, make_asset, make_hub, make_product, make_site
+
+QUERY = """query ($id: ID!, $at: DateTime) {
+  asset(id: $id, at: $at) {
+    name serial state holder warrantyEndsOn revision retiredAt
+    product { model } site { name } hub { name } tickets { totalCount }
+  }
+}"""
+
+
+async def test_an_asset_is_shown_as_it_was_after_each_of_its_changes(hub: Hub):
+    async with transaction(hub.engine) as tx:
+        places = [await make_site(tx, name=name) for name in ("Hamburg", "Munich")]
+        shelf, models = await make_hub(tx), [await make_product(tx, model=name) for name in ("X1", "X2")]
+        asset = await make_asset(tx, serial="S0", site_id=places[0], product_id=models[0])
+        created = NewChange(EntityKind.ASSET, asset, "created", {"serial": (None, "S0")})
+        await log_changes(tx, [created], actor="cmdb", at=NOW)
+    some: dict[str, list[Any]] = {
+        "site_id": [None, *places],
+        "hub_id": [None, shelf],
+        "product_id": [None, *models],
+        "serial": [None, "S1", "S2"],
+        "state": list(AssetState),
+        "holder": [None, "ada"],
+        "warranty_ends_on": [None, date(2027, 1, 31)],
+        "revision": [None, "V03"],
+        "retired_at": [None, NOW, NOW + timedelta(days=1, microseconds=1)],
+    }
+    key, shown = global_id("Asset", asset), {}
+    shown[NOW] = await hub.query(QUERY, id=key)
+    for number in range(1, 9):
+        at = NOW + timedelta(hours=number)
+        values = {name: random.choice(some[name]) for name in random.sample(sorted(some), k=3)}  # noqa: S311
+        async with transaction(hub.engine) as tx:
+            await update_logged(tx, tables.asset, EntityKind.ASSET, asset, values, actor="cmdb", at=at)
+        shown[at] = await hub.query(QUERY, id=key)
+
+    for at, then in shown.items():
+        for moment in (at, at + timedelta(minutes=59)):
+            assert await hub.query(QUERY, id=key, at=moment.isoformat()) == then
+    assert await hub.query(QUERY, id=key, at=(NOW - timedelta(seconds=1)).isoformat()) == {"asset": None}
+    assert await hub.query(QUERY, id=global_id("Asset", asset + 1), at=NOW.isoformat()) == {"asset": None}
+
+
+async def test_an_instant_without_zone_is_refused(hub: Hub):
+    error = await hub.error(QUERY, id=global_id("Asset", 1), at="2026-11-25T09:00:00")
+
+    assert "has no time zone" in error["message"]
