@@ -132,7 +132,9 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
         limits=Limits(
             largest_cost=settings.graphql.largest_cost,
             longest_query=timedelta(seconds=settings.graphql.longest_query_seconds),
+            introspection=settings.graphql.introspection,
         ),
+        origins=settings.graphql.origins,
     )
     starting = asyncio.create_task(_begin(hub, fulfilment, answering), name="begin")
     receiving = asyncio.create_task(inbox.run(), name="inbox")

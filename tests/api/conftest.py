@@ -112,6 +112,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         documents: Documents | None = None,
         limits: Limits | None = None,
         live: LiveLimits | None = None,
+        origins: Sequence[str] = (),
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
         feed = Feed(engine, **{"poll": timedelta(seconds=0.05), **feed_options})
@@ -130,6 +131,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             documents=documents,
             limits=limits,
             live=live,
+            origins=origins,
         )
         transport = httpx.ASGITransport(app)
         async with (

@@ -134,7 +134,7 @@ async def test_introspection_is_not_too_deep(hub: Hub):
     assert data["__schema"]["queryType"]["name"] == "Query"
 
 
-async def test_an_internal_error_is_masked_and_logged_under_its_correlation_id(
+async def test_an_internal_error_is_masked_and_logged_under_a_reference(
     open_hub: OpenHub, caplog: pytest.LogCaptureFixture
 ):
     async with open_hub() as hub:
@@ -148,7 +148,7 @@ async def test_an_internal_error_is_masked_and_logged_under_its_correlation_id(
     assert error["path"] == ["sources", "nodes", 0, "freshness"]
     assert error["extensions"]["code"] == "INTERNAL"
     (record,) = [record for record in caplog.records if record.name == "connector.api.errors"]
-    assert error["extensions"]["correlationId"] in record.message
+    assert error["extensions"]["reference"] in record.message
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], ZeroDivisionError)
 

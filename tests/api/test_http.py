@@ -45,7 +45,7 @@ async def test_a_query_is_answered_in_the_form_that_was_asked_for(hub: Hub, meth
 
     assert (response.status_code, response.json()) == (200, NONE)
     assert response.headers["content-type"] == f"{form}; charset=utf-8"
-    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == ("no-store" if method == "POST" else "private, no-cache")
 
 
 async def test_a_browser_gets_the_page_and_with_a_query_its_answer(hub: Hub):

@@ -317,3 +317,17 @@ def test_folders_of_documents_are_relative_to_the_file_and_must_be_there(tmp_pat
         f"graphql.folders: '{tmp_path / 'nowhere'}' is no folder. "
         "Expected: Folders with documents that are trusted, too. Example: ['portal/graphql']",
     )
+
+
+@pytest.mark.parametrize("origin", ["*", "https://portal.example.com/", "https://*.example.com", "portal.example.com"])
+def test_origins_are_exact(tmp_path: Path, origin: str):
+    file = tmp_path / "connector.toml"
+    file.write_text(f'[graphql]\norigins = ["https://portal.example.com:8443", "{origin}"]\n')
+
+    with pytest.raises(InvalidConfiguration) as caught:
+        load_settings(file)
+
+    assert caught.value.problems == (
+        f"graphql.origins: '{origin}' is no origin as browsers write it: scheme, host, port. "
+        "Expected: Origins whose pages may ask the hub from a browser. Example: ['https://portal.example.com']",
+    )

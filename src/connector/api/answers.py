@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from hashlib import blake2b
+from typing import Any, Final
 
 from graphql import OperationDefinitionNode, parse
+from starlette.requests import Request
+from starlette.responses import Response
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
@@ -13,9 +16,31 @@ from connector.api.media_types import MediaType
 from connector.api.patience import TimedOut
 from connector.api.request import BadRequest, GraphQLRequest, NotByGet
 
+KEPT_BY_CLIENT: Final = "private, no-cache"
+"""A client may keep an answer, and asks each time whether it still holds."""
+
+VARIES: Final = "accept, authorization"
+"""Headers of a request that the answer depends on, beside its address."""
+
 
 class NoSuchOperation(BadRequest):
     """The document does not have the operation that is to be run."""
+
+
+def answer_of(request: Request, body: bytes, status: int, form: MediaType, *, may_be_kept: bool = True) -> Response:
+    """The response with a body. To a GET it has an ETag, with which a client asks whether its copy still holds.
+
+    may_be_kept: whether the client may have one.
+    """
+    media_type = f"{form}; charset=utf-8"
+    if request.method == "POST" or not may_be_kept:
+        return Response(body, status, media_type=media_type)
+    tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
+    headers = {"etag": tag, "cache-control": KEPT_BY_CLIENT, "vary": VARIES}
+    known = {given.strip().removeprefix("W/") for given in request.headers.get("if-none-match", "").split(",")}
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, status, headers, media_type)
 
 
 def body_of(result: ExecutionResult) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -15,6 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 from connector.api.access import ANYBODY, Access, Admit, ApiKey, Guarded, error_response
 from connector.api.commands import Commands
 from connector.api.context import ApiContext
+from connector.api.cross_site import PREFLIGHT_HEADERS
 from connector.api.documents import Documents
 from connector.api.endpoint import Endpoint
 from connector.api.feed import Feed
@@ -57,13 +59,15 @@ def create_app(
     documents: Documents | None = None,
     limits: Limits | None = None,
     live: LiveLimits | None = None,
+    origins: Sequence[str] = (),
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
     token, keys, others: what clients must show, others being kept keys and what an identity provider gave people.
     anonymous: everybody comes in, which belongs on the loopback only. public_url: where others reach the hub, None for
     wherever they do. webhook_received: called after each webhook. documents: what is known beforehand. limits: what an
-    operation may ask for. live: what a WebSocket and a stream of events may have.
+    operation may ask for. live: what a WebSocket and a stream of events may have. origins: whose pages may ask from a
+    browser, beside the hub's own.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, others=others, is_open=anonymous, hosts=frozenset({own_name} if own_name else ()))
@@ -123,14 +127,16 @@ def create_app(
 
     lasting = live or LiveLimits()
     streams = Streams(build_schema(), feed, context, lasting)
-    endpoint = Endpoint(build_schema(), access, context, streams, lasting)
+    endpoint = Endpoint(build_schema(), access, context, streams, lasting, origins)
     app = Starlette(
         routes=[
             Route("/", _to_graphiql),
             Route("/healthz", _alive),
             Route("/readyz", ready),
             Route("/static/{name}", _static),
-            Route("/graphql", endpoint, middleware=[Middleware(BodyLimit, limit=LARGEST_REQUEST)]),
+            Route(
+                "/graphql", endpoint, middleware=[*_cross_origin(origins), Middleware(BodyLimit, limit=LARGEST_REQUEST)]
+            ),
             WebSocketRoute("/graphql", endpoint),
             Route("/labels/{id:int}", label, middleware=[Middleware(Guarded, access=access)]),
             Route(
@@ -145,6 +151,21 @@ def create_app(
     )
     app.state.streams = streams
     return app
+
+
+def _cross_origin(origins: Sequence[str]) -> list[Middleware]:
+    """What tells browsers that pages of these origins may ask. They show a token: no cookie is ever looked at."""
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("authorization", "content-type", "if-none-match", *PREFLIGHT_HEADERS),
+            expose_headers=("etag", "retry-after"),
+        )
+    ]
 
 
 async def _to_graphiql(_request: Request) -> Response:

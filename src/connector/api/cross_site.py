@@ -1,12 +1,14 @@
 """Turns away what a page of another site has a browser send.
 
-A body must be JSON, which no browser sends for another site without asking first (a preflight, which the hub does not
-answer), so POST needs nothing more. A GET by a link, a form or an image asks nobody. It cannot change anything, and its
-answer cannot be read from outside; but it would be run in the name of whoever looks at that page.
+A body must be JSON, which no browser sends for another site without asking first (a preflight, which the hub answers
+for the origins alone that are configured), so POST needs nothing more. A GET by a link, a form or an image asks nobody.
+It cannot change anything, and its answer cannot be read from outside; but it would be run in the name of whoever looks
+at that page.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar
 
 from starlette.datastructures import Headers
@@ -27,11 +29,11 @@ class CrossSite(BadRequest):
     status: ClassVar[int] = 403
 
 
-def check_site(headers: Headers) -> None:
+def check_site(headers: Headers, allowed: Collection[str] = ()) -> None:
     """Raises CrossSite for a GET that a page of another site had sent, without being allowed to.
 
     Browsers say where a request comes from (`Sec-Fetch-Site` all of them since 2023, `Origin` for scripts); what says
-    neither is no browser.
+    neither is no browser. allowed: origins whose pages may ask, by scripts that say where they are from.
     """
     site = headers.get("sec-fetch-site")
     origin = headers.get("origin")
@@ -39,7 +41,7 @@ def check_site(headers: Headers) -> None:
         is_own = site in ("same-origin", "none")  # none: typed into the address bar, or a bookmark
     else:
         is_own = origin is None or is_same_origin(origin, headers.get("host"))
-    if not is_own and not _was_preflighted(headers):
+    if not is_own and origin not in allowed and not _was_preflighted(headers):
         raise CrossSite(
             f"a page of another site ({origin or site}) may not send queries by GET",
             hint=f"POST them as JSON, or send a header that a browser asks about first: {PREFLIGHT_HEADERS[0]}.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -20,10 +20,11 @@ from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from connector.api.access import NOT_ADMITTED, Access, Admitted, Unauthenticated, error_response, formatted, refuse
-from connector.api.answers import body_of, no_such_operation, not_this_way, status_of, status_of_refused
+from connector.api.answers import answer_of, body_of, no_such_operation, not_this_way, status_of, status_of_refused
 from connector.api.context import ApiContext
 from connector.api.cross_site import check_site
 from connector.api.documents import DocumentRefused
+from connector.api.errors import masked
 from connector.api.guard import PAGE_POLICY
 from connector.api.live.asked import asked_of
 from connector.api.live.events import LAST_EVENT_ID, EventStream
@@ -47,7 +48,10 @@ _ALLOWED: Final = {"GET": _QUERIES, "HEAD": _QUERIES, "POST": _ALL}
 
 
 class Endpoint:
-    """All ways to the schema, with one access rule."""
+    """All ways to the schema, with one access rule.
+
+    origins: whose pages may ask from a browser, beside the hub's own.
+    """
 
     def __init__(
         self,
@@ -56,12 +60,14 @@ class Endpoint:
         context: Callable[[], ApiContext],
         streams: Streams,
         limits: LiveLimits,
+        origins: Collection[str] = (),
     ) -> None:
         self._schema = schema
         self._access = access
         self._new_context = context
         self._streams = streams
         self._limits = limits
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -78,7 +84,7 @@ class Endpoint:
         except Unauthenticated:
             is_welcome = False
         else:
-            is_welcome = origin is None or is_same_origin(origin, host)
+            is_welcome = origin is None or origin in self._origins or is_same_origin(origin, host)
         if not is_welcome:
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -109,14 +115,14 @@ class Endpoint:
             if stream is not Streaming.ALWAYS:
                 form = negotiate(accept)
             if request.method != "POST":
-                check_site(request.headers)
+                check_site(request.headers, self._origins)
             admitted = await self._access.check(request.headers.get("authorization"))
             context = replace(self._context(request), principal=admitted.principal)
             asked = await context.documents.complete(await _read(request))
             is_subscription = stream is Streaming.SUBSCRIPTIONS and asked_of(asked, context.documents) is not None
             if stream is Streaming.ALWAYS or is_subscription:
                 return self._stream(request, asked, context, admitted)
-            return await self._run(asked, form, replace(context, request=request), _ALLOWED[request.method])
+            return await self._run(request, asked, form, replace(context, request=request))
         except NOT_ADMITTED as error:
             return refuse(error, form)
         except BrokenOff as error:  # where the client is gone, nobody reads it
@@ -125,19 +131,24 @@ class Endpoint:
             return error_response(status_of_refused(form), error, media_type=form)
         except BadRequest as error:
             return error_response(error.status, error, error.headers, media_type=form)
+        except Exception as error:  # noqa: BLE001 - told in the log
+            message, extensions = masked(error, "the endpoint")
+            return Response(
+                orjson.dumps({"errors": [{"message": message, "extensions": extensions}]}), 500, media_type=form
+            )
 
-    async def _run(self, asked: GraphQLRequest, form: MediaType, context: ApiContext, allowed: Allowed) -> Response:
-        media_type = f"{form}; charset=utf-8"
+    async def _run(self, request: Request, asked: GraphQLRequest, form: MediaType, context: ApiContext) -> Response:
         answer = await _ready(asked, context)
         if answer is not None:
-            return Response(answer, media_type=media_type)
+            return answer_of(request, answer, 200, form)
         try:
-            result = await self._result(asked, context, allowed)
+            result = await self._result(asked, context, _ALLOWED[request.method])
         except CannotGetOperationTypeError:
             return error_response(status_of_refused(form), no_such_operation(asked), media_type=form)
         except InvalidOperationTypeError as error:
             raise not_this_way(error.operation_type) from error
-        return Response(orjson.dumps(body_of(result)), status_of(result, form), media_type=media_type)
+        status = status_of(result, form)
+        return answer_of(request, orjson.dumps(body_of(result)), status, form, may_be_kept=not result.errors)
 
     def _stream(self, request: Request, asked: GraphQLRequest, context: ApiContext, admitted: Admitted) -> ASGIApp:
         last = request.headers.get(LAST_EVENT_ID)

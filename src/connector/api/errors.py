@@ -13,6 +13,7 @@ from strawberry.types.execution import ExecutionResult, StreamExecutionResult
 
 from connector.api.context import ApiContext
 from connector.model.errors import ConnectorError, InvalidConfiguration
+from connector.storage.database.engine import DatabaseRefusal
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +22,13 @@ _SYNTAX = {"code": "GRAPHQL_PARSE_FAILED"}
 
 
 def public_error(error: GraphQLError) -> GraphQLError:
-    """The error as a client may see it; what is not meant for clients is logged under a correlation id."""
+    """The error as a client may see it; what is not meant for clients is logged under a reference."""
     original = error.original_error
     while isinstance(original, GraphQLError) and original.original_error is not None:
         original = original.original_error
     match original:
+        case DatabaseRefusal():
+            return _copy(error, *masked(original, error.path))
         case ConnectorError():
             return _copy(error, original.message, _extensions(original))
         case None | GraphQLError():
@@ -33,13 +36,17 @@ def public_error(error: GraphQLError) -> GraphQLError:
         case ValueError() if error.path is None and error.nodes:
             return _clients(error)  # a scalar refused what was given in a variable or literal
         case _:
-            correlation_id = secrets.token_hex(8)
-            log.error("internal error %s at %s", correlation_id, error.path, exc_info=original)
-            return _copy(
-                error,
-                "an internal error occurred; nothing that you sent is known to be wrong",
-                {"code": "INTERNAL", "correlationId": correlation_id},
-            )
+            return _copy(error, *masked(original, error.path))
+
+
+def masked(error: BaseException, where: object) -> tuple[str, dict[str, Any]]:
+    """Message and extensions for what nobody foresaw, which is in the log with its stack trace."""
+    reference = secrets.token_hex(8)
+    log.error("internal error %s at %s", reference, where, exc_info=error)
+    return (
+        "an internal error occurred; nothing that you sent is known to be wrong",
+        {"code": "INTERNAL", "reference": reference},
+    )
 
 
 def _clients(error: GraphQLError) -> GraphQLError:

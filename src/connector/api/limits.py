@@ -38,10 +38,14 @@ LARGEST_REQUEST = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a hub is configured to allow. largest_cost: of one operation (`connector.api.cost`)."""
+    """What a hub is configured to allow. largest_cost: of one operation (`connector.api.cost`).
+
+    introspection: whether the schema can be asked for.
+    """
 
     largest_cost: int = LARGEST_COST
     longest_query: timedelta = LONGEST_QUERY
+    introspection: bool = True
 
     def told(self, wishes: Mapping[str, Any] | None, cost: int) -> dict[str, Any]:
         """What the extensions of a response say of the cost; something where the request's `extensions` wish it."""

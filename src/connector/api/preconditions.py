@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from graphql import GraphQLError, OperationDefinitionNode, StringValueNode, ValidationRule
+from graphql import DocumentNode, FieldNode, GraphQLError, OperationDefinitionNode, StringValueNode, ValidationRule
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
@@ -13,6 +13,10 @@ from connector.api.patience import Patience
 
 ZERO: Final = "\0"
 """PostgreSQL holds it in no text, so nothing in the hub does; asked for, it would fail on one database alone."""
+
+
+INTROSPECTION: Final = frozenset({"__schema", "__type"})
+"""Fields that ask for the schema."""
 
 
 class NoZeroCharacter(ValidationRule):
@@ -39,7 +43,7 @@ class Preconditions(SchemaExtension):
         if patience is not None and running.operation_type is not OperationType.QUERY:
             patience.end()
         if not running.pre_execution_errors:
-            problem = self._unchosen() or self._unusable()
+            problem = self._unchosen() or self._unusable() or self._closed()
             if problem is not None:
                 running.pre_execution_errors = [problem]
         yield None
@@ -58,12 +62,36 @@ class Preconditions(SchemaExtension):
             extensions={"code": "BAD_REQUEST"},
         )
 
+    def _closed(self) -> GraphQLError | None:
+        document = self.execution_context.graphql_document
+        if document is None or self.execution_context.context.limits.introspection:
+            return None
+        if INTROSPECTION.isdisjoint(_field_names(document)):
+            return None
+        return GraphQLError(
+            "this hub does not answer questions about its schema",
+            extensions={
+                "code": "INTROSPECTION_DISABLED",
+                "hint": "The schema is the file graphql/schema.graphql. GraphiQL needs graphql.introspection.",
+            },
+        )
+
     def _unusable(self) -> GraphQLError | None:
         for name, value in (self.execution_context.variables or {}).items():
             found = _with_zero(value)
             if found is not None:
                 return GraphQLError(f"variable '${name}': {_has_zero(found)}", extensions={"code": "INVALID_INPUT"})
         return None
+
+
+def _field_names(document: DocumentNode) -> Iterator[str]:
+    waiting: list[Any] = list(document.definitions)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, FieldNode):
+            yield node.name.value
+        selections = getattr(node, "selection_set", None)
+        waiting.extend(selections.selections if selections else ())
 
 
 def _with_zero(value: Any) -> str | None:

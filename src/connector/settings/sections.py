@@ -5,6 +5,7 @@ Read once at the start, checked as a whole: every problem is told at once, and n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -134,6 +135,10 @@ class SourceSettings(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?")
+"""As browsers write it: nothing behind the port, and no wildcard."""
+
+
 class GraphQLSettings(_Section):
     """What the GraphQL endpoint allows."""
 
@@ -149,9 +154,23 @@ class GraphQLSettings(_Section):
         default=50_000, ge=1, description="What one operation may cost, see graphql.md.", examples=[50_000]
     )
 
+    introspection: bool = Field(default=True, description="Whether clients may ask for the schema.", examples=[False])
+    origins: list[str] = Field(
+        default_factory=list,
+        description="Origins whose pages may ask the hub from a browser.",
+        examples=[["https://portal.example.com"]],
+    )
     longest_query_seconds: float = Field(
         default=10, gt=0, le=3_600, description="Seconds after which a query is broken off.", examples=[10]
     )
+
+    @field_validator("origins")
+    @classmethod
+    def _are_exact(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin as browsers write it: scheme, host, port")
+        return value
 
     @field_validator("folders")
     @classmethod

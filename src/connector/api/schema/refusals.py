@@ -17,6 +17,7 @@ from connector.model.errors import (
 )
 from connector.rules.checks.policy_tests import PolicyTestsFailed
 from connector.sdk.errors import AdapterError
+from connector.storage.database.engine import DatabaseRefusal
 
 
 @strawberry.interface(description="Why something was refused. Nothing was changed.")
@@ -98,6 +99,8 @@ REFUSALS: Mapping[type[ConnectorError], type[Refusal]] = {
 
 def refusal_of(error: ConnectorError) -> Refusal:
     """The refusal that an error means. Raises the error when it is a fault of the hub."""
+    if isinstance(error, DatabaseRefusal):  # it holds what the database says
+        raise error
     if isinstance(error, InvalidConfiguration | InvalidDraft):
         return InvalidDraftRefusal(
             message=error.message, hint=error.hint, code=error.code, problems=list(error.problems)
