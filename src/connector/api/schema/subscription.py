@@ -307,7 +307,7 @@ async def _rollout_progress(
     return _follow(info, ROLLOUTS, after, {"id": rollout_id, "ticket_id": ticket_id})
 
 
-@strawberry.type(description="What can be followed, over the graphql-transport-ws protocol.")
+@strawberry.type(description="What can be followed, over the graphql-transport-ws protocol or as server-sent events.")
 class Subscription:
     """Each event carries a cursor to resume from."""
 
