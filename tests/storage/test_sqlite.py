@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -81,3 +83,32 @@ async def test_the_log_is_copied_although_no_commit_does_it(notes: AsyncEngine, 
     await eventually(is_copied)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM note").fetchone() == (COMMITS,)
+
+
+def test_a_connection_that_nobody_waits_for_any_more_ends_before_its_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    failures: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda told: failures.append(told.exc_value))
+
+    async def give_up(after: int) -> None:
+        engine = open_engine(f"sqlite:///{tmp_path / 'hub.db'}")
+
+        async def read() -> None:
+            async with reading(engine) as tx:
+                await tx.execute(text("SELECT 1"))
+
+        reader = asyncio.create_task(read())
+        for _ in range(after):
+            await asyncio.sleep(0)
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+        await engine.dispose()
+
+    for steps in range(30):
+        asyncio.run(give_up(steps))
+    for thread in threading.enumerate():
+        if "_connection_worker" in thread.name:
+            thread.join(5)
+
+    assert failures == []

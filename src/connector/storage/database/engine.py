@@ -180,6 +180,14 @@ def _dumps(value: object) -> str:
 
 def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
     """WAL lets readers go on while one writes; the driver's own transaction handling is switched off."""
+    try:
+        _set_up(dbapi_connection)
+    except BaseException:
+        dbapi_connection.terminate()
+        raise
+
+
+def _set_up(dbapi_connection: Any) -> None:
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     for pragma in (

@@ -13,11 +13,14 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from threading import Event
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_cursor
 from sqlalchemy.util.concurrency import await_
+
+if TYPE_CHECKING:
+    import aiosqlite
 
 INTERRUPT_AGAIN_S: Final = 0.002
 
@@ -112,7 +115,24 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
     _cursor_cls = _Cursor  # type: ignore[assignment]
 
 
+async def _open(*arguments: Any, **parameters: Any) -> aiosqlite.Connection:
+    """A connection; its thread is ended where nobody waits for it any more."""
+    import aiosqlite  # hubs on PostgreSQL do without it
+
+    opening = asyncio.ensure_future(_opened(aiosqlite.connect(*arguments, **parameters)))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await (await opening).close()
+        raise
+
+
+async def _opened(connection: aiosqlite.Connection) -> aiosqlite.Connection:
+    connection._thread.daemon = True  # as SQLAlchemy has it
+    return await connection
+
+
 def connect_in_one_visit(dialect: Dialect, _record: object, arguments: list[Any], parameters: dict[str, Any]) -> Any:
     """A connection whose statements take one visit: for SQLAlchemy's event `do_connect`."""
-    adapted: Any = dialect.connect(*arguments, **parameters)
+    adapted: Any = dialect.connect(*arguments, **parameters, async_creator_fn=_open)
     return _Connection(adapted.dbapi, adapted._connection)
