@@ -7,7 +7,8 @@
 | task | `undo-task`: the open pickup task is cancelled, first of all, so that nobody picks meanwhile |
 | note | `undo-note`: the ticket is told, last of all, so that it can be told what became of it |
 
-A label that was bought, but whose receipt was lost with the process, is found by its key and voided as well.
+A label that was bought, but whose receipt was lost with the process, is found by its key and voided as well; so is a
+note, and the ticket told.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from datetime import datetime
 from connector.fulfilment.keys import ACTOR, Step, effect_key, step_key, undo_id
 from connector.fulfilment.loans import call_back
 from connector.fulfilment.outcomes import Attempt
-from connector.fulfilment.wording import given_away_note, withdrawn_note
+from connector.fulfilment.wording import given_away_note, sent_note, withdrawn_note
 from connector.fulfilment.work import Progress, Work, Written, naming, ticket_ref
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState
@@ -157,7 +158,7 @@ class UndoSteps:
     async def _note(self, progress: Progress) -> None:
         goods = progress.goods
         written: Written = {"skipped": "the ticket was told nothing before"}
-        if progress.did(Step.NOTE) or goods.given_to:
+        if progress.did(Step.NOTE) or goods.given_to or await self._was_told(progress):
             wording = given_away_note if goods.given_to else withdrawn_note
             body = wording(
                 goods,
@@ -169,6 +170,16 @@ class UndoSteps:
             note = AddNote(key, ticket_ref(goods), body, is_public=self._work.options.notes_are_public)
             written = await self._work.write_to_ticket(goods, note)
         await self._work.receipt(goods.reservation_id, Step.UNDO_NOTE, written)
+
+    async def _was_told(self, progress: Progress) -> bool:
+        """Whether the ticket has the note of a step whose receipt was lost with the process."""
+        goods, receipts = progress.goods, progress.receipts
+        if Step.NOTE in receipts or Step.TASK not in receipts:
+            return False
+        key = effect_key(step_key(goods.reservation_id, Step.NOTE), goods.made_at)
+        return await self._work.is_on_ticket(
+            goods, AddNote(key, ticket_ref(goods), sent_note(goods, progress.shipment))
+        )
 
 
 def _outcome(progress: Progress) -> str:

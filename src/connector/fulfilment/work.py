@@ -169,6 +169,15 @@ class Work:
         """The same, for a ticket of which nothing is sent."""
         return await self.write_to_source(ticket.source, operation)
 
+    async def is_on_ticket(self, goods: Consignment, operation: TicketOperation) -> bool:
+        """Whether an earlier attempt has done it, though nobody kept its receipt."""
+        connection = self.connections.get(goods.ticket.source)
+        if connection is None or not isinstance(connection.adapter, TicketWriter):
+            return False
+        writer: TicketWriter = connection.adapter
+        with naming(connection):
+            return await writer.find(operation) is not None
+
     async def write_to_source(self, source: str, operation: TicketOperation) -> Written:
         """The same, for a ticket of a source; nothing is written to the hub's own."""
         if source == OWN_SOURCE:
