@@ -35,6 +35,7 @@ from connector.fulfilment.approvals import Approvals, holders_of
 from connector.fulfilment.channels import Channels
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.work import Work
+from connector.model.errors import Unavailable
 from connector.model.kinds import TaskKind
 from connector.model.refs import EntityKind
 from connector.rules.policy.reading import default_policy
@@ -52,7 +53,7 @@ class Clock:
 
 
 async def _never(*_: Any) -> Any:
-    raise NotImplementedError("nothing is commanded here")
+    raise Unavailable("nothing is commanded here", hint="Measure mutations elsewhere.")
 
 
 COMMANDS = Commands(**dict.fromkeys(Commands.__dataclass_fields__, _never))

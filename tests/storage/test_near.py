@@ -12,8 +12,8 @@ from connector.storage.query import ENTITIES, EVERYTHING, Near
 from connector.storage.query.conditions import condition_sql
 from connector.storage.tables import site
 
-SHARE_OF_MILLIMETRES = 1e-6
-"""Kilometres by which two ways of computing a distance may differ."""
+A_MILLIMETRE = 1e-6
+"""In kilometres: by which two ways of computing a distance may differ."""
 
 
 def somewhere() -> Point:
@@ -39,5 +39,5 @@ async def test_things_within_a_distance_are_those_that_the_great_circle_says(eng
             away = {number: great_circle_km(point, place) for number, place in places.items()}
 
             assert nowhere not in found
-            assert {number for number, km in away.items() if km <= within - SHARE_OF_MILLIMETRES} <= found
-            assert found <= {number for number, km in away.items() if km <= within + SHARE_OF_MILLIMETRES}
+            assert {number for number, km in away.items() if km <= within - A_MILLIMETRE} <= found
+            assert found <= {number for number, km in away.items() if km <= within + A_MILLIMETRE}
