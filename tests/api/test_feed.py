@@ -15,7 +15,7 @@ from connector.api.feed import Feed
 from connector.api.wake import Announcer
 from connector.api.wanted import Only
 from connector.model.refs import EntityKind
-from connector.storage.database.changes import NewChange, last_position, log_changes
+from connector.storage.database.changes import NewChange, last_position, log_changes, publish_changes
 from connector.storage.database.engine import reading, transaction
 from tests.api.conftest import until
 from tests.factories import NOW
@@ -104,6 +104,42 @@ async def test_catching_up_goes_over_into_following_without_gap_or_duplicate(eng
         positions = [position for position, _ in found]
         assert positions == list(range(after + 1, 50 + writers * each + 1))
         assert sorted(i for _, i in found if i < 1000) == list(range(writers * each))
+
+
+async def test_a_reader_that_was_further_than_the_window_is_told_nothing_twice(engine: AsyncEngine):
+    await write(engine, 1, 2)
+    async with running(engine, poll=NEVER) as feed:
+        await feed.now()
+        assert await feed.now() == 2  # behind the first look of the feed's own, which waited for the other one
+        await write(engine, 3)
+        if engine.dialect.name == "postgresql":
+            async with transaction(engine) as tx:
+                await publish_changes(tx)
+        reading_on = asyncio.create_task(read(feed, 0, 4))
+        await until(lambda: feed.readers == 1)
+        assert feed._position == 2
+
+        feed.wake()
+        await until(lambda: feed._position == 3)
+        await write(engine, 4)
+        feed.wake()
+
+        assert [i for _, i in await reading_on] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_feed_that_is_stopped_turns_of_the_loop_after_it_was_woken_stops(engine: AsyncEngine, turns: int):
+    feed = Feed(engine, poll=NEVER)
+    await feed.start()
+    await feed.now()
+    await feed.now()  # behind the first look of the feed's own
+    feed.wake()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+    stopped, _ = await asyncio.wait([asyncio.create_task(feed.stop())], timeout=10)
+
+    assert stopped
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)

@@ -194,7 +194,8 @@ class Feed:
                     log.info("the change log can be read again")
                 is_lost = False
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), self._poll)
+                async with asyncio.timeout(self._poll):
+                    await self._awake.wait()
 
     async def _tail(self) -> None:
         """Take everything that is committed into the window."""
@@ -225,6 +226,8 @@ class Feed:
         return more
 
     def _give(self, reader: Reader, change: LoggedChange) -> None:
+        if change.position <= reader.position:  # it read the log further than the window reaches
+            return
         reader.news.set()
         if len(reader.pending) < self._size:
             reader.pending.append(change)

@@ -52,7 +52,8 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         return
     process.send_signal(signal.SIGINT)
     try:
-        await asyncio.wait_for(process.wait(), GRACE_SECONDS)
+        async with asyncio.timeout(GRACE_SECONDS):
+            await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()
