@@ -32,6 +32,15 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "SiteOverview": {"id": seeded.id("Site")},
         "HubBoard": {"id": seeded.id("Hub")},
         "TrackReplacement": {"number": "INC-1"},
+        "TrackReservation": {"id": seeded.id("Reservation")},
+        "ServiceDesk": {"region": "EU"},
+        "StockNearby": {"latitude": 52.5, "longitude": 13.4, "withinKm": 300, "product": seeded.id("Product")},
+        "TechnicianTasks": {"me": "ada", "hub": seeded.id("Hub")},
+        "ExecutiveMeasures": {
+            "since": "2026-11-01T00:00:00Z",
+            "until": "2026-12-01T00:00:00Z",
+            "timeZone": "Europe/Berlin",
+        },
         "SourceHealth": {},
         "Policies": {"first": 5},
         "Approvals": {"first": 5},
@@ -81,8 +90,43 @@ ANSWERS: dict[str, Any] = {
     "HubBoard": lambda data: (
         [task["title"] for task in data["hub"]["tasks"]["nodes"]] == ["Pick up"]
         and [shelf["free"] for shelf in data["hub"]["stock"]["nodes"]] == [2, 2]
+        and [(parcel["trackingNumber"], parcel["site"]) for parcel in data["hub"]["outgoing"]["nodes"]]
+        == [("1Z1", {"name": "Hamburg"})]
+        and data["incoming"] == {"totalCount": 0, "nodes": []}
     ),
     "TrackReplacement": lambda data: data["ticket"]["shipments"][0]["trackingNumber"] == "1Z1",
+    "TrackReservation": lambda data: (
+        data["reservation"]["state"] == "COMMITTED"
+        and [parcel["status"] for parcel in data["reservation"]["shipments"]] == ["IN_TRANSIT"]
+    ),
+    "ServiceDesk": lambda data: (
+        [
+            (
+                ticket["number"],
+                ticket["slaDueAt"],
+                ticket["decision"]["explanation"]["text"],
+                ticket["shipments"][0]["status"],
+            )
+            for ticket in data["tickets"]["nodes"]
+        ]
+        == [("INC-1", "2026-11-25T13:00:00Z", "from Berlin by courier", "IN_TRANSIT")]
+    ),
+    "StockNearby": lambda data: (
+        [(hub["name"], [shelf["free"] for shelf in hub["stock"]["nodes"]]) for hub in data["hubs"]["nodes"]]
+        == [("Berlin", [2])]
+    ),
+    "TechnicianTasks": lambda data: (
+        data["mine"] == {"totalCount": 0, "nodes": []}
+        and [(task["title"], task["ticket"]["number"]) for task in data["free"]["nodes"]] == [("Pick up", "INC-1")]
+    ),
+    "ExecutiveMeasures": lambda data: (
+        [(group["key"], group["count"]) for group in data["overdue"]["groups"]]
+        == [({"region": "EU", "priority": "P1"}, 1)]
+        and [(group["key"]["currency"], group["sum"]) for group in data["freight"]["groups"]]
+        == [("EUR", {"costCents": 1250})]
+        and [(group["key"]["outcome"], group["key"]["reason"], group["count"]) for group in data["decisions"]["groups"]]
+        == [("reserve", "sourced", 1)]
+    ),
     "SourceHealth": lambda data: data["sources"]["nodes"][0]["quarantine"]["totalCount"] == 1,
     "Policies": lambda data: (data["active"], data["policies"]["edges"]) == (None, []),
     "Approvals": lambda data: (

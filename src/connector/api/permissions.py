@@ -25,6 +25,8 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "split": _DISPATCH,
     "cancel": _DISPATCH,
     "confirmPickup": _HANDLE,
+    "acceptTask": _HANDLE,
+    "handBackTask": _HANDLE,
     "receive": _HANDLE,
     "recordProcurement": _DISPATCH,
     "receiveProcurement": _HANDLE,

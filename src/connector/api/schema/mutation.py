@@ -68,6 +68,7 @@ from connector.api.schema.rolling_out import (
     RolloutPayload,
     WaveTaskPayload,
 )
+from connector.api.schema.taking import TaskPayload, accept_task, hand_back_task
 from connector.fulfilment.procurement import Report
 from connector.model.errors import InvalidInput
 from connector.model.principals import Principal
@@ -251,6 +252,12 @@ class Mutation:
     )
     confirm_pickup: ConfirmPickupPayload = strawberry.mutation(
         resolver=_confirm_pickup, description="Confirm that the unit of a pickup task has been handed over."
+    )
+    accept_task: TaskPayload = strawberry.mutation(
+        resolver=accept_task, description="Take a task, so that nobody else begins it."
+    )
+    hand_back_task: TaskPayload = strawberry.mutation(
+        resolver=hand_back_task, description="Give a task back that was taken: it is open again, for whoever takes it."
     )
     receive: ReceivePayload = strawberry.mutation(
         resolver=_receive,

@@ -113,6 +113,14 @@ class Ticket(Node):
     opened_at: datetime | None = column("When it was opened.")
     resolved_at: datetime | None = column("When it was resolved.")
     sla_due_at: datetime | None = column("When it must be resolved.")
+    is_within_sla: bool | None = column(
+        "Whether it was resolved when it had to be; null until it is resolved, and when it has no `slaDueAt`."
+    )
+    minutes_to_resolve: int | None = column("Whole minutes from opening to resolution; null until it is resolved.")
+    region: str | None = column("Region of its site, or of its device's where it names none; null when nobody knows.")
+    asset_class: str | None = column(
+        "Class of its device, or of the product that it needs where no device is known; null when nobody knows."
+    )
     url: str | None = column("Its page in its system.")
     created_at: datetime = column("When the hub first heard of it.")
     updated_at: datetime = column("When the hub last changed it.")

@@ -11,6 +11,12 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import FromClause, Table, exists, func, select
 
 from connector.storage import tables
+from connector.storage.facts.attainment import (
+    asset_class_of_ticket,
+    is_within_sla,
+    minutes_to_resolve,
+    region_of_ticket,
+)
 from connector.storage.facts.kits import complete_kits
 from connector.storage.facts.protection import usable_units
 from connector.storage.query.entity import Entity, Expression, Relation, ToMany, ToOne
@@ -54,6 +60,14 @@ def _is_active(source: FromClause) -> Expression:
     table = tables.policy_activation.alias()
     return exists().where(table.c.id == newest, table.c.policy_id == source.c.id)
 
+
+_MEASURED: Mapping[str, Callable[[FromClause], Expression]] = {
+    "region": region_of_ticket,
+    "asset_class": asset_class_of_ticket,
+    "is_within_sla": is_within_sla,
+    "minutes_to_resolve": minutes_to_resolve,
+}
+"""What tickets are counted by."""
 
 ENTITIES: Mapping[str, Entity] = {
     entity.name: entity
@@ -180,6 +194,8 @@ ENTITIES: Mapping[str, Entity] = {
                 "links": ToMany("ticket_link", "ticket_id"),
                 "linked_from": ToMany("ticket_link", "other_id"),
             },
+            computed=_MEASURED,
+            nullable=frozenset(_MEASURED),
         ),
         _entity(
             "replenishment",
