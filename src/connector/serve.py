@@ -51,6 +51,9 @@ log = logging.getLogger("connector")
 
 INBOX_POLL_SECONDS = 1.0
 SHUTDOWN_SECONDS = 5
+KEPT_OPEN_SECONDS = 75
+"""A connection without requests. Proxies and gateways keep theirs for about a minute; were the hub to close it first,
+they would now and then send a request into the end of it."""
 UNANSWERED_MS = 30_000
 """After which a client that vanished without a word is disconnected; what it is sent now and then shows that."""
 
@@ -67,6 +70,7 @@ async def serve(loaded: LoadedSettings) -> None:
             access_log=False,
             ws="websockets-sansio",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            timeout_keep_alive=KEPT_OPEN_SECONDS,
             ws_ping_interval=20,
             ws_max_size=LARGEST_REQUEST,
         )
@@ -135,6 +139,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
             introspection=settings.graphql.introspection,
         ),
         origins=settings.graphql.origins,
+        subgraph=settings.graphql.federation,
     )
     starting = asyncio.create_task(_begin(hub, fulfilment, answering), name="begin")
     receiving = asyncio.create_task(inbox.run(), name="inbox")

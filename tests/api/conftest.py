@@ -29,6 +29,7 @@ from connector.fulfilment.suppliers import require_suppliers
 from connector.model.errors import Unavailable
 from connector.rules.policy.reading import default_policy
 from connector.sdk.connection import Connection
+from connector.serve import KEPT_OPEN_SECONDS
 from tests.conftest import MovableClock
 
 TOKEN = "a-token-of-sufficient-length"
@@ -113,6 +114,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         limits: Limits | None = None,
         live: LiveLimits | None = None,
         origins: Sequence[str] = (),
+        subgraph: bool = False,
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
         feed = Feed(engine, **{"poll": timedelta(seconds=0.05), **feed_options})
@@ -132,6 +134,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             limits=limits,
             live=live,
             origins=origins,
+            subgraph=subgraph,
         )
         transport = httpx.ASGITransport(app)
         async with (
@@ -153,7 +156,10 @@ async def hub(open_hub: OpenHub) -> AsyncIterator[Hub]:
 @asynccontextmanager
 async def served(app: Starlette) -> AsyncIterator[str]:
     """The application on a real socket; gives its address, `127.0.0.1:port`. Its lifespan is the caller's."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning", ws="websockets-sansio"))
+    config = uvicorn.Config(
+        app, port=0, lifespan="off", log_level="warning", ws="websockets-sansio", timeout_keep_alive=KEPT_OPEN_SECONDS
+    )
+    server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110
         await asyncio.sleep(0.01)

@@ -1,7 +1,8 @@
 """Installs clients that others wrote, once per version of them: packages of npm, and of PyPI in an environment apart.
 
 They are kept below `~/.cache/connector-clients` (or `CONNECTOR_CLIENTS_HOME`), so that only the first run on a machine
-needs the registries. The Python ones want another `graphql-core` than the hub does, hence their own environment.
+needs the registries. A gateway of Apollo Federation wants another `graphql` than the clients do, hence a folder of its
+own; the Python ones want another `graphql-core` than the hub does, hence their own environment.
 """
 
 from __future__ import annotations
@@ -31,17 +32,18 @@ class NotInstalled(Exception):  # noqa: N818 - says what is so
     """The clients cannot be had here; the text says what was tried and what to do."""
 
 
-def node_packages() -> Path:
-    """The folder `node_modules`, also linked beside the scripts here, where Node looks for it."""
-    lock = HERE / "package-lock.json"
+def node_packages(scripts: Path = HERE) -> Path:
+    """The folder `node_modules`, also linked beside the scripts, where Node looks for it."""
+    lock = scripts / "package-lock.json"
 
     def install(folder: Path) -> None:
         for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(HERE / name, folder)
+            shutil.copy(scripts / name, folder)
         _run(folder, NODE, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
 
-    with _kept("node", lock, install) as folder:
-        link = HERE / "node_modules"
+    kind = "node" if scripts == HERE else f"node-{scripts.name}"
+    with _kept(kind, lock, install) as folder:
+        link = scripts / "node_modules"
         if link.resolve() != folder / "node_modules":
             link.unlink(missing_ok=True)
             link.symlink_to(folder / "node_modules")

@@ -206,6 +206,13 @@ def test_doctor_says_when_everything_is_as_it_must_be(tmp_path: Path, monkeypatc
     assert "Everything is as it must be." in result.output
 
 
+def test_the_schema_is_printed_for_a_gateway():
+    printed = run("schema", "--subgraph").stdout
+
+    assert printed.startswith('extend schema @link(url: "https://specs.apollo.dev/federation/v2.4"')
+    assert 'type Hub implements Node @key(fields: "id") @key(fields: "code") {' in printed
+
+
 def test_the_schema_is_printed_written_and_compared(tmp_path: Path):
     printed = run("schema").stdout
     file = tmp_path / "schema.graphql"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import select, update
 from tests.fulfilment.scene import eventually
@@ -154,6 +155,19 @@ async def test_an_active_policy_that_this_hub_cannot_use_is_told_once_it_answers
                 return "nothing is sourced until another policy is activated" in caplog.text
 
             await eventually(is_told)
+
+
+@pytest.mark.parametrize(("federation", "asked"), [("true", "_service"), ("false", None)])
+async def test_a_hub_is_a_subgraph_where_it_is_configured_to_be(tmp_path: Path, federation: str, asked: str | None):
+    file = tmp_path / "connector.toml"
+    file.write_text(f'database = "sqlite:///hub.db"\n[graphql]\nfederation = {federation}\n')
+
+    async with open_hub(load_settings(file)) as hub, running(hub, asyncio.Event()) as app:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            answer = (await client.post("/graphql", json={"query": "{ _service { sdl } }"})).json()
+
+    assert next(iter(answer.get("data") or ()), None) == asked
 
 
 async def test_a_supplier_whose_source_is_gone_is_told_once_the_hub_answers(

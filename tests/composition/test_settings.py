@@ -319,6 +319,19 @@ def test_folders_of_documents_are_relative_to_the_file_and_must_be_there(tmp_pat
     )
 
 
+def test_a_subgraph_runs_what_its_gateway_writes(tmp_path: Path):
+    file = tmp_path / "connector.toml"
+    file.write_text('[graphql]\nfederation = true\ndocuments = "trusted"\n')
+
+    with pytest.raises(InvalidConfiguration) as caught:
+        load_settings(file)
+
+    assert caught.value.problems == (
+        "graphql.federation: a gateway writes its documents itself, so graphql.documents must be 'any'. "
+        "Expected: Whether the hub is a subgraph of Apollo Federation. Example: True",
+    )
+
+
 @pytest.mark.parametrize("origin", ["*", "https://portal.example.com/", "https://*.example.com", "portal.example.com"])
 def test_origins_are_exact(tmp_path: Path, origin: str):
     file = tmp_path / "connector.toml"

@@ -60,6 +60,7 @@ def create_app(
     limits: Limits | None = None,
     live: LiveLimits | None = None,
     origins: Sequence[str] = (),
+    subgraph: bool = False,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
@@ -67,7 +68,7 @@ def create_app(
     anonymous: everybody comes in, which belongs on the loopback only. public_url: where others reach the hub, None for
     wherever they do. webhook_received: called after each webhook. documents: what is known beforehand. limits: what an
     operation may ask for. live: what a WebSocket and a stream of events may have. origins: whose pages may ask from a
-    browser, beside the hub's own.
+    browser, beside the hub's own. subgraph: it is part of a graph of Apollo Federation.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, others=others, is_open=anonymous, hosts=frozenset({own_name} if own_name else ()))
@@ -126,8 +127,9 @@ def create_app(
             await feed.stop()
 
     lasting = live or LiveLimits()
-    streams = Streams(build_schema(), feed, context, lasting)
-    endpoint = Endpoint(build_schema(), access, context, streams, lasting, origins)
+    schema = build_schema(subgraph=subgraph)
+    streams = Streams(schema, feed, context, lasting)
+    endpoint = Endpoint(schema, access, context, streams, lasting, origins)
     app = Starlette(
         routes=[
             Route("/", _to_graphiql),

@@ -6,6 +6,7 @@ that it belongs to. The cost is known before anything is read, from the document
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -29,6 +30,7 @@ from graphql.execution.values import get_variable_values
 from graphql.type import GraphQLNonNull
 
 from connector.api.document import Document, object_type
+from connector.api.representations import REPRESENTATIONS, type_of
 from connector.api.schema.fields import DEFAULT_PAGE, LARGEST_PAGE, PAGED, RELATION
 from connector.api.schema.nodes import TYPE_NAMES
 from connector.api.weights import CHANGE, COUNT, LIST, LISTING, ROW, WEIGHT
@@ -98,6 +100,8 @@ class _Meter:
         self.cost.charge(rows * metadata.get(WEIGHT, 0), path)
         if PAGED in metadata or LISTING in metadata:
             self._page(object_type(target), nodes, rows * _page_size(self._document, field, nodes[0]), rows, path)
+        elif REPRESENTATIONS in field.args:
+            self._entities(self._document.argument(field, nodes[0], REPRESENTATIONS), nodes, path)
         elif is_abstract_type(target):
             self._abstract(target, nodes, rows * _ids(self._document, field, nodes[0]), path)
         elif is_object_type(target):
@@ -131,6 +135,14 @@ class _Meter:
                         shown, way = [*shown, *below], (*path, key, inner)
         self.cost.charge(rows * ROW if has_rows else 0, path)
         self._below(object_type(get_named_type(type_.fields["nodes"].type)), shown, rows, way)
+
+    def _entities(self, given: object, nodes: Sequence[FieldNode], path: Path) -> None:
+        """What a gateway asks of things that it names: of each type what it asks of that."""
+        named = Counter(type_of(one) for one in given) if isinstance(given, list) else Counter()
+        self.cost.charge(named.total() * ROW, path)
+        for name, rows in named.items():
+            if name is not None:
+                self._below(object_type(self._document.schema.get_type(name)), nodes, rows, path)
 
     def _abstract(self, type_: GraphQLAbstractType, nodes: Sequence[FieldNode], rows: int, path: Path) -> None:
         """Of all types that an object may have, the dearest one."""

@@ -18,6 +18,7 @@ from graphql import (
     SelectionSetNode,
     Undefined,
     VariableNode,
+    is_abstract_type,
     value_from_ast,
 )
 from graphql.execution.values import VariableValues, get_argument_values, get_directive_values
@@ -101,12 +102,18 @@ class Document:
                     yield selection
                 case InlineFragmentNode():
                     condition = selection.type_condition
-                    if condition is None or _applies(condition.name.value, type_):
+                    if condition is None or self._applies(condition.name.value, type_):
                         yield from self._fields(type_, selection.selection_set)
                 case FragmentSpreadNode():
                     fragment = self._fragments[selection.name.value]
-                    if _applies(fragment.type_condition.name.value, type_):
+                    if self._applies(fragment.type_condition.name.value, type_):
                         yield from self._fields(type_, fragment.selection_set)
+
+    def _applies(self, condition: str, type_: GraphQLObjectType) -> bool:
+        if condition == type_.name:
+            return True
+        abstract = self.schema.get_type(condition)
+        return is_abstract_type(abstract) and self.schema.is_sub_type(abstract, type_)
 
     def _is_included(self, node: Any) -> bool:
         if not node.directives:
@@ -121,7 +128,3 @@ def object_type(type_: object) -> GraphQLObjectType:
     if not isinstance(type_, GraphQLObjectType):
         raise TypeError(f"{type_} is no object type")
     return type_
-
-
-def _applies(condition: str, type_: GraphQLObjectType) -> bool:
-    return condition == type_.name or any(interface.name == condition for interface in type_.interfaces)

@@ -15,7 +15,7 @@ ZERO: Final = "\0"
 """PostgreSQL holds it in no text, so nothing in the hub does; asked for, it would fail on one database alone."""
 
 
-INTROSPECTION: Final = frozenset({"__schema", "__type"})
+INTROSPECTION: Final = frozenset({"__schema", "__type", "_service"})
 """Fields that ask for the schema."""
 
 

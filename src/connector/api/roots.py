@@ -11,9 +11,18 @@ from graphql import GraphQLObjectType
 from connector.api.document import object_type
 from connector.api.plan import Plan
 from connector.api.ready import NotCompiled
+from connector.api.representations import (
+    ID,
+    MOST_REPRESENTATIONS,
+    REPRESENTATIONS,
+    Representation,
+    grouped,
+    representation_of,
+)
 from connector.api.schema.me import Me
 from connector.api.schema.nodes import key_of, parse_global_id
 from connector.api.shape import Shape, Shaper, Surroundings
+from connector.model.errors import InvalidInput
 from connector.storage.database.changes import LAST_POSITION
 from connector.storage.query import Compare, Page, PageRead, Read, RowsRead, ValueRead, layout_of
 
@@ -106,6 +115,44 @@ def nodes_root(plan: Plan, shaper: Shaper) -> Root:
         return [found.get(named) for named in ids]
 
     return Root(reads, answer)
+
+
+def entities_root(plan: Plan, shaper: Shaper) -> Root:
+    """What a gateway of Apollo Federation names by keys: one read for each type and key."""
+    given = plan.arguments()[REPRESENTATIONS]
+    if len(given) > MOST_REPRESENTATIONS:
+        raise too_many_representations(len(given))
+    wanted = [representation_of(one) for one in given]
+    groups = grouped(wanted)
+    reads: list[Read] = []
+    shapes: list[tuple[Shape, Callable[[Any], Any]]] = []
+    for (name, column), values in groups.items():
+        type_ = object_type(plan.document.schema.get_type(name))
+        selection, page = plan.selection_of(type_).with_column(column), None
+        if column == ID:
+            reads.append(RowsRead(selection, tuple(sorted(values))))
+        else:
+            page = Page(size=len(values), where=Compare(column, "in", values), include_retired=True)
+            reads.append(PageRead(selection, page))
+        layout = layout_of(selection, page)
+        shapes.append((shaper.row(type_, plan.nodes, layout), shaper.column_of(layout, column)))
+
+    def answer(answers: Sequence[Any], around: Surroundings) -> Any:
+        found: dict[Representation, Any] = {}
+        for (name, column), answered, (shape, key) in zip(groups, answers, shapes, strict=True):
+            for row in answered if column == ID else answered[0]:
+                found[Representation(name, column, key(row))] = shape(row, around)
+        return [found.get(one) for one in wanted]
+
+    return Root(reads, answer)
+
+
+def too_many_representations(number: int) -> InvalidInput:
+    """For more than a gateway may name at once."""
+    return InvalidInput(
+        f"{number:,} representations are given, {MOST_REPRESENTATIONS:,} are allowed",
+        hint="Ask the other subgraph for a smaller page.",
+    )
 
 
 def me_root(plan: Plan, shaper: Shaper) -> Root:

@@ -69,6 +69,11 @@ class Shaper:
         key: int = row[self._key(0)]
         return key
 
+    def column_of(self, layout: Layout, name: str) -> Callable[[Any], Any]:
+        """What a column of a row holds, which is a text or a whole number."""
+        place = self._key(layout.place(name))
+        return lambda row: row[place]
+
     def row(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode], layout: Layout) -> Shape:
         """The shape of a row that the nodes ask for."""
         members = [

@@ -40,10 +40,11 @@ def migrate(config: Config = None, as_json: AsJson = False) -> None:
 def schema(
     write: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
     check: Annotated[Path | None, typer.Option(help="Compare it with this file; exit 4 when they differ.")] = None,
+    subgraph: Annotated[bool, typer.Option("--subgraph", help="As a gateway of Apollo Federation wants it.")] = False,
     rights: Annotated[Path | None, typer.Option(help="Write to this file who may do what, instead.")] = None,
 ) -> None:
     """Print the GraphQL schema, write it to a file, or compare it with one."""
-    from connector.api.schema import export
+    from connector.api.schema import export, export_subgraph
 
     if rights is not None:
         from connector.api.matrix import matrix
@@ -52,7 +53,7 @@ def schema(
         rights.write_text(matrix(build_schema()._schema), encoding="utf-8")
         console.print(f"Written to {rights}.", highlight=False)
         return
-    text = export()
+    text = export_subgraph() if subgraph else export()
     if write is not None:
         write.write_text(text, encoding="utf-8")
         console.print(f"Written to {write}.", highlight=False)

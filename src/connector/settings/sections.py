@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -160,9 +161,19 @@ class GraphQLSettings(_Section):
         description="Origins whose pages may ask the hub from a browser.",
         examples=[["https://portal.example.com"]],
     )
+    federation: bool = Field(
+        default=False, description="Whether the hub is a subgraph of Apollo Federation.", examples=[True]
+    )
     longest_query_seconds: float = Field(
         default=10, gt=0, le=3_600, description="Seconds after which a query is broken off.", examples=[10]
     )
+
+    @field_validator("federation")
+    @classmethod
+    def _takes_what_gateways_write(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("documents") == "trusted":
+            raise ValueError("a gateway writes its documents itself, so graphql.documents must be 'any'")
+        return value
 
     @field_validator("origins")
     @classmethod

@@ -30,6 +30,16 @@ from tests.api.compiled.plain import ENTITY_OF, TYPES, PlainExecutor, written
 DEPTH = 3
 """Relations within relations."""
 NEEDLES = ("", "a", "A", "B", "%", "_", "\\", "日", "ß", "0")
+UNIQUE = {
+    "hub": "code",
+    "kit": "name",
+    "policy": "version",
+    "product": "sku",
+    "rollout": "name",
+    "service_class": "name",
+    "source": "name",
+}
+"""Entity -> what else than its key names one row at most."""
 LATER = frozenset({"complete_kits"})
 """Names that are not compared by: what they are is worked out by the database in any case."""
 
@@ -126,7 +136,21 @@ def _node(w: _Writing, alias: str) -> str:
     body = f"{{ __typename id ... on Node {{ {w.name('n')}: id }} {' '.join(sorted(parts))} }}"
     if w.chance(2):
         return f"{alias}: node(id: {w.variable('ID!', ids[0])}) {body}"
+    if w.chance(2):
+        named = [_represented(w, entity, id_) for entity, id_ in zip(entities, ids, strict=True)]
+        body = f"{{ ... on _Entity {{ __typename }} {' '.join(sorted(parts))} }}"
+        given = w.variable("[_Any!]!", named) if w.chance(2) else _literal(named)
+        return f"{alias}: _entities(representations: {given}) {body}"
     return f"{alias}: nodes(ids: {w.variable('[ID!]!', ids)}) {body}"
+
+
+def _represented(w: _Writing, entity: str, id_: str) -> dict[str, Any]:
+    """What a gateway calls a thing: by its id, or by what else is unique."""
+    name = UNIQUE.get(entity)
+    known = [row.values[name] for row in w.plain.rows[entity] if row.values[name] is not None] if name else []
+    if name is None or not known or w.chance(3):
+        return {"__typename": TYPES[entity], "id": id_, "other": [1]}
+    return {"__typename": TYPES[entity], name: w.choose([*known, "nobody has it"])}
 
 
 def _listing(query: GraphQLObjectType, entity: str) -> str | None:

@@ -18,7 +18,7 @@ import orjson
 from graphql import ExecutionResult, GraphQLObjectType, GraphQLSchema, execute_sync, get_named_type
 from sqlalchemy import select
 
-from connector.api.schema import build_schema
+from connector.api.schema import new_schema
 from connector.api.schema.fields import PAGED, RELATION
 from connector.model.geo import Point, great_circle_km
 from connector.storage.database.engine import Database, reading
@@ -52,7 +52,7 @@ class PlainExecutor:
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
-        self.schema: GraphQLSchema = build_schema.__wrapped__()._schema  # one of its own, whose resolvers it replaces
+        self.schema: GraphQLSchema = new_schema(subgraph=True)._schema  # one of its own: its resolvers are replaced
         for name, type_ in self.schema.type_map.items():
             if name in ENTITY_OF and isinstance(type_, GraphQLObjectType):
                 self._resolve_relations(type_)
@@ -105,6 +105,10 @@ class PlainExecutor:
                 field.resolve = lambda _root, _info, id: self._by_id(id)
             elif name == "nodes":
                 field.resolve = lambda _root, _info, ids: [self._by_id(id_) for id_ in ids]
+            elif name == "_entities":
+                field.resolve = lambda _root, _info, representations: [
+                    self._represented(one) for one in representations
+                ]
 
     def _listing(self, entity: str) -> Callable[..., Any]:
         return lambda _root, _info, **arguments: self._connection(entity, self.rows[entity], arguments)
@@ -123,6 +127,13 @@ class PlainExecutor:
     def _by_id(self, text: str) -> Row | None:
         name, _, key = base64.b64decode(text).decode().partition(":")
         return self._find(ENTITY_OF[name], int(key))
+
+    def _represented(self, given: Mapping[str, str]) -> Row | None:
+        if "id" in given:
+            return self._by_id(given["id"])
+        (name,) = given.keys() - {"__typename"}
+        rows = self.rows[ENTITY_OF[given["__typename"]]]
+        return next((row for row in rows if row.values[name] == given[name]), None)
 
     def _find(self, entity: str, key: int | None) -> Row | None:
         return next((row for row in self.rows[entity] if row.id == key), None)

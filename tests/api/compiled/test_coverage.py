@@ -26,7 +26,7 @@ COMPUTED = {"breakGlassUse", "explain", "placements", "whatIf"}
 
 @pytest.fixture(scope="module")
 def schema() -> GraphQLSchema:
-    found: GraphQLSchema = build_schema()._schema  # type: ignore[attr-defined]
+    found: GraphQLSchema = build_schema()._schema
     return found
 
 
@@ -64,7 +64,14 @@ def asked(schema: GraphQLSchema, name: str, field: GraphQLField) -> str:
 def test_all_stored_data_is_compiled_and_nothing_else_is_left_to_the_ordinary_executor(schema: GraphQLSchema):
     query = schema.query_type
     assert query is not None
+    subgraph = build_schema(subgraph=True)._schema.query_type
+    assert subgraph is not None
 
+    added = {
+        name: ROOT in subgraph.fields[name].extensions["strawberry-definition"].metadata
+        for name in subgraph.fields.keys() - query.fields.keys()
+    }
+    assert added == {"_entities": True, "_service": False}
     left = {name for name, one in query.fields.items() if ROOT not in one.extensions["strawberry-definition"].metadata}
 
     assert left == COMPUTED

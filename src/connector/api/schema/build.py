@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import strawberry
@@ -60,6 +60,13 @@ class HubSchema(strawberry.Schema):
         kwargs["context_value"], patience = _patient(kwargs["context_value"])
         return _bounded(await super().stream(*args, **kwargs), patience)
 
+    @cached_property
+    def subgraph_sdl(self) -> str:
+        """Its text for a gateway of Apollo Federation."""
+        from connector.api.schema.subgraph import with_keys
+
+        return with_keys(self.as_str())
+
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Nothing: see `connector.api.errors`."""
 
@@ -104,15 +111,33 @@ async def _bounded(results: AsyncGenerator[Any], patience: Patience) -> AsyncGen
             yield result
 
 
+def build_schema(*, subgraph: bool = False) -> HubSchema:
+    """The schema with everything that guards it. It holds nothing of its hub, so a process makes it once.
+
+    subgraph: for a hub that is part of a graph of Apollo Federation.
+    """
+    return _built(subgraph)
+
+
 @cache
-def build_schema() -> strawberry.Schema:
-    """The schema with everything that guards it. It holds nothing of its hub, so a process makes it once."""
+def _built(subgraph: bool) -> HubSchema:
+    return new_schema(subgraph=subgraph)
+
+
+def new_schema(*, subgraph: bool = False) -> HubSchema:
+    """A schema that nobody else has."""
+    query: type[Query] = Query
+    scalars = SCALARS
+    if subgraph:
+        from connector.api.schema.subgraph import ANY, AnyRepresentation, SubgraphQuery
+
+        query, scalars = SubgraphQuery, {**SCALARS, AnyRepresentation: ANY}
     return HubSchema(
-        query=Query,
+        query=query,
         mutation=Mutation,
         subscription=Subscription,
         types=list(dict.fromkeys(REFUSALS.values())),
-        config=StrawberryConfig(default_resolver=take, scalar_map=SCALARS),
+        config=StrawberryConfig(default_resolver=take, scalar_map=scalars),
         extensions=[
             Operation,
             lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
@@ -129,3 +154,8 @@ def build_schema() -> strawberry.Schema:
 def export() -> str:
     """The schema in GraphQL's schema definition language, with a line break at its end."""
     return build_schema().as_str().rstrip() + "\n"
+
+
+def export_subgraph() -> str:
+    """The same as a gateway of Apollo Federation wants it."""
+    return build_schema(subgraph=True).subgraph_sdl.rstrip() + "\n"

@@ -6,7 +6,7 @@ selection into statements. All names are those of `connector.storage.query.entit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from connector.model.geo import Point
@@ -101,6 +101,10 @@ class Selection:
     entity: str
     columns: frozenset[str] = frozenset()
     children: tuple[Child, ...] = ()
+
+    def with_column(self, name: str) -> Selection:
+        """The same with one column more."""
+        return replace(self, columns=self.columns | {name})
 
 
 @dataclass(frozen=True, slots=True)
