@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -182,28 +184,52 @@ def test_graphql_holds_no_python():
     assert list(PUBLISHED.rglob("*.py")) == []
 
 
+PLAIN_NAMES = frozenset({"id", "ids", "input", "ticket", "number", "name"})
+"""Arguments of root fields that say by their name what they are."""
+
+
+def documented(schema: GraphQLSchema) -> Iterator[tuple[str, str | None, str | None]]:
+    """Everything that a client may use: where it is, what is said of it, and why it is not to be used any more."""
+    roots = {type_.name for type_ in (schema.query_type, schema.mutation_type, schema.subscription_type) if type_}
+    for name, type_ in schema.type_map.items():
+        if name.startswith("__"):
+            continue
+        if name not in roots:
+            yield name, type_.description, None
+        for each, field in getattr(type_, "fields", {}).items():
+            yield f"{name}.{each}", field.description, field.deprecation_reason
+            for argument, given in getattr(field, "args", {}).items():
+                said = "its name says it" if name in roots and argument in PLAIN_NAMES else given.description
+                yield f"{name}.{each}({argument})", said, given.deprecation_reason
+        for each, value in getattr(type_, "values", {}).items():
+            yield f"{name}.{each}", type_.description, value.deprecation_reason
+    for directive in schema.directives:
+        yield f"@{directive.name}", directive.description, None
+
+
 def test_everything_in_the_schema_is_described(schema: GraphQLSchema):
-    missing = [
-        f"{name}.{field}"
-        for name, type_ in schema.type_map.items()
-        if not name.startswith("__")
-        for field, definition in getattr(type_, "fields", {}).items()
-        if not definition.description
+    assert [place for place, said, _ in documented(schema) if not said] == []
+
+
+def without_heir(schema: GraphQLSchema) -> list[str]:
+    """What is deprecated without naming something that is there to use instead."""
+    found = list(documented(schema))
+    there = {place.rpartition(".")[2].partition("(")[0] for place, _, reason in found if reason is None}
+    return [
+        place for place, _, reason in found if reason is not None and there.isdisjoint(re.findall(r"`(\w+)`", reason))
     ]
-    missing += [
-        name
-        for name, type_ in schema.type_map.items()
-        if not name.startswith("__") and name not in ("Query", "Mutation", "Subscription") and not type_.description
-    ]
-    missing += [
-        f"{kind.name}.{field}({name})"
-        for kind in (schema.query_type, schema.mutation_type, schema.subscription_type)
-        if kind is not None
-        for field, definition in kind.fields.items()
-        for name, argument in definition.args.items()
-        if not argument.description and name not in ("id", "ids", "input", "ticket", "number", "name")
-    ]
-    assert missing == []
+
+
+def test_whatever_is_deprecated_says_what_to_use_instead(schema: GraphQLSchema):
+    sample = """type Query {
+      a: Int @deprecated(reason: "Use `b`.")
+      b(x: Int @deprecated(reason: "Use something else.")): Int
+      c: Int @deprecated(reason: "Use `a`.")
+      d: Int @deprecated
+    }"""
+
+    assert without_heir(build_schema(sample)) == ["Query.b(x)", "Query.c", "Query.d"]
+    assert without_heir(schema) == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)

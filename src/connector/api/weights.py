@@ -22,6 +22,9 @@ LIST: Final = 5
 COUNT: Final = 10
 """A `totalCount`, which looks at every row that the filter lets through."""
 
+HISTORY: Final = 10
+"""What the change log, or the references of sources, say of a thing."""
+
 AGGREGATE: Final = 100
 """Rows counted, summed up and grouped; each group is a row beside that."""
 

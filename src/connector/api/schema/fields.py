@@ -16,6 +16,7 @@ from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
 from connector.api.schema.filters import FILTERS, ORDERS
+from connector.api.weights import WEIGHT
 from connector.storage.query import ENTITIES, Row
 
 COLUMNS = "columns"
@@ -36,9 +37,10 @@ def column(description: str) -> Any:
     return strawberry.field(description=description)
 
 
-def derived(resolver: Callable[..., Any], description: str, *, columns: tuple[str, ...]) -> Any:
-    """A field that is computed from columns of its row."""
-    return strawberry.field(resolver=resolver, description=description, metadata={COLUMNS: columns})
+def derived(resolver: Callable[..., Any], description: str, *, columns: tuple[str, ...], weight: int = 0) -> Any:
+    """A field that is computed from columns of its row. weight: what it costs for each of them."""
+    metadata = {COLUMNS: columns} | ({WEIGHT: weight} if weight else {})
+    return strawberry.field(resolver=resolver, description=description, metadata=metadata)
 
 
 def minutes(name: str, description: str) -> Any:

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import strawberry
 
-from connector.api.schema.fields import column, paged, related
+from connector.api.schema.fields import column, derived, paged, related
 from connector.api.schema.lazy import (
     AnyHub,
     AnyLoan,
@@ -17,8 +17,32 @@ from connector.api.schema.lazy import (
 )
 from connector.api.schema.nodes import Node
 from connector.api.schema.paging import Connection
+from connector.api.schema.provenance import FieldProvenance, SourceRecord, provenance, source_records
+from connector.api.weights import HISTORY
 from connector.model.kinds import Lane, Tracking
 from connector.model.lifecycle import AssetState
+from connector.storage.query import Row
+
+_PLACES = ("site_id", "hub_id")
+_TOLD = (
+    "name",
+    "serial",
+    "asset_tag",
+    "product_id",
+    "revision",
+    "warranty_ends_on",
+    *_PLACES,
+    "state",
+    "lane",
+    "holder",
+    "url",
+    "retired_at",
+)
+"""Columns whose provenance is told."""
+
+
+def _provenance(root: Row) -> list[FieldProvenance]:
+    return provenance(root, _TOLD, _PLACES)
 
 
 @strawberry.type(description="One serialised device: at a site, in a hub, or on its way.")
@@ -41,6 +65,16 @@ class Asset(Node):
     reservations: Connection[AnyReservation] = paged("reservation", "reservations", "Claims of it.")
     loans: Connection[AnyLoan] = paged("loan", "loans", "Loans of it, to whom and until when.")
     rmas: Connection[AnyRma] = paged("rma", "rmas", "Its returns after it had failed.")
+    provenance: list[FieldProvenance] = derived(
+        _provenance,
+        "For each field, what gave it its value and when, by the newest 1,000 changes of the device. `site` and `hub` "
+        "only while it is there.",
+        columns=("provenance", "site_id", "hub_id"),
+        weight=HISTORY,
+    )
+    source_records: list[SourceRecord] = derived(
+        source_records, "What each source calls it.", columns=("source_records",), weight=HISTORY
+    )
     created_at: datetime = column("When the hub first heard of it.")
     updated_at: datetime = column("When the hub last changed it.")
     retired_at: datetime | None = column("When its source deleted it; null while it exists.")

@@ -7,9 +7,11 @@ here can be selected, compared, sorted by and followed without another line.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from sqlalchemy import FromClause, Table, exists, func, select
 
+from connector.model.refs import EntityKind
 from connector.storage import tables
 from connector.storage.facts.attainment import (
     asset_class_of_ticket,
@@ -19,6 +21,7 @@ from connector.storage.facts.attainment import (
 )
 from connector.storage.facts.kits import complete_kits
 from connector.storage.facts.protection import usable_units
+from connector.storage.facts.provenance import provenance_of, records_of
 from connector.storage.query.entity import Entity, Expression, Relation, ToMany, ToOne
 
 
@@ -153,6 +156,11 @@ ENTITIES: Mapping[str, Entity] = {
                 "loans": ToMany("loan", "asset_id"),
                 "rmas": ToMany("rma", "asset_id"),
             },
+            computed={
+                "provenance": partial(provenance_of, EntityKind.ASSET),
+                "source_records": partial(records_of, EntityKind.ASSET),
+            },
+            private=frozenset({"provenance", "source_records"}),
         ),
         _entity(
             "stock",
