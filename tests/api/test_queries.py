@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.schema.nodes import global_id
 from connector.storage import tables
 from connector.storage.database.engine import direct_connections, transaction
+from connector.storage.query import RowsByIds
 from tests.api.conftest import Hub, OpenHub
 from tests.api.seed import LABEL, seed
 from tests.factories import NOW, insert_row, make_asset, make_site, make_source, make_ticket
@@ -54,9 +56,19 @@ def statements(engine: AsyncEngine) -> Iterator[list[str]]:
             return await send(sql, parameters)
 
         direct.row = noted  # type: ignore[method-assign]
+    sent = RowsByIds.sent
+
+    def noted_sent(read: RowsByIds, dialect: Dialect, ids: Sequence[int]) -> tuple[str, Any]:
+        sql, parameters = sent(read, dialect, ids)
+        if direct is None:  # what goes to a thread of SQLite by itself
+            note(None, None, sql)
+        return sql, parameters
+
+    RowsByIds.sent = noted_sent  # type: ignore[method-assign, assignment]
     try:
         yield seen
     finally:
+        RowsByIds.sent = sent  # type: ignore[method-assign]
         event.remove(engine.sync_engine, "before_cursor_execute", note)
         if direct is not None:
             del direct.row

@@ -15,7 +15,7 @@ import asyncio
 import logging
 from bisect import bisect_right
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,7 +24,7 @@ from connector.api.wanted import Only, Reader, Values, Wanted
 from connector.model.refs import EntityKind
 from connector.storage.database.changes import LoggedChange, last_position, publish_changes, read_changes
 from connector.storage.database.engine import Database, Transaction, reading, transaction
-from connector.storage.query import Selection, fetch_rows
+from connector.storage.query import Selection, Together, fetch_rows
 
 KINDS = (
     EntityKind.TICKET,
@@ -51,11 +51,14 @@ class Stretch:
     """The part of the log that a subscription is run over. start: its position, None for what its `after` says.
 
     until: where it ends, None for never. begun_at: where it began, None as long as what it asks for is not accepted.
-    position: of the event that was made last.
+    position: of the event that was made last. together: what events are read with where they need not be executed;
+    `tell` then takes the JSON of each. None where all are.
     """
 
     start: int | None = None
     until: int | None = None
+    together: Together | None = None
+    tell: Callable[[str], Awaitable[None]] | None = None
     begun_at: int | None = field(default=None, init=False)
     position: int = field(default=0, init=False)
 

@@ -7,6 +7,8 @@ broken off, nobody would know what came of it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import ClassVar, Final, Self
@@ -40,6 +42,27 @@ class ClientGone(BrokenOff):
     """Nobody waits for the answer."""
 
     code = "CLIENT_GONE"
+
+
+def took_too_long(what: str, longest: timedelta) -> TimedOut:
+    """Says that something was broken off."""
+    return TimedOut(
+        f"{what} took longer than the {longest.total_seconds():g} s that are allowed and was broken off",
+        hint=TimedOut.hint_text,
+    )
+
+
+@asynccontextmanager
+async def in_time(what: str, longest: timedelta) -> AsyncIterator[None]:
+    """A context whose inside may take so long. Raises TimedOut at its end when it was broken off."""
+    timeout = asyncio.timeout(longest.total_seconds())
+    try:
+        async with timeout:
+            yield
+    except Exception as error:
+        if timeout.expired():  # the database may have something of its own to say of being broken off
+            raise took_too_long(what, longest) from error
+        raise
 
 
 class Patience:
@@ -84,10 +107,7 @@ class Patience:
     def _broken_off(self) -> BrokenOff:
         if self._is_gone:
             return ClientGone("the client is gone")
-        return TimedOut(
-            f"the query took longer than the {self._longest.total_seconds():g} s that are allowed and was broken off",
-            hint=TimedOut.hint_text,
-        )
+        return took_too_long("the query", self._longest)
 
     def _watch(self, until: float) -> None:
         """Begin to look at the clock and at the client: one timer is all that most queries pay for."""

@@ -70,6 +70,10 @@ class Plan:
         ]
         return self._selection(target, self.document.collect(target, wanted)) if wanted else None
 
+    def selection_at(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Selection:
+        """The nodes, somewhere below the field, are one row of this type."""
+        return self._selection(type_, self.document.collect(type_, nodes))
+
     def _selection(self, type_: GraphQLObjectType, fields: Fields) -> Selection:
         columns: set[str] = set()
         children: list[Child] = []

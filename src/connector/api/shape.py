@@ -122,15 +122,16 @@ class Shaper:
                 raise NotCompiled(f"{type_} is no type of a derived value")
 
     def _object(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Shape:
-        members: list[tuple[str, Shape]] = []
-        for key, found in self._document.collect(type_, nodes).items():
-            name = found[0].name.value
-            if name == "__typename":
-                members.append((key, _always(type_.name)))
-                continue
-            field = type_.fields[name]
-            members.append((key, _derived(_own(field), self.value(field.type, found))))
+        members = [(key, self.attribute(type_, found)) for key, found in self._document.collect(type_, nodes).items()]
         return lambda value, around: {key: member(value, around) for key, member in members}
+
+    def attribute(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Shape:
+        """The shape of a field of an object that Python made, out of that object."""
+        name = nodes[0].name.value
+        if name == "__typename":
+            return _always(type_.name)
+        field = type_.fields[name]
+        return _derived(_own(field), self.value(field.type, nodes))
 
     def _member(self, type_: GraphQLObjectType, key: str, nodes: list[FieldNode], layout: Layout) -> Shape:
         name = nodes[0].name.value

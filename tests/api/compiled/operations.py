@@ -25,7 +25,7 @@ from connector.api.schema.fields import RELATION
 from connector.api.schema.nodes import global_id
 from connector.storage.query import ENTITIES, Row
 from tests.api.compiled.furnished import NUMBERS, REALS, TIMES
-from tests.api.compiled.plain import ENTITY_OF, TYPES, PlainExecutor, written
+from tests.api.compiled.plain import ENTITY_OF, TYPES, PlainExecutor, _snake, written
 
 DEPTH = 3
 """Relations within relations."""
@@ -99,6 +99,27 @@ def operations(plain: PlainExecutor) -> st.SearchStrategy[Operation]:
     cases of a failing one for minutes.
     """
     return st.integers(0, 2**48).map(lambda seed: _operation(_Writing(Random(seed), plain)))  # noqa: S311
+
+
+def subscription_of(seed: int, plain: PlainExecutor) -> tuple[str, Mapping[str, str], Operation]:
+    """A subscription from the beginning of the log on: its field, what it is narrowed to, and the operation."""
+    w = _Writing(Random(seed), plain)  # noqa: S311
+    type_ = w.plain.schema.subscription_type
+    assert type_ is not None
+    name = w.choose(sorted(type_.fields))
+    field_ = type_.fields[name]
+    narrowed: dict[str, str] = {}
+    if w.chance(3):
+        argument = w.choose(sorted(set(field_.args) - {"after"}) or [None])
+        if argument is not None:
+            narrowed[argument] = _id(w, _snake(argument.removesuffix("Id")))
+    given = [f"{argument}: {w.variable('ID', id_)}" for argument, id_ in narrowed.items()]
+    given.append(f"after: {w.variable('String', '0') if w.chance(2) else _literal('0')}")
+    alias = f"{w.name('s')}: " if w.chance(3) else ""
+    body = f"{alias}{name}({', '.join(given)}) {_object(w, get_named_type(field_.type).name, DEPTH)}"
+    head = ", ".join(f"${each}: {type_}" for each, type_ in w.types.items())
+    document = f"subscription{f' ({head})' if head else ''} {{ {body} }}"
+    return name, narrowed, Operation("\n".join([document, *w.fragments]), w.variables)
 
 
 def _operation(w: _Writing) -> Operation:

@@ -28,6 +28,7 @@ from connector.api.live.asked import Asked, Key
 from connector.api.live.limits import LiveLimits
 from connector.api.live.outlet import Mark, Outlet
 from connector.model.principals import Principal
+from connector.storage.query import Together
 
 SHARING: Final = "whoever shares a stream"
 """Name under which an event is made for all who have the same rights: nothing in it is of one of them."""
@@ -133,6 +134,8 @@ class Streams:
         self._feed = feed
         self._context = context
         self._limits = limits
+        surroundings = context()
+        self._together = Together(surroundings.engine, surroundings.limits.longest_query)
         self._streams: dict[Rights, _Stream] = {}
         self._pumps: dict[_Stream, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -172,6 +175,7 @@ class Streams:
         for task in list(self._ending):
             with suppress(asyncio.CancelledError):
                 await task
+        await self._together.aclose()
 
     def _is_near(self, following: Following, position: int) -> bool:
         """Whether what follows a position is, or can become, a stream's affair."""
@@ -180,14 +184,18 @@ class Streams:
 
     async def _catch_up(self, following: Following, position: int | None) -> int:
         """Send what happened up to now, for this one alone; the position that it is at then."""
-        stretch = Stretch(following.start if position is None else position, await self._feed.now())
+
+        async def tell(text: str) -> None:
+            following.mark.begin(stretch.begun_at or 0)
+            await following.outlet.room()
+            following.outlet.put(text, following.mark, stretch.position)
+
+        start = following.start if position is None else position
+        stretch = Stretch(start, await self._feed.now(), self._together, tell)
         results = await self._run(following, following.context.principal, stretch)
         async with aclosing(results):
             async for result in results:
-                text = _text_of(result, stretch)
-                following.mark.begin(stretch.begun_at or 0)
-                await following.outlet.room()
-                following.outlet.put(text, following.mark, stretch.position)
+                await tell(_text_of(result, stretch))
         following.mark.begin(stretch.begun_at or 0)
         return max(stretch.position, stretch.until or 0)
 
@@ -211,12 +219,16 @@ class Streams:
 
     async def _pump(self, stream: _Stream, following: Following) -> None:
         """Run the subscription for all who ask for it."""
-        stretch = Stretch(stream.floor)
+
+        async def tell(text: str) -> None:
+            stream.emit(stretch.position, text)
+
+        stretch = Stretch(stream.floor, together=self._together, tell=tell)
         try:
             results = await self._run(following, replace(following.context.principal, name=SHARING), stretch)
             async with aclosing(results):
                 async for result in results:
-                    stream.emit(stretch.position, _text_of(result, stretch))
+                    await tell(_text_of(result, stretch))
             stream.fail(Refused([{"message": "the subscription has ended", "extensions": {"code": "UNAVAILABLE"}}]))
         except Refused as refused:
             stream.fail(refused)

@@ -1,29 +1,20 @@
 """Root fields that follow what happens."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Generic, TypeAlias, TypeVar
+from collections.abc import AsyncGenerator
+from typing import Annotated, TypeAlias
 
 import strawberry
-from strawberry.utils.str_converters import to_camel_case
 
 from connector.api.context import Info
-from connector.api.feed import Stretch
-from connector.api.plan import Plan
+from connector.api.following import follow
 from connector.api.schema.approvals import Approval
-from connector.api.schema.enums import ChangeOperation
 from connector.api.schema.groups import IncidentGroup
-from connector.api.schema.nodes import key_of
 from connector.api.schema.recoveries import Recovery
 from connector.api.schema.replenishments import Replenishment
 from connector.api.schema.rollouts import Rollout
-from connector.api.schema.scalars import JSON, as_json
 from connector.api.schema.shipping import Shipment
+from connector.api.schema.topic import Event, Topic
 from connector.api.schema.work import Reservation, Task, Ticket
-from connector.model.errors import InvalidInput
 from connector.model.lifecycle import (
     ApprovalState,
     GroupState,
@@ -36,31 +27,6 @@ from connector.model.lifecycle import (
     TicketState,
 )
 from connector.model.refs import EntityKind
-from connector.storage.database.changes import LoggedChange, parse_cursor
-from connector.storage.database.engine import reading
-from connector.storage.query import ENTITIES, Row, Selection, Sight, fetch_rows
-
-EventT = TypeVar("EventT")
-
-
-@strawberry.type(description="One field that changed.")
-class FieldChange:
-    """Before and after."""
-
-    field: str = strawberry.field(description="The field's name as the change log has it, for example `state`.")
-    before: JSON | None = strawberry.field(description="Its value before; null for something new.")
-    after: JSON | None = strawberry.field(description="Its value after; null for something deleted.")
-
-
-@strawberry.interface(description="Something that happened. Events come in the order in which they were committed.")
-class Event:
-    """An entry of the change log."""
-
-    cursor: str = strawberry.field(description="Names this event: `after` it a new subscription goes on without gap.")
-    at: datetime = strawberry.field(description="When it happened.")
-    operation: ChangeOperation = strawberry.field(description="What happened.")
-    actor: str = strawberry.field(description="Who or what did it.")
-    changes: list[FieldChange] = strawberry.field(description="Every field that changed.")
 
 
 @strawberry.type(description="A ticket came or changed.")
@@ -144,45 +110,6 @@ class IncidentGroupEvent(Event):
     incident_group: IncidentGroup | None = strawberry.field(description="As it is when the event is sent.")
 
 
-@dataclass(frozen=True, slots=True)
-class Topic(Generic[EventT]):
-    """How changes of one kind become events. row: field of the event that holds the thing itself.
-
-    state: its column that `before` and `after` show. news: fields whose change is worth an event, None for all.
-    """
-
-    kind: EntityKind
-    row: str
-    state: str
-    states: type[StrEnum]
-    event: Callable[..., EventT]
-    news: frozenset[str] | None = None
-
-    def is_news(self, change: LoggedChange) -> bool:
-        """Whether the change is worth an event."""
-        return self.news is None or change.operation != "updated" or not self.news.isdisjoint(change.fields)
-
-    def event_of(self, change: LoggedChange, row: Row | None, sight: Sight) -> EventT:
-        """The event that a change is. With a limited sight without keys and documents: they may lead out of it."""
-        told = set(ENTITIES[self.row].names()) if sight.is_limited else change.fields.keys()
-        now = row.values[self.state] if row else None
-        before, after = change.fields.get(self.state, (now, now))
-        return self.event(
-            cursor=str(change.position),
-            at=change.at,
-            operation=ChangeOperation(change.operation),
-            actor=change.actor,
-            changes=[
-                FieldChange(field=name, before=as_json(pair[0]), after=as_json(pair[1]))
-                for name, pair in sorted(change.fields.items())
-                if name in told
-            ],
-            before=None if before is None else self.states(before),
-            after=None if after is None else self.states(after),
-            **{self.row: row},
-        )
-
-
 TICKETS = Topic(EntityKind.TICKET, "ticket", "state", TicketState, TicketEvent)
 RESERVATIONS = Topic(EntityKind.RESERVATION, "reservation", "state", ReservationState, ReservationEvent)
 SHIPMENTS = Topic(
@@ -194,40 +121,6 @@ RECOVERIES = Topic(EntityKind.RECOVERY, "recovery", "state", RecoveryState, Reco
 TASKS = Topic(EntityKind.TASK, "task", "state", TaskState, TaskEvent)
 REPLENISHMENTS = Topic(EntityKind.REPLENISHMENT, "replenishment", "state", ReplenishmentState, ReplenishmentEvent)
 ROLLOUTS = Topic(EntityKind.ROLLOUT, "rollout", "state", RolloutState, RolloutEvent)
-
-
-async def _follow(
-    info: Info, topic: Topic[EventT], after: str | None, only: Mapping[str, strawberry.ID | None]
-) -> AsyncGenerator[EventT, None]:
-    """Events of a topic. only: column -> id that the thing must have there."""
-    context, stretch = info.context, info.context.stretch or Stretch()
-    wanted = {name: _key(name, topic.row, text) for name, text in only.items() if text is not None}
-    asked = Plan.of(info._raw_info).below(to_camel_case(topic.row)) or Selection(topic.row)
-    selection = replace(asked, columns=asked.columns | {topic.state})
-    start = parse_cursor(after) if stretch.start is None and after is not None else stretch.start
-    now = await context.feed.now()
-    if start is not None and start > now:
-        raise InvalidInput(
-            f"cursor {str(start)!r} lies ahead of everything that has happened",
-            hint="Was the database replaced by an older one? Leave `after` out and read the present state again.",
-        )
-    stretch.position = stretch.begun_at = now if start is None else start
-    pages = context.feed.pages(stretch.position, kind=topic.kind, only=wanted, until=stretch.until)
-    async with aclosing(pages):
-        async for page in pages:
-            news = [change for change in page if topic.is_news(change)]
-            async with reading(context.engine) as tx:
-                rows = await fetch_rows(tx, selection, {change.entity_id for change in news}, context.reader.sight)
-            for change in news:
-                row = rows.get(change.entity_id)
-                if row is None and context.reader.sight.is_limited:
-                    continue  # gone, or never theirs
-                stretch.position = change.position
-                yield topic.event_of(change, row, context.reader.sight)
-
-
-def _key(column: str, entity: str, text: str) -> int:
-    return key_of(text, entity=entity if column == "id" else column.removesuffix("_id"))
 
 
 After: TypeAlias = Annotated[
@@ -248,7 +141,7 @@ OfShipment: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(desc
 async def _tickets(
     info: Info, after: After = None, ticket_id: OfTicket = None, site_id: OfSite = None
 ) -> AsyncGenerator[TicketEvent, None]:
-    return _follow(info, TICKETS, after, {"id": ticket_id, "site_id": site_id})
+    return follow(info, TICKETS, after, {"id": ticket_id, "site_id": site_id})
 
 
 async def _reservations(
@@ -258,7 +151,7 @@ async def _reservations(
     ticket_id: OfTicket = None,
     hub_id: OfHub = None,
 ) -> AsyncGenerator[ReservationEvent, None]:
-    return _follow(info, RESERVATIONS, after, {"id": reservation_id, "ticket_id": ticket_id, "hub_id": hub_id})
+    return follow(info, RESERVATIONS, after, {"id": reservation_id, "ticket_id": ticket_id, "hub_id": hub_id})
 
 
 async def _shipment_status(
@@ -270,41 +163,41 @@ async def _shipment_status(
     site_id: OfSite = None,
 ) -> AsyncGenerator[ShipmentStatusEvent, None]:
     only = {"id": shipment_id, "ticket_id": ticket_id, "hub_id": hub_id, "site_id": site_id}
-    return _follow(info, SHIPMENTS, after, only)
+    return follow(info, SHIPMENTS, after, only)
 
 
 async def _incident_groups(info: Info, after: After = None) -> AsyncGenerator[IncidentGroupEvent, None]:
-    return _follow(info, GROUPS, after, {})
+    return follow(info, GROUPS, after, {})
 
 
 async def _recoveries(
     info: Info, after: After = None, ticket_id: OfTicket = None
 ) -> AsyncGenerator[RecoveryEvent, None]:
-    return _follow(info, RECOVERIES, after, {"ticket_id": ticket_id})
+    return follow(info, RECOVERIES, after, {"ticket_id": ticket_id})
 
 
 async def _tasks(
     info: Info, after: After = None, ticket_id: OfTicket = None, hub_id: OfHub = None
 ) -> AsyncGenerator[TaskEvent, None]:
-    return _follow(info, TASKS, after, {"ticket_id": ticket_id, "hub_id": hub_id})
+    return follow(info, TASKS, after, {"ticket_id": ticket_id, "hub_id": hub_id})
 
 
 async def _approvals(
     info: Info, after: After = None, ticket_id: OfTicket = None
 ) -> AsyncGenerator[ApprovalEvent, None]:
-    return _follow(info, APPROVALS, after, {"ticket_id": ticket_id})
+    return follow(info, APPROVALS, after, {"ticket_id": ticket_id})
 
 
 async def _replenishments(
     info: Info, after: After = None, hub_id: OfHub = None
 ) -> AsyncGenerator[ReplenishmentEvent, None]:
-    return _follow(info, REPLENISHMENTS, after, {"hub_id": hub_id})
+    return follow(info, REPLENISHMENTS, after, {"hub_id": hub_id})
 
 
 async def _rollout_progress(
     info: Info, after: After = None, rollout_id: OfRollout = None, ticket_id: OfTicket = None
 ) -> AsyncGenerator[RolloutEvent, None]:
-    return _follow(info, ROLLOUTS, after, {"id": rollout_id, "ticket_id": ticket_id})
+    return follow(info, ROLLOUTS, after, {"id": rollout_id, "ticket_id": ticket_id})
 
 
 @strawberry.type(description="What can be followed, over the graphql-transport-ws protocol or as server-sent events.")

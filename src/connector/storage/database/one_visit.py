@@ -13,16 +13,18 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from threading import Event
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_cursor
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util.concurrency import await_
 
 if TYPE_CHECKING:
     import aiosqlite
 
 INTERRUPT_AGAIN_S: Final = 0.002
+T = TypeVar("T")
 
 
 class _Cursor(AsyncAdapt_aiosqlite_cursor):
@@ -98,6 +100,29 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
             raise
         except Exception as error:  # noqa: BLE001 - raises it again, as SQLAlchemy wants it
             self._adapt_connection._handle_exception(error)
+
+
+async def in_one_visit(connection: AsyncConnection, run: Callable[[sqlite3.Connection, Callable[[], bool]], T]) -> T:
+    """Run something in the thread of a connection to SQLite. Broken off, its statement is interrupted.
+
+    run: gets the driver's connection, and what says whether nobody waits any more. It leaves no transaction behind.
+    """
+    adapted: Any = (await connection.get_raw_connection()).driver_connection
+    is_given_up, is_over = Event(), Event()
+
+    def visit() -> T | None:
+        try:
+            return None if is_given_up.is_set() else run(adapted._conn, is_given_up.is_set)
+        finally:
+            is_over.set()
+
+    try:
+        result: T = await adapted._execute(visit)
+    except asyncio.CancelledError:
+        is_given_up.set()
+        await _interrupt(adapted._conn, is_over)
+        raise
+    return result
 
 
 async def _interrupt(connection: sqlite3.Connection, is_over: Event) -> None:

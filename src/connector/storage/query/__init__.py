@@ -9,6 +9,7 @@ from connector.storage.query.keyset import encode_cursor
 from connector.storage.query.layout import Branch, Layout, layout_of
 from connector.storage.query.prepared import PreparedReads
 from connector.storage.query.rows import Connection, Edge, PageInfo, Row
+from connector.storage.query.rows_by_id import RowsByIds
 from connector.storage.query.selection import (
     AllOf,
     AnyOf,
@@ -26,6 +27,7 @@ from connector.storage.query.selection import (
 )
 from connector.storage.query.sight import BELONGING, EVERYTHING, Sight
 from connector.storage.query.statement import PageRead, Read, RowsRead, ValueRead
+from connector.storage.query.together import Together
 
 __all__ = [
     "BELONGING",
@@ -58,11 +60,13 @@ __all__ = [
     "Read",
     "Related",
     "Row",
+    "RowsByIds",
     "RowsRead",
     "Selection",
     "Sight",
     "ToMany",
     "ToOne",
+    "Together",
     "ValueRead",
     "encode_cursor",
     "fetch",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from math import cos, degrees, pi, radians, sin
-from typing import Any, assert_never, cast
+from typing import Any, Final, assert_never, cast
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
     FromClause,
+    Text,
     and_,
     any_,
     bindparam,
@@ -28,6 +29,9 @@ from connector.storage.query.entity import Entity, Expression, ToOne
 from connector.storage.query.keyset import beyond, decode_cursor, full_order
 from connector.storage.query.selection import AllOf, AnyOf, Compare, Condition, Near, Not, Page, Related
 from connector.storage.query.sight import Sight, joining_key
+
+GIVEN: Final = "given_ids"
+"""Name of the parameter that ids are told by."""
 
 
 def condition_sql(entity: Entity, source: FromClause, condition: Condition, sight: Sight) -> ColumnElement[bool]:
@@ -55,6 +59,14 @@ def one_of(column: ColumnElement[Any], ids: Collection[int], *, dialect: str) ->
         array = bindparam(None, sorted(ids), type_=ARRAY(BigInteger), unique=True)
         return column == any_(array)
     listed = func.json_each(f"[{','.join(map(str, sorted(ids)))}]").table_valued("value")
+    return column.in_(select(listed.c.value))
+
+
+def one_of_given(column: ColumnElement[Any], *, dialect: str) -> ColumnElement[bool]:
+    """The same for ids that are told when the statement is sent, as the parameter `GIVEN`."""
+    if dialect == "postgresql":
+        return column == any_(bindparam(GIVEN, type_=ARRAY(BigInteger)))
+    listed = func.json_each(bindparam(GIVEN, type_=Text())).table_valued("value")
     return column.in_(select(listed.c.value))
 
 

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from connector.storage.query.aggregate import AggregateRead, grouped
-from connector.storage.query.conditions import cursor_condition, one_of, page_condition
+from connector.storage.query.conditions import cursor_condition, one_of, one_of_given, page_condition
 from connector.storage.query.entity import Entity, ToMany, ToOne
 from connector.storage.query.keyset import full_order, order_by
 from connector.storage.query.layout import NEWEST, Branch, Layout, layout_of
@@ -48,10 +48,10 @@ class PageRead:
 
 @dataclass(frozen=True, slots=True)
 class RowsRead:
-    """The rows with these ids, retired ones too."""
+    """The rows with these ids, retired ones too. ids: None for those that are told when the statement is sent."""
 
     selection: Selection
-    ids: tuple[int, ...]
+    ids: tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,10 @@ class _Writer:
         )
         return self._list(layout, _belonging(rows, entity, source, key).order_by(*terms).limit(page.size + 1), depth)
 
-    def _rows(self, layout: Layout, ids: tuple[int, ...]) -> Any:
-        source = self._sight.rows_at(layout.entity, 0)
-        wanted = one_of(source.c.id, ids, dialect=self._dialect)
+    def _rows(self, layout: Layout, ids: tuple[int, ...] | None) -> Any:
+        source, dialect = self._sight.rows_at(layout.entity, 0), self._dialect
+        key = source.c.id
+        wanted = one_of_given(key, dialect=dialect) if ids is None else one_of(key, ids, dialect=dialect)
         return self._list(layout, self._plain(layout, source).where(wanted), 0)
 
     def _groups(self, read: AggregateRead) -> Any:
