@@ -148,6 +148,20 @@ async def test_things_within_a_distance_of_a_point_are_found(hub: Hub):
     assert data["assets"]["nodes"] == [{"serial": "Berlin"}, {"serial": "Potsdam"}]
     assert data["siteAggregate"]["groups"] == [{"count": 2}]
 
+    point = {"type": "Point", "coordinates": [13.4, 52.5]}
+    assert await hub.query(query, near={"point": point, "withinKm": 30}) == data
+    places = await hub.query("{ sites { nodes { location } } }")
+    assert [site["location"] for site in places["sites"]["nodes"]][::3] == [
+        {"type": "Point", "coordinates": [13.4, 52.52]},
+        None,
+    ]
+
+    twice = await hub.error(query, near={**around, "point": point})
+    assert twice["message"] == "near: it takes either `point` or both `latitude` and `longitude`"
+    half = await hub.error(query, near={"latitude": 52.5, "withinKm": 30})
+    assert half["message"] == twice["message"]
+    flipped = await hub.error(query, near={"point": {**point, "coordinates": [52.5, 113.4]}, "withinKm": 30})
+    assert "latitude 113.4 is outside [-90, 90]" in flipped["message"]
     north = await hub.error(query, near=around | {"latitude": 91})
     assert north["message"] == "near: latitude 91.0 is outside [-90, 90]"
     far = await hub.error(query, near=around | {"withinKm": 30_000})

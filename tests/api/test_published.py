@@ -36,7 +36,11 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "TrackReplacement": {"number": "INC-1"},
         "TrackReservation": {"id": seeded.id("Reservation")},
         "ServiceDesk": {"region": "EU"},
-        "StockNearby": {"latitude": 52.5, "longitude": 13.4, "withinKm": 300, "product": seeded.id("Product")},
+        "StockNearby": {
+            "point": {"type": "Point", "coordinates": [13.4, 52.5]},
+            "withinKm": 300,
+            "product": seeded.id("Product"),
+        },
         "TechnicianTasks": {"me": "ada", "hub": seeded.id("Hub")},
         "ExecutiveMeasures": {
             "since": "2026-11-01T00:00:00Z",

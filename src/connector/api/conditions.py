@@ -82,16 +82,27 @@ def _conditions(entity: str, given: Mapping[str, Any], depth: int) -> list[Condi
 
 
 def _near(given: Mapping[str, Any]) -> Condition:
+    point, latitude, longitude = given.get("point"), given.get("latitude"), given.get("longitude")
+    if point is not None and latitude is None and longitude is None:
+        return _within(point, given["withinKm"])
+    if point is not None or latitude is None or longitude is None:
+        raise InvalidInput(
+            "near: it takes either `point` or both `latitude` and `longitude`", hint="Give one point, in one way."
+        )
     try:
-        point = Point(given["latitude"], given["longitude"])
+        point = Point(latitude, longitude)
     except ValueError as error:
         raise InvalidInput(f"near: {error}", hint="Give decimal degrees, north and east positive.") from error
-    if not 0 <= given["withinKm"] <= FARTHEST_KM:
+    return _within(point, given["withinKm"])
+
+
+def _within(point: Point, kilometres: float) -> Condition:
+    if not 0 <= kilometres <= FARTHEST_KM:
         raise InvalidInput(
-            f"near: withinKm {given['withinKm']} is not between 0 and {FARTHEST_KM:,.0f}",
+            f"near: withinKm {kilometres} is not between 0 and {FARTHEST_KM:,.0f}",
             hint="Nothing on the Earth is farther away; leave `near` out.",
         )
-    return Near(point, given["withinKm"])
+    return Near(point, kilometres)
 
 
 def _whole(entity: str, given: Mapping[str, Any], depth: int) -> Condition:

@@ -320,7 +320,10 @@ def _filter(w: _Writing, entity: str, type_: GraphQLInputObjectType, depth: int)
 def _near(w: _Writing, entity: str) -> dict[str, Any]:
     places = [(row.values["latitude"], row.values["longitude"]) for row in w.plain.rows[entity]]
     latitude, longitude = w.choose([*[place for place in places if None not in place], (-90.0, 180.0)])
-    return {"latitude": latitude, "longitude": longitude, "withinKm": w.choose((0, 1, 250.5, 1000, 20_000))}
+    within = {"withinKm": w.choose((0, 1, 250.5, 1000, 20_000))}
+    if w.chance(2):
+        return {"point": {"type": "Point", "coordinates": [longitude, latitude]}, **within}
+    return {"latitude": latitude, "longitude": longitude, **within}
 
 
 def _related(w: _Writing, entity: str, type_: GraphQLInputObjectType, depth: int) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class PlainExecutor:
                 return not self._holds(entity, row, part)
             case "near":
                 place = row.values["latitude"], row.values["longitude"]
-                there = Point(part["latitude"], part["longitude"])
+                there = part.get("point") or Point(part["latitude"], part["longitude"])
                 return None not in place and great_circle_km(there, Point(*place)) <= part["withinKm"]
         own = _snake(name)
         relation = ENTITIES[entity].relations.get(own)

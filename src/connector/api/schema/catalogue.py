@@ -6,6 +6,7 @@ import strawberry
 
 from connector.api.schema.fields import column, paged, related
 from connector.api.schema.lazy import AnyAsset, AnyCompatibility, AnyKit, AnyProduct, AnyStock
+from connector.api.schema.money import Money, money
 from connector.api.schema.nodes import Node
 from connector.api.schema.paging import Connection
 from connector.model.kinds import Criticality, ProductStatus, Tracking
@@ -23,6 +24,7 @@ class Product(Node):
     criticality: Criticality | None = column("Service-level band that it is stocked at.")
     unit_cost_cents: int | None = column("Price of one, in hundredths of `currency`.")
     currency: str | None = column("ISO 4217.")
+    unit_cost: Money | None = money("unit_cost_cents", "Price of one; null when nobody said.")
     weight_g: int | None = column("Grams, packed.")
     length_mm: int | None = column("Millimetres, packed.")
     width_mm: int | None = column("Millimetres, packed.")

@@ -13,6 +13,7 @@ from strawberry.types.field import StrawberryField
 
 from connector.api.schema.enums import SortDirection, enum_name
 from connector.api.schema.nodes import ENTITY_TYPES
+from connector.model.geo import Point
 from connector.storage.query import ENTITIES, Entity, ToOne
 
 _ORDERED = {"lt": "Less than.", "lte": "At most.", "gt": "Greater than.", "gte": "At least."}
@@ -67,8 +68,15 @@ BooleanFilter = _operators("BooleanFilter", bool, "a truth value", {}, lists=Fal
 class Near:
     """A circle on the sphere."""
 
-    latitude: float = strawberry.field(description="Of the point, WGS 84, in decimal degrees, north positive.")
-    longitude: float = strawberry.field(description="Of the point, WGS 84, in decimal degrees, east positive.")
+    latitude: float | None = strawberry.field(
+        default=strawberry.UNSET, description="Of the point, WGS 84, in decimal degrees, north positive."
+    )
+    longitude: float | None = strawberry.field(
+        default=strawberry.UNSET, description="Of the point, WGS 84, in decimal degrees, east positive."
+    )
+    point: Point | None = strawberry.field(
+        default=strawberry.UNSET, description="The point itself, or else its `latitude` and `longitude`."
+    )
     within_km: float = strawberry.field(description="Kilometres at most, over the great circle.")
 
 

@@ -1,6 +1,7 @@
 """What mutations are given."""
 
 from datetime import datetime
+from decimal import Decimal
 
 import strawberry
 
@@ -79,6 +80,9 @@ class RecordProcurementInput:
     expected_at: datetime | None = strawberry.field(default=None, description="When the goods are expected there.")
     cost_cents: int | None = strawberry.field(default=None, description="What it costs, in hundredths.")
     reason: str | None = strawberry.field(default=None, description="Why; told to the ticket.")
+    cost: Decimal | None = strawberry.field(
+        default=None, description="What it costs, in units of the currency; or else `costCents`."
+    )
     idempotency_key: str = KEY
 
 

@@ -40,6 +40,7 @@ from connector.api.schema.inputs import (
     SyncSourceInput,
 )
 from connector.api.schema.loans import LoanPayload, extend_loan, receive_loan
+from connector.api.schema.money import in_cents
 from connector.api.schema.nodes import key_of
 from connector.api.schema.payloads import (
     CancelPayload,
@@ -137,7 +138,12 @@ async def _receive(info: Info, input: ReceiveInput) -> ReceivePayload:
 async def _record_procurement(info: Info, input: RecordProcurementInput) -> ProcurementPayload:
     async with _refusing(info) as refusals:
         key = key_of(input.procurement_id, entity="procurement")
-        report = Report(input.state, input.order_number, input.expected_at, input.cost_cents, input.reason)
+        cost = input.cost_cents
+        if input.cost is not None:
+            if cost is not None:
+                raise InvalidInput("both `cost` and `costCents` are given", hint="Give one of them.")
+            cost = in_cents(input.cost, "cost")
+        report = Report(input.state, input.order_number, input.expected_at, cost, input.reason)
         await info.context.commands.record_procurement(key, report, _by(info, input.idempotency_key))
         return ProcurementPayload(key=key)
     return ProcurementPayload(errors=refusals)

@@ -8,6 +8,7 @@ from connector.api.schema.fields import column, derived, minutes, paged, related
 from connector.api.schema.lazy import AnyAsset, AnyReservation, AnyShipment, AnyStock, AnyTask, AnyTicket
 from connector.api.schema.nodes import Node
 from connector.api.schema.paging import Connection
+from connector.model.geo import Point
 from connector.model.kinds import CalendarKind, HubTier
 from connector.storage.query import Row
 
@@ -38,6 +39,11 @@ class Address:
 def _position(root: Row) -> Position | None:
     latitude, longitude = root.values["latitude"], root.values["longitude"]
     return None if latitude is None or longitude is None else Position(latitude=latitude, longitude=longitude)
+
+
+def _location(root: Row) -> Point | None:
+    latitude, longitude = root.values["latitude"], root.values["longitude"]
+    return None if latitude is None or longitude is None else Point(latitude, longitude)
 
 
 def _address(root: Row) -> Address | None:
@@ -81,6 +87,9 @@ class Site(Node):
     position: Position | None = derived(
         _position, "Where it is; null when nobody knows.", columns=("latitude", "longitude")
     )
+    location: Point | None = derived(
+        _location, "The same for maps; null when nobody knows.", columns=("latitude", "longitude")
+    )
     time_zone: str | None = column("IANA time zone.")
     region: str | None = column("Region that stock is planned for.")
     country: str | None = column("ISO 3166-1 alpha-2.")
@@ -106,6 +115,9 @@ class Hub(Node):
     longitude: float | None = column("Degrees east, WGS 84; null when nobody knows.")
     position: Position | None = derived(
         _position, "Where it is; null when nobody knows.", columns=("latitude", "longitude")
+    )
+    location: Point | None = derived(
+        _location, "The same for maps; null when nobody knows.", columns=("latitude", "longitude")
     )
     time_zone: str | None = column("IANA time zone.")
     region: str | None = column("Region that it serves first.")

@@ -6,6 +6,7 @@ import strawberry
 
 from connector.api.schema.fields import column, related
 from connector.api.schema.lazy import AnyDecision, AnyHub, AnyProduct, AnyShipment, AnySite, AnyTicket
+from connector.api.schema.money import Money, money
 from connector.api.schema.nodes import Node
 from connector.model.kinds import Lane, ProcurementKind
 from connector.model.lifecycle import ProcurementState
@@ -36,6 +37,7 @@ class Procurement(Node):
     site: AnySite | None = related("site", "The site that they go to directly; null when they go to a hub.")
     cost_cents: int | None = column("What it costs, in hundredths of the currency; expected until it is recorded.")
     currency: str | None = column("ISO 4217.")
+    cost: Money | None = money("cost_cents", "What it costs; expected until it is recorded, null when nobody said.")
     expected_at: datetime | None = column("When they are expected there.")
     ordered_at: datetime | None = column("When the order was placed.")
     carrier: str | None = column("The courier that the supplier sent them with.")

@@ -12,6 +12,7 @@ from connector.api.schema.asking import refusing, request_of
 from connector.api.schema.fields import column, derived, related
 from connector.api.schema.inputs import KEY
 from connector.api.schema.lazy import AnyHub, AnyProduct, AnyStock, AnyTicket
+from connector.api.schema.money import Money, money
 from connector.api.schema.nodes import Node, key_of
 from connector.api.schema.payloads import Payload, target
 from connector.api.schema.refusals import refusal_of
@@ -89,6 +90,7 @@ class Replenishment(Node):
     delivery_days: int = column("Days that a transfer may take.")
     cost_cents: int | None = column("What is bought costs, in hundredths of the currency.")
     currency: str | None = column("ISO 4217.")
+    cost: Money | None = money("cost_cents", "What is bought costs; null when nothing is, or nobody said.")
     expected_at: datetime | None = column("When what is bought is expected.")
     ticket: AnyTicket | None = related(
         "ticket", "The hub's own ticket that its claims, parcels, orders and tasks hang on; null until it is approved."

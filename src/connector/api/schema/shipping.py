@@ -7,6 +7,7 @@ import strawberry
 
 from connector.api.schema.fields import RELATION, column, derived, related
 from connector.api.schema.lazy import AnyHub, AnyReservation, AnySite, AnySource, AnyTask, AnyTicket
+from connector.api.schema.money import Money, money
 from connector.api.schema.nodes import Node
 from connector.model.kinds import Direction, LabelFormat
 from connector.model.lifecycle import ShipmentStatus
@@ -62,6 +63,7 @@ class Shipment(Node):
     service: str | None = column("The courier's service that was bought.")
     cost_cents: int | None = column("What it cost, in hundredths of `currency`.")
     currency: str | None = column("ISO 4217.")
+    cost: Money | None = money("cost_cents", "What it cost; null when nobody said.")
     external_id: str | None = column("What the courier's system calls it.")
     events: list[ShipmentEvent] = related("events", "Its scans, the oldest first.")
     label: ShipmentLabel | None = strawberry.field(
