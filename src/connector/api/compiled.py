@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -53,7 +54,8 @@ class Compiled(SchemaExtension):
                     cost=running.context.cost,
                     sight=running.context.reader.sight,
                 )
-                running.result = ExecutionResult(await query.run(running.context), None)
+                data = await query.run(running.context)
+                running.result = ExecutionResult(orjson.loads(orjson.dumps(data)), None)
             except (NotCompiled, NotAnswered, ConnectorError, GraphQLError):
                 running.result = None
             else:
@@ -76,7 +78,7 @@ class CompiledQuery:
         )
 
     async def run(self, context: ApiContext) -> dict[str, Any]:
-        """The data of the response. Raises NotCompiled when it would hold an error."""
+        """The data of the response; parts of it may be JSON already. Raises NotCompiled when it would hold an error."""
         answers = iter(await context.reader.fetch(self._reads))
         around = Surroundings(context)
         data: dict[str, Any] = {}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+import orjson
 from graphql import GraphQLObjectType
 
 from connector.api.document import object_type
+from connector.api.forms import NotWritten
 from connector.api.plan import Plan
 from connector.api.ready import NotCompiled
 from connector.api.representations import (
@@ -24,7 +27,17 @@ from connector.api.schema.nodes import key_of, parse_global_id
 from connector.api.shape import Shape, Shaper, Surroundings
 from connector.model.errors import InvalidInput
 from connector.storage.database.changes import LAST_POSITION
-from connector.storage.query import Compare, Page, PageRead, Read, RowsRead, ValueRead, layout_of
+from connector.storage.query import (
+    Compare,
+    Page,
+    PageRead,
+    Read,
+    RowsRead,
+    ValueRead,
+    WrittenPage,
+    WrittenRow,
+    layout_of,
+)
 
 ROOT: Final = "root"
 """Key of a root field's metadata under which it says how it is compiled."""
@@ -34,7 +47,7 @@ MOST_NODES = 500
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A root field. shape: makes its value out of the answers of its reads."""
+    """A root field. shape: makes its value out of the answers of its reads: what JSON can hold, or is written as."""
 
     reads: Sequence[Read]
     shape: Callable[[Sequence[Any], Surroundings], Any]
@@ -46,7 +59,10 @@ RootPlanner: TypeAlias = Callable[[Plan, Shaper], Root]
 def page_root(plan: Plan, shaper: Shaper) -> Root:
     """A connection of an entity."""
     selection, page = plan.page()
-    shape = shaper.page(plan.type, plan.nodes, layout_of(selection, page), page)
+    layout = layout_of(selection, page)
+    with suppress(NotWritten):
+        return Root([WrittenPage(shaper.forms.page(plan.type, plan.nodes, layout, page))], _written)
+    shape = shaper.page(plan.type, plan.nodes, layout, page)
 
     def answer(answers: Sequence[Any], around: Surroundings) -> Any:
         ((rows, total),) = answers
@@ -166,10 +182,18 @@ def feed_cursor_root(_plan: Plan, _shaper: Shaper) -> Root:
     return Root([ValueRead(LAST_POSITION)], lambda answers, _around: str(answers[0]))
 
 
+def _written(answers: Sequence[Any], _around: Surroundings) -> Any:
+    (text,) = answers
+    return None if text is None else orjson.Fragment(text)
+
+
 def _by_key(plan: Plan, shaper: Shaper, key: int, type_: GraphQLObjectType | None = None) -> Root:
     type_ = type_ or plan.type
     selection = plan.selection_of(type_)
-    shape = shaper.row(type_, plan.nodes, layout_of(selection))
+    layout = layout_of(selection)
+    with suppress(NotWritten):
+        return Root([WrittenRow(selection, key, shaper.forms.row(type_, plan.nodes, layout))], _written)
+    shape = shaper.row(type_, plan.nodes, layout)
 
     def answer(answers: Sequence[Any], around: Surroundings) -> Any:
         (rows,) = answers

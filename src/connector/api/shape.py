@@ -27,6 +27,7 @@ from graphql import (
 
 from connector.api.context import ApiContext
 from connector.api.document import Document, object_type
+from connector.api.forms import Forms
 from connector.api.ready import NotCompiled
 from connector.api.schema.fields import COLUMNS, PAGED, RELATION
 from connector.api.schema.nodes import global_id
@@ -58,9 +59,13 @@ class _Shown:
 
 
 class Shaper:
-    """Makes the shapes of one query. dialect: of the database that writes the answer."""
+    """Makes the shapes of one query. dialect: of the database that writes the answer.
+
+    forms: of what the database can write by itself.
+    """
 
     def __init__(self, document: Document, dialect: str) -> None:
+        self.forms = Forms(document, dialect)
         self._document = document
         self._key = place_key(dialect)
 

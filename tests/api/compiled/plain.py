@@ -292,3 +292,23 @@ def written(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return value
+
+
+def as_json(data: Any) -> Any:
+    """What a client reads of an answer: every object as the list of its members, every number as what it is.
+
+    Databases write `5` for `5.0`, and blanks between members; nothing else may differ.
+    """
+    return _told(orjson.loads(orjson.dumps(data)))
+
+
+def _told(value: Any) -> Any:
+    match value:
+        case dict():
+            return [(key, _told(item)) for key, item in value.items()]
+        case list():
+            return [_told(item) for item in value]
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return value

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-import orjson
 import pytest
 from graphql import parse, validate
 from hypothesis import HealthCheck, Phase, event, given, note, settings
@@ -18,7 +17,7 @@ from connector.storage.database.refusals import TooDeep
 from connector.storage.query import ENTITIES
 from tests.api.compiled.furnished import furnish
 from tests.api.compiled.operations import Operation, operations
-from tests.api.compiled.plain import PlainExecutor, read_rows
+from tests.api.compiled.plain import PlainExecutor, as_json, read_rows
 from tests.api.test_queries import statements
 from tests.conftest import MovableClock
 
@@ -64,7 +63,7 @@ async def test_a_compiled_query_answers_what_the_ordinary_executor_does(
             await reader.aclose()
 
     assert expected.errors is None, validate(plain.schema, document)
-    assert orjson.dumps(found) == orjson.dumps(expected.data), validate(plain.schema, document)
+    assert as_json(found) == as_json(expected.data), validate(plain.schema, document)
     assert len(seen) <= 1
 
 

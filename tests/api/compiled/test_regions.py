@@ -7,7 +7,6 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
 
-import orjson
 import pytest
 from graphql import GraphQLNonNull, GraphQLObjectType, get_named_type, parse
 from hypothesis import HealthCheck, Phase, event, given, note, settings
@@ -40,7 +39,7 @@ from connector.storage.query.sight import Ground, ReferredTo, Through, Whole
 from connector.storage.query.statement import PageRead, statement_of
 from tests.api.compiled.furnished import furnish
 from tests.api.compiled.operations import Operation, operations
-from tests.api.compiled.plain import PlainExecutor, Rows, read_rows
+from tests.api.compiled.plain import PlainExecutor, Rows, as_json, read_rows
 from tests.api.test_queries import statements
 from tests.conftest import MovableClock
 
@@ -140,7 +139,7 @@ async def test_a_query_of_somebody_limited_answers_what_a_hub_of_their_regions_w
             await reader.aclose()
 
     assert expected.errors is None
-    assert orjson.dumps(found) == orjson.dumps(expected.data)
+    assert as_json(found) == as_json(expected.data)
     assert len(seen) <= 1
 
 

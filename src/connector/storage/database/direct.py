@@ -12,6 +12,8 @@ from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from psycopg import AsyncConnection, Error, OperationalError
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from sqlalchemy.engine import URL
 
 from connector.storage.database.refusals import NotAnswered
@@ -23,6 +25,13 @@ SETTINGS: Final = "SELECT set_config('TimeZone', 'UTC', false), set_config('jit'
 """Machine code pays off for statements that run for seconds; making it takes longer than a page does."""
 
 _Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
+
+
+class _AsItIs(Loader):
+    """JSON stays the bytes that came."""
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
 
 
 class DirectConnections:
@@ -51,6 +60,7 @@ class DirectConnections:
         connection = await AsyncConnection.connect(self._address, autocommit=True)
         try:
             await connection.execute(SETTINGS)
+            connection.adapters.register_loader("json", _AsItIs)
         except BaseException:
             await connection.close()
             raise

@@ -2,6 +2,7 @@
 
 from connector.storage.query.aggregate import Aggregate, AggregateRead, Function, Group, GroupKey, groups_of
 from connector.storage.query.as_of import fetch_row_at
+from connector.storage.query.cursor import can_write_cursors
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, ToMany, ToOne
 from connector.storage.query.fetch import fetch, fetch_page, fetch_rows, place_key
@@ -26,7 +27,7 @@ from connector.storage.query.selection import (
     Selection,
 )
 from connector.storage.query.sight import BELONGING, EVERYTHING, Sight
-from connector.storage.query.statement import PageRead, Read, RowsRead, ValueRead
+from connector.storage.query.statement import PageRead, Read, RowsRead, ValueRead, WrittenPage, WrittenRow
 from connector.storage.query.together import Together
 
 __all__ = [
@@ -68,6 +69,9 @@ __all__ = [
     "ToOne",
     "Together",
     "ValueRead",
+    "WrittenPage",
+    "WrittenRow",
+    "can_write_cursors",
     "encode_cursor",
     "fetch",
     "fetch_page",

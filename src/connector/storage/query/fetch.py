@@ -17,7 +17,15 @@ from connector.storage.query.layout import Branch, Decoder, Layout, layout_of
 from connector.storage.query.rows import Connection, Edge, PageInfo, RelatedRows, Row
 from connector.storage.query.selection import Page, Selection
 from connector.storage.query.sight import EVERYTHING, Sight
-from connector.storage.query.statement import PageRead, Read, RowsRead, ValueRead, statement_of
+from connector.storage.query.statement import (
+    PageRead,
+    Read,
+    RowsRead,
+    ValueRead,
+    WrittenPage,
+    WrittenRow,
+    statement_of,
+)
 
 
 async def fetch(tx: AsyncConnection, reads: Sequence[Read], sight: Sight = EVERYTHING) -> list[Any]:
@@ -79,7 +87,7 @@ def _answer(read: Read, columns: Iterator[Any]) -> Any:
             return rows, next(columns) if page.counts else None
         case RowsRead() | AggregateRead():
             return orjson.loads(next(columns))
-        case ValueRead():
+        case ValueRead() | WrittenPage() | WrittenRow():
             return next(columns)
 
 

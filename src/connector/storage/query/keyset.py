@@ -52,7 +52,7 @@ def order_by(
 
 def encode_cursor(order: Sequence[Order], values: Sequence[Any]) -> str:
     """An opaque text that names the place of a row with these values in the ordering."""
-    content = orjson.dumps([_signature(order), *values], default=str)
+    content = orjson.dumps([signature_of(order), *values], default=str)
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
@@ -64,7 +64,7 @@ def decode_cursor(entity: Entity, order: Sequence[Order], cursor: str) -> list[A
     try:
         content = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         signature, *values = content
-        if signature == _signature(order) and len(values) == len(order):
+        if signature == signature_of(order) and len(values) == len(order):
             return [restore(entity, key.column, value) for key, value in zip(order, values, strict=True)]
     except (ValueError, TypeError, binascii.Error):
         raise InvalidInput(
@@ -106,7 +106,8 @@ def beyond(
     return and_(bound, or_(false(), *cases))
 
 
-def _signature(order: Sequence[Order]) -> str:
+def signature_of(order: Sequence[Order]) -> str:
+    """What a cursor says of the ordering that it belongs to."""
     return ",".join(f"-{key.column}" if key.descending else key.column for key in order)
 
 

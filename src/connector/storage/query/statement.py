@@ -16,9 +16,7 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Float,
-    FromClause,
     LargeBinary,
-    ScalarSelect,
     Select,
     Subquery,
     Text,
@@ -30,12 +28,13 @@ from sqlalchemy import (
 )
 
 from connector.storage.query.aggregate import AggregateRead, grouped
-from connector.storage.query.conditions import cursor_condition, one_of, one_of_given, page_condition
-from connector.storage.query.entity import Entity, ToMany, ToOne
-from connector.storage.query.keyset import full_order, order_by
-from connector.storage.query.layout import NEWEST, Branch, Layout, layout_of
+from connector.storage.query.entity import ToOne
+from connector.storage.query.forms import PageForm, RowForm
+from connector.storage.query.layout import Branch, Layout, layout_of
+from connector.storage.query.rowsets import Key, Rows, RowSets
 from connector.storage.query.selection import Page, Selection
-from connector.storage.query.sight import Sight, joining_key
+from connector.storage.query.sight import Sight
+from connector.storage.query.written import FormWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +54,29 @@ class RowsRead:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenPage:
+    """A page of an entity's rows as the response has it, written by PostgreSQL."""
+
+    form: PageForm
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRow:
+    """The row with this id as the response has it, retired or not, written by PostgreSQL."""
+
+    selection: Selection
+    id: int
+    form: RowForm
+
+
+@dataclass(frozen=True, slots=True)
 class ValueRead:
     """A single value. sql: a statement for it."""
 
     sql: Select[Any]
 
 
-Read: TypeAlias = PageRead | RowsRead | ValueRead | AggregateRead
-_Key: TypeAlias = tuple[str, Subquery]
+Read: TypeAlias = PageRead | RowsRead | WrittenPage | WrittenRow | ValueRead | AggregateRead
 
 
 def statement_of(reads: Sequence[Read], dialect: str, sight: Sight) -> Select[*tuple[Any, ...]]:
@@ -79,6 +93,8 @@ class _Writer:
         self._dialect = dialect
         self._sight = sight
         self._is_postgres = dialect == "postgresql"
+        self._rows = RowSets(dialect, sight)
+        self._forms = FormWriter(self._rows)
 
     def columns(self, reads: Sequence[Read]) -> Iterator[ColumnElement[Any]]:
         for read in reads:
@@ -88,29 +104,22 @@ class _Writer:
                     if page.rows:
                         yield self._text(self._page(layout, page))
                     if page.counts:
-                        yield self._count(layout.entity, page)
+                        yield self._rows.count(layout.entity, page, 0, None)
                 case RowsRead(selection, ids):
-                    yield self._text(self._rows(layout_of(selection), ids))
+                    layout = layout_of(selection)
+                    yield self._text(self._list(layout, self._rows.by_ids(layout, ids), 0))
+                case WrittenPage(form):
+                    yield self._forms.page(form).scalar_subquery()
+                case WrittenRow(selection, id_, form):
+                    yield self._forms.row(layout_of(selection), form, id_).scalar_subquery()
                 case ValueRead(sql):
                     yield sql.scalar_subquery()
                 case AggregateRead():
                     yield self._text(self._groups(read))
 
-    def _page(self, layout: Layout, page: Page, depth: int = 0, key: _Key | None = None) -> Any:
-        """key: the name of the column that holds the parent's id, and where that comes from."""
-        entity = layout.entity
-        source = self._sight.rows_at(entity, depth)
-        terms = order_by(entity, source, full_order(entity, page.order), backward=page.backward)
-        rows = self._plain(layout, source).where(
-            page_condition(entity, source, page, self._sight), cursor_condition(entity, source, page)
-        )
-        return self._list(layout, _belonging(rows, entity, source, key).order_by(*terms).limit(page.size + 1), depth)
-
-    def _rows(self, layout: Layout, ids: tuple[int, ...] | None) -> Any:
-        source, dialect = self._sight.rows_at(layout.entity, 0), self._dialect
-        key = source.c.id
-        wanted = one_of_given(key, dialect=dialect) if ids is None else one_of(key, ids, dialect=dialect)
-        return self._list(layout, self._plain(layout, source).where(wanted), 0)
+    def _page(self, layout: Layout, page: Page, depth: int = 0, key: Key | None = None) -> Any:
+        """A page and, where there is one, the row behind it."""
+        return self._list(layout, self._rows.page(layout, page, depth, key, size=page.size + 1), depth)
 
     def _groups(self, read: AggregateRead) -> Any:
         """An array for each group, whose values are asked for rarely enough that it may cost more than an object."""
@@ -120,18 +129,7 @@ class _Writer:
             return select(func.coalesce(func.json_agg(func.json_build_array(*items)), literal_column("'[]'::json")))
         return select(func.json_group_array(func.json_array(*items))).select_from(rows)
 
-    def _count(self, entity: Entity, page: Page, depth: int = 0, key: _Key | None = None) -> ScalarSelect[int]:
-        source = self._sight.rows_at(entity, depth)
-        counted = select(func.count()).select_from(source).where(page_condition(entity, source, page, self._sight))
-        return _belonging(counted, entity, source, key).scalar_subquery()
-
-    def _plain(self, layout: Layout, source: FromClause) -> Select[*tuple[Any, ...]]:
-        """The columns of a row and the keys that its relations need, before JSON is made of those that are shown."""
-        keys = {branch.relation.key for branch in layout.branches if isinstance(branch.relation, ToOne)}
-        names = (*layout.names, *sorted(keys.difference(layout.names)))
-        return select(*(layout.entity.expression(name, source).label(name) for name in names))
-
-    def _list(self, layout: Layout, rows: Select[*tuple[Any, ...]], depth: int) -> Any:
+    def _list(self, layout: Layout, rows: Rows, depth: int) -> Any:
         source = rows.subquery(f"p{depth}")
         items = self._items(layout, source, depth)
         if self._is_postgres:
@@ -139,12 +137,8 @@ class _Writer:
             return select(func.coalesce(func.json_agg(written.table_valued()), literal_column("'[]'::json")))
         return select(func.json_group_array(func.json_array(*items))).select_from(source)
 
-    def _one(self, layout: Layout, branch: ToOne, parent: Subquery, depth: int) -> Any:
-        rows = self._sight.rows_at(layout.entity, depth)
-        source = self._plain(layout, rows).where(rows.c.id == parent.c[branch.key]).correlate(parent)
-        return self._first(layout, source.subquery(f"p{depth}"), depth)
-
-    def _first(self, layout: Layout, source: Subquery, depth: int) -> Any:
+    def _first(self, layout: Layout, rows: Rows, depth: int) -> Any:
+        source = rows.subquery(f"p{depth}")
         items = self._items(layout, source, depth)
         if self._is_postgres:
             written = _numbered(items).select_from(source).subquery(f"w{depth}")
@@ -161,34 +155,17 @@ class _Writer:
     def _branch(self, branch: Branch, parent: Subquery, depth: int) -> Iterator[ColumnElement[Any]]:
         layout, relation, page = branch.layout, branch.relation, branch.child.page
         if isinstance(relation, ToOne):
-            yield self._nested(self._one(layout, relation, parent, depth))
-            return
-        key = (relation.key, parent)
-        if relation.newest_only:
-            yield self._nested(self._first(layout, self._newest(layout, relation, parent, depth), depth))
+            yield self._nested(self._first(layout, self._rows.one(layout, relation, parent, depth), depth))
+        elif relation.newest_only:
+            yield self._nested(self._first(layout, self._rows.newest(layout, relation, parent, depth), depth))
         elif page is None:
-            yield self._nested(self._all(layout, relation, parent, depth))
+            yield self._nested(self._list(layout, self._rows.all(layout, relation, parent, depth), depth))
         else:
+            key = (relation.key, parent)
             if page.rows:
                 yield self._nested(self._page(layout, page, depth, key))
             if page.counts:
-                yield self._count(layout.entity, page, depth, key)
-
-    def _newest(self, layout: Layout, relation: ToMany, parent: Subquery, depth: int) -> Subquery:
-        entity = layout.entity
-        source = self._sight.rows_at(entity, depth)
-        rows = _belonging(self._plain(layout, source), entity, source, (relation.key, parent))
-        terms = order_by(entity, source, NEWEST.order, backward=False)
-        return rows.order_by(*terms).limit(1).subquery(f"p{depth}")
-
-    def _all(self, layout: Layout, relation: ToMany, parent: Subquery, depth: int) -> Any:
-        entity = layout.entity
-        source = self._sight.rows_at(entity, depth)
-        rows = _belonging(self._plain(layout, source), entity, source, (relation.key, parent))
-        if entity.retires:
-            rows = rows.where(source.c.retired_at.is_(None))
-        terms = (entity.expression(name, source) for name in relation.sorted_by)
-        return self._list(layout, rows.order_by(*terms, source.c.id), depth)
+                yield self._rows.count(layout.entity, page, depth, key)
 
     def _json(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """The column as JSON can hold it."""
@@ -210,14 +187,6 @@ class _Writer:
     def _text(self, rows: Any) -> ColumnElement[Any]:
         value: ColumnElement[Any] = rows.scalar_subquery()
         return cast(value, Text) if self._is_postgres else value
-
-
-def _belonging(rows: Select[Any], entity: Entity, source: FromClause, key: _Key | None) -> Select[Any]:
-    """Only those rows that belong to a row above."""
-    if key is None:
-        return rows
-    name, parent = key
-    return rows.where(joining_key(entity, name, source) == parent.c.id).correlate(parent)
 
 
 def _numbered(items: Sequence[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:

@@ -1,0 +1,189 @@
+"""Which queries the database answers by itself, and how: their forms.
+
+PostgreSQL writes a row or a page as the response has it if all that is asked for are columns, ids and relations whose
+values cannot be an error. Everything else is shaped from what is read (`connector.api.shape`); the answer is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from graphql import (
+    FieldNode,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLScalarType,
+    get_named_type,
+)
+
+from connector.api.document import Document, Fields, object_type
+from connector.api.schema.fields import PAGED, RELATION
+from connector.storage.query import Branch, Entity, Layout, Page, ToOne, can_write_cursors
+from connector.storage.query.forms import (
+    Always,
+    Below,
+    Edge,
+    EdgeForm,
+    GlobalId,
+    Info,
+    InfoForm,
+    Kind,
+    PageForm,
+    PagePart,
+    RowForm,
+    RowMember,
+    Shown,
+    Total,
+    Writing,
+    kind_of,
+)
+
+_KINDS: Final[Mapping[str, frozenset[Kind]]] = {
+    "String": frozenset({"text"}),
+    "Int": frozenset({"int"}),
+    "BigInt": frozenset({"int", "bigint"}),
+    "Float": frozenset({"real"}),
+    "Boolean": frozenset({"bool"}),
+    "DateTime": frozenset({"instant"}),
+    "Date": frozenset({"date"}),
+    "JSON": frozenset({"json"}),
+}
+"""Scalar -> kinds of columns whose every value is one of it."""
+
+_LONGEST_NAME: Final = 63
+"""Bytes of a name in PostgreSQL, which cuts off the rest."""
+_MOST_MEMBERS: Final = 40
+"""Of an object about a page: a function takes a hundred arguments."""
+
+
+class NotWritten(Exception):  # noqa: N818 - named by what is so
+    """The database cannot write it as the response has it."""
+
+
+class Forms:
+    """Makes the forms of one query. dialect: of the database that is to write."""
+
+    def __init__(self, document: Document, dialect: str) -> None:
+        self._document = document
+        self._dialect = dialect
+
+    def row(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode], layout: Layout) -> RowForm:
+        """The form of a row. Raises NotWritten."""
+        if self._dialect != "postgresql":
+            raise NotWritten(self._dialect)
+        asked = self._collect(type_, nodes)
+        return RowForm(tuple((key, self._member(type_, key, found, layout)) for key, found in asked.items()))
+
+    def page(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode], layout: Layout, page: Page) -> PageForm:
+        """The form of a connection. Raises NotWritten."""
+        if self._dialect != "postgresql":
+            raise NotWritten(self._dialect)
+        if page.backward or not (page.rows or page.counts):
+            raise NotWritten("read from its end, or not at all")
+        asked = self._collect(type_, nodes)
+        if len(asked) > _MOST_MEMBERS:
+            raise NotWritten("too many members")
+        form = PageForm(
+            layout, page, tuple((key, self._part(type_, found, layout, page)) for key, found in asked.items())
+        )
+        if sum(isinstance(part, RowForm | EdgeForm) for _, part in form.members) > 1:
+            raise NotWritten("more than one list")
+        if form.has_cursors and not can_write_cursors(layout.entity, layout.order):
+            raise NotWritten("cursors")
+        return form
+
+    def _collect(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Fields:
+        asked = self._document.collect(type_, nodes)
+        if any(len(key) > _LONGEST_NAME for key in asked):
+            raise NotWritten("a long name")
+        return asked
+
+    def _member(self, type_: GraphQLObjectType, key: str, nodes: list[FieldNode], layout: Layout) -> RowMember:
+        name = nodes[0].name.value
+        if name == "__typename":
+            return Always(type_.name)
+        field = type_.fields[name]
+        definition = field.extensions["strawberry-definition"]
+        if RELATION in definition.metadata:
+            return self._relation(field, nodes, layout, layout.branch(key), paged=bool(definition.metadata.get(PAGED)))
+        if name == "id":
+            return GlobalId(type_.name)
+        if definition.base_resolver is not None:
+            raise NotWritten(f"{type_}.{name} is derived")
+        return _shown(field, layout.entity, definition.python_name)
+
+    def _relation(
+        self, field: GraphQLField, nodes: list[FieldNode], layout: Layout, branch: Branch, *, paged: bool
+    ) -> RowMember:
+        type_ = object_type(get_named_type(field.type))
+        page = branch.child.page
+        if paged:
+            if page is None:
+                raise TypeError(f"{type_} is a connection without a page")
+            return Below(branch, self.page(type_, nodes, branch.layout, page))
+        relation = branch.relation
+        is_sure = isinstance(relation, ToOne) and not layout.entity.is_nullable(relation.key)
+        if branch.is_single and isinstance(field.type, GraphQLNonNull) and not is_sure:
+            raise NotWritten("what may not be there and must")
+        return Below(branch, self.row(type_, nodes, branch.layout))
+
+    def _part(self, type_: GraphQLObjectType, nodes: list[FieldNode], layout: Layout, page: Page) -> PagePart:
+        match name := nodes[0].name.value:
+            case "__typename":
+                return Always(type_.name)
+            case "totalCount":
+                return Total.TOTAL
+            case "nodes":
+                return self.row(object_type(get_named_type(type_.fields[name].type)), nodes, layout)
+            case "edges":
+                return self._edges(object_type(get_named_type(type_.fields[name].type)), nodes, layout)
+            case "pageInfo":
+                return self._info(object_type(get_named_type(type_.fields[name].type)), nodes, page)
+            case _:
+                raise NotWritten(f"{type_}.{name}")
+
+    def _edges(self, type_: GraphQLObjectType, nodes: list[FieldNode], layout: Layout) -> EdgeForm:
+        members: list[tuple[str, Always | Edge | RowForm]] = []
+        for key, found in self._collect(type_, nodes).items():
+            match name := found[0].name.value:
+                case "__typename":
+                    members.append((key, Always(type_.name)))
+                case "cursor":
+                    members.append((key, Edge.CURSOR))
+                case _:
+                    row = object_type(get_named_type(type_.fields[name].type))
+                    members.append((key, self.row(row, found, layout)))
+        return EdgeForm(tuple(members))
+
+    def _info(self, type_: GraphQLObjectType, nodes: list[FieldNode], page: Page) -> InfoForm:
+        parts: Mapping[str, Always | Info] = {
+            "__typename": Always(type_.name),
+            "hasNextPage": Info.MORE,
+            "hasPreviousPage": Info.TRUE if page.after is not None else Info.FALSE,
+            "startCursor": Info.START_CURSOR,
+            "endCursor": Info.END_CURSOR,
+        }
+        asked = self._collect(type_, nodes)
+        if len(asked) > _MOST_MEMBERS:
+            raise NotWritten("too many members")
+        return InfoForm(tuple((key, parts[found[0].name.value]) for key, found in asked.items()))
+
+
+def _shown(field: GraphQLField, entity: Entity, name: str) -> Shown:
+    type_: GraphQLOutputType = field.type
+    if isinstance(type_, GraphQLNonNull):
+        if entity.is_nullable(name):
+            raise NotWritten(f"{name} may be missing and must not")
+        type_ = type_.of_type
+    kind = kind_of(entity, name)
+    if isinstance(type_, GraphQLEnumType):
+        if kind != "enum" or any(str(value.value).upper() != word for word, value in type_.values.items()):
+            raise NotWritten(f"{name} has other words")
+        return Shown(name, Writing.NAME)
+    if not isinstance(type_, GraphQLScalarType) or kind not in _KINDS.get(type_.name, ()):
+        raise NotWritten(f"{name} is written by Python")
+    return Shown(name, Writing.INSTANT if kind == "instant" else Writing.PLAIN)
