@@ -10,10 +10,11 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -30,6 +31,7 @@ from connector.api.app import create_app
 from connector.api.commands import Commands
 from connector.api.context import ApiContext
 from connector.api.feed import Feed
+from connector.api.live.limits import LiveLimits
 from connector.api.schema import build_schema
 from connector.fulfilment.approvals import Approvals, holders_of
 from connector.fulfilment.channels import Channels
@@ -43,13 +45,15 @@ from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.engine import Database, transaction
 from connector.storage.tickets.tasks import NewTask, require_task
 
+NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
+
 
 class Clock:
-    """The time of day."""
+    """A time that stands still, so that all servers send the same."""
 
     def now(self) -> datetime:
-        """Now, in UTC."""
-        return datetime.now(UTC)
+        """Always the same instant."""
+        return NOW
 
 
 async def _never(*_: Any) -> Any:
@@ -83,10 +87,12 @@ class StrawberryFeed(GraphQL[ApiContext, None]):
 
 
 class Raw:
-    """Sends each subscription a text that is ready."""
+    """Sends each subscription a text that is ready. ready: one for each document."""
 
-    def __init__(self) -> None:
+    def __init__(self, ready: Sequence[str]) -> None:
+        self._ready = ready
         self._sockets: dict[WebSocket, list[str]] = {}
+        self._sending: set[asyncio.Task[None]] = set()
 
     async def socket(self, socket: WebSocket) -> None:
         """As much of the protocol as the load needs."""
@@ -98,12 +104,18 @@ class Raw:
                 if message["type"] == "connection_init":
                     await socket.send_text('{"type":"connection_ack"}')
                 else:
-                    texts.append(os.environ["PAYLOAD"].replace("ID", message["id"]))
+                    document = int(message["id"]) % len(self._ready)
+                    texts.append(self._ready[document].replace("ID", message["id"], 1))
         except WebSocketDisconnect:
             del self._sockets[socket]
 
-    async def send(self) -> None:
-        """Send all of them."""
+    def begin(self) -> None:
+        """Have all of them sent."""
+        sending = asyncio.create_task(self._send_all())
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+
+    async def _send_all(self) -> None:
         await asyncio.gather(*(self._send(socket, texts) for socket, texts in self._sockets.items()))
 
     async def _send(self, socket: WebSocket, texts: list[str]) -> None:
@@ -114,14 +126,14 @@ class Raw:
 async def main(way: str) -> None:
     """Serve until the process is ended."""
     async with migrated_engine(os.environ["DATABASE"]) as engine:
-        feed, raw = Feed(engine), Raw()
+        feed, raw = Feed(engine), Raw(orjson.loads(await asyncio.to_thread(Path(os.environ["READY"]).read_bytes)))
         async with transaction(engine) as tx:
             new = NewTask(key="task", kind=TaskKind.PICKUP, title="Fetch a switch")
             task = await require_task(tx, new, actor="bench", cause=None, at=Clock().now())
 
         async def happen(_request: Request) -> Response:
             if way == "raw":
-                await raw.send()
+                raw.begin()
                 return Response()
             async with transaction(engine) as tx:
                 change = NewChange(EntityKind.TASK, task, "updated", {"title": ("Fetch", "Fetch a switch")})
@@ -144,6 +156,7 @@ async def main(way: str) -> None:
                 feed=feed,
                 connections={},
                 anonymous=True,
+                live=LiveLimits(heartbeat=timedelta(hours=1)),  # the load answers no ping
             )
             app.router.routes.append(Route("/happen", happen, methods=["POST"]))
         else:

@@ -70,9 +70,9 @@ def direct(name: str, database: str, body: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def feed_app(way: str, database: str, payload: str) -> Iterator[Server]:
-    """Subscriptions in one of several ways (`bench.peers.feed_app`). payload: a text that is ready."""
-    environment = {"DATABASE": database, "PAYLOAD": payload, "PYTHONPATH": str(HERE.parents[1])}
+def feed_app(way: str, database: str, ready: Path) -> Iterator[Server]:
+    """Subscriptions in one of several ways (`bench.peers.feed_app`). ready: a file with texts that are ready."""
+    environment = {"DATABASE": database, "READY": str(ready), "PYTHONPATH": str(HERE.parents[1])}
     with _running(way, [sys.executable, "-m", "bench.peers.feed_app", way], environment) as server:
         yield server
 
