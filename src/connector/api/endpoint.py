@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
@@ -26,7 +27,7 @@ from connector.api.cross_site import check_site
 from connector.api.documents import DocumentRefused
 from connector.api.errors import masked
 from connector.api.guard import PAGE_POLICY
-from connector.api.live.asked import asked_of
+from connector.api.live.asked import asked_of, is_mutation
 from connector.api.live.events import LAST_EVENT_ID, EventStream
 from connector.api.live.limits import LiveLimits
 from connector.api.live.socket import SocketConnection
@@ -41,6 +42,9 @@ from connector.storage.database.changes import parse_cursor
 from connector.storage.database.refusals import NotAnswered
 
 Allowed: TypeAlias = tuple[OperationType, ...]
+
+FINISHING_S: Final = 5.0
+"""How long a hub that stops waits for what changes something."""
 
 _QUERIES: Final = (OperationType.QUERY,)
 _ALL: Final = (OperationType.QUERY, OperationType.MUTATION)
@@ -68,6 +72,12 @@ class Endpoint:
         self._streams = streams
         self._limits = limits
         self._origins = origins
+        self._changing: set[asyncio.Task[bytes]] = set()
+
+    async def finish(self) -> None:
+        """Wait a while until what changes something has come to its end."""
+        if self._changing:
+            await asyncio.wait(self._changing, timeout=FINISHING_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -95,7 +105,7 @@ class Endpoint:
             context=self._context(HTTPConnection(scope)),
             access=self._access,
             streams=self._streams,
-            execute=partial(self._execute, allowed=_ALL),
+            execute=partial(self._execute_whole, allowed=_ALL),
             limits=self._limits,
         ).run()
 
@@ -162,10 +172,20 @@ class Endpoint:
             admitted=admitted,
             admit=partial(self._access.check, request.headers.get("authorization")),
             streams=self._streams,
-            execute=partial(self._execute, allowed=_ALLOWED[request.method]),
+            execute=partial(self._execute_whole, allowed=_ALLOWED[request.method]),
             limits=self._limits,
             start=start,
         )
+
+    async def _execute_whole(self, asked: GraphQLRequest, context: ApiContext, *, allowed: Allowed) -> bytes:
+        """The same as `_execute`; what changes something is run to its end, whoever waits for its result."""
+        work = self._execute(asked, context, allowed=allowed)
+        if not is_mutation(asked.query, asked.operation_name):
+            return await work
+        task = asyncio.create_task(work, name="mutation")
+        self._changing.add(task)
+        task.add_done_callback(self._changing.discard)
+        return await asyncio.shield(task)
 
     async def _execute(self, asked: GraphQLRequest, context: ApiContext, *, allowed: Allowed) -> bytes:
         """The JSON of the result of a query or mutation that comes by another way than plain HTTP. Raises Refused."""

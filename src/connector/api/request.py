@@ -97,7 +97,7 @@ def read_address(parameters: QueryParams, length: int) -> GraphQLRequest:
             raise BadRequest(f"{name!r} is in the address {len(values)} times, once is allowed")
         if values and values[0]:
             given[name] = values[0] if name in _TEXTS else _json(values[0].encode(), name)
-    return _request(given)
+    return request_of(given)
 
 
 def read_body(headers: Headers, body: bytes) -> GraphQLRequest:
@@ -113,7 +113,7 @@ def read_body(headers: Headers, body: bytes) -> GraphQLRequest:
         )
     if not isinstance(given, dict):
         raise BadRequest(f"the body is {_kind(given)}, not an object", hint=_SHAPE)
-    return _request(given)
+    return request_of(given)
 
 
 def _check_form(headers: Headers) -> None:
@@ -138,7 +138,14 @@ def _json(text: bytes, what: str) -> object:
         raise BadRequest(f"{what} is no JSON: {error}", hint=_SHAPE) from error
 
 
-def _request(given: Mapping[str, object]) -> GraphQLRequest:
+def names_document(given: Mapping[str, object]) -> bool:
+    """Whether a request says which document it means, instead of sending it or beside."""
+    extensions = given.get("extensions")
+    return "documentId" in given or (isinstance(extensions, dict) and "persistedQuery" in extensions)
+
+
+def request_of(given: Mapping[str, object]) -> GraphQLRequest:
+    """The request that an object holds. Raises BadRequest."""
     query = given.get("query")
     extensions = _object(given, "extensions")
     document, automatic = _document_id(given), _automatic(extensions)

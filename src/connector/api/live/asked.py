@@ -78,6 +78,16 @@ def asked_of(request: GraphQLRequest, documents: Documents) -> Asked | None:
     return Asked(request, key, has_after)
 
 
+@lru_cache(_KNOWN)
+def is_mutation(query: str, operation_name: str | None) -> bool:
+    """Whether it changes something."""
+    try:
+        operation = get_operation_ast(parse(query, max_tokens=MOST_TOKENS), operation_name)
+    except GraphQLError:
+        return False
+    return operation is not None and operation.operation is OperationType.MUTATION
+
+
 def _text(given: Mapping[str, Any]) -> bytes:
     return orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
 

@@ -57,7 +57,8 @@ class Ending(Exception):  # noqa: N818 - says what is so
 async def end_when_slow(outlet: Outlet, limits: LiveLimits) -> None:
     """Raises Ending as soon as the client has long not read while its queue is full."""
     patience = limits.patience.total_seconds()
-    while not outlet.is_stuck:  # noqa: ASYNC110 - it waits for the time itself
+    while not outlet.is_stuck:
+        await outlet.full()
         await asyncio.sleep(patience / 4)
     raise Ending(
         SLOW_CONSUMER,

@@ -45,6 +45,7 @@ class Outlet:
         self._sent = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._full = asyncio.Event()
 
     @property
     def is_full(self) -> bool:
@@ -71,6 +72,10 @@ class Outlet:
         """Wait until at least half of the queue is free."""
         await self._room.wait()
 
+    async def full(self) -> None:
+        """Wait until there is not."""
+        await self._full.wait()
+
     async def run(self) -> None:
         """Send what waits, and what comes. Raises OSError when the client is gone."""
         while True:
@@ -95,7 +100,8 @@ class Outlet:
                 mark.sent = position
             self._taken_at = self._now()
             self._unsent -= 1
-            if len(self._waiting) * 2 <= self._limits.queue and self._size * 2 <= self._limits.queue_size:
+            if self._full.is_set() and self._is_half_free():
+                self._full.clear()
                 self._room.set()
         self._sent.set()
 
@@ -108,6 +114,10 @@ class Outlet:
         self._news.set()
         if self.is_full:
             self._room.clear()
+            self._full.set()
+
+    def _is_half_free(self) -> bool:
+        return len(self._waiting) * 2 <= self._limits.queue and self._size * 2 <= self._limits.queue_size
 
     @staticmethod
     def _now() -> float:

@@ -16,7 +16,7 @@ from graphql import GraphQLError, GraphQLFormattedError
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from connector.api.access import NOT_ADMITTED, Access, Admitted, close_code
+from connector.api.access import NOT_ADMITTED, Access, Admitted, close_code, formatted
 from connector.api.context import ApiContext
 from connector.api.errors import public_error
 from connector.api.live.asked import asked_of
@@ -32,7 +32,7 @@ from connector.api.live.ending import (
 from connector.api.live.limits import LiveLimits
 from connector.api.live.outlet import Mark, Outlet
 from connector.api.live.streams import Following, Refused, Streams
-from connector.api.request import BadRequest, GraphQLRequest
+from connector.api.request import BadRequest, GraphQLRequest, names_document, request_of
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
 LONGEST_REASON: Final = 123
@@ -189,6 +189,7 @@ class SocketConnection:
     async def _operate(self, key: str, request: GraphQLRequest) -> None:
         """Run an operation, and say how it ended, unless the client has ended it."""
         try:
+            request = await self._context.documents.complete(request)
             asked = asked_of(request, self._context.documents)
             if asked is not None:
                 head = f'{{"id":{orjson.dumps(key).decode()},"type":"next","payload":'
@@ -203,6 +204,9 @@ class SocketConnection:
         except Refused as refused:
             self._end(key)
             self._say_errors(key, refused.errors)
+        except BadRequest as error:
+            self._end(key)
+            self._say_errors(key, [formatted(error)])
         except Exception as error:  # noqa: BLE001 - whatever it is, the socket's other operations go on
             self._end(key)
             self._say_errors(key, [public_error(GraphQLError(str(error), original_error=error)).formatted])
@@ -290,6 +294,11 @@ def _payload(message: Mapping[str, Any]) -> dict[str, Any]:
 def _request(payload: Any) -> GraphQLRequest:
     given = payload or {}
     query, name = given.get("query"), given.get("operationName")
+    if names_document(given):
+        try:
+            return request_of(given)
+        except BadRequest as error:
+            _invalid(error.message)
     if not isinstance(query, str):
         _invalid("'query' is no text")
     if not isinstance(name, str | None):
