@@ -65,6 +65,45 @@ async def test_a_copy_that_still_holds_is_not_sent_again(hub: Hub, query: str):
     assert ("etag" in wrong.headers, wrong.headers["cache-control"]) == (False, "no-store")
 
 
+NEARLY_RIGHT = {
+    "{ ticket { id } siets { nodes { id } } }": "Cannot query field 'siets' on type 'Query'.",
+    "{ sites(frist: 1) { totalCount } }": "Unknown argument 'frist' on field 'Query.sites'.",
+    '{ node(id: "x") { name } }': "Cannot query field 'name' on type 'Node'.",
+    "{ tickets(filter: { priority: { eq: P11 } }) { totalCount } }": "Value 'P11' does not exist in 'Priority' enum.",
+    "{ ... on Ticke { id } }": "Unknown type 'Ticke'.",
+    "query ($f: TicketFilter) { tickets(filter: $f) { totalCount } }": "Variable '$f' has invalid value: Expected "
+    "value of type 'TicketFilter' not to include unknown field 'priorty'. Found: {'priorty': {'eq': 'P1'}}.",
+    "subscription { tickets { curser } }": "Cannot query field 'curser' on type 'TicketEvent'.",
+}
+"""Document -> what is said of it without naming anything of the schema that it does not name."""
+
+
+@pytest.mark.parametrize("introspection", [True, False])
+async def test_names_that_come_near_are_suggested_only_where_the_schema_is_told(
+    open_hub: OpenHub, *, introspection: bool
+):
+    given = {"f": {"priorty": {"eq": "P1"}}}
+    async with open_hub(limits=Limits(introspection=introspection)) as hub, served(hub.app) as address:
+        told = {text: (await hub.execute(text, **given))["errors"] for text in NEARLY_RIGHT if "subs" not in text}
+        async with connected(address) as socket:
+            for text in NEARLY_RIGHT:
+                await socket.subscribe(text, text, **given)
+                message = await socket.receive()
+                payload = message["payload"]
+                told[f"socket {text}"] = payload if message["type"] == "error" else payload["errors"]
+                if message["type"] == "next":
+                    assert (await socket.receive())["type"] == "complete"
+
+    assert all(
+        error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED" for errors in told.values() for error in errors
+    )
+    for text, errors in told.items():
+        expected = NEARLY_RIGHT[text.removeprefix("socket ")]
+        assert ("Did you mean" in str(errors)) == introspection, (text, errors)
+        if not introspection:
+            assert [error["message"] for error in errors] == [expected]
+
+
 async def test_the_schema_is_not_told_where_introspection_is_off(open_hub: OpenHub):
     async with open_hub(limits=Limits(introspection=False)) as hub:
         refused = [

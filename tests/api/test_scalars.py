@@ -61,6 +61,18 @@ def test_what_is_no_duration_is_refused(text: object):
         parse_duration(text)
 
 
+@pytest.mark.parametrize("text", ["P1000000000D", "-P999999999W", f"PT{'9' * 400}H", "PT86400000000000S"])
+def test_a_duration_that_nothing_can_hold_is_refused(text: str):
+    with pytest.raises(ValueError, match="is longer than the 999,999,999 days that are allowed"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59.999999-14:00"])
+def test_an_instant_that_no_calendar_in_utc_has_is_refused(text: str):
+    with pytest.raises(ValueError, match="lies outside of the years 1 to 9999 in UTC"):
+        parse_time(text)
+
+
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_every_instant_comes_back(time: datetime):
     assert parse_time(format_time(time)) == time

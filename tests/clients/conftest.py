@@ -46,9 +46,9 @@ def node(packages: Path) -> Node:
     return node
 
 
-async def ended(process: Process) -> str:
+async def ended(process: Process, patience: float = PATIENCE_S) -> str:
     """What a program printed until it ended well."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(patience):
         out, err = await process.communicate()
     assert process.returncode == 0, f"ended with {process.returncode}:\n{out.decode()}\n{err.decode()}"
     return out.decode()
@@ -59,12 +59,13 @@ async def printed(process: Process) -> Any:
     return json.loads((await ended(process)).splitlines()[-1])
 
 
-async def python(interpreter: Path, *arguments: str, cwd: Path) -> str:
+async def python(interpreter: Path, *arguments: str, cwd: Path, patience: float = PATIENCE_S) -> str:
     """What a program of the clients' environment prints."""
     environment = {**os.environ, "PATH": f"{interpreter.parent}{os.pathsep}{os.environ['PATH']}"}
     environment.pop("PYTHONPATH", None)
     return await ended(
         await asyncio.create_subprocess_exec(
             str(interpreter), *arguments, cwd=cwd, env=environment, stdout=PIPE, stderr=PIPE
-        )
+        ),
+        patience,
     )

@@ -50,15 +50,16 @@ def node_packages(scripts: Path = HERE) -> Path:
         return folder / "node_modules"
 
 
-def python_environment() -> Path:
+def python_environment(scripts: Path = HERE) -> Path:
     """The Python of the environment that has the clients; its programs are beside it."""
-    requirements = HERE / "requirements.txt"
+    requirements = scripts / "requirements.txt"
 
     def install(folder: Path) -> None:
         _run(folder, UV, "venv", "--quiet", "--clear", "--python", sys.executable, "venv")
         _run(folder, UV, "pip", "install", "--quiet", "--python", "venv/bin/python", "--requirements", requirements)
 
-    with _kept("python", requirements, install) as folder:
+    kind = "python" if scripts == HERE else f"python-{scripts.name}"
+    with _kept(kind, requirements, install) as folder:
         return folder / "venv" / "bin" / "python"
 
 

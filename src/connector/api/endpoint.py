@@ -189,6 +189,8 @@ class Endpoint:
 
     async def _execute(self, asked: GraphQLRequest, context: ApiContext, *, allowed: Allowed) -> bytes:
         """The JSON of the result of a query or mutation that comes by another way than plain HTTP. Raises Refused."""
+        if not asked.query:
+            raise _refused(BadRequest("'query' is empty", hint="Send a GraphQL document as 'query'."))
         try:
             answer = await _ready(asked, context)
             if answer is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -18,6 +19,8 @@ from connector.storage.database.engine import DatabaseRefusal
 log = logging.getLogger(__name__)
 
 _VALIDATION = {"code": "GRAPHQL_VALIDATION_FAILED"}
+_SUGGESTION = re.compile(r" Did you mean [^'?]*'\w+'(?:,? (?:or )?'\w+')*\?")
+"""What graphql-core says beside a name that it does not know."""
 _SYNTAX = {"code": "GRAPHQL_PARSE_FAILED"}
 
 
@@ -74,10 +77,15 @@ def _copy(error: GraphQLError, message: str, extensions: dict[str, Any]) -> Grap
     )
 
 
-def make_public(result: object) -> None:
-    """Replace the errors of a result by what clients may see."""
+def make_public(result: object, *, suggests: bool = True) -> None:
+    """Replace the errors of a result by what clients may see. suggests: names of the schema that come near, too."""
     if isinstance(result, ExecutionResult) and result.errors:
-        result.errors = [public_error(error) for error in result.errors]
+        errors = [public_error(error) for error in result.errors]
+        result.errors = errors if suggests else [_without_suggestion(error) for error in errors]
+
+
+def _without_suggestion(error: GraphQLError) -> GraphQLError:
+    return _copy(error, _SUGGESTION.sub("", error.message), dict(error.extensions or {}))
 
 
 class Operation(SchemaExtension):

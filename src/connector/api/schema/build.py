@@ -41,14 +41,15 @@ class HubSchema(strawberry.Schema):
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Run one operation; its errors, those of parsing included, are made public."""
         result: ExecutionResult | None = _untrusted(*args, **kwargs)
+        context: ApiContext = kwargs["context_value"]
         if result is None:
-            kwargs["context_value"], patience = _patient(kwargs["context_value"])
+            kwargs["context_value"], patience = _patient(context)
             try:
                 async with patience:
                     result = await super().execute(*args, **kwargs)
             except BrokenOff as error:
                 result = _refused(error)
-        make_public(result)
+        make_public(result, suggests=context.limits.introspection)
         return result
 
     async def stream(self, *args: Any, **kwargs: Any) -> Any:
@@ -57,8 +58,10 @@ class HubSchema(strawberry.Schema):
         if refused is not None:
             make_public(refused)
             return _only(refused)
-        kwargs["context_value"], patience = _patient(kwargs["context_value"])
-        return _bounded(await super().stream(*args, **kwargs), patience)
+        context: ApiContext = kwargs["context_value"]
+        kwargs["context_value"], patience = _patient(context)
+        results = await super().stream(*args, **kwargs)
+        return _bounded(results, patience, suggests=context.limits.introspection)
 
     @cached_property
     def subgraph_sdl(self) -> str:
@@ -95,7 +98,7 @@ async def _only(result: Any) -> AsyncGenerator[Any]:
     yield result
 
 
-async def _bounded(results: AsyncGenerator[Any], patience: Patience) -> AsyncGenerator[Any]:
+async def _bounded(results: AsyncGenerator[Any], patience: Patience, *, suggests: bool) -> AsyncGenerator[Any]:
     """The results of an operation, of which a query has one. It is told when it was broken off."""
     async with aclosing(results):
         try:
@@ -103,9 +106,9 @@ async def _bounded(results: AsyncGenerator[Any], patience: Patience) -> AsyncGen
                 first = await anext(results)
         except BrokenOff as error:
             first = _refused(error)
-            make_public(first)
         except StopAsyncIteration:
             return
+        make_public(first, suggests=suggests)
         yield first
         async for result in results:
             yield result

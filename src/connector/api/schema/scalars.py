@@ -42,7 +42,10 @@ def parse_time(value: object) -> datetime:
         raise ValueError(f"{value!r} is no instant; write it like '2026-11-25T09:00:00Z'")
     if time.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone; write 'Z' or an offset such as '+01:00' behind it")
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{value!r} lies outside of the years 1 to 9999 in UTC") from None
 
 
 def parse_date(value: object) -> date:
@@ -111,7 +114,10 @@ def parse_duration(value: object) -> timedelta:
     parts = {name: float(text) for name, text in match.groupdict().items() if text and name != "sign"} if match else {}
     if match is None or not parts or str(value).endswith("T"):
         raise ValueError(f"{value!r} is no duration; write it like 'PT4H30M' or 'P1D' (no months or years)")
-    duration = timedelta(**parts)
+    try:
+        duration = timedelta(**parts)
+    except OverflowError:
+        raise ValueError(f"{value!r} is longer than the {timedelta.max.days:,} days that are allowed") from None
     return -duration if match["sign"] else duration
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, FromClause, UnaryExpression, and_, false, literal, or_, true
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Integer, UnaryExpression, and_, false, literal, or_, true
 
 from connector.model.errors import InvalidInput
 from connector.storage.query.entity import Entity
@@ -116,11 +116,29 @@ def restore(entity: Entity, name: str, value: Any) -> Any:
     if value is None:
         return None
     expected = entity.value_type(name)
-    if expected in (datetime, date):
-        return datetime.fromisoformat(value) if expected is datetime else date.fromisoformat(value)
+    if expected is datetime:
+        return _instant(value)
+    if expected is date:
+        return date.fromisoformat(value)
     if issubclass(expected, StrEnum):
         return expected(value)
     accepted = (int, float) if expected is float else (expected,)
-    if type(value) not in accepted or (type(value) is int and abs(value) >= 2**63):
+    if type(value) not in accepted or (type(value) is int and abs(value) >= _beyond(entity, name)):
         raise TypeError(name)
     return value
+
+
+def _beyond(entity: Entity, name: str) -> int:
+    """The least whole number that is too large for a column, and for a real one that JSON writes without a point."""
+    type_ = entity.expression(name, entity.table).type
+    return 2**31 if isinstance(type_, Integer) and not isinstance(type_, BigInteger) else 2**63
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is outside of the calendar in UTC") from None
