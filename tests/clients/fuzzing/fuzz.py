@@ -22,6 +22,7 @@ from schemathesis.graphql import nodes
 
 MASKED = "INTERNAL"
 TIMES = ["2026-11-25T09:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-02-30T00:00:00Z", ""]
+DECIMALS = ["12.50", "-1", "1e99", "9" * 40, "NaN", "Infinity", ""]
 DURATIONS = ["PT4H30M", "P1D", "-PT1S", "P99999999999D", "PT1E9S", "P1Y", ""]
 
 
@@ -32,8 +33,10 @@ def main(url: str, cases: int, seed: int, step: int, known: dict[str, list[str]]
     schemathesis.graphql.scalar("String", (st.sampled_from(known["texts"]) | some).map(nodes.String))
     schemathesis.graphql.scalar("DateTime", st.sampled_from(TIMES).map(nodes.String))
     schemathesis.graphql.scalar("Duration", st.sampled_from(DURATIONS).map(nodes.String))
+    schemathesis.graphql.scalar("Decimal", st.sampled_from(DECIMALS).map(nodes.String))
+    schemathesis.graphql.scalar("GeoJSONPoint", st.sampled_from(("x", "{}", "[]")).map(nodes.String))
     connection = requests.Session()
-    schema = schemathesis.graphql.from_url(url)
+    schema = schemathesis.graphql.from_url(url, timeout=60)
     codes: Counter[str] = Counter()
     faults: list[object] = []
     fields = list(schema.get_all_operations())[seed % step :: step]
