@@ -20,6 +20,7 @@ from connector.api.app import create_app
 from connector.api.commands import hub_commands
 from connector.api.documents import Documents, TrustedDocuments
 from connector.api.feed import Feed
+from connector.api.kept import KeptAnswers
 from connector.api.kept_keys import KeptKeys
 from connector.api.limits import LARGEST_REQUEST, Limits
 from connector.api.live.streams import Streams
@@ -40,6 +41,7 @@ from connector.settings.auth import ALL_REGIONS, RESERVED_NAMES
 from connector.settings.loading import LoadedSettings
 from connector.settings.sections import Settings
 from connector.storage.database.engine import reading, wake_on_commit
+from connector.storage.database.growth import LogGrowth
 from connector.storage.policies.policies import active_policy_text
 
 if TYPE_CHECKING:
@@ -140,6 +142,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
         ),
         origins=settings.graphql.origins,
         subgraph=settings.graphql.federation,
+        kept=_kept_answers(hub),
     )
     starting = asyncio.create_task(_begin(hub, fulfilment, answering), name="begin")
     receiving = asyncio.create_task(inbox.run(), name="inbox")
@@ -159,6 +162,14 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
             await people.aclose()
         if shared is not None:
             await shared.aclose()
+
+
+def _kept_answers(hub: Hub) -> KeptAnswers | None:
+    settings = hub.settings.graphql
+    if not settings.keep_answers:
+        return None
+    most_bytes = settings.kept_answers_mb * 1_000_000
+    return KeptAnswers(LogGrowth(hub.database), most=settings.most_kept_answers, most_bytes=most_bytes)
 
 
 class _Inbox:

@@ -22,6 +22,7 @@ from connector.api.app import create_app
 from connector.api.commands import Commands
 from connector.api.documents import Documents
 from connector.api.feed import Feed
+from connector.api.kept import KeptAnswers
 from connector.api.limits import Limits
 from connector.api.live.limits import LiveLimits
 from connector.api.live.streams import Streams
@@ -115,6 +116,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         live: LiveLimits | None = None,
         origins: Sequence[str] = (),
         subgraph: bool = False,
+        kept: KeptAnswers | None = None,
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
         feed = Feed(engine, **{"poll": timedelta(seconds=0.05), **feed_options})
@@ -135,6 +137,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             live=live,
             origins=origins,
             subgraph=subgraph,
+            kept=kept,
         )
         transport = httpx.ASGITransport(app)
         async with (

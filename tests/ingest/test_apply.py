@@ -26,7 +26,7 @@ async def test_records_become_rows_with_a_change_row_and_a_reference_each(intake
     assert row["site_id"] == (await intake.row("site"))["id"]
     assert row["hub_id"] is None
     created = {change["kind"].value: change for change in await intake.changes()}
-    assert sorted(created) == ["asset", "hub", "product", "site"]
+    assert sorted(created) == ["asset", "hub", "product", "site", "source"]
     assert created["asset"]["operation"] == "created"
     assert created["asset"]["actor"] == "source:cmdb"
     assert created["asset"]["fields"]["state"] == [None, "deployed"]

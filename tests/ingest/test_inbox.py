@@ -50,7 +50,7 @@ async def test_a_webhook_is_kept_and_then_applied(
     assert (await intake.row("site"))["name"] == "Site s1"
     (row,) = await deliveries(engine)
     assert (row["processed_at"], row["error"], row["body"]) == (clock.now(), None, b"{}")
-    assert (await intake.changes())[0]["actor"] == "webhook:cmdb"
+    assert (await intake.changes("site"))[0]["actor"] == "webhook:cmdb"
 
 
 async def test_a_webhook_that_the_system_did_not_send_is_refused_and_not_kept(

@@ -53,7 +53,10 @@ async def test_a_change_of_condition_is_logged_and_a_passing_one_is_not(engine: 
         await set_condition(tx, source_id, state=SourceState.BACKING_OFF, at=NOW, error="no answer", failures=1)
         logged = [row[0] for row in await tx.execute(select(change.c.fields).order_by(change.c.id))]
 
-    assert logged == [{"state": ["running", "backing_off"], "last_error": [None, "no answer"]}]
+    assert logged == [
+        {"name": [None, "itsm"], "adapter": [None, "a"]},
+        {"state": ["running", "backing_off"], "last_error": [None, "no answer"]},
+    ]
 
 
 async def test_a_lease_is_held_by_one_until_it_is_dropped_or_over(engine: AsyncEngine):

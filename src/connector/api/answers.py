@@ -27,20 +27,39 @@ class NoSuchOperation(BadRequest):
     """The document does not have the operation that is to be run."""
 
 
-def answer_of(request: Request, body: bytes, status: int, form: MediaType, *, may_be_kept: bool = True) -> Response:
-    """The response with a body. To a GET it has an ETag, with which a client asks whether its copy still holds.
+class Answer:
+    """The JSON of an answer."""
+
+    __slots__ = ("_tag", "body")
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self._tag: str | None = None
+
+    @property
+    def tag(self) -> str:
+        """Its entity tag."""
+        if self._tag is None:
+            self._tag = f'"{blake2b(self.body, digest_size=16).hexdigest()}"'
+        return self._tag
+
+
+def response_of(
+    request: Request, answer: Answer, status: int, form: MediaType, *, may_be_kept: bool = True
+) -> Response:
+    """The response with an answer. To a GET it has an ETag, with which a client asks whether its copy still holds.
 
     may_be_kept: whether the client may have one.
     """
     media_type = f"{form}; charset=utf-8"
     if request.method == "POST" or not may_be_kept:
-        return Response(body, status, media_type=media_type)
-    tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
+        return Response(answer.body, status, media_type=media_type)
+    tag = answer.tag
     headers = {"etag": tag, "cache-control": KEPT_BY_CLIENT, "vary": VARIES}
     known = {given.strip().removeprefix("W/") for given in request.headers.get("if-none-match", "").split(",")}
     if tag in known or "*" in known:
         return Response(status_code=304, headers=headers)
-    return Response(body, status, headers, media_type)
+    return Response(answer.body, status, headers, media_type)
 
 
 def body_of(result: ExecutionResult) -> dict[str, Any]:

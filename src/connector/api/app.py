@@ -21,6 +21,7 @@ from connector.api.documents import Documents
 from connector.api.endpoint import Endpoint
 from connector.api.feed import Feed
 from connector.api.guard import BodyLimit, SecurityHeaders
+from connector.api.kept import KeptAnswers
 from connector.api.limits import LARGEST_REQUEST, Limits
 from connector.api.live.limits import LiveLimits
 from connector.api.live.streams import Streams
@@ -61,6 +62,7 @@ def create_app(
     live: LiveLimits | None = None,
     origins: Sequence[str] = (),
     subgraph: bool = False,
+    kept: KeptAnswers | None = None,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
@@ -68,7 +70,8 @@ def create_app(
     anonymous: everybody comes in, which belongs on the loopback only. public_url: where others reach the hub, None for
     wherever they do. webhook_received: called after each webhook. documents: what is known beforehand. limits: what an
     operation may ask for. live: what a WebSocket and a stream of events may have. origins: whose pages may ask from a
-    browser, beside the hub's own. subgraph: it is part of a graph of Apollo Federation.
+    browser, beside the hub's own. subgraph: it is part of a graph of Apollo Federation. kept: where answers are kept to
+    be given again.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, others=others, is_open=anonymous, hosts=frozenset({own_name} if own_name else ()))
@@ -91,6 +94,7 @@ def create_app(
             channels=channels,
             public_url=(public_url or "").rstrip("/"),
             ready=queries,
+            kept=kept,
             documents=known,
             limits=limits or Limits(),
         )

@@ -8,7 +8,8 @@ Whatever cannot be compiled, or would answer an error, is left to the ordinary e
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -32,8 +33,9 @@ from connector.api.ready import NotCompiled
 from connector.api.roots import ROOT, Root
 from connector.api.shape import Shaper, Surroundings
 from connector.model.errors import ConnectorError
+from connector.model.refs import EntityKind
 from connector.storage.database.refusals import NotAnswered
-from connector.storage.query import EVERYTHING, PreparedReads, Sight
+from connector.storage.query import EVERYTHING, PreparedReads, Sight, Unannounced
 
 
 class Compiled(SchemaExtension):
@@ -66,16 +68,36 @@ class Compiled(SchemaExtension):
 class CompiledQuery:
     """A query, ready to be run.
 
-    roots: response key -> root field, or a text that it always answers. sight: of whoever it is for.
+    roots: response key -> root field, or a text that it always answers. sight: of whoever it is for. looking_around:
+    fields whose values depend on who asks, or when.
     """
 
-    def __init__(self, roots: Mapping[str, Root | str], sight: Sight, cost: int = 0) -> None:
+    def __init__(
+        self, roots: Mapping[str, Root | str], sight: Sight, cost: int = 0, looking_around: Sequence[str] = ()
+    ) -> None:
         self.cost = cost
+        self._looking_around = looking_around
+        self._is_judged = False
+        self._kinds: frozenset[EntityKind] | None = None
         self._roots = roots
         self.sight = sight
         self._reads = PreparedReads(
             [read for root in roots.values() if isinstance(root, Root) for read in root.reads], sight
         )
+
+    def announced_by(self, dialect: str) -> frozenset[EntityKind] | None:
+        """The kinds of change without which the answer stays as it is; None where it may become another without."""
+        if not self._is_judged:
+            self._is_judged = True
+            with suppress(Unannounced):
+                self._kinds = self.require_announced(dialect)
+        return self._kinds
+
+    def require_announced(self, dialect: str) -> frozenset[EntityKind]:
+        """The same. Raises Unannounced, which says why it may."""
+        if self._looking_around:
+            raise Unannounced(f"{', '.join(dict.fromkeys(self._looking_around))}: depends on who asks, or when")
+        return self._reads.announced_by(dialect)
 
     async def run(self, context: ApiContext) -> dict[str, Any]:
         """The data of the response; parts of it may be JSON already. Raises NotCompiled when it would hold an error."""
@@ -121,7 +143,8 @@ def compile_query(
         if field is None or planner is None:
             raise NotCompiled(f"{name} is not stored data")
         roots[key] = planner(Plan(read, field, nodes), shaper)
-    return CompiledQuery(roots, sight, cost)
+    personal = [key for key, root in roots.items() if isinstance(root, Root) and root.is_personal]
+    return CompiledQuery(roots, sight, cost, [*personal, *shaper.looking_around])
 
 
 def _fragments(document: DocumentNode) -> Mapping[str, FragmentDefinitionNode]:

@@ -15,6 +15,7 @@ from strawberry.types.info import Info as StrawberryInfo
 from connector.api.commands import Commands
 from connector.api.documents import Documents
 from connector.api.feed import Feed, Stretch
+from connector.api.kept import KeptAnswers
 from connector.api.limits import Limits
 from connector.api.patience import Patience
 from connector.api.ready import ReadyQueries
@@ -115,8 +116,9 @@ class Reader:
 class ApiContext:
     """The surroundings of a request. principal: who asks. public_url: without a slash at its end.
 
-    stretch: over what of the log a subscription is run; None for from its `after` on. cost: of the operation, once it
-    is known. patience: with which the operation is run. request: whose client is watched while it is.
+    kept: answers that were given before, None where none are kept. stretch: over what of the log a subscription is run;
+    None for from its `after` on. cost: of the operation, once it is known. patience: with which the operation is run.
+    request: whose client is watched while it is.
     """
 
     engine: Database
@@ -128,6 +130,7 @@ class ApiContext:
     channels: Channels
     public_url: str
     ready: ReadyQueries = field(default_factory=ReadyQueries)
+    kept: KeptAnswers | None = None
     documents: Documents = field(default_factory=Documents)
     limits: Limits = field(default_factory=Limits)
     cost: int = 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 import strawberry
@@ -21,12 +21,21 @@ from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from connector.api.access import NOT_ADMITTED, Access, Admitted, Unauthenticated, error_response, formatted, refuse
-from connector.api.answers import answer_of, body_of, no_such_operation, not_this_way, status_of, status_of_refused
+from connector.api.answers import (
+    Answer,
+    body_of,
+    no_such_operation,
+    not_this_way,
+    response_of,
+    status_of,
+    status_of_refused,
+)
 from connector.api.context import ApiContext
 from connector.api.cross_site import check_site
 from connector.api.documents import DocumentRefused
 from connector.api.errors import masked
 from connector.api.guard import PAGE_POLICY
+from connector.api.kept import Key, key_of
 from connector.api.live.asked import asked_of, is_mutation
 from connector.api.live.events import LAST_EVENT_ID, EventStream
 from connector.api.live.limits import LiveLimits
@@ -40,6 +49,9 @@ from connector.api.static import GRAPHIQL
 from connector.model.errors import ConnectorError
 from connector.storage.database.changes import parse_cursor
 from connector.storage.database.refusals import NotAnswered
+
+if TYPE_CHECKING:
+    from connector.api.compiled import CompiledQuery
 
 Allowed: TypeAlias = tuple[OperationType, ...]
 
@@ -150,7 +162,7 @@ class Endpoint:
     async def _run(self, request: Request, asked: GraphQLRequest, form: MediaType, context: ApiContext) -> Response:
         answer = await _ready(asked, context)
         if answer is not None:
-            return answer_of(request, answer, 200, form)
+            return response_of(request, answer, 200, form)
         try:
             result = await self._result(asked, context, _ALLOWED[request.method])
         except CannotGetOperationTypeError:
@@ -158,7 +170,8 @@ class Endpoint:
         except InvalidOperationTypeError as error:
             raise not_this_way(error.operation_type) from error
         status = status_of(result, form)
-        return answer_of(request, orjson.dumps(body_of(result)), status, form, may_be_kept=not result.errors)
+        answer = Answer(orjson.dumps(body_of(result)))
+        return response_of(request, answer, status, form, may_be_kept=not result.errors)
 
     def _stream(self, request: Request, asked: GraphQLRequest, context: ApiContext, admitted: Admitted) -> ASGIApp:
         last = request.headers.get(LAST_EVENT_ID)
@@ -194,7 +207,7 @@ class Endpoint:
         try:
             answer = await _ready(asked, context)
             if answer is not None:
-                return answer
+                return answer.body
             result = await self._result(asked, context, allowed)
         except CannotGetOperationTypeError:
             raise _refused(no_such_operation(asked)) from None
@@ -225,17 +238,32 @@ class Endpoint:
         return context
 
 
-async def _ready(asked: GraphQLRequest, context: ApiContext) -> bytes | None:
+async def _ready(asked: GraphQLRequest, context: ApiContext) -> Answer | None:
     """The answer to a query that was run before; None where the ordinary executor has to say what is wrong."""
     query = context.ready.find(asked.query, asked.operation_name, asked.variables, context.reader.sight)
     if query is not None:
         with suppress(NotCompiled, NotAnswered):
             async with Patience(context.limits.longest_query, context.request):
-                body: dict[str, Any] = {"data": await query.run(context)}
-            if extensions := context.limits.told(asked.extensions, query.cost):
-                body["extensions"] = extensions
-            return orjson.dumps(body)
+                read = partial(_read_answer, query, asked, context)
+                kinds = query.announced_by(context.reader.dialect) if context.kept is not None else None
+                if context.kept is None or kinds is None:
+                    return Answer(await read())
+                return await context.kept.answer(_key(asked, context), kinds, read)
     return None
+
+
+async def _read_answer(query: CompiledQuery, asked: GraphQLRequest, context: ApiContext) -> bytes:
+    body: dict[str, Any] = {"data": await query.run(context)}
+    if extensions := context.limits.told(asked.extensions, query.cost):
+        body["extensions"] = extensions
+    return orjson.dumps(body)
+
+
+def _key(asked: GraphQLRequest, context: ApiContext) -> Key:
+    told = bool(context.limits.told(asked.extensions, 0))
+    return key_of(
+        asked.query, asked.operation_name, asked.variables, context.reader.sight, context.public_url, told=told
+    )
 
 
 async def _read(request: Request) -> GraphQLRequest:

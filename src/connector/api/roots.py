@@ -47,10 +47,14 @@ MOST_NODES = 500
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A root field. shape: makes its value out of the answers of its reads: what JSON can hold, or is written as."""
+    """A root field. shape: makes its value out of the answers of its reads: what JSON can hold, or is written as.
+
+    is_personal: it depends on who asks.
+    """
 
     reads: Sequence[Read]
     shape: Callable[[Sequence[Any], Surroundings], Any]
+    is_personal: bool = False
 
 
 RootPlanner: TypeAlias = Callable[[Plan, Shaper], Root]
@@ -174,7 +178,7 @@ def too_many_representations(number: int) -> InvalidInput:
 def me_root(plan: Plan, shaper: Shaper) -> Root:
     """Who asks; nothing is read."""
     shape = shaper.value(plan.field.type, plan.nodes)
-    return Root([], lambda _answers, around: shape(Me.of(around.context.principal), around))
+    return Root([], lambda _answers, around: shape(Me.of(around.context.principal), around), is_personal=True)
 
 
 def feed_cursor_root(_plan: Plan, _shaper: Shaper) -> Root:

@@ -29,7 +29,7 @@ from connector.api.context import ApiContext
 from connector.api.document import Document, object_type
 from connector.api.forms import Forms
 from connector.api.ready import NotCompiled
-from connector.api.schema.fields import COLUMNS, PAGED, RELATION
+from connector.api.schema.fields import ADDRESS, COLUMNS, PAGED, RELATION
 from connector.api.schema.nodes import global_id
 from connector.api.schema.scalars import format_time
 from connector.storage.query import Branch, Layout, Page, Row, encode_cursor, place_key
@@ -68,6 +68,8 @@ class Shaper:
         self.forms = Forms(document, dialect)
         self._document = document
         self._key = place_key(dialect)
+        self.looking_around: list[str] = []
+        """Fields whose values depend on who asks, or when."""
 
     def key_of(self, row: Any) -> int:
         """The key of a row, which always is its first column."""
@@ -136,6 +138,7 @@ class Shaper:
         if name == "__typename":
             return _always(type_.name)
         field = type_.fields[name]
+        self._note(type_, name)
         return _derived(_own(field), self.value(field.type, nodes))
 
     def _member(self, type_: GraphQLObjectType, key: str, nodes: list[FieldNode], layout: Layout) -> Shape:
@@ -151,8 +154,15 @@ class Shaper:
             return lambda row, _around: global_id(own, row[place])
         if definition.base_resolver is None:
             return self._column(field, layout, definition.python_name)
+        self._note(type_, name)
         columns = definition.metadata.get(COLUMNS, ())
         return _derived(_own(field, self._rows(layout, columns)), self.value(field.type, nodes))
+
+    def _note(self, type_: GraphQLObjectType, name: str) -> None:
+        definition = type_.fields[name].extensions["strawberry-definition"]
+        resolver = definition.base_resolver
+        if resolver is not None and resolver.info_parameter is not None and not definition.metadata.get(ADDRESS):
+            self.looking_around.append(f"{type_}.{name}")
 
     def _column(self, field: GraphQLField, layout: Layout, name: str) -> Shape:
         place = layout.place(name)

@@ -168,6 +168,14 @@ class GraphQLSettings(_Section):
         default=10, gt=0, le=3_600, description="Seconds after which a query is broken off.", examples=[10]
     )
 
+    keep_answers: bool = Field(
+        default=True, description="Whether answers are kept and given again while they hold.", examples=[False]
+    )
+    most_kept_answers: int = Field(default=2_000, ge=1, description="How many are kept at most.", examples=[10_000])
+    kept_answers_mb: int = Field(
+        default=32, ge=1, description="Megabytes of memory that they may take together.", examples=[128]
+    )
+
     @field_validator("federation")
     @classmethod
     def _takes_what_gateways_write(cls, value: bool, info: ValidationInfo) -> bool:

@@ -49,7 +49,7 @@ def selected(field: GraphQLField, *, relations: int = 1, depth: int = 4) -> str:
     return f"{{ {' '.join(parts)} }}"
 
 
-def asked(schema: GraphQLSchema, name: str, field: GraphQLField) -> str:
+def asked(schema: GraphQLSchema, name: str, field: GraphQLField, *, relations: int = 1) -> str:
     """The root field with arguments that are enough, and all that can be asked below it."""
     type_ = get_named_type(field.type).name
     arguments = {
@@ -58,7 +58,7 @@ def asked(schema: GraphQLSchema, name: str, field: GraphQLField) -> str:
     }.get(name, "")
     if "id" in field.args and type_ in TYPE_NAMES:
         arguments = f'(id: "{global_id(type_, 1)}")'
-    return f"{{ {name}{arguments} {selected(field)} }}"
+    return f"{{ {name}{arguments} {selected(field, relations=relations)} }}"
 
 
 def test_all_stored_data_is_compiled_and_nothing_else_is_left_to_the_ordinary_executor(schema: GraphQLSchema):

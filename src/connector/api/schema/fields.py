@@ -21,6 +21,8 @@ from connector.storage.query import ENTITIES, Row
 
 COLUMNS = "columns"
 RELATION = "relation"
+ADDRESS = "address"
+"""That the resolver looks at nothing around the query but the address by which the hub was called."""
 PAGED = "paged"
 
 DEFAULT_PAGE = 50
@@ -37,9 +39,19 @@ def column(description: str) -> Any:
     return strawberry.field(description=description)
 
 
-def derived(resolver: Callable[..., Any], description: str, *, columns: tuple[str, ...], weight: int = 0) -> Any:
-    """A field that is computed from columns of its row. weight: what it costs for each of them."""
-    metadata = {COLUMNS: columns} | ({WEIGHT: weight} if weight else {})
+def derived(
+    resolver: Callable[..., Any],
+    description: str,
+    *,
+    columns: tuple[str, ...],
+    weight: int = 0,
+    by_address: bool = False,
+) -> Any:
+    """A field that is computed from columns of its row. weight: what it costs for each of them.
+
+    by_address: and from the address by which the hub is called.
+    """
+    metadata = {COLUMNS: columns, ADDRESS: by_address} | ({WEIGHT: weight} if weight else {})
     return strawberry.field(resolver=resolver, description=description, metadata=metadata)
 
 

@@ -40,7 +40,12 @@ class ShipmentLabel(Node):
     """A label."""
 
     format: LabelFormat = derived(_format, "File format.", columns=("media_type",))
-    url: str = derived(_url, "Where the file is; fetched with the same authorisation as this query.", columns=("id",))
+    url: str = derived(
+        _url,
+        "Where the file is; fetched with the same authorisation as this query.",
+        columns=("id",),
+        by_address=True,
+    )
     name: str = column("File name.")
     media_type: str = column("Media type of the file.")
     sha256: str = column("Hex digest of the file.")

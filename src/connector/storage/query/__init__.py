@@ -1,6 +1,7 @@
 """Reading: all that a query asks for becomes one statement, however deep it is and however many rows there are."""
 
 from connector.storage.query.aggregate import Aggregate, AggregateRead, Function, Group, GroupKey, groups_of
+from connector.storage.query.announced import Unannounced
 from connector.storage.query.as_of import fetch_row_at
 from connector.storage.query.cursor import can_write_cursors
 from connector.storage.query.entities import ENTITIES
@@ -68,6 +69,7 @@ __all__ = [
     "ToMany",
     "ToOne",
     "Together",
+    "Unannounced",
     "ValueRead",
     "WrittenPage",
     "WrittenRow",

@@ -9,7 +9,9 @@ from sqlalchemy import Select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from connector.model.refs import EntityKind
 from connector.storage.database.engine import direct_connections, reading
+from connector.storage.query.announced import announced_by
 from connector.storage.query.fetch import answer_to, answers_of, asked_of
 from connector.storage.query.sight import EVERYTHING, Sight
 from connector.storage.query.statement import Read, statement_of
@@ -23,6 +25,11 @@ class PreparedReads:
         self._sight = sight
         self._statement: Select[*tuple[Any, ...]] | None = None
         self._written: tuple[str, dict[str, Any]] | None = None
+
+    def announced_by(self, dialect: str) -> frozenset[EntityKind]:
+        """The kinds of change without which the answers stay as they are. Raises Unannounced."""
+        asked = asked_of(self._reads)
+        return announced_by(statement_of(asked, dialect, self._sight)) if asked else frozenset()
 
     async def fetch(self, engine: AsyncEngine) -> list[Any]:
         """The answers, as `connector.storage.query.fetch` tells. Always of databases of one kind.

@@ -48,12 +48,22 @@ async def register_source(tx: AsyncConnection, *, name: str, adapter: str, at: d
     row = (await tx.execute(select(c.id, c.adapter, c.state).where(c.name == name))).one_or_none()
     if row is None:
         values = {"name": name, "adapter": adapter, "state": SourceState.NEW, "failures": 0, "updated_at": at}
-        await tx.execute(_insert(tx, source).values(**values).on_conflict_do_nothing(index_elements=[c.name]))
+        made = _insert(tx, source).values(**values).on_conflict_do_nothing(index_elements=[c.name]).returning(c.id)
+        is_new = (await tx.execute(made)).one_or_none() is not None
         row = (await tx.execute(select(c.id, c.adapter, c.state).where(c.name == name))).one()
+        if is_new:
+            fields = {"name": (None, name), "adapter": (None, adapter)}
+            await log_changes(tx, [NewChange(EntityKind.SOURCE, row.id, "created", fields)], actor="ingest", at=at)
     stopped = row.state in (SourceState.PAUSED, SourceState.DISABLED)
     if stopped or row.adapter != adapter:
         values = {"adapter": adapter, "updated_at": at, **({"state": SourceState.NEW} if stopped else {})}
         await tx.execute(update(source).where(c.id == row.id).values(**values))
+        changed: dict[str, tuple[Any, Any]] = {
+            name: (json_value(before), json_value(values[name]))
+            for name, before in (("adapter", row.adapter), ("state", row.state))
+            if name in values and values[name] != before
+        }
+        await log_changes(tx, [NewChange(EntityKind.SOURCE, row.id, "updated", changed)], actor="ingest", at=at)
     return int(row.id)
 
 
