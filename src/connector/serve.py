@@ -143,6 +143,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
         origins=settings.graphql.origins,
         subgraph=settings.graphql.federation,
         kept=_kept_answers(hub),
+        compresses=settings.graphql.compress_answers,
     )
     starting = asyncio.create_task(_begin(hub, fulfilment, answering), name="begin")
     receiving = asyncio.create_task(inbox.run(), name="inbox")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Any, Final
 
 from graphql import OperationDefinitionNode, parse
@@ -11,6 +10,8 @@ from starlette.responses import Response
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from connector.api.answer import Answer
+from connector.api.encoding import SMALLEST, Encoder, coding_of
 from connector.api.limits import MOST_TOKENS
 from connector.api.media_types import MediaType
 from connector.api.patience import TimedOut
@@ -19,7 +20,8 @@ from connector.api.request import BadRequest, GraphQLRequest, NotByGet
 KEPT_BY_CLIENT: Final = "private, no-cache"
 """A client may keep an answer, and asks each time whether it still holds."""
 
-VARIES: Final = "accept, authorization"
+ENCODING: Final = "accept-encoding"
+VARIES: Final = f"accept, {ENCODING}, authorization"
 """Headers of a request that the answer depends on, beside its address."""
 
 
@@ -27,39 +29,34 @@ class NoSuchOperation(BadRequest):
     """The document does not have the operation that is to be run."""
 
 
-class Answer:
-    """The JSON of an answer."""
-
-    __slots__ = ("_tag", "body")
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-        self._tag: str | None = None
-
-    @property
-    def tag(self) -> str:
-        """Its entity tag."""
-        if self._tag is None:
-            self._tag = f'"{blake2b(self.body, digest_size=16).hexdigest()}"'
-        return self._tag
-
-
-def response_of(
-    request: Request, answer: Answer, status: int, form: MediaType, *, may_be_kept: bool = True
+async def response_of(
+    request: Request,
+    answer: Answer,
+    status: int,
+    form: MediaType,
+    *,
+    encoder: Encoder | None,
+    may_be_kept: bool = True,
 ) -> Response:
     """The response with an answer. To a GET it has an ETag, with which a client asks whether its copy still holds.
 
-    may_be_kept: whether the client may have one.
+    encoder: what compresses it where the client takes that, None for nothing. may_be_kept: whether the client may have
+    a copy. A copy in another coding is another copy, with a tag of its own.
     """
     media_type = f"{form}; charset=utf-8"
-    if request.method == "POST" or not may_be_kept:
-        return Response(answer.body, status, media_type=media_type)
-    tag = answer.tag
-    headers = {"etag": tag, "cache-control": KEPT_BY_CLIENT, "vary": VARIES}
-    known = {given.strip().removeprefix("W/") for given in request.headers.get("if-none-match", "").split(",")}
-    if tag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    return Response(answer.body, status, headers, media_type)
+    coding = None
+    if encoder is not None and len(answer.body) >= SMALLEST:
+        coding = coding_of(",".join(request.headers.getlist("accept-encoding")))
+    headers = {} if coding is None else {"content-encoding": coding.value, "vary": ENCODING}
+    if request.method != "POST" and may_be_kept:
+        tag = answer.tag if coding is None else f'{answer.tag[:-1]}-{coding}"'
+        headers |= {"etag": tag, "cache-control": KEPT_BY_CLIENT, "vary": VARIES}
+        known = {given.strip().removeprefix("W/") for given in request.headers.get("if-none-match", "").split(",")}
+        if tag in known or "*" in known:
+            headers.pop("content-encoding", None)
+            return Response(status_code=304, headers=headers)
+    body = answer.body if encoder is None or coding is None else await encoder.encoded(answer, coding)
+    return Response(body, status, headers, media_type)
 
 
 def body_of(result: ExecutionResult) -> dict[str, Any]:

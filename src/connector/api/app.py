@@ -63,6 +63,7 @@ def create_app(
     origins: Sequence[str] = (),
     subgraph: bool = False,
     kept: KeptAnswers | None = None,
+    compresses: bool = True,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
@@ -71,7 +72,7 @@ def create_app(
     wherever they do. webhook_received: called after each webhook. documents: what is known beforehand. limits: what an
     operation may ask for. live: what a WebSocket and a stream of events may have. origins: whose pages may ask from a
     browser, beside the hub's own. subgraph: it is part of a graph of Apollo Federation. kept: where answers are kept to
-    be given again.
+    be given again. compresses: answers, for clients that take that.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, others=others, is_open=anonymous, hosts=frozenset({own_name} if own_name else ()))
@@ -134,7 +135,7 @@ def create_app(
     lasting = live or LiveLimits()
     schema = build_schema(subgraph=subgraph)
     streams = Streams(schema, feed, context, lasting)
-    endpoint = Endpoint(schema, access, context, streams, lasting, origins)
+    endpoint = Endpoint(schema, access, context, streams, lasting, origins, compresses=compresses)
     app = Starlette(
         routes=[
             Route("/", _to_graphiql),

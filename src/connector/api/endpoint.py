@@ -21,8 +21,8 @@ from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from connector.api.access import NOT_ADMITTED, Access, Admitted, Unauthenticated, error_response, formatted, refuse
+from connector.api.answer import Answer
 from connector.api.answers import (
-    Answer,
     body_of,
     no_such_operation,
     not_this_way,
@@ -33,6 +33,7 @@ from connector.api.answers import (
 from connector.api.context import ApiContext
 from connector.api.cross_site import check_site
 from connector.api.documents import DocumentRefused
+from connector.api.encoding import Encoder
 from connector.api.errors import masked
 from connector.api.guard import PAGE_POLICY
 from connector.api.kept import Key, key_of
@@ -66,7 +67,7 @@ _ALLOWED: Final = {"GET": _QUERIES, "HEAD": _QUERIES, "POST": _ALL}
 class Endpoint:
     """All ways to the schema, with one access rule.
 
-    origins: whose pages may ask from a browser, beside the hub's own.
+    origins: whose pages may ask from a browser, beside the hub's own. compresses: answers, for clients that take that.
     """
 
     def __init__(
@@ -77,6 +78,8 @@ class Endpoint:
         streams: Streams,
         limits: LiveLimits,
         origins: Collection[str] = (),
+        *,
+        compresses: bool = True,
     ) -> None:
         self._schema = schema
         self._access = access
@@ -85,6 +88,7 @@ class Endpoint:
         self._limits = limits
         self._origins = origins
         self._changing: set[asyncio.Task[bytes]] = set()
+        self._encoder = Encoder() if compresses else None
 
     async def finish(self) -> None:
         """Wait a while until what changes something has come to its end."""
@@ -162,7 +166,7 @@ class Endpoint:
     async def _run(self, request: Request, asked: GraphQLRequest, form: MediaType, context: ApiContext) -> Response:
         answer = await _ready(asked, context)
         if answer is not None:
-            return response_of(request, answer, 200, form)
+            return await response_of(request, answer, 200, form, encoder=self._encoder)
         try:
             result = await self._result(asked, context, _ALLOWED[request.method])
         except CannotGetOperationTypeError:
@@ -171,7 +175,7 @@ class Endpoint:
             raise not_this_way(error.operation_type) from error
         status = status_of(result, form)
         answer = Answer(orjson.dumps(body_of(result)))
-        return response_of(request, answer, status, form, may_be_kept=not result.errors)
+        return await response_of(request, answer, status, form, encoder=self._encoder, may_be_kept=not result.errors)
 
     def _stream(self, request: Request, asked: GraphQLRequest, context: ApiContext, admitted: Admitted) -> ASGIApp:
         last = request.headers.get(LAST_EVENT_ID)

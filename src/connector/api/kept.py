@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from connector.api.answers import Answer
+from connector.api.answer import PART_FOR_CODINGS, Answer
 from connector.model.refs import EntityKind
 from connector.storage.database.growth import LogGrowth
 from connector.storage.query import Sight
@@ -83,7 +83,7 @@ class KeptAnswers:
 
     def _keep(self, key: Key, answer: Answer, length: int) -> None:
         self._drop(key)
-        size = OVERHEAD + len(answer.body) + len(key[0]) + len(key[2])
+        size = OVERHEAD + len(answer.body) + len(answer.body) // PART_FOR_CODINGS + len(key[0]) + len(key[2])
         if size > self._most_bytes // LARGEST_SHARE:
             return
         self._kept[key] = _Kept(answer, length, size)

@@ -44,7 +44,7 @@ def negotiate(accept: str) -> MediaType:
     What is named counts before what a wildcard covers; of two that are liked alike it is the newer when both are named,
     JSON when neither is. Raises NotAcceptable.
     """
-    ranges = dict(_ranges(accept)) or {"*/*": 1.0}
+    ranges = dict(weighed(accept)) or {"*/*": 1.0}
     named = {form: form in ranges for form in MediaType}
     liking = {form: ranges.get(form, ranges.get("application/*", ranges.get("*/*", 0.0))) for form in MediaType}
     order = list(MediaType) if all(named.values()) else [MediaType.JSON, MediaType.GRAPHQL_RESPONSE]
@@ -59,7 +59,7 @@ def negotiate(accept: str) -> MediaType:
 
 def streaming(accept: str) -> Streaming:
     """What the value of an Accept header wants as events: all, where it likes them better than any form of JSON."""
-    ranges = dict(_ranges(accept))
+    ranges = dict(weighed(accept))
     liking = ranges.get(EVENT_STREAM, 0.0)
     if not liking:
         return Streaming.NO
@@ -69,11 +69,11 @@ def streaming(accept: str) -> Streaming:
 
 def accepts_page(accept: str) -> bool:
     """Whether a browser asks for a page to look at."""
-    return dict(_ranges(accept)).get("text/html", 0.0) > 0
+    return dict(weighed(accept)).get("text/html", 0.0) > 0
 
 
-def _ranges(accept: str) -> Iterator[tuple[str, float]]:
-    """Media ranges and how much they are liked, 0 to 1; a weight that is none counts as 1."""
+def weighed(accept: str) -> Iterator[tuple[str, float]]:
+    """What a header names and how much each is liked, 0 to 1; a weight that is none counts as 1."""
     for part in accept.split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
         weight = next((text[2:].strip() for text in parameters if text.startswith("q=")), "1")

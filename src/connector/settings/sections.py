@@ -176,6 +176,10 @@ class GraphQLSettings(_Section):
         default=32, ge=1, description="Megabytes of memory that they may take together.", examples=[128]
     )
 
+    compress_answers: bool = Field(
+        default=True, description="Whether answers are compressed for clients that take that.", examples=[False]
+    )
+
     @field_validator("federation")
     @classmethod
     def _takes_what_gateways_write(cls, value: bool, info: ValidationInfo) -> bool:
