@@ -20,6 +20,7 @@ PYTHON_PACKAGES = (
     "strawberry-graphql==0.341.2",
     "uvicorn[standard]==0.54.0",
 )
+GRANIAN = "granian==2.8.7"
 NODE_PACKAGES = {
     "fastify": "5.12.8",
     "graphql": "16.15.0",
@@ -59,6 +60,16 @@ def install() -> Peers:
         )
         done.write_text(wanted, encoding="ascii")
     return Peers(python=python, node=_node(), modules=HOME)
+
+
+def install_granian() -> Path:
+    """The folder that granian is in, beside the peers; it is used with the packages that Connector runs on."""
+    folder = HOME.with_name(f"{GRANIAN.replace('==', '-')}-{sys.version_info.major}.{sys.version_info.minor}")
+    if not folder.exists():
+        subprocess.run(
+            [HOME.parents[2] / ".venv/bin/uv", "pip", "install", "--quiet", "--target", folder, GRANIAN], check=True
+        )
+    return folder
 
 
 def _node() -> Path:

@@ -46,10 +46,14 @@ class Server:
 
 
 @contextmanager
-def connector(name: str, database: str, home: Path) -> Iterator[Server]:
-    """The hub as people start it: `connector serve`."""
+def connector(name: str, database: str, home: Path, *, keeps_answers: bool = False) -> Iterator[Server]:
+    """The hub as people start it: `connector serve`. keeps_answers: and has them given again."""
     home.mkdir()
-    environment = {"CONNECTOR_DATABASE": database, "CONNECTOR_LOG_LEVEL": "ERROR"}
+    environment = {
+        "CONNECTOR_DATABASE": database,
+        "CONNECTOR_LOG_LEVEL": "ERROR",
+        "CONNECTOR_GRAPHQL__KEEP_ANSWERS": str(keeps_answers).lower(),
+    }
     command = [Path(sys.executable).with_name("connector"), "serve"]
     with _running(name, command, environment, port_name="CONNECTOR_SERVER__PORT", home=home) as server:
         yield server
@@ -66,6 +70,21 @@ def python_peer(name: str, peers: Peers, module: str, database: str) -> Iterator
 def direct(name: str, database: str, body: Path) -> Iterator[Server]:
     """Statements and bytes, on the packages that Connector runs on."""
     with _uvicorn(name, Path(sys.executable), "direct", {"DATABASE": database, "BODY": str(body)}) as server:
+        yield server
+
+
+@contextmanager
+def hub_on(name: str, packages: Path, database: str, body: Path) -> Iterator[Server]:
+    """The hub's application on `uvicorn`, `uvicorn on uvloop` or `granian`. packages: the folder that granian is in."""
+    module = ["bench.peers.serve_granian"] if name == "granian" else ["bench.peers.serve", "hub_app"]
+    command = [sys.executable, "-m", *module]
+    environment = {
+        "DATABASE": database,
+        "BODY": str(body),
+        "LOOP": "uvloop" if name == "uvicorn on uvloop" else "asyncio",
+        "PYTHONPATH": f"{HERE.parents[1]}{os.pathsep}{packages}",
+    }
+    with _running(name, command, environment) as server:
         yield server
 
 

@@ -39,7 +39,12 @@ JOINS = "incident_group_ticket: a ticket joins a group without a line in the log
 ATTEMPTS = "quarantine: further attempts at a record are counted without a line in the log"
 COUNTED = "source_stream: pulls are counted without a line in the log"
 FRESHNESS = "Source.freshness: depends on who asks, or when"
+LISTED = "listed(): nobody says that it is a function of its arguments alone"
 NEVER = {
+    "asset": LISTED,
+    "assets": LISTED,
+    "Asset.provenance": LISTED,
+    "Asset.sourceRecords": LISTED,
     "decision": SAME,
     "decisions": SAME,
     "decisionAggregate": SAME,
@@ -220,8 +225,8 @@ async def test_a_copy_is_confirmed_without_asking_the_database_for_the_answer(
         headers = {} if tag is None else {"if-none-match": tag}
         return await keeping.client.request(method, "/graphql", params={"query": SITES}, headers=headers)
 
-    tags = {(await get()).headers["etag"] for _ in range(3)}
-    (tag,) = tags
+    await get()
+    (tag,) = {(await get()).headers["etag"] for _ in range(2)}
     confirmed, head = await get(tag), await get(method="HEAD")
     assert (confirmed.status_code, confirmed.content, confirmed.headers["etag"]) == (304, b"", tag)
     assert (head.status_code, head.headers["etag"]) == (200, tag)
