@@ -53,6 +53,8 @@ STEADY: Final = frozenset(
     {
         *("any", "coalesce", "count", "exists", "max", "min", "sum"),
         *("json", "json_agg", "json_array", "json_build_array", "json_each", "json_group_array", "row_to_json"),
+        *("array_agg", "convert_to", "json_build_object", "replace", "rtrim", "timezone", "to_char", "to_json"),
+        *("row_number", "translate", "upper"),
         *("date", "date_trunc", "datetime", "encode", "hex", "minutes_between", "printf", "strftime", "substr"),
         *("array_agg", "convert_to", "json_build_object", "members", "replace", "row_number", "rtrim", "timezone"),
         *("to_char", "to_json", "translate", "upper"),
