@@ -101,7 +101,8 @@ async def test_a_page_of_devices_with_their_provenance_is_one_statement(open_hub
         with statements(hub.engine) as seen:
             data = await hub.query("{ assets { nodes { provenance { field source } sourceRecords { externalId } } } }")
 
-    assert len(seen) == 1
+    read = [text for text in seen if "pg_advisory" not in text]  # the feed takes its lock when it looks
+    assert len(read) == 1
     nodes = data["assets"]["nodes"]
     assert [node["sourceRecords"] for node in nodes] == [[{"externalId": f"a{number}"}] for number in range(20)]
     assert all({"field": "serial", "source": "cmdb"} in node["provenance"] for node in nodes)

@@ -26,7 +26,7 @@ from tests.clients.install import HERE, python_environment
 
 SCRIPTS = HERE / "fuzzing"
 CASES, SEED = os.environ.get("CONNECTOR_FUZZ_CASES"), os.environ.get("CONNECTOR_FUZZ_SEED", "1")
-STEP = 6
+STEP = 12
 """Every how many root fields one is asked for in the usual run; in a longer one it is each of them."""
 LONG_PATIENCE_S = 3_600
 
@@ -70,7 +70,7 @@ async def test_nothing_that_is_asked_makes_the_hub_fail(
 
     assert told["faults"] == [], json.dumps(told["faults"], indent=1)
     assert "internal error" not in caplog.text
-    assert told["fields"] >= 20
-    assert told["codes"]["none"] > 20
-    assert told["codes"]["GRAPHQL_VALIDATION_FAILED"] > 20
+    assert told["fields"] >= 10
+    assert told["codes"]["none"] > 10
+    assert told["codes"]["GRAPHQL_VALIDATION_FAILED"] > 10
     assert told["codes"]["INVALID_INPUT"] > 0

@@ -7,7 +7,7 @@ import io
 import unicodedata
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector_file import FileConfig
@@ -34,6 +34,7 @@ def identity(row):
     return tuple(" ".join(name.casefold().split()) for name in names)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     table=st.lists(rows, max_size=12),
     delimiter=st.sampled_from([",", ";", "\t", "|"]),

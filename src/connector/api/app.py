@@ -138,13 +138,13 @@ def create_app(
     endpoint = Endpoint(schema, access, context, streams, lasting, origins, compresses=compresses)
     app = Starlette(
         routes=[
+            Route(
+                "/graphql", endpoint, middleware=[*_cross_origin(origins), Middleware(BodyLimit, limit=LARGEST_REQUEST)]
+            ),
             Route("/", _to_graphiql),
             Route("/healthz", _alive),
             Route("/readyz", ready),
             Route("/static/{name}", _static),
-            Route(
-                "/graphql", endpoint, middleware=[*_cross_origin(origins), Middleware(BodyLimit, limit=LARGEST_REQUEST)]
-            ),
             WebSocketRoute("/graphql", endpoint),
             Route("/labels/{id:int}", label, middleware=[Middleware(Guarded, access=access)]),
             Route(

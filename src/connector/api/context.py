@@ -148,6 +148,11 @@ class ApiContext:
         """Who asks, for the change log."""
         return self.principal.name
 
+    def come(self, principal: Principal) -> None:
+        """Somebody has shown who they are."""
+        self.principal = principal
+        self.reader = Reader(self.engine, Sight(principal.regions))
+
     def for_operation(self) -> ApiContext:
         """The same surroundings with a reader of its own."""
         return replace(self)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -143,12 +142,14 @@ class Endpoint:
             if request.method != "POST":
                 check_site(request.headers, self._origins)
             admitted = await self._access.check(request.headers.get("authorization"))
-            context = replace(self._context(request), principal=admitted.principal)
+            context = self._context(request)
+            context.come(admitted.principal)
             asked = await context.documents.complete(await _read(request))
             is_subscription = stream is Streaming.SUBSCRIPTIONS and asked_of(asked, context.documents) is not None
             if stream is Streaming.ALWAYS or is_subscription:
                 return self._stream(request, asked, context, admitted)
-            return await self._run(request, asked, form, replace(context, request=request))
+            context.request = request
+            return await self._run(request, asked, form, context)
         except NOT_ADMITTED as error:
             return refuse(error, form)
         except BrokenOff as error:  # where the client is gone, nobody reads it
@@ -237,8 +238,9 @@ class Endpoint:
         """The surroundings of what comes over this connection."""
         context = self._new_context()
         if not context.public_url:
-            scheme = {"ws": "http", "wss": "https"}.get(connection.url.scheme, connection.url.scheme)
-            context.public_url = f"{scheme}://{connection.url.netloc}"
+            scheme = "https" if connection.scope.get("scheme") in ("https", "wss") else "http"
+            host = connection.headers.get("host")
+            context.public_url = f"{scheme}://{connection.url.netloc if host is None else host}"
         return context
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import Enum, StrEnum, auto
+from functools import lru_cache
 from typing import Final
 
 from connector.api.request import BadRequest
 
 EVENT_STREAM: Final = "text/event-stream"
+
+_KNOWN: Final = 100
+"""Values of headers that are remembered: clients of one kind send one."""
+
 
 _WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
@@ -38,6 +43,7 @@ class NotAcceptable(BadRequest):
     status = 406
 
 
+@lru_cache(_KNOWN)
 def negotiate(accept: str) -> MediaType:
     """The form that the value of an Accept header likes best, "" if there is none.
 
@@ -57,6 +63,7 @@ def negotiate(accept: str) -> MediaType:
     return best
 
 
+@lru_cache(_KNOWN)
 def streaming(accept: str) -> Streaming:
     """What the value of an Accept header wants as events: all, where it likes them better than any form of JSON."""
     ranges = dict(weighed(accept))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import orjson
@@ -25,6 +26,8 @@ _PERSISTED = 'Send {"extensions": {"persistedQuery": {"version": 1, "sha256Hash"
 _TEXTS = frozenset({"query", "documentId", "operationName"})
 _SHA_256 = re.compile(r"[0-9a-fA-F]{64}")
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
+_KNOWN = 100
+"""Values of headers that are remembered."""
 
 
 class BadRequest(InvalidInput):
@@ -102,7 +105,7 @@ def read_address(parameters: QueryParams, length: int) -> GraphQLRequest:
 
 def read_body(headers: Headers, body: bytes) -> GraphQLRequest:
     """The request that a body holds. Raises BadRequest."""
-    _check_form(headers)
+    _check_form(headers.get("content-type", ""), headers.get("content-encoding", "identity"))
     if not body:
         raise BadRequest("the body is empty", hint=_SHAPE)
     given = _json(body, "the body")
@@ -116,8 +119,8 @@ def read_body(headers: Headers, body: bytes) -> GraphQLRequest:
     return request_of(given)
 
 
-def _check_form(headers: Headers) -> None:
-    content_type = headers.get("content-type", "")
+@lru_cache(_KNOWN)
+def _check_form(content_type: str, encoding: str) -> None:
     essence, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if essence != "application/json":
         what = f"content type {essence!r} is not read" if essence else "the request does not say what its body is"
@@ -126,7 +129,6 @@ def _check_form(headers: Headers) -> None:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip(' "') not in _UTF_8:
             raise UnsupportedMediaType(f"charset {value.strip()!r} is not read", hint="JSON is UTF-8.")
-    encoding = headers.get("content-encoding", "identity")
     if encoding.strip().lower() != "identity":
         raise UnsupportedMediaType(f"content encoding {encoding!r} is not read", hint="Send the body as it is.")
 

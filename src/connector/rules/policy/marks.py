@@ -11,6 +11,9 @@ import yaml
 _QUICK: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Reads a document with libyaml, five times as fast, where PyYAML was built with it."""
 
+_DEEPEST = 200
+"""Brackets within brackets; a policy has three or four."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mark:
@@ -49,7 +52,21 @@ def compose(text: str) -> Marked:
     try:
         return _composed(text, _QUICK)
     except yaml.YAMLError:
+        if _depth(text) > _DEEPEST:  # the other one takes seconds for those
+            raise RecursionError from None
         return _composed(text, yaml.SafeLoader)  # which says better what is wrong, and where
+
+
+def _depth(text: str) -> int:
+    """How many brackets are open at once at most; those in texts count, too."""
+    deepest = depth = 0
+    for sign in text:
+        if sign in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif sign in "]}":
+            depth -= 1
+    return deepest
 
 
 def _composed(text: str, loader_type: type[yaml.SafeLoader]) -> Marked:
