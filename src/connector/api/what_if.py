@@ -9,7 +9,7 @@ from datetime import datetime
 import yaml
 
 from connector.api.context import Reader
-from connector.rules.policy.marks import Mark
+from connector.rules.policy.marks import QUICK_LOADER, Mark
 from connector.rules.policy.reading import InvalidPolicy, Policy, Problem, read_policy
 from connector.rules.sourcing.decision import Decision
 from connector.storage.facts.facts import sourcing_facts
@@ -51,7 +51,7 @@ def draft_policy(text: str) -> Policy:
     if len(text) > LONGEST_POLICY:
         raise _too_large(f"has {len(text):,} characters, {LONGEST_POLICY:,} are allowed")
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=QUICK_LOADER)
         size = _size(root, {}) if root is not None else 0
     except (yaml.YAMLError, RecursionError):
         return read_policy(text)  # says where

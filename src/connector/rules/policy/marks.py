@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-_QUICK: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+QUICK_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Reads a document with libyaml, five times as fast, where PyYAML was built with it."""
 
 _DEEPEST = 200
@@ -50,7 +50,7 @@ class Marked:
 def compose(text: str) -> Marked:
     """Read a document. Raises yaml.YAMLError, ValueError for a value that does not exist, RecursionError."""
     try:
-        return _composed(text, _QUICK)
+        return _composed(text, QUICK_LOADER)
     except yaml.YAMLError:
         if _depth(text) > _DEEPEST:  # the other one takes seconds for those
             raise RecursionError from None
