@@ -12,6 +12,7 @@ from connector.api.app import create_app
 from connector.api.commands import Commands
 from connector.api.feed import Feed
 from connector.fulfilment.suppliers import require_suppliers
+from connector.model.errors import Unavailable
 from connector.rules.policy.reading import default_policy
 from connector.storage.database.engine import open_engine
 
@@ -24,8 +25,8 @@ class _Clock:
         return datetime.now(UTC)
 
 
-async def _nothing(*_arguments: Any) -> Any:
-    raise NotImplementedError
+async def _out_of_order(*_arguments: Any) -> Any:
+    raise Unavailable("this hub has no workflows", hint="Only queries are measured here.")
 
 
 def _application() -> Any:
@@ -34,7 +35,7 @@ def _application() -> Any:
         engine=engine,
         clock=_Clock(),
         commands=Commands(
-            *[_nothing] * 10,
+            *[_out_of_order] * 10,
             check_suppliers=partial(require_suppliers, connections={}),
         ),
         policy=default_policy(),
