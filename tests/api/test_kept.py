@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -100,9 +100,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[PreparedReads]:
     done: list[PreparedReads] = []
     fetch = PreparedReads.fetch
 
-    async def noted(self: PreparedReads, engine: AsyncEngine) -> list[Any]:
+    async def noted(self: PreparedReads, engine: AsyncEngine, values: Mapping[str, Any]) -> list[Any]:
         done.append(self)
-        return await fetch(self, engine)
+        return await fetch(self, engine, values)
 
     monkeypatch.setattr(PreparedReads, "fetch", noted)
     return done

@@ -8,9 +8,10 @@ Whatever cannot be compiled, or would answer an error, is left to the ordinary e
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import orjson
 from graphql import (
@@ -22,6 +23,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     get_operation_ast,
+    type_from_ast,
 )
 from graphql.execution.values import get_variable_values
 from strawberry.extensions import SchemaExtension
@@ -29,13 +31,20 @@ from strawberry.extensions import SchemaExtension
 from connector.api.context import ApiContext
 from connector.api.document import Document
 from connector.api.plan import Plan
+from connector.api.preconditions import unusable
 from connector.api.ready import NotCompiled
 from connector.api.roots import ROOT, Root
 from connector.api.shape import Shaper, Surroundings
+from connector.api.variables import Dependence, Variables
 from connector.model.errors import ConnectorError
 from connector.model.refs import EntityKind
 from connector.storage.database.refusals import NotAnswered
-from connector.storage.query import EVERYTHING, PreparedReads, Sight, Unannounced
+from connector.storage.query import EVERYTHING, NO_VALUES, PreparedReads, Sight, Unannounced
+
+Coerce: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""From variables as a client sent them to those that are worked with."""
+
+INDEPENDENT: Final = Dependence()
 
 
 class Compiled(SchemaExtension):
@@ -69,13 +78,23 @@ class CompiledQuery:
     """A query, ready to be run.
 
     roots: response key -> root field, or a text that it always answers. sight: of whoever it is for. looking_around:
-    fields whose values depend on who asks, or when.
+    fields whose values depend on who asks, or when. dependence: on variables. coerce: how they are, None
+    where it has none.
     """
 
     def __init__(
-        self, roots: Mapping[str, Root | str], sight: Sight, cost: int = 0, looking_around: Sequence[str] = ()
+        self,
+        roots: Mapping[str, Root | str],
+        sight: Sight,
+        cost: int = 0,
+        looking_around: Sequence[str] = (),
+        *,
+        dependence: Dependence = INDEPENDENT,
+        coerce: Coerce | None = None,
     ) -> None:
         self.cost = cost
+        self.dependence = dependence
+        self._coerce = coerce
         self._looking_around = looking_around
         self._is_judged = False
         self._kinds: frozenset[EntityKind] | None = None
@@ -99,9 +118,24 @@ class CompiledQuery:
             raise Unannounced(f"{', '.join(dict.fromkeys(self._looking_around))}: depends on who asks, or when")
         return self._reads.announced_by(dialect)
 
-    async def run(self, context: ApiContext) -> dict[str, Any]:
-        """The data of the response; parts of it may be JSON already. Raises NotCompiled when it would hold an error."""
-        answers = iter(await context.reader.fetch(self._reads))
+    def values(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The values of its parameters. variables: as the client sent them.
+
+        Raises NotCompiled, or ConnectorError, for variables that cannot be used.
+        """
+        if self._coerce is None:
+            return NO_VALUES
+        problem = unusable(variables)
+        if problem is not None:
+            raise NotCompiled(problem.message)
+        return self.dependence.values(self._coerce(variables))
+
+    async def run(self, context: ApiContext, values: Mapping[str, Any] = NO_VALUES) -> dict[str, Any]:
+        """The data of the response; parts of it may be JSON already. Raises NotCompiled when it would hold an error.
+
+        values: of its parameters.
+        """
+        answers = iter(await context.reader.fetch(self._reads, values))
         around = Surroundings(context)
         data: dict[str, Any] = {}
         for key, root in self._roots.items():
@@ -130,7 +164,11 @@ def compile_query(
     asked = get_operation_ast(document, operation)
     if asked is None or asked.operation is not OperationType.QUERY or schema.query_type is None:
         raise NotCompiled("it is no query")
-    read = Document(schema, _fragments(document), _coerced(schema, asked, variables))
+    coerce = partial(_coerced, schema, asked)
+    definitions = asked.variable_definitions or ()
+    types = {node.variable.name.value: type_from_ast(schema, node.type) for node in definitions}
+    given = Variables(coerce(variables), types)
+    read = Document(schema, _fragments(document), given)
     shaper = Shaper(read, dialect)
     roots: dict[str, Root | str] = {}
     for key, nodes in read.roots(schema.query_type, asked.selection_set).items():
@@ -144,7 +182,14 @@ def compile_query(
             raise NotCompiled(f"{name} is not stored data")
         roots[key] = planner(Plan(read, field, nodes), shaper)
     personal = [key for key, root in roots.items() if isinstance(root, Root) and root.is_personal]
-    return CompiledQuery(roots, sight, cost, [*personal, *shaper.looking_around])
+    return CompiledQuery(
+        roots,
+        sight,
+        cost,
+        [*personal, *shaper.looking_around],
+        dependence=given.dependence,
+        coerce=coerce if definitions else None,
+    )
 
 
 def _fragments(document: DocumentNode) -> Mapping[str, FragmentDefinitionNode]:

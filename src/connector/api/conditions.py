@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from math import ceil, pi
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from strawberry.utils.str_converters import to_camel_case
 
 from connector.api.schema.nodes import key_of
+from connector.api.variables import Variables
 from connector.model.errors import InvalidInput
 from connector.model.geo import EARTH_RADIUS_KM, Point
 from connector.storage.query import (
@@ -33,16 +34,20 @@ DEEPEST_FILTER = 8
 FARTHEST_KM = ceil(pi * EARTH_RADIUS_KM)
 """Half of the way around the Earth."""
 
+_SETTLED: Final[frozenset[Operator]] = frozenset({"in", "not_in", "is_null"})
+"""Operators whose statement is another one for another value."""
+
 _QUANTIFIERS: tuple[Quantifier, ...] = ("some", "every", "none")
 _OPERATORS: Mapping[str, Operator] = {to_camel_case(name): name for name in get_args(Operator)}
 
 
-def condition_of(entity: str, given: Mapping[str, Any] | None) -> Condition | None:
+def condition_of(entity: str, given: Any, variables: Variables | None = None) -> Condition | None:
     """The condition that a filter means; None when it is empty. given: argument as graphql-core coerced it.
 
-    Raises InvalidInput for an id of something else, a text that no database can hold, or a filter that is too deep.
+    variables: those whose leaves may be in it; values that the condition is the same for become parameters. Raises
+    InvalidInput for an id of something else, a text that no database can hold, or a filter that is too deep.
     """
-    return _all(entity, given or {}, 0)
+    return _Conditions(variables or Variables({}, {})).all(entity, given, 0)
 
 
 def order_of(given: Sequence[Mapping[str, Any]] | None) -> tuple[Order, ...]:
@@ -50,35 +55,71 @@ def order_of(given: Sequence[Mapping[str, Any]] | None) -> tuple[Order, ...]:
     return tuple(Order(key["field"].value, descending=key["direction"] == "desc") for key in given or ())
 
 
-def _all(entity: str, given: Mapping[str, Any], depth: int) -> Condition | None:
-    if depth > DEEPEST_FILTER:
-        raise InvalidInput(
-            f"the filter is nested more than {DEEPEST_FILTER} levels deep",
-            hint="Ask for the inner things first, and filter by their ids with `in`.",
-        )
-    conditions = _conditions(entity, given, depth + 1)
-    if not conditions:
-        return None
-    return conditions[0] if len(conditions) == 1 else AllOf(tuple(conditions))
+class _Conditions:
+    def __init__(self, variables: Variables) -> None:
+        self._variables = variables
 
+    def all(self, entity: str, given: Any, depth: int) -> Condition | None:
+        if depth > DEEPEST_FILTER:
+            raise InvalidInput(
+                f"the filter is nested more than {DEEPEST_FILTER} levels deep",
+                hint="Ask for the inner things first, and filter by their ids with `in`.",
+            )
+        conditions = self._conditions(entity, self._members(given), depth + 1)
+        if not conditions:
+            return None
+        return conditions[0] if len(conditions) == 1 else AllOf(tuple(conditions))
 
-def _conditions(entity: str, given: Mapping[str, Any], depth: int) -> list[Condition]:
-    found: list[Condition] = []
-    for name, value in given.items():
-        if value is None:
-            continue
-        match name:
-            case "and":
-                found.append(AllOf(tuple(_whole(entity, item, depth) for item in value)))
-            case "or":
-                found.append(AnyOf(tuple(_whole(entity, item, depth) for item in value)))
-            case "not":
-                found.append(Not(_whole(entity, value, depth)))
-            case "near":
-                found.append(_near(value))
-            case _:
-                found.extend(_field(entity, _names(entity)[name], value, depth))
-    return found
+    def _members(self, given: Any) -> Mapping[str, Any]:
+        members: Mapping[str, Any] = given if isinstance(given, dict) else self._variables.settled(given) or {}
+        return members
+
+    def _conditions(self, entity: str, given: Mapping[str, Any], depth: int) -> list[Condition]:
+        found: list[Condition] = []
+        for name, value in given.items():
+            if value is None:
+                continue
+            match name:
+                case "and":
+                    found.append(AllOf(self._each(entity, value, depth)))
+                case "or":
+                    found.append(AnyOf(self._each(entity, value, depth)))
+                case "not":
+                    found.append(Not(self._whole(entity, value, depth)))
+                case "near":
+                    found.append(_near(self._variables.settled(value)))
+                case _:
+                    found.extend(self._field(entity, _names(entity)[name], self._members(value), depth))
+        return found
+
+    def _each(self, entity: str, given: Any, depth: int) -> tuple[Condition, ...]:
+        items = given if isinstance(given, list) else self._variables.settled(given)
+        return tuple(self._whole(entity, item, depth) for item in items)
+
+    def _whole(self, entity: str, given: Any, depth: int) -> Condition:
+        return self.all(entity, given, depth) or AllOf(())
+
+    def _field(self, entity: str, name: str, value: Mapping[str, Any], depth: int) -> list[Condition]:
+        relation = ENTITIES[entity].relations.get(name)
+        if isinstance(relation, ToMany) and not relation.newest_only:
+            return [
+                Related(name, self._whole(relation.target, test, depth), quantifier)
+                for quantifier in _QUANTIFIERS
+                if (test := value.get(quantifier)) is not None
+            ]
+        if relation is not None:
+            return [Related(name, self._whole(relation.target, value, depth))]
+        return [
+            Compare(name, _OPERATORS[operator], self._operand(entity, name, _OPERATORS[operator], operand))
+            for operator, operand in value.items()
+            if operand is not None or operator in ("eq", "ne")
+        ]
+
+    def _operand(self, entity: str, name: str, operator: Operator, operand: Any) -> Any:
+        if operand is None:
+            return None
+        make = partial(_value, entity, name)
+        return make(self._variables.settled(operand)) if operator in _SETTLED else self._variables.bound(operand, make)
 
 
 def _near(given: Mapping[str, Any]) -> Condition:
@@ -103,27 +144,6 @@ def _within(point: Point, kilometres: float) -> Condition:
             hint="Nothing on the Earth is farther away; leave `near` out.",
         )
     return Near(point, kilometres)
-
-
-def _whole(entity: str, given: Mapping[str, Any], depth: int) -> Condition:
-    return _all(entity, given, depth) or AllOf(())
-
-
-def _field(entity: str, name: str, value: Mapping[str, Any], depth: int) -> list[Condition]:
-    relation = ENTITIES[entity].relations.get(name)
-    if isinstance(relation, ToMany) and not relation.newest_only:
-        return [
-            Related(name, _whole(relation.target, test, depth), quantifier)
-            for quantifier in _QUANTIFIERS
-            if (test := value.get(quantifier)) is not None
-        ]
-    if relation is not None:
-        return [Related(name, _whole(relation.target, value, depth))]
-    return [
-        Compare(name, _OPERATORS[operator], _value(entity, name, operand))
-        for operator, operand in value.items()
-        if operand is not None or operator in ("eq", "ne")
-    ]
 
 
 def _value(entity: str, name: str, operand: Any) -> Any:

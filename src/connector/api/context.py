@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -28,6 +28,7 @@ from connector.storage.database.engine import Database, Transaction, reading
 from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.query import (
     EVERYTHING,
+    NO_VALUES,
     Connection,
     Page,
     PreparedReads,
@@ -61,12 +62,12 @@ class Reader:
         """Name of the database system."""
         return self._engine.dialect.name
 
-    async def fetch(self, reads: PreparedReads) -> list[Any]:
+    async def fetch(self, reads: PreparedReads, values: Mapping[str, Any] = NO_VALUES) -> list[Any]:
         """What the reads answer, by one statement, which is a snapshot by itself; its sight is theirs.
 
-        Raises NotAnswered.
+        values: of the statement's parameters. Raises NotAnswered.
         """
-        return await reads.fetch(self._engine)
+        return await reads.fetch(self._engine, values)
 
     async def page(self, selection: Selection, page: Page) -> Connection:
         """One page of rows."""

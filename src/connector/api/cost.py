@@ -33,6 +33,7 @@ from connector.api.document import Document, object_type
 from connector.api.representations import REPRESENTATIONS, type_of
 from connector.api.schema.fields import DEFAULT_PAGE, LARGEST_PAGE, PAGED, RELATION
 from connector.api.schema.nodes import TYPE_NAMES
+from connector.api.variables import Variables
 from connector.api.weights import CHANGE, COUNT, LIST, LISTING, ROW, WEIGHT
 
 NODE: Final = "Node"
@@ -73,7 +74,7 @@ def cost_of(
     if isinstance(coerced, list) or root is None:
         return None
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
-    read = Document(schema, fragments, coerced.coerced)
+    read = Document(schema, fragments, Variables(coerced.coerced, {}))
     meter = _Meter(read)
     for key, nodes in read.roots(root, operation.selection_set).items():
         if operation.operation is OperationType.MUTATION:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias, cast
 
 from graphql import (
@@ -21,27 +21,30 @@ from graphql import (
     is_abstract_type,
     value_from_ast,
 )
-from graphql.execution.values import VariableValues, get_argument_values, get_directive_values
+from graphql.execution.values import get_argument_values, get_directive_values
 from graphql.type import GraphQLIncludeDirective
+
+from connector.api.variables import Variables
 
 Fields: TypeAlias = dict[str, list[FieldNode]]
 """Response key -> the nodes that ask for it."""
 
 
 class Document:
-    """What an operation asks for. variables: as graphql-core coerced them."""
+    """What an operation asks for."""
 
     def __init__(
-        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], variables: Mapping[str, Any]
+        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], variables: Variables
     ) -> None:
         self.schema = schema
+        self.variables = variables
         self._fragments = fragments
-        self._variables = VariableValues({}, dict(variables))
 
     @classmethod
     def of(cls, info: GraphQLResolveInfo[Any]) -> Document:
         """The document that is being executed."""
-        return cls(info.schema, info.fragments, cast("dict[str, Any]", info.variable_values))  # as strawberry has it
+        values = cast("dict[str, Any]", info.variable_values)  # as strawberry has it
+        return cls(info.schema, info.fragments, Variables(values, {}))
 
     def collect(self, type_: GraphQLObjectType, nodes: Iterable[FieldNode]) -> Fields:
         """What the nodes ask of an object of this type."""
@@ -57,18 +60,24 @@ class Document:
         self._collect(type_, selections, fields)
         return fields
 
-    def arguments(self, field: GraphQLField, node: FieldNode) -> dict[str, Any]:
-        """The arguments of a field. Raises GraphQLError when they cannot be coerced."""
-        return get_argument_values(field, node, self._variables)
+    def arguments(self, field: GraphQLField, node: FieldNode, free: Collection[str] = ()) -> dict[str, Any]:
+        """The arguments of a field. Raises GraphQLError when they cannot be coerced.
+
+        free: those in which values of variables may be leaves (`connector.api.variables`), for the plan can do without.
+        """
+        found = get_argument_values(field, node, self.variables.open)
+        return {name: value if name in free else self.variables.settled(value) for name, value in found.items()}
 
     def argument(self, field: GraphQLField, node: FieldNode, name: str) -> Any:
         """One argument of a field, coerced by itself; None where there is none."""
         given = next((argument.value for argument in node.arguments or () if argument.name.value == name), None)
         if isinstance(given, VariableNode):
-            value = self._variables.coerced.get(given.name.value, Undefined)
+            value = self.variables.plain.coerced.get(given.name.value, Undefined)
         else:
             value = (
-                Undefined if given is None else value_from_ast(given, field.args[name].type, self._variables.coerced)
+                Undefined
+                if given is None
+                else value_from_ast(given, field.args[name].type, self.variables.plain.coerced)
             )
         value = field.args[name].default_value if value is Undefined else value
         return None if value is Undefined else value
@@ -118,8 +127,11 @@ class Document:
     def _is_included(self, node: Any) -> bool:
         if not node.directives:
             return True
-        skip = get_directive_values(GraphQLSkipDirective, node, self._variables)
-        include = get_directive_values(GraphQLIncludeDirective, node, self._variables)
+        for directive in node.directives:
+            for argument in directive.arguments or ():
+                self.variables.look(argument.value)
+        skip = get_directive_values(GraphQLSkipDirective, node, self.variables.plain)
+        include = get_directive_values(GraphQLIncludeDirective, node, self.variables.plain)
         return not (skip and skip["if"]) and not (include and not include["if"])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -247,19 +247,26 @@ class Endpoint:
 async def _ready(asked: GraphQLRequest, context: ApiContext) -> Answer | None:
     """The answer to a query that was run before; None where the ordinary executor has to say what is wrong."""
     query = context.ready.find(asked.query, asked.operation_name, asked.variables, context.reader.sight)
-    if query is not None:
-        with suppress(NotCompiled, NotAnswered):
-            async with Patience(context.limits.longest_query, context.request):
-                read = partial(_read_answer, query, asked, context)
-                kinds = query.announced_by(context.reader.dialect) if context.kept is not None else None
-                if context.kept is None or kinds is None:
-                    return Answer(await read())
-                return await context.kept.answer(_key(asked, context), kinds, read)
+    if query is None:
+        return None
+    try:
+        values = query.values(asked.variables or {})
+    except (NotCompiled, ConnectorError):
+        return None
+    with suppress(NotCompiled, NotAnswered):
+        async with Patience(context.limits.longest_query, context.request):
+            read = partial(_read_answer, query, values, asked, context)
+            kinds = query.announced_by(context.reader.dialect) if context.kept is not None else None
+            if context.kept is None or kinds is None:
+                return Answer(await read())
+            return await context.kept.answer(_key(asked, context), kinds, read)
     return None
 
 
-async def _read_answer(query: CompiledQuery, asked: GraphQLRequest, context: ApiContext) -> bytes:
-    body: dict[str, Any] = {"data": await query.run(context)}
+async def _read_answer(
+    query: CompiledQuery, values: Mapping[str, Any], asked: GraphQLRequest, context: ApiContext
+) -> bytes:
+    body: dict[str, Any] = {"data": await query.run(context, values)}
     if extensions := context.limits.told(asked.extensions, query.cost):
         body["extensions"] = extensions
     return orjson.dumps(body)

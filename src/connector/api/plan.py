@@ -8,7 +8,8 @@ costs one statement, whatever the number of rows and relations. What a field nee
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Final, cast
 
 from graphql import FieldNode, GraphQLField, GraphQLObjectType, GraphQLResolveInfo, get_named_type, print_ast
 
@@ -16,8 +17,12 @@ from connector.api.conditions import condition_of, order_of
 from connector.api.document import Document, Fields, object_type
 from connector.api.schema.fields import COLUMNS, DEFAULT_PAGE, LARGEST_PAGE, PAGED, RELATION
 from connector.api.schema.nodes import TYPE_NAMES
+from connector.api.variables import Leaf
 from connector.model.errors import InvalidInput
-from connector.storage.query import Child, Page, Selection
+from connector.storage.query import ENTITIES, Child, Order, Page, Place, Selection, missing_in, opened
+
+FREE: Final = frozenset({"filter", "after", "before"})
+"""Arguments of a page that a plan can leave free values in."""
 
 
 class Plan:
@@ -41,11 +46,16 @@ class Plan:
 
     def page(self) -> tuple[Selection, Page]:
         """The field is a connection. Raises InvalidInput when its arguments cannot be used."""
-        return self._page(self.type, self.nodes, self.arguments())
+        arguments = self.document.arguments(self.field, self.nodes[0], FREE)
+        return self._page(self.type, self.nodes, arguments)
 
     def arguments(self) -> dict[str, Any]:
         """The field's arguments as graphql-core coerced them, which is what conditions are made of."""
         return self.document.arguments(self.field, self.nodes[0])
+
+    def free(self, *names: str) -> dict[str, Any]:
+        """The same; in these there are leaves for what variables hold (`connector.api.variables`)."""
+        return self.document.arguments(self.field, self.nodes[0], names)
 
     def selection(self) -> Selection:
         """The field is one row, or a list of rows, of one type."""
@@ -93,7 +103,7 @@ class Plan:
         field = type_.fields[nodes[0].name.value]
         target = object_type(get_named_type(field.type))
         if metadata.get(PAGED):
-            arguments = self.document.arguments(field, nodes[0])
+            arguments = self.document.arguments(field, nodes[0], FREE)
             selection, page = self._page(target, nodes, arguments)
             return Child(key, metadata[RELATION], selection, page)
         selection = self._selection(target, self.document.collect(target, nodes))
@@ -107,20 +117,29 @@ class Plan:
         row_type = object_type(get_named_type(connection.fields["nodes"].type))
         entity = TYPE_NAMES[row_type.name]
         backward, size = _size(arguments, self._name)
-        where = condition_of(entity, arguments.get("filter"))
+        where = condition_of(entity, arguments.get("filter"), self.document.variables)
         names = {field[0].name.value for field in asked.values()}
+        order = order_of(arguments.get("orderBy"))
         page = Page(
             size=size,
             where=where,
-            order=order_of(arguments.get("orderBy")),
-            after=arguments.get("after"),
-            before=arguments.get("before"),
+            order=order,
+            after=self._place(entity, order, arguments.get("after")),
+            before=self._place(entity, order, arguments.get("before")),
             backward=backward,
             counts="totalCount" in names,
             rows=bool(names & {"edges", "nodes", "pageInfo"}),
             include_retired=bool(arguments.get("includeRetired")),
         )
         return self._selection(row_type, self._row_fields(asked, edge_type, row_type)), page
+
+    def _place(self, entity: str, order: Sequence[Order], cursor: Any) -> str | Place | None:
+        """A cursor, or what the one in a variable holds."""
+        if not isinstance(cursor, Leaf):
+            return cast("str | None", cursor)
+        variables = self.document.variables
+        variables.note(cursor.path, missing_in)
+        return opened(ENTITIES[entity], order, cursor.value, partial(variables.bound_leaf, cursor))
 
     def _row_fields(self, asked: Fields, edge_type: GraphQLObjectType, row_type: GraphQLObjectType) -> Fields:
         """What is asked of the rows, whether through `edges` or `nodes`, under whatever alias."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from graphql import DocumentNode, FieldNode, GraphQLError, OperationDefinitionNode, StringValueNode, ValidationRule
@@ -77,11 +77,16 @@ class Preconditions(SchemaExtension):
         )
 
     def _unusable(self) -> GraphQLError | None:
-        for name, value in (self.execution_context.variables or {}).items():
-            found = _with_zero(value)
-            if found is not None:
-                return GraphQLError(f"variable '${name}': {_has_zero(found)}", extensions={"code": "INVALID_INPUT"})
-        return None
+        return unusable(self.execution_context.variables or {})
+
+
+def unusable(variables: Mapping[str, Any]) -> GraphQLError | None:
+    """What is wrong with variables beyond what the schema says."""
+    for name, value in variables.items():
+        found = _with_zero(value)
+        if found is not None:
+            return GraphQLError(f"variable '${name}': {_has_zero(found)}", extensions={"code": "INVALID_INPUT"})
+    return None
 
 
 def _field_names(document: DocumentNode) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -25,12 +26,14 @@ from connector.api.representations import (
 from connector.api.schema.me import Me
 from connector.api.schema.nodes import key_of, parse_global_id
 from connector.api.shape import Shape, Shaper, Surroundings
+from connector.api.variables import Leaf
 from connector.model.errors import InvalidInput
 from connector.storage.database.changes import LAST_POSITION
 from connector.storage.query import (
     Compare,
     Page,
     PageRead,
+    Parameter,
     Read,
     RowsRead,
     ValueRead,
@@ -77,7 +80,7 @@ def page_root(plan: Plan, shaper: Shaper) -> Root:
 
 def row_root(entity: str, plan: Plan, shaper: Shaper) -> Root:
     """One thing by its id."""
-    return _by_key(plan, shaper, key_of(plan.arguments()["id"], entity=entity))
+    return _by_key(plan, shaper, plan.document.variables.bound(plan.free("id")["id"], partial(key_of, entity=entity)))
 
 
 def asset_root(plan: Plan, shaper: Shaper) -> Root:
@@ -89,13 +92,14 @@ def asset_root(plan: Plan, shaper: Shaper) -> Root:
 
 def named_root(entity: str, column: str, plan: Plan, shaper: Shaper) -> Root:
     """One thing by its id, or by what a column says of it."""
-    given = plan.arguments()
+    given = plan.free("id", column)
     id_, text = given.get("id"), given.get(column)
     if (id_ is None) == (text is None):
         raise NotCompiled(f"{entity} needs one of id and {column}")
     if id_ is not None:
-        return _by_key(plan, shaper, key_of(id_, entity=entity))
-    return _only(plan, shaper, Page(size=1, where=Compare(column, "eq", text), include_retired=True))
+        return _by_key(plan, shaper, plan.document.variables.bound(id_, partial(key_of, entity=entity)))
+    wanted = plan.document.variables.bound(text, _itself)
+    return _only(plan, shaper, Page(size=1, where=Compare(column, "eq", wanted), include_retired=True))
 
 
 def policy_root(plan: Plan, shaper: Shaper) -> Root:
@@ -108,7 +112,11 @@ def policy_root(plan: Plan, shaper: Shaper) -> Root:
 
 def node_root(plan: Plan, shaper: Shaper) -> Root:
     """Anything by its id."""
-    name, key = parse_global_id(plan.arguments()["id"])
+    id_ = plan.free("id")["id"]
+    if isinstance(id_, Leaf):
+        plan.document.variables.note(id_.path, type_named_by)
+    name = parse_global_id(id_.value if isinstance(id_, Leaf) else id_)[0]
+    key = plan.document.variables.bound(id_, _key_in)
     return _by_key(plan, shaper, key, object_type(plan.document.schema.get_type(name)))
 
 
@@ -191,7 +199,23 @@ def _written(answers: Sequence[Any], _around: Surroundings) -> Any:
     return None if text is None else orjson.Fragment(text)
 
 
-def _by_key(plan: Plan, shaper: Shaper, key: int, type_: GraphQLObjectType | None = None) -> Root:
+def type_named_by(id_: object) -> str | None:
+    """The name of the type that an id, as it was sent, is of; None where it is none."""
+    try:
+        return parse_global_id(str(id_))[0]
+    except InvalidInput:
+        return None
+
+
+def _key_in(id_: str) -> int:
+    return parse_global_id(id_)[1]
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _by_key(plan: Plan, shaper: Shaper, key: int | Parameter, type_: GraphQLObjectType | None = None) -> Root:
     type_ = type_ or plan.type
     selection = plan.selection_of(type_)
     layout = layout_of(selection)
@@ -203,7 +227,7 @@ def _by_key(plan: Plan, shaper: Shaper, key: int, type_: GraphQLObjectType | Non
         (rows,) = answers
         return shape(rows[0], around) if rows else None
 
-    return Root([RowsRead(selection, (key,))], answer)
+    return Root([RowsRead(selection, key if isinstance(key, Parameter) else (key,))], answer)
 
 
 def _only(plan: Plan, shaper: Shaper, page: Page) -> Root:

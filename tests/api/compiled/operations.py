@@ -18,9 +18,12 @@ from graphql import (
     GraphQLObjectType,
     get_named_type,
     get_nullable_type,
+    parse,
+    validate,
 )
 from hypothesis import strategies as st
 
+from connector.api.limits import QueryLimits
 from connector.api.schema.fields import RELATION
 from connector.api.schema.nodes import global_id
 from connector.storage.query import ENTITIES, Row
@@ -51,15 +54,25 @@ class Word:
     name: str
 
 
+@dataclass(frozen=True)
+class Either:
+    """A value, and one that could stand in its place."""
+
+    value: Any
+    other: Any
+
+
 @dataclass
 class Operation:
-    """A document and its variables."""
+    """A document and its variables. others: some that it could be sent with next."""
 
     document: str
     variables: Mapping[str, Any]
+    others: Mapping[str, Any]
 
     def __repr__(self) -> str:
-        return f"\n{self.document}\nvariables: {orjson.dumps(self.variables).decode()}"
+        given, others = (orjson.dumps(each).decode() for each in (self.variables, self.others))
+        return f"\n{self.document}\nvariables: {given}\nothers: {others}"
 
 
 @dataclass
@@ -71,6 +84,7 @@ class _Writing:
     fragments: list[str] = field(default_factory=list)
     types: dict[str, str] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
     names: int = 0
 
     def number(self, most: int) -> int:
@@ -89,6 +103,7 @@ class _Writing:
     def variable(self, type_: str, value: Any) -> str:
         name = self.name("v")
         self.types[name], self.variables[name] = type_, _as_json(value)
+        self.others[name] = _as_json(value, other=True)
         return f"${name}"
 
 
@@ -103,7 +118,14 @@ def operations(plain: PlainExecutor) -> st.SearchStrategy[Operation]:
 
 def subscription_of(seed: int, plain: PlainExecutor) -> tuple[str, Mapping[str, str], Operation]:
     """A subscription from the beginning of the log on: its field, what it is narrowed to, and the operation."""
-    w = _Writing(Random(seed), plain)  # noqa: S311
+    random = Random(seed)  # noqa: S311
+    while True:
+        name, narrowed, operation = _subscription(_Writing(random, plain))
+        if not validate(plain.schema, parse(operation.document), [QueryLimits]):  # few have more aliases than are taken
+            return name, narrowed, operation
+
+
+def _subscription(w: _Writing) -> tuple[str, Mapping[str, str], Operation]:
     type_ = w.plain.schema.subscription_type
     assert type_ is not None
     name = w.choose(sorted(type_.fields))
@@ -119,7 +141,7 @@ def subscription_of(seed: int, plain: PlainExecutor) -> tuple[str, Mapping[str, 
     body = f"{alias}{name}({', '.join(given)}) {_object(w, get_named_type(field_.type).name, DEPTH)}"
     head = ", ".join(f"${each}: {type_}" for each, type_ in w.types.items())
     document = f"subscription{f' ({head})' if head else ''} {{ {body} }}"
-    return name, narrowed, Operation("\n".join([document, *w.fragments]), w.variables)
+    return name, narrowed, Operation("\n".join([document, *w.fragments]), w.variables, w.others)
 
 
 def _operation(w: _Writing) -> Operation:
@@ -128,7 +150,7 @@ def _operation(w: _Writing) -> Operation:
         fields.append("__typename")
     head = ", ".join(f"${name}: {type_}" for name, type_ in w.types.items())
     document = f"query{f' ({head})' if head else ''} {{ {' '.join(fields)} }}"
-    return Operation("\n".join([document, *w.fragments]), w.variables)
+    return Operation("\n".join([document, *w.fragments]), w.variables, w.others)
 
 
 def _root(w: _Writing) -> str:
@@ -144,7 +166,10 @@ def _root(w: _Writing) -> str:
             (name for name, one in query.fields.items() if one.type == w.plain.schema.get_type(TYPES[entity])), None
         )
         if singular is not None:
-            return f"{alias}: {singular}(id: {_literal(_id(w, entity))}) {_object(w, TYPES[entity], DEPTH)}"
+            type_ = str(query.fields[singular].args["id"].type)
+            return (
+                f"{alias}: {singular}({_argument(w, 'id', type_, _ids(w, entity))}) {_object(w, TYPES[entity], DEPTH)}"
+            )
     name = _listing(query, entity)
     assert name is not None
     return f"{alias}: {name}{_page_arguments(w, entity)} {_connection(w, query.fields[name], DEPTH)}"
@@ -156,7 +181,7 @@ def _node(w: _Writing, alias: str) -> str:
     parts = [f"... on {TYPES[entity]} {_object(w, TYPES[entity], DEPTH - 1, aliased=True)}" for entity in set(entities)]
     body = f"{{ __typename id ... on Node {{ {w.name('n')}: id }} {' '.join(sorted(parts))} }}"
     if w.chance(2):
-        return f"{alias}: node(id: {w.variable('ID!', ids[0])}) {body}"
+        return f"{alias}: node(id: {w.variable('ID!', Either(ids[0], _id(w, entities[0])))}) {body}"
     if w.chance(2):
         named = [_represented(w, entity, id_) for entity, id_ in zip(entities, ids, strict=True)]
         body = f"{{ ... on _Entity {{ __typename }} {' '.join(sorted(parts))} }}"
@@ -182,6 +207,10 @@ def _listing(query: GraphQLObjectType, entity: str) -> str | None:
 def _id(w: _Writing, entity: str) -> str:
     rows = w.plain.rows[entity]
     return global_id(TYPES[entity], 999 if w.chance(6) or not rows else w.choose(rows).id)
+
+
+def _ids(w: _Writing, entity: str) -> Either:
+    return Either(_id(w, entity), _id(w, entity))
 
 
 def _object(w: _Writing, type_name: str, depth: int, *, aliased: bool = False) -> str:
@@ -279,7 +308,7 @@ def _page_arguments(w: _Writing, entity: str, *, inner: bool = False) -> str:
     keys = [(key["field"].name.lower(), key["direction"].name == "DESC") for key in order]
     for name in ("after", "before"):
         if w.chance(4) and w.plain.rows[entity]:
-            cursor = w.plain.cursor(entity, keys, w.choose(w.plain.rows[entity]))
+            cursor = Either(*(w.plain.cursor(entity, keys, w.choose(w.plain.rows[entity])) for _ in range(2)))
             given.append(_argument(w, name, "String", cursor))
     if inner or w.chance(2):
         given.append(_argument(w, w.choose(("first", "last")), "Int", w.choose((0, 1, 2, 3, 5, 5 if inner else 12))))
@@ -347,7 +376,12 @@ def _comparison(w: _Writing, entity: str, name: str, type_: GraphQLInputObjectTy
     return {operator: _operand(w, entity, name, operator, nullable)}
 
 
-def _operand(w: _Writing, entity: str, name: str, operator: str, type_: Any) -> Any:
+def _operand(w: _Writing, entity: str, name: str, operator: str, type_: Any) -> Either:
+    value, other = (_one_operand(w, entity, name, operator, type_) for _ in range(2))
+    return Either(value, other)
+
+
+def _one_operand(w: _Writing, entity: str, name: str, operator: str, type_: Any) -> Any:
     inner = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
     if isinstance(inner, GraphQLEnumType):
         return Word(w.choose(list(inner.values)))
@@ -379,6 +413,8 @@ def _value(row: Row, name: str) -> Any:
 
 def _literal(value: Any) -> str:
     match value:
+        case Either(value=one):
+            return _literal(one)
         case Word(name=name):
             return name
         case dict():
@@ -397,13 +433,15 @@ def _sign(sign: str) -> str:
     return sign if sign >= " " and sign != "\x7f" else f"\\u{ord(sign):04x}"
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: Any, *, other: bool = False) -> Any:
     match value:
+        case Either():
+            return _as_json(value.other if other else value.value)
         case Word(name=name):
             return name
         case dict():
-            return {key: _as_json(item) for key, item in value.items()}
+            return {key: _as_json(item, other=other) for key, item in value.items()}
         case list():
-            return [_as_json(item) for item in value]
+            return [_as_json(item, other=other) for item in value]
         case _:
             return value

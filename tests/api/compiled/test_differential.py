@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.compiled import compile_query
 from connector.api.context import ApiContext, Reader
+from connector.api.ready import ReadyQueries
 from connector.storage.database.refusals import TooDeep
 from connector.storage.query import ENTITIES
 from tests.api.compiled.furnished import furnish
@@ -65,6 +66,13 @@ async def test_a_compiled_query_answers_what_the_ordinary_executor_does(
     assert expected.errors is None, validate(plain.schema, document)
     assert as_json(found) == as_json(expected.data), validate(plain.schema, document)
     assert len(seen) <= 1
+    ready = ReadyQueries()
+    ready.keep(operation.document, None, operation.variables, query)
+    again = ready.find(operation.document, None, operation.others, query.sight)
+    event(f"{'the same' if again else 'another'} plan serves other variables")
+    if again is not None and query.dependence.bindings:
+        found = await again.run(cast("ApiContext", around), again.values(operation.others))
+        assert as_json(found) == as_json(plain.execute(document, operation.others, around).data)
 
 
 @settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])

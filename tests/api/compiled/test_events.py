@@ -228,7 +228,7 @@ async def test_every_field_of_every_event_is_compiled_and_none_is_left_to_the_or
         assert validate(plain.schema, parse(document)) == []
 
         context = replace(hub.streams._context(), limits=Limits(largest_cost=10**9))
-        told, left = await made(context, Operation(document, {}), changes[-1].position, together)
+        told, left = await made(context, Operation(document, {}, {}), changes[-1].position, together)
 
         assert (len(told), left) == (sum(TOPICS[kind].is_news(one) for one in changes if one.kind is kind), 0)
 

@@ -185,7 +185,7 @@ def _root_of(entity: str) -> Callable[[Plan, Shaper], Root]:
 
 def _planned(entity: str, plan: Plan) -> tuple[AggregateRead, Callable[[list[list[Any]]], Any]]:
     """What is read, and what makes the field's value of the answer. Raises InvalidInput for arguments of no use."""
-    given = plan.arguments()
+    given = plan.free("filter")
     keys = tuple(_key_of(entity, key) for key in given.get("groupBy") or ())
     if len({key.column for key in keys}) < len(keys):
         raise InvalidInput("groupBy names a field twice", hint="Name each field once.")
@@ -201,7 +201,7 @@ def _planned(entity: str, plan: Plan) -> tuple[AggregateRead, Callable[[list[lis
         aggregates=tuple(_asked(plan)),
         size=size,
         skip=skip,
-        where=condition_of(entity, given.get("filter")),
+        where=condition_of(entity, given.get("filter"), plan.document.variables),
         include_retired=bool(given.get("includeRetired")),
     )
 

@@ -7,9 +7,9 @@ from connector.storage.query.cursor import can_write_cursors
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, ToMany, ToOne
 from connector.storage.query.fetch import fetch, fetch_page, fetch_rows, place_key
-from connector.storage.query.keyset import encode_cursor
+from connector.storage.query.keyset import encode_cursor, missing_in, opened
 from connector.storage.query.layout import Branch, Layout, layout_of
-from connector.storage.query.prepared import PreparedReads
+from connector.storage.query.prepared import NO_VALUES, PreparedReads
 from connector.storage.query.rows import Connection, Edge, PageInfo, Row
 from connector.storage.query.rows_by_id import RowsByIds
 from connector.storage.query.selection import (
@@ -23,6 +23,8 @@ from connector.storage.query.selection import (
     Operator,
     Order,
     Page,
+    Parameter,
+    Place,
     Quantifier,
     Related,
     Selection,
@@ -35,6 +37,7 @@ __all__ = [
     "BELONGING",
     "ENTITIES",
     "EVERYTHING",
+    "NO_VALUES",
     "Aggregate",
     "AggregateRead",
     "AllOf",
@@ -57,6 +60,8 @@ __all__ = [
     "Page",
     "PageInfo",
     "PageRead",
+    "Parameter",
+    "Place",
     "PreparedReads",
     "Quantifier",
     "Read",
@@ -81,5 +86,7 @@ __all__ = [
     "fetch_rows",
     "groups_of",
     "layout_of",
+    "missing_in",
+    "opened",
     "place_key",
 ]

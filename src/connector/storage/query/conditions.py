@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import cos, degrees, pi, radians, sin
 from typing import Any, Final, assert_never, cast
 
@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     false,
     func,
+    literal,
     not_,
     or_,
     select,
@@ -27,7 +28,20 @@ from connector.model.geo import EARTH_RADIUS_KM
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, Expression, ToOne
 from connector.storage.query.keyset import beyond, decode_cursor, full_order
-from connector.storage.query.selection import AllOf, AnyOf, Compare, Condition, Near, Not, Page, Related
+from connector.storage.query.parameters import ESCAPE, Literally, told
+from connector.storage.query.selection import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Condition,
+    Near,
+    Not,
+    Order,
+    Page,
+    Parameter,
+    Place,
+    Related,
+)
 from connector.storage.query.sight import Sight, joining_key
 
 GIVEN: Final = "given_ids"
@@ -85,10 +99,14 @@ def cursor_condition(entity: Entity, source: FromClause, page: Page) -> ColumnEl
     order = full_order(entity, page.order)
     tests: list[ColumnElement[bool]] = []
     if page.after is not None:
-        tests.append(beyond(entity, source, order, decode_cursor(entity, order, page.after), backward=False))
+        tests.append(beyond(entity, source, order, _place(entity, order, page.after), backward=False))
     if page.before is not None:
-        tests.append(beyond(entity, source, order, decode_cursor(entity, order, page.before), backward=True))
+        tests.append(beyond(entity, source, order, _place(entity, order, page.before), backward=True))
     return and_(true(), *tests)
+
+
+def _place(entity: Entity, order: Sequence[Order], cursor: str | Place) -> Sequence[Any]:
+    return decode_cursor(entity, order, cursor) if isinstance(cursor, str) else cursor
 
 
 def _compare(column: Expression, test: Compare) -> ColumnElement[bool]:
@@ -96,7 +114,7 @@ def _compare(column: Expression, test: Compare) -> ColumnElement[bool]:
 
 
 def _comparison(column: Expression, test: Compare) -> Any:
-    value = test.value
+    value = told(test.value, column.type)
     match test.operator:
         case "eq":
             return column.is_(None) if value is None else column == value
@@ -115,15 +133,19 @@ def _comparison(column: Expression, test: Compare) -> Any:
         case "gte":
             return column >= value
         case "contains":
-            return column.icontains(value, autoescape=True)
+            return column.icontains(_literally(test.value), escape=ESCAPE)
         case "starts_with":
-            return column.istartswith(value, autoescape=True)
+            return column.istartswith(_literally(test.value), escape=ESCAPE)
         case "ends_with":
-            return column.iendswith(value, autoescape=True)
+            return column.iendswith(_literally(test.value), escape=ESCAPE)
         case "is_null":
             return column.is_(None) if value else column.is_not(None)
         case _:
             assert_never(test.operator)
+
+
+def _literally(text: str | Parameter) -> Any:
+    return told(text, Literally()) if isinstance(text, Parameter) else literal(text, Literally())
 
 
 def _near(entity: Entity, source: FromClause, test: Near) -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -39,10 +39,12 @@ async def fetch(tx: AsyncConnection, reads: Sequence[Read], sight: Sight = EVERY
     return answers_of(reads, row)
 
 
-async def answer_to(tx: AsyncConnection, statement: Select[*tuple[Any, ...]]) -> Sequence[Any]:
-    """The one row of a statement. Raises TooDeep when the database cannot read it."""
+async def answer_to(
+    tx: AsyncConnection, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None = None
+) -> Sequence[Any]:
+    """The one row of a statement. values: of its parameters. Raises TooDeep when the database cannot read it."""
     try:
-        return (await tx.execute(statement)).one()
+        return (await tx.execute(statement, values)).one()
     except OperationalError as error:
         if "parser stack overflow" not in str(error.orig):
             raise

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import orjson
@@ -17,7 +18,8 @@ from sqlalchemy import BigInteger, ColumnElement, FromClause, Integer, UnaryExpr
 
 from connector.model.errors import InvalidInput
 from connector.storage.query.entity import Entity
-from connector.storage.query.selection import Order
+from connector.storage.query.parameters import told
+from connector.storage.query.selection import Order, Parameter, Place
 
 
 def full_order(entity: Entity, order: Sequence[Order]) -> tuple[Order, ...]:
@@ -62,8 +64,7 @@ def decode_cursor(entity: Entity, order: Sequence[Order], cursor: str) -> list[A
     Raises InvalidInput when it is not one of ours, or belongs to another ordering.
     """
     try:
-        content = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        signature, *values = content
+        signature, *values = _content(cursor)
         if signature == signature_of(order) and len(values) == len(order):
             return [restore(entity, key.column, value) for key, value in zip(order, values, strict=True)]
     except (ValueError, TypeError, binascii.Error):
@@ -74,6 +75,40 @@ def decode_cursor(entity: Entity, order: Sequence[Order], cursor: str) -> list[A
         f"cursor {cursor!r} belongs to another ordering or another kind of thing",
         hint="Keep `orderBy` the same from page to page, or leave the cursor out and begin again.",
     )
+
+
+def missing_in(cursor: object) -> tuple[bool, ...] | None:
+    """Which of the values that a cursor holds are missing; None for what is no cursor."""
+    try:
+        return tuple(value is None for value in _content(str(cursor)))
+    except (ValueError, TypeError):
+        return None
+
+
+def opened(
+    entity: Entity, order: Sequence[Order], cursor: str, parameter: Callable[[Callable[[str], Any]], Parameter]
+) -> Place:
+    """What a cursor holds, as parameters, so that one statement serves all cursors in which the same is missing.
+
+    parameter: makes one out of what its value is worked out of a cursor by. Raises as `decode_cursor`.
+    """
+    keys = full_order(entity, order)
+    values = decode_cursor(entity, keys, cursor)
+    return tuple(
+        None if value is None else parameter(partial(_value_at, entity, keys, place))
+        for place, value in enumerate(values)
+    )
+
+
+def _value_at(entity: Entity, order: Sequence[Order], place: int, cursor: str) -> Any:
+    return decode_cursor(entity, order, cursor)[place]
+
+
+def _content(cursor: str) -> list[Any]:
+    content = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    if not isinstance(content, list):
+        raise TypeError(f"{cursor!r} holds no list")
+    return content
 
 
 def beyond(
@@ -95,7 +130,8 @@ def beyond(
                 cases.append(and_(*same, column.is_not(None)))
             same.append(column.is_(None))
             continue
-        place = literal(value, column.type)  # SQLAlchemy compares no truth value that is written out
+        is_parameter = isinstance(value, Parameter)
+        place = told(value, column.type) if is_parameter else literal(value, column.type)  # never written out
         is_less = key.descending != backward
         cases.append(and_(*same, column < place if is_less else column > place))
         if may_be_missing and not backward:

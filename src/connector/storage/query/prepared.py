@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 from sqlalchemy import Select
 from sqlalchemy.engine import Dialect
@@ -16,6 +17,8 @@ from connector.storage.query.fetch import answer_to, answers_of, asked_of
 from connector.storage.query.sight import EVERYTHING, Sight
 from connector.storage.query.statement import Read, statement_of
 
+NO_VALUES: Final[Mapping[str, Any]] = MappingProxyType({})
+
 
 class PreparedReads:
     """Some reads and their statement, which sees all of them at one moment. sight: of whoever they are for."""
@@ -24,17 +27,18 @@ class PreparedReads:
         self._reads = reads
         self._sight = sight
         self._statement: Select[*tuple[Any, ...]] | None = None
-        self._written: tuple[str, dict[str, Any]] | None = None
+        self._written: _Written | None = None
 
     def announced_by(self, dialect: str) -> frozenset[EntityKind]:
         """The kinds of change without which the answers stay as they are. Raises Unannounced."""
         asked = asked_of(self._reads)
         return announced_by(statement_of(asked, dialect, self._sight)) if asked else frozenset()
 
-    async def fetch(self, engine: AsyncEngine) -> list[Any]:
+    async def fetch(self, engine: AsyncEngine, values: Mapping[str, Any] = NO_VALUES) -> list[Any]:
         """The answers, as `connector.storage.query.fetch` tells. Always of databases of one kind.
 
-        Raises NotAnswered when the database does not answer, TooDeep when it cannot read what is asked.
+        values: of parameters, by their names. Raises NotAnswered when the database does not answer, TooDeep when it
+        cannot read what is asked.
         """
         asked = asked_of(self._reads)
         if not asked:
@@ -44,16 +48,30 @@ class PreparedReads:
         direct = direct_connections(engine)
         if direct is None:
             async with reading(engine) as tx:
-                return answers_of(self._reads, await answer_to(tx, self._statement))
+                return answers_of(self._reads, await answer_to(tx, self._statement, values))
         if self._written is None:
-            self._written = _as_driver_takes_it(self._statement, engine.dialect)
-        return answers_of(self._reads, await direct.row(*self._written))
+            self._written = _Written(self._statement, engine.dialect)
+        return answers_of(self._reads, await direct.row(self._written.sql, self._written.parameters(values)))
 
 
-def _as_driver_takes_it(statement: Select[*tuple[Any, ...]], dialect: Dialect) -> tuple[str, dict[str, Any]]:
-    compiled = statement.compile(dialect=dialect)
-    expanded = compiled.construct_expanded_state()
-    processors = expanded.processors
-    return expanded.statement, {
-        name: processors[name](value) if name in processors else value for name, value in expanded.parameters.items()
-    }
+class _Written:
+    """A statement as the driver takes it."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        expanded = compiled.construct_expanded_state()  # has processors of what was expanded alone
+        own = {
+            name: bind.type.dialect_impl(dialect).bind_processor(dialect) for bind, name in compiled.bind_names.items()
+        }
+        self.sql = expanded.statement
+        self._processors = {name: process for name, process in own.items() if process} | dict(expanded.processors)
+        self._parameters = {name: self._processed(name, value) for name, value in expanded.parameters.items()}
+
+    def parameters(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """All of its parameters, these having other values."""
+        if not values:
+            return self._parameters
+        return {**self._parameters, **{name: self._processed(name, value) for name, value in values.items()}}
+
+    def _processed(self, name: str, value: Any) -> Any:
+        return self._processors[name](value) if name in self._processors else value

@@ -10,7 +10,8 @@ from connector.storage.query.conditions import cursor_condition, one_of, one_of_
 from connector.storage.query.entity import Entity, ToMany, ToOne
 from connector.storage.query.keyset import full_order, order_by
 from connector.storage.query.layout import NEWEST, Layout
-from connector.storage.query.selection import Page
+from connector.storage.query.parameters import told
+from connector.storage.query.selection import Page, Parameter
 from connector.storage.query.sight import Sight, joining_key
 
 Key: TypeAlias = tuple[str, Subquery]
@@ -39,12 +40,14 @@ class RowSets:
         )
         return _belonging(rows, entity, source, key).order_by(*terms).limit(literal_column(str(size)))
 
-    def by_ids(self, layout: Layout, ids: tuple[int, ...] | None) -> Rows:
-        """The rows with these ids; None for those that are told when the statement is sent."""
+    def by_ids(self, layout: Layout, ids: tuple[int, ...] | Parameter | None) -> Rows:
+        """The rows with these ids, or this one; None for those that are told when the statement is sent."""
         source = self._sight.rows_at(layout.entity, 0)
         key = source.c.id
         if ids is None:
             wanted = one_of_given(key, dialect=self._dialect)
+        elif isinstance(ids, Parameter):
+            wanted = key == told(ids, key.type)
         else:
             wanted = key == ids[0] if len(ids) == 1 else one_of(key, ids, dialect=self._dialect)
         return self._plain(layout, source).where(wanted)

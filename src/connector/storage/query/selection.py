@@ -17,8 +17,23 @@ Operator: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value that may be another each time the statement is sent. value: when nothing else is told then."""
+
+    name: str
+    value: Any
+
+
+Place: TypeAlias = tuple[Parameter | None, ...]
+"""What a row is sorted by; None for values that are missing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Compare:
-    """A column against a value. Text operators ignore case; `ne` and `not_in` hold for a missing value."""
+    """A column against a value. Text operators ignore case; `ne` and `not_in` hold for a missing value.
+
+    value: a `Parameter` where the operator takes one value that is not missing.
+    """
 
     column: str
     operator: Operator
@@ -111,16 +126,16 @@ class Selection:
 class Page:
     """Which rows of many, and how many of them.
 
-    size: rows at most. backward: the last rows before `before`, not the first after `after`. after, before:
-    cursors of rows of the same ordering. counts: the total number is wanted. rows: the rows are wanted.
-    include_retired: rows that their source has deleted, too.
+    size: rows at most. backward: the last rows before `before`, not the first after `after`. after, before: cursors of
+    rows of the same ordering, or what they hold (`keyset.opened`). counts: the total number is wanted. rows: the rows
+    are wanted. include_retired: rows that their source has deleted, too.
     """
 
     size: int
     where: Condition | None = None
     order: tuple[Order, ...] = ()
-    after: str | None = None
-    before: str | None = None
+    after: str | Place | None = None
+    before: str | Place | None = None
     backward: bool = False
     counts: bool = False
     rows: bool = True

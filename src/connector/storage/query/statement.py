@@ -32,7 +32,7 @@ from connector.storage.query.entity import ToOne
 from connector.storage.query.forms import PageForm, RowForm
 from connector.storage.query.layout import Branch, Layout, layout_of
 from connector.storage.query.rowsets import Key, Rows, RowSets
-from connector.storage.query.selection import Page, Selection
+from connector.storage.query.selection import Page, Parameter, Selection
 from connector.storage.query.sight import Sight
 from connector.storage.query.written import FormWriter
 
@@ -47,10 +47,10 @@ class PageRead:
 
 @dataclass(frozen=True, slots=True)
 class RowsRead:
-    """The rows with these ids, retired ones too. ids: None for those that are told when the statement is sent."""
+    """The rows with these ids, or this one, retired ones too. ids: None for those told when the statement is sent."""
 
     selection: Selection
-    ids: tuple[int, ...] | None
+    ids: tuple[int, ...] | Parameter | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class WrittenRow:
     """The row with this id as the response has it, retired or not, written by PostgreSQL."""
 
     selection: Selection
-    id: int
+    id: int | Parameter
     form: RowForm
 
 

@@ -45,6 +45,7 @@ from connector.storage.query.forms import (
 )
 from connector.storage.query.layout import Branch, Layout
 from connector.storage.query.rowsets import Key, RowSets
+from connector.storage.query.selection import Parameter
 
 _PLACE = "place_"
 """A name that no column has."""
@@ -58,9 +59,10 @@ class FormWriter:
     def __init__(self, rows: RowSets) -> None:
         self._rows = rows
 
-    def row(self, layout: Layout, form: RowForm, id_: int) -> Any:
+    def row(self, layout: Layout, form: RowForm, id_: int | Parameter) -> Any:
         """The row with this id; NULL when there is none."""
-        return self._one(form, self._rows.by_ids(layout, (id_,)).subquery("p0"), 0)
+        wanted = id_ if isinstance(id_, Parameter) else (id_,)
+        return self._one(form, self._rows.by_ids(layout, wanted).subquery("p0"), 0)
 
     def page(self, form: PageForm, depth: int = 0, key: Key | None = None) -> Any:
         """A page of rows. key: what they belong to."""
