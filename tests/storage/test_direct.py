@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, date, datetime
 from typing import Any
 
 import psycopg
@@ -11,6 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from connector.storage.database.direct import CONNECTIONS, DirectConnections
 from connector.storage.database.engine import direct_connections, transaction
 from connector.storage.database.refusals import NotAnswered
+
+SLEEPING = """SELECT count(*) FROM pg_stat_activity
+    WHERE state = 'active' AND query LIKE '%%pg_sleep(20)%%' AND pid <> pg_backend_pid()"""
+"""How many statements are at it that end by themselves only after the test."""
 
 
 @pytest.fixture
@@ -57,6 +62,78 @@ async def test_a_statement_that_nobody_waits_for_any_more_leaves_no_connection_b
     rows = await asyncio.gather(*(direct.row("SELECT 1", {}) for _ in range(2 * CONNECTIONS)))
 
     assert [tuple(row) for row in rows] == [(1,)] * 2 * CONNECTIONS
+    async with asyncio.timeout(10):
+        while (await direct.row(SLEEPING, {}))[0]:
+            continue
+
+
+async def test_a_server_that_ends_a_statement_says_so_and_the_next_one_is_answered(
+    direct: DirectConnections, engine: AsyncEngine
+):
+    asked = asyncio.create_task(direct.row("SELECT pg_sleep(20)", {}))
+    async with asyncio.timeout(10):
+        while not (await direct.row(SLEEPING, {}))[0]:
+            continue
+    async with transaction(engine) as tx:
+        await tx.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(20)'")
+        )
+
+    with pytest.raises(NotAnswered, match=r"terminating connection|lost"):
+        await asked
+    assert tuple(await direct.row("SELECT 1", {})) == (1,)
+
+
+async def test_a_statement_and_an_answer_of_megabytes_pass(direct: DirectConnections):
+    text_ = "日本" * 2_000_000
+
+    (same, length) = await direct.row("SELECT %(t)s::text, length(%(t)s::text)", {"t": text_})
+
+    assert (same, length) == (text_, len(text_))
+
+
+VALUES: list[tuple[str, Any]] = [
+    ("text", "a%b_\"c\\{}\n'; --"),
+    ("text", ""),
+    ("bigint", -(2**63)),
+    ("float8", 1e300),
+    ("float8", 0.1),
+    ("bool", True),
+    ("bool", False),
+    ("text", None),
+    ("timestamptz", datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)),
+    ("date", date(2026, 1, 2)),
+    ("bigint[]", [1, 2**62]),
+    ("text[]", ['a"b', "\\", "{,}", "", "NULL"]),
+    ("bigint[]", []),
+]
+
+
+@pytest.mark.parametrize(("type_", "value"), VALUES)
+async def test_a_value_arrives_as_it_was_sent_each_time(direct: DirectConnections, type_: str, value: Any):
+    for _ in range(3):  # as it is, prepared, and known to be
+        row = await direct.row(f"SELECT %(it)s::{type_}, '100%%', %(it)s::{type_}", {"it": value})
+
+        assert tuple(row) == (value, "100%", value)
+
+
+async def test_a_value_of_which_nobody_knows_how_it_is_written_is_refused(direct: DirectConnections):
+    with pytest.raises(TypeError, match="no parameter can be a bytes"):
+        await direct.row("SELECT %(it)s::bytea", {"it": b"x"})
+
+    assert tuple(await direct.row("SELECT 1", {})) == (1,)
+
+
+async def test_statements_that_were_not_asked_for_longest_are_forgotten(
+    direct: DirectConnections, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("connector.storage.database.wire.MOST_PREPARED", 3)
+    for number in (1, 1, 2, 2, 3, 3, 1, 4, 4, 5, 5):
+        assert tuple(await direct.row(f"SELECT {number}", {})) == (number,)
+
+    (prepared,) = await direct.row("SELECT array_agg(statement ORDER BY statement) FROM pg_prepared_statements", {})
+
+    assert prepared == ["SELECT 4", "SELECT 5"]
 
 
 async def test_a_connection_that_nobody_waits_for_any_more_is_closed(

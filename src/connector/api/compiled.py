@@ -13,7 +13,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -65,8 +64,7 @@ class Compiled(SchemaExtension):
                     cost=running.context.cost,
                     sight=running.context.reader.sight,
                 )
-                data = await query.run(running.context)
-                running.result = ExecutionResult(orjson.loads(orjson.dumps(data)), None)
+                running.result = ExecutionResult(await query.run(running.context), None)
             except (NotCompiled, NotAnswered, ConnectorError, GraphQLError):
                 running.result = None
             else:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from psycopg import AsyncConnection, Error, OperationalError
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
 from sqlalchemy.engine import URL
 
 from connector.storage.database.refusals import NotAnswered
+from connector.storage.database.wire import Wire
 
 CONNECTIONS: Final = 6
 """Kept at most; one process asks no more at a time, since it has to read the answers as well."""
@@ -24,23 +23,15 @@ CONNECTIONS: Final = 6
 SETTINGS: Final = "SELECT set_config('TimeZone', 'UTC', false), set_config('jit', 'off', false)"
 """Machine code pays off for statements that run for seconds; making it takes longer than a page does."""
 
-_Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
-
-
-class _AsItIs(Loader):
-    """JSON stays the bytes that came."""
-
-    def load(self, data: Buffer) -> bytes:
-        return bytes(data)
-
 
 class DirectConnections:
     """Connections to one database, opened when they are needed and kept. url: with any driver."""
 
     def __init__(self, url: URL) -> None:
         self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._idle: list[_Connection] = []
+        self._idle: list[Wire] = []
         self._free = asyncio.Semaphore(CONNECTIONS)
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def row(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
         """The one row that a statement answers. It must change nothing: it may be sent twice.
@@ -56,29 +47,36 @@ class DirectConnections:
             except Error as error:
                 raise NotAnswered(str(error)) from error
 
-    async def _connect(self) -> _Connection:
+    async def _connect(self) -> Wire:
         connection = await AsyncConnection.connect(self._address, autocommit=True)
         try:
             await connection.execute(SETTINGS)
-            connection.adapters.register_loader("json", _AsItIs)
+            return Wire(connection)
         except BaseException:
             await connection.close()
             raise
-        return connection
 
-    async def _ask(self, connection: _Connection, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
+    async def _ask(self, wire: Wire, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
         try:
-            row = await (await connection.execute(sql, parameters)).fetchone()
-        except BaseException:
-            await connection.close()
+            row = await wire.row(sql, parameters)
+        except Error:
+            wire.close()
             raise
-        self._idle.append(connection)
+        except BaseException:
+            self._end(wire)
+            raise
+        self._idle.append(wire)
         if row is None:
             raise NotAnswered("no row came")
         return row
 
+    def _end(self, wire: Wire) -> None:
+        """Nobody waits for the answer: the server is told, and nobody waits for that."""
+        task = asyncio.create_task(wire.break_off(), name="break-off")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
     def close(self) -> None:
         """Close those that nobody uses."""
         while self._idle:
-            connection = self._idle.pop()
-            connection.pgconn.finish()
+            self._idle.pop().close()

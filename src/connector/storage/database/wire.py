@@ -1,0 +1,214 @@
+"""One statement at a time over a connection to PostgreSQL, with as little around it as can be.
+
+What psycopg's cursors do for a statement takes longer than sending it and reading its one row: they look for types,
+convert, and register the socket anew with the event loop. Here the socket stays registered, parameters travel as texts
+whose types the statement says itself, and what is asked for a second time is prepared. It is libpq's asynchronous
+interface (PostgreSQL documentation, "Asynchronous Command Processing") by way of `psycopg.pq`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import date
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+from psycopg import AsyncConnection, Error, OperationalError
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader, Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq.abc import PGresult
+
+Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
+
+MOST_PREPARED: Final = 500
+"""Statements that a connection has prepared; the one that was not asked for longest goes."""
+MOST_NUMBERED: Final = 2_000
+CANCELLING_S: Final = 5.0
+"""How long the server is waited for when a statement is to be broken off."""
+
+_PLACEHOLDER: Final = re.compile(r"%(?:\((\w+)\)s|%)")
+
+
+class _AsItIs(Loader):
+    """JSON stays the bytes that came."""
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+class Wire:
+    """A connection that nobody else uses. Close it at the end."""
+
+    def __init__(self, connection: Connection) -> None:
+        connection.adapters.register_loader("json", _AsItIs)
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self._loop = asyncio.get_running_loop()
+        self._socket = self._pgconn.socket
+        self._waiter: asyncio.Future[None] | None = None
+        self._prepared: dict[str, bytes | None] = {}
+        self._numbers = 0
+        self.is_open = True
+        self._loop.add_reader(self._socket, self._readable)
+
+    async def row(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        """The first row that a statement answers, None where there is none. sql: with `%(name)s` for parameters.
+
+        Raises psycopg's Error, after which it is to be closed; where nobody waits for the answer, `break_off`.
+        """
+        if not self.is_open:
+            raise OperationalError("the connection was lost")
+        statement, names = _numbered(sql)
+        values = [_text_of(parameters[name]) for name in names]
+        name = await self._name_of(sql, statement)
+        if name is None:
+            self._pgconn.send_query_params(statement, values)
+        else:
+            self._pgconn.send_query_prepared(name, values)
+        result = await self._result()
+        if not result.ntuples:
+            return None
+        made = Transformer(self._connection)
+        made.set_pgresult(result)
+        row: Sequence[Any] | None = made.load_row(0, tuple)
+        return row
+
+    async def break_off(self) -> None:
+        """Have the server stop what it is at, and close."""
+        if self.is_open:
+            with suppress(Error, OSError):
+                await self._connection.cancel_safe(timeout=CANCELLING_S)
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back to the server."""
+        self._unregister()
+        self._pgconn.finish()
+
+    async def _name_of(self, sql: str, statement: bytes) -> bytes | None:
+        """The name that the statement is prepared by; None for the first time."""
+        if sql not in self._prepared:
+            if len(self._prepared) >= MOST_PREPARED:
+                await self._forget(next(iter(self._prepared)))
+            self._prepared[sql] = None
+            return None
+        name = self._prepared.pop(sql)
+        if name is None:
+            self._numbers += 1
+            name = b"wire_%d" % self._numbers
+            self._pgconn.send_prepare(name, statement)
+            await self._result()
+        self._prepared[sql] = name
+        return name
+
+    async def _forget(self, sql: str) -> None:
+        name = self._prepared.pop(sql)
+        if name is not None:
+            self._pgconn.send_query(b"DEALLOCATE " + name)
+            await self._result()
+
+    async def _result(self) -> PGresult:
+        """The result of what was sent. Raises Error."""
+        if self._pgconn.flush():
+            await self._flushed()
+        last: PGresult | None = None
+        while True:
+            if self._pgconn.is_busy():
+                await self._input()
+                continue
+            result = self._pgconn.get_result()
+            if result is None:
+                break
+            last = result
+        if last is None:
+            raise OperationalError("the connection was lost")
+        if last.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            raise error_from_result(last)
+        return last
+
+    async def _input(self) -> None:
+        """Wait until more has come. Raises OperationalError when the connection is lost."""
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _readable(self) -> None:
+        """As the event loop calls it: read what has come, whether somebody waits for it or the server is leaving."""
+        try:
+            self._pgconn.consume_input()
+        except OperationalError as error:
+            self._lost(error)
+            return
+        if self._pgconn.status == ConnStatus.BAD:
+            self._lost(OperationalError("the connection was lost"))
+        elif self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _lost(self, error: OperationalError) -> None:
+        self._unregister()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+
+    async def _flushed(self) -> None:
+        """Wait until a statement that the socket did not take at once is on its way."""
+        while self._pgconn.flush():
+            writable = self._loop.create_future()
+            self._loop.add_writer(self._socket, _tell, writable)
+            try:
+                await writable
+            finally:
+                self._loop.remove_writer(self._socket)
+
+    def _unregister(self) -> None:
+        if self.is_open and not self._loop.is_closed():
+            self._loop.remove_reader(self._socket)
+        self.is_open = False
+
+
+def _tell(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+@lru_cache(MOST_NUMBERED)
+def _numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
+    """The statement with PostgreSQL's own placeholders, and the names of its parameters in their order."""
+    names: dict[str, int] = {}
+
+    def numbered(found: re.Match[str]) -> str:
+        return "%" if found[1] is None else f"${names.setdefault(found[1], len(names) + 1)}"
+
+    return _PLACEHOLDER.sub(numbered, sql).encode(), tuple(names)
+
+
+def _text_of(value: Any) -> bytes | None:
+    """A parameter as PostgreSQL reads it; of which type it is says the statement, by a cast."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return b"true" if value else b"false"
+        case str():
+            return value.encode()
+        case int() | float():
+            return repr(value).encode()
+        case date():
+            return value.isoformat().encode()
+        case list():
+            return b"{" + b",".join(_item_of(item) for item in value) + b"}"
+        case _:
+            raise TypeError(f"no parameter can be a {type(value).__name__}")
+
+
+def _item_of(value: Any) -> bytes:
+    text = _text_of(value)
+    if text is None:
+        return b"NULL"
+    return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
