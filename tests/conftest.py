@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import gc
 import itertools
@@ -21,8 +22,10 @@ from hypothesis import settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.fulfilment.durable import SCHEMA
+from connector.rules.policy.reading import default_policy
 from connector.storage.database.engine import open_engine
 from connector.storage.migrations import migrate
+from tests.commits import announce_commits
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -96,9 +99,7 @@ def postgres() -> Iterator[str]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "template.db"
     migrate(f"sqlite:///{path}")
-    from dbos import DBOS
-
-    DBOS.migrate(f"sqlite:///{workflows_of(path)}")  # as the first launch does; it takes as long as many statements do
+    asyncio.run(first_launch(f"sqlite:///{path}"))
     for file in (path, workflows_of(path)):
         with closing(sqlite3.connect(file)) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -116,10 +117,22 @@ def postgres_template(postgres: str, worker_id: str) -> str:
     with psycopg.connect(postgres, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
     migrate(named(postgres, name))
-    from dbos import DBOS
-
-    DBOS.migrate(named(postgres, name), schema=SCHEMA)  # as the first launch does; it takes as long as many tests do
+    asyncio.run(first_launch(named(postgres, name)))
     return name
+
+
+async def first_launch(database: str) -> None:
+    """Make the workflow tables and write the hub's schedules, as the first launch does; it takes as long as a test."""
+    from connector.clock import SystemClock
+    from connector.fulfilment.engine import FulfilmentEngine
+    from connector.fulfilment.options import FulfilmentOptions
+
+    engine = open_engine(database)
+    options = FulfilmentOptions()
+    hub = FulfilmentEngine(engine, database, {}, clock=SystemClock(), policy=default_policy(), options=options)
+    await hub._durable.launch()
+    await hub._durable.close()
+    await engine.dispose()
 
 
 def named(uri: str, database: str) -> str:
@@ -153,8 +166,8 @@ _EMPTY = f"""
             EXECUTE format('DROP SCHEMA %I CASCADE', item.nspname);
         END LOOP;
         FOR item IN
-            SELECT schemaname, tablename FROM pg_tables
-            WHERE schemaname IN ('public', '{SCHEMA}') AND tablename NOT IN ('alembic_version', 'dbos_migrations')
+            SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', '{SCHEMA}')
+                AND tablename NOT IN ('alembic_version', 'dbos_migrations', 'workflow_schedules')
         LOOP
             EXECUTE format('DELETE FROM %I.%I', item.schemaname, item.tablename);
         END LOOP;
@@ -226,6 +239,7 @@ async def engine(database: str) -> AsyncIterator[AsyncEngine]:
     """An engine on `database`."""
     engine = open_engine(database)
     share_compiled_statements(engine)
+    announce_commits(engine)
     yield engine
     await engine.dispose()
 

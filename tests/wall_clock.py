@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import cache, lru_cache
+from itertools import islice
 from zoneinfo import ZoneInfo
 
-from holidays import country_holidays
+from holidays import HolidayBase, country_holidays
 from hypothesis import strategies as st
 
 from connector.model.calendars import DAYS, Calendar, WeeklyHours, parse_hours
@@ -35,13 +37,35 @@ REGIONS = ("DE-BY", "US", "BR", "IN", "MA", "AU-NSW", "JP")
 
 def local_minutes(calendar: Calendar, start: datetime, days: int) -> Iterator[tuple[datetime, datetime, bool]]:
     """Each minute from `start` on: the instant, what the clock shows, whether it is open."""
-    zone, closed = ZoneInfo(calendar.time_zone), _Closed(calendar)
-    for number in range(days * 1440):
-        instant = start + MINUTE * number
-        local = instant.astimezone(zone)
-        minute = local.hour * 60 + local.minute
-        ranges = calendar.hours.days[local.weekday()]
-        yield instant, local, any(a <= minute < b for a, b in ranges) and not closed(local.date())
+    closed, hours = _Closed(calendar), _shown_open(calendar.hours)
+    for instant, local in islice(_clock(calendar.time_zone, start), days * 1440):
+        in_range = hours[local.weekday()][local.hour * 60 + local.minute]
+        yield instant, local, in_range and not closed(local.date())
+
+
+def _clock(zone: str, start: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Each minute from `start` on, and what the clock shows."""
+    hour = start.replace(minute=0)
+    yield from _shown(zone, hour)[start.minute :]
+    while True:
+        hour += timedelta(hours=1)
+        yield from _shown(zone, hour)
+
+
+@lru_cache(maxsize=20_000)
+def _shown(zone: str, hour: datetime) -> list[tuple[datetime, datetime]]:
+    """What the clock shows in each minute of an hour: looked up once for all examples near the same change."""
+    minutes = [hour + MINUTE * number for number in range(60)]
+    return [(instant, instant.astimezone(ZoneInfo(zone))) for instant in minutes]
+
+
+def _shown_open(hours: WeeklyHours) -> list[list[bool]]:
+    """For each weekday and each minute that the clock can show, whether that minute is in a range."""
+    days = [[False] * 1440 for _ in hours.days]
+    for day, ranges in zip(days, hours.days, strict=True):
+        for opens, closes in ranges:
+            day[opens:closes] = [True] * (closes - opens)
+    return days
 
 
 def is_open(calendar: Calendar, instant: datetime) -> bool:
@@ -55,12 +79,13 @@ def departures_of(calendar: Calendar, cut_off: int, start: datetime, days: int) 
     It leaves when the clock shows the cut-off for the first time on a day with hours; where the clock jumps over the
     cut-off, as many minutes after the jump as it lies behind it.
     """
-    closed = _Closed(calendar)
+    closed, at = _Closed(calendar), cut_off % 1440
 
     def drives(shown: datetime) -> bool:
+        if shown.hour * 60 + shown.minute != at:
+            return False
         day = shown.date() - timedelta(days=1) if cut_off == 1440 else shown.date()
-        shows = shown.hour * 60 + shown.minute == cut_off % 1440
-        return shows and bool(calendar.hours.days[day.weekday()]) and not closed(day)
+        return bool(calendar.hours.days[day.weekday()]) and not closed(day)
 
     found = []
     before: datetime | None = None
@@ -83,10 +108,18 @@ class _Closed:
 
     def __init__(self, calendar: Calendar) -> None:
         self._dates = calendar.closed
-        self._holidays = [country_holidays(region[:2], subdiv=region[3:] or None) for region in calendar.regions]
+        self._holidays = [_holidays(region) for region in calendar.regions]
+        self._known: dict[date, bool] = {}
 
     def __call__(self, day: date) -> bool:
-        return day in self._dates or any(day in holidays for holidays in self._holidays)
+        if day not in self._known:
+            self._known[day] = day in self._dates or any(day in holidays for holidays in self._holidays)
+        return self._known[day]
+
+
+@cache
+def _holidays(region: str) -> HolidayBase:
+    return country_holidays(region[:2], subdiv=region[3:] or None)
 
 
 @st.composite

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import select, update
-from tests.fulfilment.scene import eventually
+from tests.commits import eventually
 
 from connector.hub import open_hub
 from connector.model.errors import NotKnown

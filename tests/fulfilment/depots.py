@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.factories import BERLIN, MUNICH, make_counted_stock, make_hub, make_product, make_spares
-from tests.fulfilment.scene import Scene, eventually, make_scene
+from tests.fulfilment.scene import Scene, make_scene
 
 from connector.model.kinds import Lane
 from connector.model.lifecycle import ReplenishmentState

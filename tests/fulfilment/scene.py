@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.factories import (
     BERLIN,
     HAMBURG,
@@ -32,7 +32,7 @@ from connector.rules.policy.reading import Policy, default_policy
 from connector.sdk import Clock, Connection
 from connector.storage import tables
 from connector.storage.database.changes import NewChange, log_changes
-from connector.storage.database.engine import reading, transaction
+from connector.storage.database.engine import reading, transaction, wake_on_commit
 from connector.storage.database.receipts import find_receipt
 from connector.storage.database.rows import update_logged
 
@@ -143,16 +143,11 @@ def make_engine(
     holders: Holders = NOBODY,
     **options: Any,
 ) -> FulfilmentEngine:
-    """The hub's fulfilment with short pauses."""
+    """The hub's fulfilment with short pauses; it looks at the log after each commit here, as `serve` has it do."""
     settings = FulfilmentOptions(**{"courier": "courier", "backoff": QUICK, **options})
-    return FulfilmentEngine(
+    hub = FulfilmentEngine(
         scene_database, url, connections, clock=clock, policy=policy or default_policy(), options=settings,
         executor=executor, holders=holders,
     )  # fmt: skip
-
-
-async def eventually(condition: Callable[[], Awaitable[object]], *, within: float = 20) -> None:
-    """Wait until a condition holds, at most `within` seconds."""
-    async with asyncio.timeout(within):
-        while not await condition():  # noqa: ASYNC110 - what is waited for happens in a database
-            await asyncio.sleep(0.02)
+    wake_on_commit(scene_database, hub.reactor.wake)
+    return hub

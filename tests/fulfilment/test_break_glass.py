@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.conftest import MovableClock
 from tests.factories import NOW, insert_row, make_asset, make_hub, make_product
-from tests.fulfilment.scene import eventually, make_scene
+from tests.fulfilment.scene import make_scene
 
 from connector.fulfilment.break_glass import watch_break_glass
 from connector.fulfilment.options import FulfilmentOptions

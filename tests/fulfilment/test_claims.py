@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.factories import MUNICH, NOW, make_counted_stock, make_hub, make_product, make_spares
 from tests.fulfilment.conftest import Launch
-from tests.fulfilment.scene import Scene, eventually, make_scene
+from tests.fulfilment.scene import Scene, make_scene
 from tests.fulfilment.world import World
 
 from connector.fulfilment.claims import Claims, MoveTo

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.fulfilment.scene import Scene, eventually, make_scene
+from tests.commits import eventually
+from tests.fulfilment.scene import Scene, make_scene
 from tests.fulfilment.world import World
 
 from connector.fulfilment.commands import PickupResult, ReceiveResult, ReserveResult

@@ -6,8 +6,9 @@ import hashlib
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.conftest import MovableClock
-from tests.fulfilment.scene import eventually, make_scene
+from tests.fulfilment.scene import make_scene
 from tests.fulfilment.world import World
 
 from connector.fulfilment.options import TicketWrites

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.factories import NOW, insert_row, make_counted_stock, make_product, make_spares
-from tests.fulfilment.scene import Scene, eventually, make_scene
+from tests.fulfilment.scene import Scene, make_scene
 from tests.fulfilment.world import World
 
 from connector.fulfilment.parcels import parcel_of

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.conftest import MovableClock
 from tests.factories import NOW
 from tests.fulfilment.buyers import Buyers
-from tests.fulfilment.scene import Scene, eventually, make_engine, make_scene
+from tests.fulfilment.scene import Scene, make_engine, make_scene
 from tests.fulfilment.test_react import caught_up
 from tests.fulfilment.world import World
 

@@ -29,7 +29,8 @@ from connector.sdk import (
     Transient,
     UnexpectedResponse,
 )
-from connector.storage.shipments.consignments import Consignment, Goods, KitLine, Place, TicketSide
+from connector.storage.shipments.consignments import Consignment, Goods, Place, TicketSide
+from connector.storage.shipments.packed import KitLine
 
 WEDNESDAY = datetime(2026, 11, 25, 9, tzinfo=UTC)
 GERMANY = Address(line1="1 Main St", city="Berlin", postal_code="10115", country="DE", contact="Ada")

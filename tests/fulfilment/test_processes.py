@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.fulfilment.scene import eventually, make_engine, make_scene
+from tests.commits import eventually
+from tests.fulfilment.scene import make_engine, make_scene
 from tests.fulfilment.world import World
 
 from connector.sdk import Clock

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.factories import NOW, make_asset
-from tests.fulfilment.scene import Scene, eventually, make_scene
+from tests.fulfilment.scene import Scene, make_scene
 from tests.fulfilment.test_react import caught_up
 from tests.fulfilment.world import World
 

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.conftest import MovableClock
 from tests.factories import NOW, insert_row, make_asset
-from tests.fulfilment.scene import Scene, eventually, make_engine, make_scene
+from tests.fulfilment.scene import Scene, make_engine, make_scene
 from tests.fulfilment.world import World
 
 from connector.fulfilment.engine import FulfilmentEngine
@@ -19,18 +21,20 @@ from connector.model.errors import Unavailable
 from connector.model.lifecycle import AssetState, ReservationState, ShipmentStatus, TicketState
 from connector.model.refs import EntityKind
 from connector.storage import tables
-from connector.storage.database.changes import NewChange, last_position, log_changes, publish_changes, reader_position
+from connector.storage.database.changes import NewChange, last_position, log_changes, reader_position
 from connector.storage.database.engine import reading, transaction
+
+UNPUBLISHED = select(tables.change.c.id).where(tables.change.c.position.is_(None)).limit(1)
+"""What no reader of the log can see yet."""
 
 
 async def caught_up(scene: Scene) -> None:
     """Wait until the reactor has read everything."""
 
     async def is_level() -> bool:
-        async with transaction(scene.database) as tx:
-            await publish_changes(tx)
         async with reading(scene.database) as tx:
-            return await reader_position(tx, READER) == await last_position(tx)
+            is_published = (await tx.execute(UNPUBLISHED)).first() is None
+            return is_published and await reader_position(tx, READER) == await last_position(tx)
 
     await eventually(is_level)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.conftest import MovableClock
 from tests.factories import NOW
 from tests.fulfilment.depots import POLICY, make_depots, policy
-from tests.fulfilment.scene import eventually
 from tests.fulfilment.test_react import caught_up
 from tests.fulfilment.test_react_together import count_statements
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.conftest import MovableClock
 from tests.factories import (
     HAMBURG,
@@ -15,7 +16,7 @@ from tests.factories import (
     NOW,
     make_hub,
 )
-from tests.fulfilment.scene import Scene, eventually, make_scene
+from tests.fulfilment.scene import Scene, make_scene
 from tests.fulfilment.test_react import caught_up
 from tests.fulfilment.world import World
 

@@ -302,7 +302,7 @@ async def test_a_parcel_that_cannot_be_sent_fails_its_line_and_not_the_others(
     await yard.people.confirm_staging(staging["id"], key=key(), actor="bo")
     hub.reactor.wake()
 
-    from tests.fulfilment.scene import eventually
+    from tests.commits import eventually
 
     async def has_halted() -> bool:
         return (await yard.states()).get("failed") == 1 and await yard.shelf() == (8, 0)

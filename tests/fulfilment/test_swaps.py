@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.conftest import MovableClock
 from tests.fulfilment.cmdb import Cmdb
-from tests.fulfilment.scene import Scene, eventually, make_engine, make_scene
+from tests.fulfilment.scene import Scene, make_engine, make_scene
 from tests.fulfilment.world import World
 
 from connector.fulfilment.engine import FulfilmentEngine

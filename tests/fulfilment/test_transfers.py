@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.commits import eventually
 from tests.conftest import MovableClock
 from tests.factories import make_asset
 from tests.fulfilment.depots import Depots, make_depots, policy
-from tests.fulfilment.scene import eventually
 from tests.fulfilment.test_react import caught_up
 from tests.fulfilment.world import World
 

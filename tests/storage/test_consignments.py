@@ -26,7 +26,8 @@ from connector.rules.policy.document import Mode
 from connector.rules.policy.reading import default_policy
 from connector.storage import tables
 from connector.storage.database.engine import reading, transaction
-from connector.storage.shipments.consignments import KitLine, consignment
+from connector.storage.shipments.consignments import consignment
+from connector.storage.shipments.packed import KitLine
 from connector.storage.shipments.shipments import (
     NewShipment,
     create_shipment,

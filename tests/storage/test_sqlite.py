@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from tests.fulfilment.scene import eventually
+from tests.commits import eventually
 
 from connector.storage.database.checkpoint import COMMITS
 from connector.storage.database.engine import DatabaseRefusal, in_transaction, open_engine, reading, transaction

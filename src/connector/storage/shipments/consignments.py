@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
@@ -19,12 +19,11 @@ from connector.rules.policy.document import Mode
 from connector.rules.sourcing.told import told_chosen, told_lent
 from connector.storage.database.locks import lock_ticket
 from connector.storage.database.rows import locked_row
+from connector.storage.shipments.packed import KitLine, reserved_kit, usual_kit
 from connector.storage.tables import (
     asset,
     decision,
     hub,
-    kit,
-    kit_component,
     loan,
     product,
     replenishment,
@@ -92,24 +91,6 @@ class Goods:
 
 
 @dataclass(frozen=True, slots=True)
-class KitLine:
-    """Something that is packed along with the devices. quantity: for all of them. weight_g: grams of one unit.
-
-    lane: where it lies; None when it is not reserved, but only named by the catalogue. asset_id: the unit, where it is
-    serialised.
-    """
-
-    product: str
-    part_number: str | None
-    quantity: int
-    weight_g: int | None = None
-    lane: Lane | None = None
-    asset_id: int | None = None
-    serial: str | None = None
-    asset_tag: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class LoanTerms:
     """When a unit on loan is due back: return_days after the replacement is there, by due_back_at as things stand."""
 
@@ -168,6 +149,9 @@ class Consignment:
 
 
 _other, _its_ticket = reservation.alias("other"), ticket.alias("its_ticket")
+_affected = asset.alias("affected")
+PLACE_COLUMNS = ("id", "name", "code", "country", "time_zone", "address")
+_PRODUCT = ("manufacturer", "model", "part_number", "weight_g", "length_mm", "width_mm", "height_mm")
 
 
 def _ticket_of(condition: ColumnElement[bool]) -> ScalarSelect[str]:
@@ -182,68 +166,80 @@ def _ticket_of(condition: ColumnElement[bool]) -> ScalarSelect[str]:
     )
 
 
+_CONSIGNMENT = (
+    select(
+        *(column for column in reservation.c if column.name != "site_id"),
+        ticket.c.number,
+        ticket.c.external_id,
+        ticket.c.state.label("ticket_state"),
+        ticket.c.sla_due_at,
+        ticket.c.quantity.label("units_needed"),
+        source.c.name.label("source_name"),
+        decision.c.explanation,
+        *(hub.c[name].label(f"hub_{name}") for name in PLACE_COLUMNS if name != "id"),
+        *(site.c[name].label(f"site_{name}") for name in PLACE_COLUMNS),
+        site.c.access_hours.label("site_access_hours"),
+        *(product.c[name].label(f"product_{name}") for name in _PRODUCT),
+        asset.c.serial,
+        asset.c.asset_tag,
+        loan.c.id.label("loan_id"),
+        loan.c.due_back_at,
+        loan.c.return_days,
+        _ticket_of(_other.c.replaces_id == reservation.c.id).label("given_to"),
+        _ticket_of(_other.c.id == reservation.c.replaces_id).label("taken_from"),
+    )
+    .select_from(reservation)
+    .join(ticket, ticket.c.id == reservation.c.ticket_id)
+    .join(source, source.c.id == ticket.c.source_id)
+    .join(hub, hub.c.id == reservation.c.hub_id)
+    .join(product, product.c.id == reservation.c.product_id)
+    .outerjoin(_affected, _affected.c.id == ticket.c.asset_id)
+    .outerjoin(site, site.c.id == func.coalesce(reservation.c.site_id, ticket.c.site_id, _affected.c.site_id))
+    .outerjoin(asset, asset.c.id == reservation.c.asset_id)
+    .outerjoin(decision, decision.c.id == reservation.c.decision_id)
+    .outerjoin(loan, loan.c.reservation_id == reservation.c.id)
+    .where(reservation.c.id == bindparam("reservation_id"))
+)
+"""What every consignment has. Stated once: it takes as long to state and to plan as to run, and each step reads it."""
+
+_OF_ROLLOUT = (
+    select(rollout_line.c.mode, rollout.c.delivery_days.label("days"))
+    .join(rollout, rollout.c.id == rollout_line.c.rollout_id)
+    .where(rollout_line.c.id == bindparam("line_id"))
+)
+_OF_TRANSFER = (
+    select(
+        *(hub.c[name].label(f"to_hub_{name}") for name in PLACE_COLUMNS),
+        replenishment.c.lane.label("to_lane"),
+        replenishment.c.mode,
+        replenishment.c.delivery_days.label("days"),
+    )
+    .select_from(hub)
+    .outerjoin(replenishment, replenishment.c.ticket_id == bindparam("ticket_id"))
+    .where(hub.c.id == bindparam("to_hub_id"))
+)
+
+
 async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
     """The consignment of a reservation. Raises NotKnown."""
-    affected, to_hub = asset.alias("affected"), hub.alias("to_hub")
-    statement = (
-        select(
-            *(column for column in reservation.c if column.name != "site_id"),
-            ticket.c.number,
-            ticket.c.external_id,
-            ticket.c.state.label("ticket_state"),
-            ticket.c.sla_due_at,
-            ticket.c.quantity.label("units_needed"),
-            source.c.name.label("source_name"),
-            decision.c.explanation,
-            rollout_line.c.mode.label("rollout_mode"),
-            rollout.c.delivery_days,
-            *(hub.c[name].label(f"hub_{name}") for name in PLACE_COLUMNS if name != "id"),
-            *(to_hub.c[name].label(f"to_hub_{name}") for name in PLACE_COLUMNS if name != "id"),
-            replenishment.c.lane.label("to_lane"),
-            replenishment.c.mode.label("transfer_mode"),
-            replenishment.c.delivery_days.label("transfer_days"),
-            *(site.c[name].label(f"site_{name}") for name in PLACE_COLUMNS),
-            site.c.access_hours.label("site_access_hours"),
-            *(product.c[name].label(f"product_{name}") for name in _PRODUCT),
-            asset.c.serial,
-            asset.c.asset_tag,
-            loan.c.id.label("loan_id"),
-            loan.c.due_back_at,
-            loan.c.return_days,
-            _ticket_of(_other.c.replaces_id == reservation.c.id).label("given_to"),
-            _ticket_of(_other.c.id == reservation.c.replaces_id).label("taken_from"),
-        )
-        .select_from(reservation)
-        .join(ticket, ticket.c.id == reservation.c.ticket_id)
-        .join(source, source.c.id == ticket.c.source_id)
-        .join(hub, hub.c.id == reservation.c.hub_id)
-        .join(product, product.c.id == reservation.c.product_id)
-        .outerjoin(affected, affected.c.id == ticket.c.asset_id)
-        .outerjoin(site, site.c.id == func.coalesce(reservation.c.site_id, ticket.c.site_id, affected.c.site_id))
-        .outerjoin(asset, asset.c.id == reservation.c.asset_id)
-        .outerjoin(decision, decision.c.id == reservation.c.decision_id)
-        .outerjoin(rollout_line, rollout_line.c.id == reservation.c.rollout_line_id)
-        .outerjoin(rollout, rollout.c.id == rollout_line.c.rollout_id)
-        .outerjoin(to_hub, to_hub.c.id == reservation.c.to_hub_id)
-        .outerjoin(replenishment, replenishment.c.ticket_id == reservation.c.ticket_id)
-        .outerjoin(loan, loan.c.reservation_id == reservation.c.id)
-        .where(reservation.c.id == reservation_id)
-    )
-    row = (await tx.execute(statement)).mappings().one_or_none()
+    found = await tx.execute(_CONSIGNMENT, {"reservation_id": reservation_id})
+    row = found.mappings().one_or_none()
     if row is None:
         raise NotKnown(f"there is no reservation with id {reservation_id}")
+    of_rollout = await _row(tx, _OF_ROLLOUT, line_id=row["rollout_line_id"])
+    of_transfer = await _row(tx, _OF_TRANSFER, to_hub_id=row["to_hub_id"], ticket_id=row["ticket_id"])
     explanation = row["explanation"] or {}
-    if row["kit_id"] is not None or row["to_hub_id"] is not None:
-        lines, instructions = await _reserved_kit(tx, reservation_id, row["kit_id"])
+    if row["kit_id"] is not None or of_transfer:
+        lines, instructions = await reserved_kit(tx, reservation_id, row["kit_id"])
     elif row["loan_id"] is not None and explanation.get("kit"):
         lines, instructions = (), None  # the rule sends the kit with the replacement
     else:
-        lines, instructions = await _usual_kit(tx, row["product_id"], row["quantity"])
+        lines, instructions = await usual_kit(tx, row["product_id"], row["quantity"])
     sla, of_decision = explanation.get("sla") or {}, told_chosen if row["loan_id"] is None else told_lent
     chosen = (of_decision(explanation) if explanation else None) or {}
     if _was_moved(row, chosen):
         chosen = {}
-    days = row["delivery_days"] if row["to_hub_id"] is None else row["transfer_days"]
+    days = (of_transfer or of_rollout).get("days")
     return Consignment(
         reservation_id=reservation_id,
         made_at=row["created_at"],
@@ -268,7 +264,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         ),
         kit=lines,
         kit_instructions=instructions,
-        mode=Mode(chosen.get("mode") or row["rollout_mode"] or row["transfer_mode"] or Mode.COURIER),
+        mode=Mode(chosen.get("mode") or of_rollout.get("mode") or of_transfer.get("mode") or Mode.COURIER),
         departs_at=_instant(chosen.get("departs_at")),
         due_at=_instant(sla.get("due_at")) or row["sla_due_at"],
         rollout_line_id=row["rollout_line_id"],
@@ -277,9 +273,17 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         taken_from=row["taken_from"],
         loan=None if row["loan_id"] is None else LoanTerms(row["loan_id"], row["due_back_at"], row["return_days"]),
         units_needed=row["units_needed"],
-        to_hub=place_of(row, "to_hub") if row["to_hub_id"] is not None else None,
-        to_lane=row["to_lane"] or Lane.NORMAL,
+        to_hub=place_of(of_transfer, "to_hub") if of_transfer else None,
+        to_lane=of_transfer.get("to_lane") or Lane.NORMAL,
     )
+
+
+async def _row(tx: AsyncConnection, statement: Select[Any], **ids: int | None) -> Mapping[str, Any]:
+    """The one row of a statement; an empty one, unasked, where there is not what it is about."""
+    if None in ids.values():
+        return {}
+    found: Mapping[str, Any] = (await tx.execute(statement, ids)).mappings().one()
+    return found
 
 
 def _was_moved(row: Any, chosen: Mapping[str, Any]) -> bool:
@@ -317,60 +321,6 @@ async def lock_reservation(tx: AsyncConnection, reservation_id: int) -> Reservat
     return ReservationState((await locked_row(tx, reservation, EntityKind.RESERVATION, reservation_id))["state"])
 
 
-async def _reserved_kit(
-    tx: AsyncConnection, reservation_id: int, kit_id: int | None
-) -> tuple[tuple[KitLine, ...], str | None]:
-    """What is reserved to go along with the units of a reservation, or went along."""
-    part = reservation.alias("part")
-    statement = (
-        select(
-            product.c.manufacturer + " " + product.c.model,
-            product.c.part_number,
-            part.c.quantity,
-            product.c.weight_g,
-            part.c.lane,
-            part.c.asset_id,
-            asset.c.serial,
-            asset.c.asset_tag,
-        )
-        .select_from(part)
-        .join(product, product.c.id == part.c.product_id)
-        .outerjoin(asset, asset.c.id == part.c.asset_id)
-        .where(part.c.ships_with_id == reservation_id)
-        .order_by(part.c.line)
-    )
-    lines = tuple(KitLine(*row) for row in await tx.execute(statement))
-    if kit_id is None:
-        return lines, None
-    return lines, (await tx.execute(select(kit.c.instructions).where(kit.c.id == kit_id))).scalar_one()
-
-
-async def _usual_kit(tx: AsyncConnection, product_id: int, quantity: int) -> tuple[tuple[KitLine, ...], str | None]:
-    """What the product's kit brings beside the device itself, where its rule does not reserve it."""
-    statement = (
-        select(
-            kit.c.instructions,
-            product.c.id,
-            product.c.manufacturer,
-            product.c.model,
-            product.c.part_number,
-            kit_component.c.quantity,
-        )
-        .select_from(kit)
-        .outerjoin(kit_component, kit_component.c.kit_id == kit.c.id)
-        .outerjoin(product, product.c.id == kit_component.c.product_id)
-        .where(kit.c.product_id == product_id, kit.c.retired_at.is_(None))
-        .order_by(kit_component.c.id)
-    )
-    rows = list(await tx.execute(statement))
-    lines = tuple(
-        KitLine(f"{row.manufacturer} {row.model}", row.part_number, row.quantity * quantity)
-        for row in rows
-        if row.id is not None and row.id != product_id
-    )
-    return lines, rows[0].instructions if rows else None
-
-
 def _instant(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
@@ -388,7 +338,3 @@ def place_of(row: Any, prefix: str) -> Place:
         address=Address.model_validate({"country": country, **{k: v for k, v in known.items() if v is not None}}),
         access_hours=row.get(f"{prefix}_access_hours"),
     )
-
-
-PLACE_COLUMNS = ("id", "name", "code", "country", "time_zone", "address")
-_PRODUCT = ("manufacturer", "model", "part_number", "weight_g", "length_mm", "width_mm", "height_mm")
