@@ -27,6 +27,7 @@ from connector.api.live.limits import LiveLimits
 from connector.api.live.streams import Streams
 from connector.api.ready import ReadyQueries
 from connector.api.schema import build_schema
+from connector.api.shortcut import Shortcut
 from connector.api.static import HERE, SERVED
 from connector.api.webhooks import LARGEST_WEBHOOK, Webhooks
 from connector.fulfilment.approvals import Approvals, holders_of
@@ -84,7 +85,7 @@ def create_app(
     queries = ReadyQueries()
     known = documents or Documents()
 
-    def context() -> ApiContext:
+    def context(address: str = "") -> ApiContext:
         return ApiContext(
             engine=engine,
             clock=clock,
@@ -93,7 +94,7 @@ def create_app(
             feed=feed,
             approvals=approvals,
             channels=channels,
-            public_url=(public_url or "").rstrip("/"),
+            public_url=(public_url or address).rstrip("/"),
             ready=queries,
             kept=kept,
             documents=known,
@@ -154,10 +155,20 @@ def create_app(
                 middleware=[Middleware(BodyLimit, limit=LARGEST_WEBHOOK)],
             ),
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[
+            Middleware(
+                Shortcut,
+                access=access,
+                context=context,
+                address=endpoint.address,
+                encoder=endpoint.encoder,
+                origins=bool(origins),
+            ),
+            Middleware(SecurityHeaders),
+        ],
         lifespan=lifespan,
     )
-    app.state.streams = streams
+    app.state.streams, app.state.access = streams, access
     return app
 
 

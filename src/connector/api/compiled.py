@@ -8,16 +8,16 @@ Whatever cannot be compiled, or would answer an error, is left to the ordinary e
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, cast
 
 from graphql import (
     DocumentNode,
     ExecutionResult,
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLInputType,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
@@ -34,14 +34,11 @@ from connector.api.preconditions import unusable
 from connector.api.ready import NotCompiled
 from connector.api.roots import ROOT, Root
 from connector.api.shape import Shaper, Surroundings
-from connector.api.variables import Dependence, Variables
+from connector.api.variables import Coercion, Dependence, Variables
 from connector.model.errors import ConnectorError
 from connector.model.refs import EntityKind
 from connector.storage.database.refusals import NotAnswered
 from connector.storage.query import EVERYTHING, NO_VALUES, PreparedReads, Sight, Unannounced
-
-Coerce: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""From variables as a client sent them to those that are worked with."""
 
 INDEPENDENT: Final = Dependence()
 
@@ -76,7 +73,7 @@ class CompiledQuery:
     """A query, ready to be run.
 
     roots: response key -> root field, or a text that it always answers. sight: of whoever it is for. looking_around:
-    fields whose values depend on who asks, or when. dependence: on variables. coerce: how they are, None
+    fields whose values depend on who asks, or when. dependence: on variables. coercion: of them, None
     where it has none.
     """
 
@@ -88,11 +85,11 @@ class CompiledQuery:
         looking_around: Sequence[str] = (),
         *,
         dependence: Dependence = INDEPENDENT,
-        coerce: Coerce | None = None,
+        coercion: Coercion | None = None,
     ) -> None:
         self.cost = cost
         self.dependence = dependence
-        self._coerce = coerce
+        self._coercion = coercion
         self._looking_around = looking_around
         self._is_judged = False
         self._kinds: frozenset[EntityKind] | None = None
@@ -121,12 +118,15 @@ class CompiledQuery:
 
         Raises NotCompiled, or ConnectorError, for variables that cannot be used.
         """
-        if self._coerce is None:
+        if self._coercion is None:
             return NO_VALUES
         problem = unusable(variables)
         if problem is not None:
             raise NotCompiled(problem.message)
-        return self.dependence.values(self._coerce(variables))
+        coerced = self._coercion(variables)
+        if coerced is None:
+            raise NotCompiled("variables cannot be used")
+        return self.dependence.values(coerced)
 
     async def run(self, context: ApiContext, values: Mapping[str, Any] = NO_VALUES) -> dict[str, Any]:
         """The data of the response; parts of it may be JSON already. Raises NotCompiled when it would hold an error.
@@ -162,10 +162,12 @@ def compile_query(
     asked = get_operation_ast(document, operation)
     if asked is None or asked.operation is not OperationType.QUERY or schema.query_type is None:
         raise NotCompiled("it is no query")
-    coerce = partial(_coerced, schema, asked)
-    definitions = asked.variable_definitions or ()
-    types = {node.variable.name.value: type_from_ast(schema, node.type) for node in definitions}
-    given = Variables(coerce(variables), types)
+    coerced = _coerced(schema, asked, variables)
+    types = {
+        node.variable.name.value: cast("GraphQLInputType", type_from_ast(schema, node.type))
+        for node in asked.variable_definitions or ()
+    }
+    given = Variables(coerced, types)
     read = Document(schema, _fragments(document), given)
     shaper = Shaper(read, dialect)
     roots: dict[str, Root | str] = {}
@@ -186,7 +188,7 @@ def compile_query(
         cost,
         [*personal, *shaper.looking_around],
         dependence=given.dependence,
-        coerce=coerce if definitions else None,
+        coercion=Coercion(types, {name: coerced[name] for name in coerced if name not in variables}) if types else None,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from starlette.requests import Request
+from starlette.types import Receive
 from strawberry.types.info import Info as StrawberryInfo
 
 from connector.api.commands import Commands
@@ -119,7 +119,7 @@ class ApiContext:
 
     kept: answers that were given before, None where none are kept. stretch: over what of the log a subscription is run;
     None for from its `after` on. cost: of the operation, once it is known. patience: with which the operation is run.
-    request: whose client is watched while it is.
+    receive: of the request whose client is watched while it is.
     """
 
     engine: Database
@@ -138,7 +138,7 @@ class ApiContext:
     patience: Patience | None = None
     principal: Principal = NOBODY
     stretch: Stretch | None = None
-    request: Request | None = None
+    receive: Receive | None = None
     reader: Reader = field(init=False)
 
     def __post_init__(self) -> None:

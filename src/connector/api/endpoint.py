@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import orjson
 import strawberry
@@ -20,6 +19,7 @@ from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from connector.api.access import NOT_ADMITTED, Access, Admitted, Unauthenticated, error_response, formatted, refuse
+from connector.api.again import answer_again
 from connector.api.answer import Answer
 from connector.api.answers import (
     body_of,
@@ -35,23 +35,20 @@ from connector.api.documents import DocumentRefused
 from connector.api.encoding import Encoder
 from connector.api.errors import masked
 from connector.api.guard import PAGE_POLICY
-from connector.api.kept import Key, key_of
 from connector.api.live.asked import asked_of, is_mutation
 from connector.api.live.events import LAST_EVENT_ID, EventStream
 from connector.api.live.limits import LiveLimits
 from connector.api.live.socket import SocketConnection
 from connector.api.live.streams import Refused, Streams
 from connector.api.media_types import MediaType, Streaming, accepts_page, negotiate, streaming
-from connector.api.patience import BrokenOff, Patience
-from connector.api.ready import NotCompiled
+from connector.api.patience import BrokenOff
 from connector.api.request import BadRequest, GraphQLRequest, MethodNotAllowed, asks, read_address, read_body
 from connector.api.static import GRAPHIQL
 from connector.model.errors import ConnectorError
 from connector.storage.database.changes import parse_cursor
-from connector.storage.database.refusals import NotAnswered
 
 if TYPE_CHECKING:
-    from connector.api.compiled import CompiledQuery
+    pass
 
 Allowed: TypeAlias = tuple[OperationType, ...]
 
@@ -73,7 +70,7 @@ class Endpoint:
         self,
         schema: strawberry.Schema,
         access: Access,
-        context: Callable[[], ApiContext],
+        context: Callable[[str], ApiContext],
         streams: Streams,
         limits: LiveLimits,
         origins: Collection[str] = (),
@@ -87,7 +84,7 @@ class Endpoint:
         self._limits = limits
         self._origins = origins
         self._changing: set[asyncio.Task[bytes]] = set()
-        self._encoder = Encoder() if compresses else None
+        self.encoder = Encoder() if compresses else None
 
     async def finish(self) -> None:
         """Wait a while until what changes something has come to its end."""
@@ -148,7 +145,7 @@ class Endpoint:
             is_subscription = stream is Streaming.SUBSCRIPTIONS and asked_of(asked, context.documents) is not None
             if stream is Streaming.ALWAYS or is_subscription:
                 return self._stream(request, asked, context, admitted)
-            context.request = request
+            context.receive = request.receive
             return await self._run(request, asked, form, context)
         except NOT_ADMITTED as error:
             return refuse(error, form)
@@ -165,9 +162,9 @@ class Endpoint:
             )
 
     async def _run(self, request: Request, asked: GraphQLRequest, form: MediaType, context: ApiContext) -> Response:
-        answer = await _ready(asked, context)
+        answer = await answer_again(asked, context)
         if answer is not None:
-            return await response_of(request, answer, 200, form, encoder=self._encoder)
+            return await response_of(request, answer, 200, form, encoder=self.encoder)
         try:
             result = await self._result(asked, context, _ALLOWED[request.method])
         except CannotGetOperationTypeError:
@@ -176,7 +173,7 @@ class Endpoint:
             raise not_this_way(error.operation_type) from error
         status = status_of(result, form)
         answer = Answer(orjson.dumps(body_of(result)))
-        return await response_of(request, answer, status, form, encoder=self._encoder, may_be_kept=not result.errors)
+        return await response_of(request, answer, status, form, encoder=self.encoder, may_be_kept=not result.errors)
 
     def _stream(self, request: Request, asked: GraphQLRequest, context: ApiContext, admitted: Admitted) -> ASGIApp:
         last = request.headers.get(LAST_EVENT_ID)
@@ -210,7 +207,7 @@ class Endpoint:
         if not asked.query:
             raise _refused(BadRequest("'query' is empty", hint="Send a GraphQL document as 'query'."))
         try:
-            answer = await _ready(asked, context)
+            answer = await answer_again(asked, context)
             if answer is not None:
                 return answer.body
             result = await self._result(asked, context, allowed)
@@ -234,49 +231,15 @@ class Endpoint:
             allowed_operation_types=allowed,
         )
 
+    @staticmethod
+    def address(scope: Scope, host: str | None) -> str:
+        """By which a client calls the hub. host: as its header says."""
+        scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
+        return f"{scheme}://{HTTPConnection(scope).url.netloc if host is None else host}"
+
     def _context(self, connection: HTTPConnection) -> ApiContext:
         """The surroundings of what comes over this connection."""
-        context = self._new_context()
-        if not context.public_url:
-            scheme = "https" if connection.scope.get("scheme") in ("https", "wss") else "http"
-            host = connection.headers.get("host")
-            context.public_url = f"{scheme}://{connection.url.netloc if host is None else host}"
-        return context
-
-
-async def _ready(asked: GraphQLRequest, context: ApiContext) -> Answer | None:
-    """The answer to a query that was run before; None where the ordinary executor has to say what is wrong."""
-    query = context.ready.find(asked.query, asked.operation_name, asked.variables, context.reader.sight)
-    if query is None:
-        return None
-    try:
-        values = query.values(asked.variables or {})
-    except (NotCompiled, ConnectorError):
-        return None
-    with suppress(NotCompiled, NotAnswered):
-        async with Patience(context.limits.longest_query, context.request):
-            read = partial(_read_answer, query, values, asked, context)
-            kinds = query.announced_by(context.reader.dialect) if context.kept is not None else None
-            if context.kept is None or kinds is None:
-                return Answer(await read())
-            return await context.kept.answer(_key(asked, context), kinds, read)
-    return None
-
-
-async def _read_answer(
-    query: CompiledQuery, values: Mapping[str, Any], asked: GraphQLRequest, context: ApiContext
-) -> bytes:
-    body: dict[str, Any] = {"data": await query.run(context, values)}
-    if extensions := context.limits.told(asked.extensions, query.cost):
-        body["extensions"] = extensions
-    return orjson.dumps(body)
-
-
-def _key(asked: GraphQLRequest, context: ApiContext) -> Key:
-    told = bool(context.limits.told(asked.extensions, 0))
-    return key_of(
-        asked.query, asked.operation_name, asked.variables, context.reader.sight, context.public_url, told=told
-    )
+        return self._new_context(self.address(connection.scope, connection.headers.get("host")))
 
 
 async def _read(request: Request) -> GraphQLRequest:

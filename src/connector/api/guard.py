@@ -26,7 +26,7 @@ HEADERS = {
     "content-security-policy": DATA_POLICY,
     "cache-control": "no-store",
 }
-_RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 class SecurityHeaders:
@@ -42,7 +42,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = message.get("headers", ())
                 present = {name for name, _ in headers}
-                message["headers"] = [*headers, *(pair for pair in _RAW if pair[0] not in present)]
+                message["headers"] = [*headers, *(pair for pair in RAW_HEADERS if pair[0] not in present)]
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
-from starlette.requests import Request
+from starlette.types import Receive
 
 from connector.model.errors import ConnectorError
 
@@ -66,16 +66,16 @@ async def in_time(what: str, longest: timedelta) -> AsyncIterator[None]:
 
 
 class Patience:
-    """An asynchronous context in which one query is run. request: over HTTP, the request that asks for it.
+    """An asynchronous context in which one query is run. receive: over HTTP, what tells when its client is gone.
 
     Raises TimedOut or ClientGone at its end when it broke off what is inside.
     """
 
-    __slots__ = ("_is_gone", "_listener", "_longest", "_look", "_request", "_timeout")
+    __slots__ = ("_is_gone", "_listener", "_longest", "_look", "_receive", "_timeout")
 
-    def __init__(self, longest: timedelta, request: object) -> None:
+    def __init__(self, longest: timedelta, receive: Receive | None) -> None:
         self._longest = longest
-        self._request = request if isinstance(request, Request) else None
+        self._receive = receive
         self._is_gone = False
         self._look: asyncio.TimerHandle | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -112,8 +112,8 @@ class Patience:
     def _watch(self, until: float) -> None:
         """Begin to look at the clock and at the client: one timer is all that most queries pay for."""
         self._timeout.reschedule(until)
-        if self._request is not None:
-            self._listener = asyncio.create_task(self._listen(self._request), name="client")
+        if self._receive is not None:
+            self._listener = asyncio.create_task(self._listen(self._receive), name="client")
 
     def _stop_watching(self) -> None:
         if self._look is not None:
@@ -121,8 +121,8 @@ class Patience:
         if self._listener is not None:
             self._listener.cancel()
 
-    async def _listen(self, request: Request) -> None:
-        while (await request.receive())["type"] != "http.disconnect":
+    async def _listen(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
             continue
         self._is_gone = True
         self._timeout.reschedule(asyncio.get_running_loop().time())

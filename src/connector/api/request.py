@@ -105,7 +105,12 @@ def read_address(parameters: QueryParams, length: int) -> GraphQLRequest:
 
 def read_body(headers: Headers, body: bytes) -> GraphQLRequest:
     """The request that a body holds. Raises BadRequest."""
-    _check_form(headers.get("content-type", ""), headers.get("content-encoding", "identity"))
+    check_form(headers.get("content-type", ""), headers.get("content-encoding", "identity"))
+    return read_json(body)
+
+
+def read_json(body: bytes) -> GraphQLRequest:
+    """The request that is written as JSON. Raises BadRequest."""
     if not body:
         raise BadRequest("the body is empty", hint=_SHAPE)
     given = _json(body, "the body")
@@ -120,7 +125,8 @@ def read_body(headers: Headers, body: bytes) -> GraphQLRequest:
 
 
 @lru_cache(_KNOWN)
-def _check_form(content_type: str, encoding: str) -> None:
+def check_form(content_type: str, encoding: str) -> None:
+    """Raises UnsupportedMediaType for the headers of a body that is not read."""
     essence, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if essence != "application/json":
         what = f"content type {essence!r} is not read" if essence else "the request does not say what its body is"

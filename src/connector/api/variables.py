@@ -14,12 +14,14 @@ from typing import Any, Final, TypeAlias
 import orjson
 from graphql import (
     GraphQLInputObjectType,
+    GraphQLInputType,
     GraphQLNonNull,
-    GraphQLType,
     ListValueNode,
     ObjectValueNode,
+    Undefined,
     ValueNode,
     VariableNode,
+    coerce_input_value,
 )
 from graphql.execution.values import VariableValues
 
@@ -69,13 +71,34 @@ class Dependence:
         return {name: binding.value(coerced) for name, binding in self.bindings.items()}
 
 
+class Coercion:
+    """Coerces variables of which the same is there as of some that graphql-core coerced.
+
+    types: of variables, by their names. defaults: of those that are not sent.
+    """
+
+    def __init__(self, types: Mapping[str, GraphQLInputType], defaults: Mapping[str, Any]) -> None:
+        self._types = types
+        self._defaults = defaults
+
+    def __call__(self, variables: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The variables as they are worked with; None for those that cannot be used."""
+        coerced = dict(self._defaults)
+        for name, type_ in self._types.items():
+            if name in variables:
+                coerced[name] = coerce_input_value(variables[name], type_)
+                if coerced[name] is Undefined:
+                    return None
+        return coerced
+
+
 class Variables:
     """The variables of an operation while it is planned. coerced: by graphql-core.
 
     types: of those whose values may be left free.
     """
 
-    def __init__(self, coerced: Mapping[str, Any], types: Mapping[str, GraphQLType | None]) -> None:
+    def __init__(self, coerced: Mapping[str, Any], types: Mapping[str, GraphQLInputType]) -> None:
         self.plain: Final = VariableValues({}, dict(coerced))
         self.open: Final = VariableValues(
             {}, {name: _opened(value, types.get(name), (name,)) for name, value in coerced.items()}
@@ -146,7 +169,7 @@ def _shape(value: Any) -> Hashable:
             return _OTHERS
 
 
-def _opened(value: Any, type_: GraphQLType | None, path: Path) -> Any:
+def _opened(value: Any, type_: GraphQLInputType | None, path: Path) -> Any:
     """The value with leaves for what stands in it; a list is one leaf."""
     if value is None or type_ is None:
         return value

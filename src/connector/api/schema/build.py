@@ -90,7 +90,7 @@ def _refused(error: ConnectorError) -> ExecutionResult:
 
 def _patient(context: ApiContext) -> tuple[ApiContext, Patience]:
     """A context of the operation's own, and how patiently it is run."""
-    patience = Patience(context.limits.longest_query, context.request)
+    patience = Patience(context.limits.longest_query, context.receive)
     return replace(context, patience=patience), patience
 
 
