@@ -198,6 +198,15 @@ class _Inbox:
                     await self._arrived.wait()
 
 
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Libuv's event loop, asyncio's own where that is not to be had (Windows)."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 class _Server(uvicorn.Server):
     """Uvicorn that tells when it answers, ends streams of events before it waits for answers to end, and handles no
     signals: the hub ends in order, whoever tells it to.

@@ -16,10 +16,11 @@ from connector.memory import loading
 def serve(config: Config = None) -> None:
     """Serve GraphQL, subscriptions and webhooks; pull the sources and fulfil, until Ctrl-C."""
     with loading():
+        from connector.serve import new_event_loop
         from connector.serve import serve as serve_hub
 
-    with told():
-        asyncio.run(serve_hub(loaded_settings(config)))
+    with told(), asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(serve_hub(loaded_settings(config)))
 
 
 def migrate(config: Config = None, as_json: AsJson = False) -> None:
