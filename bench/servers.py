@@ -36,7 +36,7 @@ from bench.peers.operations import OPERATIONS
 from bench.peers.servers import LOAD_CORE, Server, hub_on
 
 UVICORN, ON_UVLOOP, GRANIAN = SERVERS = ("uvicorn", "uvicorn on uvloop", "granian")
-"""The first as `connector serve` has it, on asyncio's own loop; granian is on uvloop as well."""
+"""The second as `connector serve` has it; granian is on uvloop as well."""
 STARTS = 3
 ASKED = ("tickets", "single", "bytes")
 

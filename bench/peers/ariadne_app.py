@@ -39,6 +39,14 @@ async def one_ticket(_: Any, __: Any, id: str) -> Any:
     return (await models.by_id(models.Ticket, [models.key_of(id)]))[0]
 
 
+@query.field("ticketAggregate")
+async def ticket_aggregate(_: Any, __: Any, group_by: Any, filter: Any = None) -> Any:
+    tests = [getattr(models.Ticket, name) == test["eq"] for name, test in (filter or {}).items()]
+    names = [key["field"] for key in group_by]
+    groups = await models.groups(tests, names)
+    return {"groups": [{"key": dict(zip(names, values, strict=True)), "count": count} for *values, count in groups]}
+
+
 @site.field("assets")
 async def assets_of_site(row: models.Site, info: Any, first: int) -> Any:
     return {"nodes": await info.context["assets_by_site"].load((row.id, first))}

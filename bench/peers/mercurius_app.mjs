@@ -67,6 +67,16 @@ const resolvers = {
       const key = Buffer.from(id, 'base64').toString().split(':')[1];
       return (await rows(`SELECT /* one */ ${TICKET} FROM ticket WHERE id = $1`, [key]))[0] ?? null;
     },
+    ticketAggregate: async (_, { filter, groupBy }) => {
+      const values = [];
+      const tests = Object.entries(filter ?? {}).map(([name, { eq }]) => `AND ${name} = $${values.push(name === 'state' ? eq.toLowerCase() : eq)}`);
+      const names = groupBy.map(({ field }) => field.toLowerCase()).join(', ');
+      const groups = await rows(
+        `SELECT /* ${tests.length} ${names} */ ${names}, count(*)::int AS count FROM ticket WHERE retired_at IS NULL
+         ${tests.join(' ')} GROUP BY ${names} ORDER BY ${names}`, values,
+      );
+      return { groups: groups.map(({ count, ...key }) => ({ key, count })) };
+    },
   },
 };
 const loaders = {

@@ -115,3 +115,11 @@ async def first_by_parent(model: Any, column: Any, keys: Sequence[tuple[int, int
     for row in await page(select(rows).where(numbered.c.place <= size).order_by(rows.id)):
         grouped[getattr(row, column.key)].append(row)
     return [grouped[key][:first] for key, first in keys]
+
+
+async def groups(tests: Sequence[Any], names: Sequence[str]) -> Any:
+    """Tickets that pass the tests: for each group of them what the columns hold, and how many there are."""
+    columns = [getattr(Ticket, name) for name in names]
+    rows = select(*columns, func.count()).where(Ticket.retired_at.is_(None), *tests)
+    async with session() as db:
+        return (await db.execute(rows.group_by(*columns).order_by(*columns))).all()

@@ -20,7 +20,8 @@ _INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.000000\+00:00")
 class Operation:
     """One query. variables: with which it is asked in turn, as portals do that show one thing after the other.
 
-    sql: one statement whose only value is the whole answer, with psycopg's named parameters.
+    postgraphile: None where it cannot be asked for. sql: one statement whose only value is the whole answer, with
+    psycopg's named parameters.
 
     asks_one: the variable `id` is the id of a ticket, in each server's own form.
     """
@@ -28,7 +29,7 @@ class Operation:
     name: str
     document: str
     variables: Sequence[Mapping[str, Any]]
-    postgraphile: str
+    postgraphile: str | None
     sql: str
     asks_one: bool = False
 
@@ -131,7 +132,7 @@ OPERATIONS: tuple[Operation, ...] = (
         name="single",
         document=f"""query Single($id: ID!) {{ ticket(id: $id) {{
             {_TICKET} asset {{ {_ASSET} }} site {{ {_SITE} }} shipments {{ {_SHIPMENT} }} }} }}""",
-        variables=[{"id": 1 + n * 137 % 9_973} for n in range(50)],
+        variables=[{"id": 1 + n * 137 % 9_973} for n in range(600)],
         postgraphile=f"""query Single($id: BigInt!) {{ ticket: ticketByRowId(rowId: $id) {{
             {_TICKET} asset: assetByAssetId {{ {_ASSET} }} site: siteBySiteId {{ {_SITE} }}
             shipments: shipmentsByTicketIdList {{ {_SHIPMENT} }} }} }}""",
@@ -140,6 +141,18 @@ OPERATIONS: tuple[Operation, ...] = (
             f"SELECT {_TICKET_SQL}, {_BELOW_SQL} FROM ticket AS t WHERE t.id = %(id)s) AS r"
         ),
         asks_one=True,
+    ),
+    Operation(
+        name="aggregate",
+        document="""query Aggregate($state: TicketState!) {
+            ticketAggregate(filter: { state: { eq: $state } }, groupBy: [{ field: PRIORITY }]) {
+            groups { key { priority } count } } }""",
+        variables=[{"state": state} for state in ("NEW", "IN_PROGRESS", "RESOLVED")],
+        postgraphile=None,
+        sql="""SELECT json_build_object('data', json_build_object('ticketAggregate',
+            json_build_object('groups', coalesce(json_agg(row_to_json(g)), '[]'))))
+            FROM (SELECT json_build_object('priority', priority) AS key, count(*) FROM ticket
+                  WHERE retired_at IS NULL AND state = lower(%(state)s) GROUP BY priority ORDER BY priority) AS g""",
     ),
 )
 

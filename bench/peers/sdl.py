@@ -10,6 +10,7 @@ ENUMS: dict[str, dict[str, str]] = {
         "Direction": "outbound return transfer inbound",
         "ShipmentStatus": "pending label_created picked_up in_transit out_for_delivery delivered",
         "OrderField": "id opened_at",
+        "GroupField": "priority",
         "SortDirection": "asc desc",
     }.items()
 } | {"Priority": {f"P{n}": f"P{n}" for n in range(1, 6)}}
@@ -40,9 +41,14 @@ input StateFilter { eq: TicketState! }
 input PriorityFilter { eq: Priority! }
 input TicketFilter { state: StateFilter priority: PriorityFilter }
 input TicketOrder { field: OrderField! direction: SortDirection! = ASC }
+input TicketGroupBy { field: GroupField! }
+type TicketGroupKey { priority: Priority }
+type TicketGroup { key: TicketGroupKey! count: Int! }
+type TicketAggregate { groups: [TicketGroup!]! }
 type Query {
   sites(first: Int!): SiteConnection!
   tickets(first: Int!, filter: TicketFilter, orderBy: [TicketOrder!]): TicketConnection!
   ticket(id: ID!): Ticket
+  ticketAggregate(filter: TicketFilter, groupBy: [TicketGroupBy!]!): TicketAggregate!
 }
 """ + "\n".join(f"enum {name} {{ {' '.join(values)} }}" for name, values in ENUMS.items())

@@ -10,7 +10,7 @@ import sys
 import uvicorn
 
 LOOP = os.environ.get("LOOP", "auto")
-"""Of uvicorn's event loops: `connector serve` runs on asyncio's own, `auto` is uvloop."""
+"""Of uvicorn's event loops: `connector serve` runs on uvloop, as `auto` does."""
 
 if __name__ == "__main__":
     app = importlib.import_module(f"bench.peers.{sys.argv[1]}").app

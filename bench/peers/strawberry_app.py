@@ -29,6 +29,7 @@ Lane = _enum("Lane", "normal break_glass loaner")
 Direction = _enum("Direction", "outbound return transfer inbound")
 ShipmentStatus = _enum("ShipmentStatus", "pending label_created picked_up in_transit out_for_delivery delivered")
 OrderField = strawberry.enum(Enum("OrderField", {"ID": "id", "OPENED_AT": "opened_at"}))
+GroupField = strawberry.enum(Enum("GroupField", {"PRIORITY": "priority"}))
 SortDirection = strawberry.enum(Enum("SortDirection", {"ASC": "asc", "DESC": "desc"}))
 
 
@@ -187,6 +188,27 @@ class TicketOrder:
     direction: SortDirection = SortDirection.ASC
 
 
+@strawberry.input
+class TicketGroupBy:
+    field: GroupField
+
+
+@strawberry.type
+class TicketGroupKey:
+    priority: Priority | None
+
+
+@strawberry.type
+class TicketGroup:
+    key: TicketGroupKey
+    count: int
+
+
+@strawberry.type
+class TicketAggregate:
+    groups: list[TicketGroup]
+
+
 @strawberry.type
 class Query:
     @strawberry.field
@@ -213,6 +235,23 @@ class Query:
     async def ticket(self, id: strawberry.ID) -> Ticket | None:
         row = (await models.by_id(models.Ticket, [models.key_of(id)]))[0]
         return Ticket.of(row) if row else None
+
+    @strawberry.field
+    async def ticket_aggregate(
+        self, group_by: list[TicketGroupBy], filter: TicketFilter | None = None
+    ) -> TicketAggregate:
+        tests = []
+        if filter and filter.state:
+            tests.append(models.Ticket.state == filter.state.eq.value)
+        if filter and filter.priority:
+            tests.append(models.Ticket.priority == filter.priority.eq.value)
+        groups = await models.groups(tests, [key.field.value for key in group_by])
+        return TicketAggregate(
+            groups=[
+                TicketGroup(key=TicketGroupKey(priority=Priority(priority) if priority else None), count=count)
+                for priority, count in groups
+            ]
+        )
 
 
 class Server(GraphQL):
