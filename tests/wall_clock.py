@@ -89,13 +89,14 @@ def departures_of(calendar: Calendar, cut_off: int, start: datetime, days: int) 
 
     found = []
     before: datetime | None = None
-    for instant, local, _ in local_minutes(calendar, start - timedelta(days=2), days + 2):
-        shown = local.replace(tzinfo=None)
-        skipped = [] if before is None or shown - before <= MINUTE else _between(before + MINUTE, shown)
-        found += [instant + MINUTE * n for n, minute in enumerate(skipped) if drives(minute.replace(fold=0))]
-        if local.fold == 0 and drives(shown):
+    for instant, local in islice(_clock(calendar.time_zone, start - timedelta(days=2)), (days + 2) * 1440):
+        shown = local.replace(tzinfo=None, fold=0)
+        if before is not None and shown - before > MINUTE:
+            skipped = _between(before + MINUTE, shown)
+            found += [instant + MINUTE * n for n, minute in enumerate(skipped) if drives(minute)]
+        if not local.fold and drives(shown):
             found.append(instant)
-        before = shown.replace(fold=0)
+        before = shown
     yield from (instant for instant in sorted(found) if instant >= start)
 
 

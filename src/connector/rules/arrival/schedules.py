@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
+from connector.model.calendars import HORIZON_DAYS
 from connector.rules.arrival.timetable import WEEK, Departures, Timetable, departures, timetable
 from connector.rules.facts.fleet import Fleet, HubFacts
 from connector.rules.facts.ticket import Profile, SiteFacts
@@ -211,8 +212,9 @@ def place_of(site: SiteFacts | None) -> Place:
 
 
 def both_open(first: Timetable, second: Timetable, minute: int) -> int | None:
-    """The first minute at or after at which both are open; None when there is none within reach."""
-    for _ in range(1_000):
+    """The first minute at or after at which both are open; None when there is none as far as calendars look ahead."""
+    end = minute + HORIZON_DAYS * 24 * 60
+    while minute < end:
         at = first.next_open(minute)
         if at is None:
             return None
