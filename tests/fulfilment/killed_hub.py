@@ -1,15 +1,16 @@
 """The hub's fulfilment in processes that are killed at chosen points; run as a script by the kill tests.
 
-The script imports everything once and then makes a process for each line that it reads: `{"kill_at": 7, "after": 3,
-"wanted": {...}}`. The process runs the hub until the wanted receipts are there, or kills itself (SIGKILL) at the
-seventh point that concerns a reservation with an id above 3; with `"only": "after push"` of the points with that name.
-Points are set from outside by wrapping: around every
-call of an adapter that has an effect, before and after every commit of a step, around decisions and starts.
+The script imports everything once and then makes a process for each line that it reads: `{"number": 1, "config": {...},
+"kill_at": 7, "after": 3, "wanted": {...}}`, and answers with the number. The process runs the hub until the wanted
+receipts are there, or kills itself (SIGKILL) at the seventh point that concerns a reservation with an id above 3; with
+`"only": "after push"` of the points with that name. Points are set from outside by wrapping: around every call of an
+adapter that has an effect, before and after every commit of a step, around decisions and starts.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -37,7 +38,7 @@ from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.rules.policy.reading import default_policy, read_policy
 from connector.sdk import Connection, connect
-from connector.storage.database.engine import open_engine, reading
+from connector.storage.database.engine import open_engine, reading, wake_on_commit
 from connector.storage.tables import step_receipt
 
 ACTING = (Step.LABEL, Step.TRACK, Step.NOTE, Step.UNDO_LABEL, Step.UNDO_NOTE, Step.OFFER, Step.FIELDS, Step.STATE)
@@ -196,6 +197,7 @@ async def run_hub(config: dict[str, Any], order: dict[str, Any]) -> None:
         policy=read_policy(config["policy"]) if "policy" in config else default_policy(),
         options=FulfilmentOptions(courier="courier", backoff=quick),
     )
+    wake_on_commit(database, hub.reactor.wake)
     await hub.launch()
     async with asyncio.timeout(DEADLINE):
         while not await has_receipts(database, order["wanted"]):  # noqa: ASYNC110 - it happens in a database
@@ -213,11 +215,17 @@ async def has_receipts(database: Any, wanted: dict[str, int]) -> bool:
 
 
 def main() -> None:
-    config = json.loads(sys.argv[1])
     default_policy()  # builds the models that policies are checked by: once, here, and not in every process
-    connected(config, SystemClock())  # reads whom to trust
+    warm: set[str] = set()
     for line in sys.stdin:
         order = json.loads(line)
+        config = order["config"]
+        adapters = ",".join(sorted(source["adapter"] for source in config.get("sources", {}).values()))
+        if adapters not in warm:
+            warm.add(adapters)
+            connected(config, SystemClock())  # imports them, and reads whom to trust
+            gc.collect()
+            gc.freeze()
         child = os.fork()
         if child == 0:
             status = 1
@@ -231,7 +239,8 @@ def main() -> None:
                 os._exit(status)
         _, code = os.waitpid(child, 0)
         died = os.WTERMSIG(code) if os.WIFSIGNALED(code) else 0
-        print(json.dumps({"died": died, "status": os.waitstatus_to_exitcode(code)}), flush=True)  # noqa: T201
+        answer = {"number": order["number"], "died": died, "status": os.waitstatus_to_exitcode(code)}
+        print(json.dumps(answer), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

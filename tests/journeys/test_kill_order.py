@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from collections.abc import Callable
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.fulfilment.killed_hub import SystemClock
 from tests.fulfilment.scene import make_scene
-from tests.journeys.test_kill import cancel, killable_hub, served
+from tests.journeys.killing import Hub, served
+from tests.journeys.test_kill import cancel
 
 from connector.model.lifecycle import ProcurementState
 from connector.storage import tables
@@ -28,7 +29,7 @@ NOTES = 3
 
 
 async def test_killed_around_an_order_and_its_end_there_is_one_order_and_then_none(
-    engine: AsyncEngine, database: str, tmp_path: Path
+    engine: AsyncEngine, killable_hub: Callable[..., Hub]
 ):
     desk = RequestTrackerSandbox(SystemClock())
     scene = await make_scene(engine, spares=0)
@@ -38,18 +39,18 @@ async def test_killed_around_an_order_and_its_end_there_is_one_order_and_then_no
     async with served(desk.app()) as url:
         source = {"adapter": "request_tracker", "settings": {**desk.settings(), "base_url": url}}
         outside = {"sources": {"itsm": source, "buyers": source}, "policy": POLICY, "orders": True}
-        async with killable_hub(database, tmp_path, **outside) as hub:
-            for point in PLACING:
-                number = desk.open_ticket().id
-                tickets[number] = await scene.open_ticket(number=str(number))
-                points.append(await hub.run({"send": len(PLACING) + 1}, kill_at=1, only=point))
-            await hub.run({"send": len(PLACING)})
-            orders = [each for each in desk.desk.tickets.values() if each.queue == "Purchasing"]
-            told = Counter(each.subject.partition(" for ticket ")[2].split()[0] for each in orders)
-            for ticket_id in tickets.values():
-                await cancel(scene, ticket_id)
-            points += [await hub.run({"note": 100}, kill_at=1, only=point) for point in CALLING_OFF]
-            await hub.run({"note": NOTES * len(tickets)})
+        hub = killable_hub(**outside)
+        for point in PLACING:
+            number = desk.open_ticket().id
+            tickets[number] = await scene.open_ticket(number=str(number))
+            points.append(await hub.run({"send": len(PLACING) + 1}, kill_at=1, only=point))
+        await hub.run({"send": len(PLACING)})
+        orders = [each for each in desk.desk.tickets.values() if each.queue == "Purchasing"]
+        told = Counter(each.subject.partition(" for ticket ")[2].split()[0] for each in orders)
+        for ticket_id in tickets.values():
+            await cancel(scene, ticket_id)
+        points += [await hub.run({"note": 100}, kill_at=1, only=point) for point in CALLING_OFF]
+        await hub.run({"note": NOTES * len(tickets)})
 
     assert points == [*PLACING, *CALLING_OFF]
     assert told == {str(number): 1 for number in tickets}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,13 +12,11 @@ from tests.factories import make_source, make_ticket
 from tests.fulfilment.killed_hub import SystemClock
 from tests.fulfilment.rollout_scene import key, make_yard
 from tests.fulfilment.world import World
-from tests.journeys.test_kill import Hub, killable_hub, world
+from tests.journeys.killing import Hub
 
 from connector.model.kinds import TaskKind
 from connector.storage import tables
 from connector.storage.database.engine import transaction
-
-__all__ = ["world"]
 
 PARCELS = 4
 
@@ -32,7 +30,7 @@ async def killed_again_and_again(hub: Hub, wanted: dict[str, int], points: list[
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_killed_in_a_wave_and_in_giving_it_back_every_parcel_is_bought_and_voided_once(
-    engine: AsyncEngine, database: str, world: World, tmp_path: Path
+    engine: AsyncEngine, killable_hub: Callable[..., Hub], world: World
 ):
     clock: Any = SystemClock()
     yard = await make_yard(engine, clock, world, sites=PARCELS, spares=PARCELS)
@@ -45,13 +43,13 @@ async def test_killed_in_a_wave_and_in_giving_it_back_every_parcel_is_bought_and
     [staging] = await yard.open_tasks(TaskKind.STAGING)
     await yard.people.confirm_staging(staging["id"], key=key(), actor="bo")
 
-    async with killable_hub(database, tmp_path, world=world.url) as hub:
-        wanted = {"state": PARCELS, "note": PARCELS + 4}
-        there = await killed_again_and_again(hub, wanted, [4, 9, 16])
-        bought = len(world.labels)
-        await yard.rollouts.pause(rollout_id, reason="freeze", key=key(), actor="ada")
-        wanted = {"undo-note": PARCELS, "note": PARCELS + 5}
-        back = await killed_again_and_again(hub, wanted, [3, 7])
+    hub = killable_hub(world=world.url)
+    wanted = {"state": PARCELS, "note": PARCELS + 4}
+    there = await killed_again_and_again(hub, wanted, [4, 9, 16])
+    bought = len(world.labels)
+    await yard.rollouts.pause(rollout_id, reason="freeze", key=key(), actor="ada")
+    wanted = {"undo-note": PARCELS, "note": PARCELS + 5}
+    back = await killed_again_and_again(hub, wanted, [3, 7])
 
     assert len(there) >= 2
     assert len(back) >= 1

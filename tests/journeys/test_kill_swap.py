@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.factories import NOW, insert_row, make_asset, make_ticket
 from tests.fulfilment.cmdb import TOKEN, Cmdb
 from tests.fulfilment.killed_hub import SystemClock
 from tests.fulfilment.scene import Scene, make_scene
-from tests.journeys.test_kill import killable_hub, served
+from tests.journeys.killing import Hub, served
 
 from connector.model.lifecycle import AssetState, ReservationState, ShipmentStatus
 from connector.model.refs import EntityKind
@@ -39,7 +39,7 @@ async def under_way(scene: Scene, failed_id: int, number: int) -> tuple[int, int
         return unit_id, await insert_row(tx, tables.shipment, parcel)
 
 
-async def test_killed_around_a_swap_the_cmdb_is_told_once(engine: AsyncEngine, database: str, tmp_path: Path):
+async def test_killed_around_a_swap_the_cmdb_is_told_once(engine: AsyncEngine, killable_hub: Callable[..., Hub]):
     cmdb = Cmdb(SystemClock())
     scene = await make_scene(engine, spares=0)
     async with transaction(engine) as tx:
@@ -52,13 +52,13 @@ async def test_killed_around_a_swap_the_cmdb_is_told_once(engine: AsyncEngine, d
     async with served(cmdb.nautobot.app) as url:
         settings = {"base_url": url, "token": TOKEN, "write_back": True}
         sources = {"cmdb": {"adapter": "nautobot", "settings": settings}}
-        async with killable_hub(database, tmp_path, sources=sources, swaps=True) as hub:
-            for number, (failed_id, point) in enumerate(zip(failed, POINTS, strict=True), start=1):
-                units[failed_id], parcel_id = await under_way(scene, failed_id, number)
-                status = {"status": ShipmentStatus.DELIVERED}
-                await scene.change(tables.shipment, EntityKind.SHIPMENT, parcel_id, **status)
-                points.append(await hub.run({"cmdb": len(POINTS) + 1}, kill_at=1, only=point))
-            await hub.run({"cmdb": len(POINTS)})
+        hub = killable_hub(sources=sources, swaps=True)
+        for number, (failed_id, point) in enumerate(zip(failed, POINTS, strict=True), start=1):
+            units[failed_id], parcel_id = await under_way(scene, failed_id, number)
+            status = {"status": ShipmentStatus.DELIVERED}
+            await scene.change(tables.shipment, EntityKind.SHIPMENT, parcel_id, **status)
+            points.append(await hub.run({"cmdb": len(POINTS) + 1}, kill_at=1, only=point))
+        await hub.run({"cmdb": len(POINTS)})
 
     assert points == POINTS
     told = [row["changed_object_id"] for row in cmdb.nautobot.rows("extras.objectchange")]

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.factories import HAMBURG, make_hub, make_spares
 from tests.fulfilment.killed_hub import SystemClock
 from tests.fulfilment.scene import make_scene
 from tests.fulfilment.world import World
-from tests.journeys.test_kill import killable_hub, newest, world
+from tests.journeys.killing import EVERYWHERE, Hub
+from tests.journeys.test_kill import newest
 
 from connector.model.lifecycle import RESERVATION_LIVE, ReservationState, TaskState
 from connector.storage import tables
 from connector.storage.database.engine import transaction
-
-__all__ = ["world"]
 
 POINTS = [
     ("decided, not committed", 1),  # the winner's claim and the loser's end
@@ -28,12 +27,12 @@ POINTS = [
     ("undo-stock written, not committed", 1),
     ("after push", 1),
 ]
-TRIED = 3
+TRIED = len(POINTS) if EVERYWHERE else 3
 """Of these, other ones in each run: a round takes seconds."""
 
 
 async def test_killed_in_the_middle_of_taking_over_the_unit_has_one_owner_and_both_tickets_are_served_once(
-    engine: AsyncEngine, database: str, world: World, tmp_path: Path
+    engine: AsyncEngine, killable_hub: Callable[..., Hub], world: World
 ):
     tried = random.sample(POINTS, TRIED)
     scene, count, due = await make_scene(engine, spares=TRIED), TRIED, timedelta(hours=4)
@@ -44,15 +43,15 @@ async def test_killed_in_the_middle_of_taking_over_the_unit_has_one_owner_and_bo
     weak = [await scene.open_ticket(f"W{number}", priority="P4", opened_at=opened) for number in range(count)]
     points: list[str | None] = []
 
-    async with killable_hub(database, tmp_path, world=world.url) as hub:
-        await hub.run({"state": count})
-        assert [row["hub_id"] for row in await scene.rows(tables.reservation)] == [near] * count
-        for number, (only, kill_at) in enumerate(tried):
-            strong = {"priority": "P1", "opened_at": opened, "sla_due_at": opened + due}
-            after = await newest(scene) if only.endswith("fulfilment") else 0
-            await scene.open_ticket(f"S{number}", **strong)
-            points.append(await hub.run({"state": 9 * count}, kill_at=kill_at, only=only, after=after))
-        await hub.run({"state": 3 * count, "undo-note": count})
+    hub = killable_hub(world=world.url)
+    await hub.run({"state": count})
+    assert [row["hub_id"] for row in await scene.rows(tables.reservation)] == [near] * count
+    for number, (only, kill_at) in enumerate(tried):
+        strong = {"priority": "P1", "opened_at": opened, "sla_due_at": opened + due}
+        after = await newest(scene) if only.endswith("fulfilment") else 0
+        await scene.open_ticket(f"S{number}", **strong)
+        points.append(await hub.run({"state": 9 * count}, kill_at=kill_at, only=only, after=after))
+    await hub.run({"state": 3 * count, "undo-note": count})
 
     assert points == [name for name, _ in tried]
     rows = await scene.rows(tables.reservation)
