@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
 
 from connector.api.live.limits import LiveLimits
 
@@ -28,18 +29,47 @@ class Mark:
             self.sent = position
 
 
+class _Begun:
+    """A sending that was begun and waits for something; awaited, it goes on.
+
+    sending: the coroutine; waited_for: what it gave to its event loop to be woken by.
+    """
+
+    __slots__ = ("_sending", "_waited_for", "mark", "position", "size")
+
+    def __init__(
+        self, sending: Coroutine[Any, Any, None], waited_for: Any, size: int, mark: Mark, position: int
+    ) -> None:
+        self._sending = sending
+        self._waited_for = waited_for
+        self.size = size
+        self.mark = mark
+        self.position = position
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        try:
+            yield self._waited_for
+        except BaseException:
+            self._sending.close()
+            raise
+        yield from self._sending.__await__()
+
+
 class Outlet:
     """A bounded queue and what empties it. send: sends one text, and waits as long as the network does not take it.
 
-    The JSON of an event waits once, whatever the number of those whom it waits for.
+    An event for which nothing waits is sent at once, without anything to be woken up for it; mostly the network takes
+    it. The JSON of an event waits once, whatever the number of those whom it waits for.
     """
 
-    def __init__(self, send: Callable[[str], Awaitable[None]], limits: LiveLimits) -> None:
+    def __init__(self, send: Callable[[str], Coroutine[Any, Any, None]], limits: LiveLimits) -> None:
         self._send = send
         self._limits = limits
         self._waiting: deque[tuple[str, Mark | None, int]] = deque()
         self._size = 0
         self._unsent = 0
+        self._is_resting = False
+        self._begun: _Begun | None = None
         self._taken_at = self._now()
         self._news = asyncio.Event()
         self._sent = asyncio.Event()
@@ -61,7 +91,10 @@ class Outlet:
         """Have an event sent; whether there was room for it."""
         if self.is_full:
             return False
-        self._add(text, mark, position)
+        if self._is_resting and not mark.is_over:
+            self._send_at_once(text, mark, position)
+        else:
+            self._add(text, mark, position)
         return True
 
     def say(self, text: str) -> None:
@@ -81,7 +114,11 @@ class Outlet:
         while True:
             await self._send_waiting()
             self._news.clear()
-            await self._news.wait()
+            self._is_resting = True
+            try:
+                await self._news.wait()
+            finally:
+                self._is_resting = False
 
     async def flush(self) -> None:
         """Wait until all is sent."""
@@ -89,29 +126,61 @@ class Outlet:
             self._sent.clear()
             await self._sent.wait()
 
+    def _send_at_once(self, text: str, mark: Mark, position: int) -> None:
+        """Send an event for which nothing waits; what the network does not take now is sent on by `run`."""
+        sending = self._send(mark.wrap(position, text))
+        try:
+            waited_for = sending.send(None)
+        except StopIteration:
+            mark.sent = position
+            self._taken_at = self._now()
+            return
+        except Exception as error:  # noqa: BLE001 - this client is gone, which is for `run` to say
+            waited_for, sending = None, _raising(error)
+        self._begun = _Begun(sending, waited_for, len(text), mark, position)
+        self._is_resting = False
+        self._taken_at = self._now()
+        self._size += len(text)
+        self._unsent += 1
+        self._news.set()
+        self._note_full()
+
     async def _send_waiting(self) -> None:
+        if self._begun is not None:
+            begun = self._begun
+            await begun
+            self._begun = None
+            begun.mark.sent = begun.position
+            self._sent_one(begun.size)
         while self._waiting:
             text, mark, position = self._waiting.popleft()
-            self._size -= len(text)
             if mark is None:
                 await self._send(text)
             elif not mark.is_over:
                 await self._send(mark.wrap(position, text))
                 mark.sent = position
-            self._taken_at = self._now()
-            self._unsent -= 1
-            if self._full.is_set() and self._is_half_free():
-                self._full.clear()
-                self._room.set()
+            self._sent_one(len(text))
         self._sent.set()
+
+    def _sent_one(self, size: int) -> None:
+        self._size -= size
+        self._taken_at = self._now()
+        self._unsent -= 1
+        if self._full.is_set() and self._is_half_free():
+            self._full.clear()
+            self._room.set()
 
     def _add(self, text: str, mark: Mark | None, position: int) -> None:
         if not self._waiting:
             self._taken_at = self._now()
+        self._is_resting = False
         self._waiting.append((text, mark, position))
         self._size += len(text)
         self._unsent += 1
         self._news.set()
+        self._note_full()
+
+    def _note_full(self) -> None:
         if self.is_full:
             self._room.clear()
             self._full.set()
@@ -122,3 +191,7 @@ class Outlet:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+async def _raising(error: Exception) -> None:
+    raise error

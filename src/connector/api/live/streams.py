@@ -33,6 +33,9 @@ from connector.storage.query import Together
 SHARING: Final = "whoever shares a stream"
 """Name under which an event is made for all who have the same rights: nothing in it is of one of them."""
 
+AT_ONCE: Final = 100
+"""Subscribers that are sent an event before anything else of the process has its turn."""
+
 Rights: TypeAlias = tuple[Key, frozenset[str], frozenset[str] | None, str]
 """What is asked for, roles and regions of who asks, and the address under which the hub is reached."""
 
@@ -87,17 +90,19 @@ class _Stream:
         """Send it nothing more."""
         self._subscribers.pop(subscriber, None)
 
-    def emit(self, position: int, text: str) -> None:
-        """Send an event to all."""
+    async def emit(self, position: int, text: str) -> None:
+        """Send an event to all; whoever joins meanwhile has it from the recent ones."""
         self._recent.append((position, text))
         self._size += len(text)
         while len(self._recent) > self._limits.recent or self._size > self._limits.recent_size:
             self.floor, gone = self._recent.popleft()
             self._size -= len(gone)
-        full = [subscriber for subscriber in self._subscribers if not subscriber.offer(position, text)]
-        for subscriber in full:
-            del self._subscribers[subscriber]
-            subscriber.left.set_result(None)
+        for number, subscriber in enumerate(list(self._subscribers), start=1):
+            if subscriber in self._subscribers and not subscriber.offer(position, text):
+                del self._subscribers[subscriber]
+                subscriber.left.set_result(None)
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def fail(self, refused: Refused) -> None:
         """Tell all that there is no more."""
@@ -221,7 +226,7 @@ class Streams:
         """Run the subscription for all who ask for it."""
 
         async def tell(text: str) -> None:
-            stream.emit(stretch.position, text)
+            await stream.emit(stretch.position, text)
 
         stretch = Stretch(stream.floor, together=self._together, tell=tell)
         try:
