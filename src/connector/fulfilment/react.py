@@ -32,7 +32,7 @@ from connector.storage.database.changes import (
     claim_reader,
     last_position,
     move_reader,
-    publish_changes,
+    publish,
     read_changes,
     reader_position,
 )
@@ -97,8 +97,7 @@ class Reactor:
 
     async def catch_up(self) -> int:
         """Deal with one batch of changes; returns how many of the log's changes that were."""
-        async with transaction(self._work.database) as tx:
-            await publish_changes(tx)
+        await publish(self._work.database)
         async with reading(self._work.database) as tx:
             position = await reader_position(tx, READER) or 0
             changes = await read_changes(tx, position, kinds=KINDS, limit=BATCH)

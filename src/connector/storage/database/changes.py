@@ -17,12 +17,12 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from connector.model.errors import InvalidInput
 from connector.model.refs import EntityKind
 from connector.storage.database.bulk import insert_rows
-from connector.storage.database.engine import LOGGED
+from connector.storage.database.engine import LOGGED, transaction
 from connector.storage.tables import change, reader
 
 Operation: TypeAlias = Literal["created", "updated", "deleted"]
@@ -106,6 +106,13 @@ async def publish_changes(tx: AsyncConnection) -> None:
     if tx.dialect.name == "postgresql":
         await tx.execute(select(func.pg_advisory_xact_lock(PUBLISHER_LOCK)))
         await tx.execute(_PUBLISH)
+
+
+async def publish(engine: AsyncEngine) -> None:
+    """`publish_changes` where there is something to do: on SQLite it would take the lock of writers for nothing."""
+    if engine.dialect.name == "postgresql":
+        async with transaction(engine) as tx:
+            await publish_changes(tx)
 
 
 async def read_changes(
