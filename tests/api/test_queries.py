@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.schema.nodes import global_id
 from connector.storage import tables
-from connector.storage.database.engine import direct_connections, transaction
+from connector.storage.database.engine import direct_connections, readers_of, transaction
 from connector.storage.query import RowsByIds
 from tests.api.conftest import Hub, OpenHub
 from tests.api.seed import LABEL, seed
@@ -46,21 +46,22 @@ def statements(engine: AsyncEngine) -> Iterator[list[str]]:
         if statement.startswith("SELECT") and not statement.rstrip().endswith("FROM change"):
             seen.append(statement)
 
-    direct = direct_connections(engine)
+    is_sqlite = engine.dialect.name == "sqlite"
+    direct: Any = direct_connections(engine) or readers_of(engine)
     event.listen(engine.sync_engine, "before_cursor_execute", note)
     if direct is not None:
         send = direct.row
 
-        async def noted(sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        async def noted(sql: str, parameters: Any) -> Sequence[Any]:
             note(None, None, sql)
             return await send(sql, parameters)
 
-        direct.row = noted  # type: ignore[method-assign]
+        direct.row = noted
     sent = RowsByIds.sent
 
     def noted_sent(read: RowsByIds, dialect: Dialect, ids: Sequence[int]) -> tuple[str, Any]:
         sql, parameters = sent(read, dialect, ids)
-        if direct is None:  # what goes to a thread of SQLite by itself
+        if is_sqlite:  # what goes to a thread of SQLite by itself
             note(None, None, sql)
         return sql, parameters
 

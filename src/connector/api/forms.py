@@ -1,6 +1,6 @@
 """Which queries the database answers by itself, and how: their forms.
 
-PostgreSQL writes a row or a page as the response has it if all that is asked for are columns, ids and relations whose
+A database writes a row or a page as the response has it if all that is asked for are columns, ids and relations whose
 values cannot be an error. Everything else is shaped from what is read (`connector.api.shape`); the answer is the same.
 """
 
@@ -55,33 +55,28 @@ _KINDS: Final[Mapping[str, frozenset[Kind]]] = {
 """Scalar -> kinds of columns whose every value is one of it."""
 
 _LONGEST_NAME: Final = 63
-"""Bytes of a name in PostgreSQL, which cuts off the rest."""
+"""Bytes of a name in PostgreSQL, which cuts off the rest; SQLite would not."""
 _MOST_MEMBERS: Final = 40
-"""Of an object about a page: a function takes a hundred arguments."""
+"""Of an object about a page: a function of PostgreSQL takes a hundred arguments."""
 
 
 class NotWritten(Exception):  # noqa: N818 - named by what is so
-    """The database cannot write it as the response has it."""
+    """A database cannot write it as the response has it."""
 
 
 class Forms:
-    """Makes the forms of one query. dialect: of the database that is to write."""
+    """Makes the forms of one query."""
 
-    def __init__(self, document: Document, dialect: str) -> None:
+    def __init__(self, document: Document) -> None:
         self._document = document
-        self._dialect = dialect
 
     def row(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode], layout: Layout) -> RowForm:
         """The form of a row. Raises NotWritten."""
-        if self._dialect != "postgresql":
-            raise NotWritten(self._dialect)
         asked = self._collect(type_, nodes)
         return RowForm(tuple((key, self._member(type_, key, found, layout)) for key, found in asked.items()))
 
     def page(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode], layout: Layout, page: Page) -> PageForm:
         """The form of a connection. Raises NotWritten."""
-        if self._dialect != "postgresql":
-            raise NotWritten(self._dialect)
         if page.backward or not (page.rows or page.counts):
             raise NotWritten("read from its end, or not at all")
         asked = self._collect(type_, nodes)

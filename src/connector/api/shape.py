@@ -65,7 +65,7 @@ class Shaper:
     """
 
     def __init__(self, document: Document, dialect: str) -> None:
-        self.forms = Forms(document, dialect)
+        self.forms = Forms(document)
         self._document = document
         self._key = place_key(dialect)
         self.looking_around: list[str] = []

@@ -15,10 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from connector.model.errors import InvalidConfiguration, InvalidInput
 from connector.storage.database.checkpoint import LOG_PAGES, Checkpointer
+from connector.storage.database.functions import add_functions
 from connector.storage.database.one_visit import connect_in_one_visit
 
 if TYPE_CHECKING:
     from connector.storage.database.direct import DirectConnections
+    from connector.storage.database.readers import Readers
 
 BUSY_TIMEOUT_MS = 30_000
 DEADLOCK_ATTEMPTS = 3
@@ -30,6 +32,9 @@ LOGGED = "connector_logged"
 WOKEN = "connector_woken"
 CHECKPOINTER = "connector_checkpointer"
 DIRECT = "connector_direct"
+READERS = "connector_readers"
+READING = (f"busy_timeout = {BUSY_TIMEOUT_MS}", "cache_size = -16000")
+"""Pragmas of every connection to SQLite."""
 
 Database: TypeAlias = AsyncEngine
 Transaction: TypeAlias = AsyncConnection
@@ -65,6 +70,8 @@ def open_engine(text: str, *, pool_size: int = 10) -> AsyncEngine:
     """An engine for the database; the directory of a SQLite file is made when it is missing."""
     url = database_url(text)
     if url.get_backend_name() == "sqlite":
+        from connector.storage.database.readers import Readers
+
         if url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(
@@ -74,7 +81,9 @@ def open_engine(text: str, *, pool_size: int = 10) -> AsyncEngine:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         if url.database and url.database != ":memory:":
-            engine.update_execution_options(**{CHECKPOINTER: Checkpointer(url.database)})
+            readers = Readers(url.database, READING, add_functions)
+            event.listen(engine.sync_engine, "engine_disposed", lambda _engine: readers.close())
+            engine.update_execution_options(**{CHECKPOINTER: Checkpointer(url.database), READERS: readers})
         return engine
     engine = create_async_engine(
         url,
@@ -169,6 +178,12 @@ def direct_connections(engine: AsyncEngine) -> DirectConnections | None:
     return direct
 
 
+def readers_of(engine: AsyncEngine) -> Readers | None:
+    """The threads that single statements go to, on a SQLite file; None on any other database."""
+    readers: Readers | None = engine.get_execution_options().get(READERS)
+    return readers
+
+
 def _first_line(error: object) -> str:
     """What the database says, without the statement and the values that it may add in further lines."""
     return str(error).replace("\x00", "").strip().split("\n", 1)[0]
@@ -191,15 +206,15 @@ def _set_up(dbapi_connection: Any) -> None:
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     for pragma in (
-        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        *READING,
         "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
-        "cache_size = -16000",
         f"wal_autocheckpoint = {LOG_PAGES}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+    add_functions(dbapi_connection)
 
 
 def _begin_sqlite(connection: Any) -> None:

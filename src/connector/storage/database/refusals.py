@@ -11,3 +11,11 @@ class TooDeep(InvalidInput):
     """A query and its filters lie too deep within each other: SQLite reads a hundred brackets, not more."""
 
     code = "QUERY_TOO_DEEP"
+
+
+def too_deep() -> TooDeep:
+    """For a statement that SQLite's parser gave up."""
+    return TooDeep(
+        "the query and its filters are nested more deeply than SQLite can read",
+        hint="Ask for the inner things first, and filter by their ids with `in`; PostgreSQL has no such limit.",
+    )

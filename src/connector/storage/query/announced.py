@@ -15,6 +15,7 @@ from sqlalchemy.sql.expression import ColumnClause
 from sqlalchemy.sql.functions import FunctionElement
 
 from connector.model.refs import EntityKind
+from connector.storage.database.functions import BASE64, BASE64_URL
 
 KINDS: Final[Mapping[str, EntityKind]] = {
     **{
@@ -56,8 +57,7 @@ STEADY: Final = frozenset(
         *("array_agg", "convert_to", "json_build_object", "replace", "rtrim", "timezone", "to_char", "to_json"),
         *("row_number", "translate", "upper"),
         *("date", "date_trunc", "datetime", "encode", "hex", "minutes_between", "printf", "strftime", "substr"),
-        *("array_agg", "convert_to", "json_build_object", "members", "replace", "row_number", "rtrim", "timezone"),
-        *("to_char", "to_json", "translate", "upper"),
+        *("abs", BASE64, BASE64_URL, "group_concat", "json_object", "json_quote", "members", "trim"),
         *("cos", "radians", "sin"),
     }
 )

@@ -27,7 +27,7 @@ from connector.storage.tables.columns import EnumText, UtcDateTime
 
 
 def can_write_cursors(entity: Entity, order: Sequence[Order]) -> bool:
-    """Whether all that such a cursor holds is of types that PostgreSQL writes as Python does."""
+    """Whether all that such a cursor holds is of types that databases write as Python does."""
     written = (UtcDateTime, EnumText, AutoString, String, Integer, BigInteger, Boolean, Date)
     return all(isinstance(entity.expression(key.column, entity.table).type, written) for key in order)
 

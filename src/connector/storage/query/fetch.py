@@ -10,7 +10,7 @@ from sqlalchemy import Select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connector.storage.database.refusals import TooDeep
+from connector.storage.database.refusals import too_deep
 from connector.storage.query.aggregate import AggregateRead
 from connector.storage.query.keyset import encode_cursor
 from connector.storage.query.layout import Branch, Decoder, Layout, layout_of
@@ -48,10 +48,7 @@ async def answer_to(
     except OperationalError as error:
         if "parser stack overflow" not in str(error.orig):
             raise
-        raise TooDeep(
-            "the query and its filters are nested more deeply than SQLite can read",
-            hint="Ask for the inner things first, and filter by their ids with `in`; PostgreSQL has no such limit.",
-        ) from error
+        raise too_deep() from error
 
 
 def asked_of(reads: Sequence[Read]) -> Sequence[Read]:

@@ -21,7 +21,7 @@ Kind: TypeAlias = Literal["text", "enum", "int", "bigint", "real", "bool", "inst
 
 
 def kind_of(entity: Entity, name: str) -> Kind | None:
-    """What kind of values a column has that PostgreSQL writes by itself; None when it does not."""
+    """What kind of values a column has that a database writes by itself; None when it does not."""
     match entity.expression(name, entity.table).type:
         case UtcDateTime():
             return "instant"
@@ -158,7 +158,12 @@ class PageForm:
         """Whether cursors are in it."""
         listed = self.list
         in_list = isinstance(listed, EdgeForm) and any(member is Edge.CURSOR for _, member in listed.members)
-        return in_list or self._asks(Info.START_CURSOR, Info.END_CURSOR)
+        return in_list or self.has_end_cursors
+
+    @property
+    def has_end_cursors(self) -> bool:
+        """Whether those of its first and last row are."""
+        return self._asks(Info.START_CURSOR, Info.END_CURSOR)
 
     @property
     def looks_further(self) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.model.refs import EntityKind
-from connector.storage.database.engine import direct_connections, reading
+from connector.storage.database.engine import direct_connections, readers_of, reading
 from connector.storage.query.announced import announced_by
 from connector.storage.query.fetch import answer_to, answers_of, asked_of
 from connector.storage.query.sight import EVERYTHING, Sight
@@ -45,7 +45,7 @@ class PreparedReads:
             return answers_of(self._reads, ())
         if self._statement is None:
             self._statement = statement_of(asked, engine.dialect.name, self._sight)
-        direct = direct_connections(engine)
+        direct = direct_connections(engine) or readers_of(engine)
         if direct is None:
             async with reading(engine) as tx:
                 return answers_of(self._reads, await answer_to(tx, self._statement, values))
@@ -65,13 +65,14 @@ class _Written:
         }
         self.sql = expanded.statement
         self._processors = {name: process for name, process in own.items() if process} | dict(expanded.processors)
+        self._places = expanded.positiontup
         self._parameters = {name: self._processed(name, value) for name, value in expanded.parameters.items()}
 
-    def parameters(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """All of its parameters, these having other values."""
-        if not values:
-            return self._parameters
-        return {**self._parameters, **{name: self._processed(name, value) for name, value in values.items()}}
+    def parameters(self, values: Mapping[str, Any]) -> Any:
+        """All of its parameters, these having other values: by their names, or in order where the driver has it so."""
+        given = {name: self._processed(name, value) for name, value in values.items()}
+        parameters = {**self._parameters, **given} if given else self._parameters
+        return parameters if self._places is None else tuple([parameters[name] for name in self._places])
 
     def _processed(self, name: str, value: Any) -> Any:
         return self._processors[name](value) if name in self._processors else value

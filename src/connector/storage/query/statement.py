@@ -35,6 +35,7 @@ from connector.storage.query.rowsets import Key, Rows, RowSets
 from connector.storage.query.selection import Page, Parameter, Selection
 from connector.storage.query.sight import Sight
 from connector.storage.query.written import FormWriter
+from connector.storage.query.written_sqlite import TextFormWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,14 @@ class RowsRead:
 
 @dataclass(frozen=True, slots=True)
 class WrittenPage:
-    """A page of an entity's rows as the response has it, written by PostgreSQL."""
+    """A page of an entity's rows as the response has it, written by the database."""
 
     form: PageForm
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenRow:
-    """The row with this id as the response has it, retired or not, written by PostgreSQL."""
+    """The row with this id as the response has it, retired or not, written by the database."""
 
     selection: Selection
     id: int | Parameter
@@ -94,7 +95,7 @@ class _Writer:
         self._sight = sight
         self._is_postgres = dialect == "postgresql"
         self._rows = RowSets(dialect, sight)
-        self._forms = FormWriter(self._rows)
+        self._forms = FormWriter(self._rows) if self._is_postgres else TextFormWriter(self._rows)
 
     def columns(self, reads: Sequence[Read]) -> Iterator[ColumnElement[Any]]:
         for read in reads:
@@ -109,9 +110,9 @@ class _Writer:
                     layout = layout_of(selection)
                     yield self._text(self._list(layout, self._rows.by_ids(layout, ids), 0))
                 case WrittenPage(form):
-                    yield self._forms.page(form).scalar_subquery()
+                    yield self._forms.page(form)
                 case WrittenRow(selection, id_, form):
-                    yield self._forms.row(layout_of(selection), form, id_).scalar_subquery()
+                    yield self._forms.row(layout_of(selection), form, id_)
                 case ValueRead(sql):
                     yield sql.scalar_subquery()
                 case AggregateRead():

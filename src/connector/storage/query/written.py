@@ -59,13 +59,20 @@ class FormWriter:
     def __init__(self, rows: RowSets) -> None:
         self._rows = rows
 
-    def row(self, layout: Layout, form: RowForm, id_: int | Parameter) -> Any:
+    def row(self, layout: Layout, form: RowForm, id_: int | Parameter) -> ColumnElement[Any]:
         """The row with this id; NULL when there is none."""
         wanted = id_ if isinstance(id_, Parameter) else (id_,)
-        return self._one(form, self._rows.by_ids(layout, wanted).subquery("p0"), 0)
+        made: ColumnElement[Any] = self._one(
+            form, self._rows.by_ids(layout, wanted).subquery("p0"), 0
+        ).scalar_subquery()
+        return made
 
-    def page(self, form: PageForm, depth: int = 0, key: Key | None = None) -> Any:
-        """A page of rows. key: what they belong to."""
+    def page(self, form: PageForm) -> ColumnElement[Any]:
+        """A page of rows."""
+        made: ColumnElement[Any] = self._page(form, 0, None).scalar_subquery()
+        return made
+
+    def _page(self, form: PageForm, depth: int, key: Key | None) -> Any:
         size = form.page.size
         if not (form.looks_further or form.has_cursors):
             return select(self._object(form, depth, key, None))
@@ -201,7 +208,7 @@ class FormWriter:
         if isinstance(form, PageForm):
             if isinstance(relation, ToOne):
                 raise TypeError(f"{branch.child.relation} leads to one thing")
-            return self.page(form, depth, (relation.key, parent))
+            return self._page(form, depth, (relation.key, parent))
         if isinstance(relation, ToOne):
             rows = self._rows.one(layout, relation, parent, depth)
             return self._one(form, rows.subquery(f"p{depth}"), depth)

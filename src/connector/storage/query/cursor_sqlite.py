@@ -1,0 +1,41 @@
+"""Cursors that SQLite writes by itself, to the byte as `connector.storage.query.keyset.encode_cursor` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, FromClause, Integer, Text, case, cast, func
+
+from connector.storage.database.functions import BASE64_URL
+from connector.storage.query.cursor import text_literal
+from connector.storage.query.keyset import signature_of
+from connector.storage.query.selection import Order
+from connector.storage.tables.columns import UtcDateTime
+
+
+def written_cursor(order: Sequence[Order], source: FromClause) -> ColumnElement[str]:
+    """The cursor of a row. source: has the columns that it is sorted by, under their names."""
+    content: ColumnElement[Any] = text_literal(f'["{signature_of(order)}"')
+    for key in order:
+        content = content + text_literal(",") + func.coalesce(_json(source.c[key.column]), text_literal("null"))
+    written: ColumnElement[str] = getattr(func, BASE64_URL)(content + text_literal("]"))
+    return written
+
+
+def written_instant(column: ColumnElement[Any]) -> ColumnElement[str]:
+    """An instant without a fraction of zero: `2026-11-25T09:00:00Z`."""
+    return func.replace(column, text_literal(".000000Z"), text_literal("Z"), type_=Text)
+
+
+def _json(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    match column.type:
+        case UtcDateTime():
+            zoned = func.replace(written_instant(column), text_literal("Z"), text_literal("+00:00"), type_=Text)
+            return text_literal('"') + zoned + text_literal('"')
+        case Boolean():
+            return case((column, text_literal("true")), (column.is_not(None), text_literal("false")))
+        case Integer():
+            return cast(column, Text)
+        case _:
+            return func.json_quote(column, type_=Text)
