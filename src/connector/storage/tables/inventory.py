@@ -27,7 +27,7 @@ class Asset(Declared, table=True):
         Index("ix_asset_serial", "serial"),
         Index("ix_asset_asset_tag", "asset_tag"),
         Index("ix_asset_name", "name"),
-        Index("ix_asset_site", "site_id"),
+        Index("ix_asset_site", "site_id", "id"),
         Index("ix_asset_shelf", "hub_id", "product_id", "lane", "state"),
         Index("ix_asset_product", "product_id", "state"),
         one_of("state", AssetState),

@@ -24,10 +24,10 @@ class Ticket(Declared, table=True):
     __tablename__: ClassVar[str] = "ticket"
     __table_args__ = (
         Index("ix_ticket_number", "number"),
-        Index("ix_ticket_asset", "asset_id"),
+        Index("ix_ticket_asset", "asset_id", "id"),
         Index("ix_ticket_asset_hint", "asset_hint", sqlite_where=_ASSET_UNKNOWN, postgresql_where=_ASSET_UNKNOWN),
         Index("ix_ticket_site_hint", "site_hint", sqlite_where=_SITE_UNKNOWN, postgresql_where=_SITE_UNKNOWN),
-        Index("ix_ticket_site", "site_id"),
+        Index("ix_ticket_site", "site_id", "id"),
         Index("ix_ticket_state", "state", "priority", *_NEWEST),
         Index("ix_ticket_newest", *_NEWEST),
         Index("ix_ticket_due", text("(sla_due_at IS NULL)"), text("sla_due_at"), text("id")),
@@ -102,9 +102,10 @@ class Decision(Declared, table=True):
     """
 
     __tablename__: ClassVar[str] = "decision"
+    __table_args__ = (Index("ix_decision_ticket_id", "ticket_id", "id"),)
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
-    ticket_id: int = Field(foreign_key="ticket.id", index=True, sa_type=Id)
+    ticket_id: int = Field(foreign_key="ticket.id", sa_type=Id)
     outcome: str
     reason: str
     rule: str | None = None
@@ -130,6 +131,8 @@ class Reservation(Declared, table=True):
 
     __tablename__: ClassVar[str] = "reservation"
     __table_args__ = (
+        Index("ix_reservation_ticket_id", "ticket_id", "id"),
+        Index("ix_reservation_hub_id", "hub_id", "id"),
         Index(
             "uq_reservation_live_line",
             "ticket_id",
@@ -153,10 +156,10 @@ class Reservation(Declared, table=True):
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
-    ticket_id: int = Field(foreign_key="ticket.id", index=True, sa_type=Id)
+    ticket_id: int = Field(foreign_key="ticket.id", sa_type=Id)
     line: int = 1
     decision_id: int | None = Field(default=None, foreign_key="decision.id", index=True, sa_type=Id)
-    hub_id: int = Field(foreign_key="hub.id", index=True, sa_type=Id)
+    hub_id: int = Field(foreign_key="hub.id", sa_type=Id)
     product_id: int = Field(foreign_key="product.id", sa_type=Id)
     requested_product_id: int = Field(foreign_key="product.id", index=True, sa_type=Id)
     asset_id: int | None = Field(default=None, foreign_key="asset.id", sa_type=Id)
@@ -199,6 +202,9 @@ class Shipment(Declared, table=True):
 
     __tablename__: ClassVar[str] = "shipment"
     __table_args__ = (
+        Index("ix_shipment_ticket_id", "ticket_id", "id"),
+        Index("ix_shipment_hub_id", "hub_id", "id"),
+        Index("ix_shipment_site_id", "site_id", "id"),
         UniqueConstraint("source_id", "external_id", name="uq_shipment_external"),
         Index("ix_shipment_tracking_number", "tracking_number"),
         Index("ix_shipment_status", "status"),
@@ -209,9 +215,9 @@ class Shipment(Declared, table=True):
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
     reservation_id: int | None = Field(default=None, foreign_key="reservation.id", index=True, sa_type=Id)
-    ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True, sa_type=Id)
-    hub_id: int | None = Field(default=None, foreign_key="hub.id", index=True, sa_type=Id)
-    site_id: int | None = Field(default=None, foreign_key="site.id", index=True, sa_type=Id)
+    ticket_id: int | None = Field(default=None, foreign_key="ticket.id", sa_type=Id)
+    hub_id: int | None = Field(default=None, foreign_key="hub.id", sa_type=Id)
+    site_id: int | None = Field(default=None, foreign_key="site.id", sa_type=Id)
     to_hub_id: int | None = Field(default=None, foreign_key="hub.id", index=True, sa_type=Id)
     source_id: int | None = Field(default=None, foreign_key="source.id", sa_type=Id)
     external_id: str | None = None
@@ -257,6 +263,7 @@ class Task(Declared, table=True):
 
     __tablename__: ClassVar[str] = "task"
     __table_args__ = (
+        Index("ix_task_ticket_id", "ticket_id", "id"),
         Index("ix_task_board", "hub_id", "state"),
         Index("ix_task_state", "state", "due_at"),
         one_of("kind", TaskKind),
@@ -270,7 +277,7 @@ class Task(Declared, table=True):
     title: str
     instructions: str | None = None
     packing_list: list[dict[str, Any]] | None = Field(default=None, sa_type=Json)
-    ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True, sa_type=Id)
+    ticket_id: int | None = Field(default=None, foreign_key="ticket.id", sa_type=Id)
     reservation_id: int | None = Field(default=None, foreign_key="reservation.id", index=True, sa_type=Id)
     shipment_id: int | None = Field(default=None, foreign_key="shipment.id", index=True, sa_type=Id)
     hub_id: int | None = Field(default=None, foreign_key="hub.id", sa_type=Id)

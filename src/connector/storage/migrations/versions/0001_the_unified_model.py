@@ -484,7 +484,7 @@ def upgrade() -> None:
     op.create_index("ix_asset_product", "asset", ["product_id", "state"], unique=False)
     op.create_index("ix_asset_serial", "asset", ["serial"], unique=False)
     op.create_index("ix_asset_shelf", "asset", ["hub_id", "product_id", "lane", "state"], unique=False)
-    op.create_index("ix_asset_site", "asset", ["site_id"], unique=False)
+    op.create_index("ix_asset_site", "asset", ["site_id", "id"], unique=False)
     op.create_table(
         "kit_component",
         sa.Column("id", Id, nullable=False),
@@ -601,7 +601,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_ticket_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ticket")),
     )
-    op.create_index("ix_ticket_asset", "ticket", ["asset_id"], unique=False)
+    op.create_index("ix_ticket_asset", "ticket", ["asset_id", "id"], unique=False)
     op.create_index(
         "ix_ticket_asset_hint",
         "ticket",
@@ -623,7 +623,7 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index("ix_ticket_number", "ticket", ["number"], unique=False)
-    op.create_index("ix_ticket_site", "ticket", ["site_id"], unique=False)
+    op.create_index("ix_ticket_site", "ticket", ["site_id", "id"], unique=False)
     op.create_index(
         "ix_ticket_site_hint",
         "ticket",
@@ -709,7 +709,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decision")),
     )
     op.create_index(op.f("ix_decision_red_channel_id"), "decision", ["red_channel_id"], unique=False)
-    op.create_index(op.f("ix_decision_ticket_id"), "decision", ["ticket_id"], unique=False)
+    op.create_index("ix_decision_ticket_id", "decision", ["ticket_id", "id"], unique=False)
     op.create_table(
         "incident_group_ticket",
         sa.Column("id", Id, nullable=False),
@@ -985,13 +985,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reservation")),
     )
     op.create_index(op.f("ix_reservation_decision_id"), "reservation", ["decision_id"], unique=False)
-    op.create_index(op.f("ix_reservation_hub_id"), "reservation", ["hub_id"], unique=False)
+    op.create_index("ix_reservation_hub_id", "reservation", ["hub_id", "id"], unique=False)
     op.create_index(op.f("ix_reservation_replaces_id"), "reservation", ["replaces_id"], unique=False)
     op.create_index(op.f("ix_reservation_requested_product_id"), "reservation", ["requested_product_id"], unique=False)
     op.create_index(op.f("ix_reservation_rollout_line_id"), "reservation", ["rollout_line_id"], unique=False)
     op.create_index("ix_reservation_shelf", "reservation", ["product_id", "hub_id", "state"], unique=False)
     op.create_index(op.f("ix_reservation_ships_with_id"), "reservation", ["ships_with_id"], unique=False)
-    op.create_index(op.f("ix_reservation_ticket_id"), "reservation", ["ticket_id"], unique=False)
+    op.create_index("ix_reservation_ticket_id", "reservation", ["ticket_id", "id"], unique=False)
     op.create_index(
         "uq_reservation_live_asset",
         "reservation",
@@ -1111,11 +1111,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shipment")),
         sa.UniqueConstraint("source_id", "external_id", name="uq_shipment_external"),
     )
-    op.create_index(op.f("ix_shipment_hub_id"), "shipment", ["hub_id"], unique=False)
+    op.create_index("ix_shipment_hub_id", "shipment", ["hub_id", "id"], unique=False)
     op.create_index(op.f("ix_shipment_reservation_id"), "shipment", ["reservation_id"], unique=False)
-    op.create_index(op.f("ix_shipment_site_id"), "shipment", ["site_id"], unique=False)
+    op.create_index("ix_shipment_site_id", "shipment", ["site_id", "id"], unique=False)
     op.create_index("ix_shipment_status", "shipment", ["status"], unique=False)
-    op.create_index(op.f("ix_shipment_ticket_id"), "shipment", ["ticket_id"], unique=False)
+    op.create_index("ix_shipment_ticket_id", "shipment", ["ticket_id", "id"], unique=False)
     op.create_index(op.f("ix_shipment_to_hub_id"), "shipment", ["to_hub_id"], unique=False)
     op.create_index("ix_shipment_tracking_number", "shipment", ["tracking_number"], unique=False)
     op.create_table(
@@ -1274,7 +1274,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_task_rollout_id"), "task", ["rollout_id"], unique=False)
     op.create_index(op.f("ix_task_shipment_id"), "task", ["shipment_id"], unique=False)
     op.create_index("ix_task_state", "task", ["state", "due_at"], unique=False)
-    op.create_index(op.f("ix_task_ticket_id"), "task", ["ticket_id"], unique=False)
+    op.create_index("ix_task_ticket_id", "task", ["ticket_id", "id"], unique=False)
     op.create_table(
         "rma",
         sa.Column("id", Id, nullable=False),
@@ -1378,7 +1378,7 @@ def downgrade() -> None:
     )
     op.drop_index(op.f("ix_rma_asset_id"), table_name="rma")
     op.drop_table("rma")
-    op.drop_index(op.f("ix_task_ticket_id"), table_name="task")
+    op.drop_index("ix_task_ticket_id", table_name="task")
     op.drop_index("ix_task_state", table_name="task")
     op.drop_index(op.f("ix_task_shipment_id"), table_name="task")
     op.drop_index(op.f("ix_task_rollout_id"), table_name="task")
@@ -1408,11 +1408,11 @@ def downgrade() -> None:
     op.drop_table("procurement")
     op.drop_index("ix_shipment_tracking_number", table_name="shipment")
     op.drop_index(op.f("ix_shipment_to_hub_id"), table_name="shipment")
-    op.drop_index(op.f("ix_shipment_ticket_id"), table_name="shipment")
+    op.drop_index("ix_shipment_ticket_id", table_name="shipment")
     op.drop_index("ix_shipment_status", table_name="shipment")
-    op.drop_index(op.f("ix_shipment_site_id"), table_name="shipment")
+    op.drop_index("ix_shipment_site_id", table_name="shipment")
     op.drop_index(op.f("ix_shipment_reservation_id"), table_name="shipment")
-    op.drop_index(op.f("ix_shipment_hub_id"), table_name="shipment")
+    op.drop_index("ix_shipment_hub_id", table_name="shipment")
     op.drop_table("shipment")
     op.drop_index("uq_loan_ticket", table_name="loan")
     op.drop_index("uq_loan_reservation", table_name="loan")
@@ -1445,13 +1445,13 @@ def downgrade() -> None:
         sqlite_where=sa.text("state IN ('held', 'committed')"),
         postgresql_where=sa.text("state IN ('held', 'committed')"),
     )
-    op.drop_index(op.f("ix_reservation_ticket_id"), table_name="reservation")
+    op.drop_index("ix_reservation_ticket_id", table_name="reservation")
     op.drop_index(op.f("ix_reservation_ships_with_id"), table_name="reservation")
     op.drop_index("ix_reservation_shelf", table_name="reservation")
     op.drop_index(op.f("ix_reservation_rollout_line_id"), table_name="reservation")
     op.drop_index(op.f("ix_reservation_requested_product_id"), table_name="reservation")
     op.drop_index(op.f("ix_reservation_replaces_id"), table_name="reservation")
-    op.drop_index(op.f("ix_reservation_hub_id"), table_name="reservation")
+    op.drop_index("ix_reservation_hub_id", table_name="reservation")
     op.drop_index(op.f("ix_reservation_decision_id"), table_name="reservation")
     op.drop_table("reservation")
     op.drop_index(op.f("ix_rollout_line_ticket_id"), table_name="rollout_line")
@@ -1488,7 +1488,7 @@ def downgrade() -> None:
     op.drop_table("incident_signal")
     op.drop_index("ix_incident_group_ticket_ticket", table_name="incident_group_ticket")
     op.drop_table("incident_group_ticket")
-    op.drop_index(op.f("ix_decision_ticket_id"), table_name="decision")
+    op.drop_index("ix_decision_ticket_id", table_name="decision")
     op.drop_index(op.f("ix_decision_red_channel_id"), table_name="decision")
     op.drop_table("decision")
     op.drop_index(op.f("ix_approval_ticket_id"), table_name="approval")
