@@ -206,9 +206,11 @@ def documented(schema: GraphQLSchema) -> Iterator[tuple[str, str | None, str | N
                 said = "its name says it" if name in roots and argument in PLAIN_NAMES else given.description
                 yield f"{name}.{each}({argument})", said, given.deprecation_reason
         for each, value in getattr(type_, "values", {}).items():
-            yield f"{name}.{each}", type_.description, value.deprecation_reason
+            yield f"{name}.{each}", value.description, value.deprecation_reason
     for directive in schema.directives:
         yield f"@{directive.name}", directive.description, None
+        for argument, given in directive.args.items():
+            yield f"@{directive.name}({argument})", given.description, given.deprecation_reason
 
 
 def test_everything_in_the_schema_is_described(schema: GraphQLSchema):

@@ -14,6 +14,7 @@ from connector.api.context import Info
 from connector.api.document import object_type
 from connector.api.plan import Plan
 from connector.api.roots import ROOT, Root
+from connector.api.schema.enums import described
 from connector.api.schema.fields import LARGEST_PAGE, Arguments
 from connector.api.schema.filters import FILTERS
 from connector.api.schema.nodes import ENTITY_TYPES, global_id
@@ -38,7 +39,16 @@ DEFAULT_GROUPS = 100
 _FUNCTIONS: tuple[Function, ...] = ("sum", "min", "max")
 
 
-@strawberry.enum(description="Which beginning an instant counts as.")
+@described(
+    "Which beginning an instant counts as.",
+    {
+        "DAY": "Midnight of its day.",
+        "WEEK": "The beginning of the Monday of its week.",
+        "MONTH": "The beginning of the first day of its month.",
+        "QUARTER": "The beginning of the first day of its quarter.",
+        "YEAR": "The beginning of the first day of its year.",
+    },
+)
 class Truncation(StrEnum):
     """Units of the calendar."""
 

@@ -22,6 +22,7 @@ from connector.api.limits import MOST_TOKENS, QueryLimits
 from connector.api.patience import BrokenOff, Patience
 from connector.api.preconditions import NoZeroCharacter, Preconditions
 from connector.api.schema.fields import take
+from connector.api.schema.keys import describe_keys
 from connector.api.schema.mutation import Mutation
 from connector.api.schema.query import Query
 from connector.api.schema.refusals import REFUSALS
@@ -135,7 +136,7 @@ def new_schema(*, subgraph: bool = False) -> HubSchema:
         from connector.api.schema.subgraph import ANY, AnyRepresentation, SubgraphQuery
 
         query, scalars = SubgraphQuery, {**SCALARS, AnyRepresentation: ANY}
-    return HubSchema(
+    schema = HubSchema(
         query=query,
         mutation=Mutation,
         subscription=Subscription,
@@ -152,6 +153,8 @@ def new_schema(*, subgraph: bool = False) -> HubSchema:
             Compiled,
         ],
     )
+    describe_keys(schema._schema)
+    return schema
 
 
 def export() -> str:

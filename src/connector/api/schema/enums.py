@@ -1,71 +1,17 @@
 """The closed vocabularies of the domain as GraphQL enums."""
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 import strawberry
+from strawberry.types.enum import StrawberryEnumDefinition
 
-from connector.model.kinds import (
-    ActivationKind,
-    CalendarKind,
-    Criticality,
-    Direction,
-    GroupKind,
-    HubTier,
-    LabelFormat,
-    Lane,
-    LinkKind,
-    LoanReturn,
-    Priority,
-    ProcurementKind,
-    ProductStatus,
-    ReplenishmentKind,
-    RolloutOutcome,
-    SourceState,
-    Success,
-    TaskKind,
-    TicketType,
-    Tracking,
-    Trouble,
-    Verdict,
-)
-from connector.model.lifecycle import (
-    ApprovalState,
-    AssetState,
-    GroupState,
-    LoanState,
-    ProcurementState,
-    RecoveryState,
-    ReplenishmentState,
-    ReservationState,
-    RmaState,
-    RolloutLineState,
-    RolloutState,
-    ShipmentStatus,
-    TaskState,
-    TicketState,
-)
-from connector.model.refs import EntityKind
+from connector.api.schema.vocabulary import VOCABULARY
+from connector.model.kinds import ActivationKind, Direction, GroupKind, Success, Tracking, Trouble
+from connector.model.lifecycle import GroupState
 from connector.rules.placement.belonging import Place
-from connector.rules.placement.verdict import PlacementVerdict
 from connector.rules.policy.values import Mode
-
-
-@strawberry.enum(description="Which way an ordering runs.")
-class SortDirection(StrEnum):
-    """Ascending or descending."""
-
-    ASC = "asc"
-    DESC = "desc"
-
-
-@strawberry.enum(description="What happened to the thing that changed.")
-class ChangeOperation(StrEnum):
-    """As the change log records it."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    DELETED = "deleted"
-
 
 _NAMES = {
     GroupKind: "IncidentGroupKind",
@@ -79,48 +25,7 @@ _NAMES = {
     Tracking: "StockTracking",
 }
 
-ENUMS: tuple[type[StrEnum], ...] = (
-    ActivationKind,
-    ApprovalState,
-    AssetState,
-    CalendarKind,
-    Criticality,
-    Direction,
-    EntityKind,
-    GroupKind,
-    GroupState,
-    HubTier,
-    LabelFormat,
-    Lane,
-    LinkKind,
-    LoanReturn,
-    LoanState,
-    RmaState,
-    Mode,
-    Place,
-    PlacementVerdict,
-    Priority,
-    ProcurementKind,
-    ProcurementState,
-    ProductStatus,
-    RecoveryState,
-    ReplenishmentKind,
-    ReplenishmentState,
-    ReservationState,
-    RolloutLineState,
-    RolloutOutcome,
-    RolloutState,
-    ShipmentStatus,
-    SourceState,
-    Success,
-    TaskKind,
-    TaskState,
-    TicketState,
-    TicketType,
-    Tracking,
-    Trouble,
-    Verdict,
-)
+EnumT = TypeVar("EnumT", bound=type[StrEnum])
 
 
 def enum_name(enum: type[StrEnum]) -> str:
@@ -128,5 +33,48 @@ def enum_name(enum: type[StrEnum]) -> str:
     return _NAMES.get(enum, enum.__name__)
 
 
-for _enum in ENUMS:
-    strawberry.enum(_enum, name=enum_name(_enum), description=" ".join((_enum.__doc__ or "").split()))
+def described(description: str, values: Mapping[str, str]) -> Callable[[EnumT], EnumT]:
+    """Makes an enum one of the schema. values: the name of each of its values -> what it means.
+
+    Raises KeyError for an enum with a value of which nothing is said.
+    """
+
+    def made(enum: EnumT) -> EnumT:
+        strawberry.enum(enum, name=enum_name(enum), description=description)
+        definition: StrawberryEnumDefinition = enum.__strawberry_definition__  # type: ignore[attr-defined]
+        for value in definition.values:
+            value.description = values[value.name]
+        return enum
+
+    return made
+
+
+@described(
+    "Which way an ordering runs.",
+    {"ASC": "From the smallest, or the earliest, upwards.", "DESC": "From the largest, or the latest, downwards."},
+)
+class SortDirection(StrEnum):
+    """Ascending or descending."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+@described(
+    "What happened to the thing that changed.",
+    {
+        "CREATED": "The hub knows it from now on.",
+        "UPDATED": "Some of its fields have other values now.",
+        "DELETED": "The hub does not keep it any more.",
+    },
+)
+class ChangeOperation(StrEnum):
+    """As the change log records it."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+for _enum, _values in VOCABULARY.items():
+    described(" ".join((_enum.__doc__ or "").split()), _values)(_enum)
