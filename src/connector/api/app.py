@@ -15,7 +15,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from connector.api.access import ANYBODY, Access, Admit, ApiKey, Guarded, error_response
 from connector.api.commands import Commands
-from connector.api.context import ApiContext
+from connector.api.context import NOBODY, ApiContext
 from connector.api.cross_site import PREFLIGHT_HEADERS
 from connector.api.documents import Documents
 from connector.api.endpoint import Endpoint
@@ -35,6 +35,7 @@ from connector.fulfilment.channels import Channels
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.work import Work
 from connector.model.errors import NotKnown, Unavailable
+from connector.model.principals import Principal
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
 from connector.storage.database.engine import Database, reading
@@ -85,7 +86,7 @@ def create_app(
     queries = ReadyQueries()
     known = documents or Documents()
 
-    def context(address: str = "") -> ApiContext:
+    def context(address: str = "", principal: Principal = NOBODY) -> ApiContext:
         return ApiContext(
             engine=engine,
             clock=clock,
@@ -95,6 +96,7 @@ def create_app(
             approvals=approvals,
             channels=channels,
             public_url=(public_url or address).rstrip("/"),
+            principal=principal,
             ready=queries,
             kept=kept,
             documents=known,

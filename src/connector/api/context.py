@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from starlette.types import Receive
@@ -53,8 +54,6 @@ class Reader:
     def __init__(self, engine: Database, sight: Sight = EVERYTHING) -> None:
         self._engine = engine
         self.sight = sight
-        self._lock = asyncio.Lock()
-        self._open = AsyncExitStack()
         self._snapshot: Transaction | None = None
 
     @property
@@ -71,12 +70,12 @@ class Reader:
 
     async def page(self, selection: Selection, page: Page) -> Connection:
         """One page of rows."""
-        async with self._lock:
+        async with self.exclusively:
             return await fetch_page(await self.snapshot(), selection, page, self.sight)
 
     async def rows(self, selection: Selection, ids: Collection[int]) -> dict[int, Row]:
         """Rows by their ids."""
-        async with self._lock:
+        async with self.exclusively:
             return await fetch_rows(await self.snapshot(), selection, ids, self.sight)
 
     async def row(self, selection: Selection, key: int) -> Row | None:
@@ -85,7 +84,7 @@ class Reader:
 
     async def row_at(self, selection: Selection, key: int, at: datetime) -> Row | None:
         """One row as it was at an instant, None when there was none of this id."""
-        async with self._lock:
+        async with self.exclusively:
             return await fetch_row_at(await self.snapshot(), selection, key, at, self.sight)
 
     async def snapshot(self) -> Transaction:
@@ -94,14 +93,18 @@ class Reader:
             self._snapshot = await self._open.enter_async_context(reading(self._engine))
         return self._snapshot
 
-    @property
+    @cached_property
     def exclusively(self) -> asyncio.Lock:
         """A connection serves one statement at a time."""
-        return self._lock
+        return asyncio.Lock()
+
+    @cached_property
+    def _open(self) -> AsyncExitStack:
+        return AsyncExitStack()
 
     async def renew(self) -> None:
         """Let later reads see what has been written since."""
-        async with self._lock:
+        async with self.exclusively:
             await self._close()
 
     async def aclose(self) -> None:
@@ -109,8 +112,9 @@ class Reader:
         await self._close()
 
     async def _close(self) -> None:
-        self._snapshot = None
-        await self._open.aclose()
+        if self._snapshot is not None:
+            self._snapshot = None
+            await self._open.aclose()
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from connector.api.limits import LARGEST_REQUEST
 from connector.api.media_types import MediaType, Streaming, negotiate, streaming
 from connector.api.patience import BrokenOff
 from connector.api.request import BadRequest, check_form, read_json
+from connector.model.principals import Principal
 
 PATH: Final = "/graphql"
 MOST_KNOWN: Final = 500
@@ -50,7 +51,8 @@ class _Client:
 class Shortcut:
     """Answers what it can before the application does. origins: whose pages may ask, which the long way tells them.
 
-    encoder: what compresses answers, None for nothing. context: a new one, for what comes to an address.
+    encoder: what compresses answers, None for nothing. context: a new one, for what somebody sends to an
+    address.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Shortcut:
         app: ASGIApp,
         *,
         access: Access,
-        context: Callable[[str], ApiContext],
+        context: Callable[[str, Principal], ApiContext],
         address: Callable[[Scope, str | None], str],
         encoder: Encoder | None,
         origins: bool,
@@ -97,8 +99,7 @@ class Shortcut:
     async def _answered(self, body: bytes, client: _Client, receive: Receive) -> Answer | None:
         try:
             admitted = await self._access.check(client.authorization)
-            context = self._context(client.public_url)
-            context.come(admitted.principal)
+            context = self._context(client.public_url, admitted.principal)
             context.receive = receive
             asked = await context.documents.complete(read_json(body))
         except (*NOT_ADMITTED, BadRequest, DocumentRefused):
