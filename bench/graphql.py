@@ -66,8 +66,8 @@ Points = dict[tuple[str, str, int], Point]
 """Operation, server, connections -> what was measured."""
 
 
-def measures() -> list[Measure]:
-    """Install the peers, start them, compare their answers, then measure them in turns."""
+def measures() -> Iterator[Measure]:
+    """Install the peers, start them; operation by operation compare their answers and measure them in turns."""
     peers = install()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end with it
     os.sched_setaffinity(0, {LOAD_CORE})
@@ -96,8 +96,9 @@ def measures() -> list[Measure]:
             stack.enter_context(node_peer(POSTGRAPHILE, peers, "postgraphile_app.mjs", database, home)),
             stack.enter_context(direct(HAND_WRITTEN, database, body)),
         ]
-        points = _compete(servers, keeping, operations, home / "postgres")
-        return [*_judged(points, operations), *_grown(ours, large)]
+        for operation in operations:
+            yield from _judged(_compete(servers, keeping, [operation], home / "postgres"), [operation])
+        yield from _grown(ours, large)
 
 
 def _database(url: str, rows: int) -> str:

@@ -57,6 +57,9 @@ async def endless(engine: AsyncEngine) -> AsyncIterator[None]:
         yield
     finally:
         async with transaction(engine) as tx:
+            await tx.execute(
+                text("SELECT count(*) FROM sqlite_master")
+            )  # or a connection takes it for the table it was
             await tx.execute(text("DROP VIEW ticket"))
             await tx.execute(text("ALTER TABLE ticket_kept RENAME TO ticket"))
 
