@@ -62,8 +62,8 @@ class Point:
         return self.rate.per_second
 
 
-Points = dict[tuple[str, str, int], Point]
-"""Operation, server, connections -> what was measured."""
+Points = dict[tuple[str, int], Point]
+"""Of one operation: server, connections -> what was measured."""
 
 
 def measures() -> Iterator[Measure]:
@@ -97,7 +97,7 @@ def measures() -> Iterator[Measure]:
             stack.enter_context(direct(HAND_WRITTEN, database, body)),
         ]
         for operation in operations:
-            yield from _judged(_compete(servers, keeping, [operation], home / "postgres"), [operation])
+            yield from _judged(_compete(servers, keeping, operation, home / "postgres"), operation)
         yield from _grown(ours, large)
 
 
@@ -113,28 +113,27 @@ async def _fill(url: str, rows: int) -> None:
         await fill(engine, rows)
 
 
-def _compete(servers: Sequence[Server], keeping: Server, operations: Sequence[Operation], postgres: Path) -> Points:
+def _compete(servers: Sequence[Server], keeping: Server, operation: Operation, postgres: Path) -> Points:
     """Every server in turn, round after round; the best round counts.
 
     keeping: takes its turn where the page of tickets is asked for, which it is asked for again and again.
     """
     points: Points = {}
     sent = next(server for server in servers if server.name == HAND_WRITTEN)
-    for operation in operations:
-        asked = [server for server in servers if server.name != POSTGRAPHILE or operation.postgraphile is not None]
-        expected = [orjson.loads(asked[0].ask(*_asked(OURS, operation, given))) for given in operation.variables]
-        exchanges = {server.name: _compared(server, operation, expected) for server in asked}
-        for connections in CONNECTIONS:
-            for turn in range(ROUNDS):
-                start = turn % len(asked)
-                for server in (*asked[start:], *asked[:start]):
-                    point = _measured(server, exchanges[server.name], connections, postgres)
-                    _keep_best(points, (operation.name, server.name, connections), point)
-                if operation.name == "tickets":
-                    point = _measured(sent, _bytes(sent, exchanges[OURS][0].answer), connections, postgres)
-                    _keep_best(points, (operation.name, BYTES, connections), point)
-                    point = _measured(keeping, _compared(keeping, operation, expected), connections, postgres)
-                    _keep_best(points, (operation.name, KEEPING, connections), point)
+    asked = [server for server in servers if server.name != POSTGRAPHILE or operation.postgraphile is not None]
+    expected = [orjson.loads(asked[0].ask(*_asked(OURS, operation, given))) for given in operation.variables]
+    exchanges = {server.name: _compared(server, operation, expected) for server in asked}
+    for connections in CONNECTIONS:
+        for turn in range(ROUNDS):
+            start = turn % len(asked)
+            for server in (*asked[start:], *asked[:start]):
+                point = _measured(server, exchanges[server.name], connections, postgres)
+                _keep_best(points, (server.name, connections), point)
+            if operation.name == "tickets":
+                point = _measured(sent, _bytes(sent, exchanges[OURS][0].answer), connections, postgres)
+                _keep_best(points, (BYTES, connections), point)
+                point = _measured(keeping, _compared(keeping, operation, expected), connections, postgres)
+                _keep_best(points, (KEEPING, connections), point)
     return points
 
 
@@ -150,7 +149,7 @@ def _measured(server: Server, exchanges: Sequence[Exchange], connections: int, p
     )
 
 
-def _keep_best(points: Points, key: tuple[str, str, int], point: Point) -> None:
+def _keep_best(points: Points, key: tuple[str, int], point: Point) -> None:
     if key not in points or point.rate.per_second > points[key].rate.per_second:
         points[key] = point
 
@@ -197,24 +196,19 @@ def _asked(server: str, operation: Operation, given: Mapping[str, Any] | None = 
     return "/graphql", {"query": operation.document, "variables": variables}
 
 
-def _judged(points: Points, operations: Sequence[Operation]) -> Iterator[Measure]:
-    for operation in operations:
-        for connections in CONNECTIONS:
-            found = {
-                server: point
-                for (name, server, n), point in points.items()
-                if (name, n) == (operation.name, connections)
-            }
-            fastest = max((peer for peer in PEERS if peer in found), key=lambda server: found[server].per_second)
-            figures = _figures(found) | {"fastest peer": fastest}
-            name = f"graphql-{operation.name}-{connections}"
-            yield _ratio(f"{name}-vs-fastest-peer", found, OURS, fastest, 1.0, figures)
-            yield _ratio(f"{name}-sqlite-vs-postgresql", found, ON_SQLITE, OURS, 1.0, {})
-            yield _ratio(f"{name}-vs-hand-written", found, OURS, HAND_WRITTEN, HAND_WRITTEN_SHARE, {})
-            if operation.name == "tickets" and connections == max(CONNECTIONS):
-                yield _ratio("graphql-tickets-vs-strawberry", found, OURS, STRAWBERRY, USUAL_TIMES, {})
-                yield _ratio("graphql-tickets-vs-fastest-peer", found, OURS, fastest, FASTEST_TIMES, {})
-                yield _ratio("graphql-tickets-cached-vs-fastest-peer", found, KEEPING, fastest, KEPT_TIMES, {})
+def _judged(points: Points, operation: Operation) -> Iterator[Measure]:
+    for connections in CONNECTIONS:
+        found = {server: point for (server, n), point in points.items() if n == connections}
+        fastest = max((peer for peer in PEERS if peer in found), key=lambda server: found[server].per_second)
+        figures = _figures(found) | {"fastest peer": fastest}
+        name = f"graphql-{operation.name}-{connections}"
+        yield _ratio(f"{name}-vs-fastest-peer", found, OURS, fastest, 1.0, figures)
+        yield _ratio(f"{name}-sqlite-vs-postgresql", found, ON_SQLITE, OURS, 1.0, {})
+        yield _ratio(f"{name}-vs-hand-written", found, OURS, HAND_WRITTEN, HAND_WRITTEN_SHARE, {})
+        if operation.name == "tickets" and connections == max(CONNECTIONS):
+            yield _ratio("graphql-tickets-vs-strawberry", found, OURS, STRAWBERRY, USUAL_TIMES, {})
+            yield _ratio("graphql-tickets-vs-fastest-peer", found, OURS, fastest, FASTEST_TIMES, {})
+            yield _ratio("graphql-tickets-cached-vs-fastest-peer", found, KEEPING, fastest, KEPT_TIMES, {})
 
 
 def _ratio(

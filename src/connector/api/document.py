@@ -71,6 +71,8 @@ class Document:
     def argument(self, field: GraphQLField, node: FieldNode, name: str) -> Any:
         """One argument of a field, coerced by itself; None where there is none."""
         given = next((argument.value for argument in node.arguments or () if argument.name.value == name), None)
+        if given is not None:
+            self.variables.look(given)
         if isinstance(given, VariableNode):
             value = self.variables.plain.coerced.get(given.name.value, Undefined)
         else:

@@ -22,8 +22,8 @@ from datetime import timedelta
 
 from connector.api.wanted import Only, Reader, Values, Wanted
 from connector.model.refs import EntityKind
-from connector.storage.database.changes import LoggedChange, last_position, publish_changes, read_changes
-from connector.storage.database.engine import Database, Transaction, reading, transaction
+from connector.storage.database.changes import LoggedChange, last_position, publish, read_changes
+from connector.storage.database.engine import Database, Transaction, reading
 from connector.storage.query import Selection, Together, fetch_rows
 
 KINDS = (
@@ -105,8 +105,7 @@ class Feed:
 
     async def start(self) -> None:
         """Begin to follow the log where it ends now."""
-        async with transaction(self._engine) as tx:
-            await publish_changes(tx)
+        await publish(self._engine)
         async with reading(self._engine) as tx:
             self._position = self._floor = await last_position(tx)
         self._tasks = [asyncio.create_task(self._follow(), name="feed")]
@@ -209,8 +208,7 @@ class Feed:
 
     async def _tail_page(self) -> bool:
         """Take one page and give it to those who want it; whether there may be more."""
-        async with transaction(self._engine) as tx:
-            await publish_changes(tx)
+        await publish(self._engine)
         async with reading(self._engine) as tx:
             end = await last_position(tx)
             changes = (

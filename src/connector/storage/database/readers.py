@@ -168,11 +168,9 @@ class _Reader:
             self._connection = self._connect()
         cursor = self._connection.execute(asked.sql, asked.parameters)
         try:
-            row = cursor.fetchone()
-            cursor.fetchone()  # only its end ends the transaction
-            return row
+            return cursor.fetchone()
         finally:
-            cursor.close()
+            cursor.close()  # which ends the transaction
 
 
 def _tell(answer: asyncio.Future[Any], row: Any, error: Exception | None) -> None:
