@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.rules.cases import BERLIN, HAMBURG, MUNICH, NOW, POLICY, POTSDAM, facts, holding, hub, ticket_of
 
+from connector.model.errors import InvalidConfiguration
 from connector.model.geo import Point
-from connector.model.kinds import LaneScope
+from connector.model.kinds import HubTier, LaneScope
 from connector.rules.arrival.lanes import LaneHistory, Offer, SiteLanes, Travel
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import HubFacts, unit_vector
@@ -90,6 +91,46 @@ def test_handling_is_the_hubs_own_steps_or_those_of_the_class_or_the_whole(
 
     assert found.ready_at == NOW + timedelta(minutes=minutes)
     assert [step.name for step in found.steps][:-2] == steps
+
+
+def test_a_hub_that_states_no_cut_off_is_collected_from_when_the_policy_says_so_of_its_tier():
+    hubs = (hub(1, MUNICH, cut_offs=()), hub(2, MUNICH, cut_offs=("12:00",)))
+    silent = case(hub(1, MUNICH, cut_offs=()))
+    named = policy(COURIER, courier="cut_offs: {regional: ['15:00', '11:30'], central: ['17:00']}")
+
+    refused = decide(silent, policy(COURIER), NOW)
+    one, other = decide(case(*hubs), named, NOW).candidates
+
+    assert (refused.reason, refused.losers[0].code) == (Reason.NOTHING_REACHABLE, "no_courier")
+    assert [(item.hub_id, item.departs_at) for item in (one, other)] == [(1, at(25, 10, 30)), (2, at(25, 11))]
+    assert [step.text for item in (one, other) for step in item.steps if step.name == "cut_off"] == [
+        "the courier's van leaves, as the policy has it of regional hubs that state no cut-off",
+        "the courier's van leaves",
+    ]
+
+
+@pytest.mark.parametrize("values", [{"tier": HubTier.LOCAL}, {"is_mobile": True}])
+def test_no_van_comes_to_tiers_that_the_policy_does_not_name_nor_to_cars(values: dict[str, Any]):
+    found = decide(
+        case(hub(1, MUNICH, cut_offs=(), **values)), policy(COURIER, courier="cut_offs: {regional: ['17:00']}"), NOW
+    )
+
+    assert (found.reason, found.losers[0].code) == (Reason.NOTHING_REACHABLE, "no_courier")
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("{regional: []}", "sourcing.courier.cut_offs.regional: is empty"),
+        ("{regional: [noon]}", "sourcing.courier.cut_offs.regional: "),
+        ("{depot: ['17:00']}", "sourcing.courier.cut_offs.depot"),
+    ],
+)
+def test_cut_offs_that_cannot_be_are_refused_with_their_place(given: str, problem: str):
+    with pytest.raises(InvalidConfiguration) as refused:
+        policy(courier=f"cut_offs: {given}")
+
+    assert any(problem in found for found in refused.value.problems), refused.value.problems
 
 
 def test_a_technician_collects_at_the_hub_and_brings_it_to_the_site():

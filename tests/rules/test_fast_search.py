@@ -74,7 +74,9 @@ def fleets(draw: st.DrawFn) -> tuple[SourcingFacts, Policy]:
         update={"arrival_minutes": draw(st.sampled_from([1, 60])), "cost_cents": draw(st.sampled_from([1, 500]))}
     )
     spread = sourcing.drive.model_copy(update={"spread_percent": draw(st.sampled_from([0, 30]))})
-    courier = sourcing.courier.model_copy(update={"history": draw(st.sampled_from([(), tuple(LaneScope)]))})
+    cut_offs = draw(st.sampled_from([{}, {HubTier.REGIONAL: ("16:30",)}]))
+    history = draw(st.sampled_from([(), tuple(LaneScope)]))
+    courier = sourcing.courier.model_copy(update={"history": history, "cut_offs": cut_offs})
     rules = rules.model_copy(
         update={"sourcing": sourcing.model_copy(update={"steps": steps, "drive": spread, "courier": courier})}
     )

@@ -217,6 +217,16 @@ def test_a_service_that_bears_four_hours_is_not():
     )
 
 
+def test_a_central_hub_that_states_no_cut_off_delivers_the_next_day_where_the_policy_names_one():
+    silent = (hub(1, MUNICH, tier=HubTier.CENTRAL, cut_offs=()),)
+    named = read_policy(
+        POLICY_WITH_NEXT_DAY.replace("    transit:", "    cut_offs: {central: ['17:00']}\n    transit:")
+    )
+
+    assert not next_days(group(TWO_DAYS), hubs=silent).of("DE", ["two-days"], None).serves
+    assert next_days(group(TWO_DAYS), hubs=silent, policy=named).of("DE", ["two-days"], None).serves
+
+
 def test_only_the_service_classes_that_use_it_are_looked_at():
     answers = next_days(group(CRITICAL), group(TWO_DAYS))
 
@@ -263,7 +273,7 @@ def test_without_any_service_class_everything_is_in_time():
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("failures: 3", "failures: often", "283:15: asset_classes.switches-and-firewalls.failures: is neither low"),
+        ("failures: 3", "failures: often", "284:15: asset_classes.switches-and-firewalls.failures: is neither low"),
         ("cover_spares: [1, 3]", "cover_spares: [3, 1]", "asset_classes.switches-and-firewalls.cover_spares: begins"),
         ("matches: laptop|", "matches: (laptop|", "asset_classes.laptops.matches: is no pattern: missing )"),
         ("next_day_percent: 90", "next_day_percent: 900", "placement.next_day_percent: Input should be less than"),

@@ -227,7 +227,10 @@ def test_hubs_that_cannot_be_planned_with_are_refused_with_their_reason():
     assert (decision.outcome, decision.reason) == (Outcome.REVIEW, Reason.NOTHING_REACHABLE)
     assert refused(decision)["no_coordinates"] == ("no coordinates", (1,))
     assert refused(decision)["never_open"] == ("has no opening hours", (3,))
-    assert refused(decision)["no_courier"] == ("no courier collects there and it is too far to drive", (4,))
+    assert refused(decision)["no_courier"] == (
+        "no courier collects there, since no cut-off is known, and it is too far to drive",
+        (4,),
+    )
     texts = {losers.hubs: losers.text for losers in decision.losers if losers.code == "unusable_data"}
     assert texts[(2,)].startswith("hours 'whenever' cannot be read")
     assert texts[(5,)].startswith("time zone 'Mars/Olympus' is not in the IANA database")

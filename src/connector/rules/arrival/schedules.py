@@ -27,19 +27,31 @@ _MOST_HANDED = 4096
 class Schedule:
     """When one hub, and every other like it, works. opening: its own hours; collection: when couriers leave.
 
-    text: the hours and the days that they do not count on, for people.
+    assumed_cut_offs: by the policy, of a hub that states none; used instead of its own. text: the hours and the days
+    that they do not count on; cut_off: what says when the van leaves, both for people.
     """
 
-    __slots__ = ("_off", "collection", "opening", "text")
+    __slots__ = ("_off", "collection", "cut_off", "opening", "text")
 
-    def __init__(self, profile: Profile, opening: DaysOff, collecting: DaysOff, minute: int) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        opening: DaysOff,
+        collecting: DaysOff,
+        minute: int,
+        assumed_cut_offs: tuple[int, ...] = (),
+    ) -> None:
         self._off = opening.joined(collecting)
         self.opening: Timetable = timetable(profile.time_zone, profile.hours, opening, minute)
         self.collection: Departures | None = None
-        if profile.cut_offs:
-            self.collection = departures(profile.time_zone, profile.hours, self._off, profile.cut_offs, minute)
+        cut_offs = profile.cut_offs or assumed_cut_offs
+        self.cut_off = "the courier's van leaves"
+        if cut_offs:
+            self.collection = departures(profile.time_zone, profile.hours, self._off, cut_offs, minute)
+        if assumed_cut_offs and profile.without_cut_offs is not None:
+            self.cut_off += f", as the policy has it of {profile.without_cut_offs.value} hubs that state no cut-off"
         self.text = f"{profile.hours} in {profile.time_zone}{opening.text}"
-        if profile.cut_offs and collecting.text != opening.text:
+        if cut_offs and collecting.text != opening.text:
             self.text += f"; couriers collect{collecting.text}"
 
     def times(self, start: int, handling: int, *, may_send: bool) -> tuple[int | None, int | None]:
@@ -189,7 +201,7 @@ class Schedules:
         days, courier = sourcing.hubs.of(hub.label), sourcing.courier
         opening = days_off(days.holidays, frozenset(days.closed), profile.hours, place, default)
         collecting = days_off(courier.holidays, frozenset(courier.closed), courier.delivery_hours, place, default)
-        return Schedule(profile, opening, collecting, self._minute)
+        return Schedule(profile, opening, collecting, self._minute, courier.cut_offs_of(profile.without_cut_offs))
 
 
 _schedules: dict[tuple[int, int], Schedules] = {}

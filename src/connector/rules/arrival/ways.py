@@ -246,11 +246,15 @@ class Ways:
 
     def is_out_of_reach(self, hub_id: int, km: float) -> Refusal | None:
         """Why no way leads from a hub, as far as its distance alone says so."""
-        is_sent = self.may_send and hub_id not in self._fleet.uncollected
+        is_sent = self.may_send and (hub_id not in self._fleet.uncollected or self._is_collected(hub_id))
         road = None if is_sent or self._terms.may_collect else self.road(hub_id, km)
         if is_sent or self._terms.may_collect or (road is not None and self._may_drive(road, km)):
             return None
         return self._refusal(is_closed=False)
+
+    def _is_collected(self, hub_id: int) -> bool:
+        """Whether the policy names a cut-off of a hub that states none."""
+        return bool(self.sourcing.courier.cut_offs_of(self._fleet.hubs[hub_id].profile.without_cut_offs))
 
     def chance_of_driving(self, arrives_at: Callable[[int], int | None]) -> float:
         """Share of the paces, in per cent of the estimate, at which a drive is in time. arrives_at: by the pace."""
@@ -369,7 +373,9 @@ class Ways:
         if is_closed:
             return Refusal("site_never_open", "the site's access hours never allow a delivery")
         if self.may_send:
-            return Refusal("no_courier", "no courier collects there and it is too far to drive")
+            return Refusal(
+                "no_courier", "no courier collects there, since no cut-off is known, and it is too far to drive"
+            )
         if self.max_km < 0:
             return Refusal("not_collectable", "too far for a technician, or never open when one could be there")
         text = f"farther than {self.max_km:g} km by road, and rule {self._rule.name!r} allows no courier"

@@ -41,8 +41,8 @@ class Fleet:
 
     hubs, units: by id, units only of those that can be planned with. tiers: ids of the hubs of each. unusable: text
     of the problem to the ids that have it. never_open: ids of hubs without opening hours; uncollected: of those
-    that no courier collects from; unlocated: of those whose only problem is that nobody knows where they are. groups:
-    number of the hub's profile, the same for those that work at the same times.
+    that state no cut-off, and of cars; unlocated: of those whose only problem is that nobody knows where they are.
+    groups: number of the hub's profile, the same for those that work at the same times.
     """
 
     __slots__ = (
@@ -166,7 +166,10 @@ def hub_facts(
     stated = (pick_minutes, qa_minutes, pack_minutes)
     steps = None if stated == (None, None, None) else (pick_minutes or 0, qa_minutes or 0, pack_minutes or 0)
     cut_minutes = () if is_mobile else minutes
-    profile = Profile(zone, opening_hours, cut_minutes, handling_minutes, country or "", state or "", steps, is_mobile)
+    lacks_cut_offs = tier if not minutes and not is_mobile else None
+    profile = Profile(
+        zone, opening_hours, cut_minutes, handling_minutes, country or "", state or "", steps, is_mobile, lacks_cut_offs
+    )
     return HubFacts(id, label, tier, unit, profile, problem, region or "")
 
 

@@ -9,6 +9,7 @@ from connector.model.frozen import frozen
 from connector.model.geo import Point
 from connector.model.kinds import (
     Criticality,
+    HubTier,
     Priority,
     ProductStatus,
     TicketType,
@@ -24,7 +25,8 @@ class Profile(NamedTuple):
 
     cut_offs: minutes after midnight at which the courier's van leaves. country, state: of its address, which say whose
     public holidays close it; "" when unknown. steps: minutes to pick, check and pack, where the hub states them; then
-    they count, not `handling_minutes`. is_mobile: an engineer's car, whose hours are the engineer's.
+    they count, not `handling_minutes`. is_mobile: an engineer's car, whose hours are the engineer's. without_cut_offs:
+    the tier of a hub that states none, for which a policy may name some; None where it states them, and for cars.
     """
 
     time_zone: str
@@ -35,6 +37,7 @@ class Profile(NamedTuple):
     state: str = ""
     steps: tuple[int, int, int] | None = None
     is_mobile: bool = False
+    without_cut_offs: HubTier | None = None
 
 
 @frozen

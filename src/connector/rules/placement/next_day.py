@@ -48,8 +48,12 @@ class NextDays:
 
     def __init__(self, policy: Policy, fleet: Fleet, groups: Mapping[str, Sequence[SiteGroup]]) -> None:
         self._policy, self._fleet, self._groups = policy, fleet, groups
-        central = fleet.usable((HubTier.CENTRAL,), with_unlocated=True) - fleet.uncollected
-        self._central = [fleet.hubs[key] for key in sorted(central)]
+        central = sorted(fleet.usable((HubTier.CENTRAL,), with_unlocated=True))
+        hubs = [fleet.hubs[key] for key in central]
+        courier = policy.sourcing.courier
+        self._central = [
+            hub for hub in hubs if hub.profile.cut_offs or courier.cut_offs_of(hub.profile.without_cut_offs)
+        ]
         self._handled = {name.casefold() for name in policy.sourcing.handling}
         self._shares: dict[tuple[SiteGroup, str], float | str] = {}
         self._known: dict[tuple[str, frozenset[str | None], str], NextDay] = {}

@@ -9,13 +9,23 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from connector.model.kinds import LaneScope
+from connector.model.calendars import parse_time_of_day
+from connector.model.kinds import HubTier, LaneScope
 from connector.rules.policy.days import ClosedDates, LocalHolidays
 from connector.rules.policy.values import Hours, Part, no_repetition, not_empty
 
 Latitude = Annotated[float, Field(ge=-90, le=90, examples=[52.5])]
 Longitude = Annotated[float, Field(ge=-180, le=180, examples=[13.4])]
 Minutes = Annotated[int, Field(ge=0, le=10_080, examples=[15])]
+
+
+def _times(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        parse_time_of_day(text)
+    return texts
+
+
+CutOffs = Annotated[tuple[str, ...], Field(examples=[["17:00"]]), AfterValidator(not_empty), AfterValidator(_times)]
 
 
 class Handling(Part):
@@ -77,6 +87,7 @@ class Courier(Part):
 
     holidays, closed: when they neither collect (days of the hub) nor deliver (days of the site); without holidays,
     those of the place, or none when they deliver `24x7`.
+    cut_offs: by tier, local times at which the van leaves hubs that state none; a tier that is left out has no van.
     transit: by distance, where nothing better is known. quote_days: how long a courier's offer for a lane counts; 0
     means never. minimum_history: deliveries that a lane needs before they count instead; history: which ones may,
     the nearest first; estimate: which of their quantiles an arrival is planned with.
@@ -85,6 +96,7 @@ class Courier(Part):
     delivery_hours: Hours = "Mon-Sat 08:00-18:00"
     holidays: LocalHolidays = None
     closed: ClosedDates = ()
+    cut_offs: Annotated[dict[HubTier, CutOffs], Field(examples=[{"regional": ["17:00"]}])] = Field(default_factory=dict)
     transit: Annotated[
         tuple[Band, ...], Field(examples=[[{"hours": 24, "cost_cents": 3000}]]), AfterValidator(not_empty)
     ]
@@ -95,6 +107,11 @@ class Courier(Part):
         LaneScope.REGION,
     )
     estimate: Annotated[Literal["p10", "p50", "p90", "p95"], Field(examples=["p50"])] = "p50"
+
+    def cut_offs_of(self, tier: HubTier | None) -> tuple[int, ...]:
+        """Minutes after midnight at which the van leaves a hub of that tier that states none; None: it states some."""
+        texts = self.cut_offs.get(tier, ()) if tier is not None else ()
+        return tuple(sorted({parse_time_of_day(text) for text in texts}))
 
     def band(self, distance_km: float) -> Band:
         """The band of transit that a great-circle distance lies in."""
