@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -14,8 +15,11 @@ from tests.fulfilment.scene import Scene, make_engine, make_scene
 from tests.fulfilment.test_react_together import more_waiting, open_tickets, pass_over
 from tests.fulfilment.world import World
 
+from connector.fulfilment import reactions
 from connector.fulfilment.engine import FulfilmentEngine
+from connector.fulfilment.procurement import Report
 from connector.fulfilment.react import READER
+from connector.model.lifecycle import ProcurementState
 from connector.model.principals import Principal
 from connector.model.refs import EntityKind
 from connector.rules.facts.facts import SourcingFacts
@@ -26,7 +30,8 @@ from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision
 from connector.storage import tables
 from connector.storage.database.changes import reader_position
-from connector.storage.database.engine import reading, transaction
+from connector.storage.database.engine import Transaction, reading, transaction
+from connector.storage.tickets.decide import Sourced, decide_and_reserve_many
 
 POLICY = read_policy("""name: test
 red_channels:
@@ -34,6 +39,16 @@ red_channels:
 rules:
   - {name: hardware, when: "true", hardware: replace}
 sourcing:
+  courier: {transit: [{hours: 24}]}
+""")
+ORDERING = read_policy("""name: test
+rules:
+  - name: hardware
+    when: "true"
+    hardware: replace
+    ladder: [stock, {kind: vendor_replacement, when: ticket.priority == 'P4'}, person]
+sourcing:
+  suppliers: {acme: {offers: [vendor_replacement], lead_hours: 24}}
   courier: {transit: [{hours: 24}]}
 """)
 DUTY = Principal("dan", frozenset({"duty-manager"}))
@@ -106,6 +121,35 @@ async def test_of_a_whole_page_of_new_tickets_the_most_urgent_are_decided_first(
 
     assert await served(scene) == [*last, first[0]]
     assert len(await scene.rows(tables.decision)) == 61
+
+
+async def test_a_ticket_whose_order_is_refused_while_others_wait_is_decided_about_once(
+    engine: AsyncEngine, database: str, world: World, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+):
+    hub = make_engine(engine, database, world.connections(clock), clock, policy=ORDERING)
+    await hub._durable.launch()  # workflows begin; the log is read when this test says so
+    scene = await make_scene(engine, spares=0)
+    [ordering] = await open_tickets(scene, 1, priority="P4")
+    [waiting] = await open_tickets(scene, 1, priority="P1")
+    await hub.reactor.catch_up()
+    order = await scene.row(tables.procurement)
+    asked: list[int] = []
+
+    async def counted(tx: Transaction, ticket_ids: Iterable[int], *args: Any, **values: Any) -> dict[int, Sourced]:
+        asked.extend(numbers := list(ticket_ids))
+        return await decide_and_reserve_many(tx, numbers, *args, **values)
+
+    monkeypatch.setattr(reactions, "decide_and_reserve_many", counted)
+    refused = Report(ProcurementState.REFUSED, reason="out of warranty")
+    await hub.commands.procurements.record(order["id"], refused, key="no", actor="ada")
+    await arrives(scene)
+    await hub.reactor.catch_up()
+    await hub._durable.close()
+
+    assert order["ticket_id"] == ordering
+    assert sorted(asked) == sorted([waiting, ordering])
+    assert await served(scene) == [waiting]
+    assert [row["ticket_id"] for row in await scene.rows(tables.task, kind="review", state="open")] == [ordering]
 
 
 async def test_a_hub_that_dies_before_it_has_looked_at_the_line_looks_at_it_again(

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.commits import eventually
 from tests.conftest import MovableClock
+from tests.factories import NOW, insert_row
 from tests.fulfilment.scene import Scene, make_scene
 from tests.fulfilment.test_react import caught_up
 from tests.fulfilment.world import World
@@ -18,6 +19,8 @@ from connector.model.kinds import Direction, TaskKind, Trouble
 from connector.model.lifecycle import AssetState, RecoveryState, ReservationState, ShipmentStatus, TaskState
 from connector.model.refs import EntityKind
 from connector.storage import tables
+from connector.storage.database.engine import transaction
+from connector.storage.facts.lane_statistics import learn_lanes
 
 SILENT = timedelta(hours=30)
 """Without a scan for so long, the shipped policy looks for a second unit."""
@@ -82,6 +85,32 @@ async def test_for_a_silent_parcel_a_second_unit_is_sent_once_and_the_ticket_is_
 async def device(scene: Scene, number: int) -> str:
     row = await scene.row(tables.asset, id=scene.spare_ids[number])
     return f"Acme SW-48 (serial {row['serial']}, asset tag {row['asset_tag']})"
+
+
+@pytest.mark.parametrize(("deliveries", "expected"), [(9, None), (10, Trouble.LATE)])
+async def test_a_parcel_is_late_by_what_its_own_lane_took_once_enough_was_delivered_there(
+    engine: AsyncEngine, launch: Any, clock: MovableClock, deliveries: int, expected: Trouble | None
+):
+    scene = await make_scene(engine, spares=3)
+    hub = await launch()
+    await under_way(scene, hub)
+    async with transaction(engine) as tx:
+        for number in range(deliveries):
+            delivered = NOW - timedelta(days=2, minutes=number)
+            lane = {"hub_id": scene.hub_id, "site_id": scene.site_id, "source_id": scene.source_id, "carrier": "x"}
+            times = {"created_at": delivered - timedelta(hours=5), "delivered_at": delivered, "updated_at": delivered}
+            row = {**lane, **times, "direction": "outbound", "status": "delivered", "service": "fast"}
+            await insert_row(tx, tables.shipment, row)
+        await learn_lanes(tx, at=NOW)
+
+    clock.advance(timedelta(hours=4))
+    assert await hub.watch() == 0
+    clock.advance(timedelta(hours=2))
+    await hub.watch()
+
+    found = await scene.rows(tables.recovery)
+    assert [row["trouble"] for row in found] == ([expected] if expected else [])
+    assert all("than 5 h 00 min, within which 95% of 10 deliveries came (site)" in row["reason"] for row in found)
 
 
 async def test_a_first_unit_that_turns_up_before_the_second_has_left_has_it_taken_back(

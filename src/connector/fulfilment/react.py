@@ -217,11 +217,11 @@ class Reactor:
             case EntityKind.TICKET:
                 await self._on_ticket(change, decided)
             case EntityKind.RESERVATION:
-                await self._on_reservation(change)
+                await self._on_reservation(change, decided)
             case EntityKind.SHIPMENT:
                 await self._on_shipment(change)
             case EntityKind.PROCUREMENT:
-                await self._on_procurement(change)
+                await self._on_procurement(change, decided)
             case EntityKind.APPROVAL:
                 await self._on_approval(change, decided)
             case EntityKind.RECOVERY:
@@ -241,14 +241,14 @@ class Reactor:
         if await self._reactions.on_tickets(tx, {ticket_id: fields}):
             raise NotKnown(f"there is no ticket with id {ticket_id}")
 
-    async def _on_reservation(self, change: LoggedChange) -> None:
+    async def _on_reservation(self, change: LoggedChange, decided: Collection[int]) -> None:
         if change.operation == "created":
             if "ships_with_id" in change.fields:
                 return  # a component of a kit goes with its device
             if not {"approval_name", "rollout_line_id"} & change.fields.keys():  # those begin when they may
                 await self._workflows.start_fulfilment(change.entity_id)
             if "replaces_id" in change.fields:
-                await self._once(change, lambda tx: self._reactions.on_taken_over(tx, change.entity_id))
+                await self._once(change, lambda tx: self._reactions.on_taken_over(tx, change.entity_id, decided))
         elif "reason" in change.fields:
             async with reading(self._work.database) as tx:
                 is_stopped = await stop_reason(tx, change.entity_id) is not None
@@ -272,7 +272,7 @@ class Reactor:
             await self._workflows.swaps.start_parcel(change.entity_id)
         await self._once(change, lambda tx: self._reactions.on_shipment(tx, change.entity_id, status))
 
-    async def _on_procurement(self, change: LoggedChange) -> None:
+    async def _on_procurement(self, change: LoggedChange, decided: Collection[int]) -> None:
         """It is ordered or called off, by a source or by somebody; the ticket is told at each step."""
         if "state" in change.fields:
             state = ProcurementState(change.fields["state"][1])
@@ -286,7 +286,7 @@ class Reactor:
             await self._workflows.orders.start_late(change.position)
 
         async def do(tx: Transaction) -> None:
-            await self._reactions.on_procurement(tx, change)
+            await self._reactions.on_procurement(tx, change, decided)
 
         await self._once(change, do)
 
@@ -309,7 +309,7 @@ class Reactor:
         if state is ApprovalState.REJECTED and row.ticket_id is not None:
             ticket_id = row.ticket_id
             await self._workflows.start_refused(change.entity_id)
-            if await self._once(change, lambda tx: self._on_one(tx, ticket_id, {})):
+            if ticket_id not in decided and await self._once(change, lambda tx: self._on_one(tx, ticket_id, {})):
                 decided.add(ticket_id)
 
     async def _on_recovery(self, change: LoggedChange) -> None:

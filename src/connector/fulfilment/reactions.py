@@ -84,13 +84,13 @@ class Reactions:
         await self._rmas.named(tx, [number for number in standings if is_named(tickets[number])])
         return tickets.keys() - standings.keys()
 
-    async def on_taken_over(self, tx: Transaction, reservation_id: int) -> None:
+    async def on_taken_over(self, tx: Transaction, reservation_id: int, decided: Collection[int]) -> None:
         """Decide anew about the ticket whose units a reservation has taken over, if it was another one.
 
-        What was held for a rollout is planned anew by that.
+        What was held for a rollout is planned anew by that. decided: tickets that were decided about since.
         """
         loser = await ticket_that_lost(tx, reservation_id)
-        if loser is not None:
+        if loser is not None and loser not in decided:
             await self.on_tickets(tx, {loser: {}})
 
     async def _decide(self, tx: Transaction, standings: Mapping[int, Standing]) -> None:
@@ -166,8 +166,11 @@ class Reactions:
             await order_stop(tx, reservation_id, reason=reason, actor=ACTOR, at=self._work.clock.now())
         return bool(live)
 
-    async def on_procurement(self, tx: Transaction, change: LoggedChange) -> ProcurementRow:
-        """Have a person do what a procurement asks for; decide anew about a ticket that lost it, or that it is for."""
+    async def on_procurement(self, tx: Transaction, change: LoggedChange, decided: Collection[int]) -> ProcurementRow:
+        """Have a person do what a procurement asks for; decide anew about a ticket that lost it, or that it is for.
+
+        decided: tickets that were decided about since.
+        """
         row = await self._procurements.on_change(tx, change)
         is_at_site = row.state is ProcurementState.RECEIVED and row.hub_id is None and row.site_id is not None
         if "state" in change.fields and is_at_site and row.is_wanted:
@@ -176,7 +179,8 @@ class Reactions:
             await self._rmas.supplied(tx, row)
         has_ended = "state" in change.fields and not row.is_open and row.kind is not ProcurementKind.BACKORDER
         is_lost = row.is_wanted or row.state is ProcurementState.REFUSED
-        if (has_ended and is_lost) or (row.is_open and row.is_wanted and comes_later(change)):
+        is_news = (has_ended and is_lost) or (row.is_open and row.is_wanted and comes_later(change))
+        if is_news and row.ticket_id not in decided:
             await self.on_tickets(tx, {row.ticket_id: {}})
         return row
 
