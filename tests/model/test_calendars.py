@@ -17,6 +17,7 @@ from connector.model.calendars import (
     WeeklyHours,
     add_open_time,
     check_time_zone,
+    close_of_business_day,
     next_open,
     next_time_of_day,
     open_intervals,
@@ -91,6 +92,28 @@ def test_the_van_leaves_when_the_wall_clock_first_shows_its_time(moment: tuple[C
         assert found is None or found >= start + timedelta(days=8)
     else:
         assert found == walked
+
+
+@given(moments(), st.integers(1, 3))
+@settings(max_examples=50, deadline=None)
+def test_a_business_day_closes_after_the_last_minute_in_which_the_wall_clock_is_open_on_it(
+    moment: tuple[Calendar, datetime], days: int
+):
+    calendar, start = moment
+
+    found = close_of_business_day(calendar, start, days)
+
+    zone, last = ZoneInfo(calendar.time_zone), {}
+    today = start.astimezone(zone).date()
+    for instant, _, is_open in local_minutes(calendar, start, 9):
+        day = instant.astimezone(zone).date()
+        if is_open and day > today:
+            last[day] = instant + MINUTE
+    whole = sorted(day for day in last if day < (start + timedelta(days=9)).astimezone(zone).date())
+    if len(whole) < days:
+        assert found is None or found >= start + timedelta(days=8)
+    else:
+        assert found == last[whole[days - 1]]
 
 
 @pytest.mark.parametrize(
@@ -185,6 +208,17 @@ def test_a_closed_date_is_closed_even_where_every_day_is_open():
 
 def test_a_van_that_leaves_at_the_end_of_the_day_is_met_at_midnight():
     assert next_time_of_day(BERLIN, at("2026-11-26T00:00"), 1440) == at("2026-11-26T00:00")
+
+
+def test_the_business_day_after_friday_is_monday_unless_that_is_none():
+    friday = at("2026-11-27 16:00")
+    closed = Calendar("Europe/Berlin", parse_hours("Mon-Fri 08:00-17:00"), closed=frozenset({date(2026, 11, 30)}))
+    open_on_monday = Calendar("Europe/Berlin", parse_hours("Mon-Fri 08:00-17:00"))
+
+    assert close_of_business_day(open_on_monday, friday, 1) == at("2026-11-30 17:00")
+    assert close_of_business_day(closed, friday, 1) == at("2026-12-01 17:00")
+    assert close_of_business_day(open_on_monday, at("2026-11-28 12:00"), 1) == at("2026-11-30 17:00")
+    assert close_of_business_day(open_on_monday, friday, 6) == at("2026-12-07 17:00")
 
 
 def test_a_calendar_that_never_opens_says_so():

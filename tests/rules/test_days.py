@@ -89,6 +89,50 @@ def test_business_hours_do_not_count_on_public_holidays_of_the_site(
     )
 
 
+NEXT = f'"{WORK}", business_days: 1'
+
+
+@pytest.mark.parametrize(
+    ("opened", "expected"),
+    [
+        ("2026-12-21T07:00Z", "2026-12-21T11:00Z"),  # Monday at eight: 240 minutes are over before
+        ("2026-12-21T15:30Z", "2026-12-22T10:30Z"),
+        ("2026-12-22T22:00Z", "2026-12-23T11:00Z"),
+    ],
+)
+def test_the_minutes_count_where_they_are_over_before_the_business_day_is(opened: str, expected: str):
+    found = due(office(opened_at=datetime.fromisoformat(opened)), policy(calendar=NEXT))
+
+    assert found.at == datetime.fromisoformat(expected)
+
+
+@pytest.mark.parametrize(
+    ("opened", "expected"),
+    [
+        ("2026-12-21T07:00Z", "2026-12-22T16:00Z"),
+        ("2026-12-21T15:30Z", "2026-12-22T16:00Z"),
+        ("2026-12-21T19:00Z", "2026-12-22T16:00Z"),  # after closing, still Monday
+        ("2026-12-24T15:00Z", "2026-12-28T16:00Z"),  # over Christmas and a weekend
+    ],
+)
+def test_the_next_business_day_is_over_when_it_closes(opened: str, expected: str):
+    long = policy(calendar=NEXT).service_classes["office"].model_copy(update={"maximum_outage_minutes": 1080})
+    found = due(
+        office(opened_at=datetime.fromisoformat(opened)),
+        policy().model_copy(update={"service_classes": {"office": long}}),
+    )
+
+    assert found.at == datetime.fromisoformat(expected)
+    assert found.basis == (
+        f"opened at {opened.replace('T', ' ')}, until the close of the next business day, {WORK} in Europe/Berlin "
+        "without the public holidays of DE (service class 'office')"
+    )
+
+
+def test_a_class_of_business_days_has_a_calendar_that_closes():
+    assert "24x7 never does" in problem(calendar="24x7, business_days: 1")
+
+
 def test_every_hour_counts_on_public_holidays_too_unless_a_policy_says_otherwise():
     assert due(office(), policy(calendar="24x7")).at == datetime(2026, 12, 24, 19, 0, tzinfo=UTC)
     late = office(opened_at=datetime(2026, 12, 24, 21, 0, tzinfo=UTC))

@@ -217,6 +217,22 @@ def test_a_service_that_bears_four_hours_is_not():
     )
 
 
+@pytest.mark.parametrize(("cut_off", "share"), [("17:00", "100%"), ("12:00", "56%")])
+def test_a_service_that_bears_the_next_business_day_is_served_only_by_what_leaves_on_the_same_day(
+    cut_off: str, share: str
+):
+    # at noon it leaves for what broke from eight to eleven, and for all of Friday: 25 of 45 hours
+    text = POLICY_WITH_NEXT_DAY.replace("minutes: 1080,", "minutes: 1080, business_days: 1,")
+    answers = next_days(
+        group(TWO_DAYS), hubs=(hub(1, MUNICH, tier=HubTier.CENTRAL, cut_offs=(cut_off,)),), policy=read_policy(text)
+    )
+
+    found = answers.of("DE", ["two-days"], None)
+
+    assert found.text.startswith(f"next-day delivery is in time for {share} of tickets of service class 'two-days'")
+    assert found.serves is (share == "100%")
+
+
 def test_a_central_hub_that_states_no_cut_off_delivers_the_next_day_where_the_policy_names_one():
     silent = (hub(1, MUNICH, tier=HubTier.CENTRAL, cut_offs=()),)
     named = read_policy(

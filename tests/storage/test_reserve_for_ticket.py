@@ -403,6 +403,19 @@ async def test_business_hours_of_the_database_count_when_the_policy_does_not_kno
     assert decision.margin_minutes == 22 * 60 + 30
 
 
+async def test_business_days_of_the_database_count_when_the_policy_does_not_know_the_class(
+    engine: AsyncEngine, case: Case
+):
+    async with transaction(engine) as tx:
+        hours = {"calendar": "business", "business_hours": "Mon-Fri 08:00-17:00", "business_days": 1}
+        office = insert(tables.service_class).values(name="office", maximum_outage_minutes=1080, **hours)
+        made = await tx.execute(office.returning(tables.service_class.c.id))
+        await tx.execute(update(tables.site).values(service_class_id=made.scalar_one()))
+        decision = await explain_ticket(tx, case.ticket, POLICY, NOW)
+
+    assert decision.due_at == datetime(2026, 11, 26, 16, 0, tzinfo=UTC)
+
+
 async def test_looking_again_without_news_keeps_the_decision_and_writes_no_change(engine: AsyncEngine, case: Case):
     async def looked(minutes: int) -> tuple[int | None, str]:
         async with transaction(engine) as tx:

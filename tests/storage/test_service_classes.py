@@ -30,10 +30,10 @@ async def test_the_policys_service_classes_are_kept_and_an_unchanged_policy_writ
         rows = (await tx.execute(select(table).order_by(table.c.name))).all()
         changes = await read_changes(tx, 0)
     assert [tuple(row)[1:] for row in rows] == [
-        ("critical", 240, "always", None, None, []),
-        ("next-business-day", 1080, "business", "Mon-Fri 08:00-17:00", "site", []),
-        ("standard", 540, "business", "Mon-Fri 08:00-17:00", "site", []),
-        ("trading-floor", 90, "always", None, None, []),
+        ("critical", 240, "always", None, None, [], None),
+        ("next-business-day", 1080, "business", "Mon-Fri 08:00-17:00", "site", [], 1),
+        ("standard", 540, "business", "Mon-Fri 08:00-17:00", "site", [], None),
+        ("trading-floor", 90, "always", None, None, [], None),
     ]
     assert [(c.operation, c.fields) for c in changes[3:]] == [
         (
@@ -74,4 +74,4 @@ async def test_what_a_calendar_implies_is_kept_as_columns(engine: AsyncEngine, c
     async with reading(engine) as tx:
         table = tables.service_class
         row = (await tx.execute(select(table).where(table.c.name == "trading-floor"))).one()
-    assert tuple(row)[3:] == columns
+    assert tuple(row)[3:] == (*columns, None)

@@ -144,6 +144,25 @@ def next_time_of_day(calendar: Calendar, instant: datetime, minutes: int) -> dat
     return None
 
 
+def close_of_business_day(calendar: Calendar, instant: datetime, days: int) -> datetime | None:
+    """When the calendar closes on the last of so many local dates that it is open on after that of `instant`; UTC.
+
+    None when there are not that many.
+    """
+    zone = _zone(calendar.time_zone)
+    tomorrow = _at(instant.astimezone(zone).date() + timedelta(days=1), 0, zone)
+    current: date | None = None
+    closes: datetime | None = None
+    for begin, end in _open_parts(calendar, tomorrow):
+        day = begin.astimezone(zone).date()
+        if day != current:
+            if not days:
+                return closes
+            current, days = day, days - 1
+        closes = end
+    return None if days else closes
+
+
 def open_intervals(calendar: Calendar, since: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Open intervals from `since` on, in order, UTC; those that touch are joined."""
     if calendar.is_always_open:

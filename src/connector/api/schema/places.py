@@ -66,6 +66,9 @@ class ServiceClass(Node):
 
     name: str = column("What it is called.")
     maximum_outage: timedelta = minutes("maximum_outage", "The longest outage that is tolerable.")
+    business_days: int | None = column(
+        "It also ends with the close of so many business days after the day that it began on, if that is sooner."
+    )
     calendar: CalendarKind = column("Whether every hour counts, or business hours only.")
     business_hours: str | None = column("The hours that count, for a business calendar: `Mon-Fri 08:00-18:00`.")
     holidays: str | None = column(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-from connector.model.calendars import Calendar, add_open_time, check_time_zone
+from connector.model.calendars import Calendar, add_open_time, check_time_zone, close_of_business_day
 from connector.model.frozen import frozen
 from connector.rules.arrival.schedules import place_of
 from connector.rules.arrival.timetable import moment_text
@@ -60,8 +60,17 @@ def service_class_of(facts: SourcingFacts, policy: Policy) -> ServiceClassFacts 
     return defined_class(facts.service_class, policy)
 
 
-def outage_of(known: ServiceClassFacts | None, site: SiteFacts, policy: Policy) -> tuple[Calendar, int] | None:
-    """When an outage at a site counts, and the minutes of it that are borne; None where nothing says so.
+@frozen
+class Outage:
+    """calendar: when an outage counts. minutes: of it that are borne; business_days: see `ServiceClassFacts`."""
+
+    calendar: Calendar
+    minutes: int
+    business_days: int | None = None
+
+
+def outage_of(known: ServiceClassFacts | None, site: SiteFacts, policy: Policy) -> Outage | None:
+    """What outage is borne at a site; None where nothing says so.
 
     known: the site's service class, as the database holds it. Raises ValueError for hours that cannot be read and a
     time zone that does not exist.
@@ -71,7 +80,7 @@ def outage_of(known: ServiceClassFacts | None, site: SiteFacts, policy: Policy) 
         return None
     zone = site.time_zone or policy.sourcing.default_time_zone
     calendar, _ = _calendar(service, zone, place_of(site), policy.sourcing.default_country)
-    return calendar, service.maximum_outage_minutes
+    return Outage(calendar, service.maximum_outage_minutes, service.business_days)
 
 
 def defined_class(known: ServiceClassFacts | None, policy: Policy) -> ServiceClassFacts | None:
@@ -83,14 +92,20 @@ def defined_class(known: ServiceClassFacts | None, policy: Policy) -> ServiceCla
     if stated is None:
         return known
     calendar = stated.calendar
-    return _of_policy(name, stated.maximum_outage_minutes, calendar.hours, calendar.holidays, calendar.closed)
+    minutes, days = stated.maximum_outage_minutes, stated.business_days
+    return _of_policy(name, minutes, calendar.hours, calendar.holidays, calendar.closed, days)
 
 
 @lru_cache(maxsize=256)
 def _of_policy(
-    name: str, maximum_outage_minutes: int, hours: str, holidays: str | None, closed: tuple[date, ...]
+    name: str,
+    maximum_outage_minutes: int,
+    hours: str,
+    holidays: str | None,
+    closed: tuple[date, ...],
+    business_days: int | None,
 ) -> ServiceClassFacts:
-    return ServiceClassFacts(name, maximum_outage_minutes, hours, holidays, frozenset(closed))
+    return ServiceClassFacts(name, maximum_outage_minutes, hours, holidays, frozenset(closed), business_days)
 
 
 def due(facts: SourcingFacts, policy: Policy) -> Due:
@@ -132,11 +147,17 @@ def _counted(
         calendar, off = _calendar(service, zone, place, default_country)
         outage_time = timedelta(minutes=service.maximum_outage_minutes)
         at = opened_at + outage_time if calendar.is_always_open else add_open_time(calendar, opened_at, outage_time)
+        days = service.business_days
+        closes = close_of_business_day(calendar, opened_at, days) if days is not None else None
     except (ValueError, OverflowError) as error:
         return None, f"service class {service.name!r} cannot be counted: {error}"
     outage = f"{service.maximum_outage_minutes} min of {service.hours} in {zone}{off}"
     if at is None:
         return None, f"service class {service.name!r} bears {outage}, which never passes"
+    if closes is not None and closes <= at:
+        when = "the next business day" if days == 1 else f"business day {days} after it"
+        until = f"until the close of {when}, {service.hours} in {zone}{off}"
+        return closes, f"opened at {moment_text(opened_at)}, {until} (service class {service.name!r})"
     return at, f"opened at {moment_text(opened_at)} plus {outage} (service class {service.name!r})"
 
 

@@ -141,7 +141,8 @@ class ServiceClassFacts:
     """The outage that the site's service bears. hours: when it counts, as written, in the site's time zone.
 
     holidays: whose public holidays do not count, as a policy says it (see `connector.rules.policy.days`); closed:
-    further dates that do not.
+    further dates that do not. business_days: it ends with the close of so many of those after the day that it began on,
+    if that is sooner; None where only the minutes count.
     """
 
     name: str
@@ -149,6 +150,7 @@ class ServiceClassFacts:
     hours: str
     holidays: str | None = None
     closed: frozenset[date] = frozenset()
+    business_days: int | None = None
 
     @property
     def counts_always(self) -> bool:

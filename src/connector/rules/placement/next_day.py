@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from math import ceil, dist
 from typing import Final
 
+from connector.model.calendars import close_of_business_day
 from connector.model.kinds import HubTier
 from connector.rules.arrival.destination import assumed_position
-from connector.rules.arrival.due import defined_class, outage_of
+from connector.rules.arrival.due import Outage, defined_class, outage_of
 from connector.rules.arrival.legs import km_of
 from connector.rules.arrival.schedules import schedules
-from connector.rules.arrival.timetable import Timetable, minute_at_or_after
+from connector.rules.arrival.timetable import Timetable, instant_of, minute_at_or_after
 from connector.rules.facts.fleet import Fleet, HubFacts, unit_vector
 from connector.rules.facts.ticket import ServiceClassFacts, SiteFacts
 from connector.rules.placement.belonging import NextDay
@@ -108,11 +109,10 @@ class NextDays:
         outage = outage_of(group.service_class, group.place, self._policy)
         if outage is None:
             return 1.0
-        calendar, minutes = outage
         first = minute_at_or_after(WEEK)
-        counting = Timetable(calendar, first)
+        counting = Timetable(outage.calendar, first)
         asked = [at for at in range(first, first + HOURS * 60, 60) if counting.next_open(at) == at]
-        due = {at: counting.after_open_time(at, minutes) for at in asked}
+        due = {at: _due(outage, counting, at) for at in asked}
         hubs = self._nearest(group.place)
         in_time = 0
         for at, ends in due.items():
@@ -142,6 +142,15 @@ class NextDays:
             if arrives is not None:
                 arrivals.append(arrives)
         return min(arrivals, default=None)
+
+
+def _due(outage: Outage, counting: Timetable, at: int) -> int | None:
+    """The minute by which an outage that begins at one must have ended; None for never."""
+    ends = counting.after_open_time(at, outage.minutes)
+    if ends is None or outage.business_days is None:
+        return ends
+    closes = close_of_business_day(outage.calendar, instant_of(at), outage.business_days)
+    return ends if closes is None else min(ends, minute_at_or_after(closes))
 
 
 def _named(group: SiteGroup) -> str | None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from connector.model.calendars import check_time_zone
+from connector.model.calendars import ALWAYS, check_time_zone, parse_hours
 from connector.model.kinds import HubTier, Lane
 from connector.rules.policy.approvals import Approval
 from connector.rules.policy.break_glass import BreakGlass
@@ -148,10 +148,21 @@ class ServiceCalendar(Part):
 
 
 class ServiceClass(Part):
-    """The longest outage that a service bears, and when it counts. calendar: its hours alone may be written as text."""
+    """The longest outage that a service bears, and when it counts. calendar: its hours alone may be written as text.
+
+    business_days: the outage ends with the close of so many of the calendar's days after the day that it began on, if
+    that is sooner: 1 for the next business day.
+    """
 
     maximum_outage_minutes: Annotated[int, Field(gt=0, le=525_600, examples=[240])]
     calendar: Annotated[ServiceCalendar, Field(examples=["24x7"])] = ServiceCalendar()
+    business_days: Annotated[int, Field(ge=1, le=60, examples=[1])] | None = None
+
+    @model_validator(mode="after")
+    def _closes(self) -> Self:
+        if self.business_days is not None and parse_hours(self.calendar.hours) == ALWAYS:
+            raise ValueError("business_days needs a calendar that closes, such as Mon-Fri 08:00-17:00: 24x7 never does")
+        return self
 
 
 class Rule(Part):

@@ -151,6 +151,7 @@ AROUND_TICKETS = (
         service_class.c.business_hours.label("c_business_hours"),
         service_class.c.holidays.label("c_holidays"),
         service_class.c.closed_dates.label("c_closed_dates"),
+        service_class.c.business_days.label("c_business_days"),
         loan.c.id.label("loan_id"),
         loan.c.reservation_id.label("loan_reservation_id"),
         loan.c.state.label("loan_state"),
@@ -244,7 +245,9 @@ def service_class_of(row: Any) -> ServiceClassFacts | None:
     return None if row["c_name"] is None else stated_class({name: row[f"c_{name}"] for name in _CLASS})
 
 
-_CLASS = ("name", "maximum_outage_minutes", "calendar", "business_hours", "holidays", "closed_dates")
+_CLASS = (
+    "name", "maximum_outage_minutes", "calendar", "business_hours", "holidays", "closed_dates", "business_days",
+)  # fmt: skip
 
 
 _ASSET = ("id", "state", "name", "serial", "asset_tag", "holder", "revision", "warranty_ends_on")

@@ -29,7 +29,8 @@ async def keep_service_classes(tx: AsyncConnection, policy: Policy, *, at: datet
     known = {row["name"]: dict(row) for row in rows}
     changes = []
     for name, wanted in sorted(policy.service_classes.items()):
-        values = {"name": name, "maximum_outage_minutes": wanted.maximum_outage_minutes, **_calendar(wanted.calendar)}
+        outage = {"maximum_outage_minutes": wanted.maximum_outage_minutes, "business_days": wanted.business_days}
+        values = {"name": name, **outage, **_calendar(wanted.calendar)}
         before = known.get(name, {})
         fields = {key: (before.get(key), value) for key, value in values.items() if before.get(key) != value}
         if not fields:
@@ -55,6 +56,7 @@ def stated_class(row: Mapping[str, Any]) -> ServiceClassFacts:
         "24x7" if always else row["business_hours"] or "24x7",
         None if always else row["holidays"] or NONE,
         frozenset(date.fromisoformat(day) for day in row["closed_dates"]),
+        row["business_days"],
     )
 
 

@@ -171,7 +171,9 @@ _TICKET = (
     "opened_at", "sla_due_at",
 )  # fmt: skip
 _SITE = ("id", "name", "code", "latitude", "longitude", "time_zone", "region", "country", "access_hours")
-_CLASS = ("name", "maximum_outage_minutes", "calendar", "business_hours", "holidays", "closed_dates")
+_CLASS = (
+    "name", "maximum_outage_minutes", "calendar", "business_hours", "holidays", "closed_dates", "business_days",
+)  # fmt: skip
 _PRODUCT = (
     "id", "manufacturer", "model", "part_number", "sku", "asset_class", "criticality", "unit_cost_cents", "weight_g",
     "is_data_bearing", "status",

@@ -17,6 +17,7 @@ class ServiceClass(Declared, table=True):
     __table_args__ = (
         one_of("calendar", CalendarKind),
         CheckConstraint("maximum_outage_minutes > 0", name="outage_positive"),
+        CheckConstraint("business_days > 0", name="business_days_positive"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
@@ -26,6 +27,7 @@ class ServiceClass(Declared, table=True):
     business_hours: str | None = None
     holidays: str | None = None
     closed_dates: list[str] = Field(default_factory=list, sa_type=Json, sa_column_kwargs={"server_default": "[]"})
+    business_days: int | None = None
 
 
 class Site(Declared, table=True):

@@ -255,6 +255,8 @@ def upgrade() -> None:
         sa.Column("business_hours", sa.Text(), nullable=True),
         sa.Column("holidays", sa.Text(), nullable=True),
         sa.Column("closed_dates", Json, server_default="[]", nullable=False),
+        sa.Column("business_days", sa.Integer(), nullable=True),
+        sa.CheckConstraint("business_days > 0", name=op.f("ck_service_class_business_days_positive")),
         sa.CheckConstraint("calendar IN ('always', 'business')", name=op.f("ck_service_class_calendar_known")),
         sa.CheckConstraint("maximum_outage_minutes > 0", name=op.f("ck_service_class_outage_positive")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_service_class")),
