@@ -22,7 +22,7 @@ from connector.rules.sourcing.decide import decide
 from connector.storage.database.engine import reading
 from connector.storage.facts.facts import sourcing_facts
 
-PASSES = 9
+PASSES = 45
 
 
 async def measures() -> list[Measure]:

@@ -244,13 +244,19 @@ class Ways:
         lanes = self._lanes
         return lanes.travel.keys() | lanes.offers.keys() | lanes.to_site.keys() | lanes.to_region.keys()
 
-    def is_out_of_reach(self, hub_id: int, km: float) -> Refusal | None:
-        """Why no way leads from a hub, as far as its distance alone says so."""
-        is_sent = self.may_send and (hub_id not in self._fleet.uncollected or self._is_collected(hub_id))
-        road = None if is_sent or self._terms.may_collect else self.road(hub_id, km)
-        if is_sent or self._terms.may_collect or (road is not None and self._may_drive(road, km)):
-            return None
-        return self._refusal(is_closed=False)
+    def split_by_reach(self, places: Sequence[tuple[float, int]]) -> tuple[tuple[int, ...], Refusal, tuple[int, ...]]:
+        """Of hubs by their chords, the nearest first: those that a way may lead from, and those that lie too far away.
+
+        For hubs of whose lanes nothing is known. The refusal says why none leads from the latter.
+        """
+        max_km = NEVER if self._terms.may_collect else self._terms.max_direct_km
+        end = bisect_right(places, max_km, key=lambda place: km_of(place[0]))
+        within, outside = [hub for _, hub in places[:end]], [hub for _, hub in places[end:]]
+        if outside and self.may_send:
+            left = {hub for hub in self._fleet.uncollected.intersection(outside) if not self._is_collected(hub)}
+            within += [hub for hub in outside if hub not in left]
+            outside = [hub for hub in outside if hub in left]
+        return tuple(within), self._refusal(is_closed=False), tuple(outside)
 
     def _is_collected(self, hub_id: int) -> bool:
         """Whether the policy names a cut-off of a hub that states none."""

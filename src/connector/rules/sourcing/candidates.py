@@ -241,22 +241,17 @@ class Search:
                 refused.append((refusal, ids))
                 left.difference_update(ids)
         by_reason: dict[Refusal, list[int]] = {}
-        for hub in sorted(left):
-            reason = self.ways.refusals.get(hub)
-            if reason is not None:
-                by_reason.setdefault(reason, []).append(hub)
-        beyond: list[int] = []
+        for hub in sorted(left & self.ways.refusals.keys()):
+            by_reason.setdefault(self.ways.refusals[hub], []).append(hub)
+        beyond: tuple[int, ...] = ()
         if look.rest is not None:
-            known = self._known()
-            for chord, hub in self._order()[look.rest :]:
-                if hub not in left or hub in known or hub in self.ways.refusals:
-                    continue
-                reason = self.ways.is_out_of_reach(hub, km_of(chord))
-                if reason is not None:
-                    by_reason.setdefault(reason, []).append(hub)
-                else:
-                    beyond.append(hub)
-        return tuple(beyond), refused + [(reason, tuple(sorted(hubs))) for reason, hubs in by_reason.items()]
+            left -= self._known() | self.ways.refusals.keys()
+            beyond, reason, far = self.ways.split_by_reach(
+                [place for place in self._order()[look.rest :] if place[1] in left]
+            )
+            if far:
+                by_reason.setdefault(reason, []).extend(far)
+        return beyond, refused + [(reason, tuple(sorted(hubs))) for reason, hubs in by_reason.items()]
 
     def _refusals(self, holding: Holding) -> Iterator[tuple[Refusal, Collection[int]]]:
         """Why hubs may not serve, wherever they are."""

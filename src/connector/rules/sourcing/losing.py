@@ -60,8 +60,8 @@ def _refused(descended: Descended) -> Mapping[Refusal, tuple[int, ...]]:
     refused: dict[Refusal, tuple[int, ...]] = {}
     for looked in descended.passed:
         for refusal, hubs in looked.found.refused.items():
-            known = refused.get(refusal, ())
-            refused[refusal] = (*known, *(hub for hub in hubs if hub not in known))
+            known = refused.get(refusal)
+            refused[refusal] = hubs if known is None else tuple(dict.fromkeys((*known, *hubs)))
     return refused | dict(descended.leftovers)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Text, case, cast, func, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Text, and_, case, cast, func, not_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
@@ -26,6 +26,7 @@ from connector.rules.facts.shelves import Holding, SubstituteFacts
 from connector.rules.facts.standing import NO_LINKS, ProcurementFacts, Relief
 from connector.storage.approvals.channels import open_channels
 from connector.storage.database.bulk import among_given
+from connector.storage.database.constants import with_constants
 from connector.storage.facts.fleet import fleet_stamp, read_fleet
 from connector.storage.facts.kits import read_kits, with_shelves
 from connector.storage.facts.lanes import lanes_stamp, read_lanes
@@ -42,9 +43,6 @@ from connector.storage.facts.ticket_row import (
     ticket_of,
 )
 from connector.storage.tables import compatibility, hub, procurement, product, reservation, stock, ticket
-
-_LANES = {lane.value[0]: lane for lane in Lane}
-"""Lanes by the letter that stands for them in a list of shelves."""
 
 _SUBSTITUTES = (
     select(
@@ -64,24 +62,30 @@ _SUBSTITUTES = (
     .order_by(compatibility.c.product_id, compatibility.c.preference, compatibility.c.substitute_id)
 )
 
-_keeps = or_(stock.c.safety_stock > 0, stock.c.emergency_buffer > 0)
-_kept: ColumnElement[str] = cast(stock.c.hub_id, Text)
+_is_plain = and_(
+    stock.c.lane == Lane.NORMAL,
+    func.coalesce(stock.c.safety_stock, 0) == 0,
+    func.coalesce(stock.c.emergency_buffer, 0) == 0,
+)
+_shelf: ColumnElement[str] = cast(stock.c.hub_id, Text)
 for _column in (type_coerce(stock.c.lane, Text), stock.c.on_hand - stock.c.reserved, *protections(stock)):
-    _kept = _kept + ":" + cast(_column, Text)
-"""A shelf that keeps something, as text: hub, lane, free units, safety stock, emergency buffer."""
+    _shelf = _shelf + ":" + cast(_column, Text)
+"""A shelf as text: hub, lane, free units, safety stock, emergency buffer."""
 
-_HOLDINGS = (
+_HOLDINGS = with_constants(
     select(
         stock.c.product_id,
-        func.aggregate_strings(cast(stock.c.hub_id, Text), ","),
-        func.aggregate_strings(cast(stock.c.on_hand - stock.c.reserved, Text), ","),
-        func.aggregate_strings(func.substr(type_coerce(stock.c.lane, Text), 1, 1), ""),
-        func.aggregate_strings(case((_keeps, _kept)), ","),
+        func.aggregate_strings(case((_is_plain, cast(stock.c.hub_id, Text))), ","),
+        func.aggregate_strings(case((_is_plain, cast(stock.c.on_hand - stock.c.reserved, Text))), ","),
+        func.aggregate_strings(case((not_(_is_plain), _shelf)), ","),
     )
     .where(among_given(stock.c.product_id, "product_ids"), stock.c.on_hand > stock.c.reserved)
     .group_by(stock.c.product_id)
 )
-"""One row per product, its shelves as lists: a row per shelf costs more than everything that is done with it."""
+"""One row per product, its shelves as lists: a row per shelf costs more than everything that is done with it.
+
+Most shelves are of the normal lane and keep nothing, so these are told by two numbers; the others as text.
+"""
 
 _RELIEFS = (
     select(
@@ -230,33 +234,28 @@ async def _holdings(tx: AsyncConnection, product_ids: Collection[int]) -> Mappin
     if not product_ids:
         return {}
     found = {}
-    for product_id, hubs, free, letters, kept in await tx.execute(_HOLDINGS, {"product_ids": sorted(product_ids)}):
-        shelves = zip(orjson.loads(f"[{hubs}]"), orjson.loads(f"[{free}]"), letters, strict=True)
-        by_lane: dict[str, dict[int, int]] = {}
-        if letters.count(letters[0]) == len(letters):
-            by_lane[letters[0]] = {hub_id: units for hub_id, units, _ in shelves}
-        else:
-            for hub_id, units, letter in shelves:
-                by_lane.setdefault(letter, {})[hub_id] = units
-        keeping = _keeping(kept, by_lane)
+    for product_id, hubs, free, others in await tx.execute(_HOLDINGS, {"product_ids": sorted(product_ids)}):
+        plain = dict(zip(orjson.loads(f"[{hubs or ''}]"), orjson.loads(f"[{free or ''}]"), strict=True))
+        by_lane: dict[Lane, dict[int, int]] = {Lane.NORMAL: plain} if plain else {}
+        keeping = _add_others(others, by_lane)
         found[product_id] = tuple(
-            Holding(product_id, _LANES[letter], by_hub, keeping.get(letter, {})) for letter, by_hub in by_lane.items()
+            Holding(product_id, lane, by_hub, keeping.get(lane, {})) for lane, by_hub in by_lane.items()
         )
     return found
 
 
-def _keeping(kept: str | None, by_lane: dict[str, dict[int, int]]) -> dict[str, dict[int, Kept]]:
-    """The shelves that keep something, by lane and hub; in `by_lane` only what may be used of them is left."""
-    keeping: dict[str, dict[int, Kept]] = {}
-    for entry in kept.split(",") if kept else ():
-        hub, lane, free, safety_stock, emergency_buffer = entry.split(":")
-        shelf = Kept(int(free), int(safety_stock), int(emergency_buffer))
-        keeping.setdefault(lane[0], {})[int(hub)] = shelf
+def _add_others(others: str | None, by_lane: dict[Lane, dict[int, int]]) -> dict[Lane, dict[int, Kept]]:
+    """Add the shelves of other lanes, and what may be used of those that keep something, which are returned."""
+    keeping: dict[Lane, dict[int, Kept]] = {}
+    for entry in others.split(",") if others else ():
+        hub, name, *units = entry.split(":")
+        lane, shelf = Lane(name), Kept(*map(int, units))
         usable = shelf.usable()
+        by_hub = by_lane.setdefault(lane, {})
         if usable:
-            by_lane[lane[0]][int(hub)] = usable
-        else:
-            del by_lane[lane[0]][int(hub)]
+            by_hub[int(hub)] = usable
+        if shelf.safety_stock or shelf.emergency_buffer:
+            keeping.setdefault(lane, {})[int(hub)] = shelf
     return keeping
 
 

@@ -1,9 +1,9 @@
 """The hubs as the rules see them, remembered between decisions as long as none has changed.
 
 Hubs change seldom and decisions need all of them, so they are read once and kept per engine together with a stamp:
-how many changes of hubs the log has, and totals over their columns. The stamp is read in the transaction that
-decides; as long as it is the same, the hubs are. Every change of a hub is logged in its own transaction, so none can
-pass unnoticed, not even one that commits late.
+how many changes of hubs the log has, the newest hub and the newest time of an update. The stamp is read in the
+transaction that decides, along indexes, however many hubs there are; as long as it is the same, the hubs are. Every
+change of a hub is logged in its own transaction, so none can pass unnoticed, not even one that commits late.
 """
 
 from __future__ import annotations
@@ -48,13 +48,8 @@ _HUBS = (
 
 fleet_stamp = select(
     select(func.count()).select_from(change).where(change.c.kind == EntityKind.HUB).scalar_subquery().label("logged"),
-    func.count().label("hubs"),
-    func.count().filter(hub.c.retired_at.is_(None)).label("in_use"),
-    func.max(hub.c.updated_at).label("newest"),
-    func.sum(hub.c.latitude).label("latitudes"),
-    func.sum(hub.c.longitude).label("longitudes"),
-    func.sum(hub.c.handling_minutes).label("handling"),
-    func.sum(func.length(hub.c.opening_hours)).label("hours"),
+    select(func.max(hub.c.id)).scalar_subquery().label("last"),
+    select(func.max(hub.c.updated_at)).scalar_subquery().label("newest"),
 ).subquery("fleet")
 """One row to join to something that is read anyway; `read_fleet` takes its columns, in this order, as the stamp."""
 

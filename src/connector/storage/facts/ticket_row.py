@@ -15,6 +15,7 @@ from connector.rules.facts.standing import LoanFacts
 from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 from connector.storage.approvals.channels import newest_open
 from connector.storage.database.bulk import among_given
+from connector.storage.database.constants import with_constants
 from connector.storage.facts.fleet import fleet_stamp
 from connector.storage.facts.kits import has_kit
 from connector.storage.facts.lanes import lane_columns
@@ -96,7 +97,7 @@ _refused_approvals = (
 )
 """Each refused approval with what is to follow, in no order; NULL when none was refused."""
 
-AROUND_TICKETS = (
+AROUND_TICKETS = with_constants(
     select(
         ticket,
         _has_family.label("has_family"),

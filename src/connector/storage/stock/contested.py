@@ -21,6 +21,7 @@ from connector.rules.sourcing.comparison import duration_text
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision, TakenFrom
 from connector.storage.database.bulk import among_given
+from connector.storage.database.constants import with_constants
 from connector.storage.database.locks import lock_ticket
 from connector.storage.facts.facts import facts_of_tickets
 from connector.storage.shipments.shipments import FROM_HUBS, ON_ITS_WAY
@@ -42,7 +43,7 @@ _red_until = (
     .correlate(reservation)
     .scalar_subquery()
 )
-_CONTESTED = (
+_CONTESTED = with_constants(
     select(
         reservation.c.id,
         reservation.c.ticket_id,
@@ -74,7 +75,7 @@ _CONTESTED = (
     .order_by(reservation.c.id)
 )
 """What nobody has ordered to be withdrawn; loans, and that of P1 tickets, can be taken by none and are left out."""
-_PARTS = (
+_PARTS = with_constants(
     select(
         reservation.c.ships_with_id,
         reservation.c.id,

@@ -83,5 +83,5 @@ class Hub(Declared, table=True):
     pack_minutes: int | None = None
     is_mobile: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     created_at: datetime = Field(sa_type=UtcDateTime)
-    updated_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime, index=True)
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -119,6 +119,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("code", name=op.f("uq_hub_code")),
     )
     op.create_index(op.f("ix_hub_name"), "hub", ["name"], unique=False)
+    op.create_index(op.f("ix_hub_updated_at"), "hub", ["updated_at"], unique=False)
     op.create_table(
         "incident_group",
         sa.Column("id", Id, nullable=False),
@@ -1583,6 +1584,7 @@ def downgrade() -> None:
     op.drop_index("ix_incident_group_state", table_name="incident_group")
     op.drop_index("ix_incident_group_scope", table_name="incident_group")
     op.drop_table("incident_group")
+    op.drop_index(op.f("ix_hub_updated_at"), table_name="hub")
     op.drop_index(op.f("ix_hub_name"), table_name="hub")
     op.drop_table("hub")
     op.drop_table("document")
