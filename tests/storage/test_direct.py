@@ -14,8 +14,11 @@ from connector.storage.database.engine import direct_connections, transaction
 from connector.storage.database.refusals import NotAnswered
 
 SLEEPING = """SELECT count(*) FROM pg_stat_activity
-    WHERE state = 'active' AND query LIKE '%%pg_sleep(20)%%' AND pid <> pg_backend_pid()"""
+    WHERE datname = current_database() AND state = 'active' AND query LIKE '%%pg_sleep(20)%%'
+        AND pid <> pg_backend_pid()"""
 """How many statements are at it that end by themselves only after the test."""
+END_SLEEPING = text("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE '%pg_sleep(20)'""")
 
 
 @pytest.fixture
@@ -75,9 +78,7 @@ async def test_a_server_that_ends_a_statement_says_so_and_the_next_one_is_answer
         while not (await direct.row(SLEEPING, {}))[0]:
             continue
     async with transaction(engine) as tx:
-        await tx.execute(
-            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(20)'")
-        )
+        await tx.execute(END_SLEEPING)
 
     with pytest.raises(NotAnswered, match=r"terminating connection|lost"):
         await asked
