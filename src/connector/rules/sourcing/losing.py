@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Final
 
@@ -42,7 +43,7 @@ def passed_over(descended: Descended, emptied: frozenset[ShelfKey]) -> tuple[Los
     for looked in descended.passed:
         others = [route for route in (*looked.found.best, *looked.found.worse) if _SHELF(route) not in timed]
         timed |= {_SHELF(route) for route in others}
-        hubs = (*(route[HUB] for route in others), *(hub for _, beyond in looked.found.beyond for hub in beyond))
+        hubs = tuple(chain([route[HUB] for route in others], *[beyond for _, beyond in looked.found.beyond]))
         if hubs:
             number = looked.step.number
             losers.append(Losers("rung_passed", f"rung {number} of the ladder has nothing that is better", hubs))
