@@ -22,8 +22,9 @@ from tests.api.compiled.plain import PlainExecutor, as_json, read_rows
 from tests.api.test_queries import statements
 from tests.conftest import MovableClock
 
-CASES = 100
-"""Operations on each database, other ones each time: what a run leaves out, the next ones find."""
+PARTS, CASES = 2, 500
+"""Operations on each database, in parts that run side by side; other ones each time: what a run leaves out, the next
+ones find."""
 
 
 @pytest.fixture
@@ -32,6 +33,7 @@ async def plain(engine: AsyncEngine) -> PlainExecutor:
     return PlainExecutor(await read_rows(engine))
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @settings(
     max_examples=CASES,
     deadline=None,
@@ -41,7 +43,11 @@ async def plain(engine: AsyncEngine) -> PlainExecutor:
 )
 @given(data=st.data())
 async def test_a_compiled_query_answers_what_the_ordinary_executor_does(
-    data: st.DataObject, engine: AsyncEngine, plain: PlainExecutor, clock: MovableClock
+    data: st.DataObject,
+    engine: AsyncEngine,
+    plain: PlainExecutor,
+    clock: MovableClock,
+    part: int,
 ):
     operation: Operation = data.draw(operations(plain), label="operation")
     note(repr(operation))
