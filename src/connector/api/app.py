@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from connector.api.access import ANYBODY, Access, Admit, ApiKey, Guarded, error_response
@@ -34,7 +34,7 @@ from connector.fulfilment.approvals import Approvals, holders_of
 from connector.fulfilment.channels import Channels
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.work import Work
-from connector.model.errors import NotKnown, Unavailable
+from connector.model.errors import InvalidInput, NotKnown, Unavailable
 from connector.model.principals import Principal
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
@@ -43,6 +43,10 @@ from connector.storage.database.readiness import check_ready
 from connector.storage.policies.active import PolicySource
 from connector.storage.query import Sight
 from connector.storage.shipments.documents import read_document
+from connector.storage.sources.named import hub_called
+
+_PAPER = "default-src 'none'; style-src 'unsafe-inline'"
+"""What a page may do that is printed: have its own style, and nothing else."""
 
 
 def create_app(
@@ -125,6 +129,21 @@ def create_app(
             },
         )
 
+    async def work_of_hub(request: Request) -> Response:
+        from connector.fulfilment.worksheet import page, worksheet  # what draws codes is loaded when one is wanted
+
+        name, regions = request.path_params["hub"], request.state.principal.regions
+        try:
+            async with reading(engine) as tx:
+                found = await worksheet(tx, await hub_called(tx, name), clock.now())
+            if regions is not None and found.hub.region not in regions:
+                raise NotKnown(f"there is no hub {name!r}")
+        except NotKnown as error:
+            return error_response(404, error)
+        except InvalidInput as error:
+            return error_response(400, error)
+        return HTMLResponse(page(found), headers={"content-security-policy": _PAPER, "cache-control": "no-store"})
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await feed.start()
@@ -150,6 +169,7 @@ def create_app(
             Route("/static/{name}", _static),
             WebSocketRoute("/graphql", endpoint),
             Route("/labels/{id:int}", label, middleware=[Middleware(Guarded, access=access)]),
+            Route("/worksheets/{hub}", work_of_hub, middleware=[Middleware(Guarded, access=access)]),
             Route(
                 "/webhooks/{source}",
                 webhooks.post,

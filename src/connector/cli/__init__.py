@@ -35,6 +35,7 @@ COMMANDS = {
     "policy": "policy",
     "rollout": "rollout",
     "reservation": "reservation",
+    "offline": "offline",
     "demo": "demo",
 }
 """Command -> the module of this package in which it stands by its own name, in the order in which help tells them."""

@@ -7,7 +7,7 @@ hear of it through the change log, as of everything else.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -20,6 +20,7 @@ from connector.model.kinds import Verdict
 from connector.model.lifecycle import APPROVAL_GIVEN, ApprovalState, ProcurementState, ReservationState, RolloutState
 from connector.model.principals import COMMAND_LINE, Principal
 from connector.model.refs import EntityKind
+from connector.sdk import Clock
 from connector.storage.approvals.approvals import (
     TIMED_OUT,
     ApprovalRow,
@@ -134,6 +135,14 @@ class Approvals:
     def __init__(self, work: Work, holders: Holders) -> None:
         self._work = work
         self._holders = holders
+
+    def at(self, clock: Clock) -> Approvals:
+        """The same for answers that were given at another time, as that clock has it."""
+        return Approvals(replace(self._work, clock=clock), self._holders)
+
+    def roles_of(self, name: str) -> frozenset[str]:
+        """The roles that somebody holds now; none for whom the hub does not know."""
+        return self._holders(name)
 
     async def answer(
         self, approval_id: int, verdict: Verdict, *, by: Principal, reason: str | None, key: str

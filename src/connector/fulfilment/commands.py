@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from connector.fulfilment.claims import refuse_loaners
 from connector.fulfilment.durable import Durable
-from connector.fulfilment.handover import arrive_at_hub, arrive_at_site, leave_hub
+from connector.fulfilment.handover import leave_hub, take_in
 from connector.fulfilment.keys import undo_id
 from connector.fulfilment.loans import Loans, call_back
 from connector.fulfilment.once import Do, once
@@ -32,7 +32,7 @@ from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import Lane, TaskKind
-from connector.model.lifecycle import RESERVATION_LIVE, ReservationState, ShipmentStatus, TaskState
+from connector.model.lifecycle import RESERVATION_LIVE, ReservationState, TaskState
 from connector.model.refs import EntityKind
 from connector.rules.sourcing.authorisation import terms_of_draw
 from connector.rules.sourcing.decision import Outcome
@@ -239,15 +239,7 @@ class Commands:
 
         async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
             shipment = await shipment_row(tx, shipment_id)
-            is_transfer = shipment.to_hub_id is not None
-            if shipment.status is ShipmentStatus.CANCELLED or (
-                shipment.status is ShipmentStatus.RETURNED and not is_transfer
-            ):
-                raise IllegalTransition(f"{shipment.name} was {shipment.status.value}: it cannot be received")
-            if is_transfer:
-                asset_id = await arrive_at_hub(tx, shipment, actor=actor, cause=shipment.name, at=at)
-                return {"shipment_id": shipment_id, "reservation_id": shipment.reservation_id, "asset_id": asset_id}
-            asset_id = await arrive_at_site(tx, shipment, actor=actor, cause=shipment.name, at=at)
+            asset_id = await take_in(tx, shipment, actor=actor, cause=shipment.name, at=at)
             return {"shipment_id": shipment_id, "reservation_id": shipment.reservation_id, "asset_id": asset_id}
 
         result = ReceiveResult(**await self._keyed("receive", key, shipment_id, do))

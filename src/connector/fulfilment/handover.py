@@ -48,6 +48,21 @@ async def leave_hub(
     return await outbound_shipment(tx, reservation_id)
 
 
+async def take_in(
+    tx: Transaction, shipment: ShipmentRow, *, actor: str, cause: str | None = None, at: datetime
+) -> int | None:
+    """A parcel is taken in where it goes: at its site, or at the hub whose shelf it fills up. The device's id, if any.
+
+    A transfer that was returned is taken in at the hub that it left. Raises IllegalTransition for another parcel that
+    was returned, or one that was cancelled.
+    """
+    is_transfer = shipment.to_hub_id is not None
+    if shipment.status is ShipmentStatus.CANCELLED or (shipment.status is ShipmentStatus.RETURNED and not is_transfer):
+        raise IllegalTransition(f"{shipment.name} was {shipment.status.value}: it cannot be received")
+    arrive = arrive_at_hub if is_transfer else arrive_at_site
+    return await arrive(tx, shipment, actor=actor, cause=cause, at=at)
+
+
 async def arrive_at_hub(
     tx: Transaction, shipment: ShipmentRow, *, actor: str, cause: str | None = None, at: datetime
 ) -> int | None:

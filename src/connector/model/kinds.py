@@ -158,6 +158,33 @@ class Verdict(StrEnum):
     REJECT = "reject"
 
 
+class OfflineAct(StrEnum):
+    """What somebody did where the hub could not be reached, and wrote down. Of a claim: picked up at the hub, received.
+
+    Of a task of a rollout: staged, handed over. Of a return: received back. Of a request for approval: yes or no.
+    """
+
+    PICKED_UP = "picked_up"
+    RECEIVED = "received"
+    STAGED = "staged"
+    HANDED_OVER = "handed_over"
+    RETURNED = "returned"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class OfflineOutcome(StrEnum):
+    """What became of it when it was recorded. later: it counts once the hub has prepared what it is about; send again.
+
+    conflict: it does not fit what the hub knows, and a person is asked.
+    """
+
+    DONE = "done"
+    BEFORE = "before"
+    LATER = "later"
+    CONFLICT = "conflict"
+
+
 class RolloutOutcome(StrEnum):
     """What somebody reports of a parcel of a rollout: that its unit is at work, or that it is not and will not be.
 

@@ -42,6 +42,7 @@ from connector.api.schema.inputs import (
 from connector.api.schema.loans import LoanPayload, extend_loan, receive_loan
 from connector.api.schema.money import in_cents
 from connector.api.schema.nodes import key_of
+from connector.api.schema.offline import RecordOfflinePayload, record_offline
 from connector.api.schema.payloads import (
     CancelPayload,
     ConfirmPickupPayload,
@@ -282,6 +283,11 @@ class Mutation:
     )
     extend_loan: LoanPayload = strawberry.mutation(
         resolver=extend_loan, description="Let a unit stay on loan longer, whether it is overdue or not."
+    )
+    record_offline: RecordOfflinePayload = strawberry.mutation(
+        resolver=record_offline,
+        description="Record what was done where the hub could not be reached: each act once, in the order in which it "
+        "was done. What does not fit is kept, and a person is asked.",
     )
     approve_replenishments: ApproveReplenishmentsPayload = strawberry.mutation(
         resolver=approve_replenishments,

@@ -57,7 +57,8 @@ class Approval(BaseModel):
 
     within_minutes, after_minutes: counted in `hours`, in the policy's default time zone. on_timeout: what silence
     means. on_refusal: what becomes of a ticket whose request was refused: the next way that needs no such approval, or
-    a person's task. requester_may_approve: whether who asked counts. auto_approve_when: CEL; where it is true, nobody
+    a person's task. requester_may_approve: whether who asked counts. on_paper: whether an answer counts that was given
+    where the hub could not be reached, and recorded later. auto_approve_when: CEL; where it is true, nobody
     is asked.
     """
 
@@ -73,6 +74,7 @@ class Approval(BaseModel):
     on_timeout: Annotated[Literal["approve", "reject"], Field(examples=["reject"])] = "reject"
     on_refusal: Annotated[Literal["next", "person"], Field(examples=["next"])] = "next"
     requester_may_approve: bool = False
+    on_paper: bool = False
     auto_approve_when: (
         Annotated[str, AfterValidator(_condition), Field(examples=["request.cost_cents < 20000"])] | None
     ) = None

@@ -14,6 +14,8 @@ from connector.model.kinds import (
     Lane,
     LinkKind,
     LoanReturn,
+    OfflineAct,
+    OfflineOutcome,
     Priority,
     ProcurementKind,
     ProductStatus,
@@ -109,6 +111,21 @@ KINDS: Mapping[type[StrEnum], Mapping[str, str]] = {
     LoanReturn: {
         "POOL": "To the pool, to be lent again.",
         "QUARANTINE": "Aside, to be looked at first.",
+    },
+    OfflineAct: {
+        "PICKED_UP": "The unit of a claim was taken out of its hub.",
+        "RECEIVED": "What was claimed has arrived, at its site or at the hub that it fills up.",
+        "STAGED": "The units of a staging task are picked, prepared and checked.",
+        "HANDED_OVER": "The parcels of a hand-over task were given to the courier.",
+        "RETURNED": "A unit that was expected back is at a hub.",
+        "APPROVED": "Somebody has said yes on paper.",
+        "REJECTED": "Somebody has said no on paper.",
+    },
+    OfflineOutcome: {
+        "DONE": "It counts from now on.",
+        "BEFORE": "It counted already, and counts once.",
+        "LATER": "What it is about is still being prepared: record it again in a minute.",
+        "CONFLICT": "It does not fit what the hub knows; it is kept, and a person is asked.",
     },
     Mode: {
         "DRIVE": "Our own people bring it by car.",

@@ -1,0 +1,44 @@
+"""Codes that stand on paper: a scanner reads them, or a person types them, and a misreading is noticed.
+
+`R-4711-77` is a letter for the kind, the hub's number of the thing, and two check digits (ISO/IEC 7064, MOD 97-10, as
+in bank account numbers), which find every single wrong digit and every two neighbours that changed places.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from connector.model.refs import EntityKind
+
+LETTERS: Final[Mapping[EntityKind, str]] = {
+    EntityKind.RESERVATION: "R",
+    EntityKind.TASK: "T",
+    EntityKind.APPROVAL: "A",
+    EntityKind.RMA: "M",
+}
+"""The kinds of thing that codes are about."""
+_KINDS: Final = {letter: kind for kind, letter in LETTERS.items()}
+_CODE: Final = re.compile(r"([A-Z])[\s-]*(\d{1,18})[\s-]+(\d{2})")
+
+
+def code_of(kind: EntityKind, number: int) -> str:
+    """The code of a thing."""
+    letter = LETTERS[kind]
+    return f"{letter}-{number}-{98 - _value(letter, f'{number}00') % 97:02}"
+
+
+def read_code(text: str) -> tuple[EntityKind, int]:
+    """What a code is about. Upper and lower case, and what separates its parts, do not matter. Raises ValueError."""
+    match = _CODE.fullmatch(text.strip().upper())
+    if match is None or match[1] not in _KINDS:
+        letters = ", ".join(sorted(_KINDS))
+        raise ValueError(f"code {text!r} cannot be read: it is a letter ({letters}), a number and two check digits")
+    if _value(match[1], match[2] + match[3]) % 97 != 1:
+        raise ValueError(f"code {text!r} was misread: its check digits do not fit, look at the paper again")
+    return _KINDS[match[1]], int(match[2])
+
+
+def _value(letter: str, digits: str) -> int:
+    return int(f"{ord(letter) - ord('A') + 10}{digits}")
