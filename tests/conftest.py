@@ -21,6 +21,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from connector.fulfilment import durable
 from connector.fulfilment.durable import SCHEMA
 from connector.rules.policy.reading import default_policy
 from connector.storage.database.engine import open_engine
@@ -32,6 +33,8 @@ LONG = ("journeys", "clients", "invariants", "fulfilment")
 """Folders whose tests take a minute down to seconds, each."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of one's own in it
 ENOUGH_BYTES = 2 * 1024**3
+
+durable.LISTEN_SECONDS = 0.05
 
 settings.register_profile("suite", max_examples=50)  # other ones each time; a test that needs more says so
 settings.load_profile("suite")

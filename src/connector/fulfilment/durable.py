@@ -37,6 +37,8 @@ VERSION: Final = "1"
 step is caught by the receipts, which belong to the effect and not to the workflow's history."""
 SCHEMA: Final = "workflow"
 POLL_SECONDS: Final = 0.05
+LISTEN_SECONDS = 0.25
+"""Seconds between looks at pauses on SQLite, which tells nobody that one was ended; closing waits for the last look."""
 RETRIES: Final = {"retries_allowed": True, "interval_seconds": 0.5, "max_attempts": 12}
 """For what a step does not handle itself, such as the hub's own database being away: half an hour of patience."""
 WAKE: Final = "wake"
@@ -309,7 +311,7 @@ def _config(database: str, executor: str) -> DBOSConfig:
         "application_version": VERSION,
         "executor_id": executor,
         "sys_db_pool_size": 5,
-        "notification_listener_polling_interval_sec": 0.25,
+        "notification_listener_polling_interval_sec": LISTEN_SECONDS,
         "log_level": "WARNING",
         "enable_otlp": False,
     }
