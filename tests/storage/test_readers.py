@@ -12,7 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.fulfilment.scene import eventually
 
-from connector.storage.database.engine import direct_connections, open_engine, readers_of, transaction
+from connector.storage.database.engine import READING, direct_connections, open_engine, readers_of, transaction
+from connector.storage.database.functions import add_functions
 from connector.storage.database.readers import READERS, Readers
 from connector.storage.database.refusals import NotAnswered, TooDeep
 
@@ -66,7 +67,16 @@ async def test_more_statements_than_threads_are_all_answered_and_texts_stay_byte
     rows = await asyncio.gather(*(readers.row("SELECT ?, 'ä'", (number,)) for number in numbers))
 
     assert rows == [(number, "ä".encode()) for number in numbers]
-    assert len(threads()) == 1, "quick statements take turns"
+
+
+async def test_statements_that_end_within_their_turn_take_one_thread(notes: AsyncEngine):
+    await eventually(none_is_left)  # of the tests before
+    readers = Readers(str(notes.url.database), READING, add_functions, turn_s=60)
+
+    rows = await asyncio.gather(*(readers.row("SELECT ?", (number,)) for number in range(3 * READERS)))
+
+    assert (rows, len(threads())) == ([(number,) for number in range(3 * READERS)], 1)
+    readers.close()
 
 
 async def test_what_was_committed_is_seen_by_the_next_statement(notes: AsyncEngine, readers: Readers):

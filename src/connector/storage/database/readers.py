@@ -26,16 +26,24 @@ READERS: Final = 6
 """Threads at most."""
 
 TURN_S: Final = 0.02
-"""So long the others wait for a statement; then the next one begins beside it."""
+"""So long the others wait for a statement, unless told otherwise; then the next one begins beside it."""
 
 
 class Readers:
     """Threads that read one file, begun when they are needed and kept.
 
-    pragmas: of their connections. prepare: what else is done to a connection that was opened.
+    pragmas: of their connections. prepare: what else is done to a connection that was opened. turn_s: how long the
+    others wait for a statement.
     """
 
-    def __init__(self, path: str, pragmas: Sequence[str], prepare: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(
+        self,
+        path: str,
+        pragmas: Sequence[str],
+        prepare: Callable[[sqlite3.Connection], None],
+        *,
+        turn_s: float = TURN_S,
+    ) -> None:
         address = f"{Path(path).absolute().as_uri()}?mode=rw"  # a database that was removed is not made anew
 
         def connect() -> sqlite3.Connection:
@@ -50,6 +58,7 @@ class Readers:
         self._idle: list[_Reader] = []
         self._free = asyncio.Semaphore(READERS)
         self._turn = asyncio.Semaphore(1)
+        self._turn_s = turn_s
 
     async def row(self, sql: str, parameters: Sequence[Any]) -> Sequence[Any]:
         """The one row that a statement answers, its texts as bytes; interrupted when nobody waits for it any more.
@@ -58,7 +67,7 @@ class Readers:
         """
         async with self._free:
             await self._turn.acquire()
-            turn = _Turn(self._turn)
+            turn = _Turn(self._turn, self._turn_s)
             try:
                 row = await self._answer(sql, parameters)
             finally:
@@ -95,10 +104,10 @@ class _Turn:
 
     __slots__ = ("_is_over", "_timer", "_turns")
 
-    def __init__(self, turns: asyncio.Semaphore) -> None:
+    def __init__(self, turns: asyncio.Semaphore, seconds: float) -> None:
         self._turns = turns
         self._is_over = False
-        self._timer = asyncio.get_running_loop().call_later(TURN_S, self.end)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.end)
 
     def end(self) -> None:
         """Let the next one begin."""
