@@ -6,12 +6,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
 import pytest
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from connector.api.access import ApiKey
 from connector.api.documents import Documents, TrustedDocuments, name_of
+from connector.api.request import read_json
 from connector.api.schema.nodes import global_id
 from connector.api.shortcut import Shortcut
+from connector.model.principals import Principal
+from connector.storage import tables
 from connector.storage.database.engine import transaction
 from tests.api.conftest import TOKEN, Hub, OpenHub
 from tests.factories import make_site, make_source, make_ticket
@@ -135,6 +141,77 @@ async def test_a_key_that_is_revoked_is_refused_though_its_headers_are_known(
 
     assert (await _post(hub, asked, BEARER))[0] == 401
     assert len(short) == 1
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The bodies that were read by the short way."""
+    seen: list[bytes] = []
+
+    def noted(body: bytes) -> Any:
+        seen.append(body)
+        return read_json(body)
+
+    monkeypatch.setattr("connector.api.shortcut.read_json", noted)
+    return seen
+
+
+async def test_the_same_bytes_are_understood_once_and_answered_as_things_are_now(
+    hub: Hub, engine: AsyncEngine, read: list[bytes]
+):
+    asked = {"query": ONE, "variables": {"id": global_id("Ticket", 7)}}
+    for _ in range(3):
+        assert (await _post(hub, asked, BEARER))[2] != b'{"data":{"ticket":{"number":"INC-new"}}}'
+    assert len(read) == 2, "for the long way, and for the plan that it left"
+
+    async with transaction(engine) as tx:
+        await tx.execute(update(tables.ticket).values(number="INC-new").where(tables.ticket.c.id == 7))
+
+    assert (await _post(hub, asked, BEARER))[2] == b'{"data":{"ticket":{"number":"INC-new"}}}'
+    assert len(read) == 2
+
+
+async def test_the_same_bytes_mean_to_each_what_they_see(open_hub: OpenHub, engine: AsyncEngine):
+    places = {"EU": "europe", "US": "america"}
+    async with transaction(engine) as tx:
+        for region in places:
+            await make_site(tx, name=f"of {region}", region=region)
+    keys = [ApiKey.of(name * 8, Principal(name, frozenset({"viewer"}), frozenset({r}))) for r, name in places.items()]
+    asked = {"query": "{ sites(first: 9) { nodes { name } } me { name } }"}
+
+    async with open_hub(keys=keys) as hub:
+        for _ in range(4):
+            for region, name in places.items():
+                said = (await _post(hub, asked, {"authorization": f"Bearer {name * 8}"}))[2]
+                expected = {"sites": {"nodes": [{"name": f"of {region}"}]}, "me": {"name": name}}
+                assert orjson.loads(said) == {"data": expected}
+
+
+async def test_a_document_that_registers_itself_does_so_each_time(hub: Hub, read: list[bytes]):
+    persisted = {"version": 1, "sha256Hash": name_of(ONE).removeprefix("sha256:")}
+    asked = {"query": ONE, "variables": {"id": "x"}, "extensions": {"persistedQuery": persisted}}
+    asked["variables"] = {"id": global_id("Ticket", 7)}
+
+    for _ in range(4):
+        assert (await _post(hub, asked, BEARER))[0] == 200
+
+    assert len(read) == 4
+
+
+async def test_bodies_are_remembered_up_to_a_number_and_a_size(
+    hub: Hub, read: list[bytes], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("connector.api.shortcut.MOST_UNDERSTOOD", 3)
+    asked = [{"query": TICKETS, "variables": {"n": number}} for number in range(1, 6)]
+    for _ in range(3):
+        for one in asked:
+            await _post(hub, one, BEARER)
+    assert len(read) == 15, "each is forgotten before it comes again"
+
+    monkeypatch.setattr("connector.api.shortcut.LARGEST_UNDERSTOOD", 20)
+    for _ in range(3):
+        await _post(hub, {"query": TICKETS, "variables": {"n": 9}}, BEARER)
+    assert len(read) == 18
 
 
 async def test_a_body_that_comes_in_parts_is_one(hub: Hub, short: list[bytes]):

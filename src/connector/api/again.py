@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,29 +23,55 @@ if TYPE_CHECKING:
     from connector.api.compiled import CompiledQuery
 
 
-async def answer_again(asked: GraphQLRequest, context: ApiContext) -> Answer | None:
-    """The answer to a query that was run before; None where the ordinary executor has to say what is wrong.
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A request for a query that was run before. values: of its parameters."""
 
-    Raises BrokenOff.
+    asked: GraphQLRequest
+    query: CompiledQuery
+    values: Mapping[str, Any]
+
+
+def understand(asked: GraphQLRequest, context: ApiContext) -> Understood | None:
+    """The query that is asked for again; None where the ordinary executor has to say what is wrong.
+
+    It depends on the request and on what whoever asks may see, and on nothing else.
     """
     query = context.ready.find(asked.query, asked.operation_name, asked.variables, context.reader.sight)
     if query is None:
         return None
     try:
-        values = query.values(asked.variables or {})
+        return Understood(asked, query, query.values(asked.variables or {}))
     except (NotCompiled, ConnectorError):
         return None
+
+
+async def answer_understood(understood: Understood, context: ApiContext) -> Answer | None:
+    """Its answer; None where the ordinary executor has to say what is wrong. Raises BrokenOff."""
+    query = understood.query
     with suppress(NotCompiled, NotAnswered):
         async with Patience(context.limits.longest_query, context.receive):
             if context.kept is None or (kinds := query.announced_by(context.reader.dialect)) is None:
-                return Answer(await _read(query, values, asked, context))
-            return await context.kept.answer(_key(asked, context), kinds, partial(_read, query, values, asked, context))
+                return Answer(await _read(understood, context))
+            return await context.kept.answer(
+                _key(understood.asked, context), kinds, partial(_read, understood, context)
+            )
     return None
 
 
-async def _read(query: CompiledQuery, values: Mapping[str, Any], asked: GraphQLRequest, context: ApiContext) -> bytes:
-    body: dict[str, Any] = {"data": await query.run(context, values)}
-    if extensions := context.limits.told(asked.extensions, query.cost):
+async def answer_again(asked: GraphQLRequest, context: ApiContext) -> Answer | None:
+    """The answer to a query that was run before; None where the ordinary executor has to say what is wrong.
+
+    Raises BrokenOff.
+    """
+    understood = understand(asked, context)
+    return None if understood is None else await answer_understood(understood, context)
+
+
+async def _read(understood: Understood, context: ApiContext) -> bytes:
+    query = understood.query
+    body: dict[str, Any] = {"data": await query.run(context, understood.values)}
+    if extensions := context.limits.told(understood.asked.extensions, query.cost):
         body["extensions"] = extensions
     return orjson.dumps(body)
 

@@ -2,7 +2,8 @@
 
 A client sends the same headers with each request. What they say (the host is one of ours, which form of answer, which
 coding) is read once for all requests with the same ones. A POST whose query is ready is then answered at once; anything
-else takes the long way (`connector.api.endpoint`), which says the same of it. Who asks is checked each time.
+else takes the long way (`connector.api.endpoint`), which says the same of it. A page that is looked at again sends the
+same bytes: what they ask for is understood once. Who asks is checked each time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connector.api.access import NOT_ADMITTED, Access, error_response
-from connector.api.again import answer_again
+from connector.api.again import Understood, answer_understood, understand
 from connector.api.answer import Answer
 from connector.api.answers import ENCODING
 from connector.api.context import ApiContext
@@ -27,12 +28,18 @@ from connector.api.media_types import MediaType, Streaming, negotiate, streaming
 from connector.api.patience import BrokenOff
 from connector.api.request import BadRequest, check_form, read_json
 from connector.model.principals import Principal
+from connector.storage.query import Sight
 
 PATH: Final = "/graphql"
 MOST_KNOWN: Final = 500
 """Sets of headers that are remembered."""
 LARGEST_KNOWN: Final = 8 * 1024
 """Bytes of such a set."""
+
+MOST_UNDERSTOOD: Final = 1_000
+"""Bodies that are remembered."""
+LARGEST_UNDERSTOOD: Final = 4 * 1024
+"""Bytes of such a body."""
 
 _RawHeaders: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
@@ -72,6 +79,7 @@ class Shortcut:
         self._encoder = encoder
         self._origins = origins
         self._known: dict[tuple[str, _RawHeaders], _Client | None] = {}
+        self._understood: dict[tuple[bytes, Sight], Understood] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -101,10 +109,23 @@ class Shortcut:
             admitted = await self._access.check(client.authorization)
             context = self._context(client.public_url, admitted.principal)
             context.receive = receive
-            asked = await context.documents.complete(read_json(body))
+            understood = await self._understand(body, context)
         except (*NOT_ADMITTED, BadRequest, DocumentRefused):
             return None
-        return await answer_again(asked, context) if asked.query else None
+        return None if understood is None else await answer_understood(understood, context)
+
+    async def _understand(self, body: bytes, context: ApiContext) -> Understood | None:
+        """What a body asks for. A document that registers itself does so each time."""
+        key = body, context.reader.sight
+        understood = self._understood.get(key)
+        if understood is None:
+            asked = await context.documents.complete(read_json(body))
+            understood = understand(asked, context) if asked.query else None
+            if understood is not None and len(body) <= LARGEST_UNDERSTOOD and not asked.is_automatic:
+                if len(self._understood) >= MOST_UNDERSTOOD:
+                    del self._understood[next(iter(self._understood))]
+                self._understood[key] = understood
+        return understood
 
     async def _send(self, answer: Answer, client: _Client, send: Send) -> None:
         body, headers = answer.body, client.headers
