@@ -65,6 +65,8 @@ def test_the_example_of_the_page_compares_two_policies_in_tables_files_and_a_plo
     plot = (here / "result" / "backtest.svg").read_text(encoding="utf-8")
     assert "parcels-only@" in plot
     assert "Stock on hand" in plot
+    assert "Restored in time, by region" in plot
+    assert "EU-North" in plot
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(here: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from collections.abc import Coroutine
 from typing import Any
 
@@ -26,6 +27,7 @@ UNIT = st.integers(0, SWITCHES + 1)
 QUANTITY = st.integers(1, 3)
 WHICH = st.integers(0, 50)
 _names = itertools.count(1)
+WORKERS = 16
 
 
 def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedStateMachine]:
@@ -196,6 +198,14 @@ def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedSta
             after = self.run(self.yard.scene())
             assert not [claim for claim in after.claims.values() if claim.ticket_id == mine and claim.is_live]
 
+        @rule(seeds=st.lists(st.integers(0, 10_000), min_size=WORKERS, max_size=WORKERS))
+        def sixteen_move_at_once(self, seeds: list[int]) -> None:
+            async def all_of_them() -> None:
+                async with asyncio.timeout(60):
+                    await asyncio.gather(*(self.yard.at_random(random.Random(seed)) for seed in seeds))  # noqa: S311
+
+            self.run(all_of_them())
+
         @rule(minutes=st.integers(1, 45))
         def time_passes(self, minutes: int) -> None:
             self.run(self.yard.expire(minutes=minutes))
@@ -237,7 +247,7 @@ def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedSta
 
 
 def test_books_units_and_reservations_always_agree(database: str):
-    engine = open_engine(database, pool_size=2)
+    engine = open_engine(database, pool_size=WORKERS)
     with asyncio.Runner() as runner:
         try:
             run_state_machine_as_test(
