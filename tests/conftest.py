@@ -27,6 +27,7 @@ from connector.rules.policy.reading import default_policy
 from connector.storage.database.engine import open_engine
 from connector.storage.migrations import migrate
 from tests.commits import announce_commits
+from tests.rewriting import rewrite_assertions
 
 DATABASES = ("sqlite", "postgresql")
 LONG = ("journeys", "clients", "invariants", "fulfilment")
@@ -48,6 +49,11 @@ def pytest_configure() -> None:
     """What tests write lies in memory where there is room: a disk confirms each commit in milliseconds."""
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    rewrite_assertions(config)
 
 
 def pytest_xdist_auto_num_workers() -> int:
