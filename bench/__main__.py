@@ -17,9 +17,9 @@ import orjson
 from bench.measure import Measure
 
 HERE = Path(__file__).parent
-PARTS = frozenset({"ranking"})
+PARTS = frozenset({"growth", "ranking"})
 """Measures that another one of these includes: run by themselves only when they are named."""
-NOT_MEASURES = frozenset({"__init__", "__main__", "databases", "large_fleet", "measure"})
+NOT_MEASURES = frozenset({"__init__", "__main__", "asking", "databases", "large_fleet", "measure", "plots"})
 
 
 def main(names: list[str]) -> int:

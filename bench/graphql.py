@@ -3,13 +3,12 @@
 The server is on one core; PostgreSQL and the load are on the other. Every server must give the same answers, as JSON;
 under load every answer must be the bytes that were compared. Servers take turns in rounds, so that whatever else the
 machine does meets all of them; the best round counts. BENCH_SECONDS: how long a point is measured. BENCH_OPERATIONS:
-only these. BENCH_LARGEST: rows of the largest database that growth is measured on.
+only these, and no growth (`bench.growth`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import signal
 import sys
@@ -21,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import psycopg
 
-from bench.databases import migrated_engine, postgres_server
+from bench import growth
+from bench.asking import HAND_WRITTEN, OURS, POSTGRAPHILE, asked, exchange, fill_database, new_database
+from bench.databases import postgres_server
 from bench.measure import Measure
 from bench.peers.install import install
 from bench.peers.load import Exchange, Rate, load
 from bench.peers.operations import OPERATIONS, Operation, as_of_ours
-from bench.peers.rows import fill
 from bench.peers.servers import LOAD_CORE, Server, connector, cpu_s_of_postgres, direct, node_peer, python_peer
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
@@ -36,14 +35,12 @@ WARM_UP_SECONDS = SECONDS / 2
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))
 CONNECTIONS = (1, 16)
 TICKETS = 10_000
-GROWN = int(os.environ.get("BENCH_LARGEST", "100000"))
-TREE_SITES = (5, 40)
-USUAL_TIMES, FASTEST_TIMES, HAND_WRITTEN_SHARE, FLAT_SHARE = 25, 2.5, 0.85, 0.8
+USUAL_TIMES, FASTEST_TIMES, HAND_WRITTEN_SHARE = 25, 2.5, 0.85
 KEPT_TIMES = 5
 
-OURS, ON_SQLITE, HAND_WRITTEN, BYTES = "connector", "connector on sqlite", "hand-written", "bytes"
+ON_SQLITE, BYTES = "connector on sqlite", "bytes"
 KEEPING = "connector with kept answers"
-STRAWBERRY, ARIADNE, MERCURIUS, POSTGRAPHILE = PEERS = ("strawberry", "ariadne", "mercurius", "postgraphile")
+STRAWBERRY, ARIADNE, MERCURIUS, _ = PEERS = ("strawberry", "ariadne", "mercurius", POSTGRAPHILE)
 
 
 @dataclass(frozen=True)
@@ -76,16 +73,14 @@ def measures() -> Iterator[Measure]:
         home = Path(directory)
         server = postgres_server(home / "postgres")
         stack.callback(server.cleanup)
-        database, grown = (_database(server.get_uri(), rows) for rows in (TICKETS, GROWN))
-        sqlite = f"sqlite:///{home}/bench.db"
-        for url, rows in ((database, TICKETS), (grown, GROWN), (sqlite, TICKETS)):
-            asyncio.run(_fill(url, rows))
+        database, sqlite = new_database(server.get_uri(), TICKETS), f"sqlite:///{home}/bench.db"
+        for url in (database, sqlite):
+            asyncio.run(fill_database(url, TICKETS))
         ours = stack.enter_context(connector(OURS, database, home / "ours"))
         keeping = stack.enter_context(connector(KEEPING, database, home / "keeping", keeps_answers=True))
-        large = stack.enter_context(connector(OURS, grown, home / "large"))
         embedded = stack.enter_context(connector(ON_SQLITE, sqlite, home / "embedded"))
         body = home / "body.json"
-        body.write_bytes(ours.ask(*_asked(OURS, OPERATIONS[0])))
+        body.write_bytes(ours.ask(*asked(OURS, OPERATIONS[0])))
         alchemy = database.replace("postgresql://", "postgresql+psycopg://")
         servers = [
             ours,
@@ -98,19 +93,8 @@ def measures() -> Iterator[Measure]:
         ]
         for operation in operations:
             yield from _judged(_compete(servers, keeping, operation, home / "postgres"), operation)
-        yield from _grown(ours, large)
-
-
-def _database(url: str, rows: int) -> str:
-    with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE tickets_{rows}")  # type: ignore[call-overload]
-    head, _, query = url.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/tickets_{rows}?{query}".rstrip("?")
-
-
-async def _fill(url: str, rows: int) -> None:
-    async with migrated_engine(url) as engine:
-        await fill(engine, rows)
+    if len(operations) == len(OPERATIONS):
+        yield from growth.measures()
 
 
 def _compete(servers: Sequence[Server], keeping: Server, operation: Operation, postgres: Path) -> Points:
@@ -120,13 +104,13 @@ def _compete(servers: Sequence[Server], keeping: Server, operation: Operation, p
     """
     points: Points = {}
     sent = next(server for server in servers if server.name == HAND_WRITTEN)
-    asked = [server for server in servers if server.name != POSTGRAPHILE or operation.postgraphile is not None]
-    expected = [orjson.loads(asked[0].ask(*_asked(OURS, operation, given))) for given in operation.variables]
-    exchanges = {server.name: _compared(server, operation, expected) for server in asked}
+    taking_part = [server for server in servers if server.name != POSTGRAPHILE or operation.postgraphile is not None]
+    expected = [orjson.loads(taking_part[0].ask(*asked(OURS, operation, given))) for given in operation.variables]
+    exchanges = {server.name: _compared(server, operation, expected) for server in taking_part}
     for connections in CONNECTIONS:
         for turn in range(ROUNDS):
-            start = turn % len(asked)
-            for server in (*asked[start:], *asked[:start]):
+            start = turn % len(taking_part)
+            for server in (*taking_part[start:], *taking_part[:start]):
                 point = _measured(server, exchanges[server.name], connections, postgres)
                 _keep_best(points, (server.name, connections), point)
             if operation.name == "tickets":
@@ -158,42 +142,19 @@ def _compared(server: Server, operation: Operation, expected: Sequence[Any]) -> 
     """The requests, and the bytes of answers that mean the same as ours. Raises AssertionError when they do not."""
     exchanges = []
     for given, ours in zip(operation.variables, expected, strict=True):
-        path, body = _asked(server.name, operation, given)
+        path, body = asked(server.name, operation, given)
         answer = server.ask(path, body)
         got = orjson.loads(answer)
         if server.name == POSTGRAPHILE:
             got = as_of_ours(got)
         if got != ours:
             raise AssertionError(f"{server.name} answers {operation.name} differently: {got!s:.500} not {ours!s:.500}")
-        exchanges.append(_exchange(server.port, path, body, answer))
+        exchanges.append(exchange(server.port, path, body, answer))
     return exchanges
 
 
 def _bytes(server: Server, answer: bytes) -> list[Exchange]:
-    return [_exchange(server.port, "/bytes", {"variables": {}}, answer)]
-
-
-def _exchange(port: int, path: str, body: Mapping[str, Any], answer: bytes) -> Exchange:
-    content = orjson.dumps(body)
-    head = (
-        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\naccept: application/json\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
-    )
-    return Exchange(head.encode() + content, answer)
-
-
-def _asked(server: str, operation: Operation, given: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-    """Path and body of a request, in the words of a server."""
-    variables = dict(operation.variables[0] if given is None else given)
-    if server == HAND_WRITTEN:
-        return f"/{operation.name}", {"variables": variables}
-    if server == POSTGRAPHILE:
-        if "state" in variables:
-            variables["state"] = variables["state"].lower()
-        return "/graphql", {"query": operation.postgraphile, "variables": variables}
-    if operation.asks_one:
-        variables["id"] = base64.b64encode(f"Ticket:{variables['id']}".encode()).decode()
-    return "/graphql", {"query": operation.document, "variables": variables}
+    return [exchange(server.port, "/bytes", {"variables": {}}, answer)]
 
 
 def _judged(points: Points, operation: Operation) -> Iterator[Measure]:
@@ -225,38 +186,3 @@ def _figures(found: Mapping[str, Point]) -> dict[str, float | str]:
         figures[f"{server} cpu ms"] = round(point.cpu_ms, 2)
         figures[f"{server} postgresql cpu ms"] = round(point.database_cpu_ms, 2)
     return figures
-
-
-def _grown(small: Server, large: Server) -> Iterator[Measure]:
-    """Pages of a database ten times as large, and trees eight times as large."""
-    for operation in OPERATIONS:
-        if operation.name not in ("tickets", "filtered"):
-            continue
-        times = {small.port: 0.0, large.port: 0.0}
-        for _ in range(ROUNDS):
-            for server in (small, large):
-                times[server.port] = max(times[server.port], _alone(server, operation, None).per_second)
-        yield Measure(
-            f"graphql-{operation.name}-growth",
-            ratio=times[large.port] / times[small.port],
-            required=FLAT_SHARE,
-            figures={f"ms at {TICKETS}": 1000 / times[small.port], f"ms at {GROWN}": 1000 / times[large.port]},
-        )
-    tree = next(operation for operation in OPERATIONS if operation.name == "tree")
-    few, many = TREE_SITES
-    rates = {
-        sites: max(_alone(large, tree, {**tree.variables[0], "sites": sites}).per_second for _ in range(ROUNDS))
-        for sites in TREE_SITES
-    }
-    yield Measure(
-        "graphql-tree-growth",
-        ratio=(rates[many] * many) / (rates[few] * few),
-        required=FLAT_SHARE,
-        figures={f"ms of {sites} sites": 1000 / rate for sites, rate in rates.items()},
-    )
-
-
-def _alone(server: Server, operation: Operation, given: Mapping[str, Any] | None) -> Rate:
-    path, body = _asked(server.name, operation, given)
-    exchanges = [_exchange(server.port, path, body, server.ask(path, body))]
-    return load(server.port, exchanges, connections=1, seconds=SECONDS, warm_up=WARM_UP_SECONDS)
