@@ -65,6 +65,7 @@ class Outlet:
     def __init__(self, send: Callable[[str], Coroutine[Any, Any, None]], limits: LiveLimits) -> None:
         self._send = send
         self._limits = limits
+        self._now = asyncio.get_running_loop().time
         self._waiting: deque[tuple[str, Mark | None, int]] = deque()
         self._size = 0
         self._unsent = 0
@@ -187,10 +188,6 @@ class Outlet:
 
     def _is_half_free(self) -> bool:
         return len(self._waiting) * 2 <= self._limits.queue and self._size * 2 <= self._limits.queue_size
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
 
 
 async def _raising(error: Exception) -> None:
