@@ -36,6 +36,7 @@ from connector.fulfilment.reactions import Reactions
 from connector.fulfilment.watching import Watch
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
+from connector.model.public_holidays import check_region
 from connector.rules.policy.reading import default_policy, read_policy
 from connector.sdk import Connection, connect
 from connector.storage.database.engine import open_engine, reading, wake_on_commit
@@ -216,6 +217,7 @@ async def has_receipts(database: Any, wanted: dict[str, int]) -> bool:
 
 def main() -> None:
     default_policy()  # builds the models that policies are checked by: once, here, and not in every process
+    check_region("DE")  # reads which countries have public holidays
     warm: set[str] = set()
     for line in sys.stdin:
         order = json.loads(line)
