@@ -93,20 +93,24 @@ async def test_the_victim_of_a_deadlock_is_done_again(engine: AsyncEngine):
     async with transaction(engine) as tx:
         one, two = await make_hub(tx), await make_hub(tx)
     tries: list[int] = []
-    both = asyncio.Barrier(2)
+    both, the_other_is_done = asyncio.Barrier(2), asyncio.Event()
 
     async def lock(tx: AsyncConnection, first: int, second: int) -> None:
         from connector.storage.tables import hub
 
         tries.append(first)
+        if len(tries) > 2:
+            await the_other_is_done.wait()  # it may not have its second lock yet, and be in the way once more
         await tx.execute(update(hub).where(hub.c.id == first).values(handling_minutes=1))
         if len(tries) <= 2:
             await both.wait()
         await tx.execute(update(hub).where(hub.c.id == second).values(handling_minutes=2))
 
-    await asyncio.gather(
-        in_transaction(engine, lambda tx: lock(tx, one, two)), in_transaction(engine, lambda tx: lock(tx, two, one))
-    )
+    async def done(first: int, second: int) -> None:
+        await in_transaction(engine, lambda tx: lock(tx, first, second))
+        the_other_is_done.set()
+
+    await asyncio.gather(done(one, two), done(two, one))
 
     assert len(tries) == 3
 
