@@ -136,6 +136,83 @@ def test_a_ticket_for_two_waits_until_two_are_there():
     assert found.total.hours_to_restore == (1 + 9 * 24 + 1) / 2
 
 
+TAKING = "transport: [drive, courier], preempt: {}"
+
+
+def test_a_p1_takes_what_a_p4_has_and_has_not_got_yet_which_is_served_anew():
+    tickets = [
+        ticket(1, priority=Priority.P4, site=replace(HAMBURG_SITE, region="LOSER")),  # collected from at 17:00
+        ticket(2, timedelta(hours=1), priority=Priority.P1, site=replace(BERLIN, region="TAKER")),
+        ticket(3, timedelta(days=11), priority=Priority.P1, site=replace(BERLIN, region="NEXT")),
+    ]
+
+    found = run(tickets, scene(near()), policy(TAKING))
+
+    # the unit ordered at 09:00 comes ten days later and goes by courier, at 17:00 and five hours; nothing was ordered
+    # for the P1, so that the next one waits until what the loser used is replaced
+    assert {name: region.hours_to_restore for name, region in found.regions.items() if name != "EU"} == {
+        "TAKER": 1.0, "LOSER": 10 * 24 + 8 + 5, "NEXT": 9 * 24 + 1,
+    }  # fmt: skip
+    assert (found.total.needing, found.total.unserved) == (3, 0)
+    assert (found.total.preempted, found.regions["LOSER"].preempted, found.total.stock_outs) == (1, 1, 1)
+    assert (found.total.driven, found.total.freight_cents) == (2, 4000)  # what was not sent costs nothing
+    assert (found.total.sla_attainment, found.regions["LOSER"].sla_attainment) == (1 / 3, 0.0)
+    assert [day.stock_units for day in found.days] == [0] * 10 + [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("first", "rule"),
+    [
+        ({"priority": Priority.P4}, TAKING),  # by car, has left at ten
+        ({"priority": Priority.P1, "site": HAMBURG_SITE}, TAKING),
+        ({"priority": Priority.P4, "site": HAMBURG_SITE}, "transport: [drive, courier]"),
+    ],
+)
+def test_nothing_is_taken_that_has_left_or_is_as_urgent_nor_where_the_policy_takes_nothing(first: Any, rule: str):
+    tickets = [ticket(1, **first), ticket(2, timedelta(hours=2), priority=Priority.P1)]
+
+    found = run(tickets, scene(near()), policy(rule))
+
+    assert (found.total.preempted, found.total.stock_outs, found.total.unserved) == (0, 1, 0)
+
+
+def test_a_ticket_loses_no_more_often_than_the_policy_lets_it():
+    tickets = [
+        ticket(1, priority=Priority.P4, site=HAMBURG_SITE),
+        ticket(2, timedelta(hours=1), priority=Priority.P1),
+        ticket(3, timedelta(hours=2), priority=Priority.P1),
+    ]
+
+    found = run(tickets, scene({Shelf(1, 1, Lane.NORMAL): 1, Shelf(2, 1, Lane.NORMAL): 1}), policy(TAKING))
+
+    # the loser gets the unit in Munich by courier and keeps it, although it is there until 17:00
+    assert (found.total.preempted, found.total.stock_outs, found.regions["NORTH"].hours_to_restore) == (1, 1, 13.0)
+
+
+def test_what_is_there_is_sent_and_the_rest_waits_where_the_rule_says_so():
+    tickets = [ticket(1, quantity=3), ticket(2, timedelta(days=1))]
+
+    found = run(tickets, scene(near(2)), policy("transport: [drive, courier], partial: allowed"))
+
+    # two at once, which are replaced after ten days: one for the rest, one for the other
+    assert found.total.hours_to_restore == ((10 * 24 + 1) + (9 * 24 + 1)) / 2
+    assert (found.total.needing, found.total.stock_outs, found.total.unserved) == (2, 2, 0)
+    assert (found.total.driven, found.total.sla_attainment) == (3, 0.0)
+
+
+def test_the_rest_may_come_from_a_supplier_and_the_ticket_is_in_time_when_all_of_it_is():
+    by = read_policy(
+        POLICY.replace("RULE", "transport: [drive], partial: allowed, ladder: [stock, purchase, person]").replace(
+            "sourcing:\n", "sourcing:\n  suppliers: {shop: {offers: [purchase], lead_hours: 3, cost_cents: 700}}\n"
+        )
+    )
+
+    found = run([ticket(1, quantity=2)], scene(near(1)), by)
+
+    assert (found.total.unserved, found.total.sla_attainment, found.total.hours_to_restore) == (0, 1.0, 3.0)
+    assert (found.total.emergency_shipments, found.total.driven) == (2, 1)
+
+
 def test_a_substitute_serves_where_it_is_allowed():
     world = scene({Shelf(1, 2, Lane.NORMAL): 1}, substitutes={1: (SubstituteFacts(2, "Acme X2", 1),)})
 
@@ -250,7 +327,7 @@ def test_a_backtest_is_the_same_in_any_order_and_its_counts_add_up(
         for n, (minutes, priority, product, site, quantity) in enumerate(history)
     ]
     world = scene({Shelf(1, 1, Lane.NORMAL): near_by, Shelf(2, 2, Lane.NORMAL): far})
-    policies = {"new": policy("transport: [courier]"), "against": policy()}
+    policies = {"new": policy("transport: [courier], preempt: {}, partial: allowed"), "against": policy()}
     arguments: Any = {**policies, "lead_times": LeadTimes(), "seed": seed}
 
     found = backtest(tickets, world, **arguments)
@@ -259,8 +336,10 @@ def test_a_backtest_is_the_same_in_any_order_and_its_counts_add_up(
     assert backtest(tickets, world, **arguments).content() == found.content()
     for replayed in (found.against, found.new):
         total, regions = replayed.total, replayed.regions.values()
-        for name in ("tickets", "needing", "stock_outs", "unserved", "freight_cents", "emergency_shipments", "reviews"):
+        names = ("tickets", "needing", "stock_outs", "unserved", "preempted", "freight_cents", "emergency_shipments")
+        for name in (*names, "reviews"):
             assert getattr(total, name) == sum(getattr(region, name) for region in regions)
-        assert total.unserved <= total.stock_outs <= total.needing <= total.tickets
+        assert max(total.unserved, total.stock_outs, total.preempted) <= total.needing <= total.tickets
+        assert total.unserved <= total.stock_outs + total.preempted
         assert all(0 <= day.stock_units <= near_by + far for day in replayed.days)
         assert sum(day.stock_outs for day in replayed.days) == total.stock_outs

@@ -249,7 +249,7 @@ def test_whatever_belongs_together_every_ticket_is_counted_once_and_in_any_order
         for n, (minutes, product, site, dev, master, parent) in enumerate(history)
     ]
     sections = TOGETHER.replace("ON_TIMEOUT", f"on_timeout: {on_timeout}") + CHANNELS
-    new, against = with_sections(sections), with_sections(sections, "transport: [courier]")
+    new, against = with_sections(sections), with_sections(sections, "transport: [courier], preempt: {}")
     channels = (channel(DAY, 2 * DAY),) if opens else ()
     stock = {Shelf(1, 1, Lane.NORMAL): near_by, Shelf(2, 2, Lane.NORMAL): far, Shelf(1, 1, Lane.BREAK_GLASS): 1}
     world = scene(stock, channels=channels)

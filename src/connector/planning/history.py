@@ -6,12 +6,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from connector.model.kinds import Priority
 from connector.model.naming import fold
 from connector.rules.facts.ticket import AssetFacts, ProductFacts, ServiceClassFacts, SiteFacts, TicketFacts
 
 MINUTES_PER_DAY = 24 * 60
+_LEAST_URGENT: Final = len(Priority)
 LeadKey: TypeAlias = tuple[str, str]
 """Product and hub as people call them, folded (`connector.model.naming.fold`), each "" for any."""
 
@@ -76,3 +78,13 @@ class LeadTimes:
             if key in self.known:
                 return self.known[key]
         return self.otherwise
+
+
+def order_of(past: PastTicket) -> tuple[datetime, int, str]:
+    """Tickets by opening, then urgency, then number, which is unique."""
+    return past.opened_at, _urgency(past), past.ticket.number
+
+
+def _urgency(past: PastTicket) -> int:
+    priority = past.ticket.priority
+    return _LEAST_URGENT if priority is None else list(Priority).index(priority)

@@ -115,6 +115,10 @@ class Kin:
         relief = Relief(past.ticket.number, past.ticket.id, ReservationState.HELD, hub)
         self._sent[past.ticket.id] = Sent(relief, left, arrives)
 
+    def take(self, past: PastTicket) -> None:
+        """A ticket has lost what it was given."""
+        del self._sent[past.ticket.id]
+
     def relief(self, past: PastTicket) -> Relief | None:
         """What another ticket about the same device has, or was sent after this one was opened; the oldest."""
         if past.asset is None:

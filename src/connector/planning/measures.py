@@ -15,6 +15,7 @@ MEASURES: Mapping[str, str] = {
     "sla_attainment": "SLA attainment",
     "stock_outs": "stock-outs",
     "unserved": "never served",
+    "preempted": "lost a unit to a more urgent ticket",
     "emergency_shipments": "emergency shipments",
     "driven": "of these by car",
     "break_glass": "of these break-glass",
@@ -44,6 +45,7 @@ class Tally:
     in_time: int = 0
     stock_outs: int = 0
     served: int = 0
+    preempted: int = 0
     emergency_shipments: int = 0
     driven: int = 0
     break_glass: int = 0
@@ -62,6 +64,7 @@ class Tally:
             sla_attainment=self.in_time / self.due if self.due else None,
             stock_outs=self.stock_outs,
             unserved=self.needing - self.served,
+            preempted=self.preempted,
             emergency_shipments=self.emergency_shipments,
             driven=self.driven,
             break_glass=self.break_glass,
@@ -86,6 +89,7 @@ class Measures:
     sla_attainment: float | None
     stock_outs: int
     unserved: int
+    preempted: int
     emergency_shipments: int
     driven: int
     break_glass: int

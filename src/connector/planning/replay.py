@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from connector.model.kinds import Lane, Priority
 from connector.planning.events import Events
-from connector.planning.history import LeadTimes, PastTicket
+from connector.planning.given import NEVER_LEFT, Given, InHubs, Partly, Waits, parcels_of, supplied
+from connector.planning.history import LeadTimes, PastTicket, order_of
 from connector.planning.kin import Kin, Kinship, kinship
+from connector.planning.ledger import Ledger
 from connector.planning.measures import Day, Measures, Tally
 from connector.planning.stockroom import Stockroom
 from connector.rules.arrival.lanes import NO_LANES
@@ -27,7 +28,7 @@ from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.scene import Scene, Shelf
 from connector.rules.facts.standing import ChannelFacts
 from connector.rules.policy.channels import covers
-from connector.rules.policy.document import Mode, Policy
+from connector.rules.policy.document import Policy
 from connector.rules.policy.ladder import RungKind
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision, Outcome, Reason
@@ -44,9 +45,6 @@ NOTHING_THERE: Final = frozenset(
 """Reasons that make a ticket a stock-out that waits."""
 TOGETHER: Final = frozenset({Reason.RELIEVED, Reason.FOLLOWS, Reason.GROUPED})
 """Reasons of a ticket that needs no unit of its own: another ticket, or an event, stands for it."""
-_LEAST_URGENT: Final = len(Priority)
-_NEVER_LEFT: Final = -1
-"""Of what leaves no hub: it relieves no other ticket, as in operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,42 +79,17 @@ def replay(
 
 
 def _replayable(policy: Policy) -> Policy:
-    """The policy without what is not replayed: of which revision units were, and several parts of what one needs."""
+    """The policy without what is not replayed: of which revision units were."""
     return policy.model_copy(
         update={
             "rules": tuple(
                 rule.model_copy(
-                    update={
-                        "same_revision_only": False, "allow_substitutes": rule.takes_substitutes, "partial": "never",
-                    }
+                    update={"same_revision_only": False, "allow_substitutes": rule.takes_substitutes}
                 )
                 for rule in policy.rules
             )
         }
     )  # fmt: skip
-
-
-def order_of(past: PastTicket) -> tuple[datetime, int, str]:
-    """Tickets by opening, then urgency, then number, which is unique."""
-    return past.opened_at, _urgency(past), past.ticket.number
-
-
-def _urgency(past: PastTicket) -> int:
-    priority = past.ticket.priority
-    return _LEAST_URGENT if priority is None else list(Priority).index(priority)
-
-
-@dataclass(slots=True)
-class _Waits:
-    """A ticket that waits for a unit. number: its place in the history. has_due: whether it counts for the SLA.
-
-    useless: shelves that cannot serve it, whatever arrives there: enough was there, and the policy refused it.
-    """
-
-    number: int
-    past: PastTicket
-    has_due: bool
-    useless: set[Shelf]
 
 
 class _Run:
@@ -138,18 +111,20 @@ class _Run:
     ) -> None:
         self._scene, self._policy, self._kinship = scene, policy, kinship
         self._begin, self._end = begin, end
-        self._total = Tally()
-        self._regions: defaultdict[str, Tally] = defaultdict(Tally)
-        self._days: dict[date, list[int]] = {}
-        self._stock = Stockroom(scene, lead_times, seed, begin=begin, end=end, total=self._total, regions=self._regions)
+        self._count = Ledger()
+        total, regions = self._count.total, self._count.regions
+        self._stock = Stockroom(scene, lead_times, seed, begin=begin, end=end, total=total, regions=regions)
         self._kin = Kin(kinship)
         self._events = Events(policy, scene.in_the_field)
         first, last = instant_of(begin), instant_of(end)
         self._channels = [item for item in scene.channels if item.ends_at > first and item.opened_at <= last]
         self._opening = sorted((minute_at_or_after(item.opened_at), item.id, item) for item in self._channels)
         self._opening = [item for item in self._opening if item[0] > begin][::-1]
-        self._waiting: dict[int, dict[int, _Waits]] = defaultdict(dict)
+        self._waiting: dict[int, dict[int, Waits]] = defaultdict(dict)
         self._held: dict[int, tuple[int, PastTicket]] = {}
+        self._in_hubs = InHubs(policy)
+        self._rules = {rule.name: rule for rule in policy.rules}
+        self._partly: dict[int, Partly] = {}
         self._wanted_by: dict[int, set[int]] = defaultdict(set)
         for product_id in scene.products:
             self._wanted_by[product_id].add(product_id)
@@ -163,7 +138,7 @@ class _Run:
         self._pass_until(minute)
         self._stock.close_days(minute)
         self._kin.open(past)
-        for tally in self._tallies(past):
+        for tally in self._count.of(past):
             tally.tickets += 1
         self._first(number, past, past.opened_at)
 
@@ -178,14 +153,13 @@ class _Run:
         return Replay(
             policy_version=self._policy.version,
             currency=self._policy.sourcing.currency,
-            total=self._total.measures(minutes),
-            regions={name: tally.measures(minutes) for name, tally in sorted(self._regions.items())},
-            days=tuple(self._day(first + timedelta(days=n), level) for n, level in enumerate(levels)),
+            total=self._count.total.measures(minutes),
+            regions={name: tally.measures(minutes) for name, tally in sorted(self._count.regions.items())},
+            days=tuple(
+                self._count.day(first + timedelta(days=n), units=units, cents=cents)
+                for n, (units, cents) in enumerate(levels)
+            ),
         )
-
-    def _day(self, day: date, level: tuple[int, int]) -> Day:
-        due, in_time, stock_outs = self._days.get(day, (0, 0, 0))
-        return Day(day, due, in_time, stock_outs, stock_units=level[0], stock_cents=level[1])
 
     def _next(self) -> tuple[int, int] | None:
         """When time brings something next, and what: a delivery, a channel, the answer to an event."""
@@ -225,79 +199,101 @@ class _Run:
     def _first(self, number: int, past: PastTicket, now: datetime) -> None:
         """What becomes of a ticket that is opened, or whose event has been answered."""
         decision = self._decide(past, now)
-        if decision.chosen is not None:
-            self._needs(past, decision)
-            self._serve(past, decision)
-        elif any(order.supplier for order in decision.orders):
-            self._needs(past, decision)
-            self._supply(past, decision)
+        if _gives(decision):
+            self._count.needs(past, has_due=decision.due_at is not None)
+            left = self._give(number, past, decision)
+            if left is not None and left.reason in NOTHING_THERE:
+                self._count.stock_out(past)
+                self._wait(number, past, decision)
         elif decision.reason in NOTHING_THERE and past.product is not None:
-            self._needs(past, decision)
-            self._count_stock_out(past, 1)
-            waits = _Waits(number, past, decision.due_at is not None, self._ample(past))
-            self._waiting[past.product.id][past.ticket.id] = waits
+            self._count.needs(past, has_due=decision.due_at is not None)
+            self._count.stock_out(past)
+            self._wait(number, past, decision)
         elif decision.reason is Reason.GROUPED and decision.outcome is Outcome.REVIEW:
-            for tally in self._tallies(past):
+            for tally in self._count.of(past):
                 tally.held += now == past.opened_at
             self._held[past.ticket.id] = (number, past)
         elif _is_together(decision):
-            for tally in self._tallies(past):
+            for tally in self._count.of(past):
                 tally.joined += 1
         elif decision.outcome is not Outcome.NOT_NEEDED:
-            for tally in self._tallies(past):
+            for tally in self._count.of(past):
                 tally.reviews += 1
 
-    def _tallies(self, past: PastTicket) -> tuple[Tally, Tally]:
-        return self._total, self._regions[past.region]
+    def _wait(self, number: int, past: PastTicket, decision: Decision, *, is_stock_out: bool = True) -> None:
+        if past.product is not None:
+            waits = Waits(number, past, decision.due_at is not None, self._ample(past), is_stock_out)
+            self._waiting[past.product.id][past.ticket.id] = waits
 
-    def _needs(self, past: PastTicket, decision: Decision) -> None:
-        for tally in self._tallies(past):
-            tally.needing += 1
-            tally.due += decision.due_at is not None
-        self._day_of(past)[0] += decision.due_at is not None
+    def _give(self, number: int, past: PastTicket, decision: Decision, *, is_new: bool = True) -> Decision | None:
+        """Carry a decision out, part by part; the part that gives nothing, None where the ticket has all that it needs.
 
-    def _count_stock_out(self, past: PastTicket, by: int) -> None:
-        for tally in self._tallies(past):
-            tally.stock_outs += by
-        self._day_of(past)[2] += by
-
-    def _serve(self, past: PastTicket, decision: Decision) -> None:
-        """Count the parcels, take the units and order new ones."""
-        parcels = [decision.candidates[place] for place in range(len(decision.picks))]
-        arrives = max(pick.arrives_at for pick in decision.picks)
-        is_in_time = decision.due_at is not None and all(parcel.is_within_sla for parcel in parcels)
-        for tally in self._tallies(past):
-            tally.served += 1
-            tally.in_time += is_in_time
-            tally.restore_minutes += minute_at_or_after(arrives) - minute_at_or_after(past.opened_at)
-            for parcel in parcels:
-                is_driven, is_glass = parcel.mode is Mode.DRIVE, parcel.lane is Lane.BREAK_GLASS
-                tally.freight_cents += parcel.cost_cents
-                tally.driven += is_driven
-                tally.break_glass += is_glass
-                tally.emergency_shipments += is_driven or is_glass
-        self._day_of(past)[1] += is_in_time
+        is_new: whether it is decided about at its opening, so that a shelf that has nothing is a stock-out.
+        """
         minute = minute_at_or_after(decision.decided_at)
-        for pick in decision.picks:
-            self._stock.take(Shelf(pick.hub_id, pick.product_id, pick.lane), pick.quantity, minute)
-        left = max(minute_at_or_after(parcel.departs_at) for parcel in parcels)
-        self._kin.give(past, parcels[0].hub, left=left, arrives=minute_at_or_after(arrives))
+        taken = [item for part in decision.parts for item in part.taken_from]
+        losers = [self._take_back(item.reservation_id, minute) for item in taken]
+        had = self._partly.get(past.ticket.id)
+        for part in decision.parts:
+            if not _gives(part):
+                self._serve_anew(losers, decision.decided_at)
+                return part
+            parcels = parcels_of(part) if part.chosen is not None else supplied(part)
+            self._count.parcels(past, parcels)
+            for pick in part.picks:
+                self._stock.take(Shelf(pick.hub_id, pick.product_id, pick.lane), pick.quantity, minute)
+            if is_new and part.orders and not any(r.kind == RungKind.STOCK and r.offered for r in part.ladder):
+                self._count.stock_out(past)
+            before = had or Partly(0, parcels.arrives, is_in_time=True)
+            arrives, in_time = max(before.arrives, parcels.arrives), before.is_in_time and parcels.is_in_time
+            had = self._partly[past.ticket.id] = Partly(before.had + part.quantity, arrives, in_time)
+        self._complete(past, decision, had or Partly(0, decision.decided_at, is_in_time=False))
+        picks = decision.picks
+        if decision.rest is None and len(picks) == 1 and picks[0].quantity == past.quantity:
+            shelf = Shelf(picks[0].hub_id, picks[0].product_id, picks[0].lane)
+            red_until = decision.channel.facts.ends_at if decision.channel is not None else None
+            has_due = decision.due_at is not None
+            made = Given(number, past, shelf, past.quantity, decision.decided_at, parcels, has_due, red_until)
+            self._in_hubs.add(made)
         self._relieve(past, decision.decided_at)
+        self._serve_anew(losers, decision.decided_at)
+        return None
 
-    def _supply(self, past: PastTicket, decision: Decision) -> None:
-        """Count what suppliers send: an emergency shipment with its whole cost, in their lead time."""
-        arrives = max(order.arrives_at or decision.decided_at for order in decision.orders)
-        is_in_time = decision.due_at is not None and arrives <= decision.due_at
-        is_stock_out = not any(rung.kind == RungKind.STOCK and rung.offered for rung in decision.ladder)
-        for tally in self._tallies(past):
-            tally.served += 1
-            tally.in_time += is_in_time
-            tally.freight_cents += sum(order.cost_cents or 0 for order in decision.orders)
-            tally.restore_minutes += minute_at_or_after(arrives) - minute_at_or_after(past.opened_at)
-            tally.emergency_shipments += 1
-        self._day_of(past)[1] += is_in_time
-        self._count_stock_out(past, int(is_stock_out))
-        self._kin.give(past, "a supplier", left=_NEVER_LEFT, arrives=minute_at_or_after(arrives))
+    def _complete(self, past: PastTicket, decision: Decision, has: Partly) -> None:
+        """A ticket has all that it needs."""
+        self._partly.pop(past.ticket.id, None)
+        self._count.served(past, has.arrives, is_in_time=has.is_in_time)
+        last = decision.parts[-1]
+        if last.chosen is None:
+            self._kin.give(past, "a supplier", left=NEVER_LEFT, arrives=minute_at_or_after(has.arrives))
+            return
+        left = max(minute_at_or_after(last.candidates[place].departs_at) for place in range(len(last.picks)))
+        self._kin.give(past, last.candidates[0].hub, left=left, arrives=minute_at_or_after(has.arrives))
+
+    def _take_back(self, ticket_id: int, minute: int) -> Given:
+        """A ticket loses what it was given: what was counted for it is counted no more, its units are back."""
+        given = self._in_hubs.lose(ticket_id)
+        parcels = given.parcels
+        self._count.parcels(given.past, parcels, -1)
+        self._count.served(given.past, parcels.arrives, is_in_time=parcels.is_in_time, times=-1)
+        for tally in self._count.of(given.past):
+            tally.preempted += 1
+        self._stock.give_back(given.shelf, given.quantity, minute)
+        self._kin.take(given.past)
+        return given
+
+    def _serve_anew(self, losers: Iterable[Given], now: datetime) -> None:
+        """Decide anew about tickets that have lost what they were given."""
+        for given in losers:
+            past, decision = given.past, self._decide(given.past, now)
+            if _gives(decision):
+                left = self._give(given.number, past, decision, is_new=False)
+                if left is not None and left.reason in NOTHING_THERE:
+                    self._wait(given.number, past, decision, is_stock_out=False)
+            elif _is_together(decision):
+                self._count.joined(past, has_due=given.has_due)
+            elif decision.reason in NOTHING_THERE:
+                self._wait(given.number, past, decision, is_stock_out=False)
 
     def _relieve(self, past: PastTicket, now: datetime) -> None:
         """Tickets about the same failure that wait need no unit of their own any more, where the policy says so."""
@@ -306,22 +302,19 @@ class _Run:
             if waits is not None and _is_together(self._decide(waits.past, now)):
                 self._join(waits)
 
-    def _waits_of(self, past: PastTicket) -> _Waits | None:
+    def _waits_of(self, past: PastTicket) -> Waits | None:
         return self._waiting[past.product.id].get(past.ticket.id) if past.product is not None else None
 
-    def _join(self, waits: _Waits) -> None:
+    def _join(self, waits: Waits) -> None:
         """A ticket that was counted as needing a unit of its own has one with another."""
         self._end_wait(waits)
-        self._count_stock_out(waits.past, -1)
-        for tally in self._tallies(waits.past):
-            tally.needing -= 1
-            tally.due -= waits.has_due
-            tally.joined += 1
-        self._day_of(waits.past)[0] -= waits.has_due
+        self._count.stock_out(waits.past, -waits.is_stock_out)
+        self._count.joined(waits.past, has_due=waits.has_due)
 
     def _decide(self, past: PastTicket, now: datetime) -> Decision:
         minute = minute_at_or_after(now)
-        site = past.site
+        site, partly = past.site, self._partly.get(past.ticket.id)
+        had = partly.had if partly is not None else 0
         facts = SourcingFacts(
             ticket=past.ticket,
             asset=past.asset,
@@ -331,14 +324,20 @@ class _Run:
             substitutes=self._scene.substitutes.get(past.product.id, ()) if past.product else (),
             holdings=self._stock.holdings(self._products(past)),
             fleet=self._scene.fleet,
-            quantity=past.quantity,
+            quantity=past.quantity - had,
+            had=had,
             relief=self._kin.relief(past),
             links=self._kin.links(past, minute),
             lanes=self._scene.lanes.get(site.id, NO_LANES) if site is not None else NO_LANES,
             channels=tuple(item for item in self._channels if item.opened_at <= now < item.ends_at),
         )
         group = self._events.standing(facts, minute, self._kin.served)
-        return decide(facts if group is None else replace(facts, group=group), self._policy, now)
+        facts = facts if group is None else replace(facts, group=group)
+        decision = decide(facts, self._policy, now)
+        if not decision.wants_contested or decision.rule is None:
+            return decision
+        contested = self._in_hubs.contested(self._products(past), past, self._rules[decision.rule], now)
+        return decide(replace(facts, contested=contested), self._policy, now) if contested else decision
 
     def _ample(self, past: PastTicket) -> set[Shelf]:
         """Shelves that have as many units as a ticket needs beside what they keep, of anything that could serve it."""
@@ -376,30 +375,32 @@ class _Run:
                 del self._held[ticket_id]
                 self._first(number, past, now)
 
-    def _in_line(self, waiting: Iterable[_Waits], now: datetime) -> list[_Waits]:
+    def _in_line(self, waiting: Iterable[Waits], now: datetime) -> list[Waits]:
         aged = self._policy.fairness.aged
         return sorted(waiting, key=lambda w: (aged(w.past.ticket.priority, w.past.opened_at, now), w.number))
 
-    def _again(self, waits: _Waits, now: datetime) -> None:
+    def _again(self, waits: Waits, now: datetime) -> None:
         """Decide anew about a ticket that waits, if it still does."""
         if self._waits_of(waits.past) is not waits:
             return
         decision = self._decide(waits.past, now)
         if decision.chosen is not None:
             self._end_wait(waits)
-            self._serve(waits.past, decision)
+            if self._give(waits.number, waits.past, decision, is_new=False) is not None and waits.past.product:
+                self._waiting[waits.past.product.id][waits.past.ticket.id] = waits
         elif _is_together(decision):
             self._join(waits)
         elif decision.reason is not Reason.GROUPED:
             waits.useless |= self._ample(waits.past)
 
-    def _end_wait(self, waits: _Waits) -> None:
+    def _end_wait(self, waits: Waits) -> None:
         if waits.past.product is not None:
             del self._waiting[waits.past.product.id][waits.past.ticket.id]
 
-    def _day_of(self, past: PastTicket) -> list[int]:
-        """Tickets due, restored in time, and stock-outs, of the day on which one was opened."""
-        return self._days.setdefault(past.opened_at.astimezone(UTC).date(), [0, 0, 0])
+
+def _gives(decision: Decision) -> bool:
+    """Whether a ticket gets something of what it needs, from a shelf or from a supplier."""
+    return decision.chosen is not None or any(order.supplier for order in decision.orders)
 
 
 def _is_together(decision: Decision) -> bool:

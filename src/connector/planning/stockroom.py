@@ -18,7 +18,8 @@ from connector.rules.facts.shelves import Holding, holding_of
 class Stockroom:
     """All shelves, changed as a replay goes on; capital is counted into its tallies.
 
-    Every unit that leaves a shelf is ordered anew for that shelf. _levels: units and their value, day by day.
+    Every unit that leaves a shelf is ordered anew for that shelf. _too_many: units on order in place of such that came
+    back. _levels: units and their value, day by day.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Stockroom:
         self._keeping = {(shelf.product_id, shelf.lane) for shelf in scene.keeps}
         self._arrivals: list[tuple[int, int, Shelf, int]] = []
         self._orders: dict[Shelf, int] = defaultdict(int)
+        self._too_many: dict[Shelf, int] = defaultdict(int)
         self._sequence = 0
         self._cost = {key: product.unit_cost_cents or 0 for key, product in scene.products.items()}
         self._units = sum(scene.stock.values())
@@ -82,6 +84,11 @@ class Stockroom:
     def take(self, shelf: Shelf, units: int, minute: int) -> None:
         """Units leave a shelf, and as many are ordered for it."""
         self._put(shelf, -units, minute)
+        on_order = min(units, self._too_many[shelf])
+        self._too_many[shelf] -= on_order
+        units -= on_order
+        if not units:
+            return
         number = self._orders[shelf]
         self._orders[shelf] += 1
         hub, product = self._scene.fleet.hubs[shelf.hub_id].label, self._scene.products[shelf.product_id].label
@@ -90,11 +97,21 @@ class Stockroom:
         self._sequence += 1
         heappush(self._arrivals, (minute + lead, self._sequence, shelf, units))
 
+    def give_back(self, shelf: Shelf, units: int, minute: int) -> None:
+        """Units that were taken lie on their shelf again.
+
+        What was ordered for them is for whoever takes the next; where nobody has by then, it does not come.
+        """
+        self._put(shelf, units, minute)
+        self._too_many[shelf] += units
+
     def receive(self) -> tuple[int, Shelf]:
         """The next order arrives: when, and where."""
         minute, _, shelf, units = heappop(self._arrivals)
         self.close_days(minute)
-        self._put(shelf, units, minute)
+        called_off = min(units, self._too_many[shelf])
+        self._too_many[shelf] -= called_off
+        self._put(shelf, units - called_off, minute)
         return minute, shelf
 
     def close_days(self, minute: int) -> None:
@@ -127,7 +144,7 @@ class Stockroom:
         if left:
             free[shelf.hub_id] = left
         else:
-            del free[shelf.hub_id]
+            free.pop(shelf.hub_id, None)
         region = self._region_of(shelf)
         self._accrue(region, min(minute, self._end))
         self._value[region] += units * self._cost[shelf.product_id]
