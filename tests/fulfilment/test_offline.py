@@ -134,6 +134,28 @@ async def test_recorded_by_several_at_the_same_time_it_counts_once(
     assert [unit["state"] for unit in units] == [AssetState.DEPLOYED, AssetState.IN_STOCK]
 
 
+async def test_whoever_dies_between_an_act_and_its_receipt_records_it_again_and_it_counts_once(
+    engine: AsyncEngine, launch: Any, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+):
+    scene, _ = await prepared(engine, launch)
+    clock.advance(5 * HOUR)
+    offline = desk(engine, clock)
+
+    async def dies(*_: Any) -> Recorded:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as dying:
+        dying.setattr(offline, "_keep", dies)
+        with pytest.raises(asyncio.CancelledError):
+            await record(offline, PICKED, RECEIVED)
+    found = await record(offline, PICKED, RECEIVED)
+
+    assert outcomes(found) == [DONE, DONE]
+    assert await scene.shelf() == (1, 0)
+    log = await scene.rows(tables.change, kind="reservation")
+    assert [row["fields"]["state"][1] for row in log if "state" in row["fields"]] == ["held", "committed", "fulfilled"]
+
+
 async def test_what_was_given_to_another_ticket_meanwhile_is_lost_to_nobody_and_asked_about_once(
     engine: AsyncEngine, launch: Any, clock: MovableClock
 ):
