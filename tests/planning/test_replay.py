@@ -213,6 +213,30 @@ def test_the_rest_may_come_from_a_supplier_and_the_ticket_is_in_time_when_all_of
     assert (found.total.emergency_shipments, found.total.driven) == (2, 1)
 
 
+def test_a_unit_of_the_pool_is_lent_until_it_is_due_back_and_then_to_the_next():
+    tickets = [ticket(1), ticket(2, timedelta(hours=1)), ticket(3, timedelta(days=6)), ticket(4, timedelta(days=6.5))]
+
+    found = run(
+        tickets, scene({Shelf(1, 1, Lane.LOANER): 1}), policy("transport: [drive, courier], loaner: {max_days: 5}")
+    )
+
+    # the first has it from day 0, the second from day 5, and then the third and the fourth, which wait still
+    assert (found.total.loans, found.total.needing, found.total.stock_outs, found.total.unserved) == (4, 4, 4, 4)
+    assert [day.stock_units for day in found.days] == [0] * 7
+
+
+def test_a_ticket_gets_one_loan_however_long_it_waits():
+    found = run([ticket(1)], scene({Shelf(1, 1, Lane.LOANER): 2}), policy("loaner: {max_days: 5}"))
+
+    assert (found.total.loans, found.total.unserved, found.total.freight_cents) == (1, 1, 0)
+
+
+def test_a_replacement_in_time_needs_no_loan():
+    found = run([ticket(1)], scene({**near(), Shelf(1, 1, Lane.LOANER): 1}), policy("loaner: {max_days: 5}"))
+
+    assert (found.total.loans, found.total.unserved) == (0, 0)
+
+
 def test_a_substitute_serves_where_it_is_allowed():
     world = scene({Shelf(1, 2, Lane.NORMAL): 1}, substitutes={1: (SubstituteFacts(2, "Acme X2", 1),)})
 

@@ -20,10 +20,22 @@ from connector.rules.facts.scene import Shelf
 from connector.rules.facts.shelves import Contested
 from connector.rules.policy.competition import rank_of
 from connector.rules.policy.document import Mode, Policy, Rule
-from connector.rules.sourcing.decision import Decision
+from connector.rules.sourcing.decision import Decision, Outcome, Reason
 
 NEVER_LEFT: Final = -1
 """Of what leaves no hub: it relieves no other ticket, as in operation."""
+NOTHING_THERE: Final = frozenset(
+    {
+        Reason.NO_COMPATIBLE_STOCK,
+        Reason.KIT_INCOMPLETE,
+        Reason.NOTHING_ALLOWED,
+        Reason.NOTHING_REACHABLE,
+        Reason.BACKORDER,
+    }
+)
+"""Reasons that make a ticket a stock-out that waits."""
+TOGETHER: Final = frozenset({Reason.RELIEVED, Reason.FOLLOWS, Reason.GROUPED})
+"""Reasons of a ticket that needs no unit of its own: another ticket, or an event, stands for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +188,13 @@ class InHubs:
             losses=self._losses[ticket.id],
             red_until=given.red_until,
         )
+
+
+def gives(decision: Decision) -> bool:
+    """Whether a ticket gets something of what it needs, from a shelf or from a supplier."""
+    return decision.chosen is not None or any(order.supplier for order in decision.orders)
+
+
+def is_together(decision: Decision) -> bool:
+    """Whether a ticket needs no unit of its own because another one, or an event, stands for it."""
+    return decision.outcome is Outcome.NOT_NEEDED and decision.reason in TOGETHER

@@ -9,6 +9,7 @@ from connector.planning.given import Parcels
 from connector.planning.history import PastTicket
 from connector.planning.measures import Day, Tally
 from connector.rules.arrival.timetable import minute_at_or_after
+from connector.rules.sourcing.loan import Loan
 
 
 class Ledger:
@@ -49,6 +50,12 @@ class Ledger:
             tally.driven += times * parcels.driven
             tally.break_glass += times * parcels.break_glass
             tally.emergency_shipments += times * parcels.emergency_shipments
+
+    def lent(self, past: PastTicket, loan: Loan) -> None:
+        """A unit bridges the time until the replacement is there."""
+        for tally in self.of(past):
+            tally.loans += 1
+            tally.freight_cents += loan.candidates[0].cost_cents
 
     def served(self, past: PastTicket, arrives: datetime, *, is_in_time: bool, times: int = 1) -> None:
         """A ticket has all that it needs."""

@@ -16,6 +16,7 @@ MEASURES: Mapping[str, str] = {
     "stock_outs": "stock-outs",
     "unserved": "never served",
     "preempted": "lost a unit to a more urgent ticket",
+    "loans": "units lent",
     "emergency_shipments": "emergency shipments",
     "driven": "of these by car",
     "break_glass": "of these break-glass",
@@ -46,6 +47,7 @@ class Tally:
     stock_outs: int = 0
     served: int = 0
     preempted: int = 0
+    loans: int = 0
     emergency_shipments: int = 0
     driven: int = 0
     break_glass: int = 0
@@ -65,6 +67,7 @@ class Tally:
             stock_outs=self.stock_outs,
             unserved=self.needing - self.served,
             preempted=self.preempted,
+            loans=self.loans,
             emergency_shipments=self.emergency_shipments,
             driven=self.driven,
             break_glass=self.break_glass,
@@ -90,6 +93,7 @@ class Measures:
     stock_outs: int
     unserved: int
     preempted: int
+    loans: int
     emergency_shipments: int
     driven: int
     break_glass: int

@@ -13,10 +13,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
 
+from connector.model.lifecycle import LoanState
 from connector.planning.events import Events
-from connector.planning.given import NEVER_LEFT, Given, InHubs, Partly, Waits, parcels_of, supplied
+from connector.planning.given import (
+    NEVER_LEFT,
+    NOTHING_THERE,
+    Given,
+    InHubs,
+    Partly,
+    Waits,
+    gives,
+    is_together,
+    parcels_of,
+    supplied,
+)
 from connector.planning.history import LeadTimes, PastTicket, order_of
 from connector.planning.kin import Kin, Kinship, kinship
 from connector.planning.ledger import Ledger
@@ -26,25 +37,12 @@ from connector.rules.arrival.lanes import NO_LANES
 from connector.rules.arrival.timetable import instant_of, minute_at_or_after
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.scene import Scene, Shelf
-from connector.rules.facts.standing import ChannelFacts
+from connector.rules.facts.standing import ChannelFacts, LoanFacts
 from connector.rules.policy.channels import covers
 from connector.rules.policy.document import Policy
 from connector.rules.policy.ladder import RungKind
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision, Outcome, Reason
-
-NOTHING_THERE: Final = frozenset(
-    {
-        Reason.NO_COMPATIBLE_STOCK,
-        Reason.KIT_INCOMPLETE,
-        Reason.NOTHING_ALLOWED,
-        Reason.NOTHING_REACHABLE,
-        Reason.BACKORDER,
-    }
-)
-"""Reasons that make a ticket a stock-out that waits."""
-TOGETHER: Final = frozenset({Reason.RELIEVED, Reason.FOLLOWS, Reason.GROUPED})
-"""Reasons of a ticket that needs no unit of its own: another ticket, or an event, stands for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +123,7 @@ class _Run:
         self._in_hubs = InHubs(policy)
         self._rules = {rule.name: rule for rule in policy.rules}
         self._partly: dict[int, Partly] = {}
+        self._loans: dict[int, LoanFacts] = {}
         self._wanted_by: dict[int, set[int]] = defaultdict(set)
         for product_id in scene.products:
             self._wanted_by[product_id].add(product_id)
@@ -198,8 +197,8 @@ class _Run:
 
     def _first(self, number: int, past: PastTicket, now: datetime) -> None:
         """What becomes of a ticket that is opened, or whose event has been answered."""
-        decision = self._decide(past, now)
-        if _gives(decision):
+        decision = self._decided(past, now)
+        if gives(decision):
             self._count.needs(past, has_due=decision.due_at is not None)
             left = self._give(number, past, decision)
             if left is not None and left.reason in NOTHING_THERE:
@@ -213,7 +212,7 @@ class _Run:
             for tally in self._count.of(past):
                 tally.held += now == past.opened_at
             self._held[past.ticket.id] = (number, past)
-        elif _is_together(decision):
+        elif is_together(decision):
             for tally in self._count.of(past):
                 tally.joined += 1
         elif decision.outcome is not Outcome.NOT_NEEDED:
@@ -235,7 +234,7 @@ class _Run:
         losers = [self._take_back(item.reservation_id, minute) for item in taken]
         had = self._partly.get(past.ticket.id)
         for part in decision.parts:
-            if not _gives(part):
+            if not gives(part):
                 self._serve_anew(losers, decision.decided_at)
                 return part
             parcels = parcels_of(part) if part.chosen is not None else supplied(part)
@@ -285,12 +284,12 @@ class _Run:
     def _serve_anew(self, losers: Iterable[Given], now: datetime) -> None:
         """Decide anew about tickets that have lost what they were given."""
         for given in losers:
-            past, decision = given.past, self._decide(given.past, now)
-            if _gives(decision):
+            past, decision = given.past, self._decided(given.past, now)
+            if gives(decision):
                 left = self._give(given.number, past, decision, is_new=False)
                 if left is not None and left.reason in NOTHING_THERE:
                     self._wait(given.number, past, decision, is_stock_out=False)
-            elif _is_together(decision):
+            elif is_together(decision):
                 self._count.joined(past, has_due=given.has_due)
             elif decision.reason in NOTHING_THERE:
                 self._wait(given.number, past, decision, is_stock_out=False)
@@ -299,7 +298,7 @@ class _Run:
         """Tickets about the same failure that wait need no unit of their own any more, where the policy says so."""
         for ticket_id in sorted(self._kinship.of(past)):
             waits = self._waits_of(self._kinship.tickets[ticket_id])
-            if waits is not None and _is_together(self._decide(waits.past, now)):
+            if waits is not None and is_together(self._decide(waits.past, now)):
                 self._join(waits)
 
     def _waits_of(self, past: PastTicket) -> Waits | None:
@@ -310,6 +309,20 @@ class _Run:
         self._end_wait(waits)
         self._count.stock_out(waits.past, -waits.is_stock_out)
         self._count.joined(waits.past, has_due=waits.has_due)
+
+    def _decided(self, past: PastTicket, now: datetime) -> Decision:
+        """Decide about a ticket, and lend what is to be lent."""
+        decision = self._decide(past, now)
+        loan = decision.loan
+        if loan is not None and loan.pick is not None and loan.due_back_at is not None:
+            pick, ticket_id = loan.pick, past.ticket.id
+            until = minute_at_or_after(loan.due_back_at)
+            self._stock.lend(
+                Shelf(pick.hub_id, pick.product_id, pick.lane), pick.quantity, minute_at_or_after(now), until
+            )
+            self._loans[ticket_id] = LoanFacts(ticket_id, ticket_id, LoanState.LENT, loan.due_back_at)
+            self._count.lent(past, loan)
+        return decision
 
     def _decide(self, past: PastTicket, now: datetime) -> Decision:
         minute = minute_at_or_after(now)
@@ -326,6 +339,7 @@ class _Run:
             fleet=self._scene.fleet,
             quantity=past.quantity - had,
             had=had,
+            loan=self._loans.get(past.ticket.id),
             relief=self._kin.relief(past),
             links=self._kin.links(past, minute),
             lanes=self._scene.lanes.get(site.id, NO_LANES) if site is not None else NO_LANES,
@@ -383,12 +397,12 @@ class _Run:
         """Decide anew about a ticket that waits, if it still does."""
         if self._waits_of(waits.past) is not waits:
             return
-        decision = self._decide(waits.past, now)
+        decision = self._decided(waits.past, now)
         if decision.chosen is not None:
             self._end_wait(waits)
             if self._give(waits.number, waits.past, decision, is_new=False) is not None and waits.past.product:
                 self._waiting[waits.past.product.id][waits.past.ticket.id] = waits
-        elif _is_together(decision):
+        elif is_together(decision):
             self._join(waits)
         elif decision.reason is not Reason.GROUPED:
             waits.useless |= self._ample(waits.past)
@@ -396,16 +410,6 @@ class _Run:
     def _end_wait(self, waits: Waits) -> None:
         if waits.past.product is not None:
             del self._waiting[waits.past.product.id][waits.past.ticket.id]
-
-
-def _gives(decision: Decision) -> bool:
-    """Whether a ticket gets something of what it needs, from a shelf or from a supplier."""
-    return decision.chosen is not None or any(order.supplier for order in decision.orders)
-
-
-def _is_together(decision: Decision) -> bool:
-    """Whether a ticket needs no unit of its own because another one, or an event, stands for it."""
-    return decision.outcome is Outcome.NOT_NEEDED and decision.reason in TOGETHER
 
 
 def _is_for(channel: ChannelFacts, past: PastTicket) -> bool:

@@ -97,6 +97,12 @@ class Stockroom:
         self._sequence += 1
         heappush(self._arrivals, (minute + lead, self._sequence, shelf, units))
 
+    def lend(self, shelf: Shelf, units: int, minute: int, until: int) -> None:
+        """Units leave a shelf and are back on it at a minute; nothing is ordered for them."""
+        self._put(shelf, -units, minute)
+        self._sequence += 1
+        heappush(self._arrivals, (until, self._sequence, shelf, units))
+
     def give_back(self, shelf: Shelf, units: int, minute: int) -> None:
         """Units that were taken lie on their shelf again.
 
