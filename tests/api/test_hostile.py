@@ -51,7 +51,7 @@ def forged() -> Iterator[tuple[str, str, str]]:
             for value in chance.sample(STRANGE, 2):
                 order = (Order("id"),) if column == "id" else (Order(column), Order("id"))
                 values = [value] if column == "id" else [value, chance.choice((1, value))]
-                yield name, f"[{{field: {column.upper()}}}]", encode_cursor(order, values)
+                yield name, f"[{{field: {column.upper()}}}]", encode_cursor(ENTITIES[entity], order, values)
 
 
 def check(errors: list[dict[str, Any]], *, keys: tuple[str, ...]) -> None:
@@ -141,6 +141,7 @@ TOO_MUCH = {
     "{ tickets(first: 1, last: 1) { totalCount } }": "INVALID_INPUT",
     f"{{ nodes(ids: [{', '.join([chr(34) + global_id('Site', 1) + chr(34)] * 501)}]) {{ id }} }}": "INVALID_INPUT",
     '{ tickets(after: "x") { totalCount nodes { id } } }': "INVALID_INPUT",
+    '{ tickets(before: "x") { totalCount } }': "INVALID_INPUT",
     f'{{ site(id: "{global_id("Ticket", 1)}") {{ id }} }}': "INVALID_INPUT",
     '{ asset(id: "x", at: "0001-01-01T00:00:00+14:00") { id } }': "GRAPHQL_VALIDATION_FAILED",
     "{ ...A } fragment A on Query { ...A }": "GRAPHQL_VALIDATION_FAILED",

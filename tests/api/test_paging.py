@@ -109,10 +109,10 @@ async def test_an_empty_page_has_no_cursors(hub: Hub):
         ({"first": 1, "last": 1}, "both first (1) and last (1) are given below 'tickets'"),
         ({"after": "nonsense"}, "cursor 'nonsense' is not one of ours"),
         ({"after": ""}, "cursor '' is not one of ours"),
-        ({"after": "WyJpZCIsInRleHQiXQ"}, "cursor 'WyJpZCIsInRleHQiXQ' is not one of ours"),
+        ({"after": "WyJ0aWNrZXQ6aWQiLCJ0ZXh0Il0"}, "cursor 'WyJ0aWNrZXQ6aWQiLCJ0ZXh0Il0' is not one of ours"),
         (
-            {"after": "WyItaWQiLDFd"},
-            "cursor 'WyItaWQiLDFd' belongs to another ordering or another kind of thing",
+            {"after": "WyJ0aWNrZXQ6LWlkIiwxXQ"},
+            "cursor 'WyJ0aWNrZXQ6LWlkIiwxXQ' belongs to another ordering or another kind of thing",
         ),
         (
             {"orderBy": [{"field": "TITLE"}, {"field": "TITLE"}]},
@@ -125,6 +125,44 @@ async def test_paging_that_cannot_be_is_refused(hub: Hub, variables: dict[str, A
 
     assert error["message"] == message
     assert error["extensions"]["code"] == "INVALID_INPUT"
+
+
+@pytest.mark.parametrize("order", ["", ", orderBy: [{field: NAME, direction: DESC}]"])
+async def test_a_cursor_of_another_kind_of_thing_is_refused_in_the_same_ordering(hub: Hub, order: str):
+    async with transaction(hub.engine) as tx:
+        site = await make_site(tx, name="A")
+        await make_hub(tx, name="B")
+        await make_asset(tx, name="C", site_id=site)
+    names = ("sites", "hubs", "assets")
+    found = await hub.query(f"{{ {' '.join(f'{name}(first: 1{order}) {{ edges {{ cursor }} }}' for name in names)} }}")
+    cursors = {name: found[name]["edges"][0]["cursor"] for name in names}
+
+    told = {}
+    for name in names:
+        for whose, cursor in cursors.items():
+            page = f'(after: "{cursor}"{order}) {{ nodes {{ name }} }}'
+            answer = await hub.execute(f"{{ {name}{page} }}")
+            told[name, whose] = [error["message"] for error in answer.get("errors", [])]
+    inner = await hub.execute(
+        f'{{ sites {{ nodes {{ assets(after: "{cursors["sites"]}"{order}) {{ nodes {{ id }} }} }} }} }}'
+    )
+
+    assert told == {
+        (name, whose): []
+        if name == whose
+        else [f"cursor '{cursors[whose]}' belongs to another ordering or another kind of thing"]
+        for name in names
+        for whose in names
+    }
+    assert [(error["path"], error["extensions"]) for error in inner["errors"]] == [
+        (
+            ["sites"],
+            {
+                "code": "INVALID_INPUT",
+                "hint": "Keep `orderBy` the same from page to page, or leave the cursor out and begin again.",
+            },
+        )
+    ]
 
 
 async def test_an_inner_list_has_a_page_of_its_own_for_each_parent(hub: Hub):

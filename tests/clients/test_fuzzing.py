@@ -18,7 +18,7 @@ from connector.api.schema.nodes import TYPE_NAMES, global_id
 from connector.hub import open_hub
 from connector.serve import running
 from connector.settings.loading import load_settings
-from connector.storage.query import Order, encode_cursor
+from connector.storage.query import ENTITIES, Order, encode_cursor
 from tests.api.conftest import served
 from tests.api.seed import seed
 from tests.clients.conftest import PATIENCE_S, python
@@ -32,9 +32,9 @@ LONG_PATIENCE_S = 3_600
 
 IDS = [*(global_id(name, 1) for name in TYPE_NAMES), global_id("Ticket", 2**62), "VGlja2V0OjA=", "1"]
 CURSORS = [
-    encode_cursor((Order("id"),), [1]),
-    encode_cursor((Order("opened_at", descending=True), Order("id")), ["2026-11-25T09:00:00Z", 1]),
-    encode_cursor((Order("name"), Order("id")), [None, "1"]),
+    encode_cursor(ENTITIES["site"], (Order("id"),), [1]),
+    encode_cursor(ENTITIES["ticket"], (Order("opened_at", descending=True), Order("id")), ["2026-11-25T09:00:00Z", 1]),
+    encode_cursor(ENTITIES["site"], (Order("name"), Order("id")), [None, "1"]),
 ]
 TEXTS = [*CURSORS, "INC-1", "EU", "BER", "0", "9" * 30, "%", "Mon-Fri 08:00-18:00", "name: x", "Europe/Berlin", "k1"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from graphql import FieldNode, GraphQLField, GraphQLObjectType, GraphQLResolveInfo, get_named_type, print_ast
 
@@ -19,7 +19,7 @@ from connector.api.schema.fields import COLUMNS, DEFAULT_PAGE, LARGEST_PAGE, PAG
 from connector.api.schema.nodes import TYPE_NAMES
 from connector.api.variables import Leaf
 from connector.model.errors import InvalidInput
-from connector.storage.query import ENTITIES, Child, Order, Page, Place, Selection, missing_in, opened
+from connector.storage.query import ENTITIES, Child, Order, Page, Place, Selection, checked_cursor, missing_in, opened
 
 FREE: Final = frozenset({"filter", "after", "before"})
 """Arguments of a page that a plan can leave free values in."""
@@ -134,9 +134,11 @@ class Plan:
         return self._selection(row_type, self._row_fields(asked, edge_type, row_type)), page
 
     def _place(self, entity: str, order: Sequence[Order], cursor: Any) -> str | Place | None:
-        """A cursor, or what the one in a variable holds."""
+        """A cursor, or what the one in a variable holds. Raises InvalidInput, whether rows are wanted or not."""
+        if cursor is None:
+            return None
         if not isinstance(cursor, Leaf):
-            return cast("str | None", cursor)
+            return checked_cursor(ENTITIES[entity], order, cursor)
         variables = self.document.variables
         variables.note(cursor.path, missing_in)
         return opened(ENTITIES[entity], order, cursor.value, partial(variables.bound_leaf, cursor))

@@ -268,6 +268,7 @@ class Shaper:
 
         def cursor(row: Any) -> str:
             return encode_cursor(
+                layout.entity,
                 order,
                 [value if (value := row[key]) is None or decode is None else decode(value) for key, decode in places],
             )

@@ -65,9 +65,9 @@ class PlainExecutor:
         return found
 
     def cursor(self, entity: str, order: Order, row: Row) -> str:
-        """The cursor of a row in an ordering."""
+        """The cursor of a row in an ordering of things of its kind."""
         whole = _whole(order)
-        signature = ",".join(f"-{name}" if descending else name for name, descending in whole)
+        signature = f"{entity}:" + ",".join(f"-{name}" if descending else name for name, descending in whole)
         content = orjson.dumps([signature, *(row.values[name] for name, _ in whole)])
         return base64.urlsafe_b64encode(content).decode().rstrip("=")
 

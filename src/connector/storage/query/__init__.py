@@ -7,7 +7,7 @@ from connector.storage.query.cursor import can_write_cursors
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, ToMany, ToOne
 from connector.storage.query.fetch import fetch, fetch_page, fetch_rows, place_key
-from connector.storage.query.keyset import encode_cursor, missing_in, opened
+from connector.storage.query.keyset import checked_cursor, encode_cursor, missing_in, opened
 from connector.storage.query.layout import Branch, Layout, layout_of
 from connector.storage.query.prepared import NO_VALUES, PreparedReads
 from connector.storage.query.rows import Connection, Edge, PageInfo, Row
@@ -79,6 +79,7 @@ __all__ = [
     "WrittenPage",
     "WrittenRow",
     "can_write_cursors",
+    "checked_cursor",
     "encode_cursor",
     "fetch",
     "fetch_page",

@@ -32,9 +32,9 @@ def can_write_cursors(entity: Entity, order: Sequence[Order]) -> bool:
     return all(isinstance(entity.expression(key.column, entity.table).type, written) for key in order)
 
 
-def written_cursor(order: Sequence[Order], source: FromClause) -> ColumnElement[str]:
+def written_cursor(entity: Entity, order: Sequence[Order], source: FromClause) -> ColumnElement[str]:
     """The cursor of a row. source: has the columns that it is sorted by, under their names."""
-    content = _text(f'["{signature_of(order)}"')
+    content = _text(f'["{signature_of(entity, order)}"')
     for key in order:
         content = content + _text(",") + func.coalesce(_json(source.c[key.column]), _text("null"))
     encoded = func.encode(func.convert_to(content + _text("]"), _text("UTF8")), _text("base64"))

@@ -9,14 +9,15 @@ from sqlalchemy import Boolean, ColumnElement, FromClause, Integer, Text, case, 
 
 from connector.storage.database.functions import BASE64_URL
 from connector.storage.query.cursor import text_literal
+from connector.storage.query.entity import Entity
 from connector.storage.query.keyset import signature_of
 from connector.storage.query.selection import Order
 from connector.storage.tables.columns import UtcDateTime
 
 
-def written_cursor(order: Sequence[Order], source: FromClause) -> ColumnElement[str]:
+def written_cursor(entity: Entity, order: Sequence[Order], source: FromClause) -> ColumnElement[str]:
     """The cursor of a row. source: has the columns that it is sorted by, under their names."""
-    content: ColumnElement[Any] = text_literal(f'["{signature_of(order)}"')
+    content: ColumnElement[Any] = text_literal(f'["{signature_of(entity, order)}"')
     for key in order:
         content = content + text_literal(",") + func.coalesce(_json(source.c[key.column]), text_literal("null"))
     written: ColumnElement[str] = getattr(func, BASE64_URL)(content + text_literal("]"))

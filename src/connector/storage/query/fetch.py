@@ -136,8 +136,8 @@ def _connection(page: Page, layout: Layout, rows: Sequence[Row], total: int | No
     shown = list(rows[: page.size])
     if page.backward:
         shown.reverse()
-    order = layout.order
-    edges = tuple(Edge(row, encode_cursor(order, [row.values[key.column] for key in order])) for row in shown)
+    entity, order = layout.entity, layout.order
+    edges = tuple(Edge(row, encode_cursor(entity, order, [row.values[key.column] for key in order])) for row in shown)
     return Connection(
         edges=edges,
         page_info=PageInfo(

@@ -52,20 +52,20 @@ def order_by(
     return terms
 
 
-def encode_cursor(order: Sequence[Order], values: Sequence[Any]) -> str:
-    """An opaque text that names the place of a row with these values in the ordering."""
-    content = orjson.dumps([signature_of(order), *values], default=str)
+def encode_cursor(entity: Entity, order: Sequence[Order], values: Sequence[Any]) -> str:
+    """An opaque text that names the place of a row with these values in the ordering of things of this kind."""
+    content = orjson.dumps([signature_of(entity, order), *values], default=str)
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
 def decode_cursor(entity: Entity, order: Sequence[Order], cursor: str) -> list[Any]:
     """The values that a cursor holds.
 
-    Raises InvalidInput when it is not one of ours, or belongs to another ordering.
+    Raises InvalidInput when it is not one of ours, or belongs to another ordering or another kind of thing.
     """
     try:
         signature, *values = _content(cursor)
-        if signature == signature_of(order) and len(values) == len(order):
+        if signature == signature_of(entity, order) and len(values) == len(order):
             return [restore(entity, key.column, value) for key, value in zip(order, values, strict=True)]
     except (ValueError, TypeError, binascii.Error):
         raise InvalidInput(
@@ -75,6 +75,12 @@ def decode_cursor(entity: Entity, order: Sequence[Order], cursor: str) -> list[A
         f"cursor {cursor!r} belongs to another ordering or another kind of thing",
         hint="Keep `orderBy` the same from page to page, or leave the cursor out and begin again.",
     )
+
+
+def checked_cursor(entity: Entity, order: Sequence[Order], cursor: str) -> str:
+    """A cursor that names a place in the ordering. Raises as `decode_cursor`, and as `full_order`."""
+    decode_cursor(entity, full_order(entity, order), cursor)
+    return cursor
 
 
 def missing_in(cursor: object) -> tuple[bool, ...] | None:
@@ -142,9 +148,9 @@ def beyond(
     return and_(bound, or_(false(), *cases))
 
 
-def signature_of(order: Sequence[Order]) -> str:
-    """What a cursor says of the ordering that it belongs to."""
-    return ",".join(f"-{key.column}" if key.descending else key.column for key in order)
+def signature_of(entity: Entity, order: Sequence[Order]) -> str:
+    """What a cursor says of the kind of thing and the ordering that it belongs to."""
+    return f"{entity.name}:" + ",".join(f"-{key.column}" if key.descending else key.column for key in order)
 
 
 def restore(entity: Entity, name: str, value: Any) -> Any:

@@ -82,7 +82,7 @@ class FormWriter:
         numbered = select(*found.c, func.row_number().over().label(_PLACE)).subquery(f"p{depth}")
         columns: list[ColumnElement[Any]] = [numbered.c[_PLACE].label("number")]
         if form.has_cursors:
-            columns.append(written_cursor(form.layout.order, numbered).label("cursor"))
+            columns.append(written_cursor(form.layout.entity, form.layout.order, numbered).label("cursor"))
         if (listed := form.list) is not None:
             columns.append(self._item(listed, numbered, form, depth).label("item"))
         shown = select(*columns).subquery(f"q{depth}")
@@ -159,7 +159,7 @@ class FormWriter:
                 case Always(text):
                     yield text_literal(text).label(name)
                 case Edge.CURSOR:
-                    yield written_cursor(page.layout.order, source).label(name)
+                    yield written_cursor(page.layout.entity, page.layout.order, source).label(name)
                 case RowForm():
                     yield self._made(self._columns(member, source, depth), source, depth).label(name)
                 case _:

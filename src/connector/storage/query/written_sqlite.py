@@ -83,7 +83,9 @@ class TextFormWriter:
             columns += [source.c[_NUMBER], source.c[_ALL]]
         if form.has_end_cursors:
             is_end = or_(source.c[_NUMBER] == number(1), source.c[_NUMBER] == _last(source, form))
-            columns.append(case((is_end, written_cursor(form.layout.order, source))).label("cursor"))
+            columns.append(
+                case((is_end, written_cursor(form.layout.entity, form.layout.order, source))).label("cursor")
+            )
         if form.list is not None:
             columns.append(self._item(form.list, source, form, depth).text().label("item"))
         return select(*columns).select_from(source).subquery(f"q{depth}")
@@ -113,7 +115,7 @@ class TextFormWriter:
             case Always(text):
                 return Value(text_literal(text))
             case Edge.CURSOR:
-                return Value(written_cursor(page.layout.order, source))
+                return Value(written_cursor(page.layout.entity, page.layout.order, source))
             case RowForm():
                 return self._row(member, source, depth)
             case _:
