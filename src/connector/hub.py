@@ -16,6 +16,7 @@ from connector.ingest.pull import PullReport, pull_source
 from connector.model.errors import InvalidConfiguration, NotKnown
 from connector.model.kinds import SourceState
 from connector.model.principals import ADMIN, ANYBODY
+from connector.processes import Process
 from connector.rules.checks.policy_tests import PolicyTestsFailed
 from connector.rules.policy.reading import default_policy_text, policy_file_text
 from connector.sdk.adapter import Clock
@@ -111,9 +112,10 @@ def roles_by_key(settings: Settings) -> dict[str, frozenset[str]]:
     return {name: frozenset(key.roles) for name, key in settings.auth.keys.items()} | {ANYBODY: frozenset({ADMIN})}
 
 
-def executor_name(settings: Settings) -> str:
+def executor_name(settings: Settings, process: Process) -> str:
     """Name of this process among those that share a database, the same after a restart."""
-    return f"{socket.gethostname()}:{settings.server.port}"
+    address = f"{socket.gethostname()}:{settings.server.port}"
+    return address if process.count == 1 else f"{address}/{process.number}"
 
 
 def _connect(settings: Settings, clock: Clock) -> tuple[dict[str, Connection], dict[str, str]]:

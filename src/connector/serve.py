@@ -1,4 +1,4 @@
-"""Serving: the API, fulfilment, schedules and the webhook inbox in one process, begun and ended in order."""
+"""Serving: the API, fulfilment, schedules and the webhook inbox in a process, begun and ended in order."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from connector.ingest.pull import PullReport, pull_source
 from connector.memory import calm_garbage_collection
 from connector.model.errors import Unavailable
 from connector.model.principals import Principal
+from connector.processes import ALONE, Process
 from connector.rules.policy.reading import InvalidPolicy
 from connector.sdk.adapter import Clock, Pulls
 from connector.sdk.travel import TravelConnection, connect_travel_times
@@ -60,12 +61,11 @@ UNANSWERED_MS = 30_000
 """After which a client that vanished without a word is disconnected; what it is sent now and then shows that."""
 
 
-async def serve(loaded: LoadedSettings) -> None:
-    """Serve until SIGINT or SIGTERM. Raises Unavailable when the address is taken."""
-    listener = listen(loaded.settings.server.host, loaded.settings.server.port)
+async def serve(loaded: LoadedSettings, listener: socket.socket, process: Process = ALONE) -> None:
+    """Serve on the socket until SIGINT or SIGTERM."""
     calm_garbage_collection()
     answering = asyncio.Event()
-    async with open_hub(loaded, takes_policy=True) as hub, running(hub, answering) as app:
+    async with open_hub(loaded, takes_policy=True) as hub, running(hub, answering, process) as app:
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -87,10 +87,11 @@ async def serve(loaded: LoadedSettings) -> None:
 
 
 @asynccontextmanager
-async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette]:
+async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) -> AsyncIterator[Starlette]:
     """The application with everything that works behind it; what is unfinished at the end resumes at the next start.
 
-    The application answers at once; durable execution is launched beside it, once it is `answering`.
+    The application answers at once; durable execution is launched beside it, once it is `answering`. process: of those
+    behind its address; the first pulls the sources at the start.
     """
     settings = hub.settings
     feed = Feed(hub.database, redis=settings.redis)
@@ -101,7 +102,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
         clock=hub.clock,
         policy=hub.policy,
         options=fulfilment_options(settings),
-        executor=executor_name(settings),
+        executor=executor_name(settings, process),
         holders=holders_of(roles_by_key(settings)),
     )
     inbox = _Inbox(hub)
@@ -145,7 +146,7 @@ async def running(hub: Hub, answering: asyncio.Event) -> AsyncIterator[Starlette
         kept=_kept_answers(hub),
         compresses=settings.graphql.compress_answers,
     )
-    starting = asyncio.create_task(_begin(hub, fulfilment, answering), name="begin")
+    starting = asyncio.create_task(_begin(hub, fulfilment, answering, process), name="begin")
     receiving = asyncio.create_task(inbox.run(), name="inbox")
     try:
         yield app
@@ -316,16 +317,20 @@ def _spawn(background: set[asyncio.Task[object]], work: Coroutine[object, object
     task.add_done_callback(background.discard)
 
 
-async def _begin(hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Event) -> None:
-    """Launch durable execution, then pull every source once, each at its own pace."""
+async def _begin(hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Event, process: Process) -> None:
+    """Launch durable execution, then pull every source once over all processes, each at its own pace."""
     await answering.wait()
     try:
         await fulfilment.launch()
     except Exception:
         log.exception("durable execution could not be launched: nothing is sourced until the hub is started again")
         raise
+    finally:
+        process.tell_serves()
     await _read_policy(hub)
-    await asyncio.gather(*(_pull(hub, name, None) for name in hub.connections if hub.settings.sources[name].schedule))
+    if process.number == 1:
+        wanted = [name for name in hub.connections if hub.settings.sources[name].schedule]
+        await asyncio.gather(*(_pull(hub, name, None) for name in wanted))
 
 
 async def _read_policy(hub: Hub) -> None:

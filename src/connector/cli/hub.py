@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,17 +11,36 @@ import typer
 
 from connector.cli.configured import AsJson, Config, loaded_settings
 from connector.cli.output import ExitCode, console, print_json, told
+from connector.logging import configure_logging
 from connector.memory import loading
+from connector.processes import ALONE, become_one_of
+
+PROCESSES_VARIABLE = "CONNECTOR_SERVER__PROCESSES"
 
 
-def serve(config: Config = None) -> None:
+def serve(
+    config: Config = None,
+    processes: Annotated[
+        int | None, typer.Option(help="How many processes serve behind the one address; as configured, or 1.")
+    ] = None,
+) -> None:
     """Serve GraphQL, subscriptions and webhooks; pull the sources and fulfil, until Ctrl-C."""
     with loading():
-        from connector.serve import new_event_loop
+        from connector.serve import listen, new_event_loop
         from connector.serve import serve as serve_hub
 
-    with told(), asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve_hub(loaded_settings(config)))
+    if processes is not None:
+        os.environ[PROCESSES_VARIABLE] = str(processes)  # an option goes before what it finds there
+    with told():
+        loaded = loaded_settings(config)
+        server = loaded.settings.server
+        listener = listen(server.host, server.port)
+        process = ALONE
+        if server.processes > 1:
+            process = become_one_of(server.processes)
+            configure_logging(loaded.settings.log_level, secrets=loaded.secrets, process=process.number)
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(serve_hub(loaded, listener, process))
 
 
 def migrate(config: Config = None, as_json: AsJson = False) -> None:

@@ -40,6 +40,9 @@ class ServerSettings(_Section):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.", examples=["127.0.0.1"])
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.", examples=[8000])
+    processes: int = Field(
+        default=1, ge=1, le=64, description="How many processes serve behind the address.", examples=[4]
+    )
     public_url: str | None = Field(
         default=None, description="Address under which others reach the hub.", examples=["https://hub.example.com"]
     )
@@ -276,6 +279,13 @@ def misfits(values: Mapping[str, Any]) -> list[str]:
     server, auth, fulfilment, sources = (table_of(values, key) for key in ("server", "auth", "fulfilment", "sources"))
     host, courier = server.get("host"), fulfilment.get("courier")
     problems: list[str] = []
+    processes, database = server.get("processes"), values.get("database", "sqlite:")
+    if str(processes).isdecimal() and int(str(processes)) > 1 and str(database).startswith("sqlite"):
+        problems.append(
+            f"server.processes: {processes} processes cannot share a SQLite database, which has one writer at a time "
+            "and cannot tell which of them are alive; set it to 1, or database to a PostgreSQL one, such as "
+            "'postgresql://user:password@host/name'"
+        )
     beyond = isinstance(host, str) and not is_loopback(host)
     is_guarded = any(map(auth.get, ("token", "keys", "oidc"))) or auth.get("anonymous") is False
     if beyond and auth.get("anonymous") is True:

@@ -1,0 +1,250 @@
+"""One hub in several processes: they answer on one port, one is killed, and nobody misses anything or sees it twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote_plus
+
+import httpx
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import ASGIApp, Receive, Scope, Send
+from tests.api.conftest import connected
+from tests.commits import eventually
+from tests.factories import make_asset
+from tests.fulfilment.killed_hub import SystemClock
+from tests.fulfilment.scene import Scene, make_scene
+from tests.journeys.killing import served
+from tests.journeys.served import Served, is_there
+from websockets.exceptions import ConnectionClosed
+
+from connector.model.kinds import SourceState
+from connector.model.lifecycle import ReservationState
+from connector.model.refs import EntityKind
+from connector.sdk.webhook import WebhookRequest
+from connector.storage import tables
+from connector.storage.database.engine import reading, transaction
+from connector.storage.database.presence import is_present
+from connector_karrio.sandbox import KarrioSandbox
+from connector_request_tracker.mapping import ticket_ref
+from connector_request_tracker.sandbox import RequestTrackerSandbox
+
+pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+
+FOLLOW = "subscription ($after: String) { tickets(after: $after) { cursor } }"
+READERS = 3
+
+
+@pytest.fixture
+def serve(database: str, tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Serves the test's database in two processes."""
+    hubs: list[Served] = []
+
+    def start(**environment: str) -> Served:
+        hubs.append(Served(tmp_path, 2, {"CONNECTOR_DATABASE": database, **environment}))
+        return hubs[-1]
+
+    yield start
+    for hub in hubs:
+        hub.close()
+
+
+async def are_present(hub: Served, engine: AsyncEngine) -> bool:
+    """Whether both processes hold their names."""
+    async with transaction(engine) as tx:
+        return all([await is_present(tx, f"{socket.gethostname()}:{hub.port}/{number}") for number in (1, 2)])
+
+
+class Follower:
+    """A client of the events of tickets that connects again behind the last one when it is cut off."""
+
+    def __init__(self, hub: Served, after: str) -> None:
+        self._hub = hub
+        self._after = after
+        self.cursors: list[str] = []
+        self.connected: asyncio.Queue[None] = asyncio.Queue()
+
+    async def run(self) -> None:
+        while True:
+            with suppress(ConnectionClosed):
+                async with connected(self._hub.url.removeprefix("http://"), proxy=None) as client:
+                    await client.subscribe(FOLLOW, after=self.cursors[-1] if self.cursors else self._after)
+                    self.connected.put_nowait(None)
+                    while True:
+                        self.cursors.append((await client.event(timeout=60))["cursor"])
+
+    async def has_seen(self, scene: Scene) -> None:
+        """Wait until it has seen the last change of a ticket."""
+
+        async def has_last() -> bool:
+            return self.cursors[-1:] == (await logged(scene, self._after))[-1:]
+
+        await eventually(has_last)
+
+
+async def logged(scene: Scene, after: str) -> list[str]:
+    """Cursors of the changes of tickets behind one."""
+    c = tables.change.c
+    wanted = select(c.position).where(c.kind == EntityKind.TICKET, c.position > int(after)).order_by(c.position)
+    async with reading(scene.database) as tx:
+        return [str(position) for position in (await tx.execute(wanted)).scalars()]
+
+
+async def test_one_of_two_processes_is_killed_and_everything_goes_on(
+    engine: AsyncEngine, serve: Callable[..., Served], redis_url: str
+):
+    scene = await make_scene(engine)
+    hub = serve(CONNECTOR_REDIS=redis_url)
+    await hub.listening()
+    with hub.without(2):
+        assert await hub.ask("{ __typename }") == {"__typename": "Query"}
+    with hub.without(1):
+        after = (await hub.ask("{ feedCursor }"))["feedCursor"]
+    await eventually(lambda: are_present(hub, engine))
+
+    follower = Follower(hub, after)
+    answered, failed, is_dead, is_over = Counter[bool](), Counter[bool](), False, False
+
+    async def ask() -> None:
+        while not is_over:
+            when = is_dead
+            try:
+                await hub.ask("{ tickets { totalCount } }")
+            except httpx.TransportError:
+                failed[when] += 1
+            else:
+                answered[when] += 1
+
+    async def write() -> None:
+        while not is_over:
+            await scene.open_ticket(f"T{len(await logged(scene, after))}")
+
+    async with asyncio.TaskGroup() as tasks:
+        with hub.without(2):
+            following = tasks.create_task(follower.run())
+            await follower.connected.get()
+        busy = [tasks.create_task(work()) for work in (write, *[ask] * READERS)]
+        await eventually(lambda: has_grown(follower.cursors, 5))
+
+        hub.parent.send_signal(signal.SIGSTOP)  # nobody is started again until the other process has taken over
+        killed = hub.started(1)[0]
+        os.kill(killed, signal.SIGKILL)
+        await eventually(lambda: is_gone(killed))
+        is_dead = True
+        await follower.connected.get()
+        seen = len(follower.cursors)
+        await eventually(lambda: has_grown(follower.cursors, seen + 5))
+        hub.parent.send_signal(signal.SIGCONT)
+        await hub.listening(3)
+        await eventually(lambda: are_present(hub, engine))
+
+        is_over = True
+        await asyncio.gather(*busy)
+        await follower.has_seen(scene)
+        following.cancel()
+
+    assert follower.cursors == await logged(scene, after)
+    assert failed[True] == 0
+    assert failed[False] <= READERS
+    assert min(answered[False], answered[True]) > 0
+    assert f"process 1 of 2, pid {killed}, was ended by SIGKILL; it is started again in 0.5 s" in hub.log
+    with hub.without(2):
+        assert (await hub.ask("{ tickets { totalCount } }"))["tickets"]["totalCount"] >= 10
+    assert hub.stop() == 0
+    assert hub.log.count('"stopped"') == 2
+    assert not any(map(is_there, (*hub.started(1), *hub.started(2))))
+
+
+async def has_grown(cursors: list[str], length: int) -> bool:
+    return len(cursors) >= length
+
+
+async def is_gone(*pids: int) -> bool:
+    return not any(map(is_there, pids))
+
+
+class Asked:
+    """A service desk, and the lists that were asked of it: each of them once in a pull, for it is empty then."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.lists: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            asked = unquote_plus(scope["query_string"].decode())
+            if scope["path"].endswith("/transactions"):
+                self.lists.append("transactions")
+            elif scope["path"].endswith("/tickets") and " id = " not in asked.replace("(", " "):
+                self.lists += [f"tickets of {queue}" for queue in ("Hardware", "Purchasing") if queue in asked]
+        await self._app(scope, receive, send)
+
+
+async def are_pulled(scene: Scene) -> bool:
+    """Whether both sources were pulled."""
+    return [row["state"] for row in await scene.rows(tables.source)] == [SourceState.OK] * 2
+
+
+async def test_incidents_that_webhooks_bring_to_two_processes_are_fulfilled_once(
+    engine: AsyncEngine, serve: Callable[..., Served]
+):
+    count, clock = 4, SystemClock()
+    desk, parcels = RequestTrackerSandbox(clock), KarrioSandbox(clock, journey=())
+    scene = await make_scene(engine, spares=count)
+    async with transaction(engine) as tx:
+        for _ in range(count - 1):
+            await make_asset(tx, site_id=scene.site_id, product_id=scene.product_id)
+    devices = await scene.rows(tables.asset, site_id=scene.site_id)
+    asked = Asked(desk.app())
+
+    async with served(asked) as itsm, served(parcels.app()) as courier:
+        once_a_year = {"schedule": "0 0 1 1 *"}
+        sources = {
+            "itsm": {"adapter": "request_tracker", **desk.settings(), "base_url": itsm, **once_a_year},
+            "parcels": {"adapter": "karrio", **parcels.settings(), "base_url": courier, **once_a_year},
+        }
+        hub = serve(CONNECTOR_SOURCES=json.dumps(sources), CONNECTOR_FULFILMENT='{"courier": "parcels"}')
+        await hub.listening()
+        await eventually(lambda: are_pulled(scene))
+        tickets = [desk.open_ticket(CustomFields={"Asset Tag": device["asset_tag"]}) for device in devices]
+        hooks = [desk.webhook(ticket_ref(ticket.id), at=clock.now()).request for ticket in tickets]
+        for number in (1, 2):
+            with hub.without(number):
+                assert await post(hub, hooks[number - 1 :: 2]) == [202] * (count // 2)
+        assert await post(hub, hooks) == [202] * count
+        await scene.finished(count)
+
+        hub.parent.kill()
+        await eventually(lambda: is_gone(hub.started(1)[0], hub.started(2)[0]))
+
+    assert sorted(asked.lists) == ["tickets of Hardware", "tickets of Purchasing", "transactions"]
+    reservations = await scene.rows(tables.reservation)
+    assert [row["state"] for row in reservations] == [ReservationState.COMMITTED] * count
+    assert len({row["asset_id"] for row in reservations}) == count
+    assert len(await scene.rows(tables.ticket)) == len(await scene.rows(tables.decision)) == count
+    assert len([item for item in parcels.office.shipments.values() if item["tracking_number"]]) == count
+    for ticket in tickets:
+        texts = [each.content for each in desk.desk.attachments if each.ticket == ticket.id]
+        assert sum("A replacement is on its way." in text for text in texts) == 1
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind(("127.0.0.1", hub.port))
+
+
+async def post(hub: Served, hooks: list[WebhookRequest]) -> list[int]:
+    """Have the service desk post webhooks, all at once; the status of each answer."""
+
+    async def one(hook: WebhookRequest) -> int:
+        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+            return (await client.post(f"{hub.url}/webhooks/itsm", content=hook.body, headers=hook.headers)).status_code
+
+    return await asyncio.gather(*map(one, hooks))
