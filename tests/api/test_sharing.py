@@ -183,12 +183,20 @@ def test_a_variable_that_says_more_than_where_to_begin_sets_subscriptions_apart(
 KINDS = (EntityKind.TASK, EntityKind.SHIPMENT)
 COLUMNS = ("id", "hub_id", "ticket_id")
 KEYS_OF_ROWS = st.integers(1, 3)
-NARROWED = st.tuples(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(COLUMNS), KEYS_OF_ROWS, max_size=3))
+STATES = st.sampled_from(("lost", "delivered"))
+NARROWED = st.tuples(
+    st.sampled_from(KINDS),
+    st.builds(
+        lambda keys, state: keys | state,
+        st.dictionaries(st.sampled_from(COLUMNS), KEYS_OF_ROWS, max_size=3),
+        st.dictionaries(st.just("status"), STATES, max_size=1),
+    ),
+)
 
 
 @given(st.lists(NARROWED, max_size=12), st.data())
 def test_looking_readers_up_finds_those_that_asking_each_would_find(
-    narrowed: Sequence[tuple[EntityKind, dict[str, int]]], data: st.DataObject
+    narrowed: Sequence[tuple[EntityKind, dict[str, int | str]]], data: st.DataObject
 ):
     readers = [Reader(kind, only, 0) for kind, only in narrowed]
     wanted = Wanted()
@@ -199,7 +207,9 @@ def test_looking_readers_up_finds_those_that_asking_each_would_find(
         readers.remove(gone)
     kind, key = data.draw(st.sampled_from(KINDS)), data.draw(KEYS_OF_ROWS)
     row = data.draw(st.dictionaries(st.sampled_from(COLUMNS[1:]), KEYS_OF_ROWS, max_size=2))
-    change = LoggedChange(1, kind, key, "updated", {}, "test", None, NOW)
+    came_to = data.draw(st.none() | STATES)
+    fields = {} if came_to is None else {"status": ("pending", came_to)}
+    change = LoggedChange(1, kind, key, "updated", fields, "test", None, NOW)
     values = {(kind, key): row}
 
     found = list(wanted.who(change, values))

@@ -160,6 +160,35 @@ async def test_a_scan_without_a_new_status_is_news_of_a_shipment_and_other_chang
     ]
 
 
+async def test_a_subscription_to_one_status_is_told_the_same_live_and_later_whatever_came_of_the_parcel(hub: Hub):
+    seeded = await seed(hub.engine)
+    start = await hub.feed.now()
+    query = """subscription ($after: String, $site: ID) {
+      shipmentStatus(after: $after, siteId: $site, status: IN_TRANSIT) { cursor before after shipment { status } }
+    }"""
+    async with served(hub.app) as address, connected(address) as client:
+        await begin(hub, client, query, site=seeded.id("Site"))
+        await until(lambda: hub.feed.readers == 1)
+
+        for old, new in (("pending", "label_created"), ("label_created", "in_transit"), ("in_transit", "exception")):
+            async with transaction(hub.engine) as tx:
+                await tx.execute(update(tables.shipment).values(status=new))
+                change = NewChange(EntityKind.SHIPMENT, seeded.shipment, "updated", {"status": (old, new)})
+                scan = NewChange(EntityKind.SHIPMENT, seeded.shipment, "updated", {"events": (1, 2)})
+                await log_changes(tx, [change, scan], actor="test", at=NOW)
+        async with transaction(hub.engine) as tx:
+            again = NewChange(EntityKind.SHIPMENT, seeded.shipment, "updated", {"status": ("exception", "in_transit")})
+            await log_changes(tx, [again], actor="test", at=NOW)
+        live = [await client.event() for _ in range(2)]
+
+        await client.subscribe(query, "later", after=str(start), site=seeded.id("Site"))
+        later = [await client.event() for _ in range(2)]
+
+    told = [(int(event["cursor"]) - start, event["before"], event["after"]) for event in live]
+    assert told == [(3, "LABEL_CREATED", "IN_TRANSIT"), (7, "EXCEPTION", "IN_TRANSIT")]
+    assert [event["cursor"] for event in later] == [event["cursor"] for event in live]
+
+
 @pytest.mark.parametrize(
     ("after", "message"),
     [("x", "cursor 'x' is not one of ours"), ("77", "cursor '77' lies ahead of everything that has happened")],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from enum import StrEnum
 from typing import Final, Generic
 
 import strawberry
@@ -27,14 +28,24 @@ EVENT: Final = "the event"
 
 
 async def follow(
-    info: Info, topic: Topic[EventT], after: str | None, only: Mapping[str, strawberry.ID | None]
+    info: Info,
+    topic: Topic[EventT],
+    after: str | None,
+    only: Mapping[str, strawberry.ID | None],
+    *,
+    to: StrEnum | None = None,
 ) -> AsyncGenerator[EventT, None]:
     """Events of a topic, as far as the ordinary executor has to make them. only: column -> id that a thing must have.
 
-    Where the context's stretch takes JSON, it gets what can be compiled, each event at its place.
+    to: the state that it must have come to. Where the context's stretch takes JSON, it gets what can be compiled, each
+    event at its place.
     """
     context, stretch = info.context, info.context.stretch or Stretch()
-    wanted = {name: _key(name, topic.row, text) for name, text in only.items() if text is not None}
+    wanted: dict[str, int | str] = {
+        name: _key(name, topic.row, text) for name, text in only.items() if text is not None
+    }
+    if to is not None:
+        wanted[topic.state] = to.value
     events = _Events(info, topic)
     start = parse_cursor(after) if stretch.start is None and after is not None else stretch.start
     now = await context.feed.now()

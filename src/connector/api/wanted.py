@@ -14,8 +14,8 @@ from typing import Final, TypeAlias
 from connector.model.refs import EntityKind
 from connector.storage.database.changes import LoggedChange
 
-Only: TypeAlias = Mapping[str, int]
-"""Column -> id that a thing must have there; nothing for every thing."""
+Only: TypeAlias = Mapping[str, int | str]
+"""Column -> id that a thing must have there, or the state that it must have come to; nothing for every thing."""
 Values: TypeAlias = Mapping[tuple[EntityKind, int], Mapping[str, object]]
 """Kind and id of a thing -> what stands in its columns."""
 
@@ -35,23 +35,24 @@ class Reader:
     @property
     def columns(self) -> frozenset[str]:
         """Columns that must be read to tell whether a change is wanted."""
-        return frozenset(self.only) - {_ID}
+        return frozenset(column for column in self.only if _is_of_the_thing(column))
 
     def wants(self, change: LoggedChange, values: Values) -> bool:
-        """Whether the change is of its kind, and of a thing that it is narrowed to, as the thing is now."""
+        """Whether the change is of its kind, and of a thing that it is narrowed to, as the thing is now.
+
+        What state it came to is said by the change itself, so that whoever reads the log later is told the same.
+        """
         if change.kind is not self.kind:
             return False
         row = values.get((change.kind, change.entity_id), {})
-        return all(
-            change.entity_id == key if column == _ID else row.get(column) == key for column, key in self.only.items()
-        )
+        return all(_found(change, row, column) == wanted for column, wanted in self.only.items())
 
 
 class Wanted:
     """The readers that are to be told of changes."""
 
     def __init__(self) -> None:
-        self._readers: dict[tuple[EntityKind, str | None, int], dict[Reader, None]] = {}
+        self._readers: dict[tuple[EntityKind, str | None, int | str], dict[Reader, None]] = {}
         self._narrowed: Counter[tuple[EntityKind, str]] = Counter()
         self._columns: Counter[tuple[EntityKind, str]] = Counter()
 
@@ -91,16 +92,31 @@ class Wanted:
         row = values.get((change.kind, change.entity_id), {})
         for (kind, column), readers in self._narrowed.items():
             if kind is change.kind and readers:
-                key = change.entity_id if column == _ID else row.get(column)
-                if isinstance(key, int):
+                key = _found(change, row, column)
+                if isinstance(key, int | str):
                     for reader in self._readers.get((kind, column, key), ()):
                         if len(reader.only) == 1 or reader.wants(change, values):
                             yield reader
 
 
-def _place(reader: Reader) -> tuple[EntityKind, str | None, int]:
-    """Where a reader is kept: by its id if it follows one thing, else by the first of its columns."""
+def _is_of_the_thing(column: str) -> bool:
+    """Whether it is read of the thing; what else there is stands in the change."""
+    return column.endswith("_id")
+
+
+def _found(change: LoggedChange, row: Mapping[str, object], column: str) -> object:
+    """What a change has in a column. row: what stands in columns of the thing."""
+    if column == _ID:
+        return change.entity_id
+    if _is_of_the_thing(column):
+        return row.get(column)
+    _, came_to = change.fields.get(column, (None, None))
+    return came_to
+
+
+def _place(reader: Reader) -> tuple[EntityKind, str | None, int | str]:
+    """Where a reader is kept: by its id if it follows one thing, else by the first of its columns, states last."""
     if not reader.only:
         return reader.kind, None, 0
-    column = _ID if _ID in reader.only else min(reader.only)
+    column = _ID if _ID in reader.only else min(reader.only, key=lambda name: (not _is_of_the_thing(name), name))
     return reader.kind, column, reader.only[column]

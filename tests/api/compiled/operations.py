@@ -134,8 +134,12 @@ def _subscription(w: _Writing) -> tuple[str, Mapping[str, str], Operation]:
     if w.chance(3):
         argument = w.choose(sorted(set(field_.args) - {"after"}) or [None])
         if argument is not None:
-            narrowed[argument] = _id(w, _snake(argument.removesuffix("Id")))
-    given = [f"{argument}: {w.variable('ID', id_)}" for argument, id_ in narrowed.items()]
+            states = get_named_type(field_.args[argument].type)
+            is_state = isinstance(states, GraphQLEnumType)
+            narrowed[argument] = (
+                w.choose(list(states.values)) if is_state else _id(w, _snake(argument.removesuffix("Id")))
+            )
+    given = [f"{argument}: {w.variable(str(field_.args[argument].type), narrowed[argument])}" for argument in narrowed]
     given.append(f"after: {w.variable('String', '0') if w.chance(2) else _literal('0')}")
     alias = f"{w.name('s')}: " if w.chance(3) else ""
     body = f"{alias}{name}({', '.join(given)}) {_object(w, get_named_type(field_.type).name, DEPTH)}"

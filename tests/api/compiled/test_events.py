@@ -125,6 +125,8 @@ def find(rows: Rows, topic: Topic[Any], key: int) -> Row | None:
 
 
 def holds(topic: Topic[Any], change: LoggedChange, row: Row | None, argument: str, id_: str) -> bool:
+    if argument == topic.state:
+        return topic.state in change.fields and change.fields[topic.state][1] == topic.states[id_]
     key = parse_global_id(id_)[1]
     of = "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in argument)
     if of == f"{topic.row}_id":

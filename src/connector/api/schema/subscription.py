@@ -135,6 +135,10 @@ OfHub: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(descripti
 OfSite: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only of this site.")]
 OfRollout: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only this rollout.")]
 OfReservation: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only this reservation.")]
+ToStatus: TypeAlias = Annotated[
+    ShipmentStatus | None,
+    strawberry.argument(description="Only parcels that come to this status; mere scans are left out."),
+]
 OfShipment: TypeAlias = Annotated[strawberry.ID | None, strawberry.argument(description="Only this shipment.")]
 
 
@@ -161,9 +165,10 @@ async def _shipment_status(
     ticket_id: OfTicket = None,
     hub_id: OfHub = None,
     site_id: OfSite = None,
+    status: ToStatus = None,
 ) -> AsyncGenerator[ShipmentStatusEvent, None]:
     only = {"id": shipment_id, "ticket_id": ticket_id, "hub_id": hub_id, "site_id": site_id}
-    return follow(info, SHIPMENTS, after, only)
+    return follow(info, SHIPMENTS, after, only, to=status)
 
 
 async def _incident_groups(info: Info, after: After = None) -> AsyncGenerator[IncidentGroupEvent, None]:
