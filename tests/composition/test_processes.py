@@ -18,13 +18,13 @@ from typer.testing import CliRunner
 
 from connector.cli import app
 
-BEGIN = """
-import logging, os, signal, sys, time
+IMPORT = """
+import errno, logging, os, signal, sys
 from connector import processes
 logging.basicConfig(level="INFO", format="%(message)s")
 processes.FIRST_PAUSE = 0.01
-process = processes.become_one_of(2)
 """
+BEGIN = "process = processes.become_one_of(2)\n"
 SERVE = "process.tell_serves()\nprint('serves', flush=True)\nwhile True: signal.pause()\n"
 DEADLINE_SECONDS = 30.0
 
@@ -32,10 +32,11 @@ DEADLINE_SECONDS = 30.0
 class Program:
     """A program that runs, and what it has said so far."""
 
-    def __init__(self, text: str, said: Path) -> None:
+    def __init__(self, text: str, before: str, said: Path) -> None:
         self._said = said
         with said.open("w") as output:
-            self.process = subprocess.Popen([sys.executable, "-c", BEGIN + text], stderr=output, stdout=output)
+            words = [sys.executable, "-c", IMPORT + before + BEGIN + text]
+            self.process = subprocess.Popen(words, stderr=output, stdout=output)
 
     @property
     def said(self) -> str:
@@ -61,11 +62,11 @@ class Program:
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Callable[[str], Program]]:
+def program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     running: list[Program] = []
 
-    def run(text: str) -> Program:
-        running.append(Program(text, tmp_path / "said"))
+    def run(text: str, *, before: str = "") -> Program:
+        running.append(Program(text, before, tmp_path / "said"))
         return running[-1]
 
     yield run
@@ -75,17 +76,18 @@ def program(tmp_path: Path) -> Iterator[Callable[[str], Program]]:
             each.process.wait()
 
 
+@pytest.mark.parametrize(("end", "status"), [("sys.exit(2)", 2), ("sys.exit()", 1), ("os.abort()", 134)])
 def test_what_keeps_the_first_from_serving_ends_the_parent_with_its_status_and_is_said_once(
-    program: Callable[[str], Program],
+    program: Callable[..., Program], end: str, status: int
 ):
-    run = program("print('the policy is wrong', flush=True)\nsys.exit(2)\n")
+    run = program(f"print('the policy is wrong', flush=True)\n{end}\n")
 
-    assert run.status() == 2
+    assert run.status() == status
     assert run.said.count("the policy is wrong") == 1
     assert run.started(2) == []
 
 
-def test_one_that_ends_is_started_again_under_its_number_and_the_pauses_grow(program: Callable[[str], Program]):
+def test_one_that_ends_is_started_again_under_its_number_and_the_pauses_grow(program: Callable[..., Program]):
     run = program("if process.number == 2: sys.exit(7)\n" + SERVE)
 
     run.until(lambda: len(run.started(2)) > 3)
@@ -98,8 +100,52 @@ def test_one_that_ends_is_started_again_under_its_number_and_the_pauses_grow(pro
     assert run.status() == 0
 
 
+def test_what_cannot_be_started_again_is_tried_again(program: Callable[..., Program]):
+    """The third process that is asked for is refused, as by a system that has too many."""
+    refusing = """
+fork, asked = os.fork, []
+def refuse():
+    asked.append(1)
+    if len(asked) == 3:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+    return fork()
+os.fork = refuse
+"""
+    run = program(SERVE, before=refusing)
+    _, second = run.serving()
+
+    os.kill(second, signal.SIGTERM)
+
+    run.until(lambda: len(run.started(2)) == 2)
+    assert "process 2 could not be started: Resource temporarily unavailable; it is started again in 0.02 s" in run.said
+    run.process.terminate()
+    assert run.status() == 0
+
+
+def test_where_not_even_the_first_can_be_started_that_is_said(program: Callable[..., Program]):
+    refusing = """
+def refuse():
+    raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+os.fork = refuse
+"""
+    run = program(SERVE, before=refusing)
+
+    assert run.status() == 1
+    assert "Unavailable: no process could be started: Resource temporarily unavailable" in run.said
+
+
+def test_a_signal_before_the_first_serves_ends_in_order(program: Callable[..., Program]):
+    run = program("while True: signal.pause()\n")
+    run.until(lambda: run.started(1))
+
+    run.process.terminate()
+
+    assert run.status() == 0
+    assert run.started(2) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_the_parent_ends_all_in_order(program: Callable[[str], Program], number: signal.Signals):
+def test_a_signal_to_the_parent_ends_all_in_order(program: Callable[..., Program], number: signal.Signals):
     ended = "signal.signal(signal.SIGTERM, lambda *_: (print('in order', flush=True), sys.exit()))\n"
     run = program(ended + SERVE)
     children = run.serving()
@@ -111,7 +157,7 @@ def test_a_signal_to_the_parent_ends_all_in_order(program: Callable[[str], Progr
     assert not any(map(is_there, children))
 
 
-def test_a_second_signal_kills_those_that_do_not_end(program: Callable[[str], Program]):
+def test_a_second_signal_kills_those_that_do_not_end(program: Callable[..., Program]):
     run = program("signal.signal(signal.SIGTERM, lambda *_: None)\n" + SERVE)
     children = run.serving()
     run.process.terminate()
@@ -123,7 +169,7 @@ def test_a_second_signal_kills_those_that_do_not_end(program: Callable[[str], Pr
     assert not any(map(is_there, children))
 
 
-def test_a_parent_that_is_killed_leaves_nobody_behind_whoever_was_started_again(program: Callable[[str], Program]):
+def test_a_parent_that_is_killed_leaves_nobody_behind_whoever_was_started_again(program: Callable[..., Program]):
     run = program(SERVE)
     _, second = run.serving()
     os.kill(second, signal.SIGKILL)
@@ -135,7 +181,7 @@ def test_a_parent_that_is_killed_leaves_nobody_behind_whoever_was_started_again(
     assert "was ended by SIGKILL; it is started again in 0.01 s" in run.said
 
 
-def test_one_without_a_parent_that_does_not_end_in_order_is_ended(program: Callable[[str], Program]):
+def test_one_without_a_parent_that_does_not_end_in_order_is_ended(program: Callable[..., Program]):
     run = program("processes.ORPHAN_SECONDS = 0.05\nsignal.signal(signal.SIGTERM, lambda *_: None)\n" + SERVE)
     children = run.serving()
 

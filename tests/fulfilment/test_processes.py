@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.commits import eventually
@@ -32,6 +35,37 @@ async def test_a_name_is_held_by_one_process_as_long_as_it_is_there(engine: Asyn
     await theirs.drop()
     async with transaction(engine) as tx:
         assert await is_present(tx, "a") is False
+    await other.dispose()
+
+
+@postgresql
+async def test_who_looks_whether_a_process_is_there_does_not_keep_its_name_from_it(engine: AsyncEngine, database: str):
+    other = open_engine(database)
+    beginning = Presence(other, "b")
+
+    async with transaction(engine) as tx:
+        assert await is_present(tx, "b") is False
+        assert await beginning.hold() is True
+        assert await is_present(tx, "b") is True
+
+    await beginning.drop()
+    await other.dispose()
+
+
+@postgresql
+async def test_a_name_that_a_dead_process_had_is_waited_for(engine: AsyncEngine, database: str):
+    other = open_engine(database)
+    dying, beginning = Presence(other, "c"), Presence(engine, "c")
+    await dying.hold()
+
+    assert await beginning.claim(timedelta(0)) is False
+    claiming = asyncio.create_task(beginning.claim())
+    await asyncio.wait([claiming], timeout=0.15)
+    assert not claiming.done()
+    await dying.drop()
+
+    assert await claiming is True
+    await beginning.drop()
     await other.dispose()
 
 

@@ -164,6 +164,16 @@ async def test_one_of_two_processes_is_killed_and_everything_goes_on(
     assert not any(map(is_there, (*hub.started(1), *hub.started(2))))
 
 
+async def test_a_policy_that_cannot_be_used_ends_all_as_it_ends_one(serve: Callable[..., Served], tmp_path: Path):
+    (tmp_path / "policy.yaml").write_text("rules: nonsense\n")
+
+    hub = serve(CONNECTOR_POLICY=str(tmp_path / "policy.yaml"), COLUMNS="200")
+
+    assert await asyncio.to_thread(hub.parent.wait, 60) == 2
+    assert hub.log.count("INVALID_POLICY") == 1
+    assert hub.started(2) == []
+
+
 async def has_grown(cursors: list[str], length: int) -> bool:
     return len(cursors) >= length
 

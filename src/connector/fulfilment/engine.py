@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
@@ -31,6 +32,8 @@ from connector.storage.facts.lane_statistics import Learned, learn_lanes
 from connector.storage.policies.active import PolicySource
 from connector.storage.stock.reserve import expire_due
 from connector.storage.tickets.standing import ticket_standing
+
+log = logging.getLogger("connector.fulfilment")
 
 EVERY_MINUTE: Final = "* * * * *"
 EVERY_HOUR: Final = "17 * * * *"
@@ -96,8 +99,8 @@ class FulfilmentEngine:
 
     async def launch(self) -> None:
         """Resume what a previous process left, begin the schedules, and follow the change log."""
-        if self._presence is not None:
-            await self._presence.hold()
+        if self._presence is not None and not await self._presence.claim():
+            log.warning("another process has this one's name: what either of them does is not told from the other's")
         await self._durable.launch()
         await self.adopt()
         self._following = asyncio.create_task(self.reactor.run(), name="reactor")
