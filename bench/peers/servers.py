@@ -51,6 +51,7 @@ def connector(name: str, database: str, home: Path, *, keeps_answers: bool = Fal
     home.mkdir()
     environment = {
         "CONNECTOR_DATABASE": database,
+        "CONNECTOR_AUTH__ANONYMOUS": "true",
         "CONNECTOR_LOG_LEVEL": "ERROR",
         "CONNECTOR_GRAPHQL__KEEP_ANSWERS": str(keeps_answers).lower(),
     }

@@ -55,6 +55,11 @@ log = logging.getLogger("connector")
 INBOX_POLL_SECONDS = 1.0
 SHUTDOWN_SECONDS = 5
 KEPT_OPEN_SECONDS = 75
+CLOSED = (
+    "only keys of `connector keys create` come in: set auth.anonymous (CONNECTOR_AUTH__ANONYMOUS=true) to let in "
+    "everybody on this machine, or auth.token, auth.keys or auth.oidc"
+)
+"""Told at the start where no way to come in is configured."""
 """A connection without requests. Proxies and gateways keep theirs for about a minute; were the hub to close it first,
 they would now and then send a request into the end of it."""
 UNANSWERED_MS = 30_000
@@ -81,6 +86,8 @@ async def serve(loaded: LoadedSettings, listener: socket.socket, process: Proces
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, partial(setattr, server, "should_exit", True))
         host, port = listener.getsockname()[:2]
+        if hub.settings.auth.is_closed:
+            log.warning(CLOSED)
         log.info("listening on http://%s:%s/graphql", host, port)
         await server.serve(sockets=[listener])
     log.info("stopped")

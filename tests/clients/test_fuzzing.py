@@ -49,7 +49,7 @@ async def test_nothing_that_is_asked_makes_the_hub_fail(
     engine: AsyncEngine, database: str, fuzzer: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     url = engine.url.render_as_string(hide_password=False)
-    (tmp_path / "connector.toml").write_text(f'database = "{url}"\n')
+    (tmp_path / "connector.toml").write_text(f'database = "{url}"\n[auth]\nanonymous = true\n')
     await seed(engine)
     known = json.dumps({"ids": IDS, "texts": TEXTS})
     number = str(int(SEED) + (database == "sqlite"))

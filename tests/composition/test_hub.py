@@ -160,7 +160,7 @@ async def test_an_active_policy_that_this_hub_cannot_use_is_told_once_it_answers
 @pytest.mark.parametrize(("federation", "asked"), [("true", "_service"), ("false", None)])
 async def test_a_hub_is_a_subgraph_where_it_is_configured_to_be(tmp_path: Path, federation: str, asked: str | None):
     file = tmp_path / "connector.toml"
-    file.write_text(f'database = "sqlite:///hub.db"\n[graphql]\nfederation = {federation}\n')
+    file.write_text(f'database = "sqlite:///hub.db"\n[auth]\nanonymous = true\n[graphql]\nfederation = {federation}\n')
 
     async with open_hub(load_settings(file)) as hub, running(hub, asyncio.Event()) as app:
         transport = httpx.ASGITransport(app)
@@ -168,6 +168,18 @@ async def test_a_hub_is_a_subgraph_where_it_is_configured_to_be(tmp_path: Path, 
             answer = (await client.post("/graphql", json={"query": "{ _service { sdl } }"})).json()
 
     assert next(iter(answer.get("data") or ()), None) == asked
+
+
+async def test_where_nothing_is_configured_nobody_comes_in_unasked(tmp_path: Path):
+    file = tmp_path / "connector.toml"
+    file.write_text('database = "sqlite:///hub.db"\n')
+
+    async with open_hub(load_settings(file)) as hub, running(hub, asyncio.Event()) as app:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            answer = await client.post("/graphql", json={"query": "{ me { name } }"})
+
+    assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (401, "UNAUTHENTICATED")
 
 
 async def test_a_supplier_whose_source_is_gone_is_told_once_the_hub_answers(

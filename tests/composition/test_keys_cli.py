@@ -18,6 +18,7 @@ __all__ = ["here", "undisturbed_logging"]
 
 
 def test_a_key_is_made_shown_once_listed_and_revoked(here: Path):
+    (here / "connector.toml").write_text("[auth]\nanonymous = true\n")
     made = run("keys", "create", "robot", "--role", "dispatcher", "--region", "EU", "--expires", "30d")
     token = made.stdout.strip()
     listed = run_json("keys", "list")
@@ -27,7 +28,7 @@ def test_a_key_is_made_shown_once_listed_and_revoked(here: Path):
 
     assert is_token(token)
     assert "It is not shown again." in made.stderr
-    assert "set `anonymous = false` under [auth]" in made.stderr
+    assert "take `anonymous = true` under [auth] out of connector.toml" in made.stderr
     (key,) = listed
     assert (key["name"], key["start"], key["roles"], key["regions"]) == ("robot", token[:10], ["dispatcher"], ["EU"])
     assert (key["created_by"], key["last_used_at"], "digest" in key) == (f"cli:{getpass.getuser()}", None, False)
@@ -89,14 +90,12 @@ def test_keys_and_anonymity_that_cannot_be_are_refused(tmp_path: Path, text: str
 @pytest.mark.parametrize(
     ("text", "is_open"),
     [
-        ("", True),
+        ("", False),
         ("[auth]\nanonymous = true", True),
         ("[auth]\nanonymous = false", False),
         ('[auth]\ntoken = "the-token-of-ada-1234"', False),
         ('[server]\nhost = "0.0.0.0"\n[auth]\nanonymous = false', False),
     ],
 )
-def test_everybody_comes_in_on_this_machine_alone_and_where_nothing_else_is_said(
-    tmp_path: Path, text: str, *, is_open: bool
-):
+def test_everybody_comes_in_where_that_is_asked_for_alone(tmp_path: Path, text: str, *, is_open: bool):
     assert settings_of(tmp_path, text).auth.is_open is is_open  # type: ignore[attr-defined]

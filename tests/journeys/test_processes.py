@@ -50,7 +50,9 @@ def serve(database: str, tmp_path: Path) -> Iterator[Callable[..., Served]]:
     hubs: list[Served] = []
 
     def start(**environment: str) -> Served:
-        hubs.append(Served(tmp_path, 2, {"CONNECTOR_DATABASE": database, **environment}))
+        hubs.append(
+            Served(tmp_path, 2, {"CONNECTOR_DATABASE": database, "CONNECTOR_AUTH__ANONYMOUS": "true", **environment})
+        )
         return hubs[-1]
 
     yield start

@@ -18,6 +18,9 @@ database = "sqlite:///connector.db"
 [server]
 port = {port}
 
+[auth]
+anonymous = true
+
 [fulfilment]
 courier = "parcels"
 label_format = "pdf"

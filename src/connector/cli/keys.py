@@ -63,7 +63,7 @@ def create(
         async with transaction(hub.database) as tx:
             await add_key(tx, new, by=whoever_types().name, at=now)
         if hub.settings.auth.is_open:
-            warn("This hub asks nobody for a key: set `anonymous = false` under [auth] in connector.toml.")
+            warn("This hub asks nobody for a key: take `anonymous = true` under [auth] out of connector.toml.")
         return until
 
     until = with_hub(config, make, as_json=as_json)

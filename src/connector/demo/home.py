@@ -115,6 +115,9 @@ database = "sqlite:///connector.db"
 [server]
 port = {state.hub_port}
 
+[auth]
+anonymous = true
+
 [fulfilment]
 courier = "parcels"
 

@@ -196,15 +196,21 @@ class AuthSettings(_Section):
 
     anonymous: bool | None = Field(
         default=None,
-        description="Whether everybody on this machine may do everything, without a token. When empty: as long as "
-        "there is no auth.token, no auth.keys and no auth.oidc. False: never; `connector keys` makes keys.",
-        examples=[False],
+        description="Whether everybody on this machine may do everything, without a token. It has to be asked for, and "
+        "goes with no other way to come in and with a loopback address alone. False: keys of `connector keys` are "
+        "meant to be the only ones.",
+        examples=[True],
     )
 
     @property
     def is_open(self) -> bool:
         """Whether everybody comes in."""
-        return not (self.token or self.keys or self.oidc) if self.anonymous is None else self.anonymous
+        return self.anonymous is True
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody comes in but with a key that is kept in the database."""
+        return not (self.anonymous or self.token or self.keys or self.oidc)
 
     @field_validator("keys")
     @classmethod
