@@ -114,6 +114,9 @@ BELONGING: Final[Mapping[str, Belonging]] = {
 """Entity -> how it belongs to regions. A site, a hub or a ticket whose region nobody knows lies in none."""
 
 
+MOST_VIEWS: Final = 50
+"""Limits of which the views are remembered."""
+
 RAW: Final = "raw_"
 """What columns begin with that hold a key wherever it leads, for joining with what is there."""
 
@@ -138,12 +141,10 @@ class Sight:
 
     def rows_at(self, entity: Entity, depth: int) -> FromClause:
         """The same for a level of a statement: always the same alias. Levels side by side do not see each other."""
-        return _rows_at(self, entity.name, depth)
+        return _views(self.regions).rows_at(entity, depth)
 
     def _source(self, entity: Entity) -> Table | CTE:
-        if self.regions is None or (BELONGING[entity.name] is Ground.EVERYBODYS and not _guarded(entity)):
-            return entity.table
-        return _rows(self.regions, entity.name)
+        return _views(self.regions).source(entity)
 
 
 EVERYTHING: Final = Sight()
@@ -156,78 +157,102 @@ def joining_key(entity: Entity, name: str, source: FromClause) -> Expression:
     return raw
 
 
-@lru_cache(maxsize=1_000)
-def _rows_at(sight: Sight, entity: str, depth: int) -> FromClause:
-    """Made once since all columns are copied. Names of views are those of a whole statement, so they say of what."""
-    rows = sight._source(ENTITIES[entity])
-    return rows.alias(f"t{depth}" if isinstance(rows, Table) else f"{entity}_t{depth}")
+@lru_cache(maxsize=MOST_VIEWS)
+def _views(regions: frozenset[str] | None) -> _Views:
+    return _Views(regions)
 
 
-@lru_cache(maxsize=1_000)
-def _rows(regions: frozenset[str], entity: str) -> CTE:
-    """The rows that are there, as a view that is written once in a statement.
+class _Views:
+    """What is there for somebody who is limited to regions, made once for each entity.
 
-    Written out at every place, tests within tests are deeper than SQLite's parser goes. Views are looked into row by
-    row, so they must not be worked out as a whole.
+    All of it lives as long as the rest: views refer to each other, and a statement must have one of a name.
     """
-    known = ENTITIES[entity]
-    guarded, belonging = _guarded(known), BELONGING[entity]
-    hidden = belonging.hidden if isinstance(belonging, Through | Whole) else frozenset()
-    columns: list[ColumnElement[Any]] = []
-    for column in known.table.c:
-        if column.name in hidden:
-            columns.append(type_coerce(null(), column.type).label(column.name))
-        elif column.name in guarded:
-            tests = [_leads(regions, known.table, relation) for relation in guarded[column.name]]
-            columns += [case((and_(*tests), column)).label(column.name), column.label(f"{RAW}{column.name}")]
-        else:
-            columns.append(column)
-    return select(*columns).where(_is_there(regions, entity)).cte(f"rows_{entity}").prefix_with("NOT MATERIALIZED")
 
+    def __init__(self, regions: frozenset[str] | None) -> None:
+        self._regions = regions
+        self._rows: dict[str, CTE] = {}
+        self._seen: dict[str, CTE] = {}
+        self._at: dict[tuple[str, int], FromClause] = {}
 
-@lru_cache(maxsize=1_000)
-def _seen(regions: frozenset[str], entity: str) -> CTE:
-    """The ids of what is there, to be looked into by id."""
-    there = select(ENTITIES[entity].table.c.id).where(_is_there(regions, entity))
-    return there.cte(f"seen_{entity}").prefix_with("NOT MATERIALIZED")
+    def source(self, entity: Entity) -> Table | CTE:
+        """Where the entity's rows are read from."""
+        if self._regions is None or (BELONGING[entity.name] is Ground.EVERYBODYS and not _guarded(entity)):
+            return entity.table
+        if entity.name not in self._rows:
+            self._rows[entity.name] = self._rows_of(entity)
+        return self._rows[entity.name]
 
+    def rows_at(self, entity: Entity, depth: int) -> FromClause:
+        """An alias of that for a level of a statement. Names of views are those of a whole statement: they say of what.
 
-def _is_there(regions: frozenset[str], entity: str) -> ColumnElement[bool]:
-    known = ENTITIES[entity]
-    table = known.table
-    match BELONGING[entity]:
-        case Ground.EVERYBODYS:
-            return true()
-        case Ground.HUB_WIDE:
-            return false()
-        case Ground.OWN:
-            return func.coalesce(table.c.region.in_(sorted(regions)), false())
-        case Through(relations):
-            return or_(*(_leads(regions, table, _to_one(known, name)) for name in relations))
-        case Whole(name):
-            part = _to_many(known, name)
-            parts = ENTITIES[part.target].table.alias()
-            own = parts.c[part.key] == table.c.id
-            there = _names(regions, parts.c.id, part.target)
-            some = select(parts.c.id).where(own).correlate(table).exists()
-            return and_(some, not_(select(parts.c.id).where(own, not_(there)).correlate(table).exists()))
-        case ReferredTo(name, key):
-            named = ENTITIES[name].table.alias()
-            own = named.c[key] == table.c.id
-            return select(named.c.id).where(own, _names(regions, named.c.id, name)).correlate(table).exists()
-        case _ as never:
-            assert_never(never)
+        Made once since all columns are copied.
+        """
+        key = entity.name, depth
+        if key not in self._at:
+            rows = self.source(entity)
+            self._at[key] = rows.alias(f"t{depth}" if isinstance(rows, Table) else f"{entity.name}_t{depth}")
+        return self._at[key]
 
+    def _rows_of(self, entity: Entity) -> CTE:
+        """The rows that are there, as a view that is written once in a statement.
 
-def _leads(regions: frozenset[str], source: FromClause, relation: ToOne) -> ColumnElement[bool]:
-    """What the relation leads to is there."""
-    return _names(regions, source.c[relation.key], relation.target)
+        Written out at every place, tests within tests are deeper than SQLite's parser goes. Views are looked into row
+        by row, so they must not be worked out as a whole.
+        """
+        guarded, belonging = _guarded(entity), BELONGING[entity.name]
+        hidden = belonging.hidden if isinstance(belonging, Through | Whole) else frozenset()
+        columns: list[ColumnElement[Any]] = []
+        for column in entity.table.c:
+            if column.name in hidden:
+                columns.append(type_coerce(null(), column.type).label(column.name))
+            elif column.name in guarded:
+                tests = [self._leads(entity.table, relation) for relation in guarded[column.name]]
+                columns += [case((and_(*tests), column)).label(column.name), column.label(f"{RAW}{column.name}")]
+            else:
+                columns.append(column)
+        there = select(*columns).where(self._is_there(entity))
+        return there.cte(f"rows_{entity.name}").prefix_with("NOT MATERIALIZED")
 
+    def _seen_of(self, entity: str) -> CTE:
+        """The ids of what is there, to be looked into by id."""
+        if entity not in self._seen:
+            there = select(ENTITIES[entity].table.c.id).where(self._is_there(ENTITIES[entity]))
+            self._seen[entity] = there.cte(f"seen_{entity}").prefix_with("NOT MATERIALIZED")
+        return self._seen[entity]
 
-def _names(regions: frozenset[str], key: ColumnElement[Any], entity: str) -> ColumnElement[bool]:
-    """The key is the id of something that is there."""
-    seen = _seen(regions, entity).alias()
-    return select(seen.c.id).where(seen.c.id == key).correlate_except(seen).exists()
+    def _is_there(self, entity: Entity) -> ColumnElement[bool]:
+        table = entity.table
+        match BELONGING[entity.name]:
+            case Ground.EVERYBODYS:
+                return true()
+            case Ground.HUB_WIDE:
+                return false()
+            case Ground.OWN:
+                return func.coalesce(table.c.region.in_(sorted(self._regions or ())), false())
+            case Through(relations):
+                return or_(*(self._leads(table, _to_one(entity, name)) for name in relations))
+            case Whole(name):
+                part = _to_many(entity, name)
+                parts = ENTITIES[part.target].table.alias()
+                own = parts.c[part.key] == table.c.id
+                there = self._names(parts.c.id, part.target)
+                some = select(parts.c.id).where(own).correlate(table).exists()
+                return and_(some, not_(select(parts.c.id).where(own, not_(there)).correlate(table).exists()))
+            case ReferredTo(name, key):
+                named = ENTITIES[name].table.alias()
+                own = named.c[key] == table.c.id
+                return select(named.c.id).where(own, self._names(named.c.id, name)).correlate(table).exists()
+            case _ as never:
+                assert_never(never)
+
+    def _leads(self, source: FromClause, relation: ToOne) -> ColumnElement[bool]:
+        """What the relation leads to is there."""
+        return self._names(source.c[relation.key], relation.target)
+
+    def _names(self, key: ColumnElement[Any], entity: str) -> ColumnElement[bool]:
+        """The key is the id of something that is there."""
+        seen = self._seen_of(entity).alias()
+        return select(seen.c.id).where(seen.c.id == key).correlate_except(seen).exists()
 
 
 @cache
