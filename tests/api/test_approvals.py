@@ -33,14 +33,16 @@ async def test_two_people_approve_one_of_them_by_a_delegate_and_the_log_names_th
             return next(value for name, value in answer["data"].items() if name != "me")
 
         refused = await do("eve", "Approve", approval=request, key="1")
-        delegated = await do(
-            "ben", "DelegateApprovals", delegate="eve", until="2026-11-25T12:00:00Z", reason="on a plane"
-        )
+        asked_for = {"delegate": "eve", "until": "2026-11-25T12:00:00Z", "reason": "on a plane", "key": "d1"}
+        delegated = await do("ben", "DelegateApprovals", **asked_for)
+        once_more = await do("ben", "DelegateApprovals", **asked_for)
         first = await do("eve", "Approve", approval=request, key="2")
         again = await do("eve", "Approve", approval=request, key="2")
         second = await do("ada", "Approve", approval=request, reason="fine", key="3")
         late = await do("ben", "Reject", approval=request, reason="no", key="4")
-        ended = await do("ben", "EndDelegation", delegation=delegated["delegation"]["id"])
+        end = {"delegation": delegated["delegation"]["id"], "key": "e1"}
+        ended, ended_again = await do("ben", "EndDelegation", **end), await do("ben", "EndDelegation", **end)
+        over = await do("ben", "EndDelegation", **{**end, "key": "e2"})
         listed = await do("eve", "Approvals")
         async with reading(hub.engine) as tx:
             log = tables.change
@@ -52,7 +54,10 @@ async def test_two_people_approve_one_of_them_by_a_delegate_and_the_log_names_th
     assert (second["given"], second["approval"]["state"]) == (2, "APPROVED")
     assert second["approval"]["decidedBy"] == "eve for ben, ada"
     assert late["errors"][0]["__typename"] == "IllegalTransitionRefusal"
+    assert once_more == delegated
     assert ended["delegation"]["endedBy"] == "ben"
+    assert ended_again == ended
+    assert over["errors"][0]["__typename"] == "IllegalTransitionRefusal"
     assert listed == {"nodes": []}
     assert [(row["actor"], row["fields"].get("vote", [None, {}])[1].get("on_behalf_of")) for row in rows] == [
         ("rules", None), ("eve", "ben"), ("ada", "ada"), ("eve for ben, ada", None),

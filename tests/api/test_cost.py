@@ -48,7 +48,7 @@ def cost(text: str, **variables: Any) -> tuple[int, str]:
         ('{ explain(ticket: "x") { outcome } }', 500, "explain"),
         ('{ nodes(ids: ["a", "b", "c"]) { id ... on Ticket { site { name } } ... on Site { name } } }', 6, "nodes"),
         ("{ tickets(first: 5) { nodes { id @skip(if: true) site @skip(if: true) { name } } } }", 5, "tickets"),
-        ('mutation { syncSource(input: {sourceId: "x"}) { __typename } }', 100, "syncSource"),
+        ('mutation { syncSource(input: {sourceId: "x", idempotencyKey: "k"}) { __typename } }', 100, "syncSource"),
     ],
 )  # fmt: skip
 def test_parts_of_a_query_have_stated_weights(text: str, expected: int, dearest: str):
@@ -118,7 +118,7 @@ async def test_what_costs_too_much_is_refused_before_anything_is_read(open_hub: 
 
 @on_sqlite
 async def test_mutations_and_subscriptions_have_a_cost_too(open_hub: OpenHub):
-    mutation = 'mutation { syncSource(input: {sourceId: "x"}) { errors { code } } }'
+    mutation = 'mutation { syncSource(input: {sourceId: "x", idempotencyKey: "k"}) { errors { code } } }'
     subscription = "subscription { tasks { task { hub { stock(first: 100) { nodes { id } } } } } }"
     async with open_hub(limits=Limits(largest_cost=99)) as hub:
         changed = await hub.error(mutation)

@@ -141,7 +141,7 @@ async def test_where_only_trusted_documents_are_run_nothing_else_is(open_hub: Op
                 {"query": "{ broken"},
                 {"query": "{ ticketz }"},
                 {"query": get_introspection_query()},
-                {"query": 'mutation { syncSource(input: {sourceId: "x"}) { __typename } }'},
+                {"query": 'mutation { syncSource(input: {sourceId: "x", idempotencyKey: "k"}) { __typename } }'},
                 persisted(other),
                 {"query": other, **persisted(other)},
                 persisted(other),

@@ -145,7 +145,9 @@ async def world(database: str) -> AsyncIterator[World]:
 
 
 DELEGATE = """
-    mutation { delegateApprovals(input: {delegate: "eu", endsAt: "2027-01-01T00:00:00Z", reason: "holidays"}) {
+    mutation { delegateApprovals(input: {
+      delegate: "eu", endsAt: "2027-01-01T00:00:00Z", reason: "holidays", idempotencyKey: "KEY"
+    }) {
         errors { message } } }
 """
 _numbers = itertools.count(1)
@@ -188,7 +190,7 @@ async def test_every_answer_is_what_it_would_be_were_none_kept(steps: list[tuple
                     async with transaction(world.processes[who_writes].engine) as tx:
                         await write(tx, world.seeded, next(_numbers))
                 case "delegate", who_writes:
-                    answer = await world.processes[who_writes].ask(DELEGATE)
+                    answer = await world.processes[who_writes].ask(DELEGATE.replace("KEY", f"k{next(_numbers)}"))
                     assert b'"errors":[]' in answer
                 case "hold", write if can_hold:
                     await held.aclose()

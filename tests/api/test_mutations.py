@@ -194,10 +194,14 @@ async def test_a_source_is_pulled_now_and_its_quarantine_dealt_with(
     fulfilment = make_engine(engine, database, connections, clock)
     commands = hub_commands(fulfilment.commands, engine, connections, clock)
     async with open_hub(commands=commands, connections=connections) as hub:
-        synced = await operator(hub, "SyncSource", source=seeded.id("Source"))
-        unknown = await operator(hub, "SyncSource", source=global_id("Source", 99))
-        wrong = await operator(hub, "SyncSource", source=seeded.id("Source"), streams=["nonsense"])
+        synced = await operator(hub, "SyncSource", source=seeded.id("Source"), key="s1")
+        pulls = len(adapter.asked)
+        repeated = await operator(hub, "SyncSource", source=seeded.id("Source"), key="s1")
+        other = await operator(hub, "SyncSource", source=global_id("Source", 99), key="s1")
+        unknown = await operator(hub, "SyncSource", source=global_id("Source", 99), key="s2")
+        wrong = await operator(hub, "SyncSource", source=seeded.id("Source"), streams=["nonsense"], key="s3")
         discarded = await operator(hub, "DiscardQuarantine", ids=[seeded.id("QuarantinedRecord")], key="d1")
+        same = await operator(hub, "DiscardQuarantine", ids=[seeded.id("QuarantinedRecord")], key="d1")
         again = await operator(hub, "DiscardQuarantine", ids=[seeded.id("QuarantinedRecord")], key="d2")
         missing = await operator(hub, "ReplayQuarantine", ids=[global_id("QuarantinedRecord", 99)], key="q1")
 
@@ -207,7 +211,9 @@ async def test_a_source_is_pulled_now_and_its_quarantine_dealt_with(
     assert synced["source"]["lastSuccess"] == "2026-11-25T09:00:00Z"
     assert unknown["errors"][0]["message"] == "source 99 is not connected"
     assert wrong["errors"][0]["__typename"] == "InvalidInputRefusal"
-    assert (discarded["settled"], again["settled"]) == (1, 0)
+    assert (repeated, pulls, len(adapter.asked)) == (synced, 1, 1)
+    assert other["errors"][0]["message"] == "source 99 is not connected"
+    assert (discarded["settled"], same["settled"], again["settled"]) == (1, 1, 0)
     assert missing["errors"][0]["code"] == "NOT_FOUND"
 
 
@@ -225,9 +231,10 @@ async def test_a_record_in_quarantine_is_used_once_what_it_names_is_there(
         too_early = await operator(hub, "ReplayQuarantine", ids=ids, key="q1")
         await intake(a_hub(), source="itsm")
         replayed = await operator(hub, "ReplayQuarantine", ids=ids, key="q2")
+        same = await operator(hub, "ReplayQuarantine", ids=ids, key="q2")
         again = await operator(hub, "ReplayQuarantine", ids=ids, key="q3")
 
-    assert [(answer["settled"], answer["errors"]) for answer in (too_early, replayed, again)] == [
-        (0, []), (1, []), (0, []),
+    assert [(answer["settled"], answer["errors"]) for answer in (too_early, replayed, same, again)] == [
+        (0, []), (1, []), (1, []), (0, []),
     ]  # fmt: skip
     assert [row["on_hand"] for row in (await intake.rows("stock"))[shelves:]] == [7]

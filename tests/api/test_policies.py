@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -27,8 +28,9 @@ async def policies(hub: Hub) -> Hub:
 
 
 async def run(hub: Hub, operation: str, **variables: Any) -> dict[str, Any]:
+    given = {"key": uuid4().hex, **variables}  # another intention, unless said otherwise
     response = await hub.client.post(
-        "/graphql", json={"query": DOCUMENT, "operationName": operation, "variables": variables}
+        "/graphql", json={"query": DOCUMENT, "operationName": operation, "variables": given}
     )
     answer = response.json()
     assert "errors" not in answer, answer
@@ -59,6 +61,25 @@ async def test_a_document_is_activated_and_rolled_back(policies: Hub):
     assert (back["policy"], back["previous"]) == ({"version": SHIPPED, "isActive": True}, version)
     assert (twice["policy"], twice["errors"][0]["__typename"]) == (None, "ConflictRefusal")
     assert [item["kind"] for item in shipped["activations"]] == ["CHOICE", "ROLLBACK"]
+
+
+async def test_a_request_that_is_sent_again_is_answered_as_before_whatever_happened_since(policies: Hub):
+    asked = {"text": CHANGED, "author": "ben", "key": "a1"}
+    done = await run(policies, "ActivatePolicy", **asked)
+    version = done["policy"]["version"]
+    left = {"from": version, "author": "ben", "key": "r1"}
+    back = await run(policies, "RollbackPolicy", **left)
+
+    again = await run(policies, "ActivatePolicy", **asked)
+    back_again = await run(policies, "RollbackPolicy", **left)
+    other = await run(policies, "RollbackPolicy", **{**left, "from": SHIPPED})
+
+    assert (again["errors"], again["previous"], again["isNew"]) == ([], SHIPPED, True)
+    assert (back["previous"], back_again) == (version, back)
+    assert [(error["__typename"], error["code"]) for error in other["errors"]] == [
+        ("InvalidInputRefusal", "INVALID_INPUT")
+    ]
+    assert (await run(policies, "Policies"))["active"]["version"] == SHIPPED
 
 
 async def test_refusals_are_typed_and_the_active_policy_stays(policies: Hub):

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import GraphQLSchema, OperationDefinitionNode, OperationType, build_schema, parse, validate
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLNonNull,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    build_schema,
+    get_named_type,
+    parse,
+    validate,
+)
 
 from connector.api.schema import export
 from connector.rules.policy.reading import default_policy_text
@@ -186,6 +196,21 @@ def test_the_published_schema_is_that_of_the_code():
 
 def test_graphql_holds_no_python():
     assert list(PUBLISHED.rglob("*.py")) == []
+
+
+def test_every_mutation_takes_an_idempotency_key(schema: GraphQLSchema):
+    """A list of acts has one for each act."""
+    assert schema.mutation_type is not None
+    without = []
+    for name, field in schema.mutation_type.fields.items():
+        given = get_named_type(field.args["input"].type)
+        assert isinstance(given, GraphQLInputObjectType)
+        acts = get_named_type(given.fields["acts"].type) if "acts" in given.fields else given
+        key = acts.fields.get("idempotencyKey") if isinstance(acts, GraphQLInputObjectType) else None
+        if key is None or not isinstance(key.type, GraphQLNonNull):
+            without.append(name)
+
+    assert without == []
 
 
 PLAIN_NAMES = frozenset({"id", "ids", "input", "ticket", "number", "name"})

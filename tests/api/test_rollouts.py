@@ -43,8 +43,8 @@ async def test_a_rollout_is_made_planned_begun_worked_on_and_cancelled(hub: Hub,
     made = await make(hub, yard, firstWaveSize=2)
     rollout = made["rollout"]["id"]
 
-    looked = await do(hub, "PlanRollout", rollout=rollout, dryRun=True)
-    planned = await do(hub, "PlanRollout", rollout=rollout)
+    looked = await do(hub, "PlanRollout", rollout=rollout, dryRun=True, key="p1")
+    planned = await do(hub, "PlanRollout", rollout=rollout, key="p1")
     begun = await do(hub, "StartRollout", rollout=rollout, key="s1")
     staging = next(task for task in await tasks(hub) if task["kind"] == "STAGING")
     await yard.settle()
@@ -66,6 +66,20 @@ async def test_a_rollout_is_made_planned_begun_worked_on_and_cancelled(hub: Hub,
     assert reported["line"]["state"] == "INSTALLED"
     assert (ended["rollout"]["state"], ended["rollout"]["reason"]) == ("CANCELLED", "enough")
     assert sorted(line["state"] for line in await lines(hub)) == ["CANCELLED"] * 3 + ["DISPATCHED", "INSTALLED"]
+
+
+async def test_a_plan_that_is_asked_for_again_under_its_key_is_not_made_anew(hub: Hub, yard: Yard):
+    rollout = (await make(hub, yard, keepFreePercent=0))["rollout"]["id"]
+    await do(hub, "PlanRollout", rollout=rollout, key="p1")
+    await yard.set_stock(on_hand=3)
+
+    again = await do(hub, "PlanRollout", rollout=rollout, key="p1")
+    kept = [line["hub_id"] for line in await yard.lines()]
+    await do(hub, "PlanRollout", rollout=rollout, key="p2")
+    anew = [line["hub_id"] for line in await yard.lines()]
+
+    assert (again["errors"], again["rollout"]["state"]) == ([], "PLANNED")
+    assert (kept.count(None), anew.count(None)) == (0, 2)
 
 
 async def test_sites_may_be_given_by_a_filter(hub: Hub, yard: Yard):

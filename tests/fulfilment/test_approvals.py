@@ -246,13 +246,13 @@ async def test_a_delegate_answers_for_a_time_with_a_right_that_is_used_once(engi
     desk = approvals(engine, clock, ada=ADA.roles)
     until = NOW + timedelta(hours=2)
     with pytest.raises(Forbidden, match="'ada' may not pass on 'director'"):
-        await desk.delegate(by=ADA, to="eve", roles=("director",), since=None, until=until, reason="away")
+        await desk.delegate(by=ADA, to="eve", roles=("director",), since=None, until=until, reason="away", key="a")
     with pytest.raises(Forbidden, match="'eve' may not delegate for 'ada': that needs the role 'admin'"):
-        await desk.delegate(by=NOBODY, to="eve", roles=None, since=None, until=until, reason="away", of="ada")
+        await desk.delegate(by=NOBODY, to="eve", roles=None, since=None, until=until, reason="away", of="ada", key="b")
     grace = Principal("grace@example.com", frozenset({"approver"}))  # by an identity provider: no key has her name
     with pytest.raises(InvalidInput, match=r"nobody could stand in for 'grace@example\.com'"):
-        await desk.delegate(by=grace, to="eve", roles=None, since=None, until=until, reason="away")
-    away = await desk.delegate(by=ADA, to="eve", roles=None, since=None, until=until, reason="away")
+        await desk.delegate(by=grace, to="eve", roles=None, since=None, until=until, reason="away", key="a")
+    away = await desk.delegate(by=ADA, to="eve", roles=None, since=None, until=until, reason="away", key="a")
 
     answer = await desk.answer(request, YES, by=NOBODY, reason=None, key="e")
     with pytest.raises(InvalidInput) as twice:
@@ -267,8 +267,8 @@ async def test_a_delegate_answers_for_a_time_with_a_right_that_is_used_once(engi
     gone = approvals(engine, clock)  # ada's key was taken away
     with pytest.raises(Forbidden):
         await gone.answer(other, YES, by=NOBODY, reason=None, key="g")
-    await desk.end_delegation(away, by=ADA)
+    await desk.end_delegation(away, by=ADA, key="first")
     with pytest.raises(Forbidden):
         await desk.answer(other, YES, by=NOBODY, reason=None, key="h")
     with pytest.raises(IllegalTransition, match=f"delegation {away} ended at 2026-11-25 09:00Z already"):
-        await desk.end_delegation(away, by=ADA)
+        await desk.end_delegation(away, by=ADA, key="second")

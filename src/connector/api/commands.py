@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
+from zlib import crc32
 
 from connector.fulfilment.commands import Commands as FulfilmentCommands
 from connector.fulfilment.commands import PickupResult, ReceiveResult, ReserveResult, WithdrawResult
+from connector.fulfilment.once import answered_once
 from connector.fulfilment.procurement import Recorded, Report
 from connector.fulfilment.suppliers import require_suppliers
-from connector.ingest.pull import PullReport, pull_source
+from connector.ingest.pull import PullReport, StreamReport, pull_source
 from connector.ingest.replay import discard, replay
 from connector.model.errors import NotKnown
-from connector.model.kinds import Lane
+from connector.model.kinds import Lane, SourceState
 from connector.model.refs import IdempotencyKey
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
@@ -42,7 +44,7 @@ RecordProcurement: TypeAlias = Callable[[int, Report, Request], Awaitable[Record
 """(procurement, what became of it)."""
 ReceiveProcurement: TypeAlias = Callable[[int, int | None, Sequence[str], Request], Awaitable[Recorded]]
 """(procurement, hub or None for where it was to go, serials)."""
-Sync: TypeAlias = Callable[[int, Sequence[str] | None, bool], Awaitable[PullReport]]
+Sync: TypeAlias = Callable[[int, Sequence[str] | None, bool, Request], Awaitable[PullReport]]
 """(source, streams or None for all, whether from the beginning)."""
 OnQuarantine: TypeAlias = Callable[[Sequence[int], Request], Awaitable[int]]
 """(records): how many of them are settled."""
@@ -109,7 +111,7 @@ def hub_commands(
             procurement_id, key=by.key, actor=by.actor, hub_id=hub_id, serials=serials
         )
 
-    async def sync_source(source_id: int, streams: Sequence[str] | None, full: bool) -> PullReport:
+    async def sync_source(source_id: int, streams: Sequence[str] | None, full: bool, by: Request) -> PullReport:
         async with reading(database) as tx:
             names = {key: name for name, key in (await source_ids(tx)).items()}
         name = names.get(source_id)
@@ -118,13 +120,32 @@ def hub_commands(
                 f"source {name or source_id!r} is not connected",
                 hint=f"Connected are: {', '.join(sorted(connections)) or 'none'}.",
             )
-        return await pull_source(database, connections[name], clock=clock, streams=streams, full=full, resume=True)
+        connection = connections[name]
 
-    async def replay_quarantine(ids: Sequence[int], _by: Request) -> int:
-        return (await replay(database, connections, ids, clock=clock)).applied
+        async def pull() -> dict[str, Any]:
+            report = await pull_source(database, connection, clock=clock, streams=streams, full=full, resume=True)
+            return asdict(report)
+
+        told = await answered_once(database, clock, "sync-source", by.key, source_id, pull)
+        pulled = tuple(StreamReport(**stream) for stream in told["streams"])
+        return PullReport(**{**told, "state": SourceState(told["state"]), "streams": pulled})
+
+    async def replay_quarantine(ids: Sequence[int], by: Request) -> int:
+        async def again() -> dict[str, Any]:
+            return {"settled": (await replay(database, connections, ids, clock=clock)).applied}
+
+        return await settled("replay-quarantine", ids, by, again)
 
     async def discard_quarantine(ids: Sequence[int], by: Request) -> int:
-        return await discard(database, ids, actor=by.actor, clock=clock)
+        async def away() -> dict[str, Any]:
+            return {"settled": await discard(database, ids, actor=by.actor, clock=clock)}
+
+        return await settled("discard-quarantine", ids, by, away)
+
+    async def settled(name: str, ids: Sequence[int], by: Request, do: Callable[[], Awaitable[dict[str, Any]]]) -> int:
+        target = crc32(",".join(map(str, sorted(ids))).encode())
+        count: int = (await answered_once(database, clock, name, by.key, target, do))["settled"]
+        return count
 
     return Commands(
         reserve=reserve,

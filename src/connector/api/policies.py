@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
+from zlib import crc32
 
 from connector.api.what_if import draft_policy
+from connector.fulfilment.once import once_in
 from connector.model.errors import InvalidInput
-from connector.storage.database.engine import Database, reading, transaction
+from connector.model.refs import IdempotencyKey
+from connector.storage.database.engine import Database, Transaction, reading
 from connector.storage.policies.policies import Activation, activate_policy, policy_version, rollback_policy
 
 
@@ -30,8 +34,9 @@ async def activate(
     *,
     check: Callable[[str], None],
     forced_because: str | None,
+    key: IdempotencyKey,
 ) -> Activation:
-    """Make a document, or a version that the hub has, the active policy.
+    """Make a document, or a version that the hub has, the active policy, once per key.
 
     check: refuses what does not fit the sources of this hub.
     Raises InvalidInput unless exactly one of them is given, NotKnown, InvalidPolicy, PolicyTestsFailed.
@@ -44,13 +49,25 @@ async def activate(
         async with reading(database) as tx:
             text = (await policy_version(tx, version)).text
     await asyncio.to_thread(check, text)
-    async with transaction(database) as tx:
-        return await activate_policy(
-            tx, text, author=by.author, comment=by.comment, at=by.at, forced_because=forced_because
+    document = text
+
+    async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+        return asdict(
+            await activate_policy(
+                tx, document, author=by.author, comment=by.comment, at=at, forced_because=forced_because
+            )
         )
 
+    return Activation(**await once_in(database, by.at, "activate-policy", key, crc32(document.encode()), do))
 
-async def roll_back(database: Database, from_version: str, by: Chooser) -> Activation:
-    """Go back to the policy before. Raises StaleWrite unless `from_version` is active, IllegalTransition."""
-    async with transaction(database) as tx:
-        return await rollback_policy(tx, author=by.author, comment=by.comment, at=by.at, expected=from_version)
+
+async def roll_back(database: Database, from_version: str, by: Chooser, *, key: IdempotencyKey) -> Activation:
+    """Go back to the policy before, once per key.
+
+    Raises StaleWrite unless `from_version` is active, IllegalTransition when there is none to go back to.
+    """
+
+    async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+        return asdict(await rollback_policy(tx, author=by.author, comment=by.comment, at=at, expected=from_version))
+
+    return Activation(**await once_in(database, by.at, "rollback-policy", key, crc32(from_version.encode()), do))

@@ -137,7 +137,14 @@ def delegate(
     async def do(desk: Approvals) -> int:
         roles = tuple(role) if role else None
         return await desk.delegate(
-            by=whoever_types(), to=to, roles=roles, until=ends, since=begins, reason=reason, of=of
+            by=whoever_types(),
+            to=to,
+            roles=roles,
+            until=ends,
+            since=begins,
+            reason=reason,
+            of=of,
+            key=uuid.uuid4().hex,
         )
 
     number = _at_the_desk(config, do, as_json=as_json)
@@ -154,7 +161,7 @@ def end(
     """Take a delegation back before its time."""
 
     async def do(desk: Approvals) -> None:
-        await desk.end_delegation(number, by=whoever_types())
+        await desk.end_delegation(number, by=whoever_types(), key=uuid.uuid4().hex)
 
     _at_the_desk(config, do, as_json=as_json)
     if as_json:

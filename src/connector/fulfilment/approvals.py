@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeAlias
+from zlib import crc32
 
 from connector.fulfilment.once import once
 from connector.fulfilment.rollouts import begin
@@ -184,9 +185,10 @@ class Approvals:
         until: datetime,
         since: datetime | None,
         reason: str,
+        key: str,
         of: str | None = None,
     ) -> int:
-        """Let somebody answer in one's place until then; the delegation's id.
+        """Let somebody answer in one's place until then, once per key; the delegation's id.
 
         roles: those to pass on, all of one's own but `admin` when None. of: whose place it is, by themselves unless
         an administrator does it for somebody who is away.
@@ -211,18 +213,28 @@ class Approvals:
             )
         at = self._work.clock.now()
         new = NewDelegation(whose, to.strip(), passed_on, since or at, until, reason.strip())
-        return await in_transaction(self._work.database, lambda tx: add_delegation(tx, new, by=by.name, at=at))
 
-    async def end_delegation(self, delegation_id: int, *, by: Principal) -> None:
-        """Take a delegation back. Raises NotKnown, Forbidden unless it is one's own, IllegalTransition when over."""
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            return {"id": await add_delegation(tx, new, by=by.name, at=at)}
 
-        async def work(tx: Transaction) -> None:
+        meant = f"{new.delegator} {new.delegate} {new.ends_at.isoformat()}"
+        number: int = (await once(self._work, "delegate", key, crc32(meant.encode()), do))["id"]
+        return number
+
+    async def end_delegation(self, delegation_id: int, *, by: Principal, key: str) -> None:
+        """Take a delegation back, once per key.
+
+        Raises NotKnown, Forbidden unless it is one's own, IllegalTransition when it is over.
+        """
+
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
             row = await delegation_row(tx, delegation_id)
             if row["delegator"] != by.name:
                 by.require((), f"end the delegation of {row['delegator']!r}")
-            await end_delegation(tx, delegation_id, by=by.name, at=self._work.clock.now())
+            await end_delegation(tx, delegation_id, by=by.name, at=at)
+            return {}
 
-        await in_transaction(self._work.database, work)
+        await once(self._work, "end-delegation", key, delegation_id, do)
 
     async def tend(self) -> int:
         """What time brings: settle what nobody answered, ask further roles; how many requests that concerned."""

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from connector.fulfilment.work import Work
 from connector.model.errors import InvalidInput
+from connector.sdk import Clock
 from connector.storage.database.engine import Database, Transaction, in_transaction, reading
 from connector.storage.database.receipts import find_receipt, record_receipt, settle_receipt
 
@@ -25,9 +26,7 @@ async def once(work: Work, name: str, key: str, target: int, do: Do) -> dict[str
 
 async def once_in(database: Database, at: datetime, name: str, key: str, target: int, do: Do) -> dict[str, Any]:
     """The same for commands that need nothing but a database. at: now."""
-    if not key.strip():
-        raise InvalidInput(f"command {name!r} needs an idempotency key", hint="Send a new random text with each.")
-    full = f"command:{name}:{key}"
+    full = _full(name, key)
     async with reading(database) as tx:
         known = await find_receipt(tx, full)
     if known is not None:
@@ -41,6 +40,47 @@ async def once_in(database: Database, at: datetime, name: str, key: str, target:
         return result
 
     return await in_transaction(database, work)
+
+
+async def answered_once(
+    database: Database, clock: Clock, name: str, key: str, target: int, do: Callable[[], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    """Answer a key alike each time: for work that is more than a transaction, and may be begun twice without harm.
+
+    The result is kept when the work is done. Of two that do it at the same time, the first to end answers for both.
+    Raises InvalidInput as `once`.
+    """
+    full = _full(name, key)
+    async with reading(database) as tx:
+        known = await find_receipt(tx, full)
+    if known is not None:
+        return _answer(known, name, key, target)
+    result = await do()
+
+    async def keep(tx: Transaction) -> dict[str, Any]:
+        if await record_receipt(tx, full, {"target": target, "result": result}, at=clock.now()):
+            return result
+        return _answer(await find_receipt(tx, full) or {}, name, key, target)
+
+    return await in_transaction(database, keep)
+
+
+async def is_first_time(tx: Transaction, name: str, key: str, target: int, *, at: datetime) -> bool:
+    """Whether nobody has asked for it under that key: for work that is answered by what there is, done or not.
+
+    Raises InvalidInput as `once`.
+    """
+    full = _full(name, key)
+    if await record_receipt(tx, full, {"target": target, "result": {}}, at=at):
+        return True
+    _answer(await find_receipt(tx, full) or {}, name, key, target)
+    return False
+
+
+def _full(name: str, key: str) -> str:
+    if not key.strip():
+        raise InvalidInput(f"command {name!r} needs an idempotency key", hint="Send a new random text with each.")
+    return f"command:{name}:{key}"
 
 
 def _answer(receipt: dict[str, Any], name: str, key: str, target: int) -> dict[str, Any]:

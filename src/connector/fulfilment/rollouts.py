@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 from zlib import crc32
 
-from connector.fulfilment.once import Do, once_in
+from connector.fulfilment.once import Do, is_first_time, once_in
 from connector.fulfilment.rollout_course import ACTOR, Planned, advance_locked, make_plan, stop
 from connector.fulfilment.rollout_draft import NewRollout, checked, require_open_ticket
 from connector.fulfilment.rollout_tasks import close_questions
@@ -97,15 +97,17 @@ class Rollouts:
         result = await self._once("create-rollout", key, crc32(new.name.encode()), do)
         return int(result["rollout_id"])
 
-    async def plan(self, rollout_id: int, *, actor: str, keeps: bool = True) -> PlanResult:
+    async def plan(self, rollout_id: int, *, actor: str, keeps: bool = True, key: str | None = None) -> PlanResult:
         """Decide what comes from where in which wave, for all lines that have no unit yet; again whenever asked.
 
-        keeps: False to look at the plan and change nothing. Risks are those of the active policy as long as it has
+        keeps: False to look at the plan and change nothing. key: names the intention; the same once more only looks.
+        Risks are those of the active policy as long as it has
         not begun. Raises NotKnown, IllegalTransition when it is over.
         """
 
         async def look(tx: Transaction) -> PlanResult:
             rollout = await lock_rollout(tx, rollout_id) if keeps else await rollout_row(tx, rollout_id)
+            is_first = key is None or await is_first_time(tx, "plan-rollout", key, rollout_id, at=self.clock.now())
             if rollout.is_over:
                 raise IllegalTransition(f"rollout {rollout.name!r} is {rollout.state.value}: nothing is left to plan")
             before = await lines_in(tx, rollout.id, ROLLOUT_LINE_OPEN)
@@ -115,7 +117,7 @@ class Rollouts:
                 lines = before
             now, cause = self.clock.now(), f"rollout {rollout.name}"
             planned = await make_plan(tx, rollout, lines, await policy_now(tx, self.policy), now=now)
-            if not keeps:
+            if not (keeps and is_first):
                 return PlanResult(rollout, planned, is_kept=False)
             known = {line.id: line for line in before}
             pairs = [(known[line.id], after) for line, after in planned.planned_lines()]

@@ -78,7 +78,7 @@ const outward = await ask(`{
 }`);
 const inward = await ask('{ sites { nodes { name costCentre { code hubs { id } } } } }');
 const foreign = await ask('{ costCentre(code: "CC-1") { sites { costCentre { code } name } } }', { token: 'wrong' });
-const changed = await ask('mutation { syncSource(input: { sourceId: "x" }) { errors { code } } }');
+const changed = await ask('mutation { syncSource(input: { sourceId: "x", idempotencyKey: "k" }) { errors { code } } }');
 
 const { data } = await (
   await fetch(uri, {

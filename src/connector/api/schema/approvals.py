@@ -131,6 +131,7 @@ class DelegateInput:
         default=None, description="In whose place, when an administrator does it for them; one's own when null."
     )
     reason: str = strawberry.field(description="Why; kept with it.")
+    idempotency_key: str = KEY
 
 
 @strawberry.input(description="Take a delegation back.")
@@ -138,6 +139,7 @@ class EndDelegationInput:
     """Input of `endDelegation`."""
 
     delegation_id: strawberry.ID = strawberry.field(description="Which delegation.")
+    idempotency_key: str = KEY
 
 
 @strawberry.type(description="Answer of `approve` and `reject`.")
@@ -186,6 +188,7 @@ async def delegate(info: Info, input: DelegateInput) -> DelegationPayload:
             until=input.ends_at,
             reason=input.reason,
             of=input.delegator,
+            key=request_of(info, input.idempotency_key).key,
         )
         return DelegationPayload(key=number)
     return DelegationPayload(errors=refusals)
@@ -195,6 +198,7 @@ async def end_delegation(info: Info, input: EndDelegationInput) -> DelegationPay
     """Resolver of `endDelegation`."""
     async with refusing(info) as refusals:
         number = key_of(input.delegation_id, entity="delegation")
-        await info.context.approvals.end_delegation(number, by=info.context.principal)
+        by = request_of(info, input.idempotency_key)
+        await info.context.approvals.end_delegation(number, by=info.context.principal, key=by.key)
         return DelegationPayload(key=number)
     return DelegationPayload(errors=refusals)

@@ -107,6 +107,7 @@ class SyncSourceInput:
     source_id: strawberry.ID = strawberry.field(description="Which source.")
     streams: list[str] | None = strawberry.field(default=None, description="Only these streams; all when null.")
     full: bool = strawberry.field(default=False, description="From the beginning, not from where the last pull ended.")
+    idempotency_key: str = KEY
 
 
 @strawberry.input(description="Deal with quarantined records.")
@@ -128,6 +129,7 @@ class ActivatePolicyInput:
     force_because: str | None = strawberry.field(
         default=None, description="Why it is to be activated although tests in the document fail; kept with it."
     )
+    idempotency_key: str = KEY
 
 
 @strawberry.input(description="Make the policy active again that was active before.")
@@ -135,8 +137,9 @@ class RollbackPolicyInput:
     """Input of `rollbackPolicy`."""
 
     from_version: str = strawberry.field(
-        description="The version that is active now. When it is not, nothing is done, so that asking twice goes back "
+        description="The version that is active now. When it is not, nothing is done, so that two requests go back "
         "only once."
     )
     author: str = strawberry.field(description="Who does it; kept with it.")
     comment: str | None = strawberry.field(default=None, description="Why; kept with it.")
+    idempotency_key: str = KEY

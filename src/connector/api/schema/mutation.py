@@ -163,7 +163,9 @@ async def _receive_procurement(info: Info, input: ReceiveProcurementInput) -> Pr
 async def _sync_source(info: Info, input: SyncSourceInput) -> SyncSourcePayload:
     async with _refusing(info) as refusals:
         key = key_of(input.source_id, entity="source")
-        report = await info.context.commands.sync_source(key, input.streams, input.full)
+        report = await info.context.commands.sync_source(
+            key, input.streams, input.full, _by(info, input.idempotency_key)
+        )
         return SyncSourcePayload(
             key=key,
             outcome=report.outcome,
@@ -211,6 +213,7 @@ async def _activate_policy(info: Info, input: ActivatePolicyInput) -> PolicyPayl
             by,
             check=info.context.commands.check_suppliers,
             forced_because=input.force_because,
+            key=_by(info, input.idempotency_key).key,
         )
         return PolicyPayload(key=done.policy_id, previous=done.previous, is_new=done.is_new)
     return PolicyPayload(errors=refusals)
@@ -218,7 +221,12 @@ async def _activate_policy(info: Info, input: ActivatePolicyInput) -> PolicyPayl
 
 async def _rollback_policy(info: Info, input: RollbackPolicyInput) -> PolicyPayload:
     async with _refusing(info) as refusals:
-        done = await roll_back(info.context.engine, input.from_version, _by_whom(info, input.author, input.comment))
+        done = await roll_back(
+            info.context.engine,
+            input.from_version,
+            _by_whom(info, input.author, input.comment),
+            key=_by(info, input.idempotency_key).key,
+        )
         return PolicyPayload(key=done.policy_id, previous=done.previous, is_new=done.is_new)
     return PolicyPayload(errors=refusals)
 

@@ -118,8 +118,9 @@ async def create(info: Info, input: CreateRolloutInput) -> RolloutPayload:
 async def plan(info: Info, input: PlanRolloutInput) -> PlanRolloutPayload:
     """`planRollout`."""
     async with refusing(info) as refusals:
-        key = key_of(input.rollout_id, entity="rollout")
-        found = await _rollouts(info).plan(key, actor=info.context.actor, keeps=not input.dry_run)
+        key, by = key_of(input.rollout_id, entity="rollout"), request_of(info, input.idempotency_key)
+        keeps = not input.dry_run
+        found = await _rollouts(info).plan(key, actor=by.actor, keeps=keeps, key=by.key if keeps else None)
         hubs = [
             RolloutHub(hub=hub.label, free=hub.free, protected=hub.protected, kept=hub.kept, promised=hub.promised)
             for hub in found.planned.plan.hubs

@@ -78,6 +78,7 @@ class PlanRolloutInput:
 
     rollout_id: strawberry.ID = strawberry.field(description="Which rollout.")
     dry_run: bool = strawberry.field(default=False, description="Only look: nothing is changed.")
+    idempotency_key: str = KEY
 
 
 @strawberry.input(description="Begin a rollout.")
