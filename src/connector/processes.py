@@ -39,10 +39,15 @@ HANDLED: Final = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One of the processes behind an address. number: from 1 to count, the same after it was started again."""
+    """One of the processes behind an address.
+
+    number: from 1 to count, the same after it was started again. is_first: the hub begins with it; all others, and
+    those that are started again, come to a hub that runs.
+    """
 
     number: int = 1
     count: int = 1
+    is_first: bool = True
     line: socket.socket | None = None
 
     def tell_serves(self) -> None:
@@ -140,7 +145,7 @@ class _Parent:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, self._before)
         if pid == 0:
             threading.Thread(target=_end_with_the_parent, args=(theirs,), name="parent", daemon=True).start()
-            return Process(number, self._count, theirs)
+            return Process(number, self._count, not self._serves, theirs)
         theirs.close()
         self._running[pid] = _Child(number, pid, ours)
         log.info("process %d of %d is started, pid %d", number, self._count, pid)

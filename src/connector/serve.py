@@ -70,7 +70,7 @@ async def serve(loaded: LoadedSettings, listener: socket.socket, process: Proces
     """Serve on the socket until SIGINT or SIGTERM."""
     calm_garbage_collection()
     answering = asyncio.Event()
-    async with open_hub(loaded, takes_policy=True) as hub, running(hub, answering, process) as app:
+    async with open_hub(loaded, takes_policy=process.is_first) as hub, running(hub, answering, process) as app:
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -98,7 +98,7 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
     """The application with everything that works behind it; what is unfinished at the end resumes at the next start.
 
     The application answers at once; durable execution is launched beside it, once it is `answering`. process: of those
-    behind its address; the first pulls the sources at the start.
+    behind its address; the first one pulls the sources.
     """
     settings = hub.settings
     feed = Feed(hub.database, redis=settings.redis)
@@ -325,7 +325,7 @@ def _spawn(background: set[asyncio.Task[object]], work: Coroutine[object, object
 
 
 async def _begin(hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Event, process: Process) -> None:
-    """Launch durable execution, then pull every source once over all processes, each at its own pace."""
+    """Launch durable execution; then pull every source, each at its own pace, when the hub begins with this process."""
     await answering.wait()
     try:
         await fulfilment.launch()
@@ -335,7 +335,7 @@ async def _begin(hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Even
     finally:
         process.tell_serves()
     await _read_policy(hub)
-    if process.number == 1:
+    if process.is_first:
         wanted = [name for name in hub.connections if hub.settings.sources[name].schedule]
         await asyncio.gather(*(_pull(hub, name, None) for name in wanted))
 

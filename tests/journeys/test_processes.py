@@ -10,6 +10,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote_plus
 
@@ -18,13 +19,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
+from tests import commits
 from tests.api.conftest import connected
-from tests.commits import eventually
 from tests.factories import make_asset
 from tests.fulfilment.killed_hub import SystemClock
 from tests.fulfilment.scene import Scene, make_scene
 from tests.journeys.killing import served
-from tests.journeys.served import Served, is_there
+from tests.journeys.served import DEADLINE_SECONDS, Served, is_there
 from websockets.exceptions import ConnectionClosed
 
 from connector.model.kinds import SourceState
@@ -41,7 +42,9 @@ from connector_request_tracker.sandbox import RequestTrackerSandbox
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
 FOLLOW = "subscription ($after: String) { tickets(after: $after) { cursor } }"
-READERS = 3
+READERS = 2
+
+eventually = partial(commits.eventually, within=DEADLINE_SECONDS)
 
 
 @pytest.fixture
@@ -206,7 +209,15 @@ async def are_pulled(scene: Scene) -> bool:
     return [row["state"] for row in await scene.rows(tables.source)] == [SourceState.OK] * 2
 
 
-async def test_incidents_that_webhooks_bring_to_two_processes_are_fulfilled_once(
+async def are_fulfilled(scene: Scene, count: int) -> bool:
+    return await scene.receipts("state") == count
+
+
+async def are_decided(scene: Scene, count: int) -> bool:
+    return len(await scene.rows(tables.reservation)) == count
+
+
+async def test_incidents_that_webhooks_bring_to_two_processes_are_fulfilled_once_though_one_is_killed(
     engine: AsyncEngine, serve: Callable[..., Served]
 ):
     count, clock = 4, SystemClock()
@@ -233,10 +244,14 @@ async def test_incidents_that_webhooks_bring_to_two_processes_are_fulfilled_once
             with hub.without(number):
                 assert await post(hub, hooks[number - 1 :: 2]) == [202] * (count // 2)
         assert await post(hub, hooks) == [202] * count
-        await scene.finished(count)
+        await eventually(lambda: are_decided(scene, count))
+        os.kill(hub.started(1)[0], signal.SIGKILL)  # what it had under way goes on under its name
+        await eventually(lambda: are_fulfilled(scene, count))
+        await hub.listening(3)
+        await eventually(lambda: are_present(hub, engine))
 
         hub.parent.kill()
-        await eventually(lambda: is_gone(hub.started(1)[0], hub.started(2)[0]))
+        await eventually(lambda: is_gone(*hub.started(1), *hub.started(2)))
 
     assert sorted(asked.lists) == ["tickets of Hardware", "tickets of Purchasing", "transactions"]
     reservations = await scene.rows(tables.reservation)

@@ -34,13 +34,13 @@ def serve(
     with told():
         loaded = loaded_settings(config)
         server = loaded.settings.server
-        listener = listen(server.host, server.port)
-        process = ALONE
-        if server.processes > 1:
-            process = become_one_of(server.processes)
-            configure_logging(loaded.settings.log_level, secrets=loaded.secrets, process=process.number)
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(serve_hub(loaded, listener, process))
+        with listen(server.host, server.port) as listener:
+            process = ALONE
+            if server.processes > 1:
+                process = become_one_of(server.processes)
+                configure_logging(loaded.settings.log_level, secrets=loaded.secrets, process=process.number)
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                runner.run(serve_hub(loaded, listener, process))
 
 
 def migrate(config: Config = None, as_json: AsJson = False) -> None:
