@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -28,6 +29,7 @@ from connector.api.schema.fields import RELATION
 from connector.api.schema.nodes import global_id
 from connector.storage.query import ENTITIES, Row
 from tests.api.compiled.furnished import NUMBERS, REALS, TIMES
+from tests.api.compiled.literals import Either, Word, as_json, literal
 from tests.api.compiled.plain import ENTITY_OF, TYPES, PlainExecutor, _snake, written
 
 DEPTH = 3
@@ -45,21 +47,6 @@ UNIQUE = {
 """Entity -> what else than its key names one row at most."""
 LATER = frozenset({"complete_kits"})
 """Names that are not compared by: what they are is worked out by the database in any case."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A name of an enum in a document."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Either:
-    """A value, and one that could stand in its place."""
-
-    value: Any
-    other: Any
 
 
 @dataclass
@@ -102,8 +89,8 @@ class _Writing:
 
     def variable(self, type_: str, value: Any) -> str:
         name = self.name("v")
-        self.types[name], self.variables[name] = type_, _as_json(value)
-        self.others[name] = _as_json(value, other=True)
+        self.types[name], self.variables[name] = type_, as_json(value)
+        self.others[name] = as_json(value, other=True)
         return f"${name}"
 
 
@@ -140,7 +127,7 @@ def _subscription(w: _Writing) -> tuple[str, Mapping[str, str], Operation]:
                 w.choose(list(states.values)) if is_state else _id(w, _snake(argument.removesuffix("Id")))
             )
     given = [f"{argument}: {w.variable(str(field_.args[argument].type), narrowed[argument])}" for argument in narrowed]
-    given.append(f"after: {w.variable('String', '0') if w.chance(2) else _literal('0')}")
+    given.append(f"after: {w.variable('String', '0') if w.chance(2) else literal('0')}")
     alias = f"{w.name('s')}: " if w.chance(3) else ""
     body = f"{alias}{name}({', '.join(given)}) {_object(w, get_named_type(field_.type).name, DEPTH)}"
     head = ", ".join(f"${each}: {type_}" for each, type_ in w.types.items())
@@ -163,6 +150,8 @@ def _root(w: _Writing) -> str:
     alias = w.name("r")
     if w.chance(5):
         return _node(w, alias)
+    if w.chance(5):
+        return _aggregate(w, query, alias)
     listed = [entity for entity in TYPES if _listing(query, entity)]
     entity = w.choose(listed)
     if w.chance(4):
@@ -179,6 +168,55 @@ def _root(w: _Writing) -> str:
     return f"{alias}: {name}{_page_arguments(w, entity)} {_connection(w, query.fields[name], DEPTH)}"
 
 
+def _aggregate(w: _Writing, query: GraphQLObjectType, alias: str) -> str:
+    types = {get_named_type(one.type).name: name for name, one in query.fields.items()}
+    entity = w.choose([entity for entity in TYPES if f"{TYPES[entity]}Aggregate" in types])
+    name = types[f"{TYPES[entity]}Aggregate"]
+    given = []
+    if w.chance(2):
+        type_ = w.plain.schema.get_type(f"{TYPES[entity]}Filter")
+        assert isinstance(type_, GraphQLInputObjectType)
+        given.append(_argument(w, "filter", type_.name, _filter(w, entity, type_, 2)))
+    if not w.chance(4):
+        keys = w.plain.schema.get_type(f"{TYPES[entity]}GroupField")
+        assert isinstance(keys, GraphQLEnumType)
+        chosen = dict.fromkeys(w.choose([key for key in keys.values if key.lower() not in LATER]) for _ in "ab")
+        by = [_group_key(w, entity, key) for key in chosen]
+        given.append(_argument(w, "groupBy", f"[{TYPES[entity]}GroupBy!]", by))
+    if w.chance(3):
+        given.append(_argument(w, "first", "Int!", w.choose((0, 1, 3, 500))))
+    if w.chance(4):
+        given.append(_argument(w, "skip", "Int!", w.choose((0, 1, 2))))
+    if ENTITIES[entity].retires and w.chance(3):
+        given.append(_argument(w, "includeRetired", "Boolean!", w.chance(2)))
+    arguments = f"({', '.join(given)})" if given else ""
+    group = w.plain.schema.get_type(f"{TYPES[entity]}Group")
+    assert isinstance(group, GraphQLObjectType)
+    parts = [_group_part(w, group, w.choose(list(group.fields))) for _ in range(1 + w.number(3))]
+    return f"{alias}: {name}{arguments} {{ hasMore{_directive(w)} groups {{ __typename {' '.join(parts)} }} }}"
+
+
+def _group_key(w: _Writing, entity: str, key: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"field": Word(key)}
+    if ENTITIES[entity].value_type(key.lower()) is datetime and w.chance(2):
+        found["truncate"] = Word(w.choose(("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")))
+        if w.chance(2):
+            found["timeZone"] = w.choose(("UTC", "Europe/Berlin", "Asia/Kathmandu"))
+    return found
+
+
+def _group_part(w: _Writing, group: GraphQLObjectType, name: str) -> str:
+    type_ = get_named_type(group.fields[name].type)
+    alias = f"{w.name('g')}: "
+    if not isinstance(type_, GraphQLObjectType):
+        return f"{alias}{name}{_directive(w)}"
+    names = [one for one in type_.fields if _snake(one) not in LATER]
+    if not names:
+        return f"{alias}{name} {{ __typename }}"
+    below = " ".join(f"{w.name('k')}: {w.choose(names)}{_directive(w)}" for _ in range(1 + w.number(3)))
+    return f"{alias}{name} {{ {below} {w.name('last')}: __typename }}"
+
+
 def _node(w: _Writing, alias: str) -> str:
     entities = [w.choose(list(TYPES)) for _ in range(1 + w.number(2))]
     ids = [_id(w, entity) for entity in entities]
@@ -189,7 +227,7 @@ def _node(w: _Writing, alias: str) -> str:
     if w.chance(2):
         named = [_represented(w, entity, id_) for entity, id_ in zip(entities, ids, strict=True)]
         body = f"{{ ... on _Entity {{ __typename }} {' '.join(sorted(parts))} }}"
-        given = w.variable("[_Any!]!", named) if w.chance(2) else _literal(named)
+        given = w.variable("[_Any!]!", named) if w.chance(2) else literal(named)
         return f"{alias}: _entities(representations: {given}) {body}"
     return f"{alias}: nodes(ids: {w.variable('[ID!]!', ids)}) {body}"
 
@@ -322,7 +360,7 @@ def _page_arguments(w: _Writing, entity: str, *, inner: bool = False) -> str:
 
 
 def _argument(w: _Writing, name: str, type_: str, value: Any) -> str:
-    return f"{name}: {w.variable(type_, value) if w.chance(3) else _literal(value)}"
+    return f"{name}: {w.variable(type_, value) if w.chance(3) else literal(value)}"
 
 
 def _filter(w: _Writing, entity: str, type_: GraphQLInputObjectType, depth: int) -> dict[str, Any]:
@@ -413,39 +451,3 @@ def _one_operand(w: _Writing, entity: str, name: str, operator: str, type_: Any)
 
 def _value(row: Row, name: str) -> Any:
     return written(row.values[name])
-
-
-def _literal(value: Any) -> str:
-    match value:
-        case Either(value=one):
-            return _literal(one)
-        case Word(name=name):
-            return name
-        case dict():
-            return f"{{{', '.join(f'{key}: {_literal(item)}' for key, item in value.items())}}}"
-        case list():
-            return f"[{', '.join(map(_literal, value))}]"
-        case str():
-            return '"' + "".join(_sign(sign) for sign in value) + '"'
-        case _:
-            return orjson.dumps(value).decode()
-
-
-def _sign(sign: str) -> str:
-    if sign in '"\\':
-        return f"\\{sign}"
-    return sign if sign >= " " and sign != "\x7f" else f"\\u{ord(sign):04x}"
-
-
-def _as_json(value: Any, *, other: bool = False) -> Any:
-    match value:
-        case Either():
-            return _as_json(value.other if other else value.value)
-        case Word(name=name):
-            return name
-        case dict():
-            return {key: _as_json(item, other=other) for key, item in value.items()}
-        case list():
-            return [_as_json(item, other=other) for item in value]
-        case _:
-            return value

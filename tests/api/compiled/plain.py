@@ -23,6 +23,7 @@ from connector.api.schema.fields import PAGED, RELATION
 from connector.model.geo import Point, great_circle_km
 from connector.storage.database.engine import Database, reading
 from connector.storage.query import ENTITIES, Row, ToOne
+from tests.api.compiled.grouping import grouped
 
 TYPES = {entity: entity.title().replace("_", "") for entity in ENTITIES} | {
     "document": "ShipmentLabel",
@@ -97,7 +98,10 @@ class PlainExecutor:
         for name, field in query.fields.items():
             type_ = get_named_type(field.type)
             row = type_.name.removesuffix("Connection")
-            if row != type_.name and row in ENTITY_OF:
+            counted = type_.name.removesuffix("Aggregate")
+            if counted != type_.name and counted in ENTITY_OF:
+                field.resolve = self._grouping(ENTITY_OF[counted])
+            elif row != type_.name and row in ENTITY_OF:
                 field.resolve = self._listing(ENTITY_OF[row])
             elif type_.name in ENTITY_OF:
                 field.resolve = self._single(ENTITY_OF[type_.name])
@@ -112,6 +116,11 @@ class PlainExecutor:
 
     def _listing(self, entity: str) -> Callable[..., Any]:
         return lambda _root, _info, **arguments: self._connection(entity, self.rows[entity], arguments)
+
+    def _grouping(self, entity: str) -> Callable[..., Any]:
+        return lambda _root, _info, **arguments: grouped(
+            entity, self._listed(entity, self.rows[entity], arguments), arguments, TYPES
+        )
 
     def _single(self, entity: str) -> Callable[..., Any]:
         def resolve(_root: Any, _info: Any, **arguments: Any) -> Any:
@@ -139,9 +148,7 @@ class PlainExecutor:
         return next((row for row in self.rows[entity] if row.id == key), None)
 
     def _connection(self, entity: str, rows: Sequence[Row], given: Mapping[str, Any]) -> Any:
-        found = [row for row in rows if self._holds(entity, row, given.get("filter") or {})]
-        if not given.get("includeRetired"):
-            found = [row for row in found if row.values.get("retired_at") is None]
+        found = self._listed(entity, rows, given)
         total = len(found)
         order = [(key["field"].value, key["direction"].value == "desc") for key in given.get("orderBy") or ()]
         whole = _whole(order)
@@ -167,6 +174,10 @@ class PlainExecutor:
                 end_cursor=edges[-1].cursor if edges else None,
             ),
         )
+
+    def _listed(self, entity: str, rows: Sequence[Row], given: Mapping[str, Any]) -> list[Row]:
+        found = [row for row in rows if self._holds(entity, row, given.get("filter") or {})]
+        return found if given.get("includeRetired") else [row for row in found if row.values.get("retired_at") is None]
 
     def _holds(self, entity: str, row: Row, test: Mapping[str, Any]) -> bool:
         return all(self._part_holds(entity, row, name, part) for name, part in test.items() if part is not None)
