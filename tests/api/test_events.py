@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.api.access import Admitted
+from connector.api.access import Admitted, Unauthenticated
 from connector.api.live.limits import LiveLimits
 from connector.api.media_types import Streaming, streaming
 from connector.model.principals import Principal
@@ -209,6 +209,44 @@ async def test_it_ends_with_its_token_and_says_from_where_to_resume(open_hub: Op
             "extensions": {"code": "UNAUTHENTICATED", "cursor": "1"},
         }
     ]
+    assert complete == Sent("complete")
+
+
+@pytest.mark.parametrize(
+    ("again", "message"),
+    [
+        (Unauthenticated("the key is not known any more"), "the key is not known any more"),
+        (Admitted(Principal("ada", frozenset())), "The roles have changed: come back and resume with `after`"),
+    ],
+)
+async def test_it_ends_when_rights_have_changed_and_says_from_where_to_resume(
+    open_hub: OpenHub, again: Admitted | Unauthenticated, message: str
+):
+    is_changed = False
+
+    async def admit(_token: str) -> Admitted:
+        if not is_changed:
+            return Admitted(Principal("ada", frozenset({"viewer"})))
+        if isinstance(again, Unauthenticated):
+            raise again
+        return again
+
+    live = LiveLimits(recheck=timedelta(seconds=0.05))
+    bearer = {"authorization": "Bearer a.b.c"}
+    async with (
+        open_hub(others=[admit], live=live) as hub,
+        served(hub.app) as address,
+        followed(address, TASKS, bearer) as client,
+    ):
+        await until(lambda: hub.streams.subscribers == 1)
+        await give_task(hub.engine, "a")
+        await client.next()
+        is_changed = True
+        hub.clock.advance(timedelta(seconds=1))
+        told, complete = await client.next(), await client.next()
+
+    assert told is not None
+    assert told.data["errors"] == [{"message": message, "extensions": {"code": "UNAUTHENTICATED", "cursor": "1"}}]
     assert complete == Sent("complete")
 
 
