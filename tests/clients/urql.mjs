@@ -1,5 +1,5 @@
 // Two pages, by GET and by POST, and a mutation that is refused: node urql.mjs URL TICKET
-import { Client, cacheExchange, fetchExchange, gql } from '@urql/core';
+import { Client, cacheExchange, fetchExchange, gql } from 'urql';
 
 const [url, ticket] = process.argv.slice(2);
 const TICKETS = gql`
