@@ -66,7 +66,10 @@ class Served:
 
     @contextmanager
     def without(self, number: int) -> Iterator[None]:
-        """A process stands still meanwhile: whatever is answered, another one answers."""
+        """A process stands still meanwhile: whatever is answered, another one answers.
+
+        For what reads: where it stands still it may be in a transaction, which others that write would wait for.
+        """
         pid = self.started(number)[-1]
         os.kill(pid, signal.SIGSTOP)
         try:
