@@ -58,14 +58,14 @@ def _peers(measures: Measures) -> Figure | None:
     width = 0.8 / len(SERVERS)
     for place, (server, colour) in enumerate(SERVERS.items()):
         shares = [
-            figures.get(f"{server} per s", 0) / figures["hand-written per s"] if figures.get(f"{server} per s") else 0
-            for figures in found.values()
+            figures.get(f"{server} per s", float("nan")) / figures["hand-written per s"] for figures in found.values()
         ]
         at = [number + (place - (len(SERVERS) - 1) / 2) * width for number in range(len(found))]
         axes.bar(at, shares, width, label=server, color=colour)
     axes.set_xticks(range(len(found)), list(found))
-    axes.set(ylabel="answers a second, hand-written = 1", title="16 connections, PostgreSQL, no answer kept")
-    axes.legend(ncols=4, loc="upper right")
+    title = "16 connections, PostgreSQL, no answer kept"
+    axes.set(ylabel="answers a second, hand-written = 1", title=title, yscale="log")
+    figure.legend(ncols=4, loc="outside lower center")
     return figure
 
 
