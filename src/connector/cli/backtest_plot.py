@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from connector.planning.backtest import Backtest
@@ -36,6 +37,10 @@ def draw(found: Backtest, path: Path) -> None:
         attainment.set(title="Restored in time, of seven days", ylabel="%", ylim=(-2, 102))
         stock.set(title="Stock on hand at the end of the day", ylabel="units")
         stock.set_ylim(bottom=0)
+        for axes in (attainment, stock):
+            dates = AutoDateLocator(maxticks=8, interval_multiples=False)  # type: ignore[no-untyped-call]
+            axes.xaxis.set_major_locator(dates)
+            axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))  # type: ignore[no-untyped-call]
         attainment.legend(loc="best")
         _draw_regions(regions, found)
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": "connector"})
