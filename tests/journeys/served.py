@@ -1,7 +1,8 @@
-"""`connector serve` in several processes, as its operator sees it: a port, a log, and the ids of the processes."""
+"""`connector serve`, as its operator sees it: a port, a log, and the ids of its processes."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -30,11 +31,15 @@ class Served:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = directory / "hub.log"
-        with self._log.open("w") as log:
-            self.parent = subprocess.Popen(
-                [CONNECTOR, "serve", "--processes", str(count)],
-                cwd=directory,
-                env={**os.environ, **environment, "CONNECTOR_SERVER__PORT": str(self.port)},
+        self._environment = {**os.environ, **environment, "CONNECTOR_SERVER__PORT": str(self.port)}
+        self.parent = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("a") as log:
+            return subprocess.Popen(
+                [CONNECTOR, "serve", "--processes", str(self.count)],
+                cwd=self._log.parent,
+                env=self._environment,
                 stdout=log,
                 stderr=log,
             )
@@ -89,6 +94,17 @@ class Served:
         """End it as an operator does; its exit status."""
         self.parent.send_signal(signal.SIGTERM)
         return self.parent.wait(DEADLINE_SECONDS)
+
+    async def kill(self) -> None:
+        """Kill the only process of a hub, whatever it is at."""
+        assert self.count == 1
+        self.parent.kill()
+        assert await asyncio.to_thread(self.parent.wait, DEADLINE_SECONDS) == -signal.SIGKILL
+
+    def start_again(self) -> None:
+        """With the same port and files, after it has ended."""
+        assert self.parent.poll() is not None
+        self.parent = self._start()
 
     def close(self) -> None:
         """End it, whatever became of it."""

@@ -8,32 +8,26 @@ import os
 import signal
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from functools import partial
+from collections.abc import Callable, Iterator, Sized
 from pathlib import Path
 from urllib.parse import unquote_plus
 
 import httpx
 import pytest
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
-from tests import commits
-from tests.api.conftest import connected
 from tests.factories import make_asset
 from tests.fulfilment.killed_hub import SystemClock
 from tests.fulfilment.scene import Scene, make_scene
+from tests.journeys.following import Follower, eventually, logged
 from tests.journeys.killing import served
-from tests.journeys.served import DEADLINE_SECONDS, Served, is_there
-from websockets.exceptions import ConnectionClosed
+from tests.journeys.served import Served, is_there
 
 from connector.model.kinds import SourceState
 from connector.model.lifecycle import ReservationState
-from connector.model.refs import EntityKind
 from connector.sdk.webhook import WebhookRequest
 from connector.storage import tables
-from connector.storage.database.engine import reading, transaction
+from connector.storage.database.engine import transaction
 from connector.storage.database.presence import is_present
 from connector_karrio.sandbox import KarrioSandbox
 from connector_request_tracker.mapping import ticket_ref
@@ -41,10 +35,7 @@ from connector_request_tracker.sandbox import RequestTrackerSandbox
 
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
-FOLLOW = "subscription ($after: String) { tickets(after: $after) { cursor } }"
 READERS = 2
-
-eventually = partial(commits.eventually, within=DEADLINE_SECONDS)
 
 
 @pytest.fixture
@@ -67,45 +58,6 @@ async def are_present(hub: Served, engine: AsyncEngine) -> bool:
     """Whether both processes hold their names."""
     async with transaction(engine) as tx:
         return all([await is_present(tx, f"{socket.gethostname()}:{hub.port}/{number}") for number in (1, 2)])
-
-
-class Follower:
-    """A client of the events of tickets that connects again behind the last one when it is cut off."""
-
-    def __init__(self, hub: Served, after: str) -> None:
-        self._hub = hub
-        self._after = after
-        self.cursors: list[str] = []
-        self.connected: asyncio.Queue[None] = asyncio.Queue()
-
-    async def run(self) -> None:
-        while True:
-            with suppress(ConnectionClosed):
-                async with connected(self._hub.url.removeprefix("http://"), proxy=None) as client:
-                    await client.subscribe(FOLLOW, after=self.cursors[-1] if self.cursors else self._after)
-                    self.connected.put_nowait(None)
-                    while True:
-                        self.cursors.append((await client.event(timeout=60))["cursor"])
-
-    async def has_seen_all(self, scene: Scene) -> None:
-        """Wait until it has seen each change of a ticket, once and in order; the hub may still be at work on some."""
-
-        async def are_seen() -> bool:
-            return self.cursors == await logged(scene, self._after)
-
-        try:
-            await eventually(are_seen)
-        except TimeoutError:
-            assert self.cursors == await logged(scene, self._after)  # which says what is missing or twice
-            raise
-
-
-async def logged(scene: Scene, after: str) -> list[str]:
-    """Cursors of the changes of tickets behind one."""
-    c = tables.change.c
-    wanted = select(c.position).where(c.kind == EntityKind.TICKET, c.position > int(after)).order_by(c.position)
-    async with reading(scene.database) as tx:
-        return [str(position) for position in (await tx.execute(wanted)).scalars()]
 
 
 async def test_one_of_two_processes_is_killed_and_everything_goes_on(
@@ -135,14 +87,14 @@ async def test_one_of_two_processes_is_killed_and_everything_goes_on(
 
     async def write() -> None:
         while not is_over:
-            await scene.open_ticket(f"T{len(await logged(scene, after))}")
+            await scene.open_ticket(f"T{len(await logged(scene.database, after))}")
 
     async with asyncio.TaskGroup() as tasks:
         with hub.without(2):
             following = tasks.create_task(follower.run())
             await follower.connected.get()
         busy = [tasks.create_task(work()) for work in (write, *[ask] * READERS)]
-        await eventually(lambda: has_grown(follower.cursors, 5))
+        await eventually(lambda: has_grown(follower.events, 5))
 
         hub.parent.send_signal(signal.SIGSTOP)  # nobody is started again until the other process has taken over
         killed = hub.started(1)[0]
@@ -150,15 +102,15 @@ async def test_one_of_two_processes_is_killed_and_everything_goes_on(
         await eventually(lambda: is_gone(killed))
         is_dead = True
         await follower.connected.get()
-        seen = len(follower.cursors)
-        await eventually(lambda: has_grown(follower.cursors, seen + 5))
+        seen = len(follower.events)
+        await eventually(lambda: has_grown(follower.events, seen + 5))
         hub.parent.send_signal(signal.SIGCONT)
         await hub.listening(3)
         await eventually(lambda: are_present(hub, engine))
 
         is_over = True
         await asyncio.gather(*busy)
-        await follower.has_seen_all(scene)
+        await follower.has_seen_all(scene.database)
         following.cancel()
 
     assert failed[True] == 0
@@ -182,8 +134,8 @@ async def test_a_policy_that_cannot_be_used_ends_all_as_it_ends_one(serve: Calla
     assert hub.started(2) == []
 
 
-async def has_grown(cursors: list[str], length: int) -> bool:
-    return len(cursors) >= length
+async def has_grown(seen: Sized, length: int) -> bool:
+    return len(seen) >= length
 
 
 async def is_gone(*pids: int) -> bool:
