@@ -61,6 +61,21 @@ class Wire:
 
         Raises psycopg's Error, after which it is to be closed; where nobody waits for the answer, `break_off`.
         """
+        result = await self._answer(sql, parameters)
+        if not result.ntuples:
+            return None
+        made = Transformer(self._connection)
+        made.set_pgresult(result)
+        row: Sequence[Any] | None = made.load_row(0, tuple)
+        return row
+
+    async def rows(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[bytes | None]]:
+        """All rows that a statement answers, as texts that are not read. Raises as `row` does."""
+        result = await self._answer(sql, parameters)
+        value, places = result.get_value, range(result.nfields)
+        return [[value(number, place) for place in places] for number in range(result.ntuples)]
+
+    async def _answer(self, sql: str, parameters: Mapping[str, Any]) -> PGresult:
         if not self.is_open:
             raise OperationalError("the connection was lost")
         statement, names = _numbered(sql)
@@ -70,13 +85,7 @@ class Wire:
             self._pgconn.send_query_params(statement, values)
         else:
             self._pgconn.send_query_prepared(name, values)
-        result = await self._result()
-        if not result.ntuples:
-            return None
-        made = Transformer(self._connection)
-        made.set_pgresult(result)
-        row: Sequence[Any] | None = made.load_row(0, tuple)
-        return row
+        return await self._result()
 
     async def break_off(self) -> None:
         """Have the server stop what it is at, and close."""

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     FromClause,
+    Select,
     Subquery,
     Text,
     cast,
@@ -72,6 +73,19 @@ class FormWriter:
         made: ColumnElement[Any] = self._page(form, 0, None).scalar_subquery()
         return made
 
+    def spread(self, form: PageForm, listed: RowForm | EdgeForm) -> Select[*tuple[Any, ...]]:
+        """The rows of a page as items of its list, the one behind it, too, where that has to be known.
+
+        With their cursors where those of the page's ends are asked for.
+        """
+        rows = self._rows.page(form.layout, form.page, 0, None, size=form.page.size + form.looks_further)
+        source = rows.subquery("p0")
+        if form.has_end_cursors:
+            cursor = written_cursor(form.layout.entity, form.layout.order, source)
+            return select(self._item(listed, source, form, 0), cursor).select_from(source)
+        item = select(*self._item_columns(listed, source, form, 0)).select_from(source).subquery("w0")
+        return select(func.row_to_json(item.table_valued()))
+
     def _page(self, form: PageForm, depth: int, key: Key | None) -> Any:
         size = form.page.size
         if not (form.looks_further or form.has_cursors):
@@ -110,12 +124,7 @@ class FormWriter:
                     return func.coalesce(items, _EMPTY)
                 found = self._rows.page(form.layout, form.page, depth, key, size=form.page.size)
                 source = found.subquery(f"p{depth}")
-                columns = (
-                    self._columns(part, source, depth)
-                    if isinstance(part, RowForm)
-                    else self._edge(part, source, form, depth)
-                )
-                return self._agg(columns, source, depth)
+                return self._agg(self._item_columns(part, source, form, depth), source, depth)
             case _:
                 assert_never(part)
 
@@ -149,9 +158,14 @@ class FormWriter:
                 assert_never(part)
 
     def _item(self, form: RowForm | EdgeForm, source: Subquery, page: PageForm, depth: int) -> ColumnElement[Any]:
+        return self._made(self._item_columns(form, source, page, depth), source, depth)
+
+    def _item_columns(
+        self, form: RowForm | EdgeForm, source: Subquery, page: PageForm, depth: int
+    ) -> Iterator[ColumnElement[Any]]:
         if isinstance(form, RowForm):
-            return self._made(self._columns(form, source, depth), source, depth)
-        return self._made(self._edge(form, source, page, depth), source, depth)
+            return self._columns(form, source, depth)
+        return self._edge(form, source, page, depth)
 
     def _edge(self, form: EdgeForm, source: Subquery, page: PageForm, depth: int) -> Iterator[ColumnElement[Any]]:
         for name, member in form.members:
