@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -7,13 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from connector.model.kinds import Priority
 from connector.model.lifecycle import TicketState
 from connector.storage.database.engine import transaction
+from connector.storage.query.aggregate import AggregateRead, GroupKey
 from connector.storage.query.selection import AllOf, Child, Compare, Order, Page, Selection
 from connector.storage.query.sight import EVERYTHING
 from connector.storage.query.statement import PageRead, statement_of
 
 NEWEST = (Order("opened_at", descending=True),)
 URGENT = (Order("sla_due_at", descending=False),)
-NEW_P1 = AllOf((Compare("state", "eq", TicketState.NEW), Compare("priority", "eq", Priority.P1)))
+NEW = Compare("state", "eq", TicketState.NEW)
+NEW_P1 = AllOf((NEW, Compare("priority", "eq", Priority.P1)))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +66,21 @@ async def test_the_first_of_what_belongs_to_a_thing_are_read_along_an_index(
     assert "Sort" not in plan
 
 
-async def _plan_of(engine: AsyncEngine, read: PageRead) -> str:
+@pytest.mark.parametrize(
+    ("read", "index"),
+    [
+        (AggregateRead("ticket", (GroupKey("priority"),), (), size=100, where=NEW), "ix_ticket_state"),
+        (AggregateRead("ticket", (GroupKey("state"), GroupKey("priority")), (), size=100), "ix_ticket_state"),
+        (AggregateRead("asset", (GroupKey("product_id"), GroupKey("state")), (), size=100), "ix_asset_product"),
+    ],
+)
+async def test_tickets_and_units_are_counted_along_an_index_alone(engine: AsyncEngine, read: AggregateRead, index: str):
+    plan = await _plan_of(engine, read)
+
+    assert re.search(rf"(COVERING INDEX|Index Only Scan using) {index}", plan)
+
+
+async def _plan_of(engine: AsyncEngine, read: PageRead | AggregateRead) -> str:
     """How the database would read it; PostgreSQL as if it were large."""
     statement = statement_of([read], engine.dialect.name, EVERYTHING)
     compiled = str(statement.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))

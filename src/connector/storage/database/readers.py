@@ -4,7 +4,9 @@ Each is a transaction of its own and sees what was committed before it began. A 
 what its statements were compiled to. A statement costs one handing over to the thread and one back: no pool, no cursor
 of SQLAlchemy's, no beginning and end of a transaction.
 
-Quick statements are sent one after the other. SQLite counts the memory that it takes under one lock for the whole
+What takes next to no time is not even handed over (`connector.storage.database.at_once`).
+
+Statements are sent one after the other. SQLite counts the memory that it takes under one lock for the whole
 process: four threads on two cores answer half as many statements as one does.
 """
 
@@ -17,8 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
+from time import thread_time
 from typing import Any, Final
 
+from connector.storage.database.at_once import AtOnce
 from connector.storage.database.one_visit import INTERRUPT_AGAIN_S
 from connector.storage.database.refusals import NotAnswered, TooDeep, too_deep
 
@@ -55,6 +59,7 @@ class Readers:
             return connection
 
         self._connect = connect
+        self._at_once = AtOnce(connect)
         self._idle: list[_Reader] = []
         self._free = asyncio.Semaphore(READERS)
         self._turn = asyncio.Semaphore(1)
@@ -65,6 +70,9 @@ class Readers:
 
         Raises NotAnswered, and TooDeep when SQLite cannot read it.
         """
+        at_once = self._at_once.row(sql, parameters)
+        if at_once is not None:
+            return at_once
         async with self._free:
             await self._turn.acquire()
             turn = _Turn(self._turn, self._turn_s)
@@ -90,11 +98,13 @@ class Readers:
             finally:
                 reader.end()
             raise
+        self._at_once.note(sql, asked.seconds)
         self._idle.append(reader)
         return row
 
     def close(self) -> None:
         """End those that nobody uses."""
+        self._at_once.close()
         while self._idle:
             self._idle.pop().end()
 
@@ -118,9 +128,12 @@ class _Turn:
 
 
 class _Asked:
-    """A statement and what becomes of it. is_over: set by the thread when it is done with it."""
+    """A statement and what becomes of it. is_over: set by the thread when it is done with it.
 
-    __slots__ = ("answer", "is_over", "loop", "parameters", "sql")
+    seconds: that the thread was at it.
+    """
+
+    __slots__ = ("answer", "is_over", "loop", "parameters", "seconds", "sql")
 
     def __init__(self, sql: str, parameters: Sequence[Any]) -> None:
         self.sql = sql
@@ -128,6 +141,7 @@ class _Asked:
         self.loop = asyncio.get_running_loop()
         self.answer: asyncio.Future[Any] = self.loop.create_future()
         self.is_over = False
+        self.seconds = 0.0
 
 
 class _Reader:
@@ -175,11 +189,13 @@ class _Reader:
     def _row(self, asked: _Asked) -> Any:
         if self._connection is None:
             self._connection = self._connect()
+        begun = thread_time()  # waiting for the interpreter is not the statement's
         cursor = self._connection.execute(asked.sql, asked.parameters)
         try:
             return cursor.fetchone()
         finally:
             cursor.close()  # which ends the transaction
+            asked.seconds = thread_time() - begun
 
 
 def _tell(answer: asyncio.Future[Any], row: Any, error: Exception | None) -> None:

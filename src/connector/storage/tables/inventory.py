@@ -29,7 +29,7 @@ class Asset(Declared, table=True):
         Index("ix_asset_name", "name"),
         Index("ix_asset_site", "site_id", "id"),
         Index("ix_asset_shelf", "hub_id", "product_id", "lane", "state"),
-        Index("ix_asset_product", "product_id", "state"),
+        Index("ix_asset_product", "product_id", "state", "retired_at"),  # the last: counted along it alone
         one_of("state", AssetState),
         one_of("lane", Lane),
     )

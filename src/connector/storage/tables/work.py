@@ -28,7 +28,7 @@ class Ticket(Declared, table=True):
         Index("ix_ticket_asset_hint", "asset_hint", sqlite_where=_ASSET_UNKNOWN, postgresql_where=_ASSET_UNKNOWN),
         Index("ix_ticket_site_hint", "site_hint", sqlite_where=_SITE_UNKNOWN, postgresql_where=_SITE_UNKNOWN),
         Index("ix_ticket_site", "site_id", "id"),
-        Index("ix_ticket_state", "state", "priority", *_NEWEST),
+        Index("ix_ticket_state", "state", "priority", *_NEWEST, "retired_at"),  # the last: counted along it alone
         Index("ix_ticket_newest", *_NEWEST),
         Index("ix_ticket_due", text("(sla_due_at IS NULL)"), text("sla_due_at"), text("id")),
         one_of("type", TicketType),

@@ -484,7 +484,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_asset_asset_tag", "asset", ["asset_tag"], unique=False)
     op.create_index("ix_asset_name", "asset", ["name"], unique=False)
-    op.create_index("ix_asset_product", "asset", ["product_id", "state"], unique=False)
+    op.create_index("ix_asset_product", "asset", ["product_id", "state", "retired_at"], unique=False)
     op.create_index("ix_asset_serial", "asset", ["serial"], unique=False)
     op.create_index("ix_asset_shelf", "asset", ["hub_id", "product_id", "lane", "state"], unique=False)
     op.create_index("ix_asset_site", "asset", ["site_id", "id"], unique=False)
@@ -645,6 +645,7 @@ def upgrade() -> None:
             sa.literal_column("(opened_at IS NULL)"),
             sa.literal_column("opened_at DESC"),
             sa.literal_column("id DESC"),
+            "retired_at",
         ],
         unique=False,
     )
