@@ -22,8 +22,9 @@ from connector.api.documents import Documents, TrustedDocuments
 from connector.api.feed import Feed
 from connector.api.kept import KeptAnswers
 from connector.api.kept_keys import KeptKeys
-from connector.api.limits import LARGEST_REQUEST, Limits
+from connector.api.limits import Limits
 from connector.api.live.streams import Streams
+from connector.connections import server_config
 from connector.fulfilment.approvals import holders_of
 from connector.fulfilment.engine import FulfilmentEngine
 from connector.fulfilment.roads import measure_roads
@@ -53,15 +54,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("connector")
 
 INBOX_POLL_SECONDS = 1.0
-SHUTDOWN_SECONDS = 5
-KEPT_OPEN_SECONDS = 75
 CLOSED = (
     "only keys of `connector keys create` come in: set auth.anonymous (CONNECTOR_AUTH__ANONYMOUS=true) to let in "
     "everybody on this machine, or auth.token, auth.keys or auth.oidc"
 )
 """Told at the start where no way to come in is configured."""
-"""A connection without requests. Proxies and gateways keep theirs for about a minute; were the hub to close it first,
-they would now and then send a request into the end of it."""
 UNANSWERED_MS = 30_000
 """After which a client that vanished without a word is disconnected; what it is sent now and then shows that."""
 
@@ -71,16 +68,7 @@ async def serve(loaded: LoadedSettings, listener: socket.socket, process: Proces
     calm_garbage_collection()
     answering = asyncio.Event()
     async with open_hub(loaded, takes_policy=process.is_first) as hub, running(hub, answering, process) as app:
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            ws="websockets-sansio",
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            timeout_keep_alive=KEPT_OPEN_SECONDS,
-            ws_ping_interval=20,
-            ws_max_size=LARGEST_REQUEST,
-        )
+        config = server_config(app, keep_alive_seconds=hub.settings.server.keep_alive_seconds)
         server = _Server(config, answering, app.state.streams)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

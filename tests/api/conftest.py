@@ -26,11 +26,11 @@ from connector.api.kept import KeptAnswers
 from connector.api.limits import Limits
 from connector.api.live.limits import LiveLimits
 from connector.api.live.streams import Streams
+from connector.connections import server_config
 from connector.fulfilment.suppliers import require_suppliers
 from connector.model.errors import Unavailable
 from connector.rules.policy.reading import default_policy
 from connector.sdk.connection import Connection
-from connector.serve import KEPT_OPEN_SECONDS
 from tests.conftest import MovableClock
 
 TOKEN = "a-token-of-sufficient-length"
@@ -157,11 +157,13 @@ async def hub(open_hub: OpenHub) -> AsyncIterator[Hub]:
 
 
 @asynccontextmanager
-async def served(app: Starlette) -> AsyncIterator[str]:
-    """The application on a real socket; gives its address, `127.0.0.1:port`. Its lifespan is the caller's."""
-    config = uvicorn.Config(
-        app, port=0, lifespan="off", log_level="warning", ws="websockets-sansio", timeout_keep_alive=KEPT_OPEN_SECONDS
-    )
+async def served(app: Starlette, **options: Any) -> AsyncIterator[str]:
+    """The application on a real socket, as a hub serves it; gives its address, `127.0.0.1:port`.
+
+    Its lifespan is the caller's.
+    """
+    config = server_config(app, **options)
+    config.port, config.lifespan = 0, "off"
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 
+from connector.connections import KEEP_ALIVE_SECONDS, server_config
 from connector.memory import YOUNG, calm_garbage_collection, loading
 from connector.serve import listen
+from connector.settings.loading import load_settings
+from connector.settings.sections import Settings
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -49,3 +54,13 @@ def test_what_is_loaded_is_not_looked_through_again():
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+
+
+def test_a_connection_is_kept_as_long_as_is_configured_and_so_by_default(tmp_path: Path):
+    default = Settings().server.keep_alive_seconds
+    file = tmp_path / "connector.toml"
+    file.write_text("[server]\nkeep_alive_seconds = 5\n")
+
+    assert default == KEEP_ALIVE_SECONDS
+    assert server_config(Starlette()).timeout_keep_alive == KEEP_ALIVE_SECONDS
+    assert load_settings(file).settings.server.keep_alive_seconds == 5

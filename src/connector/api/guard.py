@@ -72,7 +72,7 @@ class BodyLimit:
             body = await self._read(receive)
         if body is None:
             error = TooLarge(f"the body is larger than the {self._limit:,} bytes that are allowed")
-            await error_response(413, error, {"Connection": "close"})(scope, receive, send)
+            await error_response(413, error)(scope, receive, send)
             return
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -43,6 +43,10 @@ class ServerSettings(_Section):
     processes: int = Field(
         default=1, ge=1, le=64, description="How many processes serve behind the address.", examples=[4]
     )
+    keep_alive_seconds: int = Field(
+        default=75, ge=1, le=3_600, description="Seconds after which a connection without requests is closed.",
+        examples=[75],
+    )  # fmt: skip
     public_url: str | None = Field(
         default=None, description="Address under which others reach the hub.", examples=["https://hub.example.com"]
     )
