@@ -46,13 +46,16 @@ def derived(
     columns: tuple[str, ...],
     weight: int = 0,
     by_address: bool = False,
+    deprecated: str | None = None,
 ) -> Any:
     """A field that is computed from columns of its row. weight: what it costs for each of them.
 
-    by_address: and from the address by which the hub is called.
+    by_address: and from the address by which the hub is called. deprecated: since when, and what to use instead.
     """
     metadata = {COLUMNS: columns, ADDRESS: by_address} | ({WEIGHT: weight} if weight else {})
-    return strawberry.field(resolver=resolver, description=description, metadata=metadata)
+    return strawberry.field(
+        resolver=resolver, description=description, metadata=metadata, deprecation_reason=deprecated
+    )
 
 
 def minutes(name: str, description: str) -> Any:

@@ -69,13 +69,17 @@ class Near:
     """A circle on the sphere."""
 
     latitude: float | None = strawberry.field(
-        default=strawberry.UNSET, description="Of the point, WGS 84, in decimal degrees, north positive."
+        default=strawberry.UNSET,
+        description="Of the point, WGS 84, in decimal degrees, north positive.",
+        deprecation_reason="Since 0.1: use `point`.",
     )
     longitude: float | None = strawberry.field(
-        default=strawberry.UNSET, description="Of the point, WGS 84, in decimal degrees, east positive."
+        default=strawberry.UNSET,
+        description="Of the point, WGS 84, in decimal degrees, east positive.",
+        deprecation_reason="Since 0.1: use `point`.",
     )
     point: Point | None = strawberry.field(
-        default=strawberry.UNSET, description="The point itself, or else its `latitude` and `longitude`."
+        default=strawberry.UNSET, description="The point, as `location` of sites and hubs tells it."
     )
     within_km: float = strawberry.field(description="Kilometres at most, over the great circle.")
 

@@ -88,10 +88,13 @@ class Site(Node):
     latitude: float | None = column("Degrees north, WGS 84; null when nobody knows.")
     longitude: float | None = column("Degrees east, WGS 84; null when nobody knows.")
     position: Position | None = derived(
-        _position, "Where it is; null when nobody knows.", columns=("latitude", "longitude")
+        _position,
+        "Where it is; null when nobody knows.",
+        columns=("latitude", "longitude"),
+        deprecated="Since 0.1: use `location`, or `latitude` and `longitude`.",
     )
     location: Point | None = derived(
-        _location, "The same for maps; null when nobody knows.", columns=("latitude", "longitude")
+        _location, "Where it is, as maps take it; null when nobody knows.", columns=("latitude", "longitude")
     )
     time_zone: str | None = column("IANA time zone.")
     region: str | None = column("Region that stock is planned for.")
@@ -117,10 +120,13 @@ class Hub(Node):
     latitude: float | None = column("Degrees north, WGS 84; null when nobody knows.")
     longitude: float | None = column("Degrees east, WGS 84; null when nobody knows.")
     position: Position | None = derived(
-        _position, "Where it is; null when nobody knows.", columns=("latitude", "longitude")
+        _position,
+        "Where it is; null when nobody knows.",
+        columns=("latitude", "longitude"),
+        deprecated="Since 0.1: use `location`, or `latitude` and `longitude`.",
     )
     location: Point | None = derived(
-        _location, "The same for maps; null when nobody knows.", columns=("latitude", "longitude")
+        _location, "Where it is, as maps take it; null when nobody knows.", columns=("latitude", "longitude")
     )
     time_zone: str | None = column("IANA time zone.")
     region: str | None = column("Region that it serves first.")
