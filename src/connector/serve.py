@@ -20,10 +20,13 @@ from connector.api.app import create_app
 from connector.api.commands import hub_commands
 from connector.api.documents import Documents, TrustedDocuments
 from connector.api.feed import Feed
+from connector.api.field_names import rights_of
+from connector.api.field_rights import EVERY_FIELD, FieldRights
 from connector.api.kept import KeptAnswers
 from connector.api.kept_keys import KeptKeys
 from connector.api.limits import Limits
 from connector.api.live.streams import Streams
+from connector.api.schema import build_schema
 from connector.connections import server_config
 from connector.fulfilment.approvals import holders_of
 from connector.fulfilment.engine import FulfilmentEngine
@@ -140,6 +143,7 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         subgraph=settings.graphql.federation,
         kept=_kept_answers(hub),
         compresses=settings.graphql.compress_answers,
+        fields=field_rights(settings),
     )
     starting = asyncio.create_task(_begin(hub, fulfilment, answering, process), name="begin")
     receiving = asyncio.create_task(inbox.run(), name="inbox")
@@ -238,6 +242,11 @@ def api_keys(settings: Settings) -> tuple[ApiKey, ...]:
         )
         for name, key in settings.auth.keys.items()
     )
+
+
+def field_rights(settings: Settings) -> FieldRights:
+    """Who reads which field."""
+    return rights_of(settings.auth.fields, build_schema()._schema) if settings.auth.fields else EVERY_FIELD
 
 
 def identity_provider(settings: Settings, clock: Clock) -> IdentityProvider | None:

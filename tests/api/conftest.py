@@ -22,6 +22,7 @@ from connector.api.app import create_app
 from connector.api.commands import Commands
 from connector.api.documents import Documents
 from connector.api.feed import Feed
+from connector.api.field_rights import EVERY_FIELD, FieldRights
 from connector.api.kept import KeptAnswers
 from connector.api.limits import Limits
 from connector.api.live.limits import LiveLimits
@@ -117,6 +118,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         origins: Sequence[str] = (),
         subgraph: bool = False,
         kept: KeptAnswers | None = None,
+        fields: FieldRights = EVERY_FIELD,
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
         feed = Feed(engine, **{"poll": timedelta(seconds=0.05), **feed_options})
@@ -138,6 +140,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             origins=origins,
             subgraph=subgraph,
             kept=kept,
+            fields=fields,
         )
         transport = httpx.ASGITransport(app)
         async with (

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from connector.api.field_rights import EVERY_FIELD
 from connector.model.errors import InvalidConfiguration
+from connector.model.principals import Principal
+from connector.serve import field_rights
 from connector.settings.loading import load_settings
+from connector.storage.query import Sight
 
 
 def write(directory: Path, text: str) -> Path:
@@ -344,3 +348,59 @@ def test_origins_are_exact(tmp_path: Path, origin: str):
         f"graphql.origins: '{origin}' is no origin as browsers write it: scheme, host, port. "
         "Expected: Origins whose pages may ask the hub from a browser. Example: ['https://portal.example.com']",
     )
+
+
+def test_fields_that_are_for_some_roles_are_checked_with_everything_else(tmp_path: Path):
+    file = write(
+        tmp_path,
+        """
+        databse = "typo"
+        [auth]
+        anonymous = false
+        roles = ["finance"]
+        [auth.keys.ada]
+        token = "the-token-of-ada-1234"
+        roles = ["buyer"]
+        [auth.oidc]
+        issuer = "https://id.example.com"
+        audience = "connector"
+        roles = { people = ["desk"] }
+        [auth.fields]
+        "Product.unitCostCents" = ["finance", "buyer", "desk", "planner"]
+        "Product.price" = ["planer"]
+        "Ticket.title" = ["planner"]
+        "Ticket.url" = []
+        """,
+    )
+
+    found = sorted(problems_of(file))
+
+    assert [problem.split(";")[0].split(". ")[0] for problem in found] == [
+        "auth.fields.Product.price: Product has no field 'price'",
+        "auth.fields.Product.price: there is no role 'planer'",
+        "auth.fields.Ticket.title: it is never null, so it cannot read as missing",
+        "auth.fields.Ticket.url: Tuple should have at least 1 item after validation, not 0",
+        "databse: Extra inputs are not permitted",
+    ]
+    assert found[1] == (
+        "auth.fields.Product.price: there is no role 'planer'; there are admin, approver, buyer, desk, dispatcher, "
+        "finance, incident-manager, machine, planner, technician, viewer, and those that auth.roles names"
+    )
+
+
+def test_a_field_without_quotes_says_how_to_write_it(tmp_path: Path):
+    (problem,) = problems_of(write(tmp_path, '[auth.fields]\nProduct.unitCostCents = ["planner"]\n'))
+
+    assert problem.startswith(
+        'auth.fields: write the name of a field in quotes: "Product.unitCostCents" = [...]. Expected: Field of the '
+    )
+
+
+def test_fields_become_rights_of_the_hub(tmp_path: Path):
+    loaded = load_settings(write(tmp_path, '[auth.fields]\n"Product.unitCostCents" = ["planner"]\n'))
+
+    rights = field_rights(loaded.settings)
+
+    assert ("product", "unit_cost_cents") in rights.sight(Principal("eve", frozenset({"viewer"}))).hidden
+    assert rights.sight(Principal("ada", frozenset({"planner"}), frozenset({"EU"}))) == Sight(frozenset({"EU"}))
+    assert field_rights(load_settings(write(tmp_path, "")).settings) is EVERY_FIELD

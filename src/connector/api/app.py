@@ -20,6 +20,7 @@ from connector.api.cross_site import PREFLIGHT_HEADERS
 from connector.api.documents import Documents
 from connector.api.endpoint import Endpoint
 from connector.api.feed import Feed
+from connector.api.field_rights import EVERY_FIELD, FieldRights
 from connector.api.guard import BodyLimit, SecurityHeaders
 from connector.api.kept import KeptAnswers
 from connector.api.limits import LARGEST_REQUEST, Limits
@@ -34,14 +35,14 @@ from connector.fulfilment.approvals import Approvals, holders_of
 from connector.fulfilment.channels import Channels
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.work import Work
-from connector.model.errors import InvalidInput, NotKnown, Unavailable
+from connector.model.errors import Forbidden, InvalidInput, NotKnown, Unavailable
 from connector.model.principals import Principal
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
 from connector.storage.database.engine import Database, reading
 from connector.storage.database.readiness import check_ready
 from connector.storage.policies.active import PolicySource
-from connector.storage.query import Sight
+from connector.storage.query.telling import PAPER
 from connector.storage.shipments.documents import read_document
 from connector.storage.sources.named import hub_called
 
@@ -70,6 +71,7 @@ def create_app(
     subgraph: bool = False,
     kept: KeptAnswers | None = None,
     compresses: bool = True,
+    fields: FieldRights = EVERY_FIELD,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
@@ -78,7 +80,7 @@ def create_app(
     wherever they do. webhook_received: called after each webhook. documents: what is known beforehand. limits: what an
     operation may ask for. live: what a WebSocket and a stream of events may have. origins: whose pages may ask from a
     browser, beside the hub's own. subgraph: it is part of a graph of Apollo Federation. kept: where answers are kept to
-    be given again. compresses: answers, for clients that take that.
+    be given again. compresses: answers, for clients that take that. fields: who reads which.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, others=others, is_open=anonymous, hosts=frozenset({own_name} if own_name else ()))
@@ -105,6 +107,7 @@ def create_app(
             kept=kept,
             documents=known,
             limits=limits or Limits(),
+            fields=fields,
         )
 
     async def ready(_request: Request) -> Response:
@@ -117,7 +120,7 @@ def create_app(
     async def label(request: Request) -> Response:
         try:
             async with reading(engine) as tx:
-                document = await read_document(tx, request.path_params["id"], Sight(request.state.principal.regions))
+                document = await read_document(tx, request.path_params["id"], fields.sight(request.state.principal))
         except NotKnown as error:
             return error_response(404, error)
         return Response(
@@ -132,14 +135,18 @@ def create_app(
     async def work_of_hub(request: Request) -> Response:
         from connector.fulfilment.worksheet import page, worksheet  # what draws codes is loaded when one is wanted
 
-        name, regions = request.path_params["hub"], request.state.principal.regions
+        name, who = request.path_params["hub"], request.state.principal
         try:
+            if not PAPER.isdisjoint(fields.sight(who).hidden):
+                raise Forbidden(f"{who.name!r} may not print work: paper shows fields that its roles do not read")
             async with reading(engine) as tx:
                 found = await worksheet(tx, await hub_called(tx, name), clock.now())
-            if regions is not None and found.hub.region not in regions:
+            if who.regions is not None and found.hub.region not in who.regions:
                 raise NotKnown(f"there is no hub {name!r}")
         except NotKnown as error:
             return error_response(404, error)
+        except Forbidden as error:
+            return error_response(403, error)
         except InvalidInput as error:
             return error_response(400, error)
         return HTMLResponse(page(found), headers={"content-security-policy": _PAPER, "cache-control": "no-store"})

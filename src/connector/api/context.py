@@ -16,6 +16,7 @@ from strawberry.types.info import Info as StrawberryInfo
 from connector.api.commands import Commands
 from connector.api.documents import Documents
 from connector.api.feed import Feed, Stretch
+from connector.api.field_rights import EVERY_FIELD, FieldRights
 from connector.api.kept import KeptAnswers
 from connector.api.limits import Limits
 from connector.api.patience import Patience
@@ -122,7 +123,8 @@ class ApiContext:
     """The surroundings of a request. principal: who asks. public_url: without a slash at its end.
 
     kept: answers that were given before, None where none are kept. stretch: over what of the log a subscription is run;
-    None for from its `after` on. cost: of the operation, once it is known. patience: with which the operation is run.
+    None for from its `after` on. fields: who reads which. cost: of the operation, once it is known. patience: with
+    which it is run.
     receive: of the request whose client is watched while it is.
     """
 
@@ -140,13 +142,14 @@ class ApiContext:
     limits: Limits = field(default_factory=Limits)
     cost: int = 0
     patience: Patience | None = None
+    fields: FieldRights = EVERY_FIELD
     principal: Principal = NOBODY
     stretch: Stretch | None = None
     receive: Receive | None = None
     reader: Reader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reader = Reader(self.engine, Sight(self.principal.regions))
+        self.reader = Reader(self.engine, self.fields.sight(self.principal))
 
     @property
     def actor(self) -> str:
@@ -156,7 +159,7 @@ class ApiContext:
     def come(self, principal: Principal) -> None:
         """Somebody has shown who they are."""
         self.principal = principal
-        self.reader = Reader(self.engine, Sight(principal.regions))
+        self.reader = Reader(self.engine, self.fields.sight(principal))
 
     def for_operation(self) -> ApiContext:
         """The same surroundings with a reader of its own."""

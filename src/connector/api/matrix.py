@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from graphql import GraphQLObjectType, GraphQLSchema
 
+from connector.api.field_names import told_with
 from connector.api.permissions import ANYONE, EVERYWHERE, MAY
-from connector.model.principals import ADMIN
+from connector.model.principals import ADMIN, Principal
 
 ROLES: Final = ("viewer", "technician", "dispatcher", "approver", "incident-manager", "planner", "machine", ADMIN)
 """Those that mean something to the hub."""
@@ -20,10 +21,14 @@ Written by `connector schema --rights docs/rights.md`; do not edit. `yes`: may. 
 `policy`: the policy names the roles, for each approval and each red channel. The last column is about keys and people
 who are [limited to regions](configuration.md#regions): what they may where they have the role, with what they see.
 """
+_FIELDS: Final = """## Fields
+
+As `[auth.fields]` of the configuration has it. `-`: reads as missing, and so does what stands in the last column, since
+it tells of the field. All other fields are read by everybody."""
 
 
-def matrix(schema: GraphQLSchema) -> str:
-    """The page: a table for each of the three roots."""
+def matrix(schema: GraphQLSchema, fields: Mapping[str, Sequence[str]] | None = None) -> str:
+    """The page: a table for each of the three roots, and one of fields that are configured to be for some roles."""
     parts = [_HEAD]
     for title, type_ in (
         ("Queries", schema.query_type),
@@ -32,9 +37,20 @@ def matrix(schema: GraphQLSchema) -> str:
     ):
         if type_ is not None:
             columns = ("field", *ROLES, "limited to regions")
-            lines = [_line(columns), _line(["---"] * len(columns)), *map(_line, _rows(type_, schema))]
-            parts.append("\n".join([f"## {title}", "", *lines, ""]))
+            parts.append("\n".join([f"## {title}", "", *_table(columns, _rows(type_, schema)), ""]))
+    if fields:
+        parts.append("\n".join([_FIELDS, "", *_table(("field", *ROLES, "missing with it"), _kept(fields, schema)), ""]))
     return "\n".join(parts)
+
+
+def _kept(fields: Mapping[str, Sequence[str]], schema: GraphQLSchema) -> Iterator[list[str]]:
+    for name, readers in sorted(fields.items()):
+        cells = [YES if Principal("", frozenset({role})).has_any(readers) else NO for role in ROLES]
+        yield [f"`{name}`", *cells, ", ".join(f"`{other}`" for other in told_with(name, schema)) or NO]
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[list[str]]) -> Iterator[str]:
+    yield from (_line(columns), _line(["---"] * len(columns)), *map(_line, rows))
 
 
 def _rows(type_: GraphQLObjectType, schema: GraphQLSchema) -> Iterator[list[str]]:

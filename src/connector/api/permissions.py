@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from connector.model.errors import Forbidden
 from connector.model.principals import Principal
+from connector.storage.query import Sight
+from connector.storage.query.telling import EXPLANATION, GROUNDS, Column
 
 _DISPATCH: Final = frozenset({"dispatcher", "machine"})
 _HANDLE: Final = frozenset({"technician", "dispatcher", "machine"})
@@ -91,6 +94,15 @@ EVERYWHERE: Final = frozenset(
 """Root fields that are about all regions: not for those who are limited to some."""
 
 
+OF_FACTS: Final[Mapping[str, Column]] = {
+    "explain": EXPLANATION,
+    "whatIf": EXPLANATION,
+    "placements": GROUNDS,
+    "breakGlassUse": GROUNDS,
+}
+"""Root fields that tell of what the rules decide by -> the column that is hidden from whoever must not know that."""
+
+
 def require_permission(who: Principal, mutation: str) -> None:
     """Refuse whoever may not do it. Raises Forbidden naming the roles, or the regions."""
     roles = MAY.get(mutation, frozenset())
@@ -103,3 +115,12 @@ def require_reach(who: Principal, field: str) -> None:
     """Refuse whoever is limited to regions where a root field is about all of them. Raises Forbidden naming them."""
     if field in EVERYWHERE:
         who.require_everywhere(field)
+
+
+def require_facts(who: Principal, sight: Sight, field: str) -> None:
+    """Refuse whoever does not read what a root field is worked out of. Raises Forbidden."""
+    if OF_FACTS[field] in sight.hidden:
+        raise Forbidden(
+            f"{who.name!r} may not {field}: it tells of fields that its roles do not read",
+            hint="`me { hiddenFields }` lists them; [auth.fields] of connector.toml says who reads them.",
+        )

@@ -186,7 +186,12 @@ def too_many_representations(number: int) -> InvalidInput:
 def me_root(plan: Plan, shaper: Shaper) -> Root:
     """Who asks; nothing is read."""
     shape = shaper.value(plan.field.type, plan.nodes)
-    return Root([], lambda _answers, around: shape(Me.of(around.context.principal), around), is_personal=True)
+    return Root([], lambda _answers, around: shape(_me(around), around), is_personal=True)
+
+
+def _me(around: Surroundings) -> Me:
+    context = around.context
+    return Me.of(context.principal, context.fields.hidden_fields(context.principal))
 
 
 def feed_cursor_root(_plan: Plan, _shaper: Shaper) -> Root:

@@ -63,6 +63,9 @@ def schema(
     check: Annotated[Path | None, typer.Option(help="Compare it with this file; exit 4 when they differ.")] = None,
     subgraph: Annotated[bool, typer.Option("--subgraph", help="As a gateway of Apollo Federation wants it.")] = False,
     rights: Annotated[Path | None, typer.Option(help="Write to this file who may do what, instead.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="With --rights: and who reads what, by this configuration.")
+    ] = None,
 ) -> None:
     """Print the GraphQL schema, write it to a file, or compare it with one."""
     from connector.api.schema import export, export_subgraph
@@ -71,7 +74,9 @@ def schema(
         from connector.api.matrix import matrix
         from connector.api.schema import build_schema
 
-        rights.write_text(matrix(build_schema()._schema), encoding="utf-8")
+        with told():
+            fields = None if config is None else loaded_settings(config, log_level="WARNING").settings.auth.fields
+        rights.write_text(matrix(build_schema()._schema, fields), encoding="utf-8")
         console.print(f"Written to {rights}.", highlight=False)
         return
     text = export_subgraph() if subgraph else export()

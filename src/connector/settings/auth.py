@@ -194,6 +194,17 @@ class AuthSettings(_Section):
         ],
     )
 
+    roles: tuple[RoleText, ...] = Field(
+        default=(),
+        description="Roles of your own that only keys of `connector keys` have, to be named in `fields`.",
+        examples=[["finance"]],
+    )
+    fields: dict[str, Annotated[tuple[RoleText, ...], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="Field of the schema -> roles that read it, and `admin`; it reads as missing for all others.",
+        examples=[{"Product.unitCostCents": ["approver", "planner"]}],
+    )
+
     anonymous: bool | None = Field(
         default=None,
         description="Whether everybody on this machine may do everything, without a token. It has to be asked for, and "
@@ -211,6 +222,15 @@ class AuthSettings(_Section):
     def is_closed(self) -> bool:
         """Whether nobody comes in but with a key that is kept in the database."""
         return not (self.anonymous or self.token or self.keys or self.oidc)
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _in_quotes(cls, value: object) -> object:
+        for name, roles in value.items() if isinstance(value, dict) else ():
+            if isinstance(roles, dict):
+                inner = next(iter(roles), "field")
+                raise ValueError(f'write the name of a field in quotes: "{name}.{inner}" = [...]')
+        return value
 
     @field_validator("keys")
     @classmethod

@@ -65,6 +65,7 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
         lines = [_problem(item["loc"], item["msg"]) for item in found if item["loc"]]
         failed = {problem.split(":", 1)[0] for problem in problems}
         problems += [line for line in [*lines, *misfits(given)] if line.split(":", 1)[0] not in failed]
+    problems += _field_problems(table_of(_over(values, EnvSettingsSource(Settings)()), "auth"))
     told = {problem.split(":", 1)[0] for problem in problems}
     problems += _travel_problems(table_of(values, "travel_time"))
     problems += [p for p in _adapter_problems(values.get("sources")) if p.split(":", 1)[0] not in told]
@@ -148,6 +149,29 @@ def _travel_problems(values: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(name, str) and name:
         return travel_problems(name, own)
     return tuple(f"travel_time.{key}: belongs to no provider; name one in travel_time.provider" for key in own)
+
+
+def _field_problems(auth: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the fields that are for some roles, and with the roles."""
+    fields = {name: roles for name, roles in table_of(auth, "fields").items() if isinstance(roles, list | tuple)}
+    if not fields:
+        return []
+    from connector.api.field_names import problems_of  # the schema takes a while to make
+    from connector.api.matrix import ROLES
+    from connector.api.schema import build_schema
+
+    groups = table_of(table_of(auth, "oidc"), "roles").values()
+    holders = (table_of(table_of(auth, "keys"), name).get("roles") for name in table_of(auth, "keys"))
+    listed = (auth.get("roles"), *holders, *groups)
+    known = {*ROLES, *(role for roles in listed if isinstance(roles, list | tuple) for role in roles)}
+    strangers = [
+        f"auth.fields.{name}: there is no role {role!r}; there are {', '.join(sorted(map(str, known)))}, "
+        "and those that auth.roles names"
+        for name, roles in fields.items()
+        for role in roles
+        if role not in known
+    ]
+    return [*(f"auth.fields.{problem}" for problem in problems_of(fields, build_schema()._schema)), *strangers]
 
 
 def _adapter_problems(sources: object) -> list[str]:

@@ -36,11 +36,11 @@ from connector.storage import tables
 from connector.storage.database.changes import LoggedChange, NewChange, log_changes, publish_changes, read_changes
 from connector.storage.database.engine import reading, transaction
 from connector.storage.database.refusals import TooDeep
-from connector.storage.query import ENTITIES, EVERYTHING, Row, Sight, Together
+from connector.storage.query import ENTITIES, Row, Sight, Together
 from tests.api.compiled.furnished import TEXTS, furnish
 from tests.api.compiled.operations import Operation, subscription_of
 from tests.api.compiled.plain import PlainExecutor, Rows, read_rows
-from tests.api.compiled.test_regions import some_regions, within
+from tests.api.compiled.test_regions import some_kept, some_regions, within, without
 from tests.api.conftest import Hub, OpenHub, connected, served, until
 from tests.api.test_subscriptions import give_task
 from tests.factories import NOW
@@ -86,7 +86,8 @@ def fields_of(kind: EntityKind, chance: Random) -> dict[str, tuple[Any, Any]]:
     topic = TOPICS[kind]
     values = [None, "a", "日\u2028", 1, 2**53 + 1, 0.1, True, [1, {"ß": None}], {}]
     states: list[Any] = [None, *(state.value for state in topic.states)]
-    fields = {name: (chance.choice(values), chance.choice(values)) for name in ("title", "hub_id", "no_column")}
+    names = ("title", "hub_id", "no_column", "reason", "assignee", "cost_cents")
+    fields = {name: (chance.choice(values), chance.choice(values)) for name in names}
     fields[topic.state] = (chance.choice(states), chance.choice(states))
     return {name: pair for name, pair in fields.items() if chance.random() < 0.6}
 
@@ -186,10 +187,12 @@ async def test_a_compiled_event_is_what_the_ordinary_executor_makes_of_it(
         regions = some_regions(rows, seed) if seed % 2 else None
         plain.rows = rows
         name, narrowed, operation = subscription_of(seed, plain)
-        plain.rows = rows if regions is None else within(rows, regions)
-        sight = EVERYTHING if regions is None else Sight(regions)
-        context = replace(hub.streams._context(), principal=Principal("ada", frozenset({"admin"}), regions))
-        case = f"seed {seed}, {validate(plain.schema, parse(operation.document))}, {regions}, {operation!r}"
+        fields, hidden = some_kept(plain.schema, seed // 2)
+        plain.rows = without(rows if regions is None else within(rows, regions), hidden)
+        sight = Sight(regions, hidden)
+        who = Principal("ada", frozenset({"dispatcher"}), regions)
+        context = replace(hub.streams._context(), fields=fields, principal=who)
+        case = f"seed {seed}, {validate(plain.schema, parse(operation.document))}, {regions}, {hidden}, {operation!r}"
 
         wanted = expected(plain, name, narrowed, operation, changes, sight, rows, around)
         try:

@@ -1,4 +1,4 @@
-"""Who is limited to regions gets the answers of a hub that holds nothing else."""
+"""Who is limited to regions, or does not read every field, gets the answers of a hub that holds nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from graphql import GraphQLNonNull, GraphQLObjectType, get_named_type, parse
+from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema, get_named_type, parse
 from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -16,7 +16,9 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.compiled import compile_query
-from connector.api.context import ApiContext, Reader
+from connector.api.context import NOBODY, ApiContext, Reader
+from connector.api.field_names import fields_that_can_be_kept, rights_of
+from connector.api.field_rights import FieldRights
 from connector.api.schema import build_schema
 from connector.api.schema.fields import PAGED, RELATION
 from connector.api.schema.nodes import TYPE_NAMES
@@ -27,6 +29,7 @@ from connector.storage.query import (
     ENTITIES,
     EVERYTHING,
     AggregateRead,
+    Column,
     Compare,
     GroupKey,
     Page,
@@ -103,6 +106,19 @@ def within(rows: Rows, regions: frozenset[str]) -> Rows:
     return {name: [shown(name, row) for row in found if is_there(name, row)] for name, found in rows.items()}
 
 
+def without(rows: Rows, hidden: frozenset[Column]) -> Rows:
+    """What a hub would hold in which nobody ever said these things."""
+    gone = {name: {column for entity, column in hidden if entity == name} for name in rows}
+
+    def shown(row: Row) -> Row:
+        values = row.values | dict.fromkeys(gone[row.entity])
+        if values.get("provenance") is not None:
+            values["provenance"] = [one for one in values["provenance"] if one[0] not in gone[row.entity]]
+        return Row(row.entity, values)
+
+    return {name: [shown(row) for row in found if "raw" not in gone[name]] for name, found in rows.items()}
+
+
 @pytest.fixture
 async def rows(engine: AsyncEngine) -> Rows:
     await furnish(engine)
@@ -119,6 +135,14 @@ def some_regions(rows: Rows, seed: int) -> frozenset[str]:
     return frozenset(Random(seed).sample(known, k=seed % (len(known) + 1)))  # noqa: S311
 
 
+def some_kept(schema: GraphQLSchema, seed: int) -> tuple[FieldRights, frozenset[Column]]:
+    """Fields at random that one role reads, none, few or most of them, and what is hidden from everybody else."""
+    names = fields_that_can_be_kept(schema)
+    kept = Random(seed).sample(names, k=(0, 1, 3, 20, len(names) - 9)[seed % 5])  # noqa: S311
+    rights = rights_of({name: ("finance",) for name in kept}, schema)
+    return rights, rights.sight(NOBODY).hidden
+
+
 @settings(
     max_examples=CASES,
     deadline=None,
@@ -127,15 +151,17 @@ def some_regions(rows: Rows, seed: int) -> frozenset[str]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-async def test_a_query_of_somebody_limited_answers_what_a_hub_of_their_regions_would(
+async def test_a_query_of_somebody_limited_answers_what_a_hub_of_what_they_see_would(
     data: st.DataObject, engine: AsyncEngine, rows: Rows, plain: PlainExecutor, clock: MovableClock
 ):
-    regions = some_regions(rows, data.draw(st.integers(0, 2**16), label="regions"))
-    seen_rows = within(rows, regions)
+    seed = data.draw(st.integers(0, 2**16), label="seed")
+    regions = some_regions(rows, seed) if data.draw(st.booleans(), label="limited") else None
+    _, hidden = some_kept(plain.schema, seed)
+    seen_rows = without(rows if regions is None else within(rows, regions), hidden)
     plain.rows = rows if data.draw(st.booleans()) else seen_rows  # ids and values of what is outside are tried, too
     operation: Operation = data.draw(operations(plain), label="operation")
     plain.rows = seen_rows
-    note(f"{regions} {operation!r}")
+    note(f"{regions} {sorted(hidden)} {operation!r}")
     document = parse(operation.document)
     around: Any = SimpleNamespace(
         clock=clock, label_url=lambda key: f"/labels/{key}", reader=(reader := Reader(engine)), principal=None
@@ -145,7 +171,7 @@ async def test_a_query_of_somebody_limited_answers_what_a_hub_of_their_regions_w
     with statements(engine) as seen:
         query = compile_query(
             plain.schema, document, operation=None, variables=operation.variables, dialect=engine.dialect.name,
-            sight=Sight(regions),
+            sight=Sight(regions, hidden),
         )  # fmt: skip
         try:
             found = await query.run(cast("ApiContext", around))

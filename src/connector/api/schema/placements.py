@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from connector.api.context import Info
-from connector.api.permissions import require_reach
+from connector.api.permissions import require_facts, require_reach
 from connector.api.schema.fields import DEFAULT_PAGE, LARGEST_PAGE
 from connector.api.schema.nodes import global_id, key_of
 from connector.api.schema.paging import Edge, PageInfo
@@ -80,6 +80,7 @@ async def resolve_placements(
     key = None if product_id is None else key_of(product_id, entity="product")
     context = info.context
     require_reach(context.principal, "placements")
+    require_facts(context.principal, context.reader.sight, "placements")
     policy = await context.active_policy()
     async with context.reader.exclusively:
         page = await list_placements(

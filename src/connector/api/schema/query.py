@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import strawberry
 
 from connector.api.context import Info
-from connector.api.permissions import require_reach
+from connector.api.permissions import require_facts, require_reach
 from connector.api.plan import Plan
 from connector.api.roots import (
     MOST_NODES,
@@ -157,6 +157,7 @@ async def _explain(info: Info, ticket: strawberry.ID) -> Explanation:
     key = key_of(ticket, entity="ticket")
     context = info.context
     require_reach(context.principal, "explain")
+    require_facts(context.principal, context.reader.sight, "explain")
     async with context.reader.exclusively:
         snapshot = await context.reader.snapshot()
         decision = await explain_ticket(snapshot, key, context.policy, context.clock.now())
@@ -193,6 +194,7 @@ class BreakGlassUse:
 
 async def _break_glass_use(info: Info) -> list[BreakGlassUse]:
     context = info.context
+    require_facts(context.principal, context.reader.sight, "breakGlassUse")
     stated = (await context.active_policy()).break_glass
     if stated is None:
         return []
@@ -214,7 +216,8 @@ async def _break_glass_use(info: Info) -> list[BreakGlassUse]:
 
 
 async def _me(info: Info) -> Me:
-    return Me.of(info.context.principal)
+    context = info.context
+    return Me.of(context.principal, context.fields.hidden_fields(context.principal))
 
 
 @strawberry.type(description="What can be read.")

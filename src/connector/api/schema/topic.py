@@ -56,8 +56,14 @@ class Topic(Generic[EventT]):
         return self.news is None or change.operation != "updated" or not self.news.isdisjoint(change.fields)
 
     def event_of(self, change: LoggedChange, row: Row | None, sight: Sight) -> EventT:
-        """The event that a change is. With a limited sight without keys and documents: they may lead out of it."""
-        told = set(ENTITIES[self.row].names()) if sight.is_limited else change.fields.keys()
+        """The event that a change is, without what is kept from whoever reads it.
+
+        With a limited sight without keys and documents: they may lead out of it.
+        """
+        entity = ENTITIES[self.row]
+        told = set(entity.names()) if sight.is_limited else change.fields.keys()
+        if sight.hidden:
+            told = told - sight.hidden_of(entity)
         now = row.values[self.state] if row else None
         before, after = change.fields.get(self.state, (now, now))
         return self.event(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import strawberry
 
 from connector.api.context import Info
-from connector.api.permissions import require_reach
+from connector.api.permissions import require_facts, require_reach
 from connector.api.schema.explanation import Explanation, explanation_of
 from connector.api.schema.nodes import key_of
 from connector.api.schema.refusals import Refusal, refusal_of
@@ -83,6 +83,7 @@ async def resolve_what_if(
     now = at or context.clock.now()
     try:
         require_reach(context.principal, "whatIf")
+        require_facts(context.principal, context.reader.sight, "whatIf")
         _check_moment(at)
         asked, active = _asked(ticket, draft, now), await context.active_policy()
         found = await what_if(context.reader, asked, active, policy_text=policy, now=now)

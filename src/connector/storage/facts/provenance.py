@@ -20,6 +20,8 @@ from connector.storage.tables import change, source, source_ref
 
 MOST_CHANGES: Final = 1_000
 """Changes of one thing that are looked at, the newest ones: a field that none of them has touched is left out."""
+UNTOLD: Final = "untold_"
+"""What columns of a view begin with that say: nothing is told of the one whose name follows."""
 
 
 class _Each(FunctionElement[Any]):
@@ -65,7 +67,7 @@ def members_of(document: ColumnElement[Any]) -> TableValuedAlias:
 def provenance_of(kind: EntityKind, row: FromClause, *, until: datetime | None = None) -> ColumnElement[Any]:
     """Of a row of that kind, or of an alias of it: a list of (column, instant, actor, cause) in no order.
 
-    until: by the changes until then, for the row as it was.
+    until: by the changes until then, for the row as it was. Nothing is told of columns for which the row has `UNTOLD`.
     """
     newest = select(change.c.id, change.c.fields, change.c.at, change.c.actor, change.c.cause).where(
         change.c.kind == kind, change.c.entity_id == row.c.id
@@ -80,6 +82,9 @@ def provenance_of(kind: EntityKind, row: FromClause, *, until: datetime | None =
     )
     last = ranked.c
     listed = select(_List(last.key, last.at, last.actor, last.cause)).where(last.place == 1).correlate(row)
+    untold = [column.name.removeprefix(UNTOLD) for column in row.c if column.name.startswith(UNTOLD)]
+    if untold:
+        listed = listed.where(last.key.not_in(untold))
     return type_coerce(listed.scalar_subquery(), JSON())
 
 

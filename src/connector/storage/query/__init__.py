@@ -31,6 +31,7 @@ from connector.storage.query.selection import (
 )
 from connector.storage.query.sight import BELONGING, EVERYTHING, Sight
 from connector.storage.query.statement import PageRead, Read, RowsRead, ValueRead, WrittenPage, WrittenRow
+from connector.storage.query.telling import Column
 from connector.storage.query.together import Together
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "AnyOf",
     "Branch",
     "Child",
+    "Column",
     "Compare",
     "Condition",
     "Connection",

@@ -42,7 +42,7 @@ async def fetch_row_at(
     row = (await fetch_rows(tx, asked, [key], sight)).get(key)
     if row is None or row.values["created_at"] > at:
         return None
-    before = await _before(tx, entity, key, at)
+    before = await _before(tx, entity, key, at, sight)
     if before is None:
         return None
     row.values |= {name: restore(entity, name, value) for name, value in before.items() if name in row.values}
@@ -55,14 +55,17 @@ async def fetch_row_at(
             found = {} if then is None else await fetch_rows(tx, child.selection, [then], sight)
             row.related[child.key] = found.get(then)
     if "provenance" in row.values:
-        table = entity.table
-        statement = select(provenance_of(EntityKind(entity.name), table, until=at)).select_from(table)
-        row.values["provenance"] = (await tx.execute(statement.where(table.c.id == key))).scalar_one()
+        rows = sight.rows(entity)
+        statement = select(provenance_of(EntityKind(entity.name), rows, until=at)).select_from(rows)
+        row.values["provenance"] = (await tx.execute(statement.where(rows.c.id == key))).scalar_one()
     return row
 
 
-async def _before(tx: AsyncConnection, entity: Entity, key: int, at: datetime) -> Mapping[str, Any] | None:
-    """Of the fields that have changed since, their values then; None for what was made since."""
+async def _before(
+    tx: AsyncConnection, entity: Entity, key: int, at: datetime, sight: Sight
+) -> Mapping[str, Any] | None:
+    """Of the fields that have changed since and are seen, their values then; None for what was made since."""
+    names = {column.name: name for name, column in entity.columns.items() if column.name not in sight.hidden_of(entity)}
     since = (
         select(change.c.id, change.c.fields, change.c.operation)
         .where(change.c.kind == EntityKind(entity.name), change.c.entity_id == key, change.c.at > at)
@@ -75,12 +78,11 @@ async def _before(tx: AsyncConnection, entity: Entity, key: int, at: datetime) -
     first = (
         select(members.c.key, func.min(since.c.id).label("id"))
         .select_from(since)
-        .where(members.c.key.in_([column.name for column in entity.columns.values()]))
+        .where(members.c.key.in_(list(names)))
         .group_by(members.c.key)
         .subquery("first")
     )
     statement = select(first.c.key, change.c.fields).join(change, change.c.id == first.c.id)
-    names = {column.name: name for name, column in entity.columns.items()}
     return {names[column]: fields[column][0] for column, fields in await tx.execute(statement)}
 
 

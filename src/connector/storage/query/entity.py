@@ -60,9 +60,12 @@ class Entity:
     retires: bool = False
 
     def expression(self, name: str, source: FromClause) -> Expression:
-        """The column or computed expression of that name, over the table or an alias of it."""
+        """The column or computed expression of that name, over the table or an alias of it, or a view.
+
+        A view may have a column of its own in place of what is computed.
+        """
         if name in self.computed:
-            return self.computed[name](source)
+            return source.c[name] if name in source.c else self.computed[name](source)
         return source.c[self.columns[name].name]
 
     def value_type(self, name: str) -> type[Any]:

@@ -2,6 +2,7 @@
 
 Every entity says in `BELONGING` by which way it belongs to regions. What lies outside is left out where rows are read,
 and keys that lead outside read as missing, so that no list, count, group, filter or relation tells that it exists.
+Columns that are kept from somebody read as missing in the same place, whatever asks for them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     and_,
     case,
+    cast,
     false,
     func,
     not_,
@@ -27,11 +29,12 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    type_coerce,
 )
 
+from connector.storage.facts.provenance import UNTOLD
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, Expression, ToMany, ToOne
+from connector.storage.query.telling import QUARANTINED, Column
 
 
 class Ground(Enum):
@@ -123,14 +126,27 @@ RAW: Final = "raw_"
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What is there for somebody. regions: what they are limited to, None for everything."""
+    """What is there for somebody. regions: what they are limited to, None for everything.
+
+    hidden: columns that read as missing, and with them whatever tells them (`with_what_tells`). Records in quarantine
+    are not there at all where what they hold is hidden.
+    """
 
     regions: frozenset[str] | None = None
+    hidden: frozenset[Column] = frozenset()
 
     @property
     def is_limited(self) -> bool:
         """Whether something may be left out."""
         return self.regions is not None
+
+    def hidden_of(self, entity: Entity) -> frozenset[str]:
+        """The names of the entity's columns that read as missing, as its table has them."""
+        if not self.hidden:
+            return frozenset()
+        return frozenset(
+            entity.columns[name].name for of, name in self.hidden if of == entity.name and name in entity.columns
+        )
 
     def rows(self, entity: Entity) -> FromClause:
         """The entity's rows that are there, keys and documents as somebody reads them who has this sight.
@@ -141,10 +157,10 @@ class Sight:
 
     def rows_at(self, entity: Entity, depth: int) -> FromClause:
         """The same for a level of a statement: always the same alias. Levels side by side do not see each other."""
-        return _views(self.regions).rows_at(entity, depth)
+        return _views(self.regions, self.hidden).rows_at(entity, depth)
 
     def _source(self, entity: Entity) -> Table | CTE:
-        return _views(self.regions).source(entity)
+        return _views(self.regions, self.hidden).source(entity)
 
 
 EVERYTHING: Final = Sight()
@@ -158,25 +174,30 @@ def joining_key(entity: Entity, name: str, source: FromClause) -> Expression:
 
 
 @lru_cache(maxsize=MOST_VIEWS)
-def _views(regions: frozenset[str] | None) -> _Views:
-    return _Views(regions)
+def _views(regions: frozenset[str] | None, hidden: frozenset[Column]) -> _Views:
+    return _Views(regions, hidden)
 
 
 class _Views:
-    """What is there for somebody who is limited to regions, made once for each entity.
+    """What is there for somebody who is limited, or from whom something is kept; made once for each entity.
 
     All of it lives as long as the rest: views refer to each other, and a statement must have one of a name.
     """
 
-    def __init__(self, regions: frozenset[str] | None) -> None:
+    def __init__(self, regions: frozenset[str] | None, hidden: frozenset[Column]) -> None:
         self._regions = regions
+        self._hidden: Mapping[str, frozenset[str]] = {
+            entity: frozenset(name for of, name in hidden if of == entity) for entity, _ in hidden
+        }
         self._rows: dict[str, CTE] = {}
         self._seen: dict[str, CTE] = {}
         self._at: dict[tuple[str, int], FromClause] = {}
 
     def source(self, entity: Entity) -> Table | CTE:
         """Where the entity's rows are read from."""
-        if self._regions is None or (BELONGING[entity.name] is Ground.EVERYBODYS and not _guarded(entity)):
+        if entity.name not in self._hidden and (
+            self._regions is None or (BELONGING[entity.name] is Ground.EVERYBODYS and not _guarded(entity))
+        ):
             return entity.table
         if entity.name not in self._rows:
             self._rows[entity.name] = self._rows_of(entity)
@@ -199,19 +220,35 @@ class _Views:
         Written out at every place, tests within tests are deeper than SQLite's parser goes. Views are looked into row
         by row, so they must not be worked out as a whole.
         """
-        guarded, belonging = _guarded(entity), BELONGING[entity.name]
-        hidden = belonging.hidden if isinstance(belonging, Through | Whole) else frozenset()
+        guarded, hidden = self._guarded(entity), self._hidden_in(entity)
         columns: list[ColumnElement[Any]] = []
         for column in entity.table.c:
             if column.name in hidden:
-                columns.append(type_coerce(null(), column.type).label(column.name))
+                columns.append(_missing(column, column.name))
             elif column.name in guarded:
                 tests = [self._leads(entity.table, relation) for relation in guarded[column.name]]
                 columns += [case((and_(*tests), column)).label(column.name), column.label(f"{RAW}{column.name}")]
             else:
                 columns.append(column)
+        for name in sorted(self._hidden.get(entity.name, frozenset()) & entity.computed.keys()):
+            columns.append(_missing(entity.expression(name, entity.table), name))
+        if "provenance" in entity.computed:
+            columns += [null().label(f"{UNTOLD}{name}") for name in sorted(hidden)]
         there = select(*columns).where(self._is_there(entity))
         return there.cte(f"rows_{entity.name}").prefix_with("NOT MATERIALIZED")
+
+    def _guarded(self, entity: Entity) -> Mapping[str, tuple[ToOne, ...]]:
+        return _guarded(entity) if self._regions is not None else {}
+
+    def _hidden_in(self, entity: Entity) -> frozenset[str]:
+        """Columns of the table that read as missing."""
+        belonging = BELONGING[entity.name]
+        own = frozenset(
+            entity.columns[name].name for name in self._hidden.get(entity.name, ()) if name in entity.columns
+        )
+        if self._regions is not None and isinstance(belonging, Through | Whole):
+            return own | belonging.hidden
+        return own
 
     def _seen_of(self, entity: str) -> CTE:
         """The ids of what is there, to be looked into by id."""
@@ -222,6 +259,10 @@ class _Views:
 
     def _is_there(self, entity: Entity) -> ColumnElement[bool]:
         table = entity.table
+        if entity.name == QUARANTINED[0] and QUARANTINED[1] in self._hidden.get(entity.name, ()):
+            return false()
+        if self._regions is None:
+            return true()
         match BELONGING[entity.name]:
             case Ground.EVERYBODYS:
                 return true()
@@ -253,6 +294,11 @@ class _Views:
         """The key is the id of something that is there."""
         seen = self._seen_of(entity).alias()
         return select(seen.c.id).where(seen.c.id == key).correlate_except(seen).exists()
+
+
+def _missing(column: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    """NULL of the type of a column, which PostgreSQL would take for a text."""
+    return cast(null(), column.type).label(name)
 
 
 @cache

@@ -22,10 +22,10 @@ class StoredDocument:
 
 
 async def read_document(tx: AsyncConnection, document_id: int, sight: Sight) -> StoredDocument:
-    """The file of that id. Raises NotKnown, also for one that is out of sight."""
+    """The file of that id. Raises NotKnown, also for one that is out of sight, or whose content is."""
     c = sight.rows(ENTITIES["document"]).c
     statement = select(c.name, c.media_type, c.sha256, c.content).where(c.id == document_id)
     row = (await tx.execute(statement)).one_or_none()
-    if row is None:
+    if row is None or row.content is None:
         raise NotKnown(f"there is no document {document_id}")
     return StoredDocument(*row)
