@@ -68,18 +68,42 @@ async def test_a_rollout_is_made_planned_begun_worked_on_and_cancelled(hub: Hub,
     assert sorted(line["state"] for line in await lines(hub)) == ["CANCELLED"] * 3 + ["DISPATCHED", "INSTALLED"]
 
 
-async def test_a_plan_that_is_asked_for_again_under_its_key_is_not_made_anew(hub: Hub, yard: Yard):
+async def test_a_plan_that_is_asked_for_again_under_its_key_is_answered_as_it_was_and_not_made_anew(
+    hub: Hub, yard: Yard
+):
     rollout = (await make(hub, yard, keepFreePercent=0))["rollout"]["id"]
-    await do(hub, "PlanRollout", rollout=rollout, key="p1")
+    first = await do(hub, "PlanRollout", rollout=rollout, key="p1")
     await yard.set_stock(on_hand=3)
 
     again = await do(hub, "PlanRollout", rollout=rollout, key="p1")
     kept = [line["hub_id"] for line in await yard.lines()]
-    await do(hub, "PlanRollout", rollout=rollout, key="p2")
-    anew = [line["hub_id"] for line in await yard.lines()]
+    anew = await do(hub, "PlanRollout", rollout=rollout, key="p2")
+    planned_anew = [line["hub_id"] for line in await yard.lines()]
+    await do(hub, "CancelRollout", rollout=rollout, reason="enough", key="e1")
+    over = await do(hub, "PlanRollout", rollout=rollout, key="p1")
+    late = await do(hub, "PlanRollout", rollout=rollout, key="p3")
 
-    assert (again["errors"], again["rollout"]["state"]) == ([], "PLANNED")
-    assert (kept.count(None), anew.count(None)) == (0, 2)
+    assert first["errors"] == []
+    assert first["hubs"] == [{"hub": "BER", "free": 8, "protected": 0, "kept": 0, "promised": 5}]
+    assert again == first
+    assert (kept.count(None), planned_anew.count(None)) == (0, 2)
+    assert [item["hub"] for item in anew["placements"]] == ["BER"] * 3 + [None] * 2
+    assert {name: over[name] for name in ("placements", "hubs", "errors")} == {
+        name: first[name] for name in ("placements", "hubs", "errors")
+    }
+    assert over["rollout"]["state"] == "CANCELLED"
+    assert [error["code"] for error in late["errors"]] == ["ILLEGAL_TRANSITION"]
+
+
+async def test_the_key_of_a_plan_is_good_for_no_other_rollout(hub: Hub, yard: Yard):
+    one = (await make(hub, yard))["rollout"]["id"]
+    other = (await make(hub, yard, name="S", idempotencyKey="k2"))["rollout"]["id"]
+    await do(hub, "PlanRollout", rollout=one, key="p1")
+
+    refused = await do(hub, "PlanRollout", rollout=other, key="p1")
+
+    assert [error["code"] for error in refused["errors"]] == ["INVALID_INPUT"]
+    assert len([line for line in await yard.lines() if line["hub_id"] is None]) == 5
 
 
 async def test_sites_may_be_given_by_a_filter(hub: Hub, yard: Yard):

@@ -135,7 +135,7 @@ class Yard:
     async def running(self, **values: Any) -> int:
         """A rollout that has begun."""
         rollout_id = await self.make(**values)
-        await self.rollouts.plan(rollout_id, actor="ada")
+        await self.rollouts.plan(rollout_id, key=key(), actor="ada")
         await self.rollouts.start(rollout_id, key=key(), actor="ada")
         await self.settle()
         return rollout_id

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.factories import HAMBURG, NOW, insert_row, make_hub, make_source, make_spares, make_ticket
-from tests.fulfilment.rollout_scene import POLICY, make_yard, rollout_policy
+from tests.fulfilment.rollout_scene import POLICY, key, make_yard, rollout_policy
 from tests.fulfilment.world import World
 
 from connector.storage import tables
@@ -24,12 +24,12 @@ async def test_what_was_delivered_before_says_which_hub_is_in_time(engine: Async
         await make_spares(tx, hub_id=near, product_id=yard.product_id, count=4)
     rollout_id = await yard.make()
 
-    await yard.rollouts.plan(rollout_id, actor="ada")
+    await yard.rollouts.plan(rollout_id, key=key(), actor="ada")
     before = await yard.lines()
     async with transaction(engine) as tx:
         await insert_row(tx, tables.lane_statistic, slow(near, yard.site_ids[0]))
         await lanes_were_written(tx, [STATISTICS])
-    await yard.rollouts.plan(rollout_id, actor="ada")
+    await yard.rollouts.plan(rollout_id, key=key(), actor="ada")
 
     assert {line["hub_id"] for line in before} == {near}
     assert {line["site_id"]: line["hub_id"] for line in await yard.lines()} == {
@@ -52,7 +52,7 @@ async def test_each_line_says_when_it_should_arrive_and_then_what_the_courier_sa
 ):
     yard = await make_yard(engine, clock, world, sites=3)
     rollout_id = await yard.make()
-    await yard.rollouts.plan(rollout_id, actor="ada")
+    await yard.rollouts.plan(rollout_id, key=key(), actor="ada")
     first, last = sorted((await yard.lines()), key=lambda line: line["wave"])[0::2]
 
     await yard.rollouts.start(rollout_id, key="start", actor="ada")
@@ -91,7 +91,7 @@ async def test_a_short_line_says_when_stock_is_expected_that_is_ordered_for_its_
             row = {**base, "supplier": supplier, "created_at": NOW, "updated_at": NOW, **values}
             await insert_row(tx, tables.procurement, row)
 
-    await yard.rollouts.plan(rollout_id, actor="ada")
+    await yard.rollouts.plan(rollout_id, key=key(), actor="ada")
 
     placed, *short = sorted(await yard.lines(), key=lambda line: (line["wave"] is None, line["risk"], line["line"]))
     assert (placed["expected_at"], placed["reason"]) == (None, None)

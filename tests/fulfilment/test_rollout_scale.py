@@ -44,7 +44,7 @@ async def costs(engine: AsyncEngine, clock: MovableClock, sites: int, prefix: st
     rollout_id = await yard.make(name=f"R{sites}", first_wave_size=10_000)
     steps = {}
     with statements(engine) as seen:
-        await yard.rollouts.plan(rollout_id, actor="ada")
+        await yard.rollouts.plan(rollout_id, key=key(), actor="ada")
         steps["plan"] = len(seen)
         await yard.rollouts.start(rollout_id, key=key(), actor="ada")
         steps["begin"] = len(seen) - sum(steps.values())

@@ -245,9 +245,9 @@ async def test_what_no_hub_can_give_is_short_with_the_reason_and_goes_on_by_itse
     await yard.set_stock(safety_stock=1, emergency_buffer=1)
     rollout_id = await yard.make()
 
-    planned = await yard.rollouts.plan(rollout_id, actor="ada")
+    planned = await yard.rollouts.plan(rollout_id, key=key(), actor="ada")
 
-    assert [(hub.free, hub.protected, hub.promised) for hub in planned.planned.plan.hubs] == [(4, 2, 2)]
+    assert [(hub.free, hub.protected, hub.promised) for hub in planned.hubs] == [(4, 2, 2)]
     assert await yard.states() == {"planned": 2, "short": 3}
     await yard.rollouts.start(rollout_id, key=key(), actor="ada")
     await yard.settle()
@@ -295,7 +295,7 @@ async def test_a_parcel_that_cannot_be_sent_fails_its_line_and_not_the_others(
     hub = await launch()  # type: ignore[operator]
     rollout_id = await yard.make(first_wave_size=1)
     world.refuse["POST quotes"] = (422, 1)
-    await yard.rollouts.plan(rollout_id, actor="ada")
+    await yard.rollouts.plan(rollout_id, key=key(), actor="ada")
     await yard.rollouts.start(rollout_id, key=key(), actor="ada")
     [staging] = await yard.open_tasks(TaskKind.STAGING)
 
@@ -409,7 +409,7 @@ async def test_a_rollout_that_needs_an_approval_begins_when_it_is_given_and_neve
     policy = rollout_policy(POLICY + "  approval: break-glass\n")
     yard = await make_yard(engine, clock, world, policy=policy)
     rollout_id = await yard.make()
-    await yard.rollouts.plan(rollout_id, actor="ada")
+    await yard.rollouts.plan(rollout_id, key=key(), actor="ada")
 
     asked = [await yard.rollouts.start(rollout_id, key=key(), actor="ada") for _ in range(2)]
     [request] = await yard.rows(tables.approval)

@@ -38,7 +38,7 @@ async def test_killed_in_a_wave_and_in_giving_it_back_every_parcel_is_bought_and
         source_id = await make_source(tx)
         ticket_id = await make_ticket(tx, source_id=source_id, external_id="77", number="CHG-7", type="change")
     rollout_id = await yard.make(ticket_id=ticket_id, first_wave_size=PARCELS)
-    await yard.rollouts.plan(rollout_id, actor="ada")
+    await yard.rollouts.plan(rollout_id, key=key(), actor="ada")
     await yard.rollouts.start(rollout_id, key=key(), actor="ada")
     [staging] = await yard.open_tasks(TaskKind.STAGING)
     await yard.people.confirm_staging(staging["id"], key=key(), actor="bo")

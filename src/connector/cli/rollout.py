@@ -15,9 +15,10 @@ import typer
 from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.output import console, print_json, print_table
 from connector.cli.rollout_sheet import RolloutSites, read_sites
+from connector.fulfilment.rollout_answers import PlanResult
 from connector.fulfilment.rollout_draft import NewRollout, SiteOrder
 from connector.fulfilment.rollout_work import RolloutWork
-from connector.fulfilment.rollouts import PlanResult, RolloutResult, Rollouts
+from connector.fulfilment.rollouts import RolloutResult, Rollouts
 from connector.hub import Hub
 from connector.model.errors import ConnectorError, InvalidInput
 from connector.model.kinds import Success
@@ -96,6 +97,7 @@ def create(
 def plan(
     name: Name,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look: nothing is changed.")] = False,
+    key: Key = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -104,32 +106,34 @@ def plan(
     async def do(hub: Hub) -> PlanResult:
         async with reading(hub.database) as tx:
             number = await rollout_id_of(tx, name)
-        return await _commands(hub).plan(number, actor=_whoever_types(), keeps=not dry_run)
+        desk = _commands(hub)
+        if dry_run:
+            return await desk.look(number)
+        return await desk.plan(number, key=key or uuid.uuid4().hex, actor=_whoever_types())
 
     found = with_hub(config, do, as_json=as_json)
-    hubs = [asdict(hub) for hub in found.planned.plan.hubs]
-    labels = {hub.hub_id: hub.label for hub in found.planned.plan.hubs}
+    hubs = [asdict(hub) for hub in found.hubs]
     rows = [
         {
             "wave": line.wave,
-            "site": found.planned.sites[line.site_id].facts.label,
+            "site": line.site,
             "risk": line.risk,
-            "hub": None if line.hub_id is None else labels[line.hub_id],
+            "hub": line.hub,
             "km": line.distance_km,
             "by": line.mode,
             "arrives": line.estimated_arrival_at,
             "short because": line.reason,
             "unit expected": line.expected_at,
         }
-        for _, line in found.planned.planned_lines()
+        for line in found.lines
     ]
     if as_json:
-        print_json({"state": found.rollout.state.value, "kept": found.is_kept, "lines": rows, "hubs": hubs})
+        print_json({"state": found.state.value, "kept": found.is_kept, "lines": rows, "hubs": hubs})
         return
-    print_table(f"Plan of {found.rollout.name}", rows, empty="Every line has its unit already.")
+    print_table(f"Plan of {found.name}", rows, empty="Every line has its unit already.")
     shown = ("label", "free", "protected", "kept", "promised")
     print_table("Hubs", [{key: hub[key] for key in shown} for hub in hubs], empty="No hub has the product.")
-    _say("Nothing was changed." if dry_run else f"Rollout {found.rollout.name} is {found.rollout.state.value}.")
+    _say("Nothing was changed." if dry_run else f"Rollout {found.name} is {found.state.value}.")
 
 
 @rollout.command()

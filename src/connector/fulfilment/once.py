@@ -65,18 +65,6 @@ async def answered_once(
     return await in_transaction(database, keep)
 
 
-async def is_first_time(tx: Transaction, name: str, key: str, target: int, *, at: datetime) -> bool:
-    """Whether nobody has asked for it under that key: for work that is answered by what there is, done or not.
-
-    Raises InvalidInput as `once`.
-    """
-    full = _full(name, key)
-    if await record_receipt(tx, full, {"target": target, "result": {}}, at=at):
-        return True
-    _answer(await find_receipt(tx, full) or {}, name, key, target)
-    return False
-
-
 def _full(name: str, key: str) -> str:
     if not key.strip():
         raise InvalidInput(f"command {name!r} needs an idempotency key", hint="Send a new random text with each.")

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any, Final
 from zlib import crc32
 
-from connector.fulfilment.once import Do, is_first_time, once_in
+from connector.fulfilment.once import Do, once_in
+from connector.fulfilment.rollout_answers import PlanResult
 from connector.fulfilment.rollout_course import ACTOR, Planned, advance_locked, make_plan, stop
 from connector.fulfilment.rollout_draft import NewRollout, checked, require_open_ticket
 from connector.fulfilment.rollout_tasks import close_questions
@@ -31,7 +32,7 @@ from connector.rules.policy.rollouts import risk_of
 from connector.rules.sourcing.scope import scope_of
 from connector.sdk import Clock
 from connector.storage.approvals.approvals import Ask, request_approval, withdraw_approvals
-from connector.storage.database.engine import Database, Transaction, in_transaction, reading
+from connector.storage.database.engine import Database, Transaction, reading
 from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.rollouts.facts import rollout_product, rollout_sites, rollout_ticket
 from connector.storage.rollouts.lines import (
@@ -51,15 +52,6 @@ from connector.storage.rollouts.rollouts import (
 from connector.storage.tickets.own_tickets import own_ticket
 
 _NEVER_BEGAN: Final = frozenset({RolloutState.DRAFT, RolloutState.PLANNED})
-
-
-@dataclass(frozen=True, slots=True)
-class PlanResult:
-    """A plan. rollout: as it is; is_kept: False for a mere look."""
-
-    rollout: RolloutRow
-    planned: Planned
-    is_kept: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,42 +89,32 @@ class Rollouts:
         result = await self._once("create-rollout", key, crc32(new.name.encode()), do)
         return int(result["rollout_id"])
 
-    async def plan(self, rollout_id: int, *, actor: str, keeps: bool = True, key: str | None = None) -> PlanResult:
+    async def plan(self, rollout_id: int, *, key: str, actor: str) -> PlanResult:
         """Decide what comes from where in which wave, for all lines that have no unit yet; again whenever asked.
 
-        keeps: False to look at the plan and change nothing. key: names the intention; the same once more only looks.
-        Risks are those of the active policy as long as it has
-        not begun. Raises NotKnown, IllegalTransition when it is over.
+        Risks are those of the active policy as long as it has not begun. Raises NotKnown, IllegalTransition when it is
+        over.
         """
 
-        async def look(tx: Transaction) -> PlanResult:
-            rollout = await lock_rollout(tx, rollout_id) if keeps else await rollout_row(tx, rollout_id)
-            is_first = key is None or await is_first_time(tx, "plan-rollout", key, rollout_id, at=self.clock.now())
-            if rollout.is_over:
-                raise IllegalTransition(f"rollout {rollout.name!r} is {rollout.state.value}: nothing is left to plan")
-            before = await lines_in(tx, rollout.id, ROLLOUT_LINE_OPEN)
-            if rollout.state in _NEVER_BEGAN:
-                lines = await self._with_risk(tx, rollout, before)
-            else:
-                lines = before
-            now, cause = self.clock.now(), f"rollout {rollout.name}"
-            planned = await make_plan(tx, rollout, lines, await policy_now(tx, self.policy), now=now)
-            if not (keeps and is_first):
-                return PlanResult(rollout, planned, is_kept=False)
-            known = {line.id: line for line in before}
+        async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
+            rollout, before, planned = await self._worked_out(tx, await lock_rollout(tx, rollout_id), at)
+            known, cause = {line.id: line for line in before}, f"rollout {rollout.name}"
             pairs = [(known[line.id], after) for line, after in planned.planned_lines()]
-            await write_lines(tx, pairs, actor=actor, cause=cause, at=now)
+            await write_lines(tx, pairs, actor=actor, cause=cause, at=at)
             values: dict[str, Any] = {"plan": planned.kept()}
             if rollout.state is RolloutState.DRAFT:
                 values["state"] = RolloutState.PLANNED
-            rollout = await write_rollout(tx, rollout, values, actor=actor, cause=cause, at=now)
-            rollout = await advance_locked(tx, rollout, policy=self.policy, now=now, actor=actor)
-            return PlanResult(rollout, planned, is_kept=True)
+            rollout = await write_rollout(tx, rollout, values, actor=actor, cause=cause, at=at)
+            rollout = await advance_locked(tx, rollout, policy=self.policy, now=at, actor=actor)
+            return PlanResult.of(rollout, planned, is_kept=True).kept()
 
-        if keeps:
-            return await in_transaction(self.database, look)
+        return PlanResult.again(await self._once("plan-rollout", key, rollout_id, do))
+
+    async def look(self, rollout_id: int) -> PlanResult:
+        """What `plan` would decide now; nothing is changed. Raises as it does."""
         async with reading(self.database) as tx:
-            return await look(tx)
+            rollout, _, planned = await self._worked_out(tx, await rollout_row(tx, rollout_id), self.clock.now())
+            return PlanResult.of(rollout, planned, is_kept=False)
 
     async def start(self, rollout_id: int, *, key: str, actor: str) -> RolloutResult:
         """Begin a planned rollout, at once or at its time; where it needs an approval, when that is given.
@@ -196,6 +178,16 @@ class Rollouts:
             return _answer(rollout)
 
         return await self._moved("resume-rollout", key, rollout_id, do)
+
+    async def _worked_out(
+        self, tx: Transaction, rollout: RolloutRow, now: datetime
+    ) -> tuple[RolloutRow, list[LineRow], Planned]:
+        """The rollout, its lines without a unit as they are, and the plan for them. Raises IllegalTransition."""
+        if rollout.is_over:
+            raise IllegalTransition(f"rollout {rollout.name!r} is {rollout.state.value}: nothing is left to plan")
+        before = await lines_in(tx, rollout.id, ROLLOUT_LINE_OPEN)
+        lines = await self._with_risk(tx, rollout, before) if rollout.state in _NEVER_BEGAN else before
+        return rollout, before, await make_plan(tx, rollout, lines, await policy_now(tx, self.policy), now=now)
 
     async def _with_risk(self, tx: Transaction, rollout: RolloutRow, lines: Sequence[LineRow]) -> list[LineRow]:
         """The lines with the risk that the active policy gives their sites."""

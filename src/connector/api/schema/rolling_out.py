@@ -24,7 +24,7 @@ from connector.api.schema.rollouts import Rollout, RolloutHub, RolloutLine
 from connector.api.schema.work import Task
 from connector.fulfilment.rollout_draft import MOST_LINES, NewRollout, SiteOrder
 from connector.fulfilment.rollout_work import RolloutWork
-from connector.fulfilment.rollouts import PlanResult, RolloutResult, Rollouts
+from connector.fulfilment.rollouts import RolloutResult, Rollouts
 from connector.model.errors import InvalidInput
 from connector.rules.policy.document import Mode
 from connector.storage.query import Page, Selection
@@ -119,13 +119,14 @@ async def plan(info: Info, input: PlanRolloutInput) -> PlanRolloutPayload:
     """`planRollout`."""
     async with refusing(info) as refusals:
         key, by = key_of(input.rollout_id, entity="rollout"), request_of(info, input.idempotency_key)
-        keeps = not input.dry_run
-        found = await _rollouts(info).plan(key, actor=by.actor, keeps=keeps, key=by.key if keeps else None)
+        rollouts = _rollouts(info)
+        found = await (rollouts.look(key) if input.dry_run else rollouts.plan(key, key=by.key, actor=by.actor))
+        placements = [RolloutPlacement(**line._asdict()) for line in found.lines]
         hubs = [
             RolloutHub(hub=hub.label, free=hub.free, protected=hub.protected, kept=hub.kept, promised=hub.promised)
-            for hub in found.planned.plan.hubs
+            for hub in found.hubs
         ]
-        return PlanRolloutPayload(key=key, placements=_placements(found), hubs=hubs)
+        return PlanRolloutPayload(key=key, placements=placements, hubs=hubs)
     return PlanRolloutPayload(errors=refusals)
 
 
@@ -237,25 +238,6 @@ async def _orders(info: Info, input: CreateRolloutInput) -> list[SiteOrder]:
             None if item.ticket_id is None else key_of(item.ticket_id, entity="ticket"),
         )
         for item in input.sites
-    ]
-
-
-def _placements(found: PlanResult) -> list[RolloutPlacement]:
-    labels = {hub.hub_id: hub.label for hub in found.planned.plan.hubs}
-    return [
-        RolloutPlacement(
-            site=found.planned.sites[line.site_id].facts.label,
-            risk=line.risk,
-            risk_rule=line.risk_rule,
-            wave=line.wave,
-            hub=None if line.hub_id is None else labels[line.hub_id],
-            distance_km=line.distance_km,
-            mode=line.mode,
-            estimated_arrival_at=line.estimated_arrival_at,
-            reason=line.reason,
-            expected_at=line.expected_at,
-        )
-        for _, line in found.planned.planned_lines()
     ]
 
 
