@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
 from zlib import crc32
 
 from connector.fulfilment.commands import Commands as FulfilmentCommands
 from connector.fulfilment.commands import PickupResult, ReceiveResult, ReserveResult, WithdrawResult
-from connector.fulfilment.once import answered_once
+from connector.fulfilment.once import Keep, answered_once, command_key, once_in
 from connector.fulfilment.procurement import Recorded, Report
 from connector.fulfilment.suppliers import require_suppliers
 from connector.ingest.pull import PullReport, StreamReport, pull_source
-from connector.ingest.replay import discard, replay
+from connector.ingest.replay import discard_in, replay
 from connector.model.errors import NotKnown
 from connector.model.kinds import Lane, SourceState
 from connector.model.refs import IdempotencyKey
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
-from connector.storage.database.engine import Database, reading
+from connector.storage.database.engine import Database, Transaction, reading, transaction
 from connector.storage.sources.sources import source_ids
 
 
@@ -122,8 +123,13 @@ def hub_commands(
             )
         connection = connections[name]
 
-        async def pull() -> dict[str, Any]:
-            report = await pull_source(database, connection, clock=clock, streams=streams, full=full, resume=True)
+        async def pull(keep: Keep) -> dict[str, Any]:
+            async def ended(tx: Transaction, report: PullReport) -> None:
+                await keep(tx, asdict(report))
+
+            report = await pull_source(
+                database, connection, clock=clock, streams=streams, full=full, resume=True, ended=ended
+            )
             return asdict(report)
 
         told = await answered_once(database, clock, "sync-source", by.key, source_id, pull)
@@ -131,21 +137,24 @@ def hub_commands(
         return PullReport(**{**told, "state": SourceState(told["state"]), "streams": pulled})
 
     async def replay_quarantine(ids: Sequence[int], by: Request) -> int:
-        async def again() -> dict[str, Any]:
-            return {"settled": (await replay(database, connections, ids, clock=clock)).applied}
+        name = "replay-quarantine"
 
-        return await settled("replay-quarantine", ids, by, again)
+        async def again(keep: Keep) -> dict[str, Any]:
+            replayed = await replay(database, connections, ids, clock=clock, once=command_key(name, by.key))
+            result = {"settled": replayed.applied}
+            async with transaction(database) as tx:
+                await keep(tx, result)
+            return result
+
+        told = await answered_once(database, clock, name, by.key, _target(ids), again)
+        return int(told["settled"])
 
     async def discard_quarantine(ids: Sequence[int], by: Request) -> int:
-        async def away() -> dict[str, Any]:
-            return {"settled": await discard(database, ids, actor=by.actor, clock=clock)}
+        async def away(tx: Transaction, at: datetime) -> dict[str, Any]:
+            return {"settled": await discard_in(tx, ids, actor=by.actor, at=at)}
 
-        return await settled("discard-quarantine", ids, by, away)
-
-    async def settled(name: str, ids: Sequence[int], by: Request, do: Callable[[], Awaitable[dict[str, Any]]]) -> int:
-        target = crc32(",".join(map(str, sorted(ids))).encode())
-        count: int = (await answered_once(database, clock, name, by.key, target, do))["settled"]
-        return count
+        told = await once_in(database, clock.now(), "discard-quarantine", by.key, _target(ids), away)
+        return int(told["settled"])
 
     return Commands(
         reserve=reserve,
@@ -160,3 +169,8 @@ def hub_commands(
         discard_quarantine=discard_quarantine,
         check_suppliers=partial(require_suppliers, connections=connections, broken=broken),
     )
+
+
+def _target(ids: Sequence[int]) -> int:
+    """The same for the same records."""
+    return crc32(",".join(map(str, sorted(ids))).encode())

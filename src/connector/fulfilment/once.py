@@ -14,6 +14,8 @@ from connector.storage.database.receipts import find_receipt, record_receipt, se
 
 Do: TypeAlias = Callable[[Transaction, datetime], Awaitable[dict[str, Any]]]
 """The work of a command, in its transaction; its result as JSON."""
+Keep: TypeAlias = Callable[[Transaction, dict[str, Any]], Awaitable[None]]
+"""Keeps a result for whoever asks again."""
 
 
 async def once(work: Work, name: str, key: str, target: int, do: Do) -> dict[str, Any]:
@@ -26,7 +28,7 @@ async def once(work: Work, name: str, key: str, target: int, do: Do) -> dict[str
 
 async def once_in(database: Database, at: datetime, name: str, key: str, target: int, do: Do) -> dict[str, Any]:
     """The same for commands that need nothing but a database. at: now."""
-    full = _full(name, key)
+    full = command_key(name, key)
     async with reading(database) as tx:
         known = await find_receipt(tx, full)
     if known is not None:
@@ -43,29 +45,31 @@ async def once_in(database: Database, at: datetime, name: str, key: str, target:
 
 
 async def answered_once(
-    database: Database, clock: Clock, name: str, key: str, target: int, do: Callable[[], Awaitable[dict[str, Any]]]
+    database: Database, clock: Clock, name: str, key: str, target: int, do: Callable[[Keep], Awaitable[dict[str, Any]]]
 ) -> dict[str, Any]:
-    """Answer a key alike each time: for work that is more than a transaction, and may be begun twice without harm.
+    """Answer a key alike each time: for work that is more than a transaction, each part of which is done once.
 
-    The result is kept when the work is done. Of two that do it at the same time, the first to end answers for both.
-    Raises InvalidInput as `once`.
+    do: keeps its result in its last transaction, so that whoever asks again before that has the rest done, and is
+    answered as if nothing had broken it off. A result that it does not keep is for this time alone.
+    Of two that do it at the same time, the first to end answers for both. Raises InvalidInput as `once`.
     """
-    full = _full(name, key)
+    full = command_key(name, key)
     async with reading(database) as tx:
         known = await find_receipt(tx, full)
     if known is not None:
         return _answer(known, name, key, target)
-    result = await do()
 
-    async def keep(tx: Transaction) -> dict[str, Any]:
-        if await record_receipt(tx, full, {"target": target, "result": result}, at=clock.now()):
-            return result
-        return _answer(await find_receipt(tx, full) or {}, name, key, target)
+    async def keep(tx: Transaction, result: dict[str, Any]) -> None:
+        await record_receipt(tx, full, {"target": target, "result": result}, at=clock.now())
 
-    return await in_transaction(database, keep)
+    result = await do(keep)
+    async with reading(database) as tx:
+        known = await find_receipt(tx, full)
+    return result if known is None else _answer(known, name, key, target)
 
 
-def _full(name: str, key: str) -> str:
+def command_key(name: str, key: str) -> str:
+    """Under which a command has its receipt. Raises InvalidInput for an empty key."""
     if not key.strip():
         raise InvalidInput(f"command {name!r} needs an idempotency key", hint="Send a new random text with each.")
     return f"command:{name}:{key}"

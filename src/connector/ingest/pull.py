@@ -7,16 +7,15 @@ user can act on, and everything else goes on.
 from __future__ import annotations
 
 import logging
-import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Literal, TypeAlias, cast
 from uuid import uuid4
 
 from connector.ingest.applied import Applied
 from connector.ingest.apply import MakingError, apply, refusal
+from connector.ingest.conditions import Condition, after_failure
 from connector.ingest.look import look
 from connector.ingest.replay import replay_arrived
 from connector.ingest.snapshot import KIND_OF, RetireLimit, Snapshot
@@ -25,7 +24,6 @@ from connector.model.kinds import SourceState
 from connector.sdk.adapter import Batch, Clock, Pulls, Stream
 from connector.sdk.ahead import read_ahead
 from connector.sdk.connection import Connection
-from connector.sdk.errors import AdapterError, AuthError, ConfigError, RateLimited
 from connector.storage.database.engine import (
     Database,
     DatabaseRefusal,
@@ -50,11 +48,7 @@ from connector.storage.sources.sources import (
 
 log = logging.getLogger("connector.ingest")
 
-FIRST_PAUSE = timedelta(seconds=30)
-LONGEST_PAUSE = timedelta(hours=1)
 RETIRE_LIMIT = RetireLimit()
-DEFECTS = 3
-"""An adapter that fails by a defect of its own so often in a row is left alone until the hub starts again."""
 
 Outcome: TypeAlias = Literal["pulled", "failed", "skipped", "busy"]
 
@@ -103,6 +97,8 @@ class PullReport:
 
 Progress: TypeAlias = Callable[[StreamReport], None]
 """Told after each batch how far the stream has come."""
+Ended: TypeAlias = Callable[[Transaction, PullReport], Awaitable[None]]
+"""Told what a pull came to, in the transaction in which it ends; not of one that others were busy with."""
 
 
 class _LeaseLostError(Exception):
@@ -123,11 +119,13 @@ async def pull_source(
     progress: Progress | None = None,
     resume: bool = False,
     retire_limit: RetireLimit = RETIRE_LIMIT,
+    ended: Ended | None = None,
 ) -> PullReport:
     """Pull a source's streams in order and take over what they bring.
 
     streams: only these. full: everything anew, not just what changed. resume: also when the source backs off or
-    has stopped. retire_limit: how much a snapshot may let go without being asked for.
+    has stopped. retire_limit: how much a snapshot may let go without being asked for. Whatever breaks it off, the next
+    one takes over what is left.
     Raises InvalidInput for a stream that the adapter does not have; failures of the source are in the report.
     """
     wanted = _streams(connection, streams)
@@ -160,18 +158,24 @@ async def pull_source(
     except BaseException as error:
         with suppress(Exception):
             message = f"the pull was broken off: {type(error).__name__}"
-            await _record(pull, SourceState.BACKING_OFF, message, condition.failures, None)
+            broken_off = Condition(SourceState.BACKING_OFF, message, condition.failures)
+            async with transaction(engine) as tx:
+                await broken_off.record(tx, source_id, at=clock.now())
         raise
     replayed = await replay_arrived(engine, source_id, actor=pull.actor, clock=clock)
-    if failure is not None:
-        state, message = await _fail(pull, failure, condition.failures)
-        return PullReport(connection.name, "failed", state, tuple(reports), replayed, message)
-    if reports and all(report.outcome == "busy" for report in reports):
+    if failure is None and reports and all(report.outcome == "busy" for report in reports):
         return PullReport(connection.name, "busy", SourceState.RUNNING, tuple(reports), replayed)
-    alarm = " ".join(alarms) or None
-    state = SourceState.PAUSED if alarm else SourceState.OK
-    await _record(pull, state, alarm, 0, None)
-    return PullReport(connection.name, "pulled", state, tuple(reports), replayed, alarm)
+    if failure is not None:
+        found = after_failure(connection, failure, condition.failures, where=pull.report.name, at=clock.now())
+    else:
+        found = Condition(SourceState.PAUSED if alarms else SourceState.OK, " ".join(alarms) or None)
+    outcome: Outcome = "pulled" if failure is None else "failed"
+    told = PullReport(connection.name, outcome, found.state, tuple(reports), replayed, found.error)
+    async with transaction(engine) as tx:
+        await found.record(tx, source_id, at=clock.now())
+        if ended is not None:
+            await ended(tx, told)
+    return told
 
 
 class _Pull:
@@ -332,13 +336,6 @@ class _Pull:
             )
 
 
-def backoff(failures: int) -> timedelta:
-    """How long a source is left alone after so many failures in a row: doubling, up to an hour, with jitter."""
-    ceiling: timedelta = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
-    seconds = ceiling.total_seconds() * random.uniform(0.75, 1.0)  # noqa: S311 - spreads load, protects nothing
-    return timedelta(seconds=seconds)
-
-
 def _streams(connection: Connection, names: Sequence[str] | None) -> tuple[Stream, ...]:
     adapter = connection.adapter
     offered = adapter.streams() if isinstance(adapter, Pulls) else ()
@@ -349,43 +346,3 @@ def _streams(connection: Connection, names: Sequence[str] | None) -> tuple[Strea
             f"source {connection.name!r} has no stream {', '.join(map(repr, unknown))}", hint=f"It has: {known}."
         )
     return tuple(stream for stream in offered if names is None or stream.name in names)
-
-
-async def _fail(pull: _Pull, error: BaseException, failures: int) -> tuple[SourceState, str]:
-    """Record a failure of the source or its adapter; what happens next is decided by its class alone."""
-    name, redact = pull.connection.name, pull.connection.http.redact
-    where = pull.report.name
-    match error:
-        case ConfigError():
-            state, count, pause = SourceState.DISABLED, failures + 1, None
-        case AuthError():
-            state, count, pause = SourceState.PAUSED, failures + 1, None
-        case RateLimited():
-            state, count = SourceState.BACKING_OFF, failures
-            pause = error.retry_after or backoff(failures + 1)
-        case AdapterError():
-            state, count = SourceState.BACKING_OFF, failures + 1
-            pause = backoff(count)
-        case _:
-            count = failures + 1
-            state = SourceState.DISABLED if count >= DEFECTS else SourceState.BACKING_OFF
-            pause = None if state is SourceState.DISABLED else backoff(count)
-    if isinstance(error, AdapterError):
-        message = redact(f"{where}: {error}")
-        log.warning("source %s failed: %s %s", name, message, redact(error.detail))
-    else:
-        message = redact(
-            f"{where}: the adapter {pull.connection.adapter_name!r} failed with {type(error).__name__}: {error}. "
-            "That is a defect of the adapter; report it to whoever maintains it."
-        )
-        log.error("source %s: defect of its adapter", name, exc_info=error)
-    until = None if pause is None else pull.clock.now() + pause
-    await _record(pull, state, message, count, until)
-    return state, message
-
-
-async def _record(pull: _Pull, state: SourceState, error: str | None, failures: int, until: datetime | None) -> None:
-    async with transaction(pull.engine) as tx:
-        await set_condition(
-            tx, pull.source_id, state=state, at=pull.clock.now(), error=error, failures=failures, not_before=until
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -15,6 +16,7 @@ from connector.sdk.adapter import Batch, Clock, Fetches
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AdapterError, NotFound
 from connector.storage.database.engine import Database, Transaction, reading, transaction
+from connector.storage.database.receipts import find_receipts, record_receipt, settle_receipt
 from connector.storage.sources.inbox import reopen_delivery
 from connector.storage.sources.quarantine import (
     Entry,
@@ -43,24 +45,42 @@ class Replayed:
 
 
 async def replay(
-    engine: Database, connections: Mapping[str, Connection], ids: Collection[int], *, clock: Clock
+    engine: Database,
+    connections: Mapping[str, Connection],
+    ids: Collection[int],
+    *,
+    clock: Clock,
+    once: str | None = None,
 ) -> Replayed:
     """Try these entries again.
 
     A normalised record is applied again; one that could not be normalised is read again from its source, where
-    its reference is known; a webhook goes back to the inbox and is closed here.
+    its reference is known; a webhook goes back to the inbox and is closed here. once: each is tried once under this
+    key; what an earlier time came to is part of the answer.
     Raises NotKnown for an entry that is not there. An entry that is closed already is left alone.
     """
     async with reading(engine) as tx:
-        entries = [entry for entry in await quarantine_entries(tx, ids) if entry.resolved_at is None]
+        entries = await quarantine_entries(tx, ids)
         known = await source_ids(tx)
-    applied = 0
-    for entry in entries:
-        connection = connections.get(entry.source)
-        found = await _read_again(entry, connection)
+        tried = {} if once is None else await find_receipts(tx, [_tried(once, entry.id) for entry in entries])
+    waiting = [entry for entry in entries if entry.resolved_at is None and _tried(once, entry.id) not in tried]
+    applied = sum(int(receipt["applied"]) for receipt in tried.values())
+    for entry in waiting:
+        found = await _read_again(entry, connections.get(entry.source))
         async with transaction(engine) as tx:
-            applied += await _again(tx, known[entry.source], {entry.id: (entry, found)}, clock=clock)
-    return Replayed(applied=applied, remaining=len(entries) - applied)
+            if once is None or await record_receipt(tx, _tried(once, entry.id), {"applied": 0}, at=clock.now()):
+                closed = await _again(tx, known[entry.source], {entry.id: (entry, found)}, clock=clock)
+                if once is not None:
+                    await settle_receipt(tx, _tried(once, entry.id), {"applied": closed})
+            else:  # meanwhile, by somebody else with the same key
+                receipts = await find_receipts(tx, [_tried(once, entry.id)])
+                closed = receipts[_tried(once, entry.id)]["applied"]
+        applied += closed
+    return Replayed(applied=applied, remaining=len(waiting) + len(tried) - applied)
+
+
+def _tried(once: str | None, entry_id: int) -> str:
+    return f"{once}:{entry_id}"
 
 
 async def replay_source(
@@ -84,8 +104,13 @@ async def replay_source(
 async def discard(engine: Database, ids: Collection[int], *, actor: str, clock: Clock) -> int:
     """Give entries up: they are closed and stay readable; returns how many were open. Raises NotKnown."""
     async with transaction(engine) as tx:
-        await quarantine_entries(tx, ids)
-        return await resolve_entries(tx, ids, actor=actor, at=clock.now())
+        return await discard_in(tx, ids, actor=actor, at=clock.now())
+
+
+async def discard_in(tx: Transaction, ids: Collection[int], *, actor: str, at: datetime) -> int:
+    """The same in a transaction of the caller's."""
+    await quarantine_entries(tx, ids)
+    return await resolve_entries(tx, ids, actor=actor, at=at)
 
 
 async def replay_arrived(engine: Database, source_id: int, *, actor: str, clock: Clock) -> int:
