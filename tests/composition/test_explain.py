@@ -23,7 +23,7 @@ from tests.factories import (
 )
 from tests.rules.cases import NOW, facts, holding, hub, policy, ticket_of
 
-from connector.api.schema.explanation import explanation_of
+from connector.api.schema.explaining import explanation_of
 from connector.cli.explain import due_lines
 from connector.rules.facts.ticket import ServiceClassFacts
 from connector.rules.sourcing.decide import decide

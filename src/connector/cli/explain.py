@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.api.schema.explanation import Candidate, Explanation, explanation_of
+from connector.api.schema.explaining import explanation_of
+from connector.api.schema.explanation import Candidate, Explanation
 from connector.cli.configured import AsJson, Config, with_hub
 from connector.cli.output import console, print_json
 from connector.hub import Hub

@@ -1,14 +1,9 @@
-"""Root fields that change something: what a dispatcher does."""
-
-from collections.abc import Sequence
+"""Root fields that change something."""
 
 import strawberry
 from strawberry.types import get_object_definition
 
-from connector.api.access import ANYBODY
-from connector.api.context import NOBODY, Info
-from connector.api.policies import Chooser, activate, roll_back
-from connector.api.schema import rolling_out
+from connector.api.schema import dispatching, operating, rolling_out
 from connector.api.schema.approvals import (
     AnswerPayload,
     DelegationPayload,
@@ -17,38 +12,19 @@ from connector.api.schema.approvals import (
     end_delegation,
     reject,
 )
-from connector.api.schema.asking import refusing as _refusing
-from connector.api.schema.asking import request_of as _by
 from connector.api.schema.channels import RedChannelPayload, close_channel, extend_channel, open_channel
 from connector.api.schema.claims import ClaimPayload, extend, move, split
 from connector.api.schema.groups import IncidentGroupPayload
 from connector.api.schema.groups import close as close_group
 from connector.api.schema.groups import confirm as confirm_group
 from connector.api.schema.groups import dismiss as dismiss_group
-from connector.api.schema.inputs import (
-    MOST_RECORDS,
-    ActivatePolicyInput,
-    CancelInput,
-    ConfirmPickupInput,
-    QuarantineInput,
-    ReceiveInput,
-    ReceiveProcurementInput,
-    RecordProcurementInput,
-    ReleaseInput,
-    ReserveInput,
-    RollbackPolicyInput,
-    SyncSourceInput,
-)
 from connector.api.schema.loans import LoanPayload, extend_loan, receive_loan
-from connector.api.schema.money import in_cents
-from connector.api.schema.nodes import key_of
 from connector.api.schema.offline import RecordOfflinePayload, record_offline
 from connector.api.schema.payloads import (
     CancelPayload,
     ConfirmPickupPayload,
     PolicyPayload,
     ProcurementPayload,
-    PulledStream,
     QuarantinePayload,
     ReceivePayload,
     ReleasePayload,
@@ -71,175 +47,6 @@ from connector.api.schema.rolling_out import (
     WaveTaskPayload,
 )
 from connector.api.schema.taking import TaskPayload, accept_task, hand_back_task
-from connector.fulfilment.procurement import Report
-from connector.model.errors import InvalidInput
-from connector.model.principals import Principal
-
-
-def _optional_key(text: str | None, entity: str) -> int | None:
-    return None if text is None else key_of(text, entity=entity)
-
-
-def _record_keys(ids: Sequence[strawberry.ID]) -> list[int]:
-    if len(ids) > MOST_RECORDS:
-        raise InvalidInput(f"{len(ids)} ids are given, {MOST_RECORDS} are allowed", hint="Ask in several requests.")
-    return sorted({key_of(text, entity="quarantine") for text in ids})
-
-
-async def _reserve(info: Info, input: ReserveInput) -> ReservePayload:
-    async with _refusing(info) as refusals:
-        result = await info.context.commands.reserve(
-            key_of(input.ticket_id, entity="ticket"),
-            _optional_key(input.hub_id, "hub"),
-            _optional_key(input.product_id, "product"),
-            input.lane,
-            _by(info, input.idempotency_key),
-        )
-        return ReservePayload(
-            key=result.reservation_ids[0] if result.reservation_ids else None,
-            outcome=result.outcome,
-            reason=result.reason,
-            is_new=result.is_new,
-        )
-    return ReservePayload(errors=refusals)
-
-
-async def _release(info: Info, input: ReleaseInput) -> ReleasePayload:
-    async with _refusing(info) as refusals:
-        key = key_of(input.reservation_id, entity="reservation")
-        result = await info.context.commands.release(key, input.reason, _by(info, input.idempotency_key))
-        return ReleasePayload(key=key, is_finished=result.is_finished)
-    return ReleasePayload(errors=refusals)
-
-
-async def _cancel(info: Info, input: CancelInput) -> CancelPayload:
-    async with _refusing(info) as refusals:
-        key = key_of(input.ticket_id, entity="ticket")
-        result = await info.context.commands.cancel(key, input.reason, _by(info, input.idempotency_key))
-        return CancelPayload(key=key, is_finished=result.is_finished)
-    return CancelPayload(errors=refusals)
-
-
-async def _confirm_pickup(info: Info, input: ConfirmPickupInput) -> ConfirmPickupPayload:
-    async with _refusing(info) as refusals:
-        key = key_of(input.task_id, entity="task")
-        await info.context.commands.confirm_pickup(key, _by(info, input.idempotency_key))
-        return ConfirmPickupPayload(key=key)
-    return ConfirmPickupPayload(errors=refusals)
-
-
-async def _receive(info: Info, input: ReceiveInput) -> ReceivePayload:
-    async with _refusing(info) as refusals:
-        key = key_of(input.shipment_id, entity="shipment")
-        await info.context.commands.receive(key, _by(info, input.idempotency_key))
-        return ReceivePayload(key=key)
-    return ReceivePayload(errors=refusals)
-
-
-async def _record_procurement(info: Info, input: RecordProcurementInput) -> ProcurementPayload:
-    async with _refusing(info) as refusals:
-        key = key_of(input.procurement_id, entity="procurement")
-        cost = input.cost_cents
-        if input.cost is not None:
-            if cost is not None:
-                raise InvalidInput("both `cost` and `costCents` are given", hint="Give one of them.")
-            cost = in_cents(input.cost, "cost")
-        report = Report(input.state, input.order_number, input.expected_at, cost, input.reason)
-        await info.context.commands.record_procurement(key, report, _by(info, input.idempotency_key))
-        return ProcurementPayload(key=key)
-    return ProcurementPayload(errors=refusals)
-
-
-async def _receive_procurement(info: Info, input: ReceiveProcurementInput) -> ProcurementPayload:
-    async with _refusing(info) as refusals:
-        key = key_of(input.procurement_id, entity="procurement")
-        await info.context.commands.receive_procurement(
-            key, _optional_key(input.hub_id, "hub"), input.serials, _by(info, input.idempotency_key)
-        )
-        return ProcurementPayload(key=key)
-    return ProcurementPayload(errors=refusals)
-
-
-async def _sync_source(info: Info, input: SyncSourceInput) -> SyncSourcePayload:
-    async with _refusing(info) as refusals:
-        key = key_of(input.source_id, entity="source")
-        report = await info.context.commands.sync_source(
-            key, input.streams, input.full, _by(info, input.idempotency_key)
-        )
-        return SyncSourcePayload(
-            key=key,
-            outcome=report.outcome,
-            state=report.state,
-            error=report.error,
-            replayed=report.replayed,
-            streams=[
-                PulledStream(
-                    name=stream.name,
-                    outcome=stream.outcome,
-                    seen=stream.seen,
-                    created=stream.created,
-                    updated=stream.updated,
-                    deleted=stream.deleted,
-                    unchanged=stream.unchanged,
-                    quarantined=stream.quarantined,
-                )
-                for stream in report.streams
-            ],
-        )
-    return SyncSourcePayload(errors=refusals)
-
-
-async def _replay_quarantine(info: Info, input: QuarantineInput) -> QuarantinePayload:
-    async with _refusing(info) as refusals:
-        by = _by(info, input.idempotency_key)
-        return QuarantinePayload(settled=await info.context.commands.replay_quarantine(_record_keys(input.ids), by))
-    return QuarantinePayload(errors=refusals)
-
-
-async def _discard_quarantine(info: Info, input: QuarantineInput) -> QuarantinePayload:
-    async with _refusing(info) as refusals:
-        by = _by(info, input.idempotency_key)
-        return QuarantinePayload(settled=await info.context.commands.discard_quarantine(_record_keys(input.ids), by))
-    return QuarantinePayload(errors=refusals)
-
-
-async def _activate_policy(info: Info, input: ActivatePolicyInput) -> PolicyPayload:
-    async with _refusing(info) as refusals:
-        by = _by_whom(info, input.author, input.comment)
-        done = await activate(
-            info.context.engine,
-            input.text,
-            input.version,
-            by,
-            check=info.context.commands.check_suppliers,
-            forced_because=input.force_because,
-            key=_by(info, input.idempotency_key).key,
-        )
-        return PolicyPayload(key=done.policy_id, previous=done.previous, is_new=done.is_new)
-    return PolicyPayload(errors=refusals)
-
-
-async def _rollback_policy(info: Info, input: RollbackPolicyInput) -> PolicyPayload:
-    async with _refusing(info) as refusals:
-        done = await roll_back(
-            info.context.engine,
-            input.from_version,
-            _by_whom(info, input.author, input.comment),
-            key=_by(info, input.idempotency_key).key,
-        )
-        return PolicyPayload(key=done.policy_id, previous=done.previous, is_new=done.is_new)
-    return PolicyPayload(errors=refusals)
-
-
-def _by_whom(info: Info, author: str, comment: str | None) -> Chooser:
-    if not author.strip():
-        raise InvalidInput("author is empty", hint="Say who does it; it is kept with the activation.")
-    return Chooser(author=_signed(info.context.principal, author.strip()), comment=comment, at=info.context.clock.now())
-
-
-def _signed(principal: Principal, author: str) -> str:
-    """The author as they call themselves, with the key that was used where it is a person's own."""
-    return author if principal in (ANYBODY, NOBODY) or author == principal.name else f"{author} ({principal.name})"
 
 
 @strawberry.type(description="What can be done.")
@@ -247,10 +54,12 @@ class Mutation:
     """Each does one thing, once per idempotency key."""
 
     reserve: ReservePayload = strawberry.mutation(
-        resolver=_reserve, description="Claim a unit for a ticket; label, task and note follow by themselves."
+        resolver=dispatching.reserve,
+        description="Claim a unit for a ticket; label, task and note follow by themselves.",
     )
     release: ReleasePayload = strawberry.mutation(
-        resolver=_release, description="Give a claim up: its unit is free again, and what was done for it is undone."
+        resolver=dispatching.release,
+        description="Give a claim up: its unit is free again, and what was done for it is undone.",
     )
     extend: ClaimPayload = strawberry.mutation(
         resolver=extend, description="Hold a claim longer, as long as the policy lets it."
@@ -263,10 +72,10 @@ class Mutation:
         resolver=split, description="Make two claims of one of several counted units."
     )
     cancel: CancelPayload = strawberry.mutation(
-        resolver=_cancel, description="Undo everything that was done for a ticket: claims, labels, tasks."
+        resolver=dispatching.cancel, description="Undo everything that was done for a ticket: claims, labels, tasks."
     )
     confirm_pickup: ConfirmPickupPayload = strawberry.mutation(
-        resolver=_confirm_pickup, description="Confirm that the unit of a pickup task has been handed over."
+        resolver=dispatching.confirm_pickup, description="Confirm that the unit of a pickup task has been handed over."
     )
     accept_task: TaskPayload = strawberry.mutation(
         resolver=accept_task, description="Take a task, so that nobody else begins it."
@@ -275,15 +84,15 @@ class Mutation:
         resolver=hand_back_task, description="Give a task back that was taken: it is open again, for whoever takes it."
     )
     receive: ReceivePayload = strawberry.mutation(
-        resolver=_receive,
+        resolver=dispatching.receive,
         description="Confirm that a parcel has arrived: at its site, or at the hub whose shelf it fills up.",
     )
     record_procurement: ProcurementPayload = strawberry.mutation(
-        resolver=_record_procurement,
+        resolver=dispatching.record_procurement,
         description="Record what became of an order: placed under a number, confirmed, sent, refused, called off.",
     )
     receive_procurement: ProcurementPayload = strawberry.mutation(
-        resolver=_receive_procurement,
+        resolver=dispatching.receive_procurement,
         description="Take goods in that were got from outside: onto a hub's shelf, or in use at the site.",
     )
     receive_loan: LoanPayload = strawberry.mutation(
@@ -323,13 +132,15 @@ class Mutation:
         resolver=extend_rma, description="Give a unit more time to come back, whether it is overdue or not."
     )
     sync_source: SyncSourcePayload = strawberry.mutation(
-        resolver=_sync_source, description="Pull from a source now, and wait until it is done."
+        resolver=operating.sync_source, description="Pull from a source now, and wait until it is done."
     )
     replay_quarantine: QuarantinePayload = strawberry.mutation(
-        resolver=_replay_quarantine, description="Try quarantined records again, after what was wrong has been mended."
+        resolver=operating.replay_quarantine,
+        description="Try quarantined records again, after what was wrong has been mended.",
     )
     discard_quarantine: QuarantinePayload = strawberry.mutation(
-        resolver=_discard_quarantine, description="Settle quarantined records without using them; they stay on record."
+        resolver=operating.discard_quarantine,
+        description="Settle quarantined records without using them; they stay on record.",
     )
     create_rollout: RolloutPayload = strawberry.mutation(
         resolver=rolling_out.create, description="Keep a rollout as a draft: many units for many sites."
@@ -369,12 +180,12 @@ class Mutation:
         description="Confirm that those parcels of a wave that have a label were given to the courier.",
     )
     activate_policy: PolicyPayload = strawberry.mutation(
-        resolver=_activate_policy,
+        resolver=operating.activate_policy,
         description="Make a policy the active one, after its document is validated and its tests have passed. "
         "The next decision is made by it.",
     )
     rollback_policy: PolicyPayload = strawberry.mutation(
-        resolver=_rollback_policy, description="Make the policy active again that was active before this one."
+        resolver=operating.rollback_policy, description="Make the policy active again that was active before this one."
     )
     approve: AnswerPayload = strawberry.mutation(
         resolver=approve,

@@ -26,7 +26,8 @@ from connector.api.schema.aggregates import AggregateFields
 from connector.api.schema.approvals import Approval, Delegation
 from connector.api.schema.catalogue import Compatibility, Kit, Product
 from connector.api.schema.channels import RedChannel
-from connector.api.schema.explanation import Explanation, explanation_of
+from connector.api.schema.explaining import explanation_of
+from connector.api.schema.explanation import Explanation
 from connector.api.schema.fields import PageArguments
 from connector.api.schema.groups import IncidentGroup
 from connector.api.schema.inventory import Asset, Stock

@@ -7,7 +7,8 @@ import strawberry
 
 from connector.api.context import Info
 from connector.api.permissions import require_facts, require_reach
-from connector.api.schema.explanation import Explanation, explanation_of
+from connector.api.schema.explaining import explanation_of
+from connector.api.schema.explanation import Explanation
 from connector.api.schema.nodes import key_of
 from connector.api.schema.refusals import Refusal, refusal_of
 from connector.api.what_if import what_if

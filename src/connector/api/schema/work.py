@@ -4,7 +4,8 @@ from datetime import datetime
 
 import strawberry
 
-from connector.api.schema.explanation import Explanation, explanation_of
+from connector.api.schema.explaining import explanation_of
+from connector.api.schema.explanation import Explanation
 from connector.api.schema.fields import column, derived, related
 from connector.api.schema.lazy import (
     AnyApproval,
