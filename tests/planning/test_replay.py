@@ -16,7 +16,8 @@ from connector.model.kinds import HubTier, Lane, Priority, TicketType
 from connector.model.lifecycle import TicketState
 from connector.planning.backtest import backtest
 from connector.planning.history import LeadTime, LeadTimes, PastTicket
-from connector.planning.replay import Replay, replay
+from connector.planning.measures import Replay
+from connector.planning.replay import replay
 from connector.rules.facts.fleet import Fleet, hub_facts
 from connector.rules.facts.scene import Scene, Shelf
 from connector.rules.facts.shelves import SubstituteFacts

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from connector.planning.history import LeadTimes, PastTicket
-from connector.planning.measures import Measures
-from connector.planning.replay import Replay, replay
+from connector.planning.measures import Measures, Replay
+from connector.planning.replay import replay
 from connector.rules.facts.scene import Scene
 from connector.rules.policy.reading import Policy
 

@@ -118,3 +118,14 @@ class Day:
     stock_outs: int
     stock_units: int
     stock_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of one policy. regions: of the tickets' sites, for capital of the hubs; "" for those without."""
+
+    policy_version: str
+    currency: str
+    total: Measures
+    regions: dict[str, Measures]
+    days: tuple[Day, ...]

@@ -9,6 +9,8 @@ from connector.model.frozen import frozen
 from connector.model.geo import EARTH_RADIUS_KM
 from connector.rules.arrival.lanes import LaneHistory, Offer, Travel
 
+NEVER: Final = 2**40
+"""A minute that never comes."""
 _DIAMETER_KM: Final = 2 * EARTH_RADIUS_KM
 
 

@@ -1,26 +1,24 @@
 """How a unit could get from a hub to the site: brought by car, sent, or collected; when it arrives and what it costs.
 
 One object per decision. A hub takes part with the better one of its ways, in the order in which the rule compares.
-What is known of the lane counts before what the policy says of all: a measured way by road before the great circle,
-a courier's offer before the band, enough deliveries before both.
+What is known of the lane counts before what the policy says of all: a measured way by road before the great circle;
+of couriers see `carriages`.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from datetime import timedelta
 from math import asin, ceil, dist
 from typing import Any, Final
 
 from connector.model.geo import EARTH_RADIUS_KM, Point
 from connector.model.kinds import LaneScope
+from connector.rules.arrival.carriages import Carriages
 from connector.rules.arrival.destination import Destination
-from connector.rules.arrival.lanes import LaneHistory, Offer
-from connector.rules.arrival.legs import Carriage, Collection, Refusal, Road, km_of
+from connector.rules.arrival.legs import NEVER, Carriage, Collection, Refusal, Road, km_of
 from connector.rules.arrival.schedules import Schedule, Times, schedules
 from connector.rules.arrival.terms import terms_of
-from connector.rules.arrival.timetable import instant_of
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import HubFacts, unit_vector
 from connector.rules.policy.document import Mode, Policy, Rule
@@ -29,8 +27,6 @@ from connector.rules.sourcing.ranking import Ranking, Route, Way
 
 MODES: Final = (Mode.DRIVE, Mode.COURIER, Mode.TECHNICIAN)
 DRIVE, COURIER, TECHNICIAN = range(3)
-NEVER: Final = 2**40
-"""A minute that never comes."""
 _DIAMETER_KM: Final = 2 * EARTH_RADIUS_KM
 _NO_SHELF: Final = (0, 0, 0, 0, 0)
 
@@ -58,12 +54,10 @@ class Ways:
         asset_class = facts.product.asset_class if facts.product else None
         self._leaving = self.schedules.leaving(facts.fleet, start, asset_class or "", may_send=terms.may_send)
         self.may_send, self.max_km = terms.may_send, terms.max_km
-        self._has_carriages = bool(self._lanes.offers or self._lanes.to_site or self._lanes.to_region) or (
-            LaneScope.EVERYWHERE in sourcing.courier.history and bool(self._lanes.everywhere)
-        )
+        self.carriages = Carriages(facts.lanes, sourcing, terms, destination, start=start, due=due)
         self.base = self._nearest_base() if terms.may_collect else None
         self._is_plain = not (
-            self._has_carriages or self._lanes.travel or terms.may_collect or destination.unit is None
+            self.carriages.are_known or self._lanes.travel or terms.may_collect or destination.unit is None
         )
         self._best: dict[int, Way | None] = {}
         self._key: Callable[[Route], Any] = ranking.key
@@ -143,7 +137,7 @@ class Ways:
             return []
         is_closed, ways = False, []
         if leaves is not None:
-            arrives = self.carriage(hub_id, km, leaves)
+            arrives = self.carriages.of(hub_id, km, leaves)
             way = self._sent(km, ready, leaves, arrives)
             is_closed = way is None
             if way is not None:
@@ -170,32 +164,6 @@ class Ways:
         """What is done to the unit before it leaves, and the minutes of each step."""
         return self._leaving.handling(hub.profile)
 
-    def carriage(self, hub_id: int, km: float, leaves: int) -> Carriage:
-        """How a courier that leaves then would carry it: of several offers the one that fulfilment would take."""
-        minutes, cost = self._terms.transits[bisect_left(self._terms.band_ends, km)]
-        if not self._has_carriages:
-            return Carriage(minutes, cost)
-        courier = self.sourcing.courier
-        known: list[Carriage] = []
-        for offer in self._lanes.offers.get(hub_id, ()):
-            if self._counts(offer):
-                history = self._history(hub_id, offer.service)
-                took = offer.minutes if history is None else history.quantile(courier.estimate_share)
-                known.append(Carriage(took, offer.amount_cents, offer, history))
-        if not known:
-            history = self._history(hub_id, "")
-            if history is None:
-                return Carriage(minutes, cost)
-            return Carriage(history.quantile(courier.estimate_share), cost, history=history)
-
-        def rank(carriage: Carriage) -> tuple[bool, int, int, str]:
-            arrives = self._handed_over(leaves + carriage.minutes)
-            is_late = arrives > self.due or self.due == NEVER
-            service = carriage.offer.service if carriage.offer else ""
-            return is_late, arrives if is_late else 0, carriage.cost_cents, service
-
-        return min(known, key=rank)
-
     def road(self, hub_id: int, km: float) -> Road | None:
         """The way by road; None where a provider found that there is none."""
         if self._lanes.travel:
@@ -217,7 +185,7 @@ class Ways:
         if self.may_send:
             minutes = slow = min(taken for taken, _ in self._terms.transits[band:])
             cost = min(cents for _, cents in self._terms.transits[band:])
-            if self._has_carriages and LaneScope.EVERYWHERE in self.sourcing.courier.history:
+            if self.carriages.are_known and LaneScope.EVERYWHERE in self.sourcing.courier.history:
                 minutes = min([minutes, *(history.minutes[0] for history in self._lanes.everywhere.values())])
                 slow = minutes
         by_road = ceil(km * self._terms.minutes_per_km)
@@ -349,7 +317,9 @@ class Ways:
             chance = 1.0
         else:
             minutes = carriage.history.minutes
-            chance = bisect_right(minutes, due, key=lambda taken: self._handed_over(leaves + taken)) / len(minutes)
+            chance = bisect_right(minutes, due, key=lambda taken: self.carriages.handed_over(leaves + taken)) / len(
+                minutes
+            )
         return self._way(arrives, carriage.cost_cents, km, COURIER, ready, leaves, chance)
 
     def _way(self, arrives: int, cost: int, km: float, mode: int, ready: int, departs: int, chance: float) -> Way:
@@ -359,21 +329,8 @@ class Ways:
         unlikely = 0 if chance == 1.0 else self.ranking.unlikely(chance)
         return late, unlikely, lateness, arrives, cost, km, mode, ready, departs, chance
 
-    def _handed_over(self, minute: int) -> int:
-        at = self.destination.handed_over(minute)
-        return NEVER if at is None else at
-
     def _may_drive(self, road: Road, km: float) -> bool:
         return km <= self._terms.max_direct_km if road.travel is None else road.km <= self.max_km
-
-    def _counts(self, offer: Offer) -> bool:
-        age = instant_of(self.start) - offer.quoted_at
-        is_fresh = age <= timedelta(days=self.sourcing.courier.quote_days)
-        return is_fresh and offer.currency == self.sourcing.currency
-
-    def _history(self, hub_id: int, service: str) -> LaneHistory | None:
-        courier = self.sourcing.courier
-        return self._lanes.history(hub_id, service, minimum=courier.minimum_history, scopes=courier.history)
 
     def _refusal(self, *, is_closed: bool) -> Refusal:
         if is_closed:

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from connector.model.kinds import Lane
-from connector.rules.arrival.legs import Refusal, km_of
-from connector.rules.arrival.ways import NEVER, Ways
+from connector.rules.arrival.legs import NEVER, Refusal, km_of
+from connector.rules.arrival.ways import Ways
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import NO_COORDINATES
 from connector.rules.facts.shelves import Holding
