@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -79,6 +80,7 @@ async def guarded(open_hub: OpenHub, **options: Any) -> AsyncIterator[Hub]:
         yield hub
 
 
+LATER = NOW + timedelta(hours=1)
 VALUES: tuple[Mapping[str, Any], Mapping[str, Any]] = (
     {
         "cost": 100, "sku": "SW-1", "serial": "AAA", "holder": "ada", "description": "cracked", "due": 1, "city": "Ulm",
@@ -117,7 +119,7 @@ async def logged(engine: AsyncEngine, seeded: Seeded) -> tuple[int, int]:
     """A change of the ticket and one of the asset; their places in the log."""
     async with transaction(engine) as tx:
         for kind, key in ((EntityKind.TICKET, seeded.ticket), (EntityKind.ASSET, seeded.asset)):
-            await log_changes(tx, [NewChange(kind, key, "updated", {"title": ("a", "b")})], actor="test", at=NOW)
+            await log_changes(tx, [NewChange(kind, key, "updated", {"title": ("a", "b")})], actor="test", at=LATER)
         newest = (await tx.execute(tables.change.select().order_by(tables.change.c.id.desc()).limit(2))).all()
     return newest[1].id, newest[0].id
 
@@ -149,8 +151,8 @@ QUERIES = {
           ... on Product { sku unitCostCents } ... on Asset { serial } ... on Ticket { description } }
         node(id: $product) { ... on Product { unitCost { amount } } } product(id: $product) { sku }
         asset(id: $asset) { serial provenance { field at actor } } }""",
-    "then": """query ($asset: ID!) { asset(id: $asset, at: "2026-11-25T08:59:59Z") { name }
-        later: asset(id: $asset, at: "2026-11-25T09:00:00Z") { name serial holder provenance { field actor } } }""",
+    "then": """query ($asset: ID!) { asset(id: $asset, at: "2026-11-25T09:30:00Z") { name serial holder }
+        later: asset(id: $asset, at: "2026-11-25T10:00:00Z") { name serial holder provenance { field actor } } }""",
     "machine": """query ($things: [_Any!]!) { _entities(representations: $things) {
           ... on Product { model sku unitCostCents } ... on Asset { serial } } }""",
     "documents": """{ decisions { nodes { reason explanation { text inputs } } }
@@ -223,6 +225,15 @@ async def test_nobody_is_told_anything_of_what_is_for_other_roles(
     same = {key for key in seen if seen[key] == seen_then[key]}
     assert same == {"used"}, "what tells them nothing cannot fail for the others"
     assert b'"unitCostCents":null' in one["values"]
+    then = {name: json.loads(answers[0]["then"])["data"] for name, answers in found.items()}
+    assert then["chief"]["asset"] == {"name": "x", "serial": "A", "holder": "A"}
+    assert then["dispatcher"]["asset"] == {"name": "x", "serial": None, "holder": None}
+    fields = {name: [one["field"] for one in answer["later"]["provenance"]] for name, answer in then.items()}
+    assert fields == {"chief": ["name", "serial", "holder"], "dispatcher": ["name"]}
+    now = json.loads(one["single"])["data"]["asset"]
+    assert (now["serial"], [each["field"] for each in now["provenance"]]) == (None, ["name"])
+    assert json.loads(one["documents"])["data"]["quarantine"] == {"totalCount": 0, "nodes": []}
+    assert b"INTERNAL" not in b"".join(one.values())
     assert b"AAA" not in b"".join(one.values())
 
 

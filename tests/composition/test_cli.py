@@ -213,6 +213,17 @@ def test_the_schema_is_printed_for_a_gateway():
     assert 'type Hub implements Node @key(fields: "id") @key(fields: "code") {' in printed
 
 
+def test_the_page_of_rights_has_the_fields_of_a_configuration_that_is_named(tmp_path: Path):
+    config, page = tmp_path / "connector.toml", tmp_path / "rights.md"
+    config.write_text('[auth.fields]\n"Rma.reason" = ["technician"]\n', encoding="utf-8")
+
+    assert run("schema", "--rights", str(page), "--config", str(config)).exit_code == 0
+
+    assert page.read_text(encoding="utf-8").endswith("| `Rma.reason` | - | yes | - | - | - | - | - | yes | - |\n")
+    assert run("schema", "--rights", str(page)).exit_code == 0
+    assert "## Fields" not in page.read_text(encoding="utf-8")
+
+
 def test_the_schema_is_printed_written_and_compared(tmp_path: Path):
     printed = run("schema").stdout
     file = tmp_path / "schema.graphql"

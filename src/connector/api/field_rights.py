@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from connector.model.principals import Principal
-from connector.storage.query import Column, Sight
+from connector.storage.query import EVERYTHING, Column, Sight
 from connector.storage.query.telling import with_what_tells
 
 _MOST_SIGHTS: Final = 500
@@ -28,23 +28,22 @@ class FieldRights:
     ) -> None:
         self._readers = readers or {}
         self._shown_by = shown_by or {}
-        self._kept_from: Callable[[frozenset[str]], frozenset[Column]] = lru_cache(_MOST_SIGHTS)(self._found)
+        self._seen_by: Callable[[frozenset[str], frozenset[str] | None], Sight] = lru_cache(_MOST_SIGHTS)(self._sight)
 
     def sight(self, who: Principal) -> Sight:
         """What is there for somebody."""
         if not self._readers:
-            return Sight(who.regions)
-        return Sight(who.regions, self._kept_from(who.roles))
+            return EVERYTHING if who.regions is None else Sight(who.regions)
+        return self._seen_by(who.roles, who.regions)
 
     def hidden_fields(self, who: Principal) -> list[str]:
         """The fields that read as missing for somebody, because of their roles."""
-        if not self._readers:
-            return []
-        return sorted(name for column in self._kept_from(who.roles) for name in self._shown_by.get(column, ()))
+        return sorted({name for column in self.sight(who).hidden for name in self._shown_by.get(column, ())})
 
-    def _found(self, roles: frozenset[str]) -> frozenset[Column]:
+    def _sight(self, roles: frozenset[str], regions: frozenset[str] | None) -> Sight:
         somebody = Principal("", roles)
-        return with_what_tells(frozenset(c for c, readers in self._readers.items() if not somebody.has_any(readers)))
+        kept = (column for column, readers in self._readers.items() if not somebody.has_any(readers))
+        return Sight(regions, with_what_tells(frozenset(kept)))
 
 
 EVERY_FIELD: Final = FieldRights()
