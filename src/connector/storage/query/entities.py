@@ -9,19 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from sqlalchemy import FromClause, Table, exists, func, select
+from sqlalchemy import FromClause, Table
 
 from connector.model.refs import EntityKind
 from connector.storage import tables
-from connector.storage.facts.attainment import (
-    asset_class_of_ticket,
-    is_within_sla,
-    minutes_to_resolve,
-    region_of_ticket,
-)
 from connector.storage.facts.kits import complete_kits
 from connector.storage.facts.protection import usable_units
 from connector.storage.facts.provenance import provenance_of, records_of
+from connector.storage.query.computed import MEASURED, free_units, is_active, is_below_reorder_point
 from connector.storage.query.entity import Entity, Expression, Relation, ToMany, ToOne
 
 
@@ -47,30 +42,6 @@ def _entity(
         retires="retired_at" in table.c,
     )
 
-
-def _free(source: FromClause) -> Expression:
-    free: Expression = source.c.on_hand - source.c.reserved
-    return free
-
-
-def _below_reorder_point(source: FromClause) -> Expression:
-    return (source.c.on_hand - source.c.reserved) < source.c.reorder_point
-
-
-def _is_active(source: FromClause) -> Expression:
-    """Whether it is the policy of the newest activation."""
-    newest = select(func.max(tables.policy_activation.c.id)).correlate(None).scalar_subquery()
-    table = tables.policy_activation.alias()
-    return exists().where(table.c.id == newest, table.c.policy_id == source.c.id)
-
-
-_MEASURED: Mapping[str, Callable[[FromClause], Expression]] = {
-    "region": region_of_ticket,
-    "asset_class": asset_class_of_ticket,
-    "is_within_sla": is_within_sla,
-    "minutes_to_resolve": minutes_to_resolve,
-}
-"""What tickets are counted by."""
 
 ENTITIES: Mapping[str, Entity] = {
     entity.name: entity
@@ -115,7 +86,7 @@ ENTITIES: Mapping[str, Entity] = {
             "policy",
             tables.policy,
             {"activations": ToMany("policy_activation", "policy_id")},
-            computed={"is_active": _is_active},
+            computed={"is_active": is_active},
         ),
         _entity("policy_activation", tables.policy_activation, {"policy": ToOne("policy", "policy_id")}),
         _entity(
@@ -171,9 +142,9 @@ ENTITIES: Mapping[str, Entity] = {
                 "replenishment": ToMany("replenishment", "stock_id", newest_only=True),
             },
             computed={
-                "free": _free,
+                "free": free_units,
                 "usable": usable_units,
-                "is_low": _below_reorder_point,
+                "is_low": is_below_reorder_point,
                 "complete_kits": complete_kits,
             },
             nullable=frozenset({"complete_kits"}),
@@ -202,8 +173,8 @@ ENTITIES: Mapping[str, Entity] = {
                 "links": ToMany("ticket_link", "ticket_id"),
                 "linked_from": ToMany("ticket_link", "other_id"),
             },
-            computed=_MEASURED,
-            nullable=frozenset(_MEASURED),
+            computed=MEASURED,
+            nullable=frozenset(MEASURED),
         ),
         _entity(
             "replenishment",
