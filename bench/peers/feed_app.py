@@ -1,7 +1,8 @@
 """Serves subscriptions in one of three ways, over the same server and rows: python -m bench.peers.feed_app WAY.
 
 `connector` as it is; `strawberry`: the same schema and resolvers behind strawberry's own handler; `raw`: no GraphQL at
-all, each subscription is sent a text that is ready. `POST /happen` logs one change of a task and answers at once.
+all, each subscription is sent a text that is ready. The hub and the ready texts have the sockets and the memory of
+`connector serve`, strawberry has uvicorn's. `POST /happen` logs one change of a task and answers at once.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from connector.fulfilment.approvals import Approvals, holders_of
 from connector.fulfilment.channels import Channels
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.work import Work
+from connector.gathering import gathering_sockets
+from connector.memory import calm_garbage_collection
 from connector.model.errors import Unavailable
 from connector.model.kinds import TaskKind
 from connector.model.refs import EntityKind
@@ -166,7 +169,10 @@ async def main(way: str) -> None:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", int(os.environ["PORT"])))
-        config = uvicorn.Config(app, log_config=None, access_log=False, ws="websockets-sansio", ws_ping_interval=None)
+        ws: Any = "websockets-sansio" if way == "strawberry" else gathering_sockets()
+        if way != "strawberry":
+            calm_garbage_collection()
+        config = uvicorn.Config(app, log_config=None, access_log=False, ws=ws, ws_ping_interval=None)
         await uvicorn.Server(config).serve(sockets=[listener])
 
 

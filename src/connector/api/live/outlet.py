@@ -90,10 +90,10 @@ class Outlet:
 
     def put(self, text: str, mark: Mark, position: int) -> bool:
         """Have an event sent; whether there was room for it."""
-        if self.is_full:
-            return False
         if self._is_resting and not mark.is_over:
             self._send_at_once(text, mark, position)
+        elif self.is_full:
+            return False
         else:
             self._add(text, mark, position)
         return True
@@ -134,7 +134,6 @@ class Outlet:
             waited_for = sending.send(None)
         except StopIteration:
             mark.sent = position
-            self._taken_at = self._now()
             return
         except Exception as error:  # noqa: BLE001 - this client is gone, which is for `run` to say
             waited_for, sending = None, _raising(error)

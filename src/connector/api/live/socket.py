@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias, cast
 
 import orjson
 from graphql import GraphQLError, GraphQLFormattedError
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from connector.api.access import NOT_ADMITTED, Access, Admitted, close_code, formatted
 from connector.api.context import ApiContext
@@ -39,6 +39,9 @@ LONGEST_REASON: Final = 123
 """Bytes that the reason of a close frame may have (RFC 6455, 5.5)."""
 
 BAD_REQUEST, UNAUTHORIZED, NO_SUBPROTOCOL, TOO_LATE, ALREADY_THERE = 4400, 4401, 4406, 4408, 4409
+
+_SendCoroutine: TypeAlias = Callable[[Message], Coroutine[Any, Any, None]]
+"""What Starlette hands on, whatever the server awaits behind it."""
 
 Execute: TypeAlias = Callable[[GraphQLRequest, ApiContext], Awaitable[bytes]]
 """Runs a query or mutation; the JSON of its result. Raises Refused when it cannot be run."""
@@ -65,7 +68,7 @@ class SocketConnection:
     ) -> None:
         self._scope = scope
         self._receive = receive
-        self._send = send
+        self._send = cast("_SendCoroutine", send)
         self._context = context
         self._access = access
         self._streams = streams
@@ -230,8 +233,8 @@ class SocketConnection:
     def _say(self, message: Mapping[str, Any]) -> None:
         self._outlet.say(orjson.dumps(message).decode())
 
-    async def _send_text(self, text: str) -> None:
-        await self._send({"type": "websocket.send", "text": text})
+    def _send_text(self, text: str) -> Coroutine[Any, Any, None]:
+        return self._send({"type": "websocket.send", "text": text})
 
     async def _close(self, code: int, reason: str) -> None:
         """Close it, or drop it when its client does not even read that."""

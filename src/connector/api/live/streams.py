@@ -97,12 +97,16 @@ class _Stream:
         while len(self._recent) > self._limits.recent or self._size > self._limits.recent_size:
             self.floor, gone = self._recent.popleft()
             self._size -= len(gone)
-        for number, subscriber in enumerate(list(self._subscribers), start=1):
-            if subscriber in self._subscribers and not subscriber.offer(position, text):
-                del self._subscribers[subscriber]
-                subscriber.left.set_result(None)
-            if number % AT_ONCE == 0:
+        following = list(self._subscribers)
+        for start in range(0, len(following), AT_ONCE):
+            if start:
                 await asyncio.sleep(0)
+            for subscriber in following[start : start + AT_ONCE]:
+                if start and subscriber not in self._subscribers:  # it left meanwhile
+                    continue
+                if not subscriber.offer(position, text):
+                    del self._subscribers[subscriber]
+                    subscriber.left.set_result(None)
 
     def fail(self, refused: Refused) -> None:
         """Tell all that there is no more."""
