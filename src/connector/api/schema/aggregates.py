@@ -69,6 +69,9 @@ class _Values:
         return None
 
 
+_NOTHING = _Values()
+
+
 def _references(entity: Entity) -> dict[str, str]:
     """Column that holds the key of another thing -> what that is."""
     return {
@@ -215,9 +218,11 @@ def _planned(entity: str, plan: Plan) -> tuple[AggregateRead, Callable[[list[lis
         include_retired=bool(given.get("includeRetired")),
     )
 
+    groups_in, shown = groups_of(read), _shower(read)
+
     def make(answer: list[list[Any]]) -> Any:
-        groups = groups_of(read, answer)
-        return _Values(groups=[_group(read, group) for group in groups[:size]], has_more=len(groups) > size)
+        groups = groups_in(answer)
+        return _Values(groups=[shown(group) for group in groups[:size]], has_more=len(groups) > size)
 
     return read, make
 
@@ -260,18 +265,23 @@ def _below(plan: Plan, type_: GraphQLObjectType, nodes: Sequence[FieldNode], nam
     return [found for found in asked if found[0].name.value == name]
 
 
-def _group(read: AggregateRead, group: Group) -> Any:
+def _shower(read: AggregateRead) -> Callable[[Group], Any]:
+    """What shows a group as the schema has it."""
     references = _references(ENTITIES[read.entity])
-    keys = {
-        key.column: global_id(ENTITY_TYPES[references[key.column]], value)
-        if key.column in references and value is not None
-        else value
-        for key, value in zip(read.keys, group.keys, strict=True)
-    }
-    parts: dict[str, dict[str, Any]] = {name: {} for name in _FUNCTIONS}
-    for item, value in zip(read.aggregates, group.values, strict=True):
-        parts[item.function][item.column] = value
-    return _Values(key=_Values(**keys), count=group.count, **{name: _Values(**found) for name, found in parts.items()})
+    types = [(key.column, ENTITY_TYPES.get(references.get(key.column, ""))) for key in read.keys]
+
+    def shown(group: Group) -> Any:
+        keys = {
+            column: value if type_ is None or value is None else global_id(type_, value)
+            for (column, type_), value in zip(types, group.keys, strict=True)
+        }
+        parts: dict[str, dict[str, Any]] = {name: {} for name in _FUNCTIONS}
+        for item, value in zip(read.aggregates, group.values, strict=True):
+            parts[item.function][item.column] = value
+        made = {name: _Values(**found) if found else _NOTHING for name, found in parts.items()}
+        return _Values(key=_Values(**keys), count=group.count, **made)
+
+    return shown
 
 
 def _fields() -> Any:

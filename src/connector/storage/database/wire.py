@@ -157,8 +157,8 @@ class Wire:
             return
         if self._pgconn.status == ConnStatus.BAD:
             self._lost(OperationalError("the connection was lost"))
-        elif self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        elif self._waiter is not None and not self._waiter.done() and not self._pgconn.is_busy():
+            self._waiter.set_result(None)  # a long answer comes in many parts, and is waited for once
 
     def _lost(self, error: OperationalError) -> None:
         self._unregister()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, FromClause, Integer, Select, case, cast, func, literal, select
+from sqlalchemy import ColumnElement, FromClause, Integer, Select, case, cast, func, literal, literal_column, select
 
 from connector.storage.query.conditions import page_condition
 from connector.storage.query.entities import ENTITIES
@@ -77,7 +78,7 @@ def grouped(read: AggregateRead, dialect: str, sight: Sight) -> Select[*tuple[An
     names = dict.fromkeys(item.column for item in read.aggregates)
     values = [entity.expression(name, source).label(f"v_{name}") for name in names]
     rows = (
-        select(*keys, *values, literal(1).label("one"))
+        select(*keys, *values, literal_column("1").label("one"))
         .select_from(source)
         .where(page_condition(entity, source, page, sight))
         .subquery("rows")
@@ -91,11 +92,11 @@ def grouped(read: AggregateRead, dialect: str, sight: Sight) -> Select[*tuple[An
     if groups:
         statement = statement.group_by(*groups)
     terms = [term for group in groups for term in (group.is_(None), group)]
-    return statement.order_by(*terms).limit(read.size + 1).offset(read.skip)
+    return statement.order_by(*terms).limit(literal_column(str(read.size + 1))).offset(literal_column(str(read.skip)))
 
 
-def groups_of(read: AggregateRead, answer: list[list[Any]]) -> list[Group]:
-    """The groups in an answer: for each row its columns in order."""
+def groups_of(read: AggregateRead) -> Callable[[list[list[Any]]], list[Group]]:
+    """What makes groups of an answer, which has for each its columns in order."""
     entity = ENTITIES[read.entity]
     kinds = [entity.expression(key.column, entity.table).type for key in read.keys]
     keys = [_moment(key) if key.truncate else decoder_of(kind) for key, kind in zip(read.keys, kinds, strict=True)]
@@ -104,12 +105,19 @@ def groups_of(read: AggregateRead, answer: list[list[Any]]) -> list[Group]:
         for item in read.aggregates
     ]
     size = len(keys)
-    return [Group(_decoded(row[:size], keys), row[size], _decoded(row[size + 1 :], values)) for row in answer]
+
+    def groups(answer: list[list[Any]]) -> list[Group]:
+        return [Group(_decoded(row[:size], keys), row[size], _decoded(row[size + 1 :], values)) for row in answer]
+
+    return groups
 
 
 def _decoded(row: list[Any], decoders: list[Any]) -> tuple[Any, ...]:
     return tuple(
-        value if value is None or decode is None else decode(value) for value, decode in zip(row, decoders, strict=True)
+        [
+            value if value is None or decode is None else decode(value)
+            for value, decode in zip(row, decoders, strict=True)
+        ]
     )
 
 
