@@ -29,14 +29,13 @@ from connector.sdk import (
     WebhookResult,
     read_ahead,
 )
+from connector.sdk.rest import Progress, SentRow, position_of, read_cursor, read_time, require_hook, write_cursor
 from connector_nautobot import webhook
-from connector_nautobot.client import NautobotClient, position_of
+from connector_nautobot.client import NautobotClient
 from connector_nautobot.config import NautobotConfig
-from connector_nautobot.cursor import Progress, read_cursor, read_time, write_cursor
 from connector_nautobot.mapping import KINDS, tombstones
 from connector_nautobot.places import LocationUses
 from connector_nautobot.readers import READER_OF, READERS
-from connector_nautobot.rows import SentRow
 from connector_nautobot.swaps import Swaps
 
 CHANGES = "/api/extras/object-changes/"
@@ -163,7 +162,7 @@ class Nautobot(Adapter[NautobotConfig]):
 
     def verify(self, request: WebhookRequest) -> None:
         """Check signature and age. Raises AuthError."""
-        webhook.verify(request, self.config.webhook_secret, within=self.config.webhook_max_age)
+        require_hook(request, self.config.webhook_secret, within=self.config.webhook_max_age, system="Nautobot")
 
     def parse(self, request: WebhookRequest) -> WebhookResult:
         """Which objects to read again, or what was deleted. Raises Invalid."""

@@ -1,34 +1,20 @@
-"""Speaks Nautobot's REST API: pages, single objects and small tables, changes of an object. Knows no records.
-
-Offsets drift while rows change, so a long list is walked by watermark: sorted by time, each page asks for what is
-not older than the last row of the page before. Only rows that share one instant are counted off by offset, and
-then every page begins with the last row of the page before, so that a drift is seen and the instant read again.
-"""
+"""Speaks Nautobot's REST API: pages, single objects and small tables, changes of an object. Knows no records."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import takewhile
+from contextlib import aclosing
 
 import httpx
 import orjson
 
 from connector.sdk import AuthError, Invalid, SourceClient, SourceRef, UnexpectedResponse
-from connector_nautobot.rows import Row, SentRow, read_page
+from connector.sdk.rest import Page, Position, Row, SentRow, named_refusal, read_page
+from connector.sdk.rest import walk as watermark_walk
 
-EPOCH = "1970-01-01T00:00:00Z"
 IDS_PER_REQUEST = 50
 """Identifiers in one URL: 50 make 2 KB, uWSGI's default buffer takes 4."""
 TABLE_PAGE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The last row that was read, in the order (at, id); `at` as Nautobot writes it."""
-
-    at: str
-    id: str
 
 
 class NautobotClient:
@@ -46,9 +32,7 @@ class NautobotClient:
         row = await self._get(f"{path}{external_id}/", {"exclude_m2m": "true"}, f"fetch {ref}", ref)
         return SentRow(orjson.dumps(row))
 
-    async def page(
-        self, path: str, params: Iterable[tuple[str, str | int]], operation: str
-    ) -> tuple[list[SentRow], bool]:
+    async def page(self, path: str, params: Iterable[tuple[str, str | int]], operation: str) -> Page:
         """The rows of one page of a list, and whether it is the last; the server may give fewer than asked for."""
         response = await self._answer(path, [*params, ("exclude_m2m", "true")], operation)
         try:
@@ -76,7 +60,7 @@ class NautobotClient:
         except AuthError as error:
             raise _explained(error, operation, "Let the user change devices, with a write-enabled token.") from error
         except Invalid as error:
-            raise _named(error) from error
+            raise named_refusal(error, "Nautobot") from error
         row = self._http.json(response, operation=operation)
         if not isinstance(row, dict):
             raise UnexpectedResponse(f"{operation}: {path!r} answered no object", operation=operation, ref=ref)
@@ -111,34 +95,16 @@ class NautobotClient:
         floor: not older than this. after: behind this position. A row that changes meanwhile comes (again) at
         its new place; no row is passed over.
         """
-        since = after.at if after else floor or EPOCH
-        offset, anchor = 0, ""
-        while True:
-            overlap = 1 if offset else 0
+
+        async def ask(since: str, limit: int, offset: int) -> Page:
             window: tuple[tuple[str, str | int], ...] = (
-                ("sort", f"{order},id"),
-                (f"{order}__gte", since),
-                ("limit", size + overlap),
-                ("offset", offset - overlap),
-            )
-            rows, is_last = await self.page(path, (*filters, *window), operation)
-            if overlap:
-                if not rows or rows[0].get("id") != anchor:
-                    offset = 0
-                    continue
-                rows = rows[1:]
-            if not rows and not is_last:
-                raise UnexpectedResponse(f"{operation}: {path!r} has a further page, but no rows", operation=operation)
-            fresh = _unread(rows, order, after) if after else rows
-            if rows:
-                last = position_of(rows[-1], order, operation)
-                offset = offset + len(rows) if last.at == since else 0
-                since, anchor = last.at, last.id
-                after = last if fresh else after
-            if fresh:
-                yield fresh
-            if is_last:
-                return
+                ("sort", f"{order},id"), (f"{order}__gte", since), ("limit", limit), ("offset", offset),
+            )  # fmt: skip
+            return await self.page(path, (*filters, *window), operation)
+
+        async with aclosing(watermark_walk(ask, operation, size=size, order=order, floor=floor, after=after)) as pages:
+            async for rows in pages:
+                yield rows
 
     async def _get(
         self,
@@ -169,23 +135,6 @@ class NautobotClient:
             raise _explained(error, operation) from error
 
 
-def _unread(rows: list[SentRow], order: str, after: Position) -> list[SentRow]:
-    """The rows behind a position: only those at their beginning may share its instant."""
-    shared = list(takewhile(lambda row: row.get(order) == after.at, rows))
-    return [row for row in shared if str(row.get("id")) > after.id] + rows[len(shared) :]
-
-
-def position_of(row: Row, order: str, operation: str) -> Position:
-    """Where a row stands in the order (`order`, id). Raises UnexpectedResponse when it does not say."""
-    at, external_id = row.get(order), row.get("id")
-    if not isinstance(at, str) or not isinstance(external_id, str):
-        raise UnexpectedResponse(
-            f"{operation}: a row without {order!r} or `id`, with {order}={at!r} and id={external_id!r}",
-            operation=operation,
-        )
-    return Position(at, external_id)
-
-
 def _explained(error: AuthError, operation: str, permit: str = "") -> AuthError:
     """Nautobot answers 403 to a wrong token and to a missing permission alike; its text tells them apart."""
     if "permission" in error.detail:
@@ -195,17 +144,3 @@ def _explained(error: AuthError, operation: str, permit: str = "") -> AuthError:
         summary = "Nautobot does not accept the token"
         hint = "Create a token in Nautobot (user menu, API Tokens) and set it as `token`."
     return AuthError(f"{operation}: {summary}", operation=operation, ref=error.ref, hint=hint, detail=error.detail)
-
-
-def _named(error: Invalid) -> Invalid:
-    """A refusal with the fields that Nautobot names, and its words for each."""
-    try:
-        answer = orjson.loads(error.detail)
-    except orjson.JSONDecodeError:
-        return error
-    if not isinstance(answer, dict):
-        return error
-    fields = {str(name): " ".join(map(str, why)) if isinstance(why, list) else str(why) for name, why in answer.items()}
-    said = "; ".join(f"{name}: {why}" for name, why in fields.items())
-    summary = f"{error.operation}: Nautobot refuses {said}"
-    return Invalid(summary, fields=fields, operation=error.operation, ref=error.ref, detail=error.detail)

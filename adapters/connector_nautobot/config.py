@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from pydantic import Field, SecretStr, model_validator
 
-from connector.sdk import AssetState, HttpConfig
+from connector.sdk import AssetState
+from connector.sdk.rest import DevicesConfig
 
 DEFAULT_STATES: dict[str, AssetState] = {
     "active": AssetState.DEPLOYED,
@@ -23,15 +24,11 @@ DEFAULT_STATES: dict[str, AssetState] = {
 }
 """What Nautobot's own statuses, and some that are often added, mean for a device; names in lower case."""
 
-OUT_OF_USE = frozenset(
-    {AssetState.RETURN_PENDING, AssetState.QUARANTINED, AssetState.INSPECTION, AssetState.REPAIR,
-     AssetState.VENDOR_RETURN, AssetState.RETIRED}
-)  # fmt: skip
-"""What the status of a failed device may mean."""
 
-
-class NautobotConfig(HttpConfig):
+class NautobotConfig(DevicesConfig):
     """Settings below `[sources.NAME]` with `adapter = "nautobot"`."""
+
+    default_states = DEFAULT_STATES
 
     timeout: timedelta = Field(
         default=timedelta(seconds=60),
@@ -47,14 +44,6 @@ class NautobotConfig(HttpConfig):
         default=None,
         description="Secret of the webhook in Nautobot; without it no webhook is accepted.",
         examples=[{"env": "NAUTOBOT_WEBHOOK_SECRET"}],
-    )
-    webhook_max_age: timedelta = Field(
-        default=timedelta(minutes=15),
-        description="A webhook whose time is further away than this is refused.",
-        examples=["PT15M"],
-    )
-    page_size: int = Field(
-        default=500, ge=1, le=500, description="Rows per request; 200 to 500 serves best.", examples=[500]
     )
     hub_location_types: tuple[str, ...] = Field(
         default=("Hub",),
@@ -72,45 +61,6 @@ class NautobotConfig(HttpConfig):
         "Empty: every type that is neither hub nor region.",
         examples=[["Site", "Branch"]],
     )
-    states: dict[str, AssetState] = Field(
-        default_factory=dict,
-        description="State of a device by the name of its status, beside and before the defaults.",
-        examples=[{"Burn-in": "inspection"}],
-    )
-    custom_fields: dict[str, str] = Field(
-        default_factory=dict,
-        description="Key of the custom field in Nautobot by the name that the adapter looks for.",
-        examples=[{"hub_tier": "depot_level"}],
-    )
-
-    write_back: bool = Field(
-        default=False,
-        description="Whether the hub may change devices after a swap; the token must allow it.",
-        examples=[True],
-    )
-    in_use_status: str = Field(
-        default="Active",
-        description="Status that a device gets when it was put in place of a failed one.",
-        examples=["Active"],
-    )
-    failed_status: str = Field(
-        default="Decommissioning",
-        description="Status that a failed device gets whose replacement has a record of its own.",
-        examples=["Decommissioning"],
-    )
-
-    @model_validator(mode="after")
-    def _statuses_that_are_written_say_what_is_meant(self) -> NautobotConfig:
-        if not self.write_back:
-            return self
-        in_use = self.asset_states().get(self.in_use_status.casefold())
-        if in_use is not AssetState.DEPLOYED:
-            raise ValueError(f"in_use_status {self.in_use_status!r} must mean deployed here: add it to states")
-        failed = self.asset_states().get(self.failed_status.casefold())
-        if failed not in OUT_OF_USE:
-            meant = ", ".join(sorted(state.value for state in OUT_OF_USE))
-            raise ValueError(f"failed_status {self.failed_status!r} must mean one of {meant} here: add it to states")
-        return self
 
     @model_validator(mode="after")
     def _one_meaning_per_type(self) -> NautobotConfig:
@@ -124,11 +74,3 @@ class NautobotConfig(HttpConfig):
     def headers(self) -> dict[str, str]:
         """The token, and that JSON is wanted."""
         return {"Authorization": f"Token {self.token.get_secret_value()}", "Accept": "application/json"}
-
-    def asset_states(self) -> dict[str, AssetState]:
-        """State by status name, in lower case."""
-        return DEFAULT_STATES | {name.casefold(): state for name, state in self.states.items()}
-
-    def custom_field(self, name: str) -> str:
-        """Key in Nautobot of the custom field that is called `name` here."""
-        return self.custom_fields.get(name, name)

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 import orjson
 
 from connector.sdk import AssetState, InvalidRecord, SourceRef
+from connector.sdk.rest import Row, text
 from connector_nautobot import mapping
 from connector_nautobot.client import NautobotClient
 from connector_nautobot.config import NautobotConfig
 from connector_nautobot.places import Location, LocationUses, place_of
-from connector_nautobot.rows import Row
 
 LOCATIONS = "/api/dcim/locations/"
 PLACES_KEPT = 50_000
@@ -86,7 +86,7 @@ class Lookup:
         known = self._tables.get(path)
         if known is None or not known.keys() >= set(wanted):
             rows = await self._client.table(path, f"look up {path.strip('/').rpartition('/')[2]}", filters)
-            known = {mapping.text(row, "id"): mapping.text(row, "name") for row in rows}
+            known = {text(row, "id"): text(row, "name") for row in rows}
             self._tables[path] = known
         return known
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import TypeVar
-
-from pydantic import ValidationError
+from typing import Any
 
 from connector.sdk import (
-    Address,
     AssetRecord,
     AssetState,
-    Criticality,
     EntityKind,
     HubRecord,
-    HubTier,
     InvalidRecord,
-    Lane,
     Point,
     ProductKey,
     ProductRecord,
@@ -28,9 +20,21 @@ from connector.sdk import (
     SourceRef,
     Tombstone,
 )
-from connector_nautobot.cursor import read_time
+from connector.sdk.rest import (
+    CustomField,
+    Row,
+    address_of,
+    asset_facts,
+    custom_text,
+    hub_facts,
+    last_updated,
+    optional,
+    product_facts,
+    read_time,
+    text,
+    valid,
+)
 from connector_nautobot.places import Location, LocationUses, Use, place_of, region_of
-from connector_nautobot.rows import Row
 
 KINDS: Mapping[str, EntityKind] = {
     "dcim.location": EntityKind.SITE,
@@ -39,14 +43,8 @@ KINDS: Mapping[str, EntityKind] = {
 }
 """Our kind by Nautobot's content type; a location may be a hub as well."""
 
-T = TypeVar("T")
-E = TypeVar("E", bound=StrEnum)
 DEVICE_VERSION = 2
 """Of what `device` makes of a row. One more with each change of it: then every device is made anew."""
-CustomField = Callable[[str], str]
-"""Key in Nautobot of the custom field with the given name."""
-
-TRUE, FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 
 
 def location(row: Row, lineage: Sequence[Location], custom: CustomField) -> SiteRecord | HubRecord | None:
@@ -58,44 +56,27 @@ def location(row: Row, lineage: Sequence[Location], custom: CustomField) -> Site
     ref = place_of(lineage)
     if ref is None or ref.external_id != lineage[0].id:
         return None
-    hours = _custom_text(row, custom("opening_hours" if ref.kind is EntityKind.HUB else "access_hours"))
-    updated_at = max(read_time(place.updated_at) for place in lineage)
-    name, code = text(row, "name"), optional(row, "facility")
-    point, time_zone, region = _point(lineage), _time_zone(lineage), region_of(lineage)
-    address = _address(row, custom)
+    common: dict[str, Any] = {
+        "ref": ref,
+        "updated_at": max(read_time(place.updated_at) for place in lineage),
+        "name": text(row, "name"),
+        "code": optional(row, "facility"),
+        "point": _point(lineage),
+        "time_zone": _time_zone(lineage),
+        "region": region_of(lineage),
+        "address": address_of(row, custom, {
+            "contact": optional(row, "contact_name"), "phone": optional(row, "contact_phone"),
+            "email": optional(row, "contact_email"),
+        }),
+    }  # fmt: skip
     if ref.kind is EntityKind.HUB:
-        return _valid(
-            lambda: HubRecord(
-                ref=ref,
-                updated_at=updated_at,
-                name=name,
-                code=code,
-                tier=_choice(row, custom("hub_tier"), HubTier),
-                point=point,
-                time_zone=time_zone,
-                region=region,
-                address=address,
-                opening_hours=hours,
-                courier_cut_offs=_times(row, custom("courier_cut_offs")),
-                handling_minutes=_number(row, custom("handling_minutes")),
-                pick_minutes=_number(row, custom("pick_minutes")),
-                qa_minutes=_number(row, custom("qa_minutes")),
-                pack_minutes=_number(row, custom("pack_minutes")),
-                is_mobile=_truth(row, custom("is_mobile")),
-            )
-        )
-    return _valid(
+        hub = hub_facts(row, custom)
+        return valid(lambda: HubRecord(**common, **hub))
+    return valid(
         lambda: SiteRecord(
-            ref=ref,
-            updated_at=updated_at,
-            name=name,
-            code=code,
-            point=point,
-            time_zone=time_zone,
-            region=region,
-            address=address,
-            service_class=_custom_text(row, custom("service_class")),
-            access_hours=hours,
+            **common,
+            service_class=custom_text(row, custom("service_class")),
+            access_hours=custom_text(row, custom("access_hours")),
         )
     )
 
@@ -107,18 +88,12 @@ def product(row: Row, manufacturers: Mapping[str, str], custom: CustomField) -> 
         raise InvalidRecord(f"manufacturer {maker!r} is not in Nautobot's list", path="/manufacturer")
     ref = SourceRef(kind=EntityKind.PRODUCT, external_id=text(row, "id"))
     part_number = optional(row, "part_number")
-    return _valid(
+    return valid(
         lambda: ProductRecord(
             ref=ref,
             updated_at=read_time(text(row, "last_updated")),
             key=ProductKey(manufacturer=manufacturers[maker], model=text(row, "model"), part_number=part_number),
-            sku=_custom_text(row, custom("sku")),
-            asset_class=_custom_text(row, custom("asset_class")),
-            criticality=_choice(row, custom("criticality"), Criticality),
-            unit_cost_cents=_number(row, custom("unit_cost_cents")),
-            currency=_custom_text(row, custom("currency")),
-            weight_g=_number(row, custom("weight_g")),
-            is_data_bearing=_truth(row, custom("is_data_bearing")),
+            **product_facts(row, custom),
         )
     )
 
@@ -146,24 +121,17 @@ def device(
             path="/status",
             hint=f'Add it to the source\'s settings: states = {{ "{status or status_id}" = "deployed" }}.',
         )
-    try:
-        return AssetRecord(
+    return valid(
+        lambda: AssetRecord(
             ref=SourceRef(kind=EntityKind.ASSET, external_id=external_id),
             updated_at=last_updated(row),
-            name=optional(row, "name"),
-            serial=optional(row, "serial"),
-            asset_tag=optional(row, "asset_tag"),
             product=_product(reference(row, "device_type")),
-            revision=_custom_text(row, custom("revision")),
-            warranty_ends_on=_day(row, custom("warranty_ends_on")),
             place=place,
             state=state,
-            lane=_choice(row, custom("lane"), Lane),
-            holder=_custom_text(row, custom("holder")),
             url=f"{base_url}/dcim/devices/{external_id}/",
+            **asset_facts(row, custom),
         )
-    except (ValidationError, ValueError) as error:
-        raise _invalid(error) from error
+    )
 
 
 def tombstones(content_type: str, external_id: str, data: object, at: datetime, uses: LocationUses) -> list[Tombstone]:
@@ -204,33 +172,6 @@ def facts_of_location(row: Row, uses: LocationUses, types: Mapping[str, str]) ->
     )
 
 
-def last_updated(row: Row) -> datetime:
-    """When the object changed last. Raises InvalidRecord."""
-    value = text(row, "last_updated")
-    try:
-        return read_time(value)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRecord(f"field 'last_updated' is {value!r}: {error}", path="/last_updated") from error
-
-
-def text(row: Row, name: str) -> str:
-    """A field that is always there. Raises InvalidRecord."""
-    value = row.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise InvalidRecord(f"field {name!r} is {value!r}, expected a text", path=f"/{name}")
-    return value
-
-
-def optional(row: Row, name: str) -> str | None:
-    """A field that may be empty; Nautobot writes that as null or "". Raises InvalidRecord."""
-    value = row.get(name)
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise InvalidRecord(f"field {name!r} is {value!r}, expected a text or nothing", path=f"/{name}")
-    return value
-
-
 def reference(row: Row, name: str) -> str:
     """Identifier of what a field points to. Raises InvalidRecord."""
     value = row.get(name)
@@ -268,96 +209,3 @@ def _point(lineage: Sequence[Location]) -> Point | None:
 
 def _time_zone(lineage: Sequence[Location]) -> str | None:
     return next((str(place.time_zone) for place in lineage if place.time_zone), None)
-
-
-def _address(row: Row, custom: CustomField) -> Address | None:
-    """The address to ship to: Nautobot has it as free text only, so that town and country come from custom fields."""
-    lines = [line.strip() for line in (optional(row, "shipping_address") or optional(row, "physical_address") or "")
-             .splitlines() if line.strip()]  # fmt: skip
-    parts = {
-        "line1": lines[0] if lines else None,
-        "line2": ", ".join(lines[1:]) or None,
-        "contact": optional(row, "contact_name"),
-        "phone": optional(row, "contact_phone"),
-        "email": optional(row, "contact_email"),
-    }
-    for name in ("city", "postal_code", "state", "country"):
-        parts[name] = _custom_text(row, custom(name))
-    return _valid(lambda: Address(**parts)) if any(parts.values()) else None
-
-
-def _custom(row: Row, key: str) -> object:
-    fields = row.get("custom_fields")
-    value = fields.get(key) if isinstance(fields, dict) else None
-    return None if value == "" else value
-
-
-def _custom_text(row: Row, key: str) -> str | None:
-    value = _custom(row, key)
-    if isinstance(value, dict | list):
-        raise InvalidRecord(f"custom field {key!r} is {value!r}, expected a text", path=f"/custom_fields/{key}")
-    return None if value is None else str(value)
-
-
-def _choice(row: Row, key: str, kind: type[E]) -> E | None:
-    value = _custom_text(row, key)
-    if value is None:
-        return None
-    try:
-        return kind(value.strip().lower().replace("-", "_").replace(" ", "_"))
-    except ValueError as error:
-        known = ", ".join(member.value for member in kind)
-        raise InvalidRecord(
-            f"custom field {key!r} is {value!r}, expected one of {known}", path=f"/custom_fields/{key}"
-        ) from error
-
-
-def _number(row: Row, key: str) -> int | None:
-    value = _custom_text(row, key)
-    if value is None:
-        return None
-    if not value.strip().isdigit():
-        raise InvalidRecord(f"custom field {key!r} is {value!r}, expected a whole number", path=f"/custom_fields/{key}")
-    return int(value)
-
-
-def _day(row: Row, key: str) -> date | None:
-    value = _custom_text(row, key)
-    try:
-        return None if value is None else date.fromisoformat(value.strip())
-    except ValueError as error:
-        raise InvalidRecord(
-            f"custom field {key!r} is {value!r}, expected a date such as 2026-01-31", path=f"/custom_fields/{key}"
-        ) from error
-
-
-def _truth(row: Row, key: str) -> bool | None:
-    value = _custom_text(row, key)
-    if value is None:
-        return None
-    if value.strip().lower() in TRUE | FALSE:
-        return value.strip().lower() in TRUE
-    raise InvalidRecord(f"custom field {key!r} is {value!r}, expected true or false", path=f"/custom_fields/{key}")
-
-
-def _times(row: Row, key: str) -> tuple[str, ...] | None:
-    value = _custom(row, key)
-    if value is None:
-        return None
-    texts = value if isinstance(value, list) else [value]
-    return tuple(part for text in texts for part in re.split(r"[\s,;]+", str(text)) if part)
-
-
-def _valid(build: Callable[[], T]) -> T:
-    try:
-        return build()
-    except (ValidationError, ValueError) as error:
-        raise _invalid(error) from error
-
-
-def _invalid(error: ValidationError | ValueError) -> InvalidRecord:
-    if not isinstance(error, ValidationError):
-        return InvalidRecord(str(error))
-    first = error.errors(include_url=False)[0]
-    field = "/".join(str(part) for part in first["loc"])
-    return InvalidRecord(f"{field} {first['input']!r}: {first['msg']}", path=f"/{field}")

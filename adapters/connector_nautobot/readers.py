@@ -6,19 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from hashlib import blake2b
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import orjson
 
-from connector.sdk import Deferred, EntityKind, InvalidRecord, Record, Rejected, SourceRef
+from connector.sdk import Deferred, EntityKind, Record, Rejected, SourceRef
+from connector.sdk.rest import Row, SentRow, made, named
 from connector_nautobot import mapping
 from connector_nautobot.client import NautobotClient
 from connector_nautobot.config import NautobotConfig
+from connector_nautobot.glances import glance
 from connector_nautobot.lookup import LOCATIONS, Lookup, fingerprint, ids_in
 from connector_nautobot.places import LocationUses
-from connector_nautobot.rows import Row, SentRow, glance
 
-T = TypeVar("T")
 DIGEST_BYTES = 16
 SURROUNDINGS_KEPT = 10_000
 """Begun digests that are remembered at once: one for each location and status that devices have."""
@@ -77,7 +77,7 @@ class Locations(Reader):
         def ref(external_id: str) -> SourceRef:
             return self.lookup.place(external_id) or SourceRef(kind=EntityKind.SITE, external_id=external_id)
 
-        return _made(rows, one, ref)
+        return made(rows, one, ref)
 
     async def below(self, rows: Sequence[SentRow]) -> AsyncGenerator[Sequence[SentRow], None]:
         """Everything below the locations."""
@@ -102,7 +102,7 @@ class DeviceTypes(Reader):
     async def records(self, rows: Sequence[SentRow]) -> tuple[list[Record], list[Rejected]]:
         """Products."""
         makers = await self.lookup.manufacturers(ids_in(rows, "manufacturer"))
-        return _made(
+        return made(
             rows,
             lambda row: mapping.product(row, makers, self.config.custom_field),
             lambda external_id: SourceRef(kind=EntityKind.PRODUCT, external_id=external_id),
@@ -125,7 +125,7 @@ class Devices(Reader):
 
     async def records(self, rows: Sequence[SentRow]) -> tuple[list[Record], list[Rejected]]:
         """Assets."""
-        return _made(rows, await self._mapping(ids_in(rows, "status"), ids_in(rows, "location")), _asset)
+        return made(rows, await self._mapping(ids_in(rows, "status"), ids_in(rows, "location")), _asset)
 
     async def pulled(self, rows: Sequence[SentRow]) -> tuple[list[Record | Deferred], list[Rejected]]:
         """Assets, made only where a row, or a name or setting that it is read with, is another than last time."""
@@ -142,12 +142,12 @@ class Devices(Reader):
                 updated_at=seen.last_updated,
                 digest=self._digest(row, seen.location.id, statuses.get(seen.status.id)),
                 raw=row.raw,
-                make=partial(_named, row, make),
+                make=partial(named, row, make),
             )
             for row, seen in zip(rows, glances, strict=True)
             if seen
         ]
-        in_full: tuple[list[Record], list[Rejected]] = _made(unclear, make, _asset)
+        in_full: tuple[list[Record], list[Rejected]] = made(unclear, make, _asset)
         return [*deferred, *in_full[0]], in_full[1]
 
     def _digest(self, row: SentRow, location: str, status: str | None) -> bytes:
@@ -196,39 +196,3 @@ READER_OF: dict[EntityKind, type[Reader]] = {
 
 def _asset(external_id: str) -> SourceRef:
     return SourceRef(kind=EntityKind.ASSET, external_id=external_id)
-
-
-def _made(
-    rows: Sequence[SentRow], make: Callable[[Row], T | None], ref: Callable[[str], SourceRef]
-) -> tuple[list[T], list[Rejected]]:
-    made: list[T] = []
-    rejected: list[Rejected] = []
-    for row in rows:
-        try:
-            item = _named(row, make)
-        except InvalidRecord as error:
-            external_id = row.get("id")
-            is_named = isinstance(external_id, str) and external_id
-            rejected.append(
-                Rejected(
-                    ref=ref(str(external_id)) if is_named else None,
-                    raw=row.raw,
-                    reason=str(error),
-                    path=error.path,
-                )
-            )
-        else:
-            if item is not None:
-                made.append(item)
-    return made, rejected
-
-
-def _named(row: Row, make: Callable[[Row], T]) -> T:
-    """What is made of a row; an error says of which."""
-    try:
-        return make(row)
-    except InvalidRecord as error:
-        name = row.get("display") or row.get("id")
-        raise InvalidRecord(
-            f"{row.get('object_type', 'object')} {name!r}: {error.message}", path=error.path, hint=error.hint
-        ) from error

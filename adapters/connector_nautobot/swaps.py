@@ -1,152 +1,62 @@
-"""Swaps as Nautobot is told of them: two devices change their places, or one its serial.
-
-Nautobot has no precondition on changes: a device is read, what it must not show is refused, and only what differs is
-written. The last change of a swap carries the operation's key in the device's comments, which says that all is done.
-"""
+"""Swaps as Nautobot is told of them. It has no precondition on changes: the last word is what was read just before."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connector.sdk import AssetState, ConfigError, Conflict, EntityKind, Invalid, RecordSwap, SourceRef, SwapReceipt
+from connector.sdk import SourceRef
+from connector.sdk.rest import SentRow, SwapRecorder
+from connector.sdk.rest.swaps import OPERATION, OUT_OF_RACK
 from connector_nautobot import mapping
 from connector_nautobot.client import NautobotClient
 from connector_nautobot.config import NautobotConfig
 from connector_nautobot.lookup import Lookup
-from connector_nautobot.rows import SentRow
 
 DEVICES = "/api/dcim/devices/"
-OPERATION = "record swap"
-OUT_OF_RACK: Mapping[str, object] = {"rack": None, "position": None, "face": ""}
-"""What a device that goes to another location must not keep: a rack belongs to one location."""
-PAST_THE_RETURN = frozenset(
-    {AssetState.INSPECTION, AssetState.REPAIR, AssetState.VENDOR_RETURN, AssetState.RETIRED, AssetState.DISPOSED}
-)
-"""A failed device in one of these is left as it is: somebody has dealt with it already."""
 
 
-class Swaps:
+class Swaps(SwapRecorder):
     """Records swaps in one Nautobot, for the length of one call."""
 
+    system = "Nautobot"
+
     def __init__(self, client: NautobotClient, config: NautobotConfig) -> None:
+        super().__init__(config)
         self._client = client
-        self._config = config
         self._lookup = Lookup(client, config)
 
-    async def record(self, op: RecordSwap) -> SwapReceipt:
-        """Record a swap once. Raises Invalid, NotFound, Conflict, ConfigError, OutcomeUnknown."""
-        if not self._config.write_back:
-            raise ConfigError(
-                "record swap: the settings of this source do not allow it to change devices",
-                operation=OPERATION,
-                hint="Set write_back = true in the source's settings, with a token that may change devices.",
-            )
-        row = await self._client.one(DEVICES, op.record.external_id, op.record)
-        if _is_marked(row, op):
-            return await self._receipt(op, row)
-        if op.replacement is None:
-            await self._require_unknown(op, row)
-            changes = await self._renewed(op, row)
-            done = f"serial {_shown(op.failed_serial or row.get('serial'))} replaced by {op.serial}"
-        else:
-            failed = await self._failed(op)
-            changes = await self._moved(op, row, failed)
-            done = f"put in place of {_shown(op.failed_serial)}"
-            if failed is not None:
-                await self._retire(op, failed)
-        if changes:
-            changes["comments"] = _noted(row, f"Ticket {op.reference}: {done} [connector:{op.key}]")
-            row = await self._client.change(DEVICES, op.record, changes, OPERATION)
-        return await self._receipt(op, row)
+    async def one(self, ref: SourceRef) -> SentRow:
+        """A device as it is now. Raises NotFound."""
+        return await self._client.one(DEVICES, ref.external_id, ref)
 
-    async def find(self, op: RecordSwap) -> SwapReceipt | None:
-        """The receipt, when the records show the swap already."""
-        row = await self._client.one(DEVICES, op.record.external_id, op.record)
-        return await self._receipt(op, row) if _is_marked(row, op) or await self._is_shown(op, row) else None
+    async def change(self, ref: SourceRef, changes: Mapping[str, object]) -> SentRow:
+        """Set fields of a device; it as it is then. Raises Invalid, NotFound, OutcomeUnknown."""
+        return await self._client.change(DEVICES, ref, changes, OPERATION)
 
-    async def _receipt(self, op: RecordSwap, row: SentRow) -> SwapReceipt:
-        failed = None if op.replacement is None else await self._failed(op)
-        receipt = SwapReceipt(op.key, op.record, updated_at=mapping.last_updated(row))
-        if failed is None:
-            return receipt
-        state = self._lookup.states.get((await self._status(failed)).casefold())
-        return replace(receipt, failed_state=state, failed_updated_at=mapping.last_updated(failed))
+    async def with_serial(self, serial: str) -> Sequence[SentRow]:
+        """The devices that show this serial."""
+        return await self._client.table(DEVICES, OPERATION, [("serial", serial)])
 
-    async def _is_shown(self, op: RecordSwap, row: SentRow) -> bool:
-        """Whether the devices show the swap without this hub's mark: somebody has entered it."""
-        if op.replacement is None:
-            return _same(row.get("serial"), op.serial) and not await self._renewed(op, row)
-        if not _same(row.get("serial"), op.serial):
-            return False
-        failed = await self._failed(op)
-        is_away = failed is None or await self._is_away(failed)
-        return is_away and not await self._moved(op, row, failed)
+    async def status(self, row: SentRow) -> str:
+        """Name of a device's status; "" when it cannot be told."""
+        status_id = mapping.reference(row, "status")
+        return (await self._lookup.statuses([status_id])).get(status_id, "")
 
-    async def _failed(self, op: RecordSwap) -> SentRow | None:
-        return None if op.failed is None else await self._client.one(DEVICES, op.failed.external_id, op.failed)
+    def type_of(self, row: SentRow) -> str:
+        """Identifier of a device's type."""
+        return mapping.reference(row, "device_type")
 
-    async def _retire(self, op: RecordSwap, row: SentRow) -> None:
-        if op.failed is None or await self._is_away(row):
-            return
-        _require_serial(op.failed, row, op.failed_serial)
-        note = f"Ticket {op.reference}: replaced by {_shown(op.serial)}"
-        changes = {"status": self._config.failed_status, "comments": _noted(row, note)}
-        await self._client.change(DEVICES, op.failed, changes, OPERATION)
+    def named_type(self, external_id: str) -> object:
+        """A type as Nautobot takes it."""
+        return {"id": external_id}
 
-    async def _moved(self, op: RecordSwap, row: SentRow, failed: SentRow | None) -> dict[str, Any]:
-        """What of the replacement's own record is not yet as it should be. Raises Conflict."""
-        _require_serial(op.record, row, op.serial)
-        changes: dict[str, Any] = {}
-        if op.serial and not row.get("serial"):
-            changes["serial"] = op.serial
-        if op.asset_tag and not _same(row.get("asset_tag"), op.asset_tag):
-            changes["asset_tag"] = op.asset_tag
-        return changes | await self._in_use(op, row, failed)
-
-    async def _renewed(self, op: RecordSwap, row: SentRow) -> dict[str, Any]:
-        """What of the failed device's record does not show the replacement yet. Raises Conflict, Invalid."""
-        if not _same(row.get("serial"), op.serial):
-            _require_serial(op.record, row, op.failed_serial)
-        if op.product_ref is None:
-            name = f"{op.product.manufacturer} {op.product.model}"
-            raise Invalid(
-                f"record swap: no device type of Nautobot is known to be {name!r}",
-                fields={"device_type": f"there is none for {name}"},
-                operation=OPERATION,
-                ref=op.record,
-                hint="Create the device type there, or enter the swap by hand.",
-            )
-        changes: dict[str, Any] = {}
-        if not _same(row.get("serial"), op.serial):
-            changes["serial"] = op.serial
-        if not _same(row.get("asset_tag"), op.asset_tag):
-            changes["asset_tag"] = op.asset_tag
-        if mapping.reference(row, "device_type") != op.product_ref.external_id:
-            changes["device_type"] = {"id": op.product_ref.external_id}
-        return changes | self._of_the_unit(op, row) | await self._in_use(op, row, row)
-
-    def _of_the_unit(self, op: RecordSwap, row: SentRow) -> dict[str, Any]:
-        """Custom fields that go with the unit and not with the position, where Nautobot has them."""
-        fields = row.get("custom_fields")
-        known: Mapping[str, object] = fields if isinstance(fields, dict) else {}
-        ends_on = None if op.warranty_ends_on is None else op.warranty_ends_on.isoformat()
-        wanted = {"revision": op.revision, "warranty_ends_on": ends_on}
-        keys = {self._config.custom_field(name): value for name, value in wanted.items()}
-        changed = {key: value for key, value in keys.items() if key in known and known[key] != value}
-        return {"custom_fields": changed} if changed else {}
-
-    async def _in_use(self, op: RecordSwap, row: SentRow, position: SentRow | None) -> dict[str, Any]:
-        """What has to change for a device to be in use at the site; where the failed one is, if that is there."""
-        changes: dict[str, Any] = {}
-        if not await self._has_status(row, self._config.in_use_status):
-            changes["status"] = self._config.in_use_status
-        target = await self._location(op.site, position)
-        if target is not None and mapping.reference(row, "location") != target:
-            changes["location"] = {"id": target}
-            changes |= OUT_OF_RACK if row.get("rack") is not None else {}
-        return changes
+    async def placed(self, site: SourceRef | None, row: SentRow, position: SentRow | None) -> dict[str, Any]:
+        """What has to change for a device to stand at the site; in the failed one's room, if that is there."""
+        target = await self._location(site, position)
+        if target is None or mapping.reference(row, "location") == target:
+            return {}
+        return {"location": {"id": target}} | (dict(OUT_OF_RACK) if row.get("rack") is not None else {})
 
     async def _location(self, site: SourceRef | None, position: SentRow | None) -> str | None:
         """Where the replacement is: the failed device's room, or the site when that is elsewhere or not known."""
@@ -156,62 +66,3 @@ class Swaps:
         if here is not None:
             await self._lookup.learn([here])
         return here if here is not None and self._lookup.place(here) == site else site.external_id
-
-    async def _is_away(self, row: SentRow) -> bool:
-        """Whether a failed device has the status that it is to get, or is past that already."""
-        name = await self._status(row)
-        is_past = self._lookup.states.get(name.casefold()) in PAST_THE_RETURN
-        return is_past or name.casefold() == self._config.failed_status.casefold()
-
-    async def _has_status(self, row: SentRow, name: str) -> bool:
-        return (await self._status(row)).casefold() == name.casefold()
-
-    async def _status(self, row: SentRow) -> str:
-        status_id = mapping.reference(row, "status")
-        return (await self._lookup.statuses([status_id])).get(status_id, "")
-
-    async def _require_unknown(self, op: RecordSwap, row: SentRow) -> None:
-        """Refuse to give a serial to one device that another has already. Raises Conflict."""
-        if op.serial is None or _same(row.get("serial"), op.serial):
-            return
-        others = await self._client.table(DEVICES, OPERATION, [("serial", op.serial)])
-        if others:
-            name = others[0].get("name") or others[0].get("id")
-            raise Conflict(
-                f"record swap: device {name!r} of Nautobot has serial {op.serial!r} already",
-                operation=OPERATION,
-                ref=SourceRef(kind=EntityKind.ASSET, external_id=mapping.text(others[0], "id")),
-                hint="With the next sync the hub knows that record as the replacement's own.",
-            )
-
-
-def _require_serial(ref: SourceRef, row: SentRow, expected: str | None) -> None:
-    """Refuse a device that is another one by now than the hub knows. Raises Conflict."""
-    shown = row.get("serial")
-    if expected and shown and not _same(shown, expected):
-        name = row.get("name") or ref.external_id
-        raise Conflict(
-            f"record swap: device {name!r} of Nautobot shows serial {shown!r}, not {expected!r}",
-            operation=OPERATION,
-            ref=ref,
-            hint="Somebody has changed it meanwhile; look at the device before anything is written.",
-        )
-
-
-def _same(one: object, other: object) -> bool:
-    """Whether two serials or tags are the same, as the hub compares them; nothing and "" are."""
-    return str(one or "").strip().upper() == str(other or "").strip().upper()
-
-
-def _is_marked(row: SentRow, op: RecordSwap) -> bool:
-    return f"[connector:{op.key}]" in str(row.get("comments") or "")
-
-
-def _noted(row: SentRow, line: str) -> str:
-    """The device's comments with one line more."""
-    before = str(row.get("comments") or "").rstrip()
-    return f"{before}\n{line}" if before else line
-
-
-def _shown(serial: object) -> str:
-    return str(serial) if serial else "a device without serial"

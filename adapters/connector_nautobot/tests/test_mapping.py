@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.sdk import Address, Criticality, HubTier, Lane, Point
-from connector_nautobot.client import Position
-from connector_nautobot.cursor import Progress, read_cursor, read_time, write_cursor, write_time
+from connector.sdk.rest import Position, Progress, read_cursor, read_time, write_cursor, write_time
 from connector_nautobot.sandbox_shapes import micros, stamp
 
 from .conftest import Source, by_ref

@@ -1,6 +1,10 @@
-"""How far a stream has been read.
+"""Long REST lists by watermark: how they are walked, and how far a stream has been read.
 
-Nautobot stamps a row before it commits it, so a row can appear behind one that was read already. The window that
+Offsets drift while rows change, so a long list is walked by time: each page asks for what is not older than the last
+row of the page before. Only rows that share one instant are counted off by offset, and then every page begins with the
+last row of the page before, so that a drift is seen and the instant read again.
+
+A system stamps a row before it commits it, so a row can appear behind one that was read already. The window that
 is read again is found without comparing our clock with theirs: only durations of ours are used.
 
 - A row that is stamped `u` is visible at `u + lag` of the server's time, `lag` being the stream's overlap.
@@ -12,13 +16,27 @@ is read again is found without comparing our clock with theirs: only durations o
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from typing import Any
 
 import orjson
 
-from connector.sdk import Cursor, Invalid
-from connector_nautobot.client import Position
+from connector.sdk.adapter import Cursor
+from connector.sdk.errors import Invalid, UnexpectedResponse
+from connector.sdk.rest.rows import Page, Row, SentRow, row_id
+
+EPOCH = "1970-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last row that was read, in the order (at, id); `at` as the system writes it."""
+
+    at: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +89,13 @@ class Progress:
 
 
 RESOLUTION = timedelta(microseconds=1)
-"""Of Nautobot's times."""
+"""Of the times of such systems."""
 
 NAMES = frozenset(field.name for field in fields(Progress))
 
 
 def write_time(at: datetime) -> str:
-    """ISO 8601 in UTC with `Z`, as Nautobot writes it."""
+    """ISO 8601 in UTC with `Z`, as such systems write it."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -115,3 +133,61 @@ def read_cursor(cursor: Cursor | None) -> dict[str, Progress]:
             operation="read cursor",
             hint="Pull the stream from the beginning: `connector sync NAME --full`.",
         ) from error
+
+
+async def walk(
+    ask: Callable[[str, int, int], Awaitable[Page]],
+    operation: str,
+    *,
+    size: int,
+    order: str = "last_updated",
+    floor: str | None = None,
+    after: Position | None = None,
+    rank: Callable[[str], Any] = str,
+) -> AsyncGenerator[list[SentRow], None]:
+    """Rows in the order (`order`, id), at most `size` at once; one page is asked for when it is wanted.
+
+    ask: the rows whose `order` is not before a time, in that order, with limit and offset. floor: not older than this.
+    after: behind this position. rank: what identifiers are sorted by over there.
+    A row that changes meanwhile comes (again) at its new place; no row is passed over.
+    """
+    since = after.at if after else floor or EPOCH
+    offset, anchor = 0, ""
+    while True:
+        overlap = 1 if offset else 0
+        rows, is_last, _ = await ask(since, size + overlap, offset - overlap)
+        if overlap:
+            if not rows or row_id(rows[0]) != anchor:
+                offset = 0
+                continue
+            rows = rows[1:]
+        if not rows and not is_last:
+            raise UnexpectedResponse(f"{operation}: there is a further page, but without rows", operation=operation)
+        fresh = _unread(rows, order, after, rank) if after else rows
+        if rows:
+            last = position_of(rows[-1], order, operation)
+            offset = offset + len(rows) if last.at == since else 0
+            since, anchor = last.at, last.id
+            after = last if fresh else after
+        if fresh:
+            yield fresh
+        if is_last:
+            return
+
+
+def _unread(rows: list[SentRow], order: str, after: Position, rank: Callable[[str], Any]) -> list[SentRow]:
+    """The rows behind a position: only those at their beginning may share its instant."""
+    shared = list(takewhile(lambda row: row.get(order) == after.at, rows))
+    here = rank(after.id)
+    return [row for row in shared if (key := row_id(row)) is None or rank(key) > here] + rows[len(shared) :]
+
+
+def position_of(row: Row, order: str, operation: str) -> Position:
+    """Where a row stands in the order (`order`, id). Raises UnexpectedResponse when it does not say."""
+    at, external_id = row.get(order), row_id(row)
+    if not isinstance(at, str) or external_id is None:
+        raise UnexpectedResponse(
+            f"{operation}: a row without {order!r} or `id`, with {order}={at!r} and id={row.get('id')!r}",
+            operation=operation,
+        )
+    return Position(at, external_id)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_nautobot.rows import SentRow, glance, read_page
+from connector.sdk.rest import read_page
 
 TEXT = st.text('aé€😀"\\/\n\u2028\x7f', max_size=8)
 JSON = st.recursive(
@@ -20,24 +19,18 @@ JSON = st.recursive(
     max_leaves=8,
 )  # fmt: skip
 OBJECTS = st.dictionaries(TEXT, JSON, max_size=5)
-DEVICE = {
-    "id": "d1",
-    "last_updated": "2026-03-01T12:00:00.5+02:00",
-    "location": {"id": "l1", "url": "x"},
-    "status": {"id": "s1"},
-}
 
 
 @given(st.lists(OBJECTS, max_size=4), st.sampled_from([None, "http://nautobot/?offset=2"]), st.sampled_from([None, 2]))
 def test_a_page_gives_the_rows_that_were_sent_as_they_were_sent(objects, further, indent):
     content = json.dumps({"count": 9, "next": further, "results": objects}, indent=indent).encode()
 
-    rows, is_last = read_page(content)
+    rows, is_last, count = read_page(content)
 
     assert [dict(row) for row in rows] == objects
     assert [orjson.loads(row.raw) for row in rows] == objects
     assert all(row.raw in content for row in rows)
-    assert is_last == (further is None)
+    assert (is_last, count) == (further is None, 9)
 
 
 @pytest.mark.parametrize(
@@ -61,32 +54,6 @@ def test_json_that_is_no_page_is_a_type_error(content):
 
 
 def test_a_number_beyond_floating_point_does_not_spoil_its_row():
-    (row,), _ = read_page(b'{"results": [{"id": "d1", "position": 1e999}]}')
+    (row,), *_ = read_page(b'{"results": [{"id": "d1", "position": 1e999}]}')
 
     assert (row["id"], row.get("position"), row.get("face", "none")) == ("d1", float("inf"), "none")
-
-
-def test_a_glance_tells_who_and_when_in_utc():
-    seen = glance(SentRow(orjson.dumps(DEVICE)))
-
-    assert seen is not None
-    assert (seen.id, seen.location.id, seen.status.id) == ("d1", "l1", "s1")
-    assert seen.last_updated == datetime(2026, 3, 1, 10, 0, 0, 500_000, tzinfo=UTC)
-    assert seen.last_updated.tzinfo is UTC
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"id": ""},
-        {"id": "x" * 256},
-        {"id": None},
-        {"last_updated": "yesterday"},
-        {"last_updated": "2026-03-01T12:00:00"},
-        {"last_updated": "0001-01-01T00:00:00+14:00"},
-        {"location": None},
-        {"status": "active"},
-    ],
-)
-def test_a_row_that_says_less_is_read_in_full(change):
-    assert glance(SentRow(orjson.dumps(DEVICE | change))) is None
