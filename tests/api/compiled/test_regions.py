@@ -205,7 +205,7 @@ async def test_groups_and_counts_of_keys_tell_nothing_of_what_is_outside(engine:
             expected: dict[Any, int] = {}
             for row in seen[name]:
                 expected[row.values[column]] = expected.get(row.values[column], 0) + 1
-            assert {group.keys[0]: group.count for group in groups_of(read, answer)} == expected, (name, column)
+            assert {group.keys[0]: group.count for group in groups_of(read)(answer)} == expected, (name, column)
 
 
 def test_every_entity_says_how_it_belongs_to_regions():
