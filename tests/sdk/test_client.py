@@ -190,6 +190,7 @@ async def test_one_attempt_means_no_retry_of_anything():
         (408, "GET", Transient),
         (408, "POST", OutcomeUnknown),
         (409, "POST", Conflict),
+        (402, "POST", ConfigError),
         (410, "GET", NotFound),
         (412, "PUT", Conflict),
         (422, "PATCH", Invalid),

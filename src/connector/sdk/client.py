@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import TracebackType
@@ -75,6 +75,7 @@ class SourceClient:
     ) -> None:
         _silence_http_logs()
         self._base = httpx.URL(base_url)
+        self._own_headers = tuple(headers or {})
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers=dict(headers or {}),
@@ -128,24 +129,66 @@ class SourceClient:
         harmless = method.upper() in READS if reads is None else reads
         url = self._url(path, operation)
 
+        def build() -> httpx.Request:
+            query = httpx.QueryParams(_pairs(params))
+            return self._http.build_request(
+                method, url, params=query, json=json, content=content, headers=dict(headers or {})
+            )
+
+        return await self._patiently(build, operation, ref, harmless)
+
+    async def download(
+        self, url: str, *, operation: str, hosts: Collection[str], ref: SourceRef | None = None
+    ) -> bytes:
+        """A file that the system keeps elsewhere, for example in an object store, read without its credentials.
+
+        None of the headers that this client sends goes along. hosts: where the file may lie, each as `host` or
+        `host:port`; it is read over TLS, or over the scheme of base_url.
+        Raises UnexpectedResponse when it lies elsewhere or is closed, else as `request` does.
+        """
+        try:
+            there = httpx.URL(url)
+        except httpx.InvalidURL:
+            there = httpx.URL()
+        if there.netloc.decode() not in hosts or there.scheme not in ("https", self._base.scheme):
+            raise UnexpectedResponse(
+                f"{operation}: the file lies at {there.scheme}://{there.host!r}, which is none of {', '.join(hosts)}",
+                operation=operation, ref=ref,
+                hint="If the system has moved its files there, add the host to the source's settings.",
+            )  # fmt: skip
+
+        def build() -> httpx.Request:
+            request = self._http.build_request("GET", there.copy_with(username=None, password=None))
+            for name in self._own_headers:
+                request.headers.pop(name, None)
+            return request
+
+        try:
+            return (await self._patiently(build, operation, ref, harmless=True)).content
+        except AuthError as error:
+            raise UnexpectedResponse(
+                f"{operation}: the file cannot be read where the system says that it lies",
+                operation=operation, ref=ref, detail=error.detail,
+            ) from error  # fmt: skip
+
+    async def _patiently(
+        self, build: Callable[[], httpx.Request], operation: str, ref: SourceRef | None, harmless: bool
+    ) -> httpx.Response:
+        """Send what `build` makes, and once more after a failure without effect."""
+
         async def once() -> httpx.Response:
             async with self._slots:
                 await self._pace.wait()
+                request = build()
                 try:
-                    response = await self._http.request(
-                        method,
-                        url,
-                        params=httpx.QueryParams(_pairs(params)),
-                        json=json,
-                        content=content,
-                        headers=dict(headers or {}),
-                    )
+                    response = await self._http.send(request)
                 except httpx.HTTPError as error:
                     # not chained: the library's message may quote a header with its credential
                     raise self._failure(error, operation, ref, harmless) from None
             # an answer and the stream that it came by name each other: unbound, it goes when its last user does
             response.stream = httpx.ByteStream(b"")
-            log.debug("%s: %s %s answered %d", operation, method, self.redact(str(url)), response.status_code)
+            where = self.redact(str(request.url))
+            log.debug("%s: %s %s answered %d", operation, request.method, where, response.status_code)
             self._check(response, operation, ref, harmless)
             return response
 
@@ -225,6 +268,11 @@ class SourceClient:
             raise AuthError(
                 summary, operation=operation, ref=ref, detail=detail,
                 hint="Check the token and its permissions.",
+            )  # fmt: skip
+        if status == 402:
+            raise ConfigError(
+                summary, operation=operation, ref=ref, detail=detail,
+                hint="The account at the system needs funds, or a plan that allows this.",
             )  # fmt: skip
         if status == 429 or (status == 503 and "retry-after" in response.headers):
             after = retry_after(response, self._now())

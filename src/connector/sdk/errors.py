@@ -1,7 +1,7 @@
 """Errors of external systems. How the hub recovers is decided by the class alone.
 
 AdapterError
-├── ConfigError         bad URL, unknown project, adapter not entitled: the source stops, the operator is shown it
+├── ConfigError         402, bad URL, unknown project, adapter not entitled: the source stops, the operator is shown it
 ├── AuthError           401, 403, bad signature, expired token: the source pauses, said once
 ├── RateLimited         429, 503 with Retry-After: waits, no attempt counted
 ├── Transient           connect error, time-out of a read, 5xx: backoff with jitter, then the circuit opens

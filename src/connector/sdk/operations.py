@@ -85,7 +85,11 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class BuyLabel:
-    """Buy the label for a parcel. carrier, service: from a quote; None takes the cheapest offer."""
+    """Buy the label for a parcel. carrier, service: from a quote; None takes the cheapest offer.
+
+    is_return: a consignee sends something back. The way is from the parcel's sender to its recipient all the same;
+    a courier that bills returns otherwise, for example when they are used, is told of it.
+    """
 
     key: IdempotencyKey
     parcel: Parcel
@@ -93,6 +97,7 @@ class BuyLabel:
     carrier: str | None = None
     service: str | None = None
     label_format: LabelFormat = LabelFormat.PDF
+    is_return: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,162 @@
+"""What EasyPost answers, as far as it is read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from connector.sdk import EntityKind, SourceRef, UnexpectedResponse
+
+
+def _money(value: object) -> Decimal:
+    """EasyPost writes money as texts; a number is taken by its shortest decimal form."""
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError(f"{value!r} is no amount") from None
+    if not amount.is_finite():
+        raise ValueError(f"{value!r} is no amount")
+    return amount
+
+
+def _for_sale(rates: object) -> object:
+    """Without offers that lack a price, its currency or what is offered: such cannot be compared or bought."""
+    if not isinstance(rates, list):
+        return rates or ()
+    needed = ("id", "carrier", "service", "rate", "currency")
+    return [each for each in rates if not isinstance(each, dict) or all(each.get(name) for name in needed)]
+
+
+class Theirs(BaseModel):
+    """An object of EasyPost's. What is not named is passed over."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Rate(Theirs):
+    """An offer of a carrier, to carry or to come for a parcel."""
+
+    id: str
+    carrier: str
+    service: str
+    rate: Annotated[Decimal, BeforeValidator(_money)]
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    carrier_account_id: str | None = None
+    delivery_days: int | None = None
+    est_delivery_days: int | None = None
+    delivery_date: datetime | None = None
+
+    @property
+    def amount_cents(self) -> int:
+        """Hundredths of the currency, halves rounded up."""
+        return int((self.rate * 100).quantize(Decimal(1), ROUND_HALF_UP))
+
+    @property
+    def transit_days(self) -> int | None:
+        """Days on the way; the carrier's word before EasyPost's estimate."""
+        return self.delivery_days if self.delivery_days is not None else self.est_delivery_days
+
+
+Rates = Annotated[tuple[Rate, ...], BeforeValidator(_for_sale)]
+ObjectOrNothing = Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})]
+
+
+class Message(Theirs):
+    """Why a carrier makes no offer; `message` is the carrier's own, of whatever type."""
+
+    carrier: str | None = None
+    message: Any = None
+
+
+class PostageLabel(Theirs):
+    """Where a label lies, by format."""
+
+    label_file_type: str | None = None
+    label_url: str | None = None
+    label_pdf_url: str | None = None
+    label_zpl_url: str | None = None
+
+    def url(self, label_type: str) -> str | None:
+        """Of the label in this format; None when it has to be converted first."""
+        if self.label_url and (self.label_file_type or "").endswith(f"/{label_type.lower()}"):
+            return self.label_url
+        return self.label_pdf_url if label_type == "PDF" else self.label_zpl_url
+
+
+class Shipment(Theirs):
+    """A shipment as EasyPost keeps it. It is bought once it has a label."""
+
+    id: str = Field(min_length=1, max_length=255)
+    created_at: datetime | None = None
+    reference: str | None = None
+    is_return: bool | None = None
+    tracking_code: str | None = None
+    refund_status: str | None = None
+    options: ObjectOrNothing = Field(default_factory=dict)
+    from_address: ObjectOrNothing = Field(default_factory=dict)
+    to_address: ObjectOrNothing = Field(default_factory=dict)
+    parcel: ObjectOrNothing = Field(default_factory=dict)
+    rates: Rates = ()
+    selected_rate: Rate | None = None
+    postage_label: PostageLabel | None = None
+    tracker: dict[str, Any] | None = None
+    messages: Annotated[tuple[Message, ...], BeforeValidator(lambda value: value or ())] = ()
+
+    @property
+    def ref(self) -> SourceRef:
+        """Identity of the shipment."""
+        return SourceRef(kind=EntityKind.SHIPMENT, external_id=self.id)
+
+    @property
+    def is_bought(self) -> bool:
+        """Whether it has ever had a label, void ones included."""
+        return bool(self.tracking_code) and self.postage_label is not None
+
+
+class Offers(Theirs):
+    """The answer to a request for new offers."""
+
+    rates: Rates
+
+
+class Pickup(Theirs):
+    """A pickup as EasyPost keeps it: `unknown` until it is ordered, then `scheduled`, in the end perhaps `canceled`."""
+
+    id: str
+    reference: str | None = None
+    status: str
+    confirmation: str | None = None
+    pickup_rates: Rates = ()
+    messages: Annotated[tuple[Message, ...], BeforeValidator(lambda value: value or ())] = ()
+
+
+TheirsT = TypeVar("TheirsT", bound=Theirs)
+
+
+def read(kind: type[TheirsT], body: object, operation: str) -> TheirsT:
+    """An object of an answer. Raises UnexpectedResponse naming the place."""
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        path, why = first_problem(error)
+        raise UnexpectedResponse(
+            f"the answer to {operation} cannot be read at {path}: {why}",
+            operation=operation,
+            hint="Compare it with the API version in the adapter's README.",
+        ) from None
+
+
+def first_problem(error: ValidationError) -> tuple[str, str]:
+    """Where, as a JSON pointer, and what."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return "/" + "/".join(str(step) for step in first["loc"]), first["msg"]
+
+
+def said(messages: Sequence[Message]) -> str:
+    """What carriers say, for people."""
+    told = [f"{each.carrier or 'a carrier'}: {each.message}" for each in messages if each.message]
+    return f"Carriers say: {'; '.join(told)}." if told else ""

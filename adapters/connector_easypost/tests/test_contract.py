@@ -1,0 +1,6 @@
+from connector.sdk.testing.suite import AdapterContract
+from connector_easypost.contract import CONTRACT
+
+
+class TestEasyPost(AdapterContract):
+    contract = CONTRACT
