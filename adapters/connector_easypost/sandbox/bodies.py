@@ -61,13 +61,15 @@ def label(number: str, url: str, media: str, at: datetime) -> dict[str, Any]:
 
 
 def tracker(number: str, code: str, carrier: str, shipment_id: str | None, at: datetime) -> dict[str, Any]:
-    """A tracker of a parcel that was not yet seen."""
+    """A tracker of a parcel that was not yet seen; one that comes with a label knows nothing at first."""
     stamp = written(at)
+    first = [] if shipment_id else [scan("pre_transit", "label_created", "Shipping Label Created", None, carrier, at)]
     return {
-        "id": number, "object": "Tracker", "mode": "test", "tracking_code": code, "status": "pre_transit",
-        "status_detail": "status_update", "created_at": stamp, "updated_at": stamp, "signed_by": None, "weight": None,
+        "id": number, "object": "Tracker", "mode": "test", "tracking_code": code,
+        "status": first[0]["status"] if first else "unknown", "status_detail": "status_update" if first else "unknown",
+        "created_at": stamp, "updated_at": stamp, "signed_by": None, "weight": None,
         "est_delivery_date": None, "shipment_id": shipment_id, "carrier": carrier,
-        "tracking_details": [scan("pre_transit", "label_created", "Shipping Label Created", None, carrier, at)],
+        "tracking_details": first,
         "fees": [], "carrier_detail": None, "public_url": f"https://track.easypost.com/{number}",
     }  # fmt: skip
 

@@ -125,7 +125,7 @@ class Office:
             raise Refusal(422, "SHIPMENT.POSTAGE.REQUIRED", "Postage is required.")
         if shipment["refund_status"] in ("submitted", "refunded"):
             raise Refusal(422, "SHIPMENT.REFUND.UNAVAILABLE", "Shipment has already been submitted for refund.")
-        if shipment["tracker"]["status"] != "pre_transit":
+        if shipment["tracker"]["status"] not in ("unknown", "pre_transit"):
             raise Refusal(422, "SHIPMENT.REFUND.UNAVAILABLE", "Refund is not available: the label has been scanned.")
         shipment["refund_status"] = "submitted"
         self._changed(shipment)
