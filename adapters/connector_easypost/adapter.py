@@ -37,15 +37,16 @@ from connector.sdk import (
     WebhookRequest,
     WebhookResult,
 )
+from connector.sdk.courier import UNDER_WAY, id_of, read_answer, rejected
 from connector_easypost import shipments
 from connector_easypost.client import EasyPostClient
 from connector_easypost.config import EasyPostConfig
 from connector_easypost.cursor import Place, read_cursor, write_cursor
 from connector_easypost.pickups import CancelPickup, PickupReceipt, Pickups, SchedulePickup
 from connector_easypost.requests import label_type, rates_request, reference_of, shipment_request
-from connector_easypost.shapes import Offers, Shipment, read
+from connector_easypost.shapes import Offers, Shipment
 from connector_easypost.signatures import require_v1, require_v2
-from connector_easypost.tracking import UNDER_WAY, created_at, id_of, rejected, tracker_record, webhook_records
+from connector_easypost.tracking import created_at, tracker_record, webhook_records
 
 WINDOW = timedelta(days=30)
 """How long after it was made a tracker is read again and again; EasyPost does not tell which ones changed."""
@@ -86,7 +87,7 @@ class EasyPost(Adapter[EasyPostConfig], Ships, TracksShipments, Pulls, ReceivesW
     async def quote(self, parcel: Parcel) -> tuple[Quote, ...]:
         """Offers, cheapest first. EasyPost keeps a draft for them, which costs nothing and which nobody buys."""
         body = await self._client.create_shipment(rates_request(parcel, self.config), "quote", reads=True)
-        offers = shipments.allowed(read(Shipment, body, "quote").rates, self.config)
+        offers = shipments.allowed(read_answer(Shipment, body, "quote").rates, self.config)
         return tuple(shipments.quote(offer) for offer in offers)
 
     async def buy_label(self, op: BuyLabel) -> LabelReceipt:
@@ -95,13 +96,13 @@ class EasyPost(Adapter[EasyPostConfig], Ships, TracksShipments, Pulls, ReceivesW
         shipment = drafts[-1] if drafts else None
         if shipment is not None and not shipment.is_bought:
             if shipments.is_draft_for(shipment, op, self.config):
-                offers = read(Offers, await self._client.rerate(shipment.ref), "buy label")
+                offers = read_answer(Offers, await self._client.rerate(shipment.ref), "buy label")
                 shipment = shipment.model_copy(update={"rates": offers.rates})
             else:
                 shipment = None
         if shipment is None:
             request = shipment_request(op, len(drafts) + 1, self.config)
-            shipment = read(Shipment, await self._client.create_shipment(request, "buy label"), "buy label")
+            shipment = read_answer(Shipment, await self._client.create_shipment(request, "buy label"), "buy label")
         if not shipment.is_bought:
             shipment = await self._buy(shipment, op)
         return shipments.label_receipt(shipment, op.key, await self._label(shipment))
@@ -118,7 +119,7 @@ class EasyPost(Adapter[EasyPostConfig], Ships, TracksShipments, Pulls, ReceivesW
         shipment = await self._shipment(op.shipment.external_id, "void label")
         if shipment.is_bought and shipment.refund_status not in VOID:
             await self._require_unused(op, shipment)
-            shipment = read(Shipment, await self._client.refund(op.shipment), "void label")
+            shipment = read_answer(Shipment, await self._client.refund(op.shipment), "void label")
             if shipment.refund_status not in VOID:
                 raise Conflict(
                     f"the refund of {shipment.tracking_code} is {shipment.refund_status or 'not told'}",
@@ -197,7 +198,7 @@ class EasyPost(Adapter[EasyPostConfig], Ships, TracksShipments, Pulls, ReceivesW
             raise Invalid(str(error), operation="parse webhook", fields={error.path or "": error.message}) from None
 
     async def _shipment(self, id_or_reference: str, operation: str) -> Shipment:
-        return read(Shipment, await self._client.shipment(id_or_reference, operation), operation)
+        return read_answer(Shipment, await self._client.shipment(id_or_reference, operation), operation)
 
     async def _shipments_of(self, key: IdempotencyKey) -> tuple[Shipment, ...]:
         """The drafts of this key in order, up to one that was bought."""
@@ -222,7 +223,7 @@ class EasyPost(Adapter[EasyPostConfig], Ships, TracksShipments, Pulls, ReceivesW
     async def _buy(self, shipment: Shipment, op: BuyLabel) -> Shipment:
         chosen = shipments.choose(shipment, op, self.config)
         try:
-            return read(Shipment, await self._client.buy(shipment.ref, chosen.id), "buy label")
+            return read_answer(Shipment, await self._client.buy(shipment.ref, chosen.id), "buy label")
         except Conflict:
             # somebody was faster: what they bought is what there is
             bought = await self._shipment(shipment.id, "buy label")
@@ -234,7 +235,7 @@ class EasyPost(Adapter[EasyPostConfig], Ships, TracksShipments, Pulls, ReceivesW
         wanted = label_type(shipments.format_of(shipment))
         url = shipment.postage_label.url(wanted) if shipment.postage_label else None
         if not url:
-            converted = read(Shipment, await self._client.convert_label(shipment.ref, wanted), "convert label")
+            converted = read_answer(Shipment, await self._client.convert_label(shipment.ref, wanted), "convert label")
             url = converted.postage_label.url(wanted) if converted.postage_label else None
         if not url:
             raise UnexpectedResponse(

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connector.sdk import Conflict, IdempotencyKey, Invalid, NotFound, Party, Receipt, SourceRef, UnexpectedResponse
+from connector.sdk.courier import read_answer
 from connector_easypost.client import EasyPostClient
 from connector_easypost.requests import address, reference_of
-from connector_easypost.shapes import Pickup, Rate, read, said
+from connector_easypost.shapes import Pickup, Rate, said
 
 SCHEDULED, CANCELLED = "scheduled", "canceled"
 
@@ -58,11 +59,11 @@ class Pickups:
         pickup = await self._of(op.key)
         if pickup is None:
             body = await self._client.create_pickup(pickup_request(op))
-            pickup = read(Pickup, body, "schedule pickup")
+            pickup = read_answer(Pickup, body, "schedule pickup")
         offer = cheapest(pickup)
         if pickup.status not in (SCHEDULED, CANCELLED):
             body = await self._client.buy_pickup(pickup.id, offer.carrier, offer.service)
-            pickup = read(Pickup, body, "schedule pickup")
+            pickup = read_answer(Pickup, body, "schedule pickup")
         if pickup.status not in (SCHEDULED, CANCELLED):
             raise UnexpectedResponse(
                 f"pickup {pickup.id} was ordered and is {pickup.status}", operation="schedule pickup"
@@ -78,9 +79,9 @@ class Pickups:
 
     async def cancel(self, op: CancelPickup) -> Receipt:
         """Call it off. Raises Conflict when the carrier says that it is too late."""
-        pickup = read(Pickup, await self._client.pickup(op.pickup, "cancel pickup"), "cancel pickup")
+        pickup = read_answer(Pickup, await self._client.pickup(op.pickup, "cancel pickup"), "cancel pickup")
         if pickup.status == SCHEDULED:
-            pickup = read(Pickup, await self._client.cancel_pickup(pickup.id), "cancel pickup")
+            pickup = read_answer(Pickup, await self._client.cancel_pickup(pickup.id), "cancel pickup")
             if pickup.status != CANCELLED:
                 raise Conflict(f"pickup {pickup.id} is still {pickup.status}", operation="cancel pickup")
         return Receipt(key=op.key, external_id=pickup.id)
@@ -88,7 +89,7 @@ class Pickups:
     async def _of(self, key: IdempotencyKey) -> Pickup | None:
         reference = reference_of(key)
         try:
-            pickup = read(Pickup, await self._client.pickup(reference, "find pickup"), "find pickup")
+            pickup = read_answer(Pickup, await self._client.pickup(reference, "find pickup"), "find pickup")
         except NotFound:
             return None
         return pickup if pickup.reference == reference else None

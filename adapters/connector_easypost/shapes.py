@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
-from connector.sdk import EntityKind, SourceRef, UnexpectedResponse
+from connector.sdk import EntityKind, SourceRef
+from connector.sdk.courier import Theirs
 
 
 def _money(value: object) -> Decimal:
@@ -29,12 +30,6 @@ def _for_sale(rates: object) -> object:
         return rates or ()
     needed = ("id", "carrier", "service", "rate", "currency")
     return [each for each in rates if not isinstance(each, dict) or all(each.get(name) for name in needed)]
-
-
-class Theirs(BaseModel):
-    """An object of EasyPost's. What is not named is passed over."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Rate(Theirs):
@@ -132,28 +127,6 @@ class Pickup(Theirs):
     confirmation: str | None = None
     pickup_rates: Rates = ()
     messages: Annotated[tuple[Message, ...], BeforeValidator(lambda value: value or ())] = ()
-
-
-TheirsT = TypeVar("TheirsT", bound=Theirs)
-
-
-def read(kind: type[TheirsT], body: object, operation: str) -> TheirsT:
-    """An object of an answer. Raises UnexpectedResponse naming the place."""
-    try:
-        return kind.model_validate(body)
-    except ValidationError as error:
-        path, why = first_problem(error)
-        raise UnexpectedResponse(
-            f"the answer to {operation} cannot be read at {path}: {why}",
-            operation=operation,
-            hint="Compare it with the API version in the adapter's README.",
-        ) from None
-
-
-def first_problem(error: ValidationError) -> tuple[str, str]:
-    """Where, as a JSON pointer, and what."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    return "/" + "/".join(str(step) for step in first["loc"]), first["msg"]
 
 
 def said(messages: Sequence[Message]) -> str:

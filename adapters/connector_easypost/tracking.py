@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,14 +10,13 @@ from pydantic import BeforeValidator, Field, ValidationError
 from connector.sdk import (
     EntityKind,
     InvalidRecord,
-    Rejected,
     ShipmentRecord,
     ShipmentStatus,
     SourceRef,
     TrackingEvent,
     WebhookRequest,
 )
-from connector_easypost.shapes import Theirs, first_problem
+from connector.sdk.courier import Theirs, unreadable
 
 STATUSES: dict[str, ShipmentStatus] = {
     "pre_transit": ShipmentStatus.LABEL_CREATED,
@@ -46,12 +44,6 @@ DETAILS: dict[str, ShipmentStatus] = {
     ),
 }  # fmt: skip
 """Details that say more than the state of a parcel under way."""
-UNDER_WAY = frozenset(ShipmentStatus) - {
-    ShipmentStatus.PENDING,
-    ShipmentStatus.LABEL_CREATED,
-    ShipmentStatus.CANCELLED,
-}
-"""A label in one of these was used."""
 
 
 class _Place(Theirs):
@@ -98,7 +90,7 @@ def tracker_record(body: Any) -> ShipmentRecord:
     try:
         return _tracker_record(_Tracker.model_validate(body))
     except ValidationError as error:
-        raise _invalid(error, "tracker") from None
+        raise unreadable(error, "tracker") from None
 
 
 def webhook_records(request: WebhookRequest) -> tuple[ShipmentRecord, ...]:
@@ -106,7 +98,7 @@ def webhook_records(request: WebhookRequest) -> tuple[ShipmentRecord, ...]:
     try:
         event = _Event.model_validate_json(request.body)
     except ValidationError as error:
-        raise _invalid(error, "event") from None
+        raise unreadable(error, "event") from None
     match event.description:
         case "tracker.created" | "tracker.updated":
             return (tracker_record(event.result),)
@@ -114,19 +106,6 @@ def webhook_records(request: WebhookRequest) -> tuple[ShipmentRecord, ...]:
             return (_refund_record(event.result),)
         case _:
             return ()
-
-
-def rejected(body: Any, error: InvalidRecord) -> Rejected:
-    """A tracker that cannot become a record, kept whole."""
-    external_id = id_of(body)
-    ref = SourceRef(kind=EntityKind.SHIPMENT, external_id=external_id) if external_id else None
-    return Rejected(ref=ref, raw=json.dumps(body, ensure_ascii=False).encode(), reason=str(error), path=error.path)
-
-
-def id_of(body: Any) -> str | None:
-    """The tracker's id, when it is one."""
-    found = body.get("id") if isinstance(body, dict) else None
-    return found if isinstance(found, str) and 0 < len(found) <= 255 else None
 
 
 def created_at(body: Any) -> datetime | None:
@@ -168,7 +147,7 @@ def _refund_record(body: Any) -> ShipmentRecord:
             status=ShipmentStatus.CANCELLED,
         )
     except ValidationError as error:
-        raise _invalid(error, "refund") from None
+        raise unreadable(error, "refund") from None
 
 
 def _status(word: str, detail: str | None, path: str) -> ShipmentStatus | None:
@@ -215,12 +194,3 @@ def _occurred_at(scan: _Scan, number: int) -> datetime:
 def _utc(at: datetime | None) -> datetime | None:
     """EasyPost writes UTC where it knows no zone."""
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
-
-
-def _invalid(error: ValidationError, what: str) -> InvalidRecord:
-    path, why = first_problem(error)
-    return InvalidRecord(
-        f"the {what} cannot be read at {path}: {why}",
-        path=path,
-        hint="Compare it with the API version in the adapter's README.",
-    )

@@ -39,12 +39,13 @@ from connector.sdk import (
     WebhookResult,
     require_secret,
 )
+from connector.sdk.courier import UNDER_WAY, rejected
 from connector_karrio import rates
 from connector_karrio.client import KarrioClient, Page
 from connector_karrio.config import KarrioConfig
 from connector_karrio.cursor import Place, read_cursor, write_cursor
 from connector_karrio.requests import KEY, label_type, rates_request, shipment_request
-from connector_karrio.tracking import UNDER_WAY, rejected, tracker_record, webhook_records
+from connector_karrio.tracking import tracker_record, webhook_records
 
 WINDOW = timedelta(days=30)
 """How long after it was made a tracker is read again and again; Karrio does not tell which ones changed."""

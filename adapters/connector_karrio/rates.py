@@ -8,9 +8,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
 from connector.sdk import BuyLabel, EntityKind, Invalid, LabelFormat, LabelReceipt, Quote, SourceRef, UnexpectedResponse
+from connector.sdk.courier import Theirs, read_answer
 from connector_karrio.config import KarrioConfig
 
 Money = Annotated[Decimal, BeforeValidator(lambda value: str(value) if isinstance(value, float) else value)]
@@ -24,11 +25,7 @@ def _complete(rates: object) -> object:
     return [rate for rate in rates if not isinstance(rate, dict) or (rate.get("service") and rate.get("currency"))]
 
 
-class _Theirs(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Rate(_Theirs):
+class Rate(Theirs):
     """An offer of a carrier. carrier_id: the account, carrier_name: whose it is."""
 
     id: str | None = None
@@ -49,7 +46,7 @@ class Rate(_Theirs):
 Rates = Annotated[tuple[Rate, ...], BeforeValidator(_complete)]
 
 
-class Message(_Theirs):
+class Message(Theirs):
     """What a carrier says to a request."""
 
     message: str | None = None
@@ -57,7 +54,7 @@ class Message(_Theirs):
     carrier_id: str | None = None
 
 
-class Shipment(_Theirs):
+class Shipment(Theirs):
     """A shipment as Karrio keeps it. It is bought once it has a tracking number."""
 
     id: str
@@ -84,18 +81,12 @@ class Shipment(_Theirs):
 
 def read_shipment(body: object, operation: str) -> Shipment:
     """A shipment of an answer. Raises UnexpectedResponse."""
-    try:
-        return Shipment.model_validate(body)
-    except ValidationError as error:
-        raise _unexpected(error, operation) from None
+    return read_answer(Shipment, body, operation)
 
 
 def read_rates(body: object, operation: str) -> tuple[Rate, ...]:
     """The offers of an answer. Raises UnexpectedResponse."""
-    try:
-        return _Answer.model_validate(body).rates
-    except ValidationError as error:
-        raise _unexpected(error, operation) from None
+    return read_answer(_Answer, body, operation).rates
 
 
 def allowed(rates: Sequence[Rate], config: KarrioConfig) -> tuple[Rate, ...]:
@@ -178,15 +169,5 @@ def expected(text: str | None, config: KarrioConfig) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(config.tracking_time_zone))
 
 
-class _Answer(_Theirs):
+class _Answer(Theirs):
     rates: Rates
-
-
-def _unexpected(error: ValidationError, operation: str) -> UnexpectedResponse:
-    first = error.errors(include_url=False, include_input=False)[0]
-    path = "/" + "/".join(str(step) for step in first["loc"])
-    return UnexpectedResponse(
-        f"the answer to {operation} cannot be read at {path}: {first['msg']}",
-        operation=operation,
-        hint="Compare it with the API version in the adapter's README.",
-    )

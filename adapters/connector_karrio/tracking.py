@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from connector.sdk import (
     EntityKind,
     InvalidRecord,
-    Rejected,
     ShipmentRecord,
     ShipmentStatus,
     SourceRef,
     TrackingEvent,
     WebhookRequest,
 )
+from connector.sdk.courier import Theirs, unreadable
 from connector_karrio.config import KarrioConfig
 from connector_karrio.rates import Shipment, expected
 
@@ -37,20 +36,10 @@ TRACKER_STATUSES: dict[str, ShipmentStatus] = {
 }
 """Karrio's words for a parcel's state. `unknown` is none: it is what Karrio writes when it gives up asking."""
 UNKNOWN = "unknown"
-UNDER_WAY = frozenset(ShipmentStatus) - {
-    ShipmentStatus.PENDING,
-    ShipmentStatus.LABEL_CREATED,
-    ShipmentStatus.CANCELLED,
-}
-"""A label in one of these was used."""
 CLOCKS = ("%H:%M", "%I:%M %p", "%H:%M:%S", "%I:%M:%S %p")
 
 
-class _Theirs(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Event(_Theirs):
+class _Event(Theirs):
     date: str | None = None
     time: str | None = None
     timestamp: str | None = None
@@ -61,7 +50,7 @@ class _Event(_Theirs):
     location: str | None = None
 
 
-class _Tracker(_Theirs):
+class _Tracker(Theirs):
     id: str
     tracking_number: str
     carrier_name: str | None = None
@@ -70,7 +59,7 @@ class _Tracker(_Theirs):
     events: tuple[_Event, ...] | None = None
 
 
-class _Webhook(_Theirs):
+class _Webhook(Theirs):
     event: str
     data: dict[str, Any]
 
@@ -80,7 +69,7 @@ def tracker_record(body: Any, config: KarrioConfig) -> ShipmentRecord:
     try:
         return _tracker_record(_Tracker.model_validate(body), config)
     except ValidationError as error:
-        raise _invalid(error, "tracker") from None
+        raise unreadable(error, "tracker") from None
 
 
 def webhook_records(request: WebhookRequest, config: KarrioConfig) -> tuple[ShipmentRecord, ...]:
@@ -92,7 +81,7 @@ def webhook_records(request: WebhookRequest, config: KarrioConfig) -> tuple[Ship
     try:
         webhook = _Webhook.model_validate_json(request.body)
     except ValidationError as error:
-        raise _invalid(error, "webhook") from None
+        raise unreadable(error, "webhook") from None
     match webhook.event:
         case "tracker_created" | "tracker_updated":
             return (tracker_record(webhook.data, config),)
@@ -102,15 +91,6 @@ def webhook_records(request: WebhookRequest, config: KarrioConfig) -> tuple[Ship
             return _shipment_records(webhook.data, ShipmentStatus.CANCELLED, request.received_at)
         case _:
             return ()
-
-
-def rejected(body: Any, error: InvalidRecord) -> Rejected:
-    """A tracker that cannot become a record, kept whole."""
-    external_id = body.get("id") if isinstance(body, dict) else None
-    is_known = isinstance(external_id, str) and 0 < len(external_id) <= 255
-    ref = SourceRef(kind=EntityKind.SHIPMENT, external_id=str(external_id)) if is_known else None
-    raw = json.dumps(body, ensure_ascii=False).encode()
-    return Rejected(ref=ref, raw=raw, reason=str(error), path=error.path)
 
 
 def _tracker_record(tracker: _Tracker, config: KarrioConfig) -> ShipmentRecord:
@@ -136,7 +116,7 @@ def _shipment_records(body: dict[str, Any], status: ShipmentStatus, at: datetime
         shipment = Shipment.model_validate(body)
         return (_shipment_record(shipment, status, at),) if shipment.is_bought else ()
     except ValidationError as error:
-        raise _invalid(error, "shipment") from None
+        raise unreadable(error, "shipment") from None
 
 
 def _shipment_record(shipment: Shipment, status: ShipmentStatus, at: datetime | None) -> ShipmentRecord:
@@ -207,13 +187,3 @@ def _local(day: str, clock: str | None) -> datetime:
             continue
         return at.replace(hour=told.hour, minute=told.minute, second=told.second)
     raise ValueError(f"time {clock!r} cannot be read")
-
-
-def _invalid(error: ValidationError, what: str) -> InvalidRecord:
-    first = error.errors(include_url=False, include_input=False)[0]
-    path = "/" + "/".join(str(step) for step in first["loc"])
-    return InvalidRecord(
-        f"the {what} cannot be read at {path}: {first['msg']}",
-        path=path,
-        hint="Compare it with the API version in the adapter's README.",
-    )

@@ -28,12 +28,13 @@ from connector.sdk import (
     TrackShipment,
     VoidLabel,
 )
+from connector.sdk.courier import read_answer
 from connector_easypost import CancelPickup, EasyPost, EasyPostConfig, SchedulePickup
 from connector_easypost.adapter import TRACKERS
 from connector_easypost.pickups import cheapest
 from connector_easypost.requests import shipment_request
 from connector_easypost.sandbox import EasyPostSandbox
-from connector_easypost.shapes import Pickup, Shipment, read
+from connector_easypost.shapes import Pickup, Shipment
 
 RECORDED = Path(__file__).parents[4] / "shared" / "openapi" / "easypost-cassettes"
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -119,14 +120,14 @@ async def test_a_label_is_bought_and_its_file_read_where_it_lies() -> None:
     assert (receipt.tracking_url or "").startswith("https://track.easypost.com/")
     assert [each[:2] for each in replay.asked[1:]] == [
         ("POST", "/v2/shipments"), ("POST", "/v2/shipments/shp_16578f588f9546ec914afd2474e24ff5/buy"),
-        ("GET", httpx.URL(read(Shipment, recorded("test_shipment_buy"), "x").postage_label.label_url).path  # type: ignore[union-attr]
+        ("GET", httpx.URL(read_answer(Shipment, recorded("test_shipment_buy"), "x").postage_label.label_url).path  # type: ignore[union-attr]
          .replace(PNG, PDF)),
     ]  # fmt: skip
     assert replay.asked[2][2] == {"rate": {"id": "rate_4d1f36fa716c4b1292cacbdf19227c2d"}}
 
 
 async def test_a_shipment_without_customs_or_options_is_read_like_any_other() -> None:
-    shipment = read(Shipment, recorded("test_shipment_create_empty_objects"), "quote")
+    shipment = read_answer(Shipment, recorded("test_shipment_create_empty_objects"), "quote")
 
     assert not shipment.is_bought
     assert len(shipment.rates) == 3
@@ -185,7 +186,7 @@ async def test_a_pickup_is_made_and_ordered() -> None:
         "pickup_97eb98f4c2004ede9f30e26ec4f63233", "USPS", "NextDay", "WTC65024896", 0,
     )  # fmt: skip
     assert replay.asked[-1][2] == {"carrier": "USPS", "service": "NextDay"}
-    assert cheapest(read(Pickup, recorded("test_pickup_create"), "x")).service == "NextDay"
+    assert cheapest(read_answer(Pickup, recorded("test_pickup_create"), "x")).service == "NextDay"
 
 
 async def test_a_pickup_that_was_never_ordered_needs_no_calling_off() -> None:

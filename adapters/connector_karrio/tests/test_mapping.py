@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from connector.sdk import Address, InvalidRecord, Parcel, Party, ShipmentStatus, WebhookRequest
+from connector.sdk.courier import rejected
 from connector_karrio.config import KarrioConfig
 from connector_karrio.cursor import Place, read_cursor, write_cursor
 from connector_karrio.rates import Rate, expected
 from connector_karrio.requests import rates_request
-from connector_karrio.tracking import TRACKER_STATUSES, rejected, tracker_record, webhook_records
+from connector_karrio.tracking import TRACKER_STATUSES, tracker_record, webhook_records
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 PARTY = Party("Hub", Address(line1="1 Depot Road", city="Berlin", postal_code="10115", country="DE", state="BE"))
