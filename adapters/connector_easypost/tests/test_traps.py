@@ -216,6 +216,13 @@ async def test_a_key_with_a_full_stop_is_found_and_compared_as_a_whole(easypost:
     assert await easypost.find_label(bought.tracking_number) is None
 
 
+async def test_a_shipment_with_another_reference_is_not_taken_for_ours(sandbox: EasyPostSandbox, opened: Any) -> None:
+    others = sandbox.bought("wf-9:label")
+
+    async with opened(once(reference_of(OP.key), httpx.Response(200, json=others))) as easypost:
+        assert await easypost.find_label(OP.key) is None
+
+
 async def test_a_return_goes_from_the_site_to_the_hub(sandbox: EasyPostSandbox, easypost: EasyPost) -> None:
     back = Parcel(BOSTON, AUSTIN, weight_g=900)
 
