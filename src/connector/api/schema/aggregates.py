@@ -12,6 +12,7 @@ from graphql import FieldNode, GraphQLObjectType, get_named_type
 from connector.api.conditions import condition_of
 from connector.api.context import Info
 from connector.api.document import object_type
+from connector.api.plain_groups import plain_groups
 from connector.api.plan import Plan
 from connector.api.roots import ROOT, Root
 from connector.api.schema.enums import described
@@ -186,6 +187,9 @@ def _input(name: str, description: str, fields: dict[str, tuple[Any, Any]]) -> A
 def _root_of(entity: str) -> Callable[[Plan, Shaper], Root]:
     def root(plan: Plan, shaper: Shaper) -> Root:
         read, make = _planned(entity, plan)
+        plain = plain_groups(plan, read)
+        if plain is not None:
+            return Root([read], lambda answers, _around: plain(answers[0]))
         shape = shaper.value(plan.field.type, plan.nodes)
 
         def answer(answers: Sequence[Any], around: Surroundings) -> Any:
