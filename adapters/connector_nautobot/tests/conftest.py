@@ -5,26 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
+from tests.conftest import MovableClock
+from tests.pulling import Connected
 
-from connector.sdk import Batch, Connection, Record, SourceRef, connect
 from connector_nautobot.sandbox import Hook, NautobotSandbox
 
 TOKEN = "0f1e2d3c4b5a69788796a5b4c3d2e1f001234567"
 SECRET = "shared-webhook-secret"
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
-
-
-class MovableClock:
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-
-    def now(self) -> datetime:
-        return self._now
-
-    def advance(self, by: timedelta) -> None:
-        self._now += by
 
 
 class World:
@@ -64,30 +53,12 @@ def world(clock: MovableClock) -> World:
     return World(clock)
 
 
-class Source:
+class Source(Connected):
     """The adapter, connected to the world, with every request that it sends."""
 
     def __init__(self, world: World, **settings: object) -> None:
-        self.requests: list[httpx.Request] = []
-        inner = httpx.ASGITransport(app=world.nautobot.app)
-        outer = self
-
-        class Recording(httpx.AsyncBaseTransport):
-            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-                outer.requests.append(request)
-                return await inner.handle_async_request(request)
-
         given = {"base_url": "http://nautobot.test", "token": TOKEN, "webhook_secret": SECRET, "page_size": 4}
-        self.connection: Connection = connect(
-            "cmdb", "nautobot", {**given, **settings}, clock=world.clock, attempts=1, transport=Recording()
-        )
-        self.adapter = self.connection.adapter
-
-    def stream(self, name: str):
-        return next(stream for stream in self.adapter.streams() if stream.name == name)
-
-    async def pull(self, name: str, since: str | None = None) -> list[Batch]:
-        return [batch.made() async for batch in self.adapter.pull(self.stream(name), since)]
+        super().__init__("nautobot", world.nautobot.app, {**given, **settings}, world.clock)
 
 
 @pytest.fixture
@@ -95,11 +66,3 @@ async def source(world: World) -> AsyncIterator[Source]:
     source = Source(world)
     yield source
     await source.connection.aclose()
-
-
-def by_ref(batches: list[Batch]) -> dict[SourceRef, Record]:
-    return {record.ref: record for batch in batches for record in batch.records}
-
-
-def ids(batches: list[Batch]) -> list[str]:
-    return [record.ref.external_id for batch in batches for record in batch.records]

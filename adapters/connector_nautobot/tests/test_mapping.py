@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.pulling import by_ref
 
 from connector.sdk import Address, Criticality, HubTier, Lane, Point
 from connector.sdk.rest import Position, Progress, read_cursor, read_time, write_cursor, write_time
 from connector_nautobot.sandbox_shapes import micros, stamp
 
-from .conftest import Source, by_ref
+from .conftest import Source
 
 LAG = timedelta(minutes=5)
 times = st.integers(946_684_800_000_000, 4_102_444_800_000_000).map(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from tests.pulling import by_ref, ids
 
 from connector.sdk import AssetState, AuthError, EntityKind, HubRecord, Invalid, NotFound, SiteRecord, SourceRef
 from connector_nautobot import sandbox_lists
 from connector_nautobot.sandbox_shapes import STATUS
 
-from .conftest import NOW, Source, by_ref, ids
+from .conftest import NOW, Source
 
 HOUR = timedelta(hours=1)
 

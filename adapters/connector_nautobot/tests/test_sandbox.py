@@ -5,10 +5,11 @@ from __future__ import annotations
 import httpx
 import orjson
 import pytest
+from tests.conftest import MovableClock
 
 from connector_nautobot.sandbox import Hook, NautobotSandbox, sign
 
-from .conftest import NOW, SECRET, TOKEN, MovableClock
+from .conftest import NOW, SECRET, TOKEN
 
 DEVICES = "/api/dcim/devices/"
 

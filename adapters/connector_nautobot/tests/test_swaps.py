@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
+from tests.pulling import by_ref
 
 from connector.sdk import (
     AssetState,
@@ -21,7 +22,7 @@ from connector.sdk import (
 )
 from connector_nautobot.config import NautobotConfig
 
-from .conftest import Source, by_ref
+from .conftest import Source
 
 DONE = "swap-1:20261125T090000.000000Z"
 
