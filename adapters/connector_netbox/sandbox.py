@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import uuid
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -96,8 +97,8 @@ class NetBoxSandbox:
         now = micros(at or self.clock.now())
         number = next(self._numbers[object_type])
         slug = str(fields.get("name") or fields.get("model") or number).lower().replace(" ", "-")
-        row = {"id": number, "created": now, "last_updated": now, "slug": slug, **fields}
-        self.tables[object_type][number] = row
+        row = {"id": number, "created": now, "last_updated": now, **deepcopy(SHAPES[object_type].blank), "slug": slug}
+        self.tables[object_type][number] = row | fields
         return number
 
     def add_tag(self, slug: str) -> int:
