@@ -9,7 +9,7 @@ import httpx
 import orjson
 
 from connector.sdk import AuthError, Invalid, SourceClient, SourceRef, UnexpectedResponse
-from connector.sdk.rest import Page, Position, Row, SentRow, named_refusal, read_page
+from connector.sdk.rest import Page, Position, Row, SentRow, answered_page, named_refusal
 from connector.sdk.rest import walk as watermark_walk
 
 IDS_PER_REQUEST = 50
@@ -35,19 +35,7 @@ class NautobotClient:
     async def page(self, path: str, params: Iterable[tuple[str, str | int]], operation: str) -> Page:
         """The rows of one page of a list, and whether it is the last; the server may give fewer than asked for."""
         response = await self._answer(path, [*params, ("exclude_m2m", "true")], operation)
-        try:
-            return read_page(response.content)
-        except ValueError as error:
-            self._http.json(response, operation=operation)
-            raise UnexpectedResponse(
-                f"{operation}: the answer of {path!r} cannot be read: {error}", operation=operation
-            ) from error
-        except TypeError as error:
-            raise UnexpectedResponse(
-                f"{operation}: the answer of {path!r} holds no list `results` of objects: {error}",
-                operation=operation,
-                hint="Check that base_url is the address of Nautobot itself.",
-            ) from error
+        return answered_page(self._http, response, path=path, operation=operation, system="Nautobot")
 
     async def change(self, path: str, ref: SourceRef, changes: Mapping[str, object], operation: str) -> SentRow:
         """Set fields of one object; it as it is then.

@@ -20,9 +20,9 @@ from connector.sdk.rest import (
     Position,
     Row,
     SentRow,
+    answered_page,
     named_refusal,
     position_of,
-    read_page,
     row_id,
     walk,
 )
@@ -148,19 +148,7 @@ class NetBoxClient:
 
     async def _page(self, path: str, params: Params, operation: str, fields: str) -> Page:
         response = await self._answer(path, [*params, *([("fields", fields)] if fields else [])], operation)
-        try:
-            return read_page(response.content)
-        except ValueError as error:
-            self._http.json(response, operation=operation)
-            raise UnexpectedResponse(
-                f"{operation}: the answer of {path!r} cannot be read: {error}", operation=operation
-            ) from error
-        except TypeError as error:
-            raise UnexpectedResponse(
-                f"{operation}: the answer of {path!r} holds no list `results` of objects: {error}",
-                operation=operation,
-                hint="Check that base_url is the address of NetBox itself.",
-            ) from error
+        return answered_page(self._http, response, path=path, operation=operation, system="NetBox")
 
     def _object(self, response: httpx.Response, operation: str, ref: SourceRef | None = None) -> Row:
         answer = self._http.json(response, operation=operation)

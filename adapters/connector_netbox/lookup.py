@@ -64,17 +64,19 @@ class Lookup:
         return fingerprint(dict.fromkeys(hubs.sites, ""), hubs.locations)
 
     def remember(self, rows: Iterable[SentRow]) -> None:
-        """Keep sites that were read anyway."""
+        """Keep sites that were read anyway, not all that there are."""
+        if len(self._sites) > SITES_KEPT:
+            self._sites.clear()
         for row in rows:
             self._sites |= {key: row for key in _ids([row])}
 
     async def sites(self, ids: Iterable[str]) -> Mapping[str, SentRow]:
         """Sites by their ids, as far as they can be seen."""
-        wanted = [site for site in dict.fromkeys(ids) if site not in self._sites]
         if len(self._sites) > SITES_KEPT:
             self._sites.clear()
+        wanted = [site for site in dict.fromkeys(ids) if site not in self._sites]
         async for rows in self._client.by_ids(SITES, "id", wanted, "pull places", SITE_FIELDS):
-            self.remember(rows)
+            self._sites |= {key: row for row in rows for key in _ids([row])}
         return self._sites
 
     async def _below(self) -> dict[str, str]:

@@ -60,7 +60,6 @@ class Sites(Part):
 
     async def pulled(self, rows: Sequence[SentRow]) -> Read:
         """Sites and hubs."""
-        self.lookup.remember(rows)
         hubs = await self.lookup.hubs()
         return made(rows, lambda row: mapping.site(row, hubs, self.config.custom_field), hubs.of_site)
 

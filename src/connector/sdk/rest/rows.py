@@ -10,12 +10,15 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias, TypeVar
 
+import httpx
 import msgspec
 import orjson
 
 from connector.model.errors import InvalidRecord
 from connector.model.refs import SourceRef
 from connector.sdk.adapter import Rejected
+from connector.sdk.client import SourceClient
+from connector.sdk.errors import UnexpectedResponse
 
 T = TypeVar("T")
 
@@ -87,6 +90,23 @@ def read_page(content: bytes) -> Page:
     if not all(raw.startswith(b"{") for raw in rows):
         raise TypeError("an element of `results` is no object")
     return Page([SentRow(raw) for raw in rows], page.next is None, page.count)
+
+
+def answered_page(http: SourceClient, response: httpx.Response, *, path: str, operation: str, system: str) -> Page:
+    """The page in an answer. system: what people call it. Raises UnexpectedResponse for anything else."""
+    try:
+        return read_page(response.content)
+    except ValueError as error:
+        http.json(response, operation=operation)
+        raise UnexpectedResponse(
+            f"{operation}: the answer of {path!r} cannot be read: {error}", operation=operation
+        ) from error
+    except TypeError as error:
+        raise UnexpectedResponse(
+            f"{operation}: the answer of {path!r} holds no list `results` of objects: {error}",
+            operation=operation,
+            hint=f"Check that base_url is the address of {system} itself.",
+        ) from error
 
 
 def made(
