@@ -15,7 +15,6 @@ import orjson
 
 from connector.sdk import AuthError, Conflict, Invalid, SourceClient, SourceRef, UnexpectedResponse
 from connector.sdk.rest import (
-    EPOCH,
     Page,
     Position,
     Row,
@@ -26,6 +25,7 @@ from connector.sdk.rest import (
     row_id,
     walk,
 )
+from connector.sdk.rest.watermark import EPOCH
 
 Params = Sequence[tuple[str, str | int]]
 

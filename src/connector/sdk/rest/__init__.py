@@ -23,7 +23,6 @@ from connector.sdk.rest.refusals import named_refusal
 from connector.sdk.rest.rows import Page, Row, SentRow, answered_page, made, named, read_page, row_id
 from connector.sdk.rest.swaps import SwapRecorder
 from connector.sdk.rest.watermark import (
-    EPOCH,
     Position,
     Progress,
     position_of,
@@ -35,7 +34,7 @@ from connector.sdk.rest.watermark import (
 )
 
 __all__ = [
-    "CustomField", "DevicesConfig", "EPOCH", "Page", "Position", "Progress", "Row", "SentRow", "SwapRecorder",
+    "CustomField", "DevicesConfig", "Page", "Position", "Progress", "Row", "SentRow", "SwapRecorder",
     "address_of", "answered_page", "asset_facts", "custom_text", "hook_payload", "hook_time", "hub_facts",
     "last_updated", "made", "named", "named_refusal", "optional", "point_of", "position_of", "product_facts",
     "read_cursor", "read_page", "read_time", "require_hook", "row_id", "text", "valid", "walk", "write_cursor",
