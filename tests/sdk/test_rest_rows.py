@@ -6,7 +6,7 @@ import json
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.sdk.rest import read_page
@@ -21,6 +21,7 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(TEXT, JSON, max_size=5)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine, nested JSON takes its time
 @given(st.lists(OBJECTS, max_size=4), st.sampled_from([None, "http://nautobot/?offset=2"]), st.sampled_from([None, 2]))
 def test_a_page_gives_the_rows_that_were_sent_as_they_were_sent(objects, further, indent):
     content = json.dumps({"count": 9, "next": further, "results": objects}, indent=indent).encode()
