@@ -106,6 +106,7 @@ INFO = "pageInfo { __typename hasNextPage hasPreviousPage startCursor end: endCu
 
 
 @pytest.mark.parametrize("first", [0, 1, spread.FEWEST])
+@pytest.mark.parametrize("beside", ["", "hubs { __typename }"])
 @pytest.mark.parametrize("asked", ["nodes { number }", "edges { cursor node { id } }", "__typename all: nodes { id }"])
 @pytest.mark.parametrize("info", ["", INFO])
 async def test_a_page_that_comes_row_by_row_is_what_the_executor_answers(
@@ -115,13 +116,14 @@ async def test_a_page_that_comes_row_by_row_is_what_the_executor_answers(
     monkeypatch: pytest.MonkeyPatch,
     first: int,
     asked: str,
+    beside: str,
     info: str,
 ):
     await furnish(engine)
     monkeypatch.setattr(spread, "FEWEST", min(first, spread.FEWEST))
     plain = PlainExecutor(await read_rows(engine))
     around: Any = SimpleNamespace(clock=clock, reader=Reader(engine), principal=None)
-    text = f"{{ tickets(first: {first}) {{ {info} {asked} }} }}"
+    text = f"{{ tickets(first: {first}) {{ {info} {asked} }} {beside} }}"
 
     with statements(engine) as seen:
         found = await compiled(schema, text, engine.dialect.name).run(cast("ApiContext", around))

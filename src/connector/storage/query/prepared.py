@@ -55,7 +55,7 @@ class PreparedReads:
             self._written = _Written(statement, engine.dialect)
         sql, parameters = self._written.sql, self._written.parameters(values)
         if direct is not None and self._spread is not None:
-            return [self._spread.page(await direct.rows(sql, parameters))]
+            return answers_of(self._reads, (self._spread.page(await direct.rows(sql, parameters)),))
         return answers_of(self._reads, await sender.row(sql, parameters))
 
     def _statement_for(self, asked: Sequence[Read], dialect: str, *, is_direct: bool) -> Select[*tuple[Any, ...]]:
