@@ -17,7 +17,7 @@ from tests.clients.install import HERE, NODE, node_packages, python_environment
 
 __all__ = ["hub", "open_hub"]
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +47,14 @@ def node(packages: Path) -> Node:
 
 
 async def ended(process: Process, patience: float = PATIENCE_S) -> str:
-    """What a program printed until it ended well."""
-    async with asyncio.timeout(patience):
-        out, err = await process.communicate()
+    """What a program printed until it ended well; one that does not end in time is ended."""
+    try:
+        async with asyncio.timeout(patience):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
     assert process.returncode == 0, f"ended with {process.returncode}:\n{out.decode()}\n{err.decode()}"
     return out.decode()
 
