@@ -158,12 +158,3 @@ async def test_a_connection_that_nobody_waits_for_any_more_is_closed(
         await asked
 
     assert [connection.closed for connection in opened] == [True]
-
-
-async def test_rows_come_as_they_were_sent(direct: DirectConnections):
-    asked = "SELECT n, nullif(n, 2) FROM generate_series(1, %(to)s::int) AS n"
-
-    assert await direct.rows(asked, {"to": 3}) == [[b"1", b"1"], [b"2", None], [b"3", b"3"]]
-    assert await direct.rows(asked, {"to": 0}) == []
-    with pytest.raises(NotAnswered, match="division by zero"):
-        await direct.rows("SELECT 1 / 0", {})

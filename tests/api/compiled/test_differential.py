@@ -15,14 +15,13 @@ from connector.api.compiled import compile_query
 from connector.api.context import ApiContext, Reader
 from connector.api.ready import ReadyQueries
 from connector.storage.database.refusals import TooDeep
-from connector.storage.query import ENTITIES, spread
+from connector.storage.query import ENTITIES
 from tests.api.compiled.furnished import furnish
 from tests.api.compiled.operations import Operation, operations
 from tests.api.compiled.plain import PlainExecutor, as_json, read_rows
 from tests.api.test_queries import statements
 from tests.conftest import MovableClock
 
-FEWEST = spread.FEWEST
 PARTS, CASES = 2, 500
 """Operations on each database, in parts that run side by side; other ones each time: what a run leaves out, the next
 ones find."""
@@ -48,14 +47,10 @@ async def test_a_compiled_query_answers_what_the_ordinary_executor_does(
     engine: AsyncEngine,
     plain: PlainExecutor,
     clock: MovableClock,
-    monkeypatch: pytest.MonkeyPatch,
     part: int,
 ):
     operation: Operation = data.draw(operations(plain), label="operation")
     note(repr(operation))
-    monkeypatch.setattr(
-        spread, "FEWEST", data.draw(st.sampled_from((0, spread.FEWEST)), label="rows sent by themselves")
-    )
     document = parse(operation.document)
     around: Any = SimpleNamespace(
         clock=clock, label_url=lambda key: f"/labels/{key}", reader=(reader := Reader(engine)), principal=None

@@ -24,10 +24,9 @@ from connector.api.compiled import CompiledQuery, compile_query
 from connector.api.context import ApiContext, Reader
 from connector.api.roots import ROOT, page_root
 from connector.api.schema import build_schema
-from connector.storage.query import Read, WrittenPage, WrittenRow, spread
+from connector.storage.query import Read, WrittenPage, WrittenRow
 from tests.api.compiled.furnished import furnish
 from tests.api.compiled.plain import PlainExecutor, as_json, read_rows
-from tests.api.test_queries import statements
 from tests.conftest import DATABASES, MovableClock
 
 LONG = "a" * 64
@@ -100,36 +99,6 @@ async def test_every_column_and_the_cursors_of_every_order_are_written_as_the_ex
             assert as_json(await query.run(cast("ApiContext", around))) == as_json(expected.data), text
 
     assert written > PAGES / 3
-
-
-INFO = "pageInfo { __typename hasNextPage hasPreviousPage startCursor end: endCursor }"
-
-
-@pytest.mark.parametrize("first", [0, 1, spread.FEWEST])
-@pytest.mark.parametrize("beside", ["", "hubs { __typename }"])
-@pytest.mark.parametrize("asked", ["nodes { number }", "edges { cursor node { id } }", "__typename all: nodes { id }"])
-@pytest.mark.parametrize("info", ["", INFO])
-async def test_a_page_that_comes_row_by_row_is_what_the_executor_answers(
-    engine: AsyncEngine,
-    schema: GraphQLSchema,
-    clock: MovableClock,
-    monkeypatch: pytest.MonkeyPatch,
-    first: int,
-    asked: str,
-    beside: str,
-    info: str,
-):
-    await furnish(engine)
-    monkeypatch.setattr(spread, "FEWEST", min(first, spread.FEWEST))
-    plain = PlainExecutor(await read_rows(engine))
-    around: Any = SimpleNamespace(clock=clock, reader=Reader(engine), principal=None)
-    text = f"{{ tickets(first: {first}) {{ {info} {asked} }} {beside} }}"
-
-    with statements(engine) as seen:
-        found = await compiled(schema, text, engine.dialect.name).run(cast("ApiContext", around))
-
-    assert as_json(found) == as_json(plain.execute(parse(text), {}, around).data)
-    assert ("row_to_json" in seen[0] and "json_agg" not in seen[0]) == (engine.dialect.name == "postgresql")
 
 
 def pages(schema: GraphQLSchema, dialect: str) -> Iterator[str]:

@@ -45,10 +45,6 @@ class DirectConnections:
             raise NotAnswered("no row came")
         return row
 
-    async def rows(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[bytes | None]]:
-        """All rows that a statement answers, as they came. The same holds of it."""
-        return await self._answered(lambda wire: wire.rows(sql, parameters))
-
     async def _answered(self, ask: Callable[[Wire], Awaitable[_T]]) -> _T:
         async with self._free:
             try:

@@ -69,12 +69,6 @@ class Wire:
         row: Sequence[Any] | None = made.load_row(0, tuple)
         return row
 
-    async def rows(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[bytes | None]]:
-        """All rows that a statement answers, as texts that are not read. Raises as `row` does."""
-        result = await self._answer(sql, parameters)
-        value, places = result.get_value, range(result.nfields)
-        return [[value(number, place) for place in places] for number in range(result.ntuples)]
-
     async def _answer(self, sql: str, parameters: Mapping[str, Any]) -> PGresult:
         if not self.is_open:
             raise OperationalError("the connection was lost")

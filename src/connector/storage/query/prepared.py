@@ -15,7 +15,6 @@ from connector.storage.database.engine import direct_connections, readers_of, re
 from connector.storage.query.announced import announced_by
 from connector.storage.query.fetch import answer_to, answers_of, asked_of
 from connector.storage.query.sight import EVERYTHING, Sight
-from connector.storage.query.spread import Spread, spread_of
 from connector.storage.query.statement import Read, statement_of
 
 NO_VALUES: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -28,7 +27,6 @@ class PreparedReads:
         self._reads = reads
         self._sight = sight
         self._statement: Select[*tuple[Any, ...]] | None = None
-        self._spread: Spread | None = None
         self._written: _Written | None = None
 
     def announced_by(self, dialect: str) -> frozenset[EntityKind]:
@@ -45,29 +43,15 @@ class PreparedReads:
         asked = asked_of(self._reads)
         if not asked:
             return answers_of(self._reads, ())
-        direct = direct_connections(engine)
-        statement = self._statement_for(asked, engine.dialect.name, is_direct=direct is not None)
-        sender = direct or readers_of(engine)
-        if sender is None:
-            async with reading(engine) as tx:
-                return answers_of(self._reads, await answer_to(tx, statement, values))
-        if self._written is None:
-            self._written = _Written(statement, engine.dialect)
-        sql, parameters = self._written.sql, self._written.parameters(values)
-        if direct is not None and self._spread is not None:
-            return answers_of(self._reads, (self._spread.page(await direct.rows(sql, parameters)),))
-        return answers_of(self._reads, await sender.row(sql, parameters))
-
-    def _statement_for(self, asked: Sequence[Read], dialect: str, *, is_direct: bool) -> Select[*tuple[Any, ...]]:
-        """is_direct: rows can be had as they are sent."""
         if self._statement is None:
-            self._spread = spread_of(asked, dialect) if is_direct else None
-            self._statement = (
-                statement_of(asked, dialect, self._sight)
-                if self._spread is None
-                else self._spread.statement(self._sight)
-            )
-        return self._statement
+            self._statement = statement_of(asked, engine.dialect.name, self._sight)
+        direct = direct_connections(engine) or readers_of(engine)
+        if direct is None:
+            async with reading(engine) as tx:
+                return answers_of(self._reads, await answer_to(tx, self._statement, values))
+        if self._written is None:
+            self._written = _Written(self._statement, engine.dialect)
+        return answers_of(self._reads, await direct.row(self._written.sql, self._written.parameters(values)))
 
 
 class _Written:

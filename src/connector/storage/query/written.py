@@ -13,7 +13,6 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     FromClause,
-    Select,
     Subquery,
     Text,
     cast,
@@ -72,19 +71,6 @@ class FormWriter:
         """A page of rows."""
         made: ColumnElement[Any] = self._page(form, 0, None).scalar_subquery()
         return made
-
-    def spread(self, form: PageForm, listed: RowForm | EdgeForm) -> Select[*tuple[Any, ...]]:
-        """The rows of a page as items of its list, the one behind it, too, where that has to be known.
-
-        With their cursors where those of the page's ends are asked for.
-        """
-        rows = self._rows.page(form.layout, form.page, 0, None, size=form.page.size + form.looks_further)
-        source = rows.subquery("p0")
-        if form.has_end_cursors:
-            cursor = written_cursor(form.layout.entity, form.layout.order, source)
-            return select(self._item(listed, source, form, 0), cursor).select_from(source)
-        item = select(*self._item_columns(listed, source, form, 0)).select_from(source).subquery("w0")
-        return select(func.row_to_json(item.table_valued()))
 
     def _page(self, form: PageForm, depth: int, key: Key | None) -> Any:
         size = form.page.size
