@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -49,9 +49,14 @@ def statements(engine: AsyncEngine) -> Iterator[list[str]]:
     is_sqlite = engine.dialect.name == "sqlite"
     direct: Any = direct_connections(engine) or readers_of(engine)
     event.listen(engine.sync_engine, "before_cursor_execute", note)
-    ways = [name for name in ("row", "rows") if hasattr(direct, name)]
-    for name in ways:
-        setattr(direct, name, _noting(getattr(direct, name), note))
+    if direct is not None:
+        send = direct.row
+
+        async def noted(sql: str, parameters: Any) -> Sequence[Any]:
+            note(None, None, sql)
+            return await send(sql, parameters)
+
+        direct.row = noted
     sent = RowsByIds.sent
 
     def noted_sent(read: RowsByIds, dialect: Dialect, ids: Sequence[int]) -> tuple[str, Any]:
@@ -66,16 +71,8 @@ def statements(engine: AsyncEngine) -> Iterator[list[str]]:
     finally:
         RowsByIds.sent = sent  # type: ignore[method-assign]
         event.remove(engine.sync_engine, "before_cursor_execute", note)
-        for name in ways:
-            delattr(direct, name)
-
-
-def _noting(send: Callable[..., Any], note: Callable[..., None]) -> Callable[..., Any]:
-    async def noted(sql: str, parameters: Any) -> Any:
-        note(None, None, sql)
-        return await send(sql, parameters)
-
-    return noted
+        if direct is not None:
+            del direct.row
 
 
 async def test_a_ticket_shows_its_way_from_decision_to_parcel(hub: Hub):

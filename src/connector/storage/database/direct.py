@@ -7,17 +7,15 @@ PostgreSQL only: SQLite has no round trips.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from psycopg import AsyncConnection, Error, OperationalError
 from sqlalchemy.engine import URL
 
 from connector.storage.database.refusals import NotAnswered
 from connector.storage.database.wire import Wire
-
-_T = TypeVar("_T")
 
 CONNECTIONS: Final = 6
 """Kept at most; one process asks no more at a time, since it has to read the answers as well."""
@@ -40,18 +38,12 @@ class DirectConnections:
 
         Raises NotAnswered.
         """
-        row = await self._answered(lambda wire: wire.row(sql, parameters))
-        if row is None:
-            raise NotAnswered("no row came")
-        return row
-
-    async def _answered(self, ask: Callable[[Wire], Awaitable[_T]]) -> _T:
         async with self._free:
             try:
                 while self._idle:
                     with suppress(OperationalError):  # the server may have gone, and come back, since it was used
-                        return await self._ask(self._idle.pop(), ask)
-                return await self._ask(await self._connect(), ask)
+                        return await self._ask(self._idle.pop(), sql, parameters)
+                return await self._ask(await self._connect(), sql, parameters)
             except Error as error:
                 raise NotAnswered(str(error)) from error
 
@@ -64,9 +56,9 @@ class DirectConnections:
             await connection.close()
             raise
 
-    async def _ask(self, wire: Wire, ask: Callable[[Wire], Awaitable[_T]]) -> _T:
+    async def _ask(self, wire: Wire, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
         try:
-            answer = await ask(wire)
+            row = await wire.row(sql, parameters)
         except Exception:
             wire.close()
             raise
@@ -74,7 +66,9 @@ class DirectConnections:
             self._end(wire)
             raise
         self._idle.append(wire)
-        return answer
+        if row is None:
+            raise NotAnswered("no row came")
+        return row
 
     def _end(self, wire: Wire) -> None:
         """Nobody waits for the answer: the server is told, and nobody waits for that."""

@@ -61,15 +61,6 @@ class Wire:
 
         Raises psycopg's Error, after which it is to be closed; where nobody waits for the answer, `break_off`.
         """
-        result = await self._answer(sql, parameters)
-        if not result.ntuples:
-            return None
-        made = Transformer(self._connection)
-        made.set_pgresult(result)
-        row: Sequence[Any] | None = made.load_row(0, tuple)
-        return row
-
-    async def _answer(self, sql: str, parameters: Mapping[str, Any]) -> PGresult:
         if not self.is_open:
             raise OperationalError("the connection was lost")
         statement, names = _numbered(sql)
@@ -79,7 +70,13 @@ class Wire:
             self._pgconn.send_query_params(statement, values)
         else:
             self._pgconn.send_query_prepared(name, values)
-        return await self._result()
+        result = await self._result()
+        if not result.ntuples:
+            return None
+        made = Transformer(self._connection)
+        made.set_pgresult(result)
+        row: Sequence[Any] | None = made.load_row(0, tuple)
+        return row
 
     async def break_off(self) -> None:
         """Have the server stop what it is at, and close."""
