@@ -219,6 +219,38 @@ def whole(type_: GraphQLOutputType, depth: int) -> str:
     return f"{{ __typename {' '.join(fields)} }}"
 
 
+@pytest.mark.parametrize(
+    ("name", "below"),
+    [
+        ("rolloutProgress", 'rollout { lines(filter: {createdAt: {eq: "%s"}}) { nodes { id } } }'),
+        ("rolloutProgress", 'rollout { lines(filter: {createdAt: {gt: "%s"}}) { nodes { id } } }'),
+        ("tickets", 'ticket { site { tickets(filter: {openedAt: {lte: "%s"}}) { nodes { id } } } }'),
+        ("tickets", 'ticket { site { tickets(filter: {title: {contains: "%%"}}) { nodes { id } } } }'),
+        ("tickets", 'ticket { site { tickets(filter: {title: {startsWith: "_"}}) { nodes { id } } } }'),
+    ],
+)
+async def test_filters_within_events_hold_values_as_their_types_say(
+    furnished: tuple[Hub, Sequence[LoggedChange]],
+    engine: AsyncEngine,
+    rows: Rows,
+    plain: PlainExecutor,
+    name: str,
+    below: str,
+):
+    hub, changes = furnished
+    plain.rows = rows
+    around: Any = SimpleNamespace(clock=hub.clock, label_url=lambda key: f"/labels/{key}", principal=None)
+    instants = {str(line.values["created_at"]) for line in rows["rollout_line"]} if "%s" in below else {""}
+
+    for instant in instants:
+        filtered = below % instant.replace(" ", "T") if instant else below % ()
+        operation = Operation(f'subscription {{ {name}(after: "0") {{ {filtered} }} }}', {}, {})
+        found, left = await made(
+            hub.streams._context(), operation, changes[-1].position, Together(engine, timedelta(seconds=60))
+        )
+        assert (found, left) == (expected(plain, name, {}, operation, changes, Sight(), rows, around), 0)
+
+
 async def test_every_field_of_every_event_is_compiled_and_none_is_left_to_the_ordinary_executor(
     furnished: tuple[Hub, Sequence[LoggedChange]], engine: AsyncEngine, plain: PlainExecutor
 ):

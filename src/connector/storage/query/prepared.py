@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import Select
-from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.model.refs import EntityKind
 from connector.storage.database.engine import direct_connections, readers_of, reading
 from connector.storage.query.announced import announced_by
+from connector.storage.query.as_sent import AsSent
 from connector.storage.query.fetch import answer_to, answers_of, asked_of
 from connector.storage.query.sight import EVERYTHING, Sight
 from connector.storage.query.statement import Read, statement_of
@@ -27,7 +27,7 @@ class PreparedReads:
         self._reads = reads
         self._sight = sight
         self._statement: Select[*tuple[Any, ...]] | None = None
-        self._written: _Written | None = None
+        self._written: AsSent | None = None
 
     def announced_by(self, dialect: str) -> frozenset[EntityKind]:
         """The kinds of change without which the answers stay as they are. Raises Unannounced."""
@@ -50,29 +50,5 @@ class PreparedReads:
             async with reading(engine) as tx:
                 return answers_of(self._reads, await answer_to(tx, self._statement, values))
         if self._written is None:
-            self._written = _Written(self._statement, engine.dialect)
+            self._written = AsSent(self._statement, engine.dialect)
         return answers_of(self._reads, await direct.row(self._written.sql, self._written.parameters(values)))
-
-
-class _Written:
-    """A statement as the driver takes it."""
-
-    def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
-        expanded = compiled.construct_expanded_state()  # has processors of what was expanded alone
-        own = {
-            name: bind.type.dialect_impl(dialect).bind_processor(dialect) for bind, name in compiled.bind_names.items()
-        }
-        self.sql = expanded.statement
-        self._processors = {name: process for name, process in own.items() if process} | dict(expanded.processors)
-        self._places = expanded.positiontup
-        self._parameters = {name: self._processed(name, value) for name, value in expanded.parameters.items()}
-
-    def parameters(self, values: Mapping[str, Any]) -> Any:
-        """All of its parameters, these having other values: by their names, or in order where the driver has it so."""
-        given = {name: self._processed(name, value) for name, value in values.items()}
-        parameters = {**self._parameters, **given} if given else self._parameters
-        return parameters if self._places is None else tuple([parameters[name] for name in self._places])
-
-    def _processed(self, name: str, value: Any) -> Any:
-        return self._processors[name](value) if name in self._processors else value

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy.engine import Dialect
 
+from connector.storage.query.as_sent import AsSent
 from connector.storage.query.conditions import GIVEN
 from connector.storage.query.selection import Selection
 from connector.storage.query.sight import Sight
@@ -24,28 +25,15 @@ class RowsByIds:
         self.is_slow = False
         self._reads = [RowsRead(selection, None) for selection in selections]
         self._sight = sight
-        self._written: tuple[str, dict[str, Any], Sequence[str] | None] | None = None
+        self._written: AsSent | None = None
 
     def sent(self, dialect: Dialect, ids: Iterable[int]) -> tuple[str, Any]:
         """The statement as the driver takes it, and its parameters for these ids. Always of databases of one kind."""
         if self._written is None:
-            self._written = self._write(dialect)
-        sql, parameters, places = self._written
-        if places is None:
-            return sql, {**parameters, GIVEN: list(ids)}
-        given = f"[{','.join(map(str, ids))}]"
-        return sql, tuple(given if name == GIVEN else parameters[name] for name in places)
+            self._written = AsSent(statement_of(self._reads, dialect.name, self._sight), dialect, {GIVEN: None})
+        given = list(ids) if dialect.name == "postgresql" else f"[{','.join(map(str, ids))}]"
+        return self._written.sql, self._written.parameters({GIVEN: given})
 
     def answers(self, row: Sequence[Any]) -> list[list[Any]]:
         """For each selection its rows, as the statement's one row holds them."""
         return [orjson.loads(text) for text in row]
-
-    def _write(self, dialect: Dialect) -> tuple[str, dict[str, Any], Sequence[str] | None]:
-        compiled = statement_of(self._reads, dialect.name, self._sight).compile(dialect=dialect)
-        expanded = compiled.construct_expanded_state({GIVEN: None})
-        processors = expanded.processors
-        parameters = {
-            name: processors[name](value) if name in processors and name != GIVEN else value
-            for name, value in expanded.parameters.items()
-        }
-        return expanded.statement, parameters, expanded.positiontup
