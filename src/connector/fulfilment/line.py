@@ -111,7 +111,7 @@ class Line:
 
     async def _helped(self, tx: Transaction, changes: Sequence[LoggedChange]) -> set[int]:
         """Tickets that may have got what they lacked, or whose device or master lost what was on its way for them."""
-        given_back = {change.entity_id for change in changes if _gives_back(change)}
+        given_back = {change.entity_id for change in changes if gives_back(change)}
         touched: dict[EntityKind, set[int]] = {kind: set() for kind in LINKS}
         for change in changes:
             if change.kind in LINKS and (LINKS[change.kind] & change.fields.keys()) and _may_help(change):
@@ -203,7 +203,7 @@ def _may_want(change: LoggedChange) -> bool:
         return False
 
 
-def _gives_back(change: LoggedChange) -> bool:
+def gives_back(change: LoggedChange) -> bool:
     """Whether a change ends a reservation without the unit having been sent."""
     state = change.fields.get("state") if change.kind is EntityKind.RESERVATION else None
     return state is not None and state[1] in (ReservationState.RELEASED, ReservationState.EXPIRED)

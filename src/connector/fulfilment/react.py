@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from connector.fulfilment.keys import ACTOR
-from connector.fulfilment.line import LINKS, Line, concerns_decision
+from connector.fulfilment.line import LINKS, Line, concerns_decision, gives_back
 from connector.fulfilment.loan_notes import is_told
 from connector.fulfilment.low_shelves import LowShelves
 from connector.fulfilment.reactions import Reactions, comes_later
@@ -38,6 +38,7 @@ from connector.storage.database.changes import (
 )
 from connector.storage.database.engine import Transaction, reading, transaction
 from connector.storage.policies.active import PolicySource
+from connector.storage.shipments.recoveries import recovery_of_second
 from connector.storage.stock.stopping import stop_reason
 from connector.storage.stock.waiting import waiting_claims
 from connector.storage.tickets.procurements import procurement_row
@@ -249,11 +250,14 @@ class Reactor:
                 await self._workflows.start_fulfilment(change.entity_id)
             if "replaces_id" in change.fields:
                 await self._once(change, lambda tx: self._reactions.on_taken_over(tx, change.entity_id, decided))
-        elif "reason" in change.fields:
+        elif "reason" in change.fields or gives_back(change):
             async with reading(self._work.database) as tx:
                 is_stopped = await stop_reason(tx, change.entity_id) is not None
+                is_second = gives_back(change) and await recovery_of_second(tx, change.entity_id) is not None
             if is_stopped:
                 await self._workflows.start_undo(change.entity_id)
+            if is_second:
+                await self._once(change, lambda tx: self._reactions.on_second_ended(tx, change.entity_id))
 
     async def _follow_rollouts(self, changes: Sequence[LoggedChange]) -> None:
         """Have rollouts follow a batch of changes, and start what comes of it."""

@@ -93,6 +93,10 @@ class Reactions:
         if loser is not None and loser not in decided:
             await self.on_tickets(tx, {loser: {}})
 
+    async def on_second_ended(self, tx: Transaction, reservation_id: int) -> None:
+        """See to a parcel in trouble whose second unit is not sent after all."""
+        await self._watch.second_ended(tx, reservation_id)
+
     async def _decide(self, tx: Transaction, standings: Mapping[int, Standing]) -> None:
         now = self._work.clock.now()
         needed, done = {}, {}

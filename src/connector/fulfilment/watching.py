@@ -8,6 +8,7 @@ What a person has taken in hand is left alone.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -27,8 +28,20 @@ from connector.storage.database.engine import Transaction, reading, transaction
 from connector.storage.database.locks import lock_devices, lock_tickets
 from connector.storage.facts.lanes import lanes_of_sites
 from connector.storage.policies.active import PolicySource, policy_now
-from connector.storage.shipments.parcels_under_way import UnderWay, parcel_under_way, parcels_under_way
-from connector.storage.shipments.recoveries import begin_recovery, move_recovery, recovery_about, recovery_of_line
+from connector.storage.shipments.parcels_under_way import (
+    UnderWay,
+    parcel_under_way,
+    parcel_without_second,
+    parcels_under_way,
+)
+from connector.storage.shipments.recoveries import (
+    begin_recovery,
+    ended_second,
+    move_recovery,
+    recovery_about,
+    recovery_of_line,
+    recovery_of_second,
+)
 from connector.storage.tables import LOAN_LINE
 from connector.storage.tickets.decide import decide_and_reserve
 from connector.storage.tickets.tasks import move_task, require_task, unfinished_tasks
@@ -86,6 +99,37 @@ class Watch:
             await self._act(tx, parcel, watching, found)
         return True
 
+    async def second_ended(self, tx: Transaction, reservation_id: int) -> None:
+        """The claim of a second unit has ended before that left its hub.
+
+        One that a dispatcher has moved is followed. Where it went to another ticket, or was not approved, a second unit
+        is looked for again, or a person is asked. What a person took back, or was asked about, stays with them.
+        """
+        before = await recovery_of_second(tx, reservation_id)
+        if before is None:
+            return
+        await lock_devices(tx, (before.ticket_id,))
+        await lock_tickets(tx, (before.ticket_id,))
+        before, ended = await recovery_of_second(tx, reservation_id), await ended_second(tx, reservation_id)
+        if before is None or ended is None:
+            return
+        now = self._work.clock.now()
+        if ended.heir is not None:
+            await move_recovery(tx, before, before.state, actor=ACTOR, at=now, reservation_id=ended.heir)
+            return
+        parcel, policy = await parcel_without_second(tx, before.shipment_id), await policy_now(tx, self._policy)
+        if parcel is None:
+            return
+        reason = f"The second unit (reservation {reservation_id}) is not sent: {ended.reason}."
+        if not ended.is_lost or policy.watching is None:
+            values = {"reservation_id": None, "decision_id": None, "reason": reason}
+            await move_recovery(tx, before, RecoveryState.ASKED, actor=ACTOR, at=now, **values)
+            return
+        watching = policy.watching.of(self._service_class(parcel, policy))
+        lanes = await lanes_of_sites(tx, {parcel.site.id} if parcel.site else set())
+        found = verdict(self._facts(parcel, watching, policy, lanes), now)
+        await self._act(tx, parcel, watching, replace(found, text=f"{reason} {found.text}"))
+
     async def _deal(self, parcel: UnderWay) -> bool:
         try:
             async with transaction(self._work.database) as tx:
@@ -132,10 +176,13 @@ class Watch:
         )
 
     async def _act(self, tx: Transaction, parcel: UnderWay, watching: Watching, found: Verdict) -> None:
+        if parcel.is_second:
+            await self._ask(tx, parcel, found, " It is the second unit already: no third one is sent by itself.")
+            return
         now = self._work.clock.now()
         tried = ""
         reservation_id = decision_id = None
-        if watching.act == "source" and parcel.line != LOAN_LINE:
+        if watching.act == "source" and parcel.line != LOAN_LINE and not found.is_fine:
             recovery = Recovery(
                 shipment_id=parcel.shipment_id,
                 shipment=parcel.name,
@@ -166,6 +213,7 @@ class Watch:
             await begin_recovery(tx, **where, **values, actor=ACTOR, at=now)  # type: ignore[arg-type]
         else:
             target = RecoveryState.ASKED if reservation_id is None else RecoveryState.SOURCED
+            values["trouble"] = before.trouble if found.is_fine else found.trouble
             await move_recovery(tx, before, target, actor=ACTOR, at=now, **values)
         if reservation_id is None:
             await self._ask(tx, parcel, found, tried)
@@ -177,7 +225,8 @@ class Watch:
         if await unfinished_tasks(tx, shipment_id=parcel.shipment_id, key_prefixes=[f"shipment:{parcel.shipment_id}:"]):
             return
         tracked = Tracked(parcel.shipment_id, parcel.name, parcel.ticket_id, parcel.reservation_id, parcel.hub_id)
-        new = trouble_task(tracked, found.trouble.value, f"{found.text}{tried}")
+        what = "second_unit_not_sent" if found.is_fine else found.trouble.value
+        new = trouble_task(tracked, what, f"{found.text}{tried}")
         await require_task(tx, new, actor=ACTOR, cause=None, at=self._work.clock.now())
 
     async def _close(self, tx: Transaction, parcel: UnderWay, cause: str) -> None:

@@ -143,9 +143,9 @@ class GroupState(StrEnum):
 class RecoveryState(StrEnum):
     """What became of a parcel in trouble.
 
-    asked: a person was. sourced: a second unit is on its way. recalled: the first one turned up, the second was taken
-    back. returning: the first one turned up after the second had left, and is to be brought back. settled: the site has
-    one unit and nobody waits for the other.
+    asked: a person was, or has taken the second unit back. sourced: a second unit is on its way. recalled: the first
+    one turned up, the second was taken back. returning: the first one turned up after the second had left, and is to be
+    brought back. settled: the site has one unit and nobody waits for the other.
     """
 
     ASKED = "asked"
@@ -208,7 +208,9 @@ GROUP_MOVES: Mapping[GroupState, frozenset[GroupState]] = {
 
 RECOVERY_MOVES: Mapping[RecoveryState, frozenset[RecoveryState]] = {
     RecoveryState.ASKED: frozenset({RecoveryState.SOURCED, RecoveryState.SETTLED}),
-    RecoveryState.SOURCED: frozenset({RecoveryState.RECALLED, RecoveryState.RETURNING, RecoveryState.SETTLED}),
+    RecoveryState.SOURCED: frozenset(
+        {RecoveryState.ASKED, RecoveryState.RECALLED, RecoveryState.RETURNING, RecoveryState.SETTLED}
+    ),
     RecoveryState.RECALLED: frozenset(),
     RecoveryState.RETURNING: frozenset({RecoveryState.SETTLED}),
     RecoveryState.SETTLED: frozenset({RecoveryState.RETURNING}),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import and_, exists, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.geo import Point
@@ -51,7 +51,8 @@ WATCHED: Final = (
 class UnderWay:
     """A parcel under way. left_at, seen_at: by its scans, else when the hub handed it over.
 
-    asked_about: the trouble that a person was asked about already; None when nobody was.
+    asked_about: the trouble that a person was asked about already; None when nobody was. is_second: it was sent because
+    the first parcel of its line was in trouble.
     """
 
     shipment_id: int
@@ -75,6 +76,7 @@ class UnderWay:
     site: SiteFacts | None
     service_class: str | None
     asked_about: Trouble | None
+    is_second: bool
 
 
 _first_scan = (
@@ -104,7 +106,10 @@ _person_at_work = exists().where(
 )
 """Whether a person has taken up, or dealt with, what was asked about the parcel."""
 
-_UNDER_WAY = (
+_person_was_asked = exists().where(task.c.shipment_id == shipment.c.id, task.c.key.startswith("shipment:"))
+_is_second = and_(recovery.c.state == RecoveryState.SOURCED, recovery.c.reservation_id == reservation.c.id)
+
+_ALL = (
     select(
         shipment,
         _first_scan.label("first_scan"),
@@ -117,6 +122,7 @@ _UNDER_WAY = (
         ticket.c.sla_due_at,
         decision.c.explanation["sla"]["due_at"].as_string().label("due_text"),
         recovery.c.trouble,
+        func.coalesce(_is_second, false()).label("is_second"),
         hub.c.latitude.label("hub_latitude"),
         hub.c.longitude.label("hub_longitude"),
         *(site.c[name].label(f"at_{name}") for name in ("id", "name", "code", "latitude", "longitude")),
@@ -137,16 +143,24 @@ _UNDER_WAY = (
         shipment.c.status.in_(WATCHED),
         ticket.c.state.in_(TICKET_OPEN),
         ticket.c.retired_at.is_(None),
-        or_(recovery.c.id.is_(None), recovery.c.state == RecoveryState.ASKED),
         ~_another_unit,
-        ~_person_at_work,
     )
     .order_by(shipment.c.id)
+)
+_UNDER_WAY = _ALL.where(
+    or_(
+        recovery.c.id.is_(None),
+        recovery.c.state == RecoveryState.ASKED,
+        and_(_is_second, ~_person_was_asked),  # once: there is no third unit, and nothing to try
+    ),
+    ~_person_at_work,
 )
 
 
 async def parcels_under_way(tx: AsyncConnection, *, after: int, limit: int) -> list[UnderWay]:
     """A page of the parcels that may still need something: nobody has acted, and no second unit was sent.
+
+    A second unit's own parcel is among them until a person was asked about it.
 
     after: the id of the last parcel of the page before.
     """
@@ -157,6 +171,12 @@ async def parcels_under_way(tx: AsyncConnection, *, after: int, limit: int) -> l
 async def parcel_under_way(tx: AsyncConnection, shipment_id: int) -> UnderWay | None:
     """One of them as it is now; None when nothing is to be done about it any more."""
     row = (await tx.execute(_UNDER_WAY.where(shipment.c.id == shipment_id))).mappings().one_or_none()
+    return None if row is None else _under_way(row)
+
+
+async def parcel_without_second(tx: AsyncConnection, shipment_id: int) -> UnderWay | None:
+    """One whose second unit is not sent after all; None when it has come, or nobody waits for it any more."""
+    row = (await tx.execute(_ALL.where(shipment.c.id == shipment_id))).mappings().one_or_none()
     return None if row is None else _under_way(row)
 
 
@@ -194,7 +214,8 @@ def _under_way(row: Any) -> UnderWay:
         hub_point=_point(row["hub_latitude"], row["hub_longitude"]),
         site=_site(row),
         service_class=row["service_class"],
-        asked_about=row["trouble"],
+        asked_about=None if row["is_second"] else row["trouble"],
+        is_second=bool(row["is_second"]),
     )
 
 

@@ -10,10 +10,13 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.kinds import Trouble
-from connector.model.lifecycle import RECOVERY_MOVES, RecoveryState, require_move
+from connector.model.lifecycle import RECOVERY_MOVES, RecoveryState, ReservationState, require_move
 from connector.model.refs import EntityKind
+from connector.storage.database.receipts import find_receipt
 from connector.storage.database.rows import insert_logged, locked_row, update_logged
-from connector.storage.tables import recovery
+from connector.storage.stock.stopping import stop_key
+from connector.storage.stock.succession import LEFT_BEFORE
+from connector.storage.tables import recovery, reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,51 @@ async def recovery_about(tx: AsyncConnection, *, shipment_id: int, reservation_i
     row = (await tx.execute(select(recovery).where(or_(*about)).order_by(recovery.c.id).limit(1))).mappings()
     found = row.one_or_none()
     return None if found is None else _row(found)
+
+
+async def recovery_of_second(tx: AsyncConnection, reservation_id: int) -> RecoveryRow | None:
+    """The recovery whose second unit a reservation claims, as long as that is on its way; None when there is none."""
+    statement = select(recovery).where(
+        recovery.c.reservation_id == reservation_id, recovery.c.state == RecoveryState.SOURCED
+    )
+    row = (await tx.execute(statement)).mappings().one_or_none()
+    return None if row is None else _row(row)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSecond:
+    """How the claim of a second unit has ended before that left its hub.
+
+    heir: the claim that a dispatcher's move or split has put in its place; None when there is none. is_lost: it went to
+    another ticket, or was not approved, so that nobody has decided that there should be none. reason: for people.
+    """
+
+    heir: int | None
+    is_lost: bool
+    reason: str
+
+
+async def ended_second(tx: AsyncConnection, reservation_id: int) -> EndedSecond | None:
+    """How a second unit's claim has ended; None when it has not, or its unit has left."""
+    c, new = reservation.c, reservation.alias("new")
+    [old] = await tx.execute(
+        select(c.ticket_id, c.line, c.state, c.reason, c.approval_name).where(c.id == reservation_id)
+    )
+    if old.state not in (ReservationState.RELEASED, ReservationState.EXPIRED):
+        return None
+    heirs = await tx.execute(
+        select(new.c.id, new.c.ticket_id).where(new.c.replaces_id == reservation_id).order_by(new.c.line, new.c.id)
+    )
+    found = [(row.id, row.ticket_id == old.ticket_id) for row in heirs]
+    reason = old.reason or "it was given up"
+    is_stopped = await find_receipt(tx, stop_key(reservation_id)) is not None
+    return EndedSecond(
+        heir=next((number for number, is_own in found if is_own), None),
+        is_lost=any(not is_own for _, is_own in found)
+        or (old.approval_name is not None and not is_stopped)
+        or reason.startswith(LEFT_BEFORE),
+        reason=reason,
+    )
 
 
 async def recovery_row(tx: AsyncConnection, recovery_id: int) -> RecoveryRow:

@@ -69,7 +69,7 @@ STATES: Mapping[type[StrEnum], Mapping[str, str]] = {
         "CANCELLED": "It was called off before the supplier sent anything.",
     },
     RecoveryState: {
-        "ASKED": "No second unit was sent; a person was asked what to do.",
+        "ASKED": "No second unit is sent; a person was asked what to do, or has taken it back.",
         "SOURCED": "A second unit was claimed, and goes to the site.",
         "RECALLED": "The first parcel turned up, and the second unit was called back before it left.",
         "RETURNING": "The first parcel turned up after the second had left; what it holds is to be brought back.",
