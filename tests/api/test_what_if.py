@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,13 @@ from connector.api.schema.nodes import global_id
 from connector.model.lifecycle import ReservationState
 from connector.rules.policy.reading import default_policy, default_policy_text
 from connector.storage.database.engine import reading, transaction
-from connector.storage.tables import metadata, reservation
+from connector.storage.tables import incident_group, metadata, reservation
 from tests.api.conftest import Hub
 from tests.api.seed import Seeded, seed
+from tests.factories import NOW, insert_row
 
 WHAT_IF = (Path(__file__).parents[2] / "graphql" / "operations" / "WhatIf.graphql").read_text(encoding="utf-8")
+WITHOUT_EVENTS = re.sub(r"(?m)^grouping:\n(  .*\n)+", "", default_policy_text())
 NEVER = default_policy_text().replace("hardware: replace", "hardware: none").replace("name: default", "name: never")
 
 
@@ -107,6 +111,35 @@ async def test_a_draft_of_a_ticket_is_decided_like_the_ticket_that_says_the_same
         "title": "Switch is dead",
         "category": "hardware", "id": 0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("priority", "title", "found"),
+    [
+        ("P2", "No power: switch is offline", ("review", "grouped")),
+        ("P1", "No power: switch is offline", ("reserve", "sourced")),
+        ("P2", "Switch is dead", ("reserve", "sourced")),
+    ],
+)
+async def test_a_draft_that_would_join_an_event_is_decided_as_its_tickets_are(
+    hub: Hub, priority: str, title: str, found: tuple[str, str]
+):
+    seeded = await seed(hub.engine)
+    async with transaction(hub.engine) as tx:
+        group = {
+            "kind": "site_event", "scope": f"site:{seeded.site}", "title": "3 devices at S1 within 30 min",
+            "state": "proposed", "statistics": {}, "policy_version": "default", "serves": False,
+            "expires_at": NOW + timedelta(hours=2), "created_at": NOW, "updated_at": NOW,
+        }  # fmt: skip
+        group_id = await insert_row(tx, incident_group, group)
+    asked = draft(seeded, priority=priority, title=title)
+
+    answer = await ask(hub, draft=asked, policy=WITHOUT_EVENTS)
+
+    assert (answer["active"]["outcome"], answer["active"]["reason"]) == found
+    assert (answer["explanation"]["outcome"], answer["explanation"]["reason"]) == ("reserve", "sourced")
+    if found[1] == "grouped":
+        assert answer["active"]["text"].startswith(f"Incident group {group_id} (3 devices at S1 within 30 min)")
 
 
 async def test_the_site_of_a_draft_is_the_devices_and_its_source_what_it_says(hub: Hub):

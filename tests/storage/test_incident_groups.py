@@ -154,6 +154,21 @@ async def test_the_explanation_names_the_group_and_a_dry_run_says_the_same(fleet
     }  # fmt: skip
 
 
+async def test_a_dry_run_of_a_ticket_that_would_join_says_what_will_be_decided(fleet: Fleet):
+    await fleet.decide(await fleet.tickets(3))
+    here, there = await fleet.tickets(1), await fleet.tickets(1, site=1)
+
+    async def foreseen(ticket: int) -> Reason:
+        async with reading(fleet.engine) as tx:
+            return (await explain_ticket(tx, ticket, fleet.policy(SITE_EVENT), fleet.clock.now())).reason
+
+    found = [await foreseen(ticket) for ticket in (*here, *there)]
+
+    assert found == [Reason.GROUPED, Reason.SOURCED]
+    assert await fleet.members() == 3
+    assert await fleet.decide(here + there) == [reason.value for reason in found]
+
+
 async def test_a_defect_is_told_by_its_share_of_the_devices_in_the_field(fleet: Fleet):
     defect = Grouping(batch_defect=BatchDefect(devices=4, sites=2, share_percent=50))
     here, there = await fleet.tickets(3), await fleet.tickets(2, site=1)

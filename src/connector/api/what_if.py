@@ -14,7 +14,7 @@ from connector.rules.policy.reading import InvalidPolicy, Policy, Problem, read_
 from connector.rules.sourcing.decision import Decision
 from connector.storage.facts.facts import sourcing_facts
 from connector.storage.facts.what_if import TicketDraft, draft_facts
-from connector.storage.stock.contested import dry_run
+from connector.storage.tickets.decide import foresee
 
 LONGEST_POLICY = 100_000
 """Characters of a draft; the shipped policy has a few thousand."""
@@ -42,8 +42,8 @@ async def what_if(
     async with reader.exclusively:
         tx = await reader.snapshot()
         facts = await (draft_facts(tx, ticket) if isinstance(ticket, TicketDraft) else sourcing_facts(tx, ticket))
-        decision = await dry_run(tx, facts, policy, now)
-        return WhatIfDecisions(decision, decision if policy is active else await dry_run(tx, facts, active, now))
+        decision = await foresee(tx, facts, policy, now)
+        return WhatIfDecisions(decision, decision if policy is active else await foresee(tx, facts, active, now))
 
 
 def draft_policy(text: str) -> Policy:

@@ -159,8 +159,12 @@ async def decide_and_reserve_many(
 
 async def explain_ticket(tx: AsyncConnection, ticket_id: int, policy: PolicySource, now: datetime) -> Decision:
     """What would be decided now; nothing is written. Raises NotKnown."""
-    facts, current = await sourcing_facts(tx, ticket_id), await policy_now(tx, policy)
-    return await dry_run(tx, replace(facts, group=await events_of(tx, facts, current)), current, now)
+    return await foresee(tx, await sourcing_facts(tx, ticket_id), await policy_now(tx, policy), now)
+
+
+async def foresee(tx: AsyncConnection, facts: SourcingFacts, policy: Policy, now: datetime) -> Decision:
+    """What a policy would decide on facts, the events that go on counted in; nothing is written."""
+    return await dry_run(tx, replace(facts, group=await events_of(tx, facts, policy, now)), policy, now)
 
 
 def _for_recovery(facts: SourcingFacts, recovery: Recovery | None) -> SourcingFacts:

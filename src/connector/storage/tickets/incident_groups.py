@@ -291,19 +291,17 @@ async def _served_within(tx: AsyncConnection, limits: Mapping[int, int]) -> dict
     return dict(zip(limits, (await tx.execute(select(*counts))).one(), strict=True))
 
 
-async def events_of(tx: AsyncConnection, facts: SourcingFacts, policy: Policy) -> GroupFacts | None:
-    """The event that a ticket belongs to already, and what that means for it; nothing is written."""
-    c = incident_group_ticket.c
-    statement = (
-        select(incident_group)
-        .join(incident_group_ticket, c.group_id == incident_group.c.id)
-        .where(c.ticket_id == facts.ticket.id, incident_group.c.state.in_(OPEN))
-    )
-    groups = [_row(row) for row in (await tx.execute(statement)).mappings()]
+async def events_of(tx: AsyncConnection, facts: SourcingFacts, policy: Policy, now: datetime) -> GroupFacts | None:
+    """The open event that a ticket belongs to, or would join, and what that means for it; nothing is written.
+
+    An event that it would be the one to raise is not looked for.
+    """
     watches = policy.grouping.watches
-    mine = {(group.kind, group.scope): group for group in groups if group.kind in watches}
-    signals = {key: [Signal(*key, "", "", None, facts.ticket.id)] for key in mine}
-    return (await _standings(tx, [facts], signals, mine, watches, {})).get(facts.ticket.id)
+    signals = {(signal.kind, signal.scope): [signal] for signal in signals_of(facts, policy, now)}
+    if not signals:
+        return None
+    groups, _ = await _groups(tx, signals, watches, now)
+    return (await _standings(tx, [facts], signals, groups, watches, {})).get(facts.ticket.id)
 
 
 async def members_waiting(tx: AsyncConnection, group_ids: Collection[int]) -> list[int]:
