@@ -61,4 +61,12 @@ def test_somebody_who_is_away_is_represented(here: Path):
     assert done == {"id": 1}
     assert (nobody.exit_code, "no role is to be passed on" in nobody.stderr) == (2, True)
     assert (no_zone.exit_code, "'9000-01-01' is no instant with a zone" in no_zone.stderr) == (2, True)
+    listed = run("approvals", "delegations").output
+    [row] = run_json("approvals", "delegations")
+
+    assert all(text in listed for text in ("bo", ME, "approver", "on leave"))
+    assert max(map(len, listed.splitlines())) <= 80
+    assert (row["id"], row["delegate"], row["delegator"], row["roles"]) == (1, "bo", ME, ["approver"])
     assert run("approvals", "end-delegation", "1").output == "Delegation 1 has ended.\n"
+    assert run("approvals", "delegations").output == "Nobody answers for anybody else.\n"
+    assert [row["ended_by"] for row in run_json("approvals", "delegations", "--all")] == [ME]

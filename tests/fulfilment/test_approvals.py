@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -223,6 +223,40 @@ async def test_a_late_answer_is_refused_although_nobody_settled_it_yet(engine: A
         f"approval {request} (spare) is rejected already at 2026-11-25 10:01Z by time-out: "
         "nobody had answered by 2026-11-25 10:00Z, which means no"
     )
+
+
+async def test_a_late_answer_is_refused_however_many_others_nobody_has_settled(
+    engine: AsyncEngine, clock: MovableClock
+):
+    request = await asked(engine, "within_minutes: 61")
+    async with transaction(engine) as tx:
+        [row] = (await tx.execute(tables.approval.select())).mappings()
+        earlier = {**row, "deadline_at": NOW + timedelta(minutes=1)}
+        others = [{**earlier, "id": request + n, "key": f"other {n}", "subject_id": 100 + n} for n in range(1, 502)]
+        await tx.execute(tables.approval.insert(), others)
+    clock.advance(timedelta(minutes=62))
+
+    with pytest.raises(IllegalTransition, match="is rejected already at 2026-11-25 10:02Z by time-out"):
+        await approvals(engine, clock).answer(request, YES, by=ADA, reason=None, key="a")
+
+
+async def test_an_answer_that_comes_at_the_deadline_itself_does_not_count(engine: AsyncEngine):
+    request = await asked(engine)
+
+    class Passing:
+        """The deadline passes after it was looked whether it has."""
+
+        moments = iter((NOW + timedelta(minutes=60, seconds=-1), NOW + timedelta(minutes=60)))
+
+        def now(self) -> datetime:
+            return next(self.moments)
+
+    desk = Approvals(Work(engine, {}, Passing(), FulfilmentOptions()), holders_of({}))
+    with pytest.raises(IllegalTransition, match=r"could be answered until 2026-11-25 10:00Z\. It counts as"):
+        await desk.answer(request, YES, by=ADA, reason=None, key="a")
+    async with reading(engine) as tx:
+        [row] = (await tx.execute(tables.approval.select())).all()
+    assert row.state is ApprovalState.PENDING
 
 
 async def test_without_an_answer_further_roles_are_asked_and_may_answer(engine: AsyncEngine, clock: MovableClock):

@@ -20,6 +20,7 @@ from connector.model.kinds import Verdict
 from connector.model.lifecycle import ApprovalState
 from connector.model.principals import Principal, at_the_command_line
 from connector.storage.approvals.approvals import ApprovalRow
+from connector.storage.approvals.delegations import ListedDelegation, list_delegations
 from connector.storage.approvals.lists import Answer, ListedApproval, list_approvals, show_approval
 from connector.storage.database.engine import reading
 
@@ -154,9 +155,42 @@ def delegate(
         _say(f"Delegation {number}: {to} answers for {of or whoever_types().name} until {ends:%F %H:%M %Z}.")
 
 
+@approvals.command("delegations")
+def list_all_delegations(
+    every: Annotated[bool, typer.Option("--all", help="Those that are over too, the newest first.")] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """List who may answer for whom, the first to end first."""
+
+    async def read(hub: Hub) -> list[ListedDelegation]:
+        async with reading(hub.database) as tx:
+            return await list_delegations(tx, None if every else hub.clock.now())
+
+    found = with_hub(config, read, as_json=as_json)
+    if as_json:
+        print_json([{name: getattr(item, name) for name in ListedDelegation.__slots__} for item in found])
+        return
+    rows = [
+        {
+            "id": item.id,
+            "who": item.delegate,
+            "for": item.delegator,
+            "roles": ", ".join(item.roles),
+            "from": item.starts_at,
+            "until": item.ends_at,
+            "reason": item.reason,
+        }
+        for item in found
+    ]
+    print_table("Delegations", rows, empty="Nobody answers for anybody else.")
+
+
 @approvals.command("end-delegation")
 def end(
-    number: Annotated[int, typer.Argument(help="Id of the delegation.")], config: Config = None, as_json: AsJson = False
+    number: Annotated[int, typer.Argument(help="Id of the delegation, as `delegations` shows it.")],
+    config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Take a delegation back before its time."""
 

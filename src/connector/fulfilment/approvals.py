@@ -160,7 +160,7 @@ class Approvals:
 
         async def do(tx: Transaction, at: datetime) -> dict[str, Any]:
             row = await lock_approval(tx, approval_id)
-            require_pending(row)
+            require_pending(row, at)
             whose = await self._right(tx, row, verdict, by, at)
             given = await cast_vote(tx, row, verdict, voter=by.name, on_behalf_of=whose, reason=said, at=at)
             if verdict is Verdict.REJECT:
@@ -172,7 +172,8 @@ class Approvals:
 
         async with reading(self._work.database) as tx:
             await approval_row(tx, approval_id)  # raises NotKnown before a key is spent
-        await self.settle_overdue(only=approval_id)
+        settling = partial(time_out, approval_id=approval_id, at=self._work.clock.now())
+        await in_transaction(self._work.database, settling)
         result = await once(self._work, f"answer-{verdict.value}", key, approval_id, do)
         return Answered(**{**result, "state": ApprovalState(result["state"])})
 
@@ -248,7 +249,7 @@ class Approvals:
             )
         return settled + len(waiting)
 
-    async def settle_overdue(self, *, only: int | None = None) -> int:
+    async def settle_overdue(self) -> int:
         """Settle requests whose time is over, each in a transaction of its own; how many that were.
 
         Safe in any number of processes: each is locked and looked at again before it is settled.
@@ -258,8 +259,7 @@ class Approvals:
             due = await overdue_approvals(tx, now)
         settled = 0
         for approval_id in due:
-            if only in (None, approval_id):
-                settled += await in_transaction(self._work.database, partial(time_out, approval_id=approval_id, at=now))
+            settled += await in_transaction(self._work.database, partial(time_out, approval_id=approval_id, at=now))
         return settled
 
     async def _right(self, tx: Transaction, row: ApprovalRow, verdict: Verdict, by: Principal, at: datetime) -> str:

@@ -213,9 +213,17 @@ async def settle_approval(
     return await approval_row(tx, row.id)
 
 
-def require_pending(row: ApprovalRow) -> None:
-    """Refuse an answer to a request that has ended. Raises IllegalTransition saying how and when."""
+def require_pending(row: ApprovalRow, at: datetime | None = None) -> None:
+    """Refuse an answer to a request that has ended. Raises IllegalTransition saying how and when.
+
+    at: when it is answered; after the deadline it is too late, also where that has not been settled yet.
+    """
     if row.state is ApprovalState.PENDING:
+        if at is not None and row.deadline_at <= at:
+            raise IllegalTransition(
+                f"approval {row.id} ({row.name}) could be answered until {row.deadline_at:%Y-%m-%d %H:%M}Z",
+                hint="It counts as the policy says of silence.",
+            )
         return
     when = f" at {row.decided_at:%Y-%m-%d %H:%M}Z by {row.decided_by}" if row.decided_at else ""
     why = f": {row.reason}" if row.reason else ""

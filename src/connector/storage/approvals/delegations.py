@@ -65,6 +65,32 @@ async def delegation_row(tx: AsyncConnection, delegation_id: int) -> dict[str, A
     return await locked_row(tx, delegation, EntityKind.DELEGATION, delegation_id)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedDelegation:
+    """A delegation in a list."""
+
+    id: int
+    delegator: str
+    delegate: str
+    roles: tuple[str, ...]
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+    created_by: str
+    ended_by: str | None
+
+
+async def list_delegations(tx: AsyncConnection, at: datetime | None, *, limit: int = 100) -> list[ListedDelegation]:
+    """Delegations that are not over at a moment, the first to end first; all of them, the newest first, when None."""
+    statement = select(*(delegation.c[name] for name in ListedDelegation.__slots__)).limit(limit)
+    if at is None:
+        statement = statement.order_by(delegation.c.id.desc())
+    else:
+        statement = statement.where(delegation.c.ends_at > at).order_by(delegation.c.ends_at, delegation.c.id)
+    rows = (await tx.execute(statement)).mappings()
+    return [ListedDelegation(**{**row, "roles": tuple(row["roles"])}) for row in rows]
+
+
 async def rights_of(tx: AsyncConnection, delegate: str, at: datetime, roles: Collection[str]) -> list[Right]:
     """On whose behalf somebody may answer at a moment for one of the roles, the oldest delegation first."""
     statement = (
