@@ -18,6 +18,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.factories import BERLIN, MUNICH, NOW, make_asset, make_site, make_ticket
 from tests.ingest import records
+from tests.invariants.decisions import ACCESS, ZONE, breaches
 from tests.invariants.truth import Scene, look
 
 from connector.fulfilment.approvals import settle, time_out
@@ -26,7 +27,8 @@ from connector.model.errors import IllegalTransition, InvalidInput, OutOfStock, 
 from connector.model.geo import Point
 from connector.model.kinds import Lane, Tracking
 from connector.model.lifecycle import RESERVATION_LIVE, ApprovalState, AssetState
-from connector.rules.policy.reading import default_policy, read_policy
+from connector.rules.policy.reading import Policy, default_policy, read_policy
+from connector.rules.sourcing.decision import Decision
 from connector.sdk import Batch, KitRecord, ProductKey, Record
 from connector.storage import tables
 from connector.storage.approvals.approvals import lock_approval
@@ -46,7 +48,7 @@ from connector.storage.stock.reserve import (
 )
 from connector.storage.stock.succession import move_reservation, split_reservation
 from connector.storage.stock.units import ShelfKey
-from connector.storage.tickets.decide import Sourced, decide_and_reserve, decide_and_reserve_many
+from connector.storage.tickets.decide import Sourced, decide_and_reserve, decide_and_reserve_many, explain_ticket
 
 SWITCHES, CABLES, TICKETS, HUBS = 6, 9, 6, ("north", "south")
 STATES = (AssetState.IN_STOCK, AssetState.QUARANTINED, AssetState.LOST, AssetState.RETIRED)
@@ -58,6 +60,11 @@ rules:
   - {name: any, when: "true", hardware: replace, preempt: {}}
 sourcing: {courier: {transit: [{hours: 24}]}}
 fairness: {preempted_at_most: 9}
+""")
+SOONEST = read_policy("""
+name: soonest
+rules: [{name: any, when: "true", hardware: replace, ranking: [arrival, cost]}]
+sourcing: {courier: {transit: [{within_km: 300, hours: 14}, {hours: 24}]}}
 """)
 SENDING = read_policy("""
 name: sending
@@ -120,11 +127,21 @@ class Yard:
             return await in_transaction(self.engine, work)
         return None
 
+    def kept(self, sourced: Sourced, approval: str | None = None) -> Sourced:
+        """What was decided, which breaks no hard constraint."""
+        assert breaches(sourced, {self.switch}, approval) == []
+        return sourced
+
+    async def foresee(self, *, ticket: int, policy: Policy = POLICY) -> Decision:
+        """What would be decided now."""
+        async with reading(self.engine) as tx:
+            return await explain_ticket(tx, self.tickets[ticket], policy, self.now)
+
     async def decide(self, *, ticket: int) -> Sourced | None:
         """What the rules choose; None when others were quicker time and again."""
 
         async def work(tx: AsyncConnection) -> Sourced:
-            return await decide_and_reserve(tx, self.tickets[ticket], POLICY, now=self.now)
+            return self.kept(await decide_and_reserve(tx, self.tickets[ticket], POLICY, now=self.now))
 
         with suppress(StaleWrite):
             return await in_transaction(self.engine, work)
@@ -134,7 +151,7 @@ class Yard:
         """What the rules choose when somebody has to say yes to it."""
 
         async def work(tx: AsyncConnection) -> Sourced:
-            return await decide_and_reserve(tx, self.tickets[ticket], ASKING, now=self.now)
+            return self.kept(await decide_and_reserve(tx, self.tickets[ticket], ASKING, now=self.now), "agreed")
 
         with suppress(StaleWrite):
             return await in_transaction(self.engine, work)
@@ -163,7 +180,7 @@ class Yard:
             return await decide_and_reserve_many(tx, list(numbers), POLICY, now=self.now)
 
         with suppress(StaleWrite):
-            return {numbers[key]: value for key, value in (await in_transaction(self.engine, work)).items()}
+            return {numbers[key]: self.kept(value) for key, value in (await in_transaction(self.engine, work)).items()}
         return {}
 
     async def commit(self, number: int) -> None:
@@ -204,7 +221,7 @@ class Yard:
             await tx.execute(update(table).where(mine).values(quantity=units))
             if weak is not None:
                 await tx.execute(update(table).where(other).values(priority="P5"))
-            sourced = await decide_and_reserve(tx, self.tickets[ticket], SENDING, now=self.now)
+            sourced = self.kept(await decide_and_reserve(tx, self.tickets[ticket], SENDING, now=self.now))
             await tx.execute(update(table).where(mine).values(quantity=1))
             if weak is not None:
                 await tx.execute(update(table).where(other).values(priority="P1"))
@@ -224,7 +241,7 @@ class Yard:
         """A ticket is decided about that may take what weaker ones have."""
 
         async def work(tx: AsyncConnection) -> Sourced:
-            return await decide_and_reserve(tx, self.tickets[ticket], TAKING, now=self.now)
+            return self.kept(await decide_and_reserve(tx, self.tickets[ticket], TAKING, now=self.now))
 
         with suppress(StaleWrite):
             await in_transaction(self.engine, work)
@@ -236,7 +253,7 @@ class Yard:
             table = tables.ticket
             weaker = update(table).where(table.c.id == self.tickets[weak]).values(priority="P5")
             await tx.execute(weaker)
-            sourced = await decide_and_reserve(tx, self.tickets[ticket], TAKING, now=self.now)
+            sourced = self.kept(await decide_and_reserve(tx, self.tickets[ticket], TAKING, now=self.now))
             await tx.execute(update(table).where(table.c.id == self.tickets[weak]).values(priority="P1"))
             return sourced
 
@@ -374,7 +391,7 @@ async def known_yard(engine: AsyncEngine, name: str, *, first_version: int = 100
         mine = select(ticket.c.id).where(ticket.c.source_id == source_id).order_by(ticket.c.id)
         tickets = list((await tx.execute(mine)).scalars())
         if not tickets:
-            site = await make_site(tx)
+            site = await make_site(tx, time_zone=ZONE, access_hours=ACCESS)
             failed = [await make_asset(tx, product_id=switch, site_id=site) for _ in range(TICKETS)]
             tickets = [await make_ticket(tx, source_id=source_id, asset_id=asset_id) for asset_id in failed]
         return Yard(

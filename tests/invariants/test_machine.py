@@ -12,7 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.invariants.moves import CABLES, HUBS, STATES, SWITCHES, TICKETS, Yard, make_yard
+from tests.invariants.decisions import said
+from tests.invariants.moves import CABLES, HUBS, SOONEST, STATES, SWITCHES, TICKETS, Yard, make_yard
 from tests.invariants.truth import Scene, broken_histories, broken_moves, lies, look
 
 from connector.model.kinds import Lane
@@ -64,8 +65,10 @@ def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedSta
 
         @rule(ticket=TICKET)
         def decide(self, ticket: int) -> None:
+            foreseen = [self.run(self.yard.foresee(ticket=ticket)) for _ in range(2)]
             sourced = self.run(self.yard.decide(ticket=ticket))
             assert sourced is not None
+            assert said(foreseen[0]) == said(foreseen[1]) == said(sourced.decision or foreseen[0])
             allowed = [
                 book.free
                 for shelf, book in self.seen.books.items()
@@ -81,14 +84,17 @@ def machine_on(engine: AsyncEngine, runner: asyncio.Runner) -> type[RuleBasedSta
         def answer(self, ticket: int, yes: bool) -> None:
             self.run(self.yard.answer(ticket=ticket, yes=yes))
 
-        @rule(kind=KINDS, hub=HUB, quantity=QUANTITY)
-        def goods_in(self, kind: str, hub: str, quantity: int) -> None:
+        @rule(kind=KINDS, hub=HUB, quantity=QUANTITY, ticket=TICKET)
+        def goods_in(self, kind: str, hub: str, quantity: int, ticket: int) -> None:
             product = {"switch": self.yard.switch, "cable": self.yard.cable}[kind]
             shelf = Shelf(self.yard.hubs[hub], product, Lane.NORMAL)
             on_hand, reserved = self.seen.shelves.get(shelf, (0, 0))
 
+            before = self.run(self.yard.foresee(ticket=ticket, policy=SOONEST)).chosen
             self.run(self.yard.goods_in(kind=kind, hub=hub, quantity=quantity))
 
+            after = self.run(self.yard.foresee(ticket=ticket, policy=SOONEST)).chosen
+            assert before is None or (after is not None and after.arrives_at <= before.arrives_at)
             assert self.run(self.yard.scene()).shelves[shelf] == (on_hand + quantity, reserved)
 
         @rule(tickets=st.sets(TICKET, min_size=2))
