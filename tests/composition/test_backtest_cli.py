@@ -56,7 +56,10 @@ def test_the_example_of_the_page_compares_two_policies_in_tables_files_and_a_plo
 
     assert result.exit_code == 0, result.output
     assert re.search(r"^SLA attainment +\d+\.\d% +\d+\.\d% +[+-]\d+\.\d points$", result.stdout, re.MULTILINE)
-    assert re.search(r"^EU-North +\d", result.stdout, re.MULTILINE)
+    table = result.stdout.partition("By region")[2]
+    assert re.search(r"^EU-North +\d+\.\d% → \d+\.\d%( +[\d,]+ → [\d,]+){4} *$", table, re.MULTILINE)
+    assert "emergency" in table
+    assert max(map(len, result.stdout.splitlines())) <= 100
     assert "41 tickets, seed 7" in result.stdout
     assert {path.name for path in (here / "result").iterdir()} == {
         "backtest.json", "backtest.svg", "days.csv", "measures.csv",

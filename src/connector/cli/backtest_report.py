@@ -15,8 +15,8 @@ from connector.model.errors import InvalidInput
 from connector.planning.backtest import Backtest
 from connector.planning.measures import MEASURES, MONEY, Measures
 
-REGION_MEASURES = ("sla_attainment", "stock_outs", "freight_cents", "capital_cents")
-"""What the table of regions shows, old and new of each."""
+REGION_MEASURES = ("sla_attainment", "stock_outs", "emergency_shipments", "freight_cents", "capital_cents")
+"""What the table of regions shows of both policies."""
 
 
 @dataclass(slots=True)
@@ -46,12 +46,11 @@ def print_backtest(found: Backtest, *, tickets: int) -> None:
     for region in regions:
         row: dict[str, object] = {"region": region or "(none)"}
         for name in REGION_MEASURES:
-            label = MEASURES[name]
-            row[f"{label} old"] = shown(name, _of(old.regions.get(region), name))
-            row[f"{label} new"] = shown(name, _of(new.regions.get(region), name))
+            before, after = (shown(name, _of(replayed.regions.get(region), name)) for replayed in (old, new))
+            row[MEASURES[name]] = f"{before} → {after}"
         by_region.append(row)
     console.print()
-    print_table("By region", by_region, empty="no regions")
+    print_table("By region, old → new", by_region, empty="no regions")
 
 
 def shown(name: str, value: float | None) -> str:
