@@ -16,8 +16,16 @@ from tests.fulfilment.world import World
 
 from connector.fulfilment.engine import FulfilmentEngine
 from connector.model.kinds import Direction, TaskKind, Trouble
-from connector.model.lifecycle import AssetState, RecoveryState, ReservationState, ShipmentStatus, TaskState
+from connector.model.lifecycle import (
+    AssetState,
+    RecoveryState,
+    ReservationState,
+    RmaState,
+    ShipmentStatus,
+    TaskState,
+)
 from connector.model.refs import EntityKind
+from connector.rules.policy.reading import default_policy
 from connector.storage import tables
 from connector.storage.database.engine import transaction
 from connector.storage.facts.lane_statistics import learn_lanes
@@ -153,16 +161,73 @@ async def test_a_first_unit_that_turns_up_after_the_second_has_left_is_a_return(
     await eventually(lambda: scene.has_receipt("recovery-1-returning:note"))
 
     assert (await recovery(scene))["state"] is RecoveryState.RETURNING
-    [task] = await scene.rows(tables.task, kind=TaskKind.REVIEW)
-    assert (task["key"], task["state"], task["title"]) == (
-        f"bring-back:{first}", TaskState.OPEN, "Bring back shipment TRK0001 of ticket 4711",
+    assert await scene.tasks(kind=TaskKind.REVIEW) == []
+    rma = await scene.row(tables.rma, asset_id=scene.spare_ids[0])
+    [task] = await scene.rows(tables.task, key=f"rma:{rma['id']}:return")
+    assert (task["kind"], task["state"], task["due_at"]) == (TaskKind.RETURN, TaskState.OPEN, rma["due_back_at"])
+    assert (rma["state"], rma["hub_id"], rma["site_id"], rma["reservation_id"]) == (
+        RmaState.EXPECTED, scene.hub_id, scene.site_id, None,
     )  # fmt: skip
+    assert rma["reason"] == (
+        "shipment TRK0001 has arrived after all, and a second unit was sent in its place (reservation 2)"
+    )
     units = [(await scene.row(tables.asset, id=spare))["state"] for spare in scene.spare_ids]
     assert units == [AssetState.RETURN_PENDING, AssetState.IN_TRANSIT, AssetState.IN_STOCK]
     assert await scene.shelf() == (1, 0)
 
     await reported(scene, 2, ShipmentStatus.DELIVERED)
     assert (await recovery(scene))["state"] is RecoveryState.RETURNING
+    devices = sorted(row["asset_id"] for row in await scene.rows(tables.rma))
+    assert devices == sorted([scene.failed_id, scene.spare_ids[0]]), "what has failed comes back as well, once"
+
+    serial = (await scene.row(tables.asset, id=scene.spare_ids[0]))["serial"]
+    await hub.commands.returns.receive(rma["id"], serial=serial, key="back", actor="lee")
+    back = await scene.row(tables.asset, id=scene.spare_ids[0])
+    assert (back["state"], back["hub_id"]) == (AssetState.QUARANTINED, scene.hub_id)
+    assert (await scene.row(tables.task, id=task["id"]))["state"] is TaskState.DONE
+
+
+async def test_a_first_unit_that_is_put_to_use_after_all_does_not_come_back(
+    engine: AsyncEngine, launch: Any, clock: MovableClock
+):
+    scene = await make_scene(engine, spares=3)
+    hub = await launch()
+    first = await under_way(scene, hub)
+    clock.advance(SILENT)
+    await hub.watch()
+    await scene.finished(2)
+    [pickup] = await scene.rows(tables.task, kind=TaskKind.PICKUP, state=TaskState.OPEN)
+    await hub.commands.confirm_pickup(pickup["id"], key="second", actor="lee")
+    await reported(scene, first, ShipmentStatus.DELIVERED)
+
+    await hub.commands.receive(first, key="used", actor="kim")
+
+    rma = await scene.row(tables.rma, asset_id=scene.spare_ids[0])
+    assert (rma["state"], rma["cancelled_by"], rma["reason"]) == (
+        RmaState.CANCELLED, "kim", "it is used (shipment TRK0001)",
+    )  # fmt: skip
+    assert (await scene.row(tables.asset, id=scene.spare_ids[0]))["state"] is AssetState.DEPLOYED
+
+
+async def test_a_first_unit_that_turns_up_where_nothing_comes_back_is_a_persons(
+    engine: AsyncEngine, launch: Any, clock: MovableClock
+):
+    scene = await make_scene(engine, spares=3)
+    hub = await launch(policy=default_policy().model_copy(update={"returns": None}))
+    first = await under_way(scene, hub)
+    clock.advance(SILENT)
+    await hub.watch()
+    await scene.finished(2)
+    [pickup] = await scene.rows(tables.task, kind=TaskKind.PICKUP, state=TaskState.OPEN)
+    await hub.commands.confirm_pickup(pickup["id"], key="second", actor="lee")
+
+    await reported(scene, first, ShipmentStatus.DELIVERED)
+
+    [task] = await scene.rows(tables.task, kind=TaskKind.REVIEW)
+    assert (task["key"], task["state"], task["title"]) == (
+        f"bring-back:{first}", TaskState.OPEN, "Bring back shipment TRK0001 of ticket 4711",
+    )  # fmt: skip
+    assert await scene.rows(tables.rma) == []
 
 
 async def test_a_parcel_that_the_courier_brings_back_is_replaced_and_taken_in(
@@ -178,7 +243,10 @@ async def test_a_parcel_that_the_courier_brings_back_is_replaced_and_taken_in(
     row, parcel = await recovery(scene), await scene.row(tables.shipment, id=first)
     assert (row["trouble"], row["state"]) == (Trouble.RETURNED, RecoveryState.RETURNING)
     assert (parcel["direction"], parcel["status"]) == (Direction.RETURN, ShipmentStatus.RETURNED)
-    assert await scene.tasks(kind=TaskKind.REVIEW) == [("bring-back", "open")]
+    [rma] = await scene.rows(tables.rma)
+    assert rma["asset_id"] == scene.spare_ids[0]
+    assert "shipment TRK0001 has come back, and a second unit was sent" in rma["reason"]
+    assert await scene.tasks(kind=TaskKind.REVIEW) == []
     assert (await scene.row(tables.asset, id=scene.spare_ids[0]))["state"] is AssetState.RETURN_PENDING
 
 

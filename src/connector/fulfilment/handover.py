@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from connector.fulfilment.rmas import call_off
 from connector.fulfilment.wording import packing_list
 from connector.model.errors import IllegalTransition
 from connector.model.kinds import Lane, TaskKind, Tracking
@@ -19,6 +20,7 @@ from connector.storage.stock.reserve import fulfil_reservation
 from connector.storage.stock.stopping import stop_reason
 from connector.storage.tables import asset
 from connector.storage.tables import shipment as parcels
+from connector.storage.tickets.rmas import open_rma_of_device
 from connector.storage.tickets.tasks import NewTask, move_task, unfinished_tasks
 
 AT_THE_HUB = (ShipmentStatus.PENDING, ShipmentStatus.LABEL_CREATED)
@@ -133,6 +135,9 @@ async def arrive_at_site(
         require_move(ASSET_MOVES, row["state"], AssetState.DEPLOYED, what=what)
         values = {"state": AssetState.DEPLOYED, "site_id": shipment.site_id, "hub_id": None}
         await update_logged(tx, asset, EntityKind.ASSET, unit, values, actor=actor, cause=cause, at=at)
+        back = await open_rma_of_device(tx, unit)
+        if back is not None and back.is_surplus:
+            await call_off(tx, back, reason=f"it is used ({shipment.name})", cancelled_by=actor, actor=actor, at=at)
     if shipment.reservation_id is not None:
         items = await unfinished_tasks(tx, shipment_id=shipment.id, key_prefixes=["bring-back:", "shipment:"])
         for item in items:

@@ -21,6 +21,8 @@ from connector.storage.shipments.consignments import ticket_side
 from connector.storage.tickets.rmas import rma_row
 
 RETURN_NOTE: Final = "return-note"
+FAILED: Final = "The unit that has failed"
+SURPLUS: Final = "The unit that was sent first, and is one too many,"
 
 
 def return_note_id(position: int) -> str:
@@ -47,6 +49,8 @@ async def tell_ticket_of_return(work: Work, position: int) -> None:
     headline = _headline(change)
     if headline is None:
         return
+    if row.is_surplus:
+        headline = headline.replace(FAILED, SURPLUS)
     due = _new(change, "due_back_at")
     body = return_note(
         row,
@@ -62,7 +66,8 @@ async def tell_ticket_of_return(work: Work, position: int) -> None:
 
 def _headline(change: LoggedChange) -> str | None:
     if change.operation == "created":
-        return "The replacement is there: the unit that has failed is to come back."
+        is_replaced = not {"reservation_id", "procurement_id"}.isdisjoint(change.fields)  # else its recovery tells
+        return "The replacement is there: the unit that has failed is to come back." if is_replaced else None
     if change.operation != "updated":
         return None
     if _new(change, "overdue_since") is not None:

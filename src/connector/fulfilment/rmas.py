@@ -19,6 +19,7 @@ from connector.storage.database.engine import Transaction
 from connector.storage.database.rows import locked_row, update_logged
 from connector.storage.facts.facts import sourcing_facts
 from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.shipments.consignments import Consignment
 from connector.storage.shipments.shipments import ShipmentRow
 from connector.storage.stock.stopping import stop_reason
 from connector.storage.tables import asset, rma
@@ -79,6 +80,51 @@ class Rmas:
         values = {"reservation_id": other.reservation_id, "line": other.line}
         await update_logged(tx, rma, EntityKind.RMA, found.id, values, actor=ACTOR, cause=cause, at=at)
 
+    async def surplus(self, tx: Transaction, goods: Consignment, asset_id: int, *, reason: str) -> bool:
+        """A unit that was sent is not needed: it comes back; False where the policy has nothing come back.
+
+        The transaction has locked the ticket, and the unit is `return_pending`.
+        """
+        policy, at = await policy_now(tx, self._policy), self._work.clock.now()
+        facts = await sourcing_facts(tx, goods.ticket.id)
+        terms = return_terms(facts, policy, origin_hub_id=goods.hub.id, now=at)
+        unit = await locked_row(tx, asset, EntityKind.ASSET, asset_id)
+        if terms is None or unit["state"] is not AssetState.RETURN_PENDING:
+            return False
+        new = NewRma(
+            ticket_id=goods.ticket.id,
+            line=1,
+            asset_id=asset_id,
+            product_id=unit["product_id"] or goods.goods.product_id,
+            quantity=1,
+            reservation_id=None,
+            procurement_id=None,
+            hub_id=terms.hub_id,
+            site_id=goods.site.id if goods.site is not None else None,
+            due_back_at=terms.due_back_at,
+            reason="; ".join(filter(None, (reason, terms.remark))),
+        )
+        rma_id = await open_rma(tx, new, actor=ACTOR, cause=f"reservation {goods.reservation_id}", at=at)
+        if rma_id is None:
+            return await open_rma_of_device(tx, asset_id) is not None
+        row = await rma_row(tx, rma_id)
+        task = NewTask(
+            key=f"rma:{rma_id}:return",
+            kind=TaskKind.RETURN,
+            title=f"{row.number}: take back {row.goods} of ticket {row.ticket_number}",
+            instructions=(
+                f"{reason[0].upper()}{reason[1:]}. It is due at {row.hub or 'a hub'} by "
+                f"{row.due_back_at:%Y-%m-%d %H:%M}Z. Put it into quarantine and record it with "
+                f"`connector rma receive {rma_id} SERIAL`; record it as received at its site only if it is used there "
+                "after all."
+            ),
+            ticket_id=row.ticket_id,
+            hub_id=row.hub_id,
+            due_at=row.due_back_at,
+        )
+        await require_task(tx, task, actor=ACTOR, cause=None, at=at)
+        return True
+
     async def named(self, tx: Transaction, ticket_ids: list[int]) -> None:
         """The device of these tickets has become known, or another one: returns without a device get it."""
         at = self._work.clock.now()
@@ -113,7 +159,7 @@ class Rmas:
         if terms is None:
             return
         for unit in _units(replacement):
-            known = [item for item in await rmas_of_ticket(tx, failed.ticket_id) if item.counts]
+            known = [item for item in await rmas_of_ticket(tx, failed.ticket_id) if item.counts and not item.is_surplus]
             device = _device(failed, unit.product_id, unit.asset_id) if unit.quantity == 1 else None
             if any(item.asset_id == device for item in known):
                 device = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector.fulfilment.keys import ACTOR
+from connector.fulfilment.rmas import Rmas
 from connector.fulfilment.work import Work
 from connector.model.kinds import Direction, TaskKind
 from connector.model.lifecycle import (
@@ -60,6 +61,7 @@ class TurningUp:
     def __init__(self, work: Work, policy: PolicySource) -> None:
         self._work = work
         self._policy = policy
+        self._rmas = Rmas(work, policy)
 
     async def turned_up(self, tx: Transaction, shipment_id: int, status: ShipmentStatus) -> None:
         """A parcel was delivered or returned: settle what was done because it, or the first one, was in trouble."""
@@ -101,13 +103,20 @@ class TurningUp:
         if parcel.reservation_id is None:
             return
         goods = await consignment(tx, parcel.reservation_id)
+        how = "has come back" if is_returned else "has arrived after all"
+        reason = f"{parcel.name} {how}, and a second unit was sent in its place (reservation {row.reservation_id})"
+        has_return = False
         for unit in (goods.goods.asset_id, *(line.asset_id for line in goods.kit)):
             if unit is not None:
                 await self._mark_return(tx, unit, at)
+                has_return |= await self._rmas.surplus(tx, goods, unit, reason=reason)
         if is_returned:
             values = {"direction": Direction.RETURN}
             await update_logged(tx, shipment, EntityKind.SHIPMENT, parcel.id, values, actor=ACTOR, at=at)
         await self._stop_asking(tx, parcel.id, at)
+        await move_recovery(tx, row, RecoveryState.RETURNING, actor=ACTOR, at=at)
+        if has_return:
+            return
         where = (
             f"comes back to {goods.hub.label}: take it in" if is_returned else "has arrived after all: bring it back"
         )
@@ -125,7 +134,6 @@ class TurningUp:
             hub_id=goods.hub.id,
         )
         await require_task(tx, new, actor=ACTOR, cause=None, at=at)
-        await move_recovery(tx, row, RecoveryState.RETURNING, actor=ACTOR, at=at)
 
     async def _mark_return(self, tx: Transaction, asset_id: int, at: datetime) -> None:
         current = await locked_row(tx, asset, EntityKind.ASSET, asset_id)

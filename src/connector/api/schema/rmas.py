@@ -30,11 +30,14 @@ class Rma(Node):
         "ticket", "The ticket that the unit had; null where it lies outside of one's regions."
     )
     asset: AnyAsset | None = related(
-        "asset", "The device that has failed; null for counted units, and while nobody knows which one it is."
+        "asset",
+        "The device that has failed, or is one too many; null for counted units, and while nobody knows which it is.",
     )
     product: AnyProduct = related("product", "What comes back.")
     quantity: int = column("How many units.")
-    reservation: AnyReservation | None = related("reservation", "What replaced it, from a hub.")
+    reservation: AnyReservation | None = related(
+        "reservation", "What replaced it, from a hub; as `procurement` null for a unit that is one too many."
+    )
     procurement: AnyProcurement | None = related("procurement", "What replaced it, from a supplier.")
     line: int = column("The line of the ticket that was served; of what a supplier sent, which unit of it.")
     hub: AnyHub | None = related("hub", "Where it is to come back; null when no hub is known that takes it.")

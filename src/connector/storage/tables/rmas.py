@@ -17,11 +17,12 @@ class Rma(Declared, table=True):
     """The return of what a ticket was about: one per delivered replacement, and one at a time per device.
 
     asset_id: the device that has failed; NULL when nobody knows which one. reservation_id, procurement_id: what
-    replaced it. line: of the ticket that was served; of what a supplier sent, which unit of it. hub_id: where it is to
-    come back; NULL when there is no hub. site_id: where it was. reason: why it is so, such as what the device's source
-    says of it. overdue_since: the due date, once it has passed and people were told. received_asset_id: the unit that
-    came, which somebody may have received in place of the one that was expected. condition: as whoever received it
-    says. cancelled_by: who did; NULL when the hub did since the replacement was not delivered after all.
+    replaced it; both NULL for a unit that is one too many, since a second one was sent in its place. line: of the
+    ticket that was served; of what a supplier sent, which unit of it. hub_id: where it is to come back; NULL when
+    there is no hub. site_id: where it was. reason: why it is so, such as what the device's source says of it.
+    overdue_since: the due date, once it has passed and people were told. received_asset_id: the unit that came, which
+    somebody may have received in place of the one that was expected. condition: as whoever received it says.
+    cancelled_by: who did; NULL when the hub did since the replacement was not delivered after all.
     """
 
     __tablename__: ClassVar[str] = "rma"

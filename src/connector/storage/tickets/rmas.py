@@ -136,6 +136,11 @@ class RmaRow:
         return self.state in RMA_OPEN
 
     @property
+    def is_surplus(self) -> bool:
+        """Whether its unit has not failed, but is one too many: nothing has replaced it."""
+        return self.reservation_id is None and self.procurement_id is None
+
+    @property
     def counts(self) -> bool:
         """Whether the ticket has its return by it, if only by a person's word that nothing comes back."""
         return self.state is not RmaState.CANCELLED or self.cancelled_by is not None
