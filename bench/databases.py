@@ -27,6 +27,20 @@ async def migrated_engine(url: str, *, pool_size: int = 10) -> AsyncIterator[Asy
         await engine.dispose()
 
 
+def processor_seconds(server: Any) -> float:
+    """What a PostgreSQL server and its processes that are there now have spent of the processor's time; Linux."""
+    postmaster = (Path(server.pgdata) / "postmaster.pid").read_text(encoding="utf-8").split(maxsplit=1)[0]
+    spent = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+            if postmaster in (parent, process.name):
+                spent += int((process / "schedstat").read_text(encoding="utf-8").split()[0])
+        except OSError:  # it has just ended
+            continue
+    return spent / 1e9
+
+
 def postgres_server(directory: Path) -> Any:
     """A PostgreSQL server whose data is in the directory; `cleanup()` ends it and removes them.
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bench.databases import migrated_engine, postgres_server
+from bench.databases import migrated_engine, postgres_server, processor_seconds
 from connector.fulfilment.engine import FulfilmentEngine
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.react import Reactor
@@ -38,7 +39,10 @@ POLICY = default_policy()
 
 @dataclass(frozen=True)
 class Fleet:
-    """A filled database, with tickets about products of each kind, in a mixed order, and a reactor on it."""
+    """A filled database, with tickets about products of each kind, in a mixed order, and a reactor on it.
+
+    server_seconds: what the database server has spent of the processor's time, for all fleets that are on it.
+    """
 
     engine: AsyncEngine
     reactor: Reactor
@@ -46,6 +50,7 @@ class Fleet:
     common: Sequence[int]
     scarce: Sequence[int]
     units: int
+    server_seconds: Callable[[], float]
 
 
 class _Clock:
@@ -64,7 +69,8 @@ async def large_fleets(*times: int) -> AsyncIterator[tuple[Fleet, ...]]:
                 for larger in times:
                     url = _database(server.get_uri(), f"fleet_{larger}")
                     engine = await stack.enter_async_context(migrated_engine(url, pool_size=WORKERS))
-                    fleets.append(await _fill(engine, url, larger * HUBS, larger * PRODUCTS))
+                    spent = partial(processor_seconds, server)
+                    fleets.append(await _fill(engine, url, larger * HUBS, larger * PRODUCTS, spent))
                 yield tuple(fleets)
         finally:
             server.cleanup()
@@ -77,7 +83,7 @@ def _database(url: str, name: str) -> str:
     return f"{head.rsplit('/', 1)[0]}/{name}?{query}"
 
 
-async def _fill(engine: AsyncEngine, url: str, hubs: int, products: int) -> Fleet:
+async def _fill(engine: AsyncEngine, url: str, hubs: int, products: int, server_seconds: Callable[[], float]) -> Fleet:
     """Products: the common ones first, the scarce ones last. The database makes the rows."""
     numbers: dict[str, Any] = {
         "at": START, "hubs": hubs, "products": products, "common": COMMON * hubs // HUBS,
@@ -101,7 +107,7 @@ async def _fill(engine: AsyncEngine, url: str, hubs: int, products: int) -> Flee
         random.Random(7).shuffle(numbers_of_kind)
     options = FulfilmentOptions(courier="courier")
     hub = FulfilmentEngine(engine, url, {}, clock=_Clock(), policy=POLICY, options=options)
-    return Fleet(engine, hub.reactor, kinds["usual"], kinds["common"], kinds["scarce"], units)
+    return Fleet(engine, hub.reactor, kinds["usual"], kinds["common"], kinds["scarce"], units, server_seconds)
 
 
 STATEMENTS = (
