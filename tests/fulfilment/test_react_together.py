@@ -225,7 +225,7 @@ def test_changes_are_dealt_with_together_up_to_the_next_one_that_something_else_
     ticket, stock, reservation = EntityKind.TICKET, EntityKind.STOCK, EntityKind.RESERVATION
     assert positions([
         change(1, ticket, 1), change(2, stock, 7, "updated", on_hand=[1, 0]), change(3, ticket, 2),
-        change(4, ticket, 3, "updated", assignee=[None, "ada"]), change(5, reservation, 1), change(6, ticket, 4),
+        change(4, ticket, 3, "updated", url=[None, "x"]), change(5, reservation, 1), change(6, ticket, 4),
         change(7, ticket, 4, "updated", title=["a", "b"]), change(8, ticket, 5),
         change(9, ticket, 6, "updated", state=["new", "teleported"]), change(10, ticket, 7),
     ]) == [[1, 3], [5], [6], [7, 8], [9], [10]]  # fmt: skip

@@ -37,19 +37,68 @@ from connector.storage.tickets.standing import (
 DECIDING: Final = frozenset(
     {
         "priority", "state", "type", "title", "description", "category", "asset_id", "site_id", "product_id",
-        "asset_hint", "site_hint", "product_hint", "sla_due_at", "quantity", "requester", "retired_at",
-        "duplicate_of", "parent",
+        "asset_hint", "site_hint", "product_hint", "opened_at", "sla_due_at", "quantity", "requester", "assignee",
+        "number", "retired_at", "duplicate_of", "parent",
     }
 )  # fmt: skip
 """Fields of a ticket that a decision looks at."""
 LINKS: Final = {
-    EntityKind.ASSET: frozenset({"product_id", "site_id", "revision", "warranty_ends_on"}),
-    EntityKind.SITE: frozenset({"latitude", "longitude", "time_zone", "access_hours", "address", "country"}),
+    EntityKind.ASSET: frozenset(
+        {"product_id", "site_id", "revision", "warranty_ends_on", "name", "serial", "asset_tag", "holder"}
+    ),
+    EntityKind.SITE: frozenset(
+        {
+            "latitude",
+            "longitude",
+            "time_zone",
+            "access_hours",
+            "address",
+            "country",
+            "region",
+            "service_class_id",
+            "name",
+            "code",
+        }
+    ),
+    EntityKind.PRODUCT: frozenset(
+        {
+            "manufacturer",
+            "model",
+            "part_number",
+            "sku",
+            "asset_class",
+            "criticality",
+            "unit_cost_cents",
+            "weight_g",
+            "is_data_bearing",
+            "status",
+        }
+    ),
+    EntityKind.HUB: frozenset(
+        {
+            "tier",
+            "latitude",
+            "longitude",
+            "time_zone",
+            "opening_hours",
+            "courier_cut_offs",
+            "handling_minutes",
+            "pick_minutes",
+            "qa_minutes",
+            "pack_minutes",
+            "is_mobile",
+            "address",
+            "country",
+            "region",
+            "code",
+            "retired_at",
+        }
+    ),
     EntityKind.STOCK: frozenset({"on_hand", "reserved"}),
     EntityKind.COMPATIBILITY: frozenset({"product_id", "substitute_id", "condition", "retired_at"}),
     EntityKind.KIT: frozenset({"product_id", "components", "retired_at"}),
 }
-"""Fields of other things whose change may give a waiting ticket what it lacks."""
+"""Fields of other things whose change may give a waiting ticket what it lacks: all that rules and arrivals read."""
 _APPROVAL, _PROCUREMENT, _RESERVATION = EntityKind.APPROVAL, EntityKind.PROCUREMENT, EntityKind.RESERVATION
 AT_ONCE: Final = 500
 """Tickets whose facts are read at once."""
@@ -126,18 +175,24 @@ class Line:
             found |= set(await tickets_linked(tx, ended))
         if answered:
             found |= set(await members_waiting(tx, answered))
-        if any(touched.values()):
+        is_ruled_anew = any(map(_is_activation, changes))
+        if is_ruled_anew or any(touched.values()):
             products = await products_on(
                 tx,
                 stock_ids=touched[EntityKind.STOCK],
                 compatibility_ids=touched[EntityKind.COMPATIBILITY],
                 unit_ids={change.entity_id for change in changes if _is_of_another_revision(change)},
                 kit_ids=touched[EntityKind.KIT],
+                hub_ids=touched[EntityKind.HUB],
             )
-            products |= _without_kit(changes)
+            products |= _without_kit(changes) | touched[EntityKind.PRODUCT]
             found |= set(
                 await waiting_tickets(
-                    tx, asset_ids=touched[EntityKind.ASSET], site_ids=touched[EntityKind.SITE], product_ids=products
+                    tx,
+                    asset_ids=touched[EntityKind.ASSET],
+                    site_ids=touched[EntityKind.SITE],
+                    product_ids=products,
+                    is_ruled_anew=is_ruled_anew,
                 )
             )
         return found
@@ -228,8 +283,18 @@ def _is_of_another_revision(change: LoggedChange) -> bool:
     return change.kind is EntityKind.ASSET and change.operation == "updated" and "revision" in change.fields
 
 
+def _is_activation(change: LoggedChange) -> bool:
+    """Whether another policy has become the active one."""
+    return change.kind is EntityKind.POLICY and change.fields.get("is_active", (None, None))[1] is True
+
+
 def _may_help(change: LoggedChange) -> bool:
-    """Whether a change can give a waiting ticket what it lacks: of stock, only more of it."""
+    """Whether a change can give a waiting ticket what it lacks: of stock, only more of it.
+
+    Nobody waits for a product or a hub that is new: the device that it is of is linked to it, its stock comes later.
+    """
+    if change.kind in (EntityKind.PRODUCT, EntityKind.HUB):
+        return change.operation == "updated"
     if change.kind is not EntityKind.STOCK:
         return True
     more = [(change.fields.get(name) or [0, 0]) for name in ("on_hand", "reserved")]

@@ -224,7 +224,7 @@ async def _in_scope(tx: AsyncConnection, channel_id: int, wanted: ColumnElement[
     """Ids of open tickets in the scope of a channel, the oldest first."""
     scope = _facts(await channel_row(tx, channel_id)).scope
     needed, place = (
-        func.coalesce(ticket.c.product_id, asset.c.product_id),
+        func.coalesce(asset.c.product_id, ticket.c.product_id),
         func.coalesce(ticket.c.site_id, asset.c.site_id),
     )
     statement = (

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import and_, exists, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
@@ -152,7 +152,7 @@ _TICKETS = (
         ticket.c.number,
         ticket.c.state,
         ticket.c.retired_at,
-        func.coalesce(ticket.c.product_id, asset.c.product_id).label("product_id"),
+        func.coalesce(asset.c.product_id, ticket.c.product_id).label("product_id"),
         or_(
             exists().where(rollout.c.ticket_id == ticket.c.id), exists().where(rollout_line.c.ticket_id == ticket.c.id)
         ).label("has_rollout"),
@@ -234,13 +234,14 @@ async def waiting_tickets(
     asset_ids: Collection[int] = (),
     site_ids: Collection[int] = (),
     product_ids: Collection[int] = (),
+    is_ruled_anew: bool = False,
 ) -> list[int]:
     """Open tickets that wait, and whose device, site or stock has changed: for a person, or for what is on order.
 
     product_ids: what came on a shelf: concerns those who need it, something that it can stand in for, or that it is in
-    the swap kit of.
+    the swap kit of. is_ruled_anew: all whose decision a person was asked for, for other rules may do without.
     """
-    needed = func.coalesce(ticket.c.product_id, asset.c.product_id)
+    needed = func.coalesce(asset.c.product_id, ticket.c.product_id)
     stands_in = exists().where(
         compatibility.c.product_id == needed,
         compatibility.c.retired_at.is_(None),
@@ -269,11 +270,12 @@ async def waiting_tickets(
         reservation.c.state.in_(RESERVATION_LIVE),
         reservation.c.line != LOAN_LINE,
     )
-    no_stock = is_on_order | exists().where(
+    is_asked_about = exists().where(
         task.c.ticket_id == ticket.c.id,
         task.c.state.in_(UNFINISHED),
         task.c.key.startswith("review:"),
     )
+    no_stock = is_on_order | is_asked_about
     statement = (
         select(ticket.c.id)
         .outerjoin(asset, asset.c.id == ticket.c.asset_id)
@@ -286,6 +288,7 @@ async def waiting_tickets(
                 among(tx, ticket.c.asset_id, asset_ids),
                 among(tx, func.coalesce(ticket.c.site_id, asset.c.site_id), site_ids),
                 (among(tx, needed, product_ids) | stands_in | is_in_kit) & no_stock,
+                is_asked_about if is_ruled_anew else false(),
             ),
         )
         .order_by(ticket.c.id)
