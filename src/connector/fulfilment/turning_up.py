@@ -67,9 +67,11 @@ class TurningUp:
         """A parcel was delivered or returned: settle what was done because it, or the first one, was in trouble."""
         parcel = await shipment_row(tx, shipment_id)
         row = await recovery_about(tx, shipment_id=shipment_id, reservation_id=parcel.reservation_id)
+        now = self._work.clock.now()
+        if status is ShipmentStatus.DELIVERED and (row is None or row.shipment_id != shipment_id):
+            await self._stop_asking(tx, shipment_id, now)
         if row is None:
             return
-        now = self._work.clock.now()
         if row.shipment_id != shipment_id:
             if status is ShipmentStatus.DELIVERED and row.state is RecoveryState.SOURCED:
                 await move_recovery(tx, row, RecoveryState.SETTLED, actor=ACTOR, at=now)

@@ -176,8 +176,10 @@ class Watch:
         )
 
     async def _act(self, tx: Transaction, parcel: UnderWay, watching: Watching, found: Verdict) -> None:
-        if parcel.is_second:
-            await self._ask(tx, parcel, found, " It is the second unit already: no third one is sent by itself.")
+        if parcel.is_second or parcel.is_rollout:
+            known = "the second unit already: no third one is sent by itself."
+            waits = "for a rollout, whose wave waits for it: report its line as failed if it does not come."
+            await self._ask(tx, parcel, found, f" It is {known if parcel.is_second else waits}")
             return
         now = self._work.clock.now()
         tried = ""

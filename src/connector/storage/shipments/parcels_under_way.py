@@ -52,7 +52,7 @@ class UnderWay:
     """A parcel under way. left_at, seen_at: by its scans, else when the hub handed it over.
 
     asked_about: the trouble that a person was asked about already; None when nobody was. is_second: it was sent because
-    the first parcel of its line was in trouble.
+    the first parcel of its line was in trouble. is_rollout: it is for a line of a rollout.
     """
 
     shipment_id: int
@@ -77,6 +77,7 @@ class UnderWay:
     service_class: str | None
     asked_about: Trouble | None
     is_second: bool
+    is_rollout: bool
 
 
 _first_scan = (
@@ -123,6 +124,7 @@ _ALL = (
         decision.c.explanation["sla"]["due_at"].as_string().label("due_text"),
         recovery.c.trouble,
         func.coalesce(_is_second, false()).label("is_second"),
+        reservation.c.rollout_line_id,
         hub.c.latitude.label("hub_latitude"),
         hub.c.longitude.label("hub_longitude"),
         *(site.c[name].label(f"at_{name}") for name in ("id", "name", "code", "latitude", "longitude")),
@@ -139,7 +141,6 @@ _ALL = (
     .outerjoin(recovery, and_(recovery.c.ticket_id == reservation.c.ticket_id, recovery.c.line == reservation.c.line))
     .where(
         shipment.c.direction == Direction.OUTBOUND,
-        reservation.c.site_id.is_(None),
         shipment.c.status.in_(WATCHED),
         ticket.c.state.in_(TICKET_OPEN),
         ticket.c.retired_at.is_(None),
@@ -151,8 +152,9 @@ _UNDER_WAY = _ALL.where(
     or_(
         recovery.c.id.is_(None),
         recovery.c.state == RecoveryState.ASKED,
-        and_(_is_second, ~_person_was_asked),  # once: there is no third unit, and nothing to try
+        _is_second,
     ),
+    or_(reservation.c.rollout_line_id.is_(None) & ~func.coalesce(_is_second, false()), ~_person_was_asked),
     ~_person_at_work,
 )
 
@@ -160,7 +162,7 @@ _UNDER_WAY = _ALL.where(
 async def parcels_under_way(tx: AsyncConnection, *, after: int, limit: int) -> list[UnderWay]:
     """A page of the parcels that may still need something: nobody has acted, and no second unit was sent.
 
-    A second unit's own parcel is among them until a person was asked about it.
+    A second unit's own parcel, and one of a rollout, is among them until a person was asked: nothing else is tried.
 
     after: the id of the last parcel of the page before.
     """
@@ -216,6 +218,7 @@ def _under_way(row: Any) -> UnderWay:
         service_class=row["service_class"],
         asked_about=None if row["is_second"] else row["trouble"],
         is_second=bool(row["is_second"]),
+        is_rollout=row["rollout_line_id"] is not None,
     )
 
 
