@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connector.fulfilment.options import Backoff, TicketWrites
 from connector.fulfilment.outcomes import Attempt, Stopped, attempt_of, pause_after
-from connector.fulfilment.parcels import access_of, choose_offer, parcel_of
+from connector.fulfilment.parcels import access_of, choose_offer, lane_offers, parcel_of
 from connector.fulfilment.wording import arrival_text, packing_list, pickup_instructions, sent_note
 from connector.model.errors import IllegalTransition, InvalidConfiguration, InvalidInput, Unavailable
 from connector.model.lifecycle import ReservationState, TicketState
@@ -94,10 +94,21 @@ def test_without_a_site_there_is_no_parcel():
 def test_the_cheapest_offer_in_time_is_taken_or_the_first_to_arrive(due_in: timedelta | None, chosen: str):
     offers = [offer("economy", 900, days=5), offer("express", 4_200, days=1), offer("silent", 100)]
 
-    found = choose_offer(offers, now=WEDNESDAY, due_at=WEDNESDAY + due_in if due_in else None)
+    found = choose_offer(offers, leaves=WEDNESDAY, due_at=WEDNESDAY + due_in if due_in else None)
 
     assert found is not None
     assert found.service == chosen
+
+
+def test_what_an_offer_says_of_its_lane_keeps_its_business_days():
+    friday = datetime(2026, 11, 27, 16, tzinfo=UTC)
+    offers = [offer("ground", 100, days=2), offer("sunday", 500, at=friday + timedelta(days=2)), offer("mute", 1)]
+
+    kept = lane_offers(offers, now=WEDNESDAY, leaves=friday)
+
+    assert [(item.minutes, item.business_days, item.quoted_at) for item in kept] == [
+        (2 * 1_440, 2, WEDNESDAY), (2 * 1_440, None, WEDNESDAY),
+    ]  # fmt: skip
 
 
 def test_transit_days_do_not_count_the_weekend():
@@ -105,8 +116,8 @@ def test_transit_days_do_not_count_the_weekend():
     by_days = offer("one day", 100, days=1)
     by_time = offer("sunday", 500, at=friday + timedelta(days=2))
 
-    assert choose_offer([by_days, by_time], now=friday, due_at=friday + timedelta(days=2)) == by_time
-    assert choose_offer([by_days, by_time], now=friday, due_at=friday + timedelta(days=3)) == by_days
+    assert choose_offer([by_days, by_time], leaves=friday, due_at=friday + timedelta(days=2)) == by_time
+    assert choose_offer([by_days, by_time], leaves=friday, due_at=friday + timedelta(days=3)) == by_days
 
 
 @pytest.mark.parametrize(
@@ -120,7 +131,7 @@ def test_an_offer_counts_from_when_the_site_lets_its_courier_in(hours: str | Non
     assert GOODS.site is not None
     access = access_of(replace(GOODS.site, access_hours=hours))
 
-    found = choose_offer(offers, now=WEDNESDAY, due_at=saturday + timedelta(hours=12), access=access)
+    found = choose_offer(offers, leaves=WEDNESDAY, due_at=saturday + timedelta(hours=12), access=access)
 
     assert found is not None
     assert found.service == chosen
@@ -131,8 +142,8 @@ def test_a_site_that_is_not_known_lets_in_at_any_time():
 
 
 def test_offers_that_say_nothing_are_compared_by_cost_and_none_is_none():
-    assert choose_offer([offer("b", 200), offer("a", 100)], now=WEDNESDAY, due_at=None) == offer("a", 100)
-    assert choose_offer([], now=WEDNESDAY, due_at=None) is None
+    assert choose_offer([offer("b", 200), offer("a", 100)], leaves=WEDNESDAY, due_at=None) == offer("a", 100)
+    assert choose_offer([], leaves=WEDNESDAY, due_at=None) is None
 
 
 quotes = st.builds(
@@ -150,8 +161,8 @@ def test_the_choice_does_not_depend_on_the_order_of_offers(offers: list[Quote], 
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     due_at = WEDNESDAY + timedelta(days=2)
 
-    first = choose_offer(offers, now=WEDNESDAY, due_at=due_at)
-    second = choose_offer(shuffled, now=WEDNESDAY, due_at=due_at)
+    first = choose_offer(offers, leaves=WEDNESDAY, due_at=due_at)
+    second = choose_offer(shuffled, leaves=WEDNESDAY, due_at=due_at)
 
     assert first is not None
     assert second is not None

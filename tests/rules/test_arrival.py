@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -191,6 +192,40 @@ def test_the_cheapest_offer_in_time_counts_else_the_soonest():
     assert sent(at(26, 12)) == (2_000, at(26, 12), "transit and price as x/cheap offered on 2026-11-25")
     assert sent(at(26, 8)) == (4_000, at(26, 7), "transit and price as x/express offered on 2026-11-25")
     assert sent(None) == (4_000, at(26, 7), "transit and price as x/express offered on 2026-11-25")
+
+
+@pytest.mark.parametrize(
+    ("asked", "arrives"),
+    [
+        (at(25, 9), at(27, 16)),  # from Wednesday to Friday, 17:00 in Berlin
+        (at(26, 9), at(30, 16)),  # from Thursday to Monday
+        (at(27, 9), at(30, 16) + timedelta(days=1)),  # from Friday to Tuesday
+    ],
+)
+def test_an_offer_in_business_days_takes_longer_over_a_weekend(asked: datetime, arrives: datetime):
+    lanes = SiteLanes(offers={1: (Offer("x/ground", 2 * 1_440, 900, "EUR", at(24, 0), 2),)})
+
+    found = chosen(decide(case(hub(1, HAMBURG), lanes=lanes), policy(COURIER), asked))
+
+    assert (found.departs_at, found.arrives_at) == (asked.replace(hour=16), arrives)
+
+
+@given(
+    st.integers(0, 10),
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - the bounds of one
+    st.sampled_from(["Europe/Berlin", "America/Los_Angeles", "Australia/Sydney", "Asia/Kolkata"]),
+)
+def test_business_days_are_the_weekdays_after_the_departure_on_the_clock_of_the_hub(
+    days: int, departure: datetime, zone: str
+):
+    leaves = int(departure.timestamp()) // 60
+    arrives = leaves + Offer("x", days * 1_440, 1, "EUR", departure, days).transit(leaves, zone)
+
+    begin, end = (datetime.fromtimestamp(minute * 60, ZoneInfo(zone)) for minute in (leaves, arrives))
+    passed = [begin.date() + timedelta(days=n) for n in range(1, (end.date() - begin.date()).days + 1)]
+    assert sum(day.isoweekday() <= 5 for day in passed) == days
+    assert not passed or passed[-1].isoweekday() <= 5
+    assert abs((end.hour * 60 + end.minute) - (begin.hour * 60 + begin.minute)) in (0, 60)  # 60: what a clock skips
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 
 from connector.model.calendars import Calendar, next_open, parse_hours
 from connector.model.errors import InvalidInput
-from connector.rules.arrival.lanes import Offer, service_key
+from connector.rules.arrival.lanes import Offer, business_transit, service_key
+from connector.rules.arrival.timetable import minute_at_or_after
 from connector.sdk import Parcel, Party, Quote
 from connector.storage.shipments.consignments import Consignment, Place
-
-SATURDAY = 5
 
 
 def parcel_of(goods: Consignment, *, default_weight_g: int) -> Parcel:
@@ -51,34 +50,39 @@ def access_of(site: Place | None) -> Calendar | None:
 
 
 def choose_offer(
-    offers: Sequence[Quote], *, now: datetime, due_at: datetime | None, access: Calendar | None = None
+    offers: Sequence[Quote],
+    *,
+    leaves: datetime,
+    due_at: datetime | None,
+    access: Calendar | None = None,
+    time_zone: str = "UTC",
 ) -> Quote | None:
     """The cheapest offer that arrives in time; failing that the one that arrives first; None without offers.
 
-    access: when the site lets somebody in; what comes while it is closed arrives when it opens. An offer that does not
-    say when it arrives, or that nobody would ever take in, comes after all others.
+    leaves: when the parcel leaves the hub, which days of transit count from; time_zone: of the hub. access: when the
+    site lets somebody in; what comes while it is closed arrives when it opens. An offer that does not say when it
+    arrives, or that nobody would ever take in, comes after all others.
     """
     if not offers:
         return None
 
     def rank(offer: Quote) -> tuple[bool, bool, datetime, int, str, str]:
-        arrives = _arrival(offer, now)
+        arrives = _arrival(offer, leaves, time_zone)
         if arrives is not None and access is not None:
             arrives = next_open(access, arrives)
         if arrives is None:
-            return True, True, now, offer.amount_cents, offer.carrier, offer.service
+            return True, True, leaves, offer.amount_cents, offer.carrier, offer.service
         in_time = due_at is not None and arrives <= due_at
-        return False, not in_time, now if in_time else arrives, offer.amount_cents, offer.carrier, offer.service
+        return False, not in_time, leaves if in_time else arrives, offer.amount_cents, offer.carrier, offer.service
 
     return min(offers, key=rank)
 
 
-def lane_offers(offers: Sequence[Quote], *, now: datetime, departs_at: datetime | None) -> list[Offer]:
+def lane_offers(offers: Sequence[Quote], *, now: datetime, leaves: datetime) -> list[Offer]:
     """What the offers say of the lane itself: transit from the departure, price. Those without a time say nothing.
 
-    departs_at: when the parcel is to leave the hub; before that an offer's time is waiting, not transit.
+    leaves: when the parcel leaves the hub; before that an offer's time is waiting, not transit.
     """
-    leaves = now if departs_at is None else max(now, departs_at)
     found = []
     for offer in offers:
         if offer.estimated_delivery_at is not None:
@@ -89,20 +93,18 @@ def lane_offers(offers: Sequence[Quote], *, now: datetime, departs_at: datetime 
             continue
         minutes = max(0, -(-transit // timedelta(minutes=1)))
         service = service_key(offer.carrier, offer.service)
-        found.append(Offer(service, minutes, offer.amount_cents, offer.currency, now))
+        days = offer.transit_days if offer.estimated_delivery_at is None else None
+        found.append(Offer(service, minutes, offer.amount_cents, offer.currency, now, days))
     return found
 
 
-def _arrival(offer: Quote, now: datetime) -> datetime | None:
+def _arrival(offer: Quote, leaves: datetime, time_zone: str) -> datetime | None:
     if offer.estimated_delivery_at is not None:
         return offer.estimated_delivery_at
     if offer.transit_days is None:
         return None
-    arrives, left = now, offer.transit_days
-    while left > 0:
-        arrives += timedelta(days=1)
-        left -= arrives.weekday() < SATURDAY
-    return arrives
+    minutes = business_transit(offer.transit_days, minute_at_or_after(leaves), time_zone)
+    return leaves + timedelta(minutes=minutes)
 
 
 def _party(place: Place, what: str) -> Party:

@@ -113,7 +113,9 @@ class Steps:
         access = access_of(goods.site)
         now = self._work.clock.now()
         due_at = now + goods.within if goods.due_at is None and goods.within is not None else goods.due_at
-        offer = choose_offer(offers, now=now, due_at=due_at, access=access)
+        leaves = now if goods.departs_at is None else max(now, goods.departs_at)
+        zone = goods.hub.time_zone or "UTC"
+        offer = choose_offer(offers, leaves=leaves, due_at=due_at, access=access, time_zone=zone)
         if offer is None:
             raise InvalidInput(
                 f"courier {connection.name!r} offers nothing from {goods.hub.label} to "
@@ -126,7 +128,7 @@ class Steps:
             "amount_cents": offer.amount_cents,
             "currency": offer.currency,
         }
-        of_lane = lane_offers(offers, now=now, departs_at=goods.departs_at)
+        of_lane = lane_offers(offers, now=now, leaves=leaves)
 
         async def write(tx: Transaction, _at: datetime) -> Written:
             if goods.site is not None:

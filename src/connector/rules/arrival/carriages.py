@@ -14,6 +14,7 @@ from connector.rules.arrival.lanes import LaneHistory, Offer, SiteLanes
 from connector.rules.arrival.legs import NEVER, Carriage
 from connector.rules.arrival.terms import Terms
 from connector.rules.arrival.timetable import instant_of
+from connector.rules.facts.fleet import HubFacts
 from connector.rules.policy.document import Sourcing
 
 
@@ -40,20 +41,23 @@ class Carriages:
             LaneScope.EVERYWHERE in sourcing.courier.history and bool(lanes.everywhere)
         )
 
-    def of(self, hub_id: int, km: float, leaves: int) -> Carriage:
+    def of(self, hub: HubFacts, km: float, leaves: int) -> Carriage:
         """How a courier that leaves then would carry it: of several offers the one that fulfilment would take."""
         minutes, cost = self._terms.transits[bisect_left(self._terms.band_ends, km)]
         if not self.are_known:
             return Carriage(minutes, cost)
         courier = self._sourcing.courier
         known: list[Carriage] = []
-        for offer in self._lanes.offers.get(hub_id, ()):
+        for offer in self._lanes.offers.get(hub.id, ()):
             if self._counts(offer):
-                history = self._history(hub_id, offer.service)
-                took = offer.minutes if history is None else history.quantile(courier.estimate_share)
+                history = self._history(hub.id, offer.service)
+                if history is None:
+                    took = offer.transit(leaves, hub.profile.time_zone)
+                else:
+                    took = history.quantile(courier.estimate_share)
                 known.append(Carriage(took, offer.amount_cents, offer, history))
         if not known:
-            history = self._history(hub_id, "")
+            history = self._history(hub.id, "")
             if history is None:
                 return Carriage(minutes, cost)
             return Carriage(history.quantile(courier.estimate_share), cost, history=history)

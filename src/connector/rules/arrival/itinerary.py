@@ -43,7 +43,7 @@ def timed(route: Route, ways: Ways, hub: HubFacts) -> Iterator[tuple[str, int, i
         yield name, at, minutes, ""
     if route[MODE] == COURIER:
         leaves = route[DEPARTS]
-        carriage = ways.carriages.of(route[HUB], km, leaves)
+        carriage = ways.carriages.of(hub, km, leaves)
         yield "cut_off", leaves, None, schedule.cut_off
         yield "transit", leaves + carriage.minutes, carriage.minutes, _carried(carriage, ways, route)
     else:

@@ -9,15 +9,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Mapping
 from dataclasses import field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import ceil
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from connector.model.frozen import frozen
 from connector.model.kinds import LaneScope
 
 ANY_SERVICE: Final = ""
 """All services of all couriers taken together."""
+_SATURDAY: Final = 5
 QUANTILES: Final = (0.1, 0.5, 0.9, 0.95)
 """The quantiles that are kept and shown."""
 
@@ -39,6 +42,21 @@ def quantile(minutes: Collection[int], share: float) -> int:
     below = int(place)
     above = min(below + 1, len(ordered) - 1)
     return ceil(ordered[below] + (ordered[above] - ordered[below]) * (place - below) - 1e-9)
+
+
+@lru_cache(maxsize=4096)
+def business_transit(business_days: int, leaves: int, time_zone: str) -> int:
+    """Minutes until the wall clock shows the same time so many weekdays later.
+
+    leaves: minute since 1970 UTC. time_zone: of the place that it leaves.
+    """
+    left = datetime.fromtimestamp(leaves * 60, UTC).astimezone(ZoneInfo(time_zone))
+    day = left.date()
+    while business_days > 0:
+        day += timedelta(days=1)
+        business_days -= day.weekday() < _SATURDAY
+    arrives = datetime.combine(day, left.time(), tzinfo=left.tzinfo)
+    return max(0, int(arrives.timestamp()) // 60 - leaves)
 
 
 @frozen
@@ -68,13 +86,22 @@ class LaneHistory:
 
 @frozen
 class Offer:
-    """What a courier asked for a lane. minutes: transit from the departure; amount_cents: of `currency`."""
+    """What a courier asked for a lane. minutes: transit from the departure; amount_cents: of `currency`.
+
+    business_days: the transit, where the courier stated that instead; minutes are those of as many days then, which it
+    takes when no weekend comes in between.
+    """
 
     service: str
     minutes: int
     amount_cents: int
     currency: str
     quoted_at: datetime
+    business_days: int | None = None
+
+    def transit(self, leaves: int, time_zone: str) -> int:
+        """Minutes that it takes when it leaves at a minute since 1970 UTC. time_zone: of the hub."""
+        return self.minutes if self.business_days is None else business_transit(self.business_days, leaves, time_zone)
 
 
 @frozen

@@ -137,7 +137,7 @@ class Ways:
             return []
         is_closed, ways = False, []
         if leaves is not None:
-            arrives = self.carriages.of(hub_id, km, leaves)
+            arrives = self.carriages.of(hub, km, leaves)
             way = self._sent(km, ready, leaves, arrives)
             is_closed = way is None
             if way is not None:

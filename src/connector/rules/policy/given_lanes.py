@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from connector.model.geo import Point
 from connector.model.kinds import LaneScope
@@ -42,14 +42,29 @@ class GivenDeliveries(_Part):
 
 
 class GivenOffer(_Part):
-    """What a courier offers for the way from a hub. currency: that of the policy when left out."""
+    """What a courier offers for the way from a hub: in minutes, or in business days.
+
+    currency: that of the policy when left out.
+    """
 
     hub: HubName
     service: str = "courier/parcel"
-    minutes: Minutes
+    minutes: Minutes | None = None
+    business_days: Annotated[int, Field(ge=0, le=60, examples=[2])] | None = None
     cost_cents: Annotated[int, Field(ge=0, examples=[4500])]
     currency: str | None = None
     days_ago: Annotated[int, Field(ge=0, le=3650)] = 0
+
+    @model_validator(mode="after")
+    def _states_one_transit(self) -> Self:
+        if (self.minutes is None) == (self.business_days is None):
+            raise ValueError("states how long it takes once: as minutes, or as business_days")
+        return self
+
+    @property
+    def least_minutes(self) -> int:
+        """Transit without a weekend in between."""
+        return self.business_days * 24 * 60 if self.minutes is None and self.business_days else self.minutes or 0
 
 
 class GivenTravel(_Part):
@@ -85,7 +100,10 @@ def given_lanes(
     by_hub: dict[int, tuple[Offer, ...]] = {}
     for offer, quoted_at, currency in offers:
         hub_id = hubs[offer.hub].id
-        made = Offer(offer.service, offer.minutes, offer.cost_cents, offer.currency or currency, quoted_at)
+        made = Offer(
+            offer.service, offer.least_minutes, offer.cost_cents, offer.currency or currency, quoted_at,
+            offer.business_days,
+        )  # fmt: skip
         by_hub[hub_id] = (*by_hub.get(hub_id, ()), made)
     measured: dict[int, Travel] = {}
     if site is not None and site.latitude is not None and site.longitude is not None:

@@ -33,6 +33,7 @@ async def record_offers(tx: AsyncConnection, hub_id: int, site_id: int, offers: 
                 "hub_id": hub_id,
                 "service": offer.service,
                 "transit_minutes": offer.minutes,
+                "business_days": offer.business_days,
                 "amount_cents": offer.amount_cents,
                 "currency": offer.currency,
                 "quoted_at": offer.quoted_at,

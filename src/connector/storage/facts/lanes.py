@@ -139,7 +139,9 @@ async def _offers(tx: AsyncConnection, site_ids: Collection[int]) -> dict[int, d
         c = lane_quote.c
         statement = select(lane_quote).where(among(tx, c.site_id, site_ids)).order_by(c.site_id, c.hub_id, c.service)
         for row in await tx.execute(statement):
-            offer = Offer(row.service, row.transit_minutes, row.amount_cents, row.currency, row.quoted_at)
+            offer = Offer(
+                row.service, row.transit_minutes, row.amount_cents, row.currency, row.quoted_at, row.business_days
+            )
             by_hub = found.setdefault(row.site_id, {})
             by_hub[row.hub_id] = (*by_hub.get(row.hub_id, ()), offer)
     return found

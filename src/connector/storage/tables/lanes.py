@@ -42,18 +42,23 @@ class LaneStatistic(Declared, table=True):
 
 
 class LaneQuote(Declared, table=True):
-    """The last offer of a courier's service for a lane. transit_minutes: from the departure."""
+    """The last offer of a courier's service for a lane. transit_minutes: from the departure.
+
+    business_days: the transit, where the courier stated that.
+    """
 
     __tablename__: ClassVar[str] = "lane_quote"
     __table_args__ = (
         PrimaryKeyConstraint("site_id", "hub_id", "service", name="pk_lane_quote"),
         CheckConstraint("transit_minutes >= 0", name="transit_not_negative"),
+        CheckConstraint("business_days >= 0", name="business_days_not_negative"),
     )
 
     site_id: int = Field(foreign_key="site.id", sa_type=Id)
     hub_id: int = Field(foreign_key="hub.id", sa_type=Id)
     service: str
     transit_minutes: int
+    business_days: int | None = None
     amount_cents: int
     currency: str
     quoted_at: datetime = Field(sa_type=UtcDateTime)
