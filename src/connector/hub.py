@@ -101,6 +101,7 @@ def fulfilment_options(settings: Settings) -> FulfilmentOptions:
         courier=given.courier,
         label_format=given.label_format,
         notes_are_public=given.notes_are_public,
+        lanes_asked_ahead=given.lanes_asked_ahead,
         ticket_writes={
             name: TicketWrites(fields=ticket.fields, state=ticket.state) for name, ticket in given.tickets.items()
         },

@@ -46,8 +46,9 @@ BASE = "http://world.test"
 class World:
     """What the outside world knows.
 
-    labels: by number; notes: what was written to which ticket; refuse: path -> (status, how many times);
-    drop_answer: paths whose effect happens and whose answer is lost, how many times.
+    labels: by number; quoted: lanes that offers were asked for; notes: what was written to which ticket;
+    refuse: path -> (status, how many times); drop_answer: paths whose effect happens and whose answer is lost, how
+    many times.
     """
 
     url: str = BASE
@@ -56,6 +57,7 @@ class World:
     fields: dict[str, dict[str, str]] = field(default_factory=dict)
     states: list[tuple[str, str]] = field(default_factory=list)
     tracked: list[str] = field(default_factory=list)
+    quoted: list[tuple[str, str]] = field(default_factory=list)
     refuse: dict[str, tuple[int, int]] = field(default_factory=dict)
     drop_answer: dict[str, int] = field(default_factory=dict)
     offers: list[dict[str, Any]] = field(
@@ -90,6 +92,8 @@ class World:
         return connections(BASE, clock, transport=_Wire(self))
 
     async def _quotes(self, request: Request) -> Response:
+        body = await request.json()
+        self.quoted.append((body["from"], body["to"]))
         return JSONResponse(self.offers)
 
     async def _labels(self, request: Request) -> Response:
@@ -167,7 +171,8 @@ class Courier(Adapter[AdapterConfig]):
         return Health()
 
     async def quote(self, parcel: Parcel) -> tuple[Quote, ...]:
-        response = await self.http.request("POST", "/quotes", operation="quote", json={}, reads=True)
+        lane = {"from": parcel.sender.company, "to": parcel.recipient.company}
+        response = await self.http.request("POST", "/quotes", operation="quote", json=lane, reads=True)
         return tuple(Quote(**offer, currency="EUR") for offer in response.json())
 
     async def buy_label(self, op: BuyLabel) -> LabelReceipt:

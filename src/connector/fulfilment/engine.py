@@ -17,6 +17,7 @@ from connector.fulfilment.groups import Groups
 from connector.fulfilment.low_shelves import LowShelves
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.overdue import watch_orders, watch_transfers
+from connector.fulfilment.quoting import Quoting
 from connector.fulfilment.react import Reactor
 from connector.fulfilment.reviews import require_review
 from connector.fulfilment.rollout_lines import RolloutFollower
@@ -85,6 +86,7 @@ class FulfilmentEngine:
         self.schedule("watch-transfers", EVERY_HOUR, partial(watch_transfers, self._work))
         self.schedule("sweep-shelves", EVERY_HOUR, LowShelves(database, clock, policy).sweep)
         self.schedule("learn-lanes", EVERY_HOUR, self.learn_lanes)
+        self.schedule("ask-couriers", EVERY_HOUR, Quoting(self._work, policy).ask)
         self.schedule("adopt-workflows", EVERY_MINUTE, self.adopt)
         self._watch = Watch(self._work, policy)
         self.schedule("watch-parcels", EVERY_MINUTE, self.watch)

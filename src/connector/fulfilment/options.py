@@ -67,7 +67,8 @@ class FulfilmentOptions:
     """Settings of fulfilment.
 
     courier: name of the source that carries parcels; None when there is none. default_weight_g: of a product whose
-    weight the catalogue does not know. ticket_writes: by name of the ticket's source.
+    weight the catalogue does not know. ticket_writes: by name of the ticket's source. lanes_asked_ahead: how many lanes
+    the courier is asked about beforehand, each hour.
     """
 
     courier: str | None = None
@@ -76,6 +77,7 @@ class FulfilmentOptions:
     notes_are_public: bool = True
     ticket_writes: Mapping[str, TicketWrites] = field(default_factory=dict)
     backoff: Backoff = Backoff()
+    lanes_asked_ahead: int = 0
 
 
 def _problems(text: str) -> list[str]:

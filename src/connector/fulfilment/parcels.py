@@ -42,6 +42,13 @@ def parcel_of(goods: Consignment, *, default_weight_g: int) -> Parcel:
     )
 
 
+def lane_parcel(hub: Place, site: Place, *, weight_g: int) -> Parcel:
+    """A parcel of that weight, to ask what a lane takes and costs. Raises InvalidInput naming an address that lacks."""
+    return Parcel(
+        sender=_party(hub, "hub"), recipient=_party(site, "site"), weight_g=weight_g, description="IT hardware"
+    )
+
+
 def access_of(site: Place | None) -> Calendar | None:
     """When a site lets somebody in; None means at any time. Public holidays are left to the decision."""
     if site is None or site.access_hours is None:

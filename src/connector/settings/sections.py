@@ -77,6 +77,13 @@ class FulfilmentSettings(_Section):
     notes_are_public: bool = Field(
         default=True, description="Whether requesters see the notes on their tickets.", examples=[True]
     )
+    lanes_asked_ahead: int = Field(
+        default=100,
+        ge=0,
+        le=10_000,
+        description="Lanes that the courier is asked about beforehand, each hour.",
+        examples=[100],
+    )
     tickets: dict[str, TicketSettings] = Field(
         default_factory=dict,
         description="Source -> what is written to its tickets.",
