@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.commits import eventually
 from tests.conftest import MovableClock
-from tests.factories import NOW, insert_row, make_asset, make_hub, make_product
+from tests.factories import NOW, insert_row, make_asset, make_hub, make_product, make_spares
 from tests.fulfilment.scene import make_scene
 
 from connector.fulfilment.break_glass import watch_break_glass
+from connector.fulfilment.claims import Claims, MoveTo
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.work import Work
-from connector.model.errors import Forbidden, IllegalTransition
+from connector.model.errors import Forbidden, IllegalTransition, InvalidInput
 from connector.model.kinds import Lane, Verdict
 from connector.model.lifecycle import TaskState
 from connector.model.principals import Principal
@@ -110,3 +111,34 @@ async def test_a_dispatcher_who_takes_one_by_hand_waits_for_the_same_approval(en
     assert (waiting["state"].value, waiting["approval_name"]) == ("held", "agreed")
     assert approval["title"] == "Approve break-glass stock for ticket 4711, chosen by ada"
     assert early.value.message == (f"reservation {waiting['id']} cannot be committed: it waits for approval 'agreed'")
+
+
+async def test_a_claim_is_not_moved_to_that_lane_around_the_approval(
+    engine: AsyncEngine, launch: Any, clock: MovableClock
+):
+    scene = await make_scene(engine)
+    async with transaction(engine) as tx:
+        other = await make_hub(tx, name="Other", code="OTH")
+        for hub_id in (scene.hub_id, other):
+            shelf = {"hub_id": hub_id, "product_id": scene.product_id}
+            await make_spares(tx, **shelf, count=1, lane="break_glass")
+    hub = await launch(policy=POLICY)
+    await scene.open_ticket()
+    await scene.finished(1)
+    claims = Claims(engine, clock, POLICY)
+
+    with pytest.raises(InvalidInput) as refused:
+        await claims.move(1, MoveTo(lane=Lane.BREAK_GLASS), reason="it is better", key="m", actor="ada")
+
+    assert refused.value.message == (
+        "a claim is not moved to break-glass stock, whose draws wait for approval 'agreed'"
+    )
+    assert [row["lane"] for row in await scene.rows(tables.reservation)] == [Lane.NORMAL]
+    drawn = await hub.commands.reserve_for_ticket(
+        await scene.open_ticket("4712", state="on_hold", type="request", asset_id=None),
+        key="r", actor="ada", hub_id=scene.hub_id, product_id=scene.product_id, lane=Lane.BREAK_GLASS,
+    )  # fmt: skip
+    await hub.approvals.answer(1, Verdict.APPROVE, by=Principal("ben", frozenset({"approver"})), reason=None, key="b")
+    moved = await claims.move(drawn.reservation_ids[0], MoveTo(hub_id=other), reason="nearer", key="n", actor="ada")
+    row = await scene.row(tables.reservation, id=moved)
+    assert (row["lane"], row["hub_id"]) == (Lane.BREAK_GLASS, other), "what was approved may be moved within the lane"

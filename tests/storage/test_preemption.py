@@ -30,7 +30,8 @@ from connector.rules.sourcing.decision import Outcome
 from connector.storage import tables
 from connector.storage.approvals.channels import NewChannel, insert_channel, use_of
 from connector.storage.database.engine import in_transaction, open_engine, reading, transaction
-from connector.storage.stock.reserve import commit_reservation, fulfil_reservation, release_reservation
+from connector.storage.stock.reservations import Claim
+from connector.storage.stock.reserve import commit_reservation, fulfil_reservation, release_reservation, reserve
 from connector.storage.stock.stopping import stop_reason
 from connector.storage.stock.succession import forfeit, move_reservation
 from connector.storage.stock.units import ShelfKey
@@ -279,6 +280,28 @@ async def test_a_claim_of_a_red_channel_that_a_person_has_moved_is_taken_by_nobo
     assert taken.reserved.reservation.replaces_id == moved.id
     async with reading(engine) as tx:
         assert (await use_of(tx, channel))["units"] == {"normal": 1}, "the one that was moved went to another ticket"
+
+
+async def test_what_a_person_chose_for_a_ticket_of_a_red_channel_is_taken_by_nobody_outside_of_it(engine: AsyncEngine):
+    fleet = await make_fleet(engine, near=0)
+    stated = policy("preempt: {}").model_copy(update={"red_channels": {"recall": RECALL}})
+    async with transaction(engine) as tx:
+        new = NewChannel("recall", stated.version, "advisory", {"regions": ["EU"]}, NOW + timedelta(hours=1))
+        await insert_channel(tx, new, by="dan", at=NOW)
+    red, plain = await fleet.ticket("P5", title="recalled"), await fleet.ticket("P5")
+    for ticket in (red, plain):
+        assert (await fleet.decide(ticket, stated)).decision.outcome is Outcome.REVIEW
+    async with transaction(engine) as tx:
+        await make_spares(tx, hub_id=fleet.near, product_id=fleet.product, count=2)
+        held = {}
+        for ticket in (red, plain):
+            claim = Claim(ticket, fleet.near, fleet.product, fleet.product, expires_at=NOW + timedelta(hours=1))
+            held[ticket] = (await reserve(tx, claim, actor="ann", at=NOW)).reservation
+
+    taken = [await fleet.decide(await fleet.ticket("P1"), stated) for _ in range(2)]
+
+    assert taken[0].reserved.reservation.replaces_id == held[plain].id
+    assert [losers.code for losers in taken[1].decision.losers] == ["claim_in_channel"]
 
 
 async def test_a_claim_that_somebody_works_on_is_waited_for_when_there_is_no_other(database: str):

@@ -14,6 +14,7 @@ from connector.fulfilment.once import Do, once_in
 from connector.model.errors import IllegalTransition, InvalidInput
 from connector.model.kinds import Lane
 from connector.model.lifecycle import RESERVATION_LIVE
+from connector.rules.policy.document import Policy
 from connector.sdk import Clock
 from connector.storage.database.engine import Database, Transaction
 from connector.storage.policies.active import PolicySource, policy_now
@@ -66,7 +67,8 @@ class Claims:
     async def move(self, reservation_id: int, to: MoveTo, *, reason: str, key: str, actor: str) -> int:
         """Claim units elsewhere in place of these; returns the id of the new claim.
 
-        Raises as `connector.storage.stock.succession.move_reservation` does.
+        Raises as `connector.storage.stock.succession.move_reservation` does, and InvalidInput for a way to break-glass
+        stock around the approval that the policy wants for it.
         """
         why = _given(reason)
 
@@ -74,6 +76,8 @@ class Claims:
             refuse_loaners(to.lane)
             old = await locked_reservation(tx, reservation_id)
             shelf = ShelfKey(to.hub_id or old.hub_id, to.product_id or old.product_id, to.lane or old.lane)
+            if shelf.lane is Lane.BREAK_GLASS and old.lane is not Lane.BREAK_GLASS:
+                refuse_way_around(await policy_now(tx, self._policy))
             new = await move_reservation(
                 tx, reservation_id, shelf, asset_id=to.asset_id, reason=f"{MOVED}{actor}: {why}", actor=actor, at=at,
                 expires_at=at + HOLD,
@@ -126,6 +130,15 @@ def refuse_loaners(lane: Lane | None) -> None:
         raise InvalidInput(
             "units of the loaner lane are lent by the rules until a replacement is there, and not given out",
             hint="To give one away for good, put it into the normal lane at its source.",
+        )
+
+
+def refuse_way_around(policy: Policy) -> None:
+    """Refuse to exchange a unit for a break-glass one where a draw waits for an approval. Raises InvalidInput."""
+    if policy.break_glass is not None:
+        raise InvalidInput(
+            f"a claim is not moved to break-glass stock, whose draws wait for approval {policy.break_glass.approval!r}",
+            hint="Release it and reserve a unit of that lane for the ticket, which asks for the approval.",
         )
 
 

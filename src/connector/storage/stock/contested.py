@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import IllegalTransition
@@ -36,13 +36,24 @@ _has_left = exists().where(
     shipment.c.direction.in_(FROM_HUBS),
     shipment.c.status.in_(ON_ITS_WAY),
 )
-_red_until = (
-    select(red_channel.c.ends_at)
-    .join(decision, decision.c.red_channel_id == red_channel.c.id)
-    .where(decision.c.id == reservation.c.decision_id, red_channel.c.closed_at.is_(None))
+_last = decision.alias("last")
+_chosen_by_a_person = and_(
+    reservation.c.decision_id.is_(None), reservation.c.rollout_line_id.is_(None), reservation.c.to_hub_id.is_(None)
+)
+_last_decision = (
+    select(func.max(_last.c.id))
+    .where(_chosen_by_a_person, _last.c.ticket_id == reservation.c.ticket_id)
     .correlate(reservation)
     .scalar_subquery()
 )
+_red_until = (
+    select(red_channel.c.ends_at)
+    .join(decision, decision.c.red_channel_id == red_channel.c.id)
+    .where(decision.c.id == func.coalesce(reservation.c.decision_id, _last_decision), red_channel.c.closed_at.is_(None))
+    .correlate(reservation)
+    .scalar_subquery()
+)
+"""Until when a claim is of a red channel: by its decision; what a person chose, by the last one about its ticket."""
 _CONTESTED = with_constants(
     select(
         reservation.c.id,
