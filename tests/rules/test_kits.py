@@ -124,6 +124,15 @@ def test_a_split_sends_whole_kits_from_each_hub():
     assert picked == {(1, 1): [2, 1], (2, 2): [4, 2]}
 
 
+def test_two_lanes_of_a_hub_do_not_share_one_kit_in_a_split():
+    reserve = Holding(1, Lane.BREAK_GLASS, {1: 1})
+    case = near_and_far({1: (2, 1), 2: (2, 1)}, holdings=[holding(1, 2), reserve], quantity=2)
+
+    decision = decide(case, policy("kit: swap, split: allowed, lanes: [normal, break_glass]"), NOW)
+
+    assert sorted((pick.hub_id, pick.quantity) for pick in decision.picks) == [(1, 1), (2, 1)]
+
+
 def test_a_substitute_goes_with_the_kit_of_the_needed_product_where_the_rule_allows_it():
     case = near_and_far({1: (2, 1)}, holdings=[holding(1, product_id=2)], substitutes=(STAND_IN,))
 

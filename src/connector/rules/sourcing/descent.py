@@ -220,8 +220,9 @@ def _combined(quest: Quest, looked: Looked, holdings: Sequence[Holding]) -> Look
         for h in holdings
         for hub, n in h.free.items()
     }
+    routes = found.best if kits is None else _one_shelf_each(found.best)
     shares = split(
-        found.best, lambda route: units[route[PRODUCT], LANES[route[OTHER_LANE]], route[HUB]], quest.facts.quantity
+        routes, lambda route: units[route[PRODUCT], LANES[route[OTHER_LANE]], route[HUB]], quest.facts.quantity
     )
     if not shares or (looked.best is not None and any(route[LATE] for route, _ in shares)):
         return looked
@@ -229,6 +230,12 @@ def _combined(quest: Quest, looked: Looked, holdings: Sequence[Holding]) -> Look
     others = [route for route in (*found.best, *found.worse) if route not in chosen]
     led = found.ordered(*chosen, *others)
     return looked_for(looked.step, led, found.searching.ranking, shares=shares)
+
+
+def _one_shelf_each(routes: Sequence[Route]) -> list[Route]:
+    """The best route of each hub: the kits that a hub has go along with the devices of one of its shelves."""
+    first = {route[HUB]: route for route in reversed(routes)}
+    return [route for route in routes if first[route[HUB]] is route]
 
 
 def _leftovers(quest: Quest, stocked: Sequence[Step]) -> dict[Refusal, tuple[int, ...]]:
