@@ -7,12 +7,16 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Table, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.commits import eventually
+from tests.factories import make_hub, make_product, make_site, make_source, make_spares, make_ticket
 
 from connector.hub import open_hub
 from connector.model.errors import NotKnown
@@ -25,6 +29,7 @@ from connector.storage import tables
 from connector.storage.database.engine import reading, transaction
 from connector.storage.sources.overview import source_overviews
 from connector.storage.tables import service_class
+from connector.storage.tickets.decide import explain_ticket
 
 CONNECTOR = Path(sys.executable).with_name("connector")
 
@@ -102,6 +107,65 @@ async def test_a_broken_plugin_disables_only_its_own_source(tmp_path: Path, brok
         "adapter 'acme_desk' of package 'acme-desk' cannot be used: "
         "it fails to load with RuntimeError: the licence file is missing"
     )
+
+
+MAPS = """
+from connector.sdk.config import AdapterConfig
+from connector.sdk.travel import RoadTime
+
+class Config(AdapterConfig):
+    minutes: int
+
+class Maps:
+    most_origins = 10
+
+    def __init__(self, config, http):
+        self.config = config
+
+    @classmethod
+    def config_type(cls):
+        return Config
+
+    async def measure(self, origins, target):
+        return [RoadTime(self.config.minutes, 12.5) for _ in origins]
+"""
+
+
+async def test_a_provider_of_travel_times_that_a_package_brings_measures_the_roads_that_decisions_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    info = tmp_path / "site/acme_maps-1.0.dist-info"
+    info.mkdir(parents=True)
+    (tmp_path / "site/acme_maps.py").write_text(MAPS)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-maps\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[connector.travel_times]\nacme_maps = acme_maps:Maps\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    file = tmp_path / "connector.toml"
+    settings = 'provider = "acme_maps"\nschedule = "* * * * * *"\nminutes = 17\n'
+    file.write_text(f'database = "sqlite:///{tmp_path}/hub.db"\nauth.anonymous = true\n[travel_time]\n{settings}')
+
+    async with open_hub(load_settings(file), takes_policy=True) as hub:
+        async with transaction(hub.database) as tx:
+            product, site = await make_product(tx), await make_site(tx)
+            await make_spares(tx, hub_id=await make_hub(tx, latitude=52.4), product_id=product, count=1)
+            ticket = await make_ticket(tx, source_id=await make_source(tx), product_id=product, site_id=site)
+        answering = asyncio.Event()
+        answering.set()
+
+        async with running(hub, answering):
+            await eventually(lambda: _all(hub.database, tables.travel_time))
+
+        async with reading(hub.database) as tx:
+            chosen = (await explain_ticket(tx, ticket, hub.policy, hub.clock.now())).chosen
+    assert chosen is not None
+    [drive] = [step for step in chosen.steps if step.name == "drive"]
+    assert drive.minutes == 17
+    assert drive.text.startswith("12 km of road, measured by acme_maps on ")
+
+
+async def _all(database: AsyncEngine, table: Table) -> Sequence[Any]:
+    async with reading(database) as tx:
+        return (await tx.execute(select(table))).all()
 
 
 async def test_the_policy_s_service_classes_are_there_before_any_site_names_one(tmp_path: Path):
