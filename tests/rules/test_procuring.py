@@ -81,6 +81,30 @@ def test_a_purchase_costs_the_unit_as_well_and_counts_the_hours_of_the_supplier(
     assert decision.orders[0].expected_at == FROM_TRADER
 
 
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("", datetime(2026, 12, 28, 10, tzinfo=UTC)),  # two hours on Christmas Eve, two on the Monday after
+        ("holidays: DE", datetime(2026, 12, 28, 10, tzinfo=UTC)),
+        ("holidays: none", datetime(2026, 12, 28, 7, tzinfo=UTC)),  # ready on the 25th, handed over on Monday
+        ("closed: [2026-12-28]", datetime(2026, 12, 29, 10, tzinfo=UTC)),
+    ],
+)
+def test_the_lead_time_of_a_supplier_does_not_pass_on_days_off(stated: str, expected: datetime):
+    suppliers = SUPPLIERS.replace("      lead_hours: 4\n", f"      lead_hours: 4\n      {stated}\n")
+    ordering = policy("[purchase, person]", suppliers=suppliers)
+    german = ordering.sourcing.model_copy(update={"default_country": "DE"})
+    case = facts(IN_MUNICH, ())
+
+    decision = decide(
+        replace(case, ticket=ticket_of(case, sla_due_at=None)),
+        ordering.model_copy(update={"sourcing": german}),
+        datetime(2026, 12, 24, 14, tzinfo=UTC),  # 15:00 in Berlin
+    )
+
+    assert decision.orders[0].expected_at == expected
+
+
 def test_a_supplier_in_time_goes_before_a_late_unit():
     due = datetime(2026, 11, 26, 12, tzinfo=UTC)
 

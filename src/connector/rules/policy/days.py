@@ -94,7 +94,7 @@ class Places(PlaceDays):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a place lies. kind: `site` or `hub`; country, state: of its address, "" when unknown."""
+    """Where a place lies. kind: `site`, `hub` or `supplier`; country, state: of its address, "" when unknown."""
 
     kind: str
     country: str = ""

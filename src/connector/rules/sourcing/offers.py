@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from connector.model.calendars import Calendar, add_open_time, parse_hours
+from connector.model.calendars import add_open_time
 from connector.model.frozen import frozen
 from connector.model.kinds import HubTier, Lane, ProcurementKind
 from connector.model.lifecycle import ProcurementState
@@ -18,6 +18,7 @@ from connector.rules.facts.shelves import Holding
 from connector.rules.facts.standing import ProcurementFacts
 from connector.rules.facts.ticket import ProductFacts
 from connector.rules.policy.conditions import ConditionFailed, Facts
+from connector.rules.policy.days import DaysOff
 from connector.rules.policy.document import Policy, Step
 from connector.rules.policy.suppliers import Supplier
 from connector.rules.sourcing.candidates import Refusal, Search, search
@@ -94,7 +95,8 @@ def _offer(asking: Asking, step: Step, name: str, supplier: Supplier, kind: Proc
     facts, sourcing = asking.facts, asking.policy.sourcing
     known = next((p for p in facts.procurements if p.is_open and (p.kind, p.supplier) == (kind, name)), None)
     zone = supplier.time_zone or sourcing.default_time_zone
-    expected = _delivered(asking.start, supplier.lead_hours, supplier.hours, zone)
+    off = supplier.days_off(sourcing.default_country)
+    expected = _delivered(asking.start, supplier.lead_hours, supplier.hours, zone, off)
     if known is not None and known.expected_at is not None:
         expected = max(asking.start, minute_at_or_after(known.expected_at))
     if expected is None:
@@ -129,10 +131,9 @@ def _sent_on(asking: Asking, step: Step, hub_id: int, minute: int) -> tuple[int,
 
 
 @lru_cache(maxsize=1024)
-def _delivered(start: int, lead_hours: float, hours: str, zone: str) -> int | None:
+def _delivered(start: int, lead_hours: float, hours: str, zone: str, off: DaysOff) -> int | None:
     """The minute at which so many open hours have passed; None when they never do."""
-    calendar = Calendar(zone, parse_hours(hours))
-    at = add_open_time(calendar, instant_of(start), timedelta(hours=lead_hours))
+    at = add_open_time(off.calendar(zone, hours), instant_of(start), timedelta(hours=lead_hours))
     return None if at is None else minute_at_or_after(at)
 
 
