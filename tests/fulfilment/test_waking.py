@@ -147,6 +147,33 @@ async def test_another_policy_decides_what_a_person_was_asked_about_and_leaves_o
     assert bystander not in {row["ticket_id"] for row in decisions}
 
 
+async def test_another_policy_gets_from_outside_what_a_ticket_stood_in_the_queue_for(
+    engine: AsyncEngine, launch: Launch
+):
+    scene = await make_scene(engine, spares=0)
+    ladder = """name: test
+rules:
+  - {name: any, when: "true", hardware: replace, ladder: LADDER}
+sourcing:
+  courier: {transit: [{hours: 24}]}
+  suppliers: {acme: {offers: [vendor_replacement], lead_hours: 24}}
+"""
+    async with transaction(engine) as tx:
+        await activate_policy(tx, ladder.replace("LADDER", "[stock, backorder]"), author="ada", at=NOW)
+    await launch(policy=ActivePolicy())
+    await scene.open_ticket()
+    await eventually(lambda: scene.rows(tables.procurement, kind="backorder"))
+
+    async with transaction(engine) as tx:
+        await activate_policy(
+            tx, ladder.replace("LADDER", "[stock, vendor_replacement, backorder]"), author="ada", at=NOW
+        )
+
+    await eventually(lambda: scene.rows(tables.procurement, kind="vendor_replacement"))
+    ordered = {row["kind"].value: row["state"].value for row in await scene.rows(tables.procurement)}
+    assert ordered == {"backorder": "cancelled", "vendor_replacement": "approved"}
+
+
 @pytest.mark.parametrize(
     ("variable", "kind", "table", "exempt"),
     [

@@ -10,7 +10,7 @@ from sqlalchemy import and_, exists, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
-from connector.model.kinds import TaskKind
+from connector.model.kinds import ProcurementKind, TaskKind
 from connector.model.lifecycle import (
     PROCUREMENT_OPEN,
     RESERVATION_LIVE,
@@ -239,7 +239,8 @@ async def waiting_tickets(
     """Open tickets that wait, and whose device, site or stock has changed: for a person, or for what is on order.
 
     product_ids: what came on a shelf: concerns those who need it, something that it can stand in for, or that it is in
-    the swap kit of. is_ruled_anew: all whose decision a person was asked for, for other rules may do without.
+    the swap kit of. is_ruled_anew: all whose decision a person was asked for, and those on backorder, for other rules
+    may do without.
     """
     needed = func.coalesce(asset.c.product_id, ticket.c.product_id)
     stands_in = exists().where(
@@ -275,6 +276,12 @@ async def waiting_tickets(
         task.c.state.in_(UNFINISHED),
         task.c.key.startswith("review:"),
     )
+    is_queued = exists().where(
+        procurement.c.ticket_id == ticket.c.id,
+        procurement.c.kind == ProcurementKind.BACKORDER,
+        procurement.c.state.in_(PROCUREMENT_OPEN),
+        procurement.c.is_wanted,
+    )
     no_stock = is_on_order | is_asked_about
     statement = (
         select(ticket.c.id)
@@ -288,7 +295,7 @@ async def waiting_tickets(
                 among(tx, ticket.c.asset_id, asset_ids),
                 among(tx, func.coalesce(ticket.c.site_id, asset.c.site_id), site_ids),
                 (among(tx, needed, product_ids) | stands_in | is_in_kit) & no_stock,
-                is_asked_about if is_ruled_anew else false(),
+                is_asked_about | is_queued if is_ruled_anew else false(),
             ),
         )
         .order_by(ticket.c.id)
