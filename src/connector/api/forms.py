@@ -20,7 +20,7 @@ from graphql import (
     get_named_type,
 )
 
-from connector.api.document import Document, Fields, object_type
+from connector.api.document import Document, object_type
 from connector.api.schema.fields import PAGED, RELATION
 from connector.storage.query import Branch, Entity, Layout, Page, ToOne, can_write_cursors
 from connector.storage.query.forms import (
@@ -54,11 +54,6 @@ _KINDS: Final[Mapping[str, frozenset[Kind]]] = {
 }
 """Scalar -> kinds of columns whose every value is one of it."""
 
-_LONGEST_NAME: Final = 63
-"""Bytes of a name in PostgreSQL, which cuts off the rest; SQLite would not."""
-_MOST_MEMBERS: Final = 40
-"""Of an object about a page: a function of PostgreSQL takes a hundred arguments."""
-
 
 class NotWritten(Exception):  # noqa: N818 - named by what is so
     """A database cannot write it as the response has it."""
@@ -72,16 +67,14 @@ class Forms:
 
     def row(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode], layout: Layout) -> RowForm:
         """The form of a row. Raises NotWritten."""
-        asked = self._collect(type_, nodes)
+        asked = self._document.collect(type_, nodes)
         return RowForm(tuple((key, self._member(type_, key, found, layout)) for key, found in asked.items()))
 
     def page(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode], layout: Layout, page: Page) -> PageForm:
         """The form of a connection. Raises NotWritten."""
         if page.backward or not (page.rows or page.counts):
             raise NotWritten("read from its end, or not at all")
-        asked = self._collect(type_, nodes)
-        if len(asked) > _MOST_MEMBERS:
-            raise NotWritten("too many members")
+        asked = self._document.collect(type_, nodes)
         form = PageForm(
             layout, page, tuple((key, self._part(type_, found, layout, page)) for key, found in asked.items())
         )
@@ -90,12 +83,6 @@ class Forms:
         if form.has_cursors and not can_write_cursors(layout.entity, layout.order):
             raise NotWritten("cursors")
         return form
-
-    def _collect(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Fields:
-        asked = self._document.collect(type_, nodes)
-        if any(len(key) > _LONGEST_NAME for key in asked):
-            raise NotWritten("a long name")
-        return asked
 
     def _member(self, type_: GraphQLObjectType, key: str, nodes: list[FieldNode], layout: Layout) -> RowMember:
         name = nodes[0].name.value
@@ -143,7 +130,7 @@ class Forms:
 
     def _edges(self, type_: GraphQLObjectType, nodes: list[FieldNode], layout: Layout) -> EdgeForm:
         members: list[tuple[str, Always | Edge | RowForm]] = []
-        for key, found in self._collect(type_, nodes).items():
+        for key, found in self._document.collect(type_, nodes).items():
             match name := found[0].name.value:
                 case "__typename":
                     members.append((key, Always(type_.name)))
@@ -162,9 +149,7 @@ class Forms:
             "startCursor": Info.START_CURSOR,
             "endCursor": Info.END_CURSOR,
         }
-        asked = self._collect(type_, nodes)
-        if len(asked) > _MOST_MEMBERS:
-            raise NotWritten("too many members")
+        asked = self._document.collect(type_, nodes)
         return InfoForm(tuple((key, parts[found[0].name.value]) for key, found in asked.items()))
 
 

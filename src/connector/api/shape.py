@@ -330,9 +330,9 @@ def _int(value: Any) -> int:
 
 
 def _time(text: str) -> str:
-    """An instant as both databases write it, as the scalar has it: in UTC, without a fraction of zero."""
+    """An instant as both databases write it, as the scalar has it."""
     if len(text) == 27:  # SQLite: 2026-11-25T09:00:00.000000Z
-        return f"{text[:19]}Z" if text.endswith(".000000Z") else text
+        return f"{text[:26].rstrip('0').rstrip('.')}Z"
     if len(text) == 25 and text.endswith("+00:00"):  # PostgreSQL: 2026-11-25T09:00:00+00:00
         return f"{text[:19]}Z"
     return format_time(datetime.fromisoformat(text))

@@ -28,8 +28,9 @@ _DURATION = re.compile(
 
 
 def format_time(value: datetime) -> str:
-    """RFC 3339 in UTC, for example `2026-11-25T09:00:00Z`."""
-    return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+    """RFC 3339 in UTC, for example `2026-11-25T09:00:00Z`; a fraction has no more digits than it needs."""
+    text = value.astimezone(UTC).isoformat().removesuffix("+00:00")
+    return f"{text.rstrip('0') if '.' in text else text}Z"
 
 
 def parse_time(value: object) -> datetime:

@@ -54,10 +54,22 @@ STEADY: Final = frozenset(
     {
         *("any", "coalesce", "count", "exists", "max", "min", "sum"),
         *("json", "json_agg", "json_array", "json_build_array", "json_each", "json_group_array", "row_to_json"),
-        *("array_agg", "convert_to", "json_build_object", "replace", "rtrim", "timezone", "to_char", "to_json"),
+        *("convert_to", "replace", "rtrim", "timezone", "to_char", "to_json"),
         *("row_number", "translate", "upper"),
         *("date", "date_trunc", "datetime", "encode", "hex", "minutes_between", "printf", "strftime", "substr"),
-        *("abs", BASE64, BASE64_URL, "group_concat", "json_object", "json_quote", "members", "trim"),
+        *(
+            "abs",
+            BASE64,
+            BASE64_URL,
+            "concat",
+            "group_concat",
+            "json_object",
+            "json_quote",
+            "json_scalar",
+            "members",
+            "string_agg",
+            "trim",
+        ),
         *("cos", "radians", "sin"),
     }
 )

@@ -41,12 +41,6 @@ def written_cursor(entity: Entity, order: Sequence[Order], source: FromClause) -
     return func.rtrim(func.translate(encoded, literal_column("E'+/\\n'"), _text("-_")), _text("="), type_=Text)
 
 
-def written_instant(column: ColumnElement[Any]) -> ColumnElement[str]:
-    """An instant in UTC, without its zone and a fraction of zero: `2026-11-25T09:00:00`."""
-    written = func.to_char(func.timezone(_text("UTC"), column), _text('YYYY-MM-DD"T"HH24:MI:SS.US'))
-    return func.replace(written, _text(".000000"), _text(""), type_=Text)
-
-
 def text_literal(text: str) -> ColumnElement[str]:
     """A text that stands in the statement itself."""
     return _text(text)
@@ -55,7 +49,7 @@ def text_literal(text: str) -> ColumnElement[str]:
 def _json(column: ColumnElement[Any]) -> ColumnElement[str]:
     match column.type:
         case UtcDateTime():
-            return _text('"') + written_instant(column) + _text('+00:00"')
+            return _text('"') + _instant(column) + _text('"')
         case Integer() | Boolean():
             return cast(column, Text)
         case Date():
@@ -66,3 +60,9 @@ def _json(column: ColumnElement[Any]) -> ColumnElement[str]:
 
 def _text(text: str) -> ColumnElement[str]:
     return literal_column("'{}'".format(text.replace("'", "''")), Text)
+
+
+def _instant(column: ColumnElement[Any]) -> ColumnElement[str]:
+    """As Python's `isoformat` has it, which leaves out a fraction of zero."""
+    written = func.to_char(func.timezone(_text("UTC"), column), _text('YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'))
+    return func.replace(written, _text(".000000"), _text(""), type_=Text)

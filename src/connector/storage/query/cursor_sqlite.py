@@ -24,19 +24,23 @@ def written_cursor(entity: Entity, order: Sequence[Order], source: FromClause) -
     return written
 
 
-def written_instant(column: ColumnElement[Any]) -> ColumnElement[str]:
-    """An instant without a fraction of zero: `2026-11-25T09:00:00Z`."""
-    return func.replace(column, text_literal(".000000Z"), text_literal("Z"), type_=Text)
-
-
 def _json(column: ColumnElement[Any]) -> ColumnElement[Any]:
     match column.type:
         case UtcDateTime():
-            zoned = func.replace(written_instant(column), text_literal("Z"), text_literal("+00:00"), type_=Text)
-            return text_literal('"') + zoned + text_literal('"')
+            return text_literal('"') + _instant(column) + text_literal('"')
         case Boolean():
             return case((column, text_literal("true")), (column.is_not(None), text_literal("false")))
         case Integer():
             return cast(column, Text)
         case _:
             return func.json_quote(column, type_=Text)
+
+
+def _instant(column: ColumnElement[Any]) -> ColumnElement[str]:
+    """As Python's `isoformat` has it, which leaves out a fraction of zero."""
+    return func.replace(
+        func.replace(column, text_literal(".000000Z"), text_literal("Z")),
+        text_literal("Z"),
+        text_literal("+00:00"),
+        type_=Text,
+    )

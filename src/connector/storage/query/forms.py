@@ -48,7 +48,7 @@ def kind_of(entity: Entity, name: str) -> Kind | None:
 class Writing(Enum):
     """How the value of a column is written. PLAIN: as JSON has it. NAME: of an enum, whose names are upper case.
 
-    INSTANT: RFC 3339 in UTC, without a fraction of zero.
+    INSTANT: RFC 3339 in UTC, whose fraction has no more digits than it needs.
     """
 
     PLAIN = auto()

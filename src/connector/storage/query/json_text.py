@@ -1,23 +1,20 @@
-"""JSON that SQLite puts together as a text.
+"""JSON that a database puts together as a text: what both of them share.
 
-What its own functions make is taken for a text where it comes out of a subquery, and would have to be read again at
-every level. They make what costs most: runs of texts and whole numbers in an object.
+`connector.storage.query.json_text_sqlite` and `connector.storage.query.json_text_postgresql` say how each writes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from itertools import groupby
-from operator import add
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
-from sqlalchemy import JSON, BigInteger, Boolean, ColumnElement, Float, Integer, Text, case, cast, func, literal_column
+from sqlalchemy import ColumnElement, FromClause, Integer, literal_column
 
 from connector.storage.query.cursor import text_literal
-from connector.storage.query.cursor_sqlite import written_instant
+from connector.storage.query.entity import Entity
 from connector.storage.query.forms import Writing
+from connector.storage.query.selection import Order
 
 Expression: TypeAlias = ColumnElement[Any]
 
@@ -25,15 +22,10 @@ NULL: Final = text_literal("null")
 TRUE: Final = text_literal("true")
 FALSE: Final = text_literal("false")
 
-_MOST_ARGUMENTS: Final = 90
-"""Of one function; the least that SQLite is built with is a hundred."""
-_LARGEST_INT: Final = 2**31 - 1
-_LARGEST_REAL: Final[ColumnElement[float]] = literal_column("1.7976931348623157e308")
-
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value that SQLite knows how to write: a text, a whole number or NULL."""
+    """A value that the database itself writes as JSON: a text, a whole number or NULL."""
 
     sql: Expression
 
@@ -44,107 +36,42 @@ class Json:
 
     parts: tuple[str | Expression, ...]
 
-    def text(self) -> Expression:
-        """All of it as one expression."""
-        printed: list[Expression] = []
-        form, arguments = "", list[Expression]()
-        for part in self.parts:
-            if isinstance(part, str):
-                form += part
-                continue
-            if len(arguments) == _MOST_ARGUMENTS:
-                printed.append(_printed(form, arguments))
-                form, arguments = "", []
-            form += "%s"
-            arguments.append(part)
-        return reduce(add, [*printed, _printed(form, arguments)])
-
 
 Member: TypeAlias = tuple[str, Value | Json]
 """Of an object. Its name needs no escapes."""
 
 
-def object_of(members: Sequence[Member]) -> Json:
-    """An object."""
-    if len(members) <= _MOST_ARGUMENTS // 2 and all(isinstance(value, Value) for _, value in members):
-        return Json((_values_object(members),))
-    parts: list[str | Expression] = []
-    for are_values, run in groupby(members, lambda member: isinstance(member[1], Value)):
-        for some in _split(list(run), _MOST_ARGUMENTS // 2):
-            parts += [",", *(_inside(some) if are_values else _members(some))]
-    return Json(("{", *parts[1:], "}"))
+class JsonText(Protocol):
+    """How a database writes JSON as a text."""
 
+    def text(self, json: Json) -> Expression:
+        """All of it as one expression."""
 
-def list_of(item: Expression, *tests: ColumnElement[bool]) -> Json:
-    """The list of the items of all rows for which the tests hold, in their order: an aggregate."""
-    items = func.group_concat(item)
-    return Json(("[", items.filter(*tests) if tests else items, "]"))
+    def object_of(self, members: Sequence[Member]) -> Json:
+        """An object."""
 
+    def list_of(self, item: Expression, *tests: ColumnElement[bool]) -> Json:
+        """The list of the items of all rows for which the tests hold, in their order: an aggregate."""
 
-def or_null(value: Expression) -> Json:
-    """JSON that may be missing."""
-    return Json((func.coalesce(value, NULL),))
+    def constant(self, text: str) -> Value | Json:
+        """A text that stands in the statement."""
 
+    def code(self, sql: Expression) -> Value | Json:
+        """A text of which nothing has to be escaped, or NULL."""
 
-def column_json(column: Expression, writing: Writing) -> Value | Json:
-    """A column. For what JSON or the schema cannot hold, SQLite fails."""
-    if writing is Writing.NAME:
-        return Value(func.upper(column))
-    if writing is Writing.INSTANT:
-        return Value(written_instant(column))
-    match column.type:
-        case Boolean():
-            return Json((case((column.is_(None), NULL), (column, TRUE), else_=FALSE),))
-        case Integer() if not isinstance(column.type, BigInteger):
-            is_int = column.between(number(-_LARGEST_INT - 1), number(_LARGEST_INT))
-            return Value(case((is_int, column), (column.is_not(None), _failure(column))))
-        case Float():
-            written = func.printf(text_literal("%!.17g"), column)  # others write 15 digits
-            is_number = func.abs(column) <= _LARGEST_REAL
-            return Json((case((is_number, written), (column.is_(None), NULL), else_=_failure(column)),))
-        case JSON():
-            return or_null(func.json(column))
-        case _:
-            return Value(column)
+    def count(self, sql: Expression) -> Value | Json:
+        """A whole number that is never NULL."""
+
+    def column(self, column: Expression, writing: Writing) -> Value | Json:
+        """A column. For what JSON or the schema cannot hold, the statement fails."""
+
+    def global_id(self, type_name: str, id_: Expression) -> Value | Json:
+        """The id of a row with the name of its type, in Base64."""
+
+    def cursor(self, entity: Entity, order: Sequence[Order], source: FromClause) -> Expression:
+        """The cursor of a row. source: has the columns that it is sorted by, under their names."""
 
 
 def number(value: int) -> ColumnElement[int]:
     """A number that stands in the statement itself."""
     return literal_column(str(value), Integer)
-
-
-def _split(members: Sequence[Member], most: int) -> Iterator[Sequence[Member]]:
-    return (members[start : start + most] for start in range(0, len(members), most))
-
-
-def _members(members: Sequence[Member]) -> list[str | Expression]:
-    parts: list[str | Expression] = []
-    for name, value in members:
-        own = (func.json_quote(value.sql),) if isinstance(value, Value) else value.parts
-        parts += [f'{"," if parts else ""}"{name}":', *own]
-    return parts
-
-
-def _inside(members: Sequence[Member]) -> list[str | Expression]:
-    """An object of values without its brackets, which nothing else in it begins or ends with."""
-    if len(members) == 1:
-        return _members(members)
-    return [func.trim(_values_object(members), text_literal("{}"))]
-
-
-def _values_object(members: Sequence[Member]) -> Expression:
-    arguments: list[Expression] = []
-    for name, value in members:
-        if isinstance(value, Value):
-            arguments += [text_literal(name), value.sql]
-    return func.json_object(*arguments, type_=Text)
-
-
-def _failure(column: Expression) -> Expression:
-    return func.json(text_literal("too large: ") + cast(column, Text))
-
-
-def _printed(form: str, arguments: Sequence[Expression]) -> Expression:
-    if not arguments:
-        return text_literal(form)
-    return arguments[0] if form == "%s" else func.printf(text_literal(form), *arguments, type_=Text)

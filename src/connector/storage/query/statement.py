@@ -30,12 +30,13 @@ from sqlalchemy import (
 from connector.storage.query.aggregate import AggregateRead, grouped
 from connector.storage.query.entity import ToOne
 from connector.storage.query.forms import PageForm, RowForm
+from connector.storage.query.json_text_postgresql import PostgresqlJson
+from connector.storage.query.json_text_sqlite import SqliteJson
 from connector.storage.query.layout import Branch, Layout, layout_of
 from connector.storage.query.rowsets import Key, Rows, RowSets
 from connector.storage.query.selection import Page, Parameter, Selection
 from connector.storage.query.sight import Sight
 from connector.storage.query.written import FormWriter
-from connector.storage.query.written_sqlite import TextFormWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class _Writer:
         self._sight = sight
         self._is_postgres = dialect == "postgresql"
         self._rows = RowSets(dialect, sight)
-        self._forms = FormWriter(self._rows) if self._is_postgres else TextFormWriter(self._rows)
+        self._forms = FormWriter(self._rows, PostgresqlJson() if self._is_postgres else SqliteJson())
 
     def columns(self, reads: Sequence[Read]) -> Iterator[ColumnElement[Any]]:
         for read in reads:

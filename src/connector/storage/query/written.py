@@ -1,31 +1,16 @@
-"""Rows and pages as a response has them, written by PostgreSQL: nothing of them is read or changed on the way.
+"""Rows and pages as a response has them, written by the database: nothing of them is read or changed on the way.
 
-`connector.storage.query.forms` says what they look like. Everything that stands below a row is a subquery that depends
-on it, as in `connector.storage.query.statement`.
+`connector.storage.query.forms` says what they look like. Lists are in the order of the subquery that they are made of,
+which both databases keep. What stands below a row is written where that row is read, not within what is made of all
+rows: SQLite's parser remembers no more than a hundred things that have begun.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, assert_never
+from typing import Final, assert_never
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    FromClause,
-    Subquery,
-    Text,
-    cast,
-    false,
-    func,
-    literal_column,
-    select,
-    true,
-    type_coerce,
-)
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select
 
-from connector.storage.query.cursor import text_literal, written_cursor, written_instant
 from connector.storage.query.entity import ToOne
 from connector.storage.query.forms import (
     Always,
@@ -41,178 +26,160 @@ from connector.storage.query.forms import (
     RowMember,
     Shown,
     Total,
-    Writing,
 )
+from connector.storage.query.json_text import FALSE, NULL, TRUE, Expression, Json, JsonText, Value, number
 from connector.storage.query.layout import Branch, Layout
-from connector.storage.query.rowsets import Key, RowSets
+from connector.storage.query.rowsets import Key, Rows, RowSets
 from connector.storage.query.selection import Parameter
 
-_PLACE = "place_"
-"""A name that no column has."""
-
-_EMPTY: ColumnElement[Any] = literal_column("'[]'::json")
+_NUMBER: Final = "number_"
+"""Of a row in its page, from 1 on; a name that no column has."""
+_ALL: Final = "all_"
+"""How many rows were read, the one behind the page included."""
 
 
 class FormWriter:
-    """Writes forms. rows: what is read."""
+    """Writes forms as texts. rows: what is read. json: how the database writes."""
 
-    def __init__(self, rows: RowSets) -> None:
+    def __init__(self, rows: RowSets, json: JsonText) -> None:
         self._rows = rows
+        self._json = json
 
-    def row(self, layout: Layout, form: RowForm, id_: int | Parameter) -> ColumnElement[Any]:
+    def row(self, layout: Layout, form: RowForm, id_: int | Parameter) -> Expression:
         """The row with this id; NULL when there is none."""
-        wanted = id_ if isinstance(id_, Parameter) else (id_,)
-        made: ColumnElement[Any] = self._one(
-            form, self._rows.by_ids(layout, wanted).subquery("p0"), 0
-        ).scalar_subquery()
-        return made
+        return self._one(form, self._rows.by_ids(layout, id_ if isinstance(id_, Parameter) else (id_,)), 0)
 
-    def page(self, form: PageForm) -> ColumnElement[Any]:
-        """A page of rows."""
-        made: ColumnElement[Any] = self._page(form, 0, None).scalar_subquery()
-        return made
+    def page(self, form: PageForm, depth: int = 0, key: Key | None = None) -> Expression:
+        """A page of rows. key: what they belong to."""
+        shown = self._shown(form, depth, key)
+        members = [(name, self._part(part, form, depth, key, shown)) for name, part in form.members]
+        made = self._json.text(self._json.object_of(members))
+        return made if shown is None else select(made).select_from(shown).scalar_subquery()
 
-    def _page(self, form: PageForm, depth: int, key: Key | None) -> Any:
-        size = form.page.size
-        if not (form.looks_further or form.has_cursors):
-            return select(self._object(form, depth, key, None))
-        found = self._rows.page(form.layout, form.page, depth, key, size=size + form.looks_further).subquery(
-            f"s{depth}"
-        )
-        numbered = select(*found.c, func.row_number().over().label(_PLACE)).subquery(f"p{depth}")
-        columns: list[ColumnElement[Any]] = [numbered.c[_PLACE].label("number")]
-        if form.has_cursors:
-            columns.append(written_cursor(form.layout.entity, form.layout.order, numbered).label("cursor"))
-        if (listed := form.list) is not None:
-            columns.append(self._item(listed, numbered, form, depth).label("item"))
-        shown = select(*columns).subquery(f"q{depth}")
-        return select(self._object(form, depth, key, shown)).select_from(shown)
-
-    def _object(self, form: PageForm, depth: int, key: Key | None, shown: Subquery | None) -> ColumnElement[Any]:
-        members: list[ColumnElement[Any]] = []
-        for name, part in form.members:
-            members += [text_literal(name), self._part(part, form, depth, key, shown)]
-        return func.json_build_object(*members)
+    def _shown(self, form: PageForm, depth: int, key: Key | None) -> Subquery | None:
+        """The rows of a page as items of its list, with what else has to be known of them; None when it needs none."""
+        looks_further = form.looks_further or form.has_end_cursors
+        if form.list is None and not looks_further:
+            return None
+        rows = self._rows.page(form.layout, form.page, depth, key, size=form.page.size + looks_further)
+        source = rows.subquery(f"p{depth}")
+        columns: list[Expression] = []
+        if looks_further:
+            source = rows.subquery(f"s{depth}")
+            numbers = [func.row_number().over().label(_NUMBER), func.count().over().label(_ALL)]
+            source = select(*source.c, *numbers).subquery(f"p{depth}")
+            columns += [source.c[_NUMBER], source.c[_ALL]]
+        if form.has_end_cursors:
+            is_end = or_(source.c[_NUMBER] == number(1), source.c[_NUMBER] == _last(source, form))
+            cursor = self._json.cursor(form.layout.entity, form.layout.order, source)
+            columns.append(case((is_end, cursor)).label("cursor"))
+        if form.list is not None:
+            columns.append(self._json.text(self._item(form.list, source, form, depth)).label("item"))
+        return select(*columns).select_from(source).subquery(f"q{depth}")
 
     def _part(
         self, part: PagePart, form: PageForm, depth: int, key: Key | None, shown: Subquery | None
-    ) -> ColumnElement[Any]:
+    ) -> Value | Json:
         match part:
             case Always(text):
-                return text_literal(text)
+                return self._json.constant(text)
             case Total():
-                return self._rows.count(form.layout.entity, form.page, depth, key)
+                return self._json.count(self._rows.count(form.layout.entity, form.page, depth, key))
             case InfoForm():
-                return self._info(part, form, shown)
+                return self._json.object_of([(name, self._fact(fact, form, shown)) for name, fact in part.members])
             case RowForm() | EdgeForm():
-                if shown is not None:
-                    items = func.json_agg(shown.c.item).filter(shown.c.number <= form.page.size)
-                    return func.coalesce(items, _EMPTY)
-                found = self._rows.page(form.layout, form.page, depth, key, size=form.page.size)
-                source = found.subquery(f"p{depth}")
-                return self._agg(self._item_columns(part, source, form, depth), source, depth)
+                return self._items(form, shown)
             case _:
                 assert_never(part)
 
-    def _info(self, info: InfoForm, form: PageForm, shown: Subquery | None) -> ColumnElement[Any]:
-        members: list[ColumnElement[Any]] = []
-        for name, part in info.members:
-            members += [text_literal(name), self._fact(part, form, shown)]
-        return func.json_build_object(*members)
-
-    def _fact(self, part: Always | Info, form: PageForm, shown: Subquery | None) -> ColumnElement[Any]:
-        match part:
-            case Always(text):
-                return text_literal(text)
-            case Info.FALSE:
-                return false()
-            case Info.TRUE:
-                return true()
-        if shown is None:
-            raise TypeError(f"{part} needs rows")
-        size = form.page.size
-        match part:
-            case Info.MORE:
-                return func.count() > literal_column(str(size))
-            case Info.START_CURSOR:
-                return func.min(shown.c.cursor).filter(shown.c.number == 1, shown.c.number <= size)
-            case Info.END_CURSOR:
-                last_first = func.array_agg(aggregate_order_by(shown.c.cursor, shown.c.number.desc()))
-                cursor: ColumnElement[Any] = type_coerce(last_first.filter(shown.c.number <= size), ARRAY(Text))[1]
-                return cursor
-            case _:
-                assert_never(part)
-
-    def _item(self, form: RowForm | EdgeForm, source: Subquery, page: PageForm, depth: int) -> ColumnElement[Any]:
-        return self._made(self._item_columns(form, source, page, depth), source, depth)
-
-    def _item_columns(
-        self, form: RowForm | EdgeForm, source: Subquery, page: PageForm, depth: int
-    ) -> Iterator[ColumnElement[Any]]:
+    def _item(self, form: RowForm | EdgeForm, source: Subquery, page: PageForm, depth: int) -> Json:
         if isinstance(form, RowForm):
-            return self._columns(form, source, depth)
-        return self._edge(form, source, page, depth)
+            return self._row(form, source, depth)
+        return self._json.object_of([(name, self._edge(member, source, page, depth)) for name, member in form.members])
 
-    def _edge(self, form: EdgeForm, source: Subquery, page: PageForm, depth: int) -> Iterator[ColumnElement[Any]]:
-        for name, member in form.members:
-            match member:
-                case Always(text):
-                    yield text_literal(text).label(name)
-                case Edge.CURSOR:
-                    yield written_cursor(page.layout.entity, page.layout.order, source).label(name)
-                case RowForm():
-                    yield self._made(self._columns(member, source, depth), source, depth).label(name)
-                case _:
-                    assert_never(member)
-
-    def _made(self, columns: Iterator[ColumnElement[Any]], source: Subquery, depth: int) -> ColumnElement[Any]:
-        """The object of one row that is read beside other things."""
-        row = select(*columns).correlate(source).subquery(f"o{depth}")
-        made: ColumnElement[Any] = select(func.row_to_json(row.table_valued())).scalar_subquery()
-        return made
-
-    def _agg(self, columns: Iterator[ColumnElement[Any]], source: FromClause, depth: int) -> ColumnElement[Any]:
-        row = select(*columns).select_from(source).subquery(f"w{depth}")
-        made: ColumnElement[Any] = select(func.coalesce(func.json_agg(row.table_valued()), _EMPTY)).scalar_subquery()
-        return made
-
-    def _one(self, form: RowForm, source: Subquery, depth: int) -> Any:
-        row = select(*self._columns(form, source, depth)).select_from(source).subquery(f"w{depth}")
-        return select(func.row_to_json(row.table_valued()))
-
-    def _columns(self, form: RowForm, source: Subquery, depth: int) -> Iterator[ColumnElement[Any]]:
-        for name, member in form.members:
-            yield self._member(member, source, depth).label(name)
-
-    def _member(self, member: RowMember, source: Subquery, depth: int) -> ColumnElement[Any]:
+    def _edge(self, member: Always | Edge | RowForm, source: Subquery, page: PageForm, depth: int) -> Value | Json:
         match member:
             case Always(text):
-                return text_literal(text)
-            case GlobalId(type_name):
-                named = text_literal(f"{type_name}:") + cast(source.c.id, Text)
-                return func.encode(func.convert_to(named, text_literal("UTF8")), text_literal("base64"))
-            case Shown(column, Writing.PLAIN):
-                return source.c[column]
-            case Shown(column, Writing.NAME):
-                return func.upper(cast(source.c[column], Text).collate("C"))
-            case Shown(column, Writing.INSTANT):
-                return written_instant(source.c[column]) + text_literal("Z")
-            case Below(branch, form):
-                below: ColumnElement[Any] = self._below(branch, form, source, depth + 1).scalar_subquery()
-                return below
+                return self._json.constant(text)
+            case Edge.CURSOR:
+                return self._json.code(self._json.cursor(page.layout.entity, page.layout.order, source))
+            case RowForm():
+                return self._row(member, source, depth)
             case _:
-                raise TypeError(f"{member} is not written")
+                assert_never(member)
 
-    def _below(self, branch: Branch, form: RowForm | PageForm, parent: Subquery, depth: int) -> Any:
+    def _row(self, form: RowForm, source: Subquery, depth: int) -> Json:
+        return self._json.object_of([(name, self._member(member, source, depth)) for name, member in form.members])
+
+    def _member(self, member: RowMember, source: Subquery, depth: int) -> Value | Json:
+        match member:
+            case Always(text):
+                return self._json.constant(text)
+            case GlobalId(type_name):
+                return self._json.global_id(type_name, source.c.id)
+            case Shown(column, writing):
+                return self._json.column(source.c[column], writing)
+            case Below(branch, form):
+                return self._below(branch, form, source, depth + 1)
+            case _:
+                assert_never(member)
+
+    def _below(self, branch: Branch, form: RowForm | PageForm, parent: Subquery, depth: int) -> Json:
         layout, relation = branch.layout, branch.relation
         if isinstance(form, PageForm):
             if isinstance(relation, ToOne):
                 raise TypeError(f"{branch.child.relation} leads to one thing")
-            return self._page(form, depth, (relation.key, parent))
+            return Json((self.page(form, depth, (relation.key, parent)),))
         if isinstance(relation, ToOne):
-            rows = self._rows.one(layout, relation, parent, depth)
-            return self._one(form, rows.subquery(f"p{depth}"), depth)
+            return _or_null(self._one(form, self._rows.one(layout, relation, parent, depth), depth))
         if relation.newest_only:
-            return self._one(form, self._rows.newest(layout, relation, parent, depth).subquery(f"p{depth}"), depth)
+            return _or_null(self._one(form, self._rows.newest(layout, relation, parent, depth), depth))
         source = self._rows.all(layout, relation, parent, depth).subquery(f"p{depth}")
-        return select(self._agg(self._columns(form, source, depth), source, depth))
+        item = self._json.text(self._row(form, source, depth)).label("item")
+        items = select(item).select_from(source).subquery(f"q{depth}")
+        made = self._json.text(self._json.list_of(items.c.item))
+        return Json((select(made).select_from(items).scalar_subquery(),))
+
+    def _one(self, form: RowForm, rows: Rows, depth: int) -> Expression:
+        source = rows.subquery(f"p{depth}")
+        return select(self._json.text(self._row(form, source, depth))).select_from(source).scalar_subquery()
+
+    def _items(self, form: PageForm, shown: Subquery | None) -> Value | Json:
+        if shown is None:
+            raise TypeError("a list needs rows")
+        tests = [shown.c[_NUMBER] <= number(form.page.size)] if _NUMBER in shown.c else []
+        return self._json.list_of(shown.c.item, *tests)
+
+    def _fact(self, part: Always | Info, form: PageForm, shown: Subquery | None) -> Value | Json:
+        match part:
+            case Always(text):
+                return self._json.constant(text)
+            case Info.FALSE:
+                return Json(("false",))
+            case Info.TRUE:
+                return Json(("true",))
+        if shown is None:
+            raise TypeError(f"{part} needs rows")
+        place = shown.c[_NUMBER]
+        match part:
+            case Info.MORE:
+                return Json((case((func.count() > number(form.page.size), TRUE), else_=FALSE),))
+            case Info.START_CURSOR:
+                return self._cursor_at(shown, and_(place == number(1), place <= number(form.page.size)))
+            case Info.END_CURSOR:
+                return self._cursor_at(shown, place == _last(shown, form))
+            case _:
+                assert_never(part)
+
+    def _cursor_at(self, shown: Subquery, is_there: ColumnElement[bool]) -> Value | Json:
+        return self._json.code(func.max(shown.c.cursor).filter(is_there))
+
+
+def _or_null(value: Expression) -> Json:
+    return Json((func.coalesce(value, NULL),))
+
+
+def _last(source: Subquery, form: PageForm) -> ColumnElement[int]:
+    """The number of the last row of a page."""
+    all_, most = source.c[_ALL], number(form.page.size)
+    return case((all_ < most, all_), else_=most)
