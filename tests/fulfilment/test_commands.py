@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.commits import eventually
+from tests.factories import make_asset, make_hub, make_spares
 from tests.fulfilment.scene import Scene, make_scene
 from tests.fulfilment.world import World
 
 from connector.fulfilment.commands import PickupResult, ReceiveResult, ReserveResult
 from connector.model.errors import IllegalTransition, InvalidInput, NotKnown, OutOfStock
 from connector.model.lifecycle import AssetState, ReservationState, ShipmentStatus, TaskState
+from connector.model.refs import EntityKind
+from connector.rules.policy.reading import read_policy
 from connector.storage import tables
+from connector.storage.database.engine import transaction
 
+SAYS_NONE = read_policy("""name: test
+rules: [{name: any, when: "true", hardware: none}]
+sourcing: {courier: {transit: [{hours: 24}]}}
+""")
 SOON = timedelta(seconds=20)
 
 
@@ -150,6 +159,54 @@ async def test_a_dispatcher_reserves_what_the_rules_would_not(engine: AsyncEngin
     assert chosen == ReserveResult(ticket_id, "reserve", "chosen by a dispatcher", (reservation["id"],), None, True)
     assert (again.reservation_ids, again.is_new) == (chosen.reservation_ids, False)
     assert world.bought() == ["TRK0001"]
+
+
+async def test_a_dispatcher_chooses_all_units_that_a_ticket_lacks_or_some_of_them(engine: AsyncEngine, launch: Any):
+    scene = await make_scene(engine)
+    async with transaction(engine) as tx:
+        other = await make_hub(tx, name="Other", code="OTH")
+        await make_spares(tx, hub_id=other, product_id=scene.product_id, count=2)
+    hub = await launch(policy=SAYS_NONE)
+    reserve = partial(hub.commands.reserve_for_ticket, await scene.open_ticket(quantity=3), actor="ada")
+
+    with pytest.raises(OutOfStock, match="fewer than 3 free units"):
+        await reserve(key="a", hub_id=scene.hub_id)
+    first = await reserve(key="b", hub_id=scene.hub_id, quantity=2)
+    asked = await scene.rows(tables.task, kind="review")
+    with pytest.raises(InvalidInput, match="2 units cannot be reserved for a ticket that lacks 1"):
+        await reserve(key="c", hub_id=other, quantity=2)
+    second = await reserve(key="d", hub_id=other)
+    again = await reserve(key="d", hub_id=other)
+    await scene.finished(3)
+
+    rows = await scene.rows(tables.reservation)
+    assert [(row["line"], row["hub_id"], row["quantity"]) for row in rows] == [
+        (1, scene.hub_id, 1), (2, scene.hub_id, 1), (3, other, 1),
+    ]  # fmt: skip
+    assert (first.reservation_ids, second.reservation_ids) == ((rows[0]["id"], rows[1]["id"]), (rows[2]["id"],))
+    assert again.reservation_ids == second.reservation_ids
+    [(key, text)] = [(row["key"].split(":")[2], row["instructions"]) for row in asked]
+    assert (key, "1 unit is missing" in text) == ("rest_to_be_chosen", True)
+    assert [row["state"] for row in await scene.rows(tables.task, kind="review")] == [TaskState.DONE]
+
+
+async def test_what_a_dispatcher_has_not_chosen_the_rules_find_when_there_is_stock(engine: AsyncEngine, launch: Any):
+    scene = await make_scene(engine, spares=1)
+    hub = await launch()
+    ticket_id = await scene.open_ticket(quantity=2)
+    await eventually(lambda: scene.rows(tables.task, kind="review"))
+    await hub.commands.reserve_for_ticket(ticket_id, key="a", actor="ada", hub_id=scene.hub_id, quantity=1)
+
+    async with transaction(engine) as tx:
+        await make_asset(tx, hub_id=scene.hub_id, product_id=scene.product_id, state="in_stock")
+    stock = await scene.row(tables.stock, product_id=scene.product_id)
+    await scene.change(tables.stock, EntityKind.STOCK, stock["id"], on_hand=2)
+    await scene.finished(2)
+
+    assert [row["line"] for row in await scene.rows(tables.reservation)] == [1, 2]
+    assert await scene.shelf() == (2, 2)
+    reviews = [row["state"] for row in await scene.rows(tables.task, kind="review")]
+    assert TaskState.OPEN not in reviews
 
 
 async def test_reserving_where_nothing_is_left_is_refused(engine: AsyncEngine, launch: Any):

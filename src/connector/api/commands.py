@@ -33,8 +33,8 @@ class Request:
     key: IdempotencyKey
 
 
-Reserve: TypeAlias = Callable[[int, int | None, int | None, Lane, Request], Awaitable[ReserveResult]]
-"""(ticket, hub or None, product or None, lane): without a hub the rules choose."""
+Reserve: TypeAlias = Callable[[int, int | None, int | None, Lane, int | None, Request], Awaitable[ReserveResult]]
+"""(ticket, hub or None, product or None, lane, quantity or None for all): without a hub the rules choose."""
 Withdraw: TypeAlias = Callable[[int, str, Request], Awaitable[WithdrawResult]]
 """(reservation or ticket, reason)."""
 ConfirmPickup: TypeAlias = Callable[[int, Request], Awaitable[PickupResult]]
@@ -84,10 +84,10 @@ def hub_commands(
     """The commands of a hub. broken: configured sources that cannot be used."""
 
     async def reserve(
-        ticket_id: int, hub_id: int | None, product_id: int | None, lane: Lane, by: Request
+        ticket_id: int, hub_id: int | None, product_id: int | None, lane: Lane, quantity: int | None, by: Request
     ) -> ReserveResult:
         return await fulfilment.reserve_for_ticket(
-            ticket_id, key=by.key, actor=by.actor, hub_id=hub_id, product_id=product_id, lane=lane
+            ticket_id, key=by.key, actor=by.actor, hub_id=hub_id, product_id=product_id, lane=lane, quantity=quantity
         )
 
     async def release(reservation_id: int, reason: str, by: Request) -> WithdrawResult:

@@ -23,6 +23,7 @@ from connector.fulfilment.returns import Returns
 from connector.fulfilment.reviews import (
     ABOUT_FULFILMENT,
     ABOUT_THE_DECISION,
+    Review,
     close_reviews,
     review_of,
     settle_reviews,
@@ -39,6 +40,7 @@ from connector.rules.sourcing.decision import Outcome
 from connector.storage.approvals.approvals import Ask, request_approval
 from connector.storage.database.engine import Transaction
 from connector.storage.facts.facts import sourcing_facts
+from connector.storage.facts.outstanding import ABOUT_THE_REST, units_missing
 from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.shipments.consignments import lock_reservation
 from connector.storage.shipments.shipments import shipment_row
@@ -120,11 +122,13 @@ class Commands:
         hub_id: int | None = None,
         product_id: int | None = None,
         lane: Lane = Lane.NORMAL,
+        quantity: int | None = None,
     ) -> ReserveResult:
-        """Reserve for a ticket what the rules choose, or a unit of the given hub whatever they would choose.
+        """Reserve for a ticket what the rules choose, or units of the given hub whatever they would choose.
 
-        product_id: another product than the one needed; lane: that it is taken from; only with a hub. Break-glass stock
-        waits for the approval that the policy wants for it.
+        product_id: another product than the one needed; lane: that it is taken from; quantity: how many of the units
+        that the ticket lacks, all of them when None; only with a hub. Somebody is asked about those that are left.
+        Break-glass stock waits for the approval that the policy wants for it.
         Raises NotKnown, InvalidInput, OutOfStock, IllegalTransition when the ticket is not open.
         """
 
@@ -135,23 +139,23 @@ class Commands:
                     f"ticket {standing.number!r} is {standing.state.value}: nothing is reserved for it",
                     hint="Open the ticket again at its source first.",
                 )
+            rest: Review | None = None
             if hub_id is None:
-                result = await self._as_decided(tx, ticket_id, actor=actor, at=at, product_id=product_id)
+                _require_hub(product_id, quantity)
+                result, rest = await self._as_decided(tx, ticket_id, standing.number, actor=actor, at=at)
             else:
-                reserved = await self._as_chosen(
-                    tx, ticket_id, hub_id, product_id=product_id, lane=lane, actor=actor, at=at
-                )
+                what = _Chosen(hub_id, product_id, lane, quantity)
+                reserved, left = await self._as_chosen(tx, ticket_id, what, actor=actor, at=at)
                 result = _reserved(reserved, "chosen by a dispatcher", None)
-            rest = result.pop("rest", None)
+                rest = _about_the_rest(standing.number, left) if left else None
             if result["reservation_ids"]:
                 prefixes = (*ABOUT_THE_DECISION, *ABOUT_FULFILMENT)
                 cause = "a unit was reserved"
                 await close_reviews(
                     tx, ticket_id=ticket_id, target=TaskState.DONE, cause=cause, at=at, prefixes=prefixes, actor=actor
                 )
-            if rest is not None and rest.outcome is Outcome.REVIEW:
-                needed = {ticket_id: review_of(standing.number, rest)}
-                await settle_reviews(tx, needed=needed, done={}, at=at, actor=actor)
+            if rest is not None:
+                await settle_reviews(tx, needed={ticket_id: rest}, done={}, at=at, actor=actor)
             return {"ticket_id": ticket_id, **result}
 
         result = await self._keyed("reserve", key, ticket_id, do)
@@ -247,54 +251,60 @@ class Commands:
         return result
 
     async def _as_decided(
-        self, tx: Transaction, ticket_id: int, *, actor: str, at: datetime, product_id: int | None
-    ) -> dict[str, Any]:
-        if product_id is not None:
-            raise InvalidInput(
-                "a product can be chosen only together with a hub",
-                hint="Give the hub as well, or leave the choice of both to the rules.",
-            )
+        self, tx: Transaction, ticket_id: int, number: str, *, actor: str, at: datetime
+    ) -> tuple[dict[str, Any], Review | None]:
+        """What the rules reserve, and what a person is asked about the rest of the units."""
         sourced = await decide_and_reserve(tx, ticket_id, self._policy, now=at, actor=actor)
-        if sourced.reserved is not None:
-            text = sourced.decision.text if sourced.decision else "reserved before"
-            rest = sourced.decision.parts[-1] if sourced.decision and sourced.decision.rest else None
-            return {**_reserved(sourced.reserved, text, sourced.decision_id), "rest": rest}
         decision = sourced.decision
-        return {
+        if sourced.reserved is not None:
+            text = decision.text if decision else "reserved before"
+            last = decision.parts[-1] if decision and decision.rest else None
+            is_asked = last is not None and last.outcome is Outcome.REVIEW
+            rest = review_of(number, last) if last is not None and is_asked else None
+            return _reserved(sourced.reserved, text, sourced.decision_id), rest
+        result: dict[str, Any] = {
             "outcome": decision.outcome.value if decision else "not_needed",
             "reason": decision.text if decision else "",
             "reservation_ids": [],
             "decision_id": sourced.decision_id,
             "is_new": False,
         }
+        return result, None
 
     async def _as_chosen(
-        self,
-        tx: Transaction,
-        ticket_id: int,
-        hub_id: int,
-        *,
-        product_id: int | None,
-        lane: Lane,
-        actor: str,
-        at: datetime,
-    ) -> Reserved:
-        refuse_loaners(lane)
+        self, tx: Transaction, ticket_id: int, what: _Chosen, *, actor: str, at: datetime
+    ) -> tuple[Reserved, int]:
+        """The units that somebody has chosen, and how many the ticket lacks beside them."""
+        refuse_loaners(what.lane)
         needed = (await sourcing_facts(tx, ticket_id)).product
-        chosen = product_id if product_id is not None else (needed.id if needed else None)
+        chosen = what.product_id if what.product_id is not None else (needed.id if needed else None)
         if chosen is None:
             raise InvalidInput(
                 f"nobody knows which product ticket {ticket_id} needs",
                 hint="Name the product, or set the ticket's device at its source.",
             )
-        policy = await policy_now(tx, self._policy) if lane is Lane.BREAK_GLASS else None
+        missing, line = await units_missing(tx, ticket_id)
+        quantity = missing if what.quantity is None else what.quantity
+        if not 0 < quantity <= missing:
+            raise InvalidInput(
+                f"{quantity} units cannot be reserved for a ticket that lacks {missing}",
+                hint=f"Give 1 to {missing}, or none for all of them.",
+            )
+        policy = await policy_now(tx, self._policy) if what.lane is Lane.BREAK_GLASS else None
         terms = terms_of_draw(policy, at) if policy is not None else None
+        if terms is not None and quantity > 1:
+            raise InvalidInput(
+                f"{quantity} break-glass units cannot be chosen at once: each draw waits for an approval of its own",
+                hint="Give a quantity of 1, once for each.",
+            )
         claim = Claim(
             ticket_id=ticket_id,
-            hub_id=hub_id,
+            hub_id=what.hub_id,
             product_id=chosen,
             requested_product_id=needed.id if needed else chosen,
-            lane=lane,
+            lane=what.lane,
+            quantity=quantity,
+            line=line,
             expires_at=terms.deadline if terms else at + HOLD,
             approval=terms.name if terms else None,
         )
@@ -310,7 +320,7 @@ class Commands:
                 requested_by=actor,
             )
             await request_approval(tx, ask, policy, actor=actor, at=at, cause="dispatcher")
-        return reserved
+        return reserved, missing - quantity if reserved.is_new else 0
 
     async def _withdraw(self, name: str, key: str, target: int, do: Do, patience: timedelta) -> WithdrawResult:
         ids = tuple((await self._keyed(name, key, target, do))["reservation_ids"])
@@ -331,6 +341,35 @@ def _reserved(reserved: Reserved, reason: str, decision_id: int | None) -> dict[
         "decision_id": decision_id,
         "is_new": reserved.is_new,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What somebody takes for a ticket. quantity: None for all that it lacks."""
+
+    hub_id: int
+    product_id: int | None
+    lane: Lane
+    quantity: int | None
+
+
+def _require_hub(product_id: int | None, quantity: int | None) -> None:
+    what = "product" if product_id is not None else "quantity" if quantity is not None else None
+    if what is not None:
+        raise InvalidInput(
+            f"a {what} can be chosen only together with a hub",
+            hint="Give the hub as well, or leave the choice of both to the rules.",
+        )
+
+
+def _about_the_rest(number: str, left: int) -> Review:
+    """What a person is asked who has chosen some of the units of a ticket."""
+    units = "1 unit is" if left == 1 else f"{left} units are"
+    text = (
+        f"Somebody has chosen some of the units of ticket {number}: {units} missing. Choose the others, or reserve "
+        "without a hub to have the rules do it; they look for them as well when stock comes."
+    )
+    return Review(number, f"{ABOUT_THE_REST}to_be_chosen", text)
 
 
 def _given(reason: str) -> str:

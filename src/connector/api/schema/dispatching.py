@@ -33,6 +33,7 @@ async def reserve(info: Info, input: ReserveInput) -> ReservePayload:
             _optional_key(input.hub_id, "hub"),
             _optional_key(input.product_id, "product"),
             input.lane,
+            input.quantity,
             request_of(info, input.idempotency_key),
         )
         return ReservePayload(

@@ -31,6 +31,10 @@ class ReserveInput:
         description="From which lane, where a hub is given; break-glass stock waits for an approval, "
         "and loan units are not given out.",
     )
+    quantity: int | None = strawberry.field(
+        default=None,
+        description="How many of the units that the ticket lacks, where a hub is given; all of them when null.",
+    )
     idempotency_key: str = KEY
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_, case, exists, false, func, not_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connector.model.errors import NotKnown
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import RESERVATION_LIVE, ProcurementState, ReservationState
 from connector.storage.stock.losses import has_lost
@@ -91,3 +93,17 @@ next_line: ColumnElement[int] = case(
     else_=1,
 )
 """The first line of a row of `ticket` that nothing was ever claimed on."""
+
+
+async def units_missing(tx: AsyncConnection, ticket_id: int) -> tuple[int, int]:
+    """Units that a ticket lacks, and the line that a claim of them begins on.
+
+    One that has none lacks all of them from line 1 on, and so does one whose units have all been sent before. Raises
+    NotKnown.
+    """
+    statement = select(ticket.c.quantity, units_had, next_line).where(ticket.c.id == ticket_id)
+    row = (await tx.execute(statement)).one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no ticket with id {ticket_id}")
+    quantity, had, line = row
+    return (quantity - had, line) if 0 < had < quantity else (quantity, 1)
