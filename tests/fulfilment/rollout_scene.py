@@ -39,7 +39,7 @@ from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ReservationState, RolloutState, TaskState
-from connector.rules.policy.reading import Policy, default_policy_text, read_policy
+from connector.rules.policy.reading import Policy, default_policy, default_policy_text, read_policy
 from connector.sdk import Connection
 from connector.storage import tables
 from connector.storage.database.engine import reading, transaction
@@ -73,7 +73,7 @@ class Inline:
     """What the reactor starts, done at once and once: as durable workflows do it, without their engine."""
 
     def __init__(self, work: Work) -> None:
-        self._forward, self._backward, self._work = Steps(work), UndoSteps(work), work
+        self._forward, self._backward, self._work = Steps(work, default_policy()), UndoSteps(work), work
         self._done: set[str] = set()
         self.swaps = self
 

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from connector.fulfilment.options import Backoff, TicketWrites
 from connector.fulfilment.outcomes import Attempt, Stopped, attempt_of, pause_after
-from connector.fulfilment.parcels import access_of, choose_offer, lane_offers, parcel_of
+from connector.fulfilment.parcels import choose_offer, hand_over_at, lane_offers, parcel_of
 from connector.fulfilment.wording import arrival_text, packing_list, pickup_instructions, sent_note
 from connector.model.errors import IllegalTransition, InvalidConfiguration, InvalidInput, Unavailable
 from connector.model.lifecycle import ReservationState, TicketState
 from connector.rules.policy.document import Mode
+from connector.rules.policy.reading import default_policy
 from connector.sdk import (
     Address,
     AuthError,
@@ -122,23 +123,40 @@ def test_transit_days_do_not_count_the_weekend():
 
 @pytest.mark.parametrize(
     ("hours", "chosen"),
-    [(None, "dear"), ("24x7", "dear"), ("Mon-Fri 08:00-17:00", "cheap"), ("", "cheap")],
+    [(None, "dear"), ("24x7", "dear"), ("Mon-Fri 08:00-17:00", "cheap")],
 )
 def test_an_offer_counts_from_when_the_site_lets_its_courier_in(hours: str | None, chosen: str):
     saturday = datetime(2026, 11, 28, 9, tzinfo=UTC)
     # the dear one is there on Saturday and let in on Monday at 08:00, the cheap one on Monday at 07:30
     offers = [offer("dear", 900, at=saturday), offer("cheap", 100, at=saturday + timedelta(hours=45, minutes=30))]
     assert GOODS.site is not None
-    access = access_of(replace(GOODS.site, access_hours=hours))
+    taken = hand_over_at(replace(GOODS.site, access_hours=hours), default_policy().sourcing, WEDNESDAY)
 
-    found = choose_offer(offers, leaves=WEDNESDAY, due_at=saturday + timedelta(hours=12), access=access)
+    found = choose_offer(offers, leaves=WEDNESDAY, due_at=saturday + timedelta(hours=12), taken=taken)
 
     assert found is not None
     assert found.service == chosen
 
 
-def test_a_site_that_is_not_known_lets_in_at_any_time():
-    assert access_of(None) is None
+@pytest.mark.parametrize(("holidays", "chosen"), [("local", "dear"), ("none", "cheap")])
+def test_no_offer_is_in_time_by_coming_on_a_holiday_of_the_site(holidays: str, chosen: str):
+    christmas_eve = datetime(2026, 12, 24, 12, tzinfo=UTC)
+    offers = [offer("dear", 900, at=christmas_eve), offer("cheap", 100, at=christmas_eve + timedelta(days=1))]
+    sourcing = default_policy().sourcing
+    courier = sourcing.courier.model_copy(update={"holidays": holidays})
+    taken = hand_over_at(GOODS.site, sourcing.model_copy(update={"courier": courier}), christmas_eve)
+
+    found = choose_offer(offers, leaves=christmas_eve, due_at=christmas_eve + timedelta(days=2), taken=taken)
+
+    assert found is not None
+    assert found.service == chosen
+
+
+@pytest.mark.parametrize("site", [None, replace(GOODS.site, access_hours="whenever")])
+def test_a_site_that_is_not_known_or_cannot_be_read_takes_parcels_at_any_time(site: Place | None):
+    sunday_night = datetime(2026, 11, 29, 2, tzinfo=UTC)
+
+    assert hand_over_at(site, default_policy().sourcing, WEDNESDAY)(sunday_night) == sunday_night
 
 
 def test_offers_that_say_nothing_are_compared_by_cost_and_none_is_none():

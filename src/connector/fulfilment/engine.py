@@ -68,7 +68,7 @@ class FulfilmentEngine:
         name = executor if is_shared else ONLY_PROCESS
         self._presence = Presence(database, name) if is_shared else None
         self._durable = Durable(database_url, executor=name)
-        self._workflows = Workflows(self._durable, self._work)
+        self._workflows = Workflows(self._durable, self._work, policy)
         self.reactor = Reactor(self._work, self._workflows, policy)
         self.commands = Commands(self._work, self._durable, self._workflows, self.reactor, policy)
         self.approvals = Approvals(self._work, holders)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
-from connector.model.calendars import Calendar, next_open, parse_hours
 from connector.model.errors import InvalidInput
 from connector.rules.arrival.lanes import Offer, business_transit, service_key
-from connector.rules.arrival.timetable import minute_at_or_after
+from connector.rules.arrival.schedules import schedules
+from connector.rules.arrival.timetable import instant_of, minute_at_or_after
+from connector.rules.facts.ticket import SiteFacts
+from connector.rules.policy.document import Sourcing
 from connector.sdk import Parcel, Party, Quote
 from connector.storage.shipments.consignments import Consignment, Place
+
+HandOver: TypeAlias = Callable[[datetime], datetime | None]
+"""When what is near a site at a moment is handed over there; None for never."""
 
 
 def parcel_of(goods: Consignment, *, default_weight_g: int) -> Parcel:
@@ -49,11 +55,36 @@ def lane_parcel(hub: Place, site: Place, *, weight_g: int) -> Parcel:
     )
 
 
-def access_of(site: Place | None) -> Calendar | None:
-    """When a site lets somebody in; None means at any time. Public holidays are left to the decision."""
-    if site is None or site.access_hours is None:
-        return None
-    return Calendar(site.time_zone or "UTC", parse_hours(site.access_hours))
+def hand_over_at(site: Place | None, sourcing: Sourcing, now: datetime) -> HandOver:
+    """When a site takes what a courier brings, as decisions have it: delivery hours, access hours, days off.
+
+    One that is not known, or whose hours cannot be read, takes it at any time.
+    """
+    if site is None:
+        return _at_any_time
+    facts = SiteFacts(
+        site.id,
+        site.name,
+        site.code,
+        time_zone=site.time_zone,
+        country=site.country,
+        state=site.address.state,
+        access_hours=site.access_hours,
+    )
+    try:
+        hours = schedules(sourcing, minute_at_or_after(now)).at_site(facts)
+    except ValueError:
+        return _at_any_time
+
+    def taken(near: datetime) -> datetime | None:
+        at = hours.handed_over(minute_at_or_after(near))
+        return None if at is None else instant_of(at)
+
+    return taken
+
+
+def _at_any_time(near: datetime) -> datetime:
+    return near
 
 
 def choose_offer(
@@ -61,22 +92,22 @@ def choose_offer(
     *,
     leaves: datetime,
     due_at: datetime | None,
-    access: Calendar | None = None,
+    taken: HandOver = _at_any_time,
     time_zone: str = "UTC",
 ) -> Quote | None:
     """The cheapest offer that arrives in time; failing that the one that arrives first; None without offers.
 
-    leaves: when the parcel leaves the hub, which days of transit count from; time_zone: of the hub. access: when the
-    site lets somebody in; what comes while it is closed arrives when it opens. An offer that does not say when it
-    arrives, or that nobody would ever take in, comes after all others.
+    leaves: when the parcel leaves the hub, which days of transit count from; time_zone: of the hub. taken: when the
+    site takes what comes then, see `hand_over_at`. An offer that does not say when it arrives, or that nobody would
+    ever take in, comes after all others.
     """
     if not offers:
         return None
 
     def rank(offer: Quote) -> tuple[bool, bool, datetime, int, str, str]:
         arrives = _arrival(offer, leaves, time_zone)
-        if arrives is not None and access is not None:
-            arrives = next_open(access, arrives)
+        if arrives is not None:
+            arrives = taken(arrives)
         if arrives is None:
             return True, True, leaves, offer.amount_cents, offer.carrier, offer.service
         in_time = due_at is not None and arrives <= due_at

@@ -11,7 +11,7 @@ from typing import TypedDict
 
 from connector.fulfilment.keys import ACTOR, Step, effect_key, fulfil_id, step_key
 from connector.fulfilment.outcomes import Attempt, Stopped
-from connector.fulfilment.parcels import access_of, choose_offer, lane_offers, parcel_of
+from connector.fulfilment.parcels import choose_offer, hand_over_at, lane_offers, parcel_of
 from connector.fulfilment.wording import (
     packing_list,
     pickup_instructions,
@@ -33,8 +33,9 @@ from connector.sdk import (
     TrackShipment,
     TracksShipments,
 )
-from connector.storage.database.engine import Transaction
+from connector.storage.database.engine import Transaction, reading
 from connector.storage.facts.lane_quotes import record_offers
+from connector.storage.policies.active import PolicySource, policy_now
 from connector.storage.shipments.consignments import Consignment
 from connector.storage.shipments.shipments import MEDIA_TYPES, NewShipment, create_shipment, store_document
 from connector.storage.sources.sources import register_source, source_ids
@@ -58,8 +59,9 @@ class _Way(TypedDict):
 class Steps:
     """What a fulfilment does, step by step."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, policy: PolicySource) -> None:
         self._work = work
+        self._policy = policy
         self._do = {
             Step.COMMIT: self._commit,
             Step.OFFER: self._offer,
@@ -110,12 +112,13 @@ class Steps:
         parcel = parcel_of(goods, default_weight_g=self._work.options.default_weight_g)
         with naming(connection):
             offers = await ships.quote(parcel)
-        access = access_of(goods.site)
         now = self._work.clock.now()
+        async with reading(self._work.database) as tx:
+            taken = hand_over_at(goods.site, (await policy_now(tx, self._policy)).sourcing, now)
         due_at = now + goods.within if goods.due_at is None and goods.within is not None else goods.due_at
         leaves = now if goods.departs_at is None else max(now, goods.departs_at)
         zone = goods.hub.time_zone or "UTC"
-        offer = choose_offer(offers, leaves=leaves, due_at=due_at, access=access, time_zone=zone)
+        offer = choose_offer(offers, leaves=leaves, due_at=due_at, taken=taken, time_zone=zone)
         if offer is None:
             raise InvalidInput(
                 f"courier {connection.name!r} offers nothing from {goods.hub.label} to "

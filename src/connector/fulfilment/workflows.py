@@ -52,6 +52,7 @@ from connector.sdk import AddNote
 from connector.storage.approvals.approvals import approval_row
 from connector.storage.database.engine import reading, transaction
 from connector.storage.database.receipts import find_receipt, record_receipt
+from connector.storage.policies.active import PolicySource
 from connector.storage.shipments.consignments import Consignment, consignment, consignment_of_shipment, ticket_side
 from connector.storage.shipments.recoveries import recovery_row
 from connector.storage.shipments.shipments import shipment_row
@@ -73,10 +74,10 @@ class Attempting(Protocol):
 class Workflows:
     """Registers the workflows; starts them by their ids, so that starting twice is once."""
 
-    def __init__(self, durable: Durable, work: Work) -> None:
+    def __init__(self, durable: Durable, work: Work, policy: PolicySource) -> None:
         self._durable = durable
         self._work = work
-        self._forward = Steps(work)
+        self._forward = Steps(work, policy)
         self._backward = UndoSteps(work)
         durable.workflow(FULFIL, self._fulfil)
         durable.workflow(UNDO, self._undo)
