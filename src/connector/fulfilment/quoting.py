@@ -47,10 +47,12 @@ class Quoting:
     async def ask(self) -> Asked:
         """Ask about what is wanted, as far as `FulfilmentOptions.lanes_asked_ahead` goes."""
         work, now = self._work, self._work.clock.now()
+        limit = work.options.lanes_asked_ahead
+        if not limit or work.options.courier is None:
+            return Asked()
         async with reading(work.database) as tx:
             policy = await policy_now(tx, self._policy)
             self._forget(policy, now)
-            limit = work.options.lanes_asked_ahead if work.options.courier else 0
             wanted = await wanted_quotes(tx, policy, at=now, limit=limit, without=self._unserved.keys())
         return await self._ask_about(wanted, now)
 
