@@ -37,6 +37,8 @@ from connector.storage.shipments.shipments import (
     store_document,
 )
 from connector.storage.stock.moves import Moved, moves_of
+from connector.storage.stock.reservations import Claim
+from connector.storage.stock.reserve import reserve
 from connector.storage.stock.succession import move_reservation
 from connector.storage.stock.units import ShelfKey
 from connector.storage.tickets.decide import decide_and_reserve
@@ -170,3 +172,19 @@ async def test_a_claim_that_was_moved_to_another_hub_is_not_carried_as_its_decis
     assert (far_away.mode, far_away.departs_at, far_away.due_at) == (Mode.COURIER, None, due)
     assert moved.decision_id == beside.decision_id == made.decision_id
     assert moves == [Moved(NOW, "BER", "MUC", "moved by ann: closer")], "the one within the hub was no person's move"
+
+
+async def test_what_a_person_takes_from_an_engineers_car_is_brought_and_not_collected_by_a_courier(engine: AsyncEngine):
+    async with transaction(engine) as tx:
+        source_id, site_id = await make_source(tx), await make_site(tx, **BERLIN)
+        depot, car = await make_hub(tx, **BERLIN), await make_hub(tx, is_mobile=True, courier_cut_offs=[], **MUNICH)
+        product_id = await make_product(tx)
+        modes = []
+        for hub_id in (depot, car):
+            await make_spares(tx, hub_id=hub_id, product_id=product_id, count=1)
+            ticket_id = await make_ticket(tx, source_id=source_id, site_id=site_id)
+            claim = Claim(ticket_id, hub_id, product_id, product_id, expires_at=NOW + timedelta(hours=1))
+            made = (await reserve(tx, claim, actor="ann", at=NOW)).reservation
+            modes.append((await consignment(tx, made.id)).mode)
+
+    assert modes == [Mode.COURIER, Mode.DRIVE]

@@ -103,7 +103,8 @@ class LoanTerms:
 class Consignment:
     """Everything that fulfilling a reservation needs to know.
 
-    made_at: when the reservation was made. mode: how it travels; a courier, unless the decision chose otherwise.
+    made_at: when the reservation was made. mode: how it travels; a courier, unless the decision chose otherwise or it
+    lies in an engineer's car.
     departs_at: when it must leave the hub to arrive as estimated. due_at: until when an arrival is in time. None when
     the decision does not say. rollout_line_id: the line of a rollout that it is for; None for a ticket's own need.
     within: for a rollout or a transfer, how long its parcels may take.
@@ -177,6 +178,7 @@ _CONSIGNMENT = (
         source.c.name.label("source_name"),
         decision.c.explanation,
         *(hub.c[name].label(f"hub_{name}") for name in PLACE_COLUMNS if name != "id"),
+        hub.c.is_mobile,
         *(site.c[name].label(f"site_{name}") for name in PLACE_COLUMNS),
         site.c.access_hours.label("site_access_hours"),
         *(product.c[name].label(f"product_{name}") for name in _PRODUCT),
@@ -264,7 +266,7 @@ async def consignment(tx: AsyncConnection, reservation_id: int) -> Consignment:
         ),
         kit=lines,
         kit_instructions=instructions,
-        mode=Mode(chosen.get("mode") or of_rollout.get("mode") or of_transfer.get("mode") or Mode.COURIER),
+        mode=Mode(chosen.get("mode") or of_rollout.get("mode") or of_transfer.get("mode") or _usual_mode(row)),
         departs_at=_instant(chosen.get("departs_at")),
         due_at=_instant(sla.get("due_at")) or row["sla_due_at"],
         rollout_line_id=row["rollout_line_id"],
@@ -284,6 +286,11 @@ async def _row(tx: AsyncConnection, statement: Select[Any], **ids: int | None) -
         return {}
     found: Mapping[str, Any] = (await tx.execute(statement, ids)).mappings().one()
     return found
+
+
+def _usual_mode(row: Any) -> Mode:
+    """How goes what a person has chosen: no courier collects from an engineer's car."""
+    return Mode.DRIVE if row["is_mobile"] else Mode.COURIER
 
 
 def _was_moved(row: Any, chosen: Mapping[str, Any]) -> bool:
