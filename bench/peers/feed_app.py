@@ -32,6 +32,7 @@ from connector.api.app import create_app
 from connector.api.commands import Commands
 from connector.api.context import ApiContext
 from connector.api.feed import Feed
+from connector.api.limits import Limits
 from connector.api.live.limits import LiveLimits
 from connector.api.schema import build_schema
 from connector.fulfilment.approvals import Approvals, holders_of
@@ -48,6 +49,8 @@ from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.engine import Database, transaction
 from connector.storage.tickets.tasks import NewTask, require_task
 
+PATIENCE = timedelta(minutes=10)
+"""For strawberry's handler, which works on each event once for each of its subscriptions."""
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 
 
@@ -82,6 +85,7 @@ class StrawberryFeed(GraphQL[ApiContext, None]):
             approvals=Approvals(work, holders_of({})),
             channels=Channels(work, default_policy()),
             public_url="",
+            limits=Limits(longest_query=PATIENCE),
         )
 
     async def get_context(self, request: Any, response: Any) -> ApiContext:  # noqa: ARG002
@@ -129,6 +133,7 @@ class Raw:
 async def main(way: str) -> None:
     """Serve until the process is ended."""
     async with migrated_engine(os.environ["DATABASE"]) as engine:
+        setattr(engine.sync_engine.pool, "_timeout", PATIENCE.total_seconds())  # noqa: B010 - it has no other door
         feed, raw = Feed(engine), Raw(orjson.loads(await asyncio.to_thread(Path(os.environ["READY"]).read_bytes)))
         async with transaction(engine) as tx:
             new = NewTask(key="task", kind=TaskKind.PICKUP, title="Fetch a switch")
