@@ -29,17 +29,19 @@ async def migrated_engine(url: str, *, pool_size: int = 10) -> AsyncIterator[Asy
 
 
 def processor_seconds(server: Any) -> float:
-    """What a PostgreSQL server and its processes that are there now have spent of the processor's time; Linux."""
+    """Seconds of the processor that a PostgreSQL server has spent, with its processes that ended; Linux."""
     postmaster = (Path(server.pgdata) / "postmaster.pid").read_text(encoding="utf-8").split(maxsplit=1)[0]
-    spent = 0
+    spent = ended = 0.0
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            parent = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
-            if postmaster in (parent, process.name):
+            fields = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            if postmaster in (fields[1], process.name):
                 spent += int((process / "schedstat").read_text(encoding="utf-8").split()[0])
+            if postmaster == process.name:
+                ended = sum(map(int, fields[13:15])) / os.sysconf("SC_CLK_TCK")
         except OSError:  # it has just ended
             continue
-    return spent / 1e9
+    return spent / 1e9 + ended
 
 
 def postgres_server(directory: Path, core: int | None = None) -> Any:

@@ -7,6 +7,7 @@ import fcntl
 import gc
 import itertools
 import os
+import random
 import shutil
 import sqlite3
 import tempfile
@@ -37,12 +38,27 @@ ENOUGH_BYTES = 2 * 1024**3
 
 durable.LISTEN_SECONDS = 0.05
 
-settings.register_profile("suite", max_examples=50)  # other ones each time; a test that needs more says so
+SEED = os.environ.setdefault("CONNECTOR_SEED", "0")
+"""What tests draw follows from it, so that a commit is tested as it was before; `new` draws something else."""
+if SEED == "new":
+    SEED = os.environ["CONNECTOR_SEED"] = str(random.SystemRandom().getrandbits(48))  # for the workers, too
+
+settings.register_profile("suite", max_examples=50, derandomize=SEED == "0")  # a test that needs more says so
 settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-real", action="store_true", help="run the tests against real external systems")
+
+
+def pytest_report_header() -> str:
+    return f"CONNECTOR_SEED={SEED}"
+
+
+@pytest.fixture(autouse=True)
+def seeded(request: pytest.FixtureRequest) -> None:
+    """What a test draws from `random` follows from the seed and its name."""
+    random.seed(f"{SEED} {request.node.nodeid}")
 
 
 def pytest_configure() -> None:

@@ -157,9 +157,7 @@ async def total_changes(tx: AsyncConnection) -> int:
 def test_any_order_of_a_history_ends_in_its_newest_versions_and_the_books_agree(database: str):
     examples = 40 if database.startswith("sqlite") else 15
 
-    @settings(
-        max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False, database=None
-    )
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(arrivals())
     def holds(arrived: tuple[list[Record], list[list[Record]]]) -> None:
         async def run() -> None:

@@ -58,7 +58,7 @@ async def test_a_correct_adapter_passes_every_check_and_leaves_none_out():
 
 @pytest.mark.parametrize("kind", WRONG, ids=name_of)
 async def test_a_wrong_adapter_fails_exactly_the_check_that_is_meant_for_it(kind: type[object]):
-    """A sixth of the other checks look on, other ones each time: all of them take a tenth of the time of all tests."""
+    """A sixth of the other checks look on; all of them take a tenth of the time of all tests."""
     expected = WRONG[kind]
     others = {check.number for check in ALL_CHECKS} - IN_A_PROCESS_OF_THEIR_OWN - OF_THE_PACKAGE - set(expected)
     chosen = {*expected, *random.sample(sorted(others), len(others) // 6)}

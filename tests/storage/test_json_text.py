@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Boolean, Date, Float, Text, cast, literal, literal_column, select
+from sqlalchemy import BigInteger, Boolean, Date, Float, Text, cast, literal, literal_column, select
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.storage.query.cursor import text_literal
-from connector.storage.query.json_text import Json
+from connector.storage.query.json_text import Json, JsonText
 from connector.storage.query.json_text_postgresql import PostgresqlJson, ScalarJson
+from connector.storage.query.json_text_sqlite import SqliteJson
 
 VALUES = [
     cast(literal('a "b" \\ c\n\t\x01 é 🚚'), Text),
@@ -54,3 +57,13 @@ def test_every_part_is_in_the_text_once_and_no_function_gets_too_much(parts: lis
     literals = [piece for call in text.split("concat(") for piece in call.split("'")[1::2]]
     assert "".join(literals) == joined
     assert all(call.count("'") // 2 <= 100 for call in text.split("concat("))
+
+
+@pytest.mark.parametrize(("number", "is_written"), [(2**31 - 1, True), (2**31, False)])
+async def test_a_count_that_is_no_int_fails(engine: AsyncEngine, number: int, is_written: bool):
+    json: JsonText = PostgresqlJson() if engine.dialect.name == "postgresql" else SqliteJson()
+    counted = json.object_of([("n", json.count(literal_column(str(number), BigInteger)))])
+
+    async with engine.connect() as tx:
+        with nullcontext() if is_written else pytest.raises(DBAPIError):
+            assert (await tx.execute(select(json.text(counted)))).scalar_one() == f'{{"n":{number}}}'

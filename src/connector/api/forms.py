@@ -1,13 +1,14 @@
 """Which queries the database answers by itself, and how: their forms.
 
-A database writes a row or a page as the response has it if all that is asked for are columns, ids and relations whose
-values cannot be an error. Everything else is shaped from what is read (`connector.api.shape`); the answer is the same.
+A database writes rows, pages and groups as the response has them if all that is asked for are columns, ids, relations
+and counts whose values cannot be an error. Everything else is shaped from what is read (`connector.api.shape`); the
+answer is the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from graphql import (
     FieldNode,
@@ -22,15 +23,20 @@ from graphql import (
 
 from connector.api.document import Document, object_type
 from connector.api.schema.fields import PAGED, RELATION
-from connector.storage.query import Branch, Entity, Layout, Page, ToOne, can_write_cursors
+from connector.storage.query import ENTITIES, AggregateRead, Branch, Entity, Layout, Page, ToOne, can_write_cursors
 from connector.storage.query.forms import (
     Always,
     Below,
+    Counted,
     Edge,
     EdgeForm,
     GlobalId,
+    GroupForm,
+    GroupsForm,
     Info,
     InfoForm,
+    KeyForm,
+    KeyShown,
     Kind,
     PageForm,
     PagePart,
@@ -83,6 +89,54 @@ class Forms:
         if form.has_cursors and not can_write_cursors(layout.entity, layout.order):
             raise NotWritten("cursors")
         return form
+
+    def groups(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode], read: AggregateRead) -> GroupsForm:
+        """The form of groups that are only counted, by texts and enums. Raises NotWritten."""
+        members: list[tuple[str, Always | Literal[Info.MORE] | GroupForm]] = []
+        for key, found in self._document.collect(type_, nodes).items():
+            match name := found[0].name.value:
+                case "__typename":
+                    members.append((key, Always(type_.name)))
+                case "hasMore":
+                    members.append((key, Info.MORE))
+                case _:
+                    group = object_type(get_named_type(type_.fields[name].type))
+                    members.append((key, self._group(group, found, read)))
+        if all(isinstance(member, Always) for _, member in members):
+            raise NotWritten("nothing is asked about groups")
+        return GroupsForm(tuple(members))
+
+    def _group(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode], read: AggregateRead) -> GroupForm:
+        members: list[tuple[str, Always | Counted | KeyForm]] = []
+        for key, found in self._document.collect(type_, nodes).items():
+            match name := found[0].name.value:
+                case "__typename":
+                    members.append((key, Always(type_.name)))
+                case "count":
+                    members.append((key, Counted.COUNT))
+                case "key":
+                    members.append((key, self._key(object_type(get_named_type(type_.fields[name].type)), found, read)))
+                case _:
+                    raise NotWritten(f"{type_}.{name}")
+        return GroupForm(tuple(members))
+
+    def _key(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode], read: AggregateRead) -> KeyForm:
+        places = {key.column: place for place, key in enumerate(read.keys)}
+        members: list[tuple[str, Always | KeyShown | None]] = []
+        for key, found in self._document.collect(type_, nodes).items():
+            if (name := found[0].name.value) == "__typename":
+                members.append((key, Always(type_.name)))
+                continue
+            field = type_.fields[name]
+            column = field.extensions["strawberry-definition"].python_name
+            if column not in places:
+                members.append((key, None))
+                continue
+            shown = _shown(field, ENTITIES[read.entity], column)
+            if kind_of(ENTITIES[read.entity], column) not in ("text", "enum"):
+                raise NotWritten(f"{type_}.{name}")
+            members.append((key, KeyShown(places[column], shown.writing)))
+        return KeyForm(tuple(members))
 
     def _member(self, type_: GraphQLObjectType, key: str, nodes: list[FieldNode], layout: Layout) -> RowMember:
         name = nodes[0].name.value

@@ -68,7 +68,7 @@ def page_root(plan: Plan, shaper: Shaper) -> Root:
     selection, page = plan.page()
     layout = layout_of(selection, page)
     with suppress(NotWritten):
-        return Root([WrittenPage(shaper.forms.page(plan.type, plan.nodes, layout, page))], _written)
+        return Root([WrittenPage(shaper.forms.page(plan.type, plan.nodes, layout, page))], written)
     shape = shaper.page(plan.type, plan.nodes, layout, page)
 
     def answer(answers: Sequence[Any], around: Surroundings) -> Any:
@@ -199,7 +199,8 @@ def feed_cursor_root(_plan: Plan, _shaper: Shaper) -> Root:
     return Root([ValueRead(LAST_POSITION)], lambda answers, _around: str(answers[0]))
 
 
-def _written(answers: Sequence[Any], _around: Surroundings) -> Any:
+def written(answers: Sequence[Any], _around: Surroundings) -> Any:
+    """What the database wrote, as it is."""
     (text,) = answers
     return None if text is None else orjson.Fragment(text)
 
@@ -225,7 +226,7 @@ def _by_key(plan: Plan, shaper: Shaper, key: int | Parameter, type_: GraphQLObje
     selection = plan.selection_of(type_)
     layout = layout_of(selection)
     with suppress(NotWritten):
-        return Root([WrittenRow(selection, key, shaper.forms.row(type_, plan.nodes, layout))], _written)
+        return Root([WrittenRow(selection, key, shaper.forms.row(type_, plan.nodes, layout))], written)
     shape = shaper.row(type_, plan.nodes, layout)
 
     def answer(answers: Sequence[Any], around: Surroundings) -> Any:

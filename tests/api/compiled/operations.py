@@ -94,13 +94,13 @@ class _Writing:
         return f"${name}"
 
 
-def operations(plain: PlainExecutor) -> st.SearchStrategy[Operation]:
-    """Operations whose arguments fit the rows that the executor has.
+def operations(plain: PlainExecutor, part: int = 0) -> st.SearchStrategy[Operation]:
+    """Operations whose arguments fit the rows that the executor has; other ones in each part.
 
     Made from a seed, not of draws: a draw for every choice costs more than the queries themselves, and makes smaller
     cases of a failing one for minutes.
     """
-    return st.integers(0, 2**48).map(lambda seed: _operation(_Writing(Random(seed), plain)))  # noqa: S311
+    return st.integers(0, 2**48).map(lambda seed: _operation(_Writing(Random(f"{part} {seed}"), plain)))  # noqa: S311
 
 
 def subscription_of(seed: int, plain: PlainExecutor) -> tuple[str, Mapping[str, str], Operation]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from random import Random
-from secrets import randbits
+from random import Random, getrandbits
 from types import SimpleNamespace
 from typing import Any
 
@@ -183,7 +182,7 @@ async def test_a_compiled_event_is_what_the_ordinary_executor_makes_of_it(
     around: Any = SimpleNamespace(clock=hub.clock, label_url=lambda key: f"/labels/{key}", principal=None)
     told = 0
     for _ in range(CASES):
-        seed = randbits(48)
+        seed = getrandbits(48)
         regions = some_regions(rows, seed) if seed % 2 else None
         plain.rows = rows
         name, narrowed, operation = subscription_of(seed, plain)

@@ -35,7 +35,7 @@ WIDE = f"{{ tickets {{ totalCount nodes {{ {' '.join(f'm{n}: title' for n in ran
 NAMED = f"{{ tickets {{ {' '.join(f'm{n}: totalCount' for n in range(60))} nodes {{ {LONG}: title }} }} }}"
 """The same about a page, and a name that is longer than PostgreSQL's."""
 PAGES = 60
-"""Of all that there are, other ones each time: what a run leaves out, the next ones find."""
+"""Of all that there are; `CONNECTOR_SEED=new` draws other ones."""
 SHOWN = "number title state openedAt slaDueAt asset { id serial site { name } } shipments { trackingNumber }"
 
 

@@ -1,6 +1,7 @@
 """Groups of rows: `ticketAggregate` and its kin, made for everything that can be listed."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from enum import Enum, StrEnum
 from typing import Any
@@ -12,9 +13,9 @@ from graphql import FieldNode, GraphQLObjectType, get_named_type
 from connector.api.conditions import condition_of
 from connector.api.context import Info
 from connector.api.document import object_type
-from connector.api.plain_groups import plain_groups
+from connector.api.forms import NotWritten
 from connector.api.plan import Plan
-from connector.api.roots import ROOT, Root
+from connector.api.roots import ROOT, Root, written
 from connector.api.schema.enums import described
 from connector.api.schema.fields import LARGEST_PAGE, Arguments
 from connector.api.schema.filters import FILTERS
@@ -33,6 +34,7 @@ from connector.storage.query import (
     GroupKey,
     PreparedReads,
     ToOne,
+    WrittenGroups,
     groups_of,
 )
 
@@ -187,9 +189,8 @@ def _input(name: str, description: str, fields: dict[str, tuple[Any, Any]]) -> A
 def _root_of(entity: str) -> Callable[[Plan, Shaper], Root]:
     def root(plan: Plan, shaper: Shaper) -> Root:
         read, make = _planned(entity, plan)
-        plain = plain_groups(plan, read)
-        if plain is not None:
-            return Root([read], lambda answers, _around: plain(answers[0]))
+        with suppress(NotWritten):
+            return Root([WrittenGroups(read, shaper.forms.groups(plan.type, plan.nodes, read))], written)
         shape = shaper.value(plan.field.type, plan.nodes)
 
         def answer(answers: Sequence[Any], around: Surroundings) -> Any:

@@ -30,7 +30,15 @@ from connector.storage.query.selection import (
     Selection,
 )
 from connector.storage.query.sight import BELONGING, EVERYTHING, Sight
-from connector.storage.query.statement import PageRead, Read, RowsRead, ValueRead, WrittenPage, WrittenRow
+from connector.storage.query.statement import (
+    PageRead,
+    Read,
+    RowsRead,
+    ValueRead,
+    WrittenGroups,
+    WrittenPage,
+    WrittenRow,
+)
 from connector.storage.query.telling import Column
 from connector.storage.query.together import Together
 
@@ -78,6 +86,7 @@ __all__ = [
     "Together",
     "Unannounced",
     "ValueRead",
+    "WrittenGroups",
     "WrittenPage",
     "WrittenRow",
     "can_write_cursors",

@@ -69,8 +69,8 @@ class Group:
     values: tuple[Any, ...]
 
 
-def grouped(read: AggregateRead, dialect: str, sight: Sight) -> Select[*tuple[Any, ...]]:
-    """A row for each group: its keys, the number of its rows, its aggregates."""
+def grouped(read: AggregateRead, dialect: str, sight: Sight, size: int) -> Select[*tuple[Any, ...]]:
+    """A row for each group: its keys `k0` ..., the number of its rows `n`, its aggregates `a0` ...; at most so many."""
     entity = ENTITIES[read.entity]
     page = Page(size=read.size, where=read.where, include_retired=read.include_retired)
     source = sight.rows_at(entity, 0)
@@ -92,7 +92,7 @@ def grouped(read: AggregateRead, dialect: str, sight: Sight) -> Select[*tuple[An
     if groups:
         statement = statement.group_by(*groups)
     terms = [term for group in groups for term in (group.is_(None), group)]
-    return statement.order_by(*terms).limit(literal_column(str(read.size + 1))).offset(literal_column(str(read.skip)))
+    return statement.order_by(*terms).limit(literal_column(str(size))).offset(literal_column(str(read.skip)))
 
 
 def groups_of(read: AggregateRead) -> Callable[[list[list[Any]]], list[Group]]:

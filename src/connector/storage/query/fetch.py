@@ -22,6 +22,7 @@ from connector.storage.query.statement import (
     Read,
     RowsRead,
     ValueRead,
+    WrittenGroups,
     WrittenPage,
     WrittenRow,
     statement_of,
@@ -86,7 +87,7 @@ def _answer(read: Read, columns: Iterator[Any]) -> Any:
             return rows, next(columns) if page.counts else None
         case RowsRead() | AggregateRead():
             return orjson.loads(next(columns))
-        case ValueRead() | WrittenPage() | WrittenRow():
+        case ValueRead() | WrittenPage() | WrittenRow() | WrittenGroups():
             return next(columns)
 
 

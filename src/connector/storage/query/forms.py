@@ -174,4 +174,44 @@ class PageForm:
         return any(isinstance(part, InfoForm) and part.asks(*parts) for _, part in self.members)
 
 
+class Counted(Enum):
+    """What is known of a group beside its key: the number of its rows."""
+
+    COUNT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyShown:
+    """One of the values that groups are made by. place: among them."""
+
+    place: int
+    writing: Writing
+
+
+@dataclass(frozen=True, slots=True)
+class KeyForm:
+    """The object of a group's key. None: by which groups are not made."""
+
+    members: tuple[tuple[str, Always | KeyShown | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupForm:
+    """The object of a group."""
+
+    members: tuple[tuple[str, Always | Counted | KeyForm], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupsForm:
+    """The object about groups: lists of them, and whether there are more."""
+
+    members: tuple[tuple[str, Always | Literal[Info.MORE] | GroupForm], ...]
+
+    @property
+    def looks_further(self) -> bool:
+        """Whether it has to be known if there are more groups."""
+        return any(member is Info.MORE for _, member in self.members)
+
+
 Form: TypeAlias = RowForm | PageForm

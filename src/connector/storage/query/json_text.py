@@ -60,7 +60,7 @@ class JsonText(Protocol):
         """A text of which nothing has to be escaped, or NULL."""
 
     def count(self, sql: Expression) -> Value | Json:
-        """A whole number that is never NULL."""
+        """A whole number that is never NULL. For one that is too large for `Int`, the statement fails."""
 
     def column(self, column: Expression, writing: Writing) -> Value | Json:
         """A column. For what JSON or the schema cannot hold, the statement fails."""

@@ -85,8 +85,8 @@ class PostgresqlJson:
         return Json((_or_null(ScalarJson(sql)),))
 
     def count(self, sql: Expression) -> Json:
-        """As it is."""
-        return Json((sql,))
+        """As an integer of 32 bits."""
+        return Json((cast(sql, Integer),))
 
     def column(self, column: Expression, writing: Writing) -> Value | Json:
         """By its type: what `concat` writes as JSON does is left to it."""

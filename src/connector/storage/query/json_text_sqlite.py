@@ -84,7 +84,7 @@ class SqliteJson:
 
     def count(self, sql: Expression) -> Value:
         """As any other number."""
-        return Value(sql)
+        return Value(_int(sql))
 
     def column(self, column: Expression, writing: Writing) -> Value | Json:
         """Real numbers with 17 digits. What is too large for `Int`, or infinite, is given to `json`, which fails."""
@@ -96,8 +96,7 @@ class SqliteJson:
             case Boolean():
                 return Json((case((column.is_(None), NULL), (column, TRUE), else_=FALSE),))
             case Integer() if not isinstance(column.type, BigInteger):
-                is_int = column.between(number(-_LARGEST_INT - 1), number(_LARGEST_INT))
-                return Value(case((is_int, column), (column.is_not(None), _failure(column))))
+                return Value(_int(column))
             case Float():
                 written = func.printf(text_literal("%!.17g"), column)  # others write 15 digits
                 is_number = func.abs(column) <= _LARGEST_REAL
@@ -118,8 +117,9 @@ class SqliteJson:
 
 def _instant(column: Expression) -> Expression:
     """It is kept with six digits of a fraction: those of zero at its end are left out."""
-    digits = func.rtrim(func.rtrim(column, text_literal("Z0")), text_literal("."))
-    return digits + text_literal("Z")
+    whole = func.substr(column, number(1), number(19)) + text_literal("Z")
+    digits = func.rtrim(column, text_literal("Z0")) + text_literal("Z")
+    return case((func.substr(column, number(20)) == text_literal(".000000Z"), whole), else_=digits)
 
 
 def _split(members: Sequence[Member], most: int) -> Iterator[Sequence[Member]]:
@@ -147,6 +147,11 @@ def _values_object(members: Sequence[Member]) -> Expression:
         if isinstance(value, Value):
             arguments += [text_literal(name), value.sql]
     return func.json_object(*arguments, type_=Text)
+
+
+def _int(sql: Expression) -> Expression:
+    is_int = sql.between(number(-_LARGEST_INT - 1), number(_LARGEST_INT))
+    return case((is_int, sql), (sql.is_not(None), _failure(sql)))
 
 
 def _failure(column: Expression) -> Expression:

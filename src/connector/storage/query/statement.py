@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from connector.storage.query.aggregate import AggregateRead, grouped
 from connector.storage.query.entity import ToOne
-from connector.storage.query.forms import PageForm, RowForm
+from connector.storage.query.forms import GroupsForm, PageForm, RowForm
 from connector.storage.query.json_text_postgresql import PostgresqlJson
 from connector.storage.query.json_text_sqlite import SqliteJson
 from connector.storage.query.layout import Branch, Layout, layout_of
@@ -72,13 +72,21 @@ class WrittenRow:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenGroups:
+    """Groups as the response has them, written by the database."""
+
+    read: AggregateRead
+    form: GroupsForm
+
+
+@dataclass(frozen=True, slots=True)
 class ValueRead:
     """A single value. sql: a statement for it."""
 
     sql: Select[Any]
 
 
-Read: TypeAlias = PageRead | RowsRead | WrittenPage | WrittenRow | ValueRead | AggregateRead
+Read: TypeAlias = PageRead | RowsRead | WrittenPage | WrittenRow | WrittenGroups | ValueRead | AggregateRead
 
 
 def statement_of(reads: Sequence[Read], dialect: str, sight: Sight) -> Select[*tuple[Any, ...]]:
@@ -114,6 +122,9 @@ class _Writer:
                     yield self._forms.page(form)
                 case WrittenRow(selection, id_, form):
                     yield self._forms.row(layout_of(selection), form, id_)
+                case WrittenGroups(read=asked, form=groups):
+                    rows = grouped(asked, self._dialect, self._sight, asked.size + groups.looks_further)
+                    yield self._forms.groups(rows, groups, asked.size)
                 case ValueRead(sql):
                     yield sql.scalar_subquery()
                 case AggregateRead():
@@ -125,7 +136,7 @@ class _Writer:
 
     def _groups(self, read: AggregateRead) -> Any:
         """An array for each group, whose values are asked for rarely enough that it may cost more than an object."""
-        rows = grouped(read, self._dialect, self._sight).subquery("groups")
+        rows = grouped(read, self._dialect, self._sight, read.size + 1).subquery("groups")
         items = [self._json(column) for column in rows.c]
         if self._is_postgres:
             return select(func.coalesce(func.json_agg(func.json_build_array(*items)), literal_column("'[]'::json")))

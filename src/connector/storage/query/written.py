@@ -7,19 +7,24 @@ rows: SQLite's parser remembers no more than a hundred things that have begun.
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import Any, Final, Literal, assert_never
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, select
 
 from connector.storage.query.entity import ToOne
 from connector.storage.query.forms import (
     Always,
     Below,
+    Counted,
     Edge,
     EdgeForm,
     GlobalId,
+    GroupForm,
+    GroupsForm,
     Info,
     InfoForm,
+    KeyForm,
+    KeyShown,
     PageForm,
     PagePart,
     RowForm,
@@ -34,6 +39,8 @@ from connector.storage.query.selection import Parameter
 
 _NUMBER: Final = "number_"
 """Of a row in its page, from 1 on; a name that no column has."""
+Tests = list[ColumnElement[bool]]
+"""Which rows count."""
 _ALL: Final = "all_"
 """How many rows were read, the one behind the page included."""
 
@@ -55,6 +62,55 @@ class FormWriter:
         members = [(name, self._part(part, form, depth, key, shown)) for name, part in form.members]
         made = self._json.text(self._json.object_of(members))
         return made if shown is None else select(made).select_from(shown).scalar_subquery()
+
+    def groups(self, rows: Select[*tuple[Any, ...]], form: GroupsForm, size: int) -> Expression:
+        """Groups. rows: as `connector.storage.query.aggregate.grouped` reads them; size: groups that are shown."""
+        source, tests = rows.subquery("groups"), Tests()
+        if form.looks_further:
+            source = select(*source.c, func.row_number().over().label(_NUMBER)).subquery("numbered")
+            tests.append(source.c[_NUMBER] <= number(size))
+        members = [(name, self._of_groups(part, source, size, tests)) for name, part in form.members]
+        return select(self._json.text(self._json.object_of(members))).select_from(source).scalar_subquery()
+
+    def _of_groups(
+        self,
+        part: Always | Literal[Info.MORE] | GroupForm,
+        source: Subquery,
+        size: int,
+        tests: list[ColumnElement[bool]],
+    ) -> Value | Json:
+        match part:
+            case Always(text):
+                return self._json.constant(text)
+            case Info.MORE:
+                return _is_more(size)
+            case GroupForm(members):
+                item = self._json.object_of([(name, self._of_group(member, source)) for name, member in members])
+                return self._json.list_of(self._json.text(item), *tests)
+            case _:
+                assert_never(part)
+
+    def _of_group(self, part: Always | Counted | KeyForm, source: Subquery) -> Value | Json:
+        match part:
+            case Always(text):
+                return self._json.constant(text)
+            case Counted.COUNT:
+                return self._json.count(source.c.n)
+            case KeyForm(members):
+                return self._json.object_of([(name, self._of_key(member, source)) for name, member in members])
+            case _:
+                assert_never(part)
+
+    def _of_key(self, part: Always | KeyShown | None, source: Subquery) -> Value | Json:
+        match part:
+            case None:
+                return Json(("null",))
+            case Always(text):
+                return self._json.constant(text)
+            case KeyShown(place, writing):
+                return self._json.column(source.c[f"k{place}"], writing)
+            case _:
+                assert_never(part)
 
     def _shown(self, form: PageForm, depth: int, key: Key | None) -> Subquery | None:
         """The rows of a page as items of its list, with what else has to be known of them; None when it needs none."""
@@ -163,7 +219,7 @@ class FormWriter:
         place = shown.c[_NUMBER]
         match part:
             case Info.MORE:
-                return Json((case((func.count() > number(form.page.size), TRUE), else_=FALSE),))
+                return _is_more(form.page.size)
             case Info.START_CURSOR:
                 return self._cursor_at(shown, and_(place == number(1), place <= number(form.page.size)))
             case Info.END_CURSOR:
@@ -173,6 +229,10 @@ class FormWriter:
 
     def _cursor_at(self, shown: Subquery, is_there: ColumnElement[bool]) -> Value | Json:
         return self._json.code(func.max(shown.c.cursor).filter(is_there))
+
+
+def _is_more(size: int) -> Json:
+    return Json((case((func.count() > number(size), TRUE), else_=FALSE),))
 
 
 def _or_null(value: Expression) -> Json:

@@ -1,4 +1,4 @@
-"""Groups that are only counted become the response in one step, and it is what the ordinary executor answers."""
+"""Groups that are only counted are written by the database, and it is what the ordinary executor answers."""
 
 from __future__ import annotations
 
