@@ -24,7 +24,7 @@ from connector.rules.events.parcels import SEVERITY, ParcelFacts, Verdict, silen
 from connector.rules.facts.standing import Recovery
 from connector.rules.policy.document import Policy
 from connector.rules.policy.watching import Watching
-from connector.storage.database.engine import Transaction, reading, transaction
+from connector.storage.database.engine import Transaction, in_transaction, reading
 from connector.storage.database.locks import lock_devices, lock_tickets
 from connector.storage.facts.lanes import lanes_of_sites
 from connector.storage.policies.active import PolicySource, policy_now
@@ -131,11 +131,13 @@ class Watch:
         await self._act(tx, parcel, watching, replace(found, text=f"{reason} {found.text}"))
 
     async def _deal(self, parcel: UnderWay) -> bool:
+        async def work(tx: Transaction) -> bool:
+            await lock_devices(tx, (parcel.ticket_id,))
+            await lock_tickets(tx, (parcel.ticket_id,))
+            return await self.look(tx, parcel.shipment_id)
+
         try:
-            async with transaction(self._work.database) as tx:
-                await lock_devices(tx, (parcel.ticket_id,))
-                await lock_tickets(tx, (parcel.ticket_id,))
-                return await self.look(tx, parcel.shipment_id)
+            return await in_transaction(self._work.database, work)  # what is reported locks the parcel first
         except ConnectorError as error:
             log.warning("%s could not be dealt with, it is looked at again: %s", parcel.name, error)
             return False
