@@ -51,8 +51,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-real", action="store_true", help="run the tests against real external systems")
 
 
-def pytest_report_header() -> str:
-    return f"CONNECTOR_SEED={SEED}"
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if SEED != "0":
+        terminalreporter.write_line(f"CONNECTOR_SEED={SEED}")
 
 
 @pytest.fixture(autouse=True)
