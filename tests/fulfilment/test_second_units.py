@@ -49,6 +49,7 @@ async def stolen(scene: Scene) -> None:
 async def second_claimed(scene: Scene, hub: Any, clock: MovableClock) -> int:
     """The first parcel is silent, and a second unit is claimed for it; the id of the first."""
     first = await under_way(scene, hub)
+    await caught_up(scene)
     clock.advance(SILENT)
     assert await hub.watch() == 1
     await scene.finished(2)

@@ -77,7 +77,7 @@ async def load_drafts(tx: AsyncConnection, kind: EntityKind, ids: Collection[int
     if not ids:
         return {}
     table = TABLES[kind]
-    statement = select(table).where(among(tx, table.c.id, ids)).order_by(table.c.id).with_for_update()
+    statement = select(table).where(among(tx, table.c.id, ids)).order_by(table.c.id).with_for_update(key_share=True)
     rows = [dict(row) for row in (await tx.execute(statement)).mappings()]
     return {row["id"]: Draft(kind, before=row, after=dict(row), id=row["id"]) for row in rows}
 

@@ -82,7 +82,7 @@ async def update_logged(
 
 async def locked_row(tx: AsyncConnection, table: Table, kind: EntityKind, row_id: int) -> dict[str, Any]:
     """The row, locked until the transaction ends. Raises NotKnown."""
-    statement = select(table).where(table.c.id == row_id).with_for_update()
+    statement = select(table).where(table.c.id == row_id).with_for_update(key_share=True)  # its key stays
     row = (await tx.execute(statement)).mappings().one_or_none()
     if row is None:
         raise NotKnown(f"there is no {kind.value} with id {row_id}")
