@@ -28,8 +28,8 @@ class Buyers:
     """Their queue, and the way to it.
 
     down: whether their server is; lose_answer: the next order is taken and the answer to it lost. meanwhile: happens
-    while an order is under way. refuses: what they say to every replacement,
-    by the interface.
+    while an order is under way. refuses: what they say to every replacement, by the interface. turned_away: how often
+    somebody asked in vain while their server was down.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -38,6 +38,7 @@ class Buyers:
         self.lose_answer = False
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
         self.refuses = ""
+        self.turned_away = 0
         config = RequestTrackerConfig.model_validate(self.sandbox.settings())
         http = SourceClient(
             "http://rt.test", headers=config.headers(), attempts=1, transport=_Wire(self), now=clock.now
@@ -68,6 +69,7 @@ class _Adapter(RequestTracker):
 
     def _require_up(self, operation: str) -> None:
         if self._buyers.down:
+            self._buyers.turned_away += 1
             raise Transient(f"{operation}: nobody answers", operation=operation)
 
     async def order(self, op: RequestReplacement | OrderParts) -> OrderReceipt:

@@ -252,6 +252,15 @@ async def test_an_order_that_was_sent_already_is_for_a_person_to_call_off(
     assert await state_is(scene, ProcurementState.ORDERED)
 
 
+async def turned_away_again(buyers: Buyers) -> None:
+    before = buyers.turned_away
+
+    async def again() -> bool:
+        return buyers.turned_away > before
+
+    await eventually(again)
+
+
 @pytest.mark.parametrize("was_taken", [False, True])
 async def test_a_ticket_that_is_cancelled_while_its_order_does_not_get_out_leaves_no_order(
     engine: AsyncEngine, launch: Launch, buyers: Buyers, was_taken: bool
@@ -270,6 +279,7 @@ async def test_a_ticket_that_is_cancelled_while_its_order_does_not_get_out_leave
 
     await scene.change(tables.ticket, EntityKind.TICKET, ticket_id, state=TicketState.CANCELLED)
     await eventually(lambda: scene.rows(tables.procurement, is_wanted=False))
+    await turned_away_again(buyers)  # an attempt that took the order for wanted is over
     buyers.down = False
     await eventually(lambda: state_is(scene, ProcurementState.CANCELLED))
     await caught_up(scene)
