@@ -1,4 +1,4 @@
-"""Refuses operations that cost too much, before anything is read, and tells what they cost when asked."""
+"""Refuses operations that cost or filter too much, before anything is read, and tells what they cost when asked."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Charging(SchemaExtension):
                 context.cost = cost.total
                 if cost.total > context.limits.largest_cost:
                     running.pre_execution_errors = [_too_dear(cost, context.limits.largest_cost)]
+                elif cost.filters.excess is not None:
+                    running.pre_execution_errors = [_too_much_filtered(cost.filters.excess)]
         yield None
 
     def get_results(self) -> dict[str, Any]:
@@ -49,5 +51,16 @@ def _too_dear(cost: Cost, largest: int) -> GraphQLError:
             "requested": cost.total,
             "maximum": largest,
             "dearest": list(cost.dearest),
+        },
+    )
+
+
+def _too_much_filtered(excess: str) -> GraphQLError:
+    return GraphQLError(
+        f"the filters of this operation have {excess} are allowed",
+        extensions={
+            "code": "FILTER_TOO_LARGE",
+            "hint": "List values with `in` instead of comparing with each of them, fetch things by their ids with "
+            "`nodes`, or ask in several requests.",
         },
     )

@@ -34,6 +34,11 @@ DEEPEST_FILTER = 8
 FARTHEST_KM = ceil(pi * EARTH_RADIUS_KM)
 """Half of the way around the Earth."""
 
+LONGEST_PATTERN = 1_000
+"""Signs of a text that others are searched for; SQLite takes no more than 50,000 bytes."""
+
+_PATTERNS: Final[frozenset[Operator]] = frozenset({"contains", "starts_with", "ends_with"})
+
 _SETTLED: Final[frozenset[Operator]] = frozenset({"in", "not_in", "is_null"})
 """Operators whose statement is another one for another value."""
 
@@ -45,7 +50,7 @@ def condition_of(entity: str, given: Any, variables: Variables | None = None) ->
     """The condition that a filter means; None when it is empty. given: argument as graphql-core coerced it.
 
     variables: those whose leaves may be in it; values that the condition is the same for become parameters. Raises
-    InvalidInput for an id of something else, a text that no database can hold, or a filter that is too deep.
+    InvalidInput for an id of something else, a text that is too long to be searched for, or a filter that is too deep.
     """
     return _Conditions(variables or Variables({}, {})).all(entity, given, 0)
 
@@ -118,7 +123,7 @@ class _Conditions:
     def _operand(self, entity: str, name: str, operator: Operator, operand: Any) -> Any:
         if operand is None:
             return None
-        make = partial(_value, entity, name)
+        make = _pattern if operator in _PATTERNS else partial(_value, entity, name)
         return make(self._variables.settled(operand)) if operator in _SETTLED else self._variables.bound(operand, make)
 
 
@@ -144,6 +149,15 @@ def _within(point: Point, kilometres: float) -> Condition:
             hint="Nothing on the Earth is farther away; leave `near` out.",
         )
     return Near(point, kilometres)
+
+
+def _pattern(operand: Any) -> Any:
+    if len(operand) > LONGEST_PATTERN:
+        raise InvalidInput(
+            f"a text of {len(operand):,} signs is searched for, {LONGEST_PATTERN:,} are allowed",
+            hint="Compare with the whole text by `eq`.",
+        )
+    return operand
 
 
 def _value(entity: str, name: str, operand: Any) -> Any:

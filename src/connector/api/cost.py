@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from graphql import (
@@ -17,6 +17,7 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLAbstractType,
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -30,6 +31,7 @@ from graphql.execution.values import get_variable_values
 from graphql.type import GraphQLNonNull
 
 from connector.api.document import Document, object_type
+from connector.api.filter_size import FilterSize
 from connector.api.representations import REPRESENTATIONS, type_of
 from connector.api.schema.fields import DEFAULT_PAGE, LARGEST_PAGE, PAGED, RELATION
 from connector.api.schema.nodes import TYPE_NAMES
@@ -44,10 +46,14 @@ Path: TypeAlias = tuple[str, ...]
 
 @dataclass(slots=True)
 class Cost:
-    """What an operation costs. dearest: response keys that lead to the part that costs most by itself."""
+    """What an operation costs. dearest: response keys that lead to the part that costs most by itself.
+
+    filters: how large all of them are together.
+    """
 
     total: int = 0
     dearest: Path = ()
+    filters: FilterSize = field(default_factory=FilterSize)
     _most: int = 0
 
     def charge(self, amount: int, path: Path) -> None:
@@ -98,6 +104,7 @@ class _Meter:
         field = type_.fields[name]
         metadata: Mapping[str, Any] = field.extensions["strawberry-definition"].metadata
         target = get_named_type(field.type)
+        self._filters(field, nodes[0])
         self.cost.charge(rows * metadata.get(WEIGHT, 0), path)
         if PAGED in metadata or LISTING in metadata:
             self._page(object_type(target), nodes, rows * _page_size(self._document, field, nodes[0]), rows, path)
@@ -113,6 +120,12 @@ class _Meter:
             elif WEIGHT in metadata and "first" in field.args:
                 self.cost.charge(rows * _first(self._document, field, nodes[0], LARGEST_PAGE), path)
             self._below(target, nodes, rows, path)
+
+    def _filters(self, field: GraphQLField, node: FieldNode) -> None:
+        for given in node.arguments or ():
+            name = given.name.value
+            if isinstance(get_named_type(field.args[name].type), GraphQLInputObjectType):
+                self.cost.filters.add(field.args[name].type, self._document.argument(field, node, name))
 
     def _below(self, type_: GraphQLObjectType, nodes: Iterable[FieldNode], rows: int, path: Path) -> None:
         for key, found in self._document.collect(type_, nodes).items():
@@ -152,6 +165,7 @@ class _Meter:
         costs: list[Cost] = []
         for candidate in [one for one in possible if one.name in named] or possible[:1]:
             meter = _Meter(self._document)
+            meter.cost.filters = self.cost.filters
             meter.cost.charge(rows * ROW if type_.name == NODE else 0, path)
             meter._below(candidate, nodes, rows, path)
             costs.append(meter.cost)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from graphql import GraphQLError, GraphQLSyntaxError
+from graphql.validation.validate import ValidationAbortedError
 from strawberry.extensions import SchemaExtension
 from strawberry.types.execution import ExecutionResult, StreamExecutionResult
 
@@ -18,7 +19,11 @@ from connector.storage.database.engine import DatabaseRefusal
 
 log = logging.getLogger(__name__)
 
+LONGEST_MESSAGE = 2_000
+"""Signs of a message; what a client sent is quoted in it, whatever its size."""
+
 _VALIDATION = {"code": "GRAPHQL_VALIDATION_FAILED"}
+_ABORTED = {**_VALIDATION, "hint": "Ask for each field in one place, and correct the mistakes that are named."}
 _SUGGESTION = re.compile(r" Did you mean [^'?]*'\w+'(?:,? (?:or )?'\w+')*\?")
 """What graphql-core says beside a name that it does not know."""
 _SYNTAX = {"code": "GRAPHQL_PARSE_FAILED"}
@@ -53,7 +58,13 @@ def masked(error: BaseException, where: object) -> tuple[str, dict[str, Any]]:
 
 
 def _clients(error: GraphQLError) -> GraphQLError:
-    extensions = _SYNTAX if isinstance(error, GraphQLSyntaxError) else _VALIDATION
+    match error:
+        case GraphQLSyntaxError():
+            extensions = _SYNTAX
+        case ValidationAbortedError():
+            extensions = _ABORTED
+        case _:
+            extensions = _VALIDATION
     return _copy(error, error.message, {**extensions, **(error.extensions or {})})
 
 
@@ -68,7 +79,7 @@ def _extensions(error: ConnectorError) -> dict[str, Any]:
 
 def _copy(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
     return GraphQLError(
-        message,
+        message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}...",
         nodes=error.nodes,
         source=error.source,
         positions=error.positions,

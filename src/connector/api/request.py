@@ -23,6 +23,9 @@ LONGEST_QUERY_STRING = 32 * 1024
 _SHAPE = 'Send {"query": "{ ... }", "variables": {...}, "operationName": "..."}; only "query" has to be there.'
 _NAMED = 'Send {"documentId": "sha256:..."}, or the name of a published operation.'
 _PERSISTED = 'Send {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "..."}}}.'
+DEEPEST_VALUE = 100
+"""Lists and objects within each other in variables and extensions; a filter as deep as may be needs half of it."""
+
 _TEXTS = frozenset({"query", "documentId", "operationName"})
 _SHA_256 = re.compile(r"[0-9a-fA-F]{64}")
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
@@ -204,7 +207,21 @@ def _object(given: Mapping[str, object], name: str) -> dict[str, Any] | None:
     value = given.get(name)
     if value is not None and not isinstance(value, dict):
         raise BadRequest(f"{name!r} is {_kind(value)}, not an object", hint=_SHAPE)
+    check_depth(name, value)
     return value
+
+
+def check_depth(name: str, value: object) -> None:
+    """Raises BadRequest for a JSON value in which more is within each other than anything of the hub goes through."""
+    level, depth = [value], 0
+    while level := [one for one in level if isinstance(one, list | dict)]:
+        depth += 1
+        if depth > DEEPEST_VALUE:
+            raise BadRequest(
+                f"{name!r} is nested more than {DEEPEST_VALUE} levels deep",
+                hint="No argument of the schema takes what is nested like that.",
+            )
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
 
 
 def _instead(given: Mapping[str, object]) -> str:

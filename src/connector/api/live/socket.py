@@ -32,7 +32,7 @@ from connector.api.live.ending import (
 from connector.api.live.limits import LiveLimits
 from connector.api.live.outlet import Mark, Outlet
 from connector.api.live.streams import Following, Refused, Streams
-from connector.api.request import BadRequest, GraphQLRequest, names_document, request_of
+from connector.api.request import BadRequest, GraphQLRequest, check_depth, names_document, request_of
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
 LONGEST_REASON: Final = 123
@@ -309,6 +309,10 @@ def _request(payload: Any) -> GraphQLRequest:
     for part in ("variables", "extensions"):
         if not isinstance(given.get(part), dict | None):
             _invalid(f"'{part}' is no object")
+        try:
+            check_depth(part, given.get(part))
+        except BadRequest as error:
+            _invalid(error.message)
     return GraphQLRequest(query, given.get("variables"), name or None, given.get("extensions"))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import strawberry
 from graphql import GraphQLError
+from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
@@ -18,7 +19,7 @@ from connector.api.compiled import Compiled
 from connector.api.context import ApiContext
 from connector.api.documents import DocumentNotTrusted
 from connector.api.errors import Operation, make_public
-from connector.api.limits import MOST_TOKENS, QueryLimits
+from connector.api.limits import MOST_COMPARED, MOST_TOKENS, QueryLimits
 from connector.api.patience import BrokenOff, Patience
 from connector.api.preconditions import NoZeroCharacter, Preconditions
 from connector.api.schema.fields import take
@@ -130,6 +131,7 @@ def _built(subgraph: bool) -> HubSchema:
 
 def new_schema(*, subgraph: bool = False) -> HubSchema:
     """A schema that nobody else has."""
+    overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = MOST_COMPARED
     query: type[Query] = Query
     scalars = SCALARS
     if subgraph:
