@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from connector.api.schema import aggregates
 from connector.api.schema.nodes import global_id
 from connector.storage.database.engine import transaction
 from tests.api.conftest import Hub
@@ -154,6 +155,10 @@ async def test_a_day_begins_when_it_does_in_the_zone_whatever_the_clocks_do(hub:
         ("groupBy: [{field: STATE, truncate: DAY}]", "'state' cannot be truncated so"),
         ('groupBy: [{field: OPENED_AT, timeZone: "UTC"}]', "'openedAt' cannot be truncated so"),
         ('groupBy: [{field: OPENED_AT, truncate: DAY, timeZone: "Mars"}]', "there is no time zone 'Mars'"),
+        *(
+            (f'groupBy: [{{field: OPENED_AT, truncate: DAY, timeZone: "{zone}"}}]', f"there is no time zone {zone!r}")
+            for zone in ("", ".", "localtime", "posixrules", "../../etc/passwd", "/etc/localtime", "europe/berlin")
+        ),
         ("first: 501", "first: 501, skip: 0 below 'ticket' cannot be"),
         ("skip: -1", "first: 100, skip: -1 below 'ticket' cannot be"),
     ],
@@ -163,3 +168,17 @@ async def test_groups_that_cannot_be_are_refused(hub: Hub, arguments: str, messa
 
     assert error["message"] == message
     assert error["extensions"]["code"] == "INVALID_INPUT"
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+async def test_a_zone_that_python_has_heard_of_and_the_database_has_not_is_refused(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(aggregates, "_is_zone", lambda _name: True)
+
+    error = await hub.error(
+        '{ ticketAggregate(groupBy: [{field: OPENED_AT, truncate: DAY, timeZone: "localtime"}]) { hasMore } }'
+    )
+
+    assert error["message"] == "the database does not know a time zone that is asked for"
+    assert (error["extensions"]["code"], error["path"]) == ("INVALID_INPUT", ["ticketAggregate"])

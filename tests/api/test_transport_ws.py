@@ -92,6 +92,8 @@ async def test_an_id_that_is_in_use_is_taken(hub: Hub):
         ('{"type":"subscribe","id":"1","payload":{"query":"{a}","operationName":1}}', "'operationName' is no text"),
         ('{"type": "complete"}', "'id' is no text, or empty"),
         ('{"type": "ping", "payload": 7}', "'payload' is no object"),
+        ('{"type": "ping", "payload": ' + '{"a":' * 101 + "1" + "}" * 102,
+         "'payload' is nested more than 100 levels deep"),
     ],
 )  # fmt: skip
 async def test_an_invalid_message_closes_the_socket_and_is_told_what_is_wrong(

@@ -132,7 +132,7 @@ class SocketConnection:
                 await self._init(message)
             case "ping":
                 await self._outlet.room()
-                self._say({"type": "pong"} | _payload(message))
+                self._say({"type": "pong"} | _shallow(_payload(message)))
             case "pong":
                 _payload(message)
             case "subscribe":
@@ -294,6 +294,16 @@ def _payload(message: Mapping[str, Any]) -> dict[str, Any]:
     return {"payload": payload}
 
 
+def _shallow(parts: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a message, none of which is nested without end."""
+    for name, part in parts.items():
+        try:
+            check_depth(name, part)
+        except BadRequest as error:
+            _invalid(error.message)
+    return parts
+
+
 def _request(payload: Any) -> GraphQLRequest:
     given = payload or {}
     query, name = given.get("query"), given.get("operationName")
@@ -309,10 +319,7 @@ def _request(payload: Any) -> GraphQLRequest:
     for part in ("variables", "extensions"):
         if not isinstance(given.get(part), dict | None):
             _invalid(f"'{part}' is no object")
-        try:
-            check_depth(part, given.get(part))
-        except BadRequest as error:
-            _invalid(error.message)
+    _shallow({part: given.get(part) for part in ("variables", "extensions")})
     return GraphQLRequest(query, given.get("variables"), name or None, given.get("extensions"))
 
 

@@ -40,6 +40,7 @@ from connector.storage.query import (
 
 DEFAULT_GROUPS = 100
 _FUNCTIONS: tuple[Function, ...] = ("sum", "min", "max")
+_OF_THIS_MACHINE = frozenset({"localtime", "posixrules"})
 
 
 @described(
@@ -240,13 +241,18 @@ def _key_of(entity: str, given: Any) -> GroupKey:
             f"{_camel(name)!r} cannot be truncated so",
             hint="`truncate` is for instants, and `timeZone` goes with it.",
         )
-    try:
-        ZoneInfo(zone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidInput(
-            f"there is no time zone {zone!r}", hint="Write an IANA name, for example 'Europe/Berlin'."
-        ) from None
+    if zone is not None and not _is_zone(zone):
+        raise InvalidInput(f"there is no time zone {zone!r}", hint="Write an IANA name, for example 'Europe/Berlin'.")
     return GroupKey(name, None if truncate is None else truncate.value, zone or "UTC")
+
+
+def _is_zone(name: str) -> bool:
+    """Whether it is a name of IANA's, and none that means whatever this machine is set to."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return name not in _OF_THIS_MACHINE
 
 
 def _asked(plan: Plan) -> list[Aggregate]:

@@ -13,6 +13,17 @@ class TooDeep(InvalidInput):
     code = "QUERY_TOO_DEEP"
 
 
+class UnknownZone(InvalidInput):
+    """A time zone that the database has not heard of."""
+
+
+def unknown_zone() -> UnknownZone:
+    """For a statement with a time zone that Python knows and PostgreSQL does not: their lists are of different days."""
+    return UnknownZone(
+        "the database does not know a time zone that is asked for", hint="Name another one whose clocks go alike."
+    )
+
+
 def too_deep() -> TooDeep:
     """For a statement that SQLite's parser gave up."""
     return TooDeep(
