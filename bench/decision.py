@@ -1,8 +1,8 @@
 """The whole decision at the size of a large fleet (`bench.large_fleet`): facts, rules, claim, record, on PostgreSQL.
 
 Decisions are made as a hub makes them: tickets come in as pages of changes, and the reactor reads the log and decides
-up to fifty of them in one transaction, with the reviews that follow. Beside it, one by one: a transaction per ticket,
-as a dispatcher's command makes it, several of them at a time.
+up to a hundred of them in one transaction, with the reviews that follow. Beside it, one by one: a transaction per
+ticket, as a dispatcher's command makes it, several of them at a time.
 
 `per core`: in a second of this process's own time, which is what counts here since the machine may have other work; the
 wall clock is told beside it. The fleet is doubled in a second database on the same server, and both are measured in

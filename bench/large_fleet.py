@@ -31,7 +31,7 @@ from connector.storage.database.engine import transaction
 from connector.storage.sources.sources import register_source
 
 HUBS, COMMON, PRODUCTS, SHELVES = 1_000, 100, 20_000, 5
-WORKERS, BATCH, TICKETS = 8, 150, 1_150
+WORKERS, BATCH, TICKETS = 8, 200, 1_350
 BURST, SCARCE, SCARCE_UNITS, BARE = 2_000, 20, 40, 4
 START = datetime(2026, 11, 25, 9, tzinfo=UTC)
 POLICY = default_policy()

@@ -48,7 +48,7 @@ log = logging.getLogger("connector.fulfilment")
 
 READER: Final = "rules"
 BATCH: Final = 500
-TOGETHER: Final = 50
+TOGETHER: Final = 100
 """Tickets that are decided in one transaction: enough to share its statements, few enough to hold their locks."""
 POLL: Final = timedelta(seconds=1)
 TRIES: Final = 5

@@ -41,6 +41,9 @@ class Deferred(Sequence[T], Generic[T]):
         """The item at a place."""
         return self._all[place]
 
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._all)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and self._all == tuple(other)
 

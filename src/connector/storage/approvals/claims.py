@@ -29,8 +29,10 @@ async def ask_for_claims(
 
     The transaction has locked the ticket.
     """
+    if decision.approval is None or reserved is None:
+        return
     chosen = decision.chosen
-    if decision.approval is None or reserved is None or chosen is None:
+    if chosen is None:
         return
     what = facts.product.label if facts.product else "a device"
     count = f"{decision.quantity} × {what}" if decision.quantity > 1 else what

@@ -196,8 +196,8 @@ def _bound(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]])
     """The rows with their values as the types of their columns bind them, JSON values as they are."""
     types = {name: table.c[name].type for name in rows[0]}
     found = {n: t.bind_processor(tx.dialect) for n, t in types.items() if not isinstance(t, JSON)}
-    binds = {name: bind for name, bind in found.items() if bind is not None}
-    return [{name: binds[name](value) if name in binds else value for name, value in row.items()} for row in rows]
+    binds = [(name, bind) for name, bind in found.items() if bind is not None]
+    return [{**row, **{name: bind(row[name]) for name, bind in binds}} for row in rows]
 
 
 @lru_cache(maxsize=256)

@@ -44,6 +44,12 @@ Id = BigInteger().with_variant(Integer(), "sqlite")
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 """A JSON document; None is NULL, never the JSON text `null`."""
 
+WholeJson = JSON(none_as_null=True)
+"""The same, as the text that was written: for what is long and is written and read as a whole.
+
+PostgreSQL takes it in a third of the time, since nothing is made of it that could be searched or compared.
+"""
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC instant. PostgreSQL: timestamptz. SQLite: ISO 8601 text of fixed width, so that it sorts.

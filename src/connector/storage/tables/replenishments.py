@@ -9,7 +9,7 @@ from sqlmodel import Field
 from connector.model.kinds import Lane, ReplenishmentKind
 from connector.model.lifecycle import ReplenishmentState
 from connector.rules.policy.values import Mode
-from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, UtcDateTime, WholeJson, one_of
 
 _OPEN = text("state IN ('proposed', 'approved', 'under_way')")
 
@@ -63,7 +63,7 @@ class Replenishment(Declared, table=True):
     rule: str
     approval_name: str | None = None
     policy_version: str
-    explanation: dict[str, Any] = Field(sa_type=Json)
+    explanation: dict[str, Any] = Field(sa_type=WholeJson)
     reason: str
     decided_by: str | None = None
     decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -8,7 +8,7 @@ from sqlmodel import Field
 
 from connector.model.kinds import Direction, LabelFormat, Lane, LinkKind, Priority, TaskKind, TicketType
 from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState, TicketState
-from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, WholeJson, one_of
 
 _LIVE = text("state IN ('held', 'committed')")
 _ASSET_UNKNOWN = text("asset_id IS NULL")
@@ -16,6 +16,12 @@ _NEWEST = (text("(opened_at IS NULL)"), text("opened_at DESC"), text("id DESC"))
 """The newest first, as `connector.storage.query.keyset` sorts: those that nobody knows the time of come last."""
 _SITE_UNKNOWN = text("site_id IS NULL")
 _OTHER_UNKNOWN = text("other_id IS NULL")
+_RED = text("red_channel_id IS NOT NULL")
+_OF_ROLLOUT = text("rollout_line_id IS NOT NULL")
+_LIVE_OF_ROLLOUT = text("state IN ('held', 'committed') AND rollout_line_id IS NOT NULL")
+_REPLACES = text("replaces_id IS NOT NULL")
+_SHIPS_WITH = text("ships_with_id IS NOT NULL")
+"""Few rows have one: the others are not written into the index."""
 
 
 class Ticket(Declared, table=True):
@@ -102,7 +108,10 @@ class Decision(Declared, table=True):
     """
 
     __tablename__: ClassVar[str] = "decision"
-    __table_args__ = (Index("ix_decision_ticket_id", "ticket_id", "id"),)
+    __table_args__ = (
+        Index("ix_decision_ticket_id", "ticket_id", "id"),
+        Index("ix_decision_red_channel_id", "red_channel_id", sqlite_where=_RED, postgresql_where=_RED),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
     ticket_id: int = Field(foreign_key="ticket.id", sa_type=Id)
@@ -110,8 +119,8 @@ class Decision(Declared, table=True):
     reason: str
     rule: str | None = None
     policy_version: str
-    red_channel_id: int | None = Field(default=None, foreign_key="red_channel.id", index=True, sa_type=Id)
-    explanation: dict[str, Any] = Field(sa_type=Json)
+    red_channel_id: int | None = Field(default=None, foreign_key="red_channel.id", sa_type=Id)
+    explanation: dict[str, Any] = Field(sa_type=WholeJson)
     decided_at: datetime = Field(sa_type=UtcDateTime)
     looked_at: datetime = Field(sa_type=UtcDateTime)
     grounds: str | None = None
@@ -145,9 +154,14 @@ class Reservation(Declared, table=True):
             "uq_reservation_live_rollout_line",
             "rollout_line_id",
             unique=True,
-            sqlite_where=_LIVE,
-            postgresql_where=_LIVE,
+            sqlite_where=_LIVE_OF_ROLLOUT,
+            postgresql_where=_LIVE_OF_ROLLOUT,
         ),
+        Index(
+            "ix_reservation_rollout_line_id", "rollout_line_id", sqlite_where=_OF_ROLLOUT, postgresql_where=_OF_ROLLOUT
+        ),
+        Index("ix_reservation_replaces_id", "replaces_id", sqlite_where=_REPLACES, postgresql_where=_REPLACES),
+        Index("ix_reservation_ships_with_id", "ships_with_id", sqlite_where=_SHIPS_WITH, postgresql_where=_SHIPS_WITH),
         Index("uq_reservation_live_asset", "asset_id", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
         Index("ix_reservation_shelf", "product_id", "hub_id", "state"),
         one_of("state", ReservationState),
@@ -165,7 +179,7 @@ class Reservation(Declared, table=True):
     asset_id: int | None = Field(default=None, foreign_key="asset.id", sa_type=Id)
     site_id: int | None = Field(default=None, foreign_key="site.id", sa_type=Id)
     to_hub_id: int | None = Field(default=None, foreign_key="hub.id", sa_type=Id)
-    rollout_line_id: int | None = Field(default=None, foreign_key="rollout_line.id", index=True, sa_type=Id)
+    rollout_line_id: int | None = Field(default=None, foreign_key="rollout_line.id", sa_type=Id)
     lane: Lane = Field(default=Lane.NORMAL, sa_type=EnumText(Lane))
     revision: str | None = None
     quantity: int = 1
@@ -174,9 +188,9 @@ class Reservation(Declared, table=True):
     estimated_arrival_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     approval_name: str | None = None
-    replaces_id: int | None = Field(default=None, foreign_key="reservation.id", index=True, sa_type=Id)
+    replaces_id: int | None = Field(default=None, foreign_key="reservation.id", sa_type=Id)
     kit_id: int | None = Field(default=None, foreign_key="kit.id", sa_type=Id)
-    ships_with_id: int | None = Field(default=None, foreign_key="reservation.id", index=True, sa_type=Id)
+    ships_with_id: int | None = Field(default=None, foreign_key="reservation.id", sa_type=Id)
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
 

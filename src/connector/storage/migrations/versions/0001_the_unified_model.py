@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from connector.storage.tables.columns import Id, Json, UtcDateTime
+from connector.storage.tables.columns import Id, Json, UtcDateTime, WholeJson
 
 revision = "0001"
 down_revision = None
@@ -706,7 +706,7 @@ def upgrade() -> None:
         sa.Column("rule", sa.Text(), nullable=True),
         sa.Column("policy_version", sa.Text(), nullable=False),
         sa.Column("red_channel_id", Id, nullable=True),
-        sa.Column("explanation", Json, nullable=False),
+        sa.Column("explanation", WholeJson, nullable=False),
         sa.Column("decided_at", UtcDateTime(), nullable=False),
         sa.Column("looked_at", UtcDateTime(), nullable=False),
         sa.Column("grounds", sa.Text(), nullable=True),
@@ -714,7 +714,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_decision_ticket_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decision")),
     )
-    op.create_index(op.f("ix_decision_red_channel_id"), "decision", ["red_channel_id"], unique=False)
+    op.create_index(
+        "ix_decision_red_channel_id",
+        "decision",
+        ["red_channel_id"],
+        unique=False,
+        sqlite_where=sa.text("red_channel_id IS NOT NULL"),
+        postgresql_where=sa.text("red_channel_id IS NOT NULL"),
+    )
     op.create_index("ix_decision_ticket_id", "decision", ["ticket_id", "id"], unique=False)
     op.create_table(
         "incident_group_ticket",
@@ -773,7 +780,7 @@ def upgrade() -> None:
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("approval_name", sa.Text(), nullable=True),
         sa.Column("policy_version", sa.Text(), nullable=False),
-        sa.Column("explanation", Json, nullable=False),
+        sa.Column("explanation", WholeJson, nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("decided_by", sa.Text(), nullable=True),
         sa.Column("decided_at", UtcDateTime(), nullable=True),
@@ -992,11 +999,32 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_reservation_decision_id"), "reservation", ["decision_id"], unique=False)
     op.create_index("ix_reservation_hub_id", "reservation", ["hub_id", "id"], unique=False)
-    op.create_index(op.f("ix_reservation_replaces_id"), "reservation", ["replaces_id"], unique=False)
+    op.create_index(
+        "ix_reservation_replaces_id",
+        "reservation",
+        ["replaces_id"],
+        unique=False,
+        sqlite_where=sa.text("replaces_id IS NOT NULL"),
+        postgresql_where=sa.text("replaces_id IS NOT NULL"),
+    )
     op.create_index(op.f("ix_reservation_requested_product_id"), "reservation", ["requested_product_id"], unique=False)
-    op.create_index(op.f("ix_reservation_rollout_line_id"), "reservation", ["rollout_line_id"], unique=False)
+    op.create_index(
+        "ix_reservation_rollout_line_id",
+        "reservation",
+        ["rollout_line_id"],
+        unique=False,
+        sqlite_where=sa.text("rollout_line_id IS NOT NULL"),
+        postgresql_where=sa.text("rollout_line_id IS NOT NULL"),
+    )
     op.create_index("ix_reservation_shelf", "reservation", ["product_id", "hub_id", "state"], unique=False)
-    op.create_index(op.f("ix_reservation_ships_with_id"), "reservation", ["ships_with_id"], unique=False)
+    op.create_index(
+        "ix_reservation_ships_with_id",
+        "reservation",
+        ["ships_with_id"],
+        unique=False,
+        sqlite_where=sa.text("ships_with_id IS NOT NULL"),
+        postgresql_where=sa.text("ships_with_id IS NOT NULL"),
+    )
     op.create_index("ix_reservation_ticket_id", "reservation", ["ticket_id", "id"], unique=False)
     op.create_index(
         "uq_reservation_live_asset",
@@ -1019,8 +1047,8 @@ def upgrade() -> None:
         "reservation",
         ["rollout_line_id"],
         unique=True,
-        sqlite_where=sa.text("state IN ('held', 'committed')"),
-        postgresql_where=sa.text("state IN ('held', 'committed')"),
+        sqlite_where=sa.text("state IN ('held', 'committed') AND rollout_line_id IS NOT NULL"),
+        postgresql_where=sa.text("state IN ('held', 'committed') AND rollout_line_id IS NOT NULL"),
     )
     op.create_table(
         "loan",
@@ -1436,8 +1464,8 @@ def downgrade() -> None:
     op.drop_index(
         "uq_reservation_live_rollout_line",
         table_name="reservation",
-        sqlite_where=sa.text("state IN ('held', 'committed')"),
-        postgresql_where=sa.text("state IN ('held', 'committed')"),
+        sqlite_where=sa.text("state IN ('held', 'committed') AND rollout_line_id IS NOT NULL"),
+        postgresql_where=sa.text("state IN ('held', 'committed') AND rollout_line_id IS NOT NULL"),
     )
     op.drop_index(
         "uq_reservation_live_line",
@@ -1452,11 +1480,26 @@ def downgrade() -> None:
         postgresql_where=sa.text("state IN ('held', 'committed')"),
     )
     op.drop_index("ix_reservation_ticket_id", table_name="reservation")
-    op.drop_index(op.f("ix_reservation_ships_with_id"), table_name="reservation")
+    op.drop_index(
+        "ix_reservation_ships_with_id",
+        table_name="reservation",
+        sqlite_where=sa.text("ships_with_id IS NOT NULL"),
+        postgresql_where=sa.text("ships_with_id IS NOT NULL"),
+    )
     op.drop_index("ix_reservation_shelf", table_name="reservation")
-    op.drop_index(op.f("ix_reservation_rollout_line_id"), table_name="reservation")
+    op.drop_index(
+        "ix_reservation_rollout_line_id",
+        table_name="reservation",
+        sqlite_where=sa.text("rollout_line_id IS NOT NULL"),
+        postgresql_where=sa.text("rollout_line_id IS NOT NULL"),
+    )
     op.drop_index(op.f("ix_reservation_requested_product_id"), table_name="reservation")
-    op.drop_index(op.f("ix_reservation_replaces_id"), table_name="reservation")
+    op.drop_index(
+        "ix_reservation_replaces_id",
+        table_name="reservation",
+        sqlite_where=sa.text("replaces_id IS NOT NULL"),
+        postgresql_where=sa.text("replaces_id IS NOT NULL"),
+    )
     op.drop_index("ix_reservation_hub_id", table_name="reservation")
     op.drop_index(op.f("ix_reservation_decision_id"), table_name="reservation")
     op.drop_table("reservation")
@@ -1495,7 +1538,12 @@ def downgrade() -> None:
     op.drop_index("ix_incident_group_ticket_ticket", table_name="incident_group_ticket")
     op.drop_table("incident_group_ticket")
     op.drop_index("ix_decision_ticket_id", table_name="decision")
-    op.drop_index(op.f("ix_decision_red_channel_id"), table_name="decision")
+    op.drop_index(
+        "ix_decision_red_channel_id",
+        table_name="decision",
+        sqlite_where=sa.text("red_channel_id IS NOT NULL"),
+        postgresql_where=sa.text("red_channel_id IS NOT NULL"),
+    )
     op.drop_table("decision")
     op.drop_index(op.f("ix_approval_ticket_id"), table_name="approval")
     op.drop_index("ix_approval_subject", table_name="approval")
