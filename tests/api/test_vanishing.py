@@ -10,8 +10,6 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
-import pytest
-
 from tests.api.conftest import Hub, connected, served, until
 from tests.api.test_subscriptions import begin, give_task
 
@@ -54,7 +52,6 @@ async def follow(address: str, number: int) -> socket.socket:
     return client
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_a_thousand_connections_that_vanish_leave_no_task_no_subscriber_and_no_socket(hub: Hub):
     async with served(hub.app) as address:
         async with connected(address) as client:  # whatever is made once is made by now

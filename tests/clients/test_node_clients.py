@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from connector.api.schema.nodes import global_id
 from connector.model.errors import OutOfStock
 from connector.storage.database.engine import transaction
-from tests.api.conftest import NO_COMMANDS, Hub, OpenHub, served
+from tests.api.conftest import NO_COMMANDS, Hub, OpenHub, served, until
 from tests.api.test_subscriptions import give_task
 from tests.clients.conftest import PATIENCE_S, Node, ended, printed
 from tests.factories import make_source, make_ticket
@@ -79,6 +79,23 @@ async def test_a_subscription_whose_connection_breaks_is_resumed_without_gap(hub
     assert titles == ["Task 0", "Task 1", "Task 2", "Task 3"]
     assert told["broke"] != "null"
     assert told["answers"] == [{"data": {"tickets": {"totalCount": 0}}}, "GRAPHQL_VALIDATION_FAILED"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("client", ["apollo", "urql"])
+async def test_a_portals_client_follows_from_a_cursor_on(hub: Hub, node: Node, client: str):
+    """Apollo over a WebSocket by its own link, urql by server-sent events."""
+    await give_task(hub.engine, "0")
+    async with served(hub.app) as address:
+        script = await node("live.mjs", client, address)
+        await heard(script, "following")
+        assert hub.streams.subscribers == 1
+        await give_task(hub.engine, "1")
+        await give_task(hub.engine, "2")
+        await go_on(script)
+
+        assert await printed(script) == [["1", "Task 0"], ["2", "Task 1"], ["3", "Task 2"]]
+        await until(lambda: hub.streams.subscribers == 0)
 
 
 async def heard(client: Process, word: str) -> None:

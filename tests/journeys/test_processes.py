@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote_plus
 
@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.factories import make_asset
 from tests.fulfilment.killed_hub import SystemClock
 from tests.fulfilment.scene import Scene, make_scene
-from tests.journeys.following import Follower, eventually, logged
+from tests.journeys.following import BrowserFollower, Follower, eventually, logged
 from tests.journeys.killing import served
 from tests.journeys.served import Served, is_there
 
@@ -72,7 +72,7 @@ async def test_one_of_two_processes_is_killed_and_everything_goes_on(
         after = (await hub.ask("{ feedCursor }"))["feedCursor"]
     await eventually(lambda: are_present(hub, engine))
 
-    follower = Follower(hub, after)
+    followers = [Follower(hub, after), BrowserFollower(hub, after)]
     answered, failed, is_dead, is_over = Counter[bool](), Counter[bool](), False, False
 
     async def ask() -> None:
@@ -91,27 +91,30 @@ async def test_one_of_two_processes_is_killed_and_everything_goes_on(
 
     async with asyncio.TaskGroup() as tasks:
         with hub.without(2):
-            following = tasks.create_task(follower.run())
-            await follower.connected.get()
+            following = [tasks.create_task(follower.run()) for follower in followers]
+            for follower in followers:
+                await follower.connected.get()
         busy = [tasks.create_task(work()) for work in (write, *[ask] * READERS)]
-        await eventually(lambda: has_grown(follower.events, 5))
+        await have_grown(followers, 5)
 
         hub.parent.send_signal(signal.SIGSTOP)  # nobody is started again until the other process has taken over
         killed = hub.started(1)[0]
         os.kill(killed, signal.SIGKILL)
         await eventually(lambda: is_gone(killed))
         is_dead = True
-        await follower.connected.get()
-        seen = len(follower.events)
-        await eventually(lambda: has_grown(follower.events, seen + 5))
+        for follower in followers:
+            await follower.connected.get()
+        await have_grown(followers, 5)
         hub.parent.send_signal(signal.SIGCONT)
         await hub.listening(3)
         await eventually(lambda: are_present(hub, engine))
 
         is_over = True
         await asyncio.gather(*busy)
-        await follower.has_seen_all(scene.database)
-        following.cancel()
+        for follower in followers:
+            await follower.has_seen_all(scene.database)
+        for task in following:
+            task.cancel()
 
     assert failed[True] == 0
     assert failed[False] <= READERS
@@ -134,8 +137,14 @@ async def test_a_policy_that_cannot_be_used_ends_all_as_it_ends_one(serve: Calla
     assert hub.started(2) == []
 
 
-async def has_grown(seen: Sized, length: int) -> bool:
-    return len(seen) >= length
+async def have_grown(followers: Sequence[Follower], by: int) -> None:
+    """Wait until each has seen so many events more."""
+    wanted = [len(follower.events) + by for follower in followers]
+
+    async def are_longer() -> bool:
+        return all(len(follower.events) >= length for follower, length in zip(followers, wanted, strict=True))
+
+    await eventually(are_longer)
 
 
 async def is_gone(*pids: int) -> bool:

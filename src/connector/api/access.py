@@ -36,7 +36,10 @@ class Unauthenticated(ConnectorError):  # noqa: N818 - named by what is wrong
 
 
 class ProviderUnreachable(Unavailable):
-    """A token cannot be checked now: its provider does not answer. retry_after: when trying again is worthwhile."""
+    """A token cannot be checked now: its provider, or the database with the keys, does not answer.
+
+    retry_after: when trying again is worthwhile.
+    """
 
     def __init__(self, message: str, *, hint: str, retry_after: timedelta) -> None:
         super().__init__(message, hint=hint)

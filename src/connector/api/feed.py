@@ -24,7 +24,7 @@ from connector.api.wanted import Only, Reader, Values, Wanted
 from connector.model.refs import EntityKind
 from connector.storage.database.changes import LoggedChange, last_position, publish, read_changes
 from connector.storage.database.engine import Database, Transaction, reading
-from connector.storage.query import Selection, Together, fetch_rows
+from connector.storage.query import FEW, Selection, Together, fetch_rows, read_changes_of
 
 KINDS = (
     EntityKind.TICKET,
@@ -173,12 +173,19 @@ class Feed:
                 end = self._position
             else:
                 end = await last_position(tx)
-                page = await read_changes(tx, reader.position, kinds=[reader.kind], limit=self._page)
+                page = await self._page_of_log(tx, reader)
             end = page[-1].position if len(page) == self._page else max(end, reader.position)
             columns = {reader.kind: reader.columns}
             values = await _values(tx, (change for change in page if change.kind is reader.kind), columns)
         reader.position = end
         return [change for change in page if reader.wants(change, values)]
+
+    async def _page_of_log(self, tx: Transaction, reader: Reader) -> list[LoggedChange]:
+        """The next page of what a reader may want; where that is of few things, nothing else is read."""
+        for column in FEW:
+            if isinstance(key := reader.only.get(column), int):
+                return await read_changes_of(tx, reader.position, reader.kind, column, key, limit=self._page)
+        return await read_changes(tx, reader.position, kinds=[reader.kind], limit=self._page)
 
     async def _follow(self) -> None:
         """Look whenever woken, and every `poll` anyway; outlives a database that is away."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from connector.api.access import Admitted, Again, Unauthenticated
+from connector.api.access import Admitted, Again, ProviderUnreachable, Unauthenticated
 from connector.api.tokens import digest_of, is_token
 from connector.model.principals import KEPT_KEY, Principal
 from connector.sdk.adapter import Clock
@@ -21,6 +21,8 @@ FRESH: Final = timedelta(seconds=5)
 """How long a key that was revoked elsewhere may still be taken."""
 NEWER: Final = timedelta(seconds=1)
 """A key that is not known yet is looked for after so long."""
+RETRY: Final = timedelta(seconds=5)
+"""When a client may try again after the keys could not be read."""
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +37,15 @@ class KeptKeys:
         self._keys: Mapping[str, KeptKey] = {}
         self._read_at: datetime | None = None
         self._reading = asyncio.Lock()
+        self._lost_at: datetime | None = None
         self._noted: dict[int, datetime] = {}
         self._writing: set[asyncio.Task[None]] = set()
 
     async def admit(self, token: str) -> Admitted | None:
         """Who shows a token, None when it is not written as tokens of kept keys are.
 
-        Raises Unauthenticated for one that is unknown, revoked or expired. Open sockets ask again.
+        Raises Unauthenticated for one that is unknown, revoked or expired, ProviderUnreachable while the keys cannot be
+        read. Open sockets ask again.
         """
         if not is_token(token):
             return None
@@ -73,12 +77,28 @@ class KeptKeys:
         async with self._reading:
             age = None if self._read_at is None else now - self._read_at
             if age is None or age >= (self._fresh if digest in self._keys else min(NEWER, self._fresh)):
-                async with reading(self._database) as tx:
-                    self._keys = {key.digest: key for key in await list_keys(tx)}
+                self._keys = {key.digest: key for key in await self._read(now)}
                 self._read_at = now
                 living = {key.id for key in self._keys.values()}
                 self._noted = {key: at for key, at in self._noted.items() if key in living}
             return self._keys.get(digest)
+
+    async def _read(self, now: datetime) -> Sequence[KeptKey]:
+        """All keys. A database that is away is said once, and that it is back; it is asked once a second."""
+        if self._lost_at is not None and now - self._lost_at < NEWER:
+            raise _unread()
+        try:
+            async with reading(self._database) as tx:
+                keys = await list_keys(tx)
+        except Exception as error:
+            if self._lost_at is None:
+                log.error("the keys cannot be read; whoever shows one is told to try again: %s", error)
+            self._lost_at = now
+            raise _unread() from error
+        if self._lost_at is not None:
+            log.info("the keys can be read again")
+        self._lost_at = None
+        return keys
 
     def _note(self, key: KeptKey, now: datetime) -> None:
         """Have its use written down by somebody else's time."""
@@ -96,3 +116,11 @@ class KeptKeys:
                 await note_use(tx, key.id, now)
         except Exception as error:  # noqa: BLE001 - nobody waits for it, and the next use is noted again
             log.warning("the use of key %r could not be noted: %s", key.name, error)
+
+
+def _unread() -> ProviderUnreachable:
+    return ProviderUnreachable(
+        "the token cannot be checked: the hub cannot read its keys",
+        hint=f"Try again in {RETRY.seconds} seconds.",
+        retry_after=RETRY,
+    )

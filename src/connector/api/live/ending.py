@@ -85,7 +85,7 @@ async def end_with_rights(admitted: Admitted, admit: Admit, clock: Clock, limits
             try:
                 await again.check()
             except ProviderUnreachable:
-                pass  # what it said holds until it expires
+                pass  # what was said holds until it expires; while the database is away, there are no events either
             except NOT_ADMITTED as error:
                 raise Ending(close_code(error), error) from error
         await asyncio.sleep(_nap(now, admitted.until, checked_at + again.every))

@@ -116,12 +116,22 @@ async def publish(engine: AsyncEngine) -> None:
 
 
 async def read_changes(
-    tx: AsyncConnection, after: int, *, kinds: Sequence[EntityKind] = (), limit: int = 500
+    tx: AsyncConnection,
+    after: int,
+    *,
+    kinds: Sequence[EntityKind] = (),
+    of: Sequence[int] | None = None,
+    limit: int = 500,
 ) -> list[LoggedChange]:
-    """Published changes after a position, in order; none that is published later will come before these."""
+    """Published changes after a position, in order; none that is published later will come before these.
+
+    of: ids of the things, of one kind, None for all.
+    """
     statement = select(change).where(change.c.position > after).order_by(change.c.position).limit(limit)
     if kinds:
         statement = statement.where(change.c.kind.in_(kinds))
+    if of is not None:
+        statement = statement.where(change.c.entity_id.in_(of))
     return [
         LoggedChange(
             position=row["position"],

@@ -3,6 +3,7 @@
 from connector.storage.query.aggregate import Aggregate, AggregateRead, Function, Group, GroupKey, groups_of
 from connector.storage.query.announced import Unannounced
 from connector.storage.query.as_of import fetch_row_at
+from connector.storage.query.changes_of import FEW, read_changes_of
 from connector.storage.query.cursor import can_write_cursors
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, ToMany, ToOne
@@ -46,6 +47,7 @@ __all__ = [
     "BELONGING",
     "ENTITIES",
     "EVERYTHING",
+    "FEW",
     "NO_VALUES",
     "Aggregate",
     "AggregateRead",
@@ -101,4 +103,5 @@ __all__ = [
     "missing_in",
     "opened",
     "place_key",
+    "read_changes_of",
 ]
