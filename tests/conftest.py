@@ -11,6 +11,7 @@ import random
 import shutil
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -47,11 +48,25 @@ settings.register_profile("suite", max_examples=50, derandomize=SEED == "0")  # 
 settings.load_profile("suite")
 
 
+COUNTED = "random operations: "
+"""How properties of tests begin whose numbers are added up at the end."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-real", action="store_true", help="run the tests against real external systems")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The seed, and how many random operations were compared with graphql-core."""
+    counts: Counter[str] = Counter()
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if getattr(report, "when", None) == "teardown":
+            for name, value in report.user_properties:
+                if name.startswith(COUNTED):
+                    counts[name.removeprefix(COUNTED)] += value
+    if counts:
+        told = ", ".join(f"{number:,} {what}" for what, number in counts.items())
+        terminalreporter.write_line(f"random operations on the compiled engine: {told}")
     if SEED != "0":
         terminalreporter.write_line(f"CONNECTOR_SEED={SEED}")
 

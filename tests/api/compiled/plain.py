@@ -123,7 +123,8 @@ class PlainExecutor:
         )
 
     def _single(self, entity: str) -> Callable[..., Any]:
-        def resolve(_root: Any, _info: Any, **arguments: Any) -> Any:
+        def resolve(_root: Any, _info: Any, **given: Any) -> Any:
+            arguments = {name: value for name, value in given.items() if value is not None}
             if "id" in arguments:
                 return self._by_id(arguments["id"])
             if not arguments:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 from graphql import parse, validate
-from hypothesis import HealthCheck, Phase, event, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,6 +16,7 @@ from connector.api.context import ApiContext, Reader
 from connector.api.ready import ReadyQueries
 from connector.storage.database.refusals import TooDeep
 from connector.storage.query import ENTITIES
+from tests.api.compiled.conftest import Compared
 from tests.api.compiled.furnished import furnish
 from tests.api.compiled.operations import Operation, operations
 from tests.api.compiled.plain import PlainExecutor, as_json, read_rows
@@ -23,7 +24,10 @@ from tests.api.test_queries import statements
 from tests.conftest import MovableClock
 
 PARTS, CASES = 2, 500
-"""Operations on each database, in parts that run side by side. `CONNECTOR_SEED=new` draws other ones."""
+"""Operations on each database, in parts that run side by side. `CONNECTOR_SEED=new` draws other ones.
+
+How many were compared is told at the end of the tests.
+"""
 
 
 @pytest.fixture
@@ -46,9 +50,12 @@ async def test_a_compiled_query_answers_what_the_ordinary_executor_does(
     engine: AsyncEngine,
     plain: PlainExecutor,
     clock: MovableClock,
+    compared: Compared,
     part: int,
 ):
+    compared.least = CASES * 4 // 5
     operation: Operation = data.draw(operations(plain, part), label="operation")
+    compared.begin(operation)
     note(repr(operation))
     document = parse(operation.document)
     around: Any = SimpleNamespace(
@@ -63,7 +70,7 @@ async def test_a_compiled_query_answers_what_the_ordinary_executor_does(
         try:
             found = await query.run(cast("ApiContext", around))
         except TooDeep:  # of SQLite alone, and of few
-            event("too deep for SQLite")
+            compared.done("too deep for SQLite")
             return
         finally:
             await reader.aclose()
@@ -74,10 +81,11 @@ async def test_a_compiled_query_answers_what_the_ordinary_executor_does(
     ready = ReadyQueries()
     ready.keep(operation.document, None, operation.variables, query)
     again = ready.find(operation.document, None, operation.others, query.sight)
-    event(f"{'the same' if again else 'another'} plan serves other variables")
     if again is not None and query.dependence.bindings:
         found = await again.run(cast("ApiContext", around), again.values(operation.others))
         assert as_json(found) == as_json(plain.execute(document, operation.others, around).data)
+        compared.done("compared once more, with other variables")
+    compared.done()
 
 
 @settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])

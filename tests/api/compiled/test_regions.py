@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema, get_named_type, parse
-from hypothesis import HealthCheck, Phase, event, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
@@ -42,6 +42,7 @@ from connector.storage.query import (
 )
 from connector.storage.query.sight import MOST_VIEWS, Ground, ReferredTo, Through, Whole
 from connector.storage.query.statement import PageRead, statement_of
+from tests.api.compiled.conftest import Compared
 from tests.api.compiled.furnished import furnish
 from tests.api.compiled.operations import Operation, operations
 from tests.api.compiled.plain import PlainExecutor, Rows, as_json, read_rows
@@ -154,8 +155,9 @@ def some_kept(schema: GraphQLSchema, seed: int) -> tuple[FieldRights, frozenset[
 )
 @given(data=st.data())
 async def test_a_query_of_somebody_limited_answers_what_a_hub_of_what_they_see_would(
-    data: st.DataObject, engine: AsyncEngine, rows: Rows, plain: PlainExecutor, clock: MovableClock
+    data: st.DataObject, engine: AsyncEngine, rows: Rows, plain: PlainExecutor, clock: MovableClock, compared: Compared
 ):
+    compared.least = CASES * 4 // 5
     seed = data.draw(st.sampled_from(SIGHTS), label="seed")
     regions = some_regions(rows, seed) if data.draw(st.booleans(), label="limited") else None
     _, hidden = some_kept(plain.schema, seed)
@@ -163,6 +165,7 @@ async def test_a_query_of_somebody_limited_answers_what_a_hub_of_what_they_see_w
     plain.rows = rows if data.draw(st.booleans()) else seen_rows  # ids and values of what is outside are tried, too
     operation: Operation = data.draw(operations(plain), label="operation")
     plain.rows = seen_rows
+    compared.begin((regions, sorted(hidden), operation))
     note(f"{regions} {sorted(hidden)} {operation!r}")
     document = parse(operation.document)
     around: Any = SimpleNamespace(
@@ -178,7 +181,7 @@ async def test_a_query_of_somebody_limited_answers_what_a_hub_of_what_they_see_w
         try:
             found = await query.run(cast("ApiContext", around))
         except TooDeep:  # of SQLite alone, and of few
-            event("too deep for SQLite")
+            compared.done("too deep for SQLite")
             return
         finally:
             await reader.aclose()
@@ -186,6 +189,7 @@ async def test_a_query_of_somebody_limited_answers_what_a_hub_of_what_they_see_w
     assert expected.errors is None
     assert as_json(found) == as_json(expected.data)
     assert len(seen) <= 1
+    compared.done()
 
 
 async def test_groups_and_counts_of_keys_tell_nothing_of_what_is_outside(engine: AsyncEngine, rows: Rows):
