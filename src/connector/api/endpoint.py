@@ -33,7 +33,7 @@ from connector.api.context import ApiContext
 from connector.api.cross_site import check_site
 from connector.api.documents import DocumentRefused
 from connector.api.encoding import Encoder
-from connector.api.errors import masked
+from connector.api.errors import fault
 from connector.api.guard import PAGE_POLICY
 from connector.api.live.asked import asked_of, is_mutation
 from connector.api.live.events import LAST_EVENT_ID, EventStream
@@ -156,10 +156,7 @@ class Endpoint:
         except BadRequest as error:
             return error_response(error.status, error, error.headers, media_type=form)
         except Exception as error:  # noqa: BLE001 - told in the log
-            message, extensions = masked(error, "the endpoint")
-            return Response(
-                orjson.dumps({"errors": [{"message": message, "extensions": extensions}]}), 500, media_type=form
-            )
+            return fault(error, "the endpoint", form)
 
     async def _run(self, request: Request, asked: GraphQLRequest, form: MediaType, context: ApiContext) -> Response:
         answer = await answer_again(asked, context)

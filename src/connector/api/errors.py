@@ -8,8 +8,10 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import orjson
 from graphql import GraphQLError, GraphQLSyntaxError
 from graphql.validation.validate import ValidationAbortedError
+from starlette.responses import Response
 from strawberry.extensions import SchemaExtension
 from strawberry.types.execution import ExecutionResult, StreamExecutionResult
 
@@ -55,6 +57,13 @@ def masked(error: BaseException, where: object) -> tuple[str, dict[str, Any]]:
         "an internal error occurred; nothing that you sent is known to be wrong",
         {"code": "INTERNAL", "reference": reference},
     )
+
+
+def fault(error: BaseException, where: object, media_type: str) -> Response:
+    """The answer to a request that failed before its operation was run."""
+    message, extensions = masked(error, where)
+    body = orjson.dumps({"errors": [{"message": message, "extensions": extensions}]})
+    return Response(body, 500, media_type=media_type)
 
 
 def _clients(error: GraphQLError) -> GraphQLError:

@@ -22,6 +22,7 @@ from connector.api.answers import ENCODING
 from connector.api.context import ApiContext
 from connector.api.documents import DocumentRefused
 from connector.api.encoding import SMALLEST, Coding, Encoder, coding_of
+from connector.api.errors import fault
 from connector.api.guard import RAW_HEADERS, SecurityHeaders
 from connector.api.limits import LARGEST_REQUEST
 from connector.api.media_types import MediaType, Streaming, negotiate, streaming
@@ -98,6 +99,9 @@ class Shortcut:
             except BrokenOff as error:
                 said = error_response(200, error, media_type=client.form, data=None)
                 await SecurityHeaders(said)(scope, receive, send)
+                return
+            except Exception as error:  # noqa: BLE001 - told in the log
+                await SecurityHeaders(fault(error, "the endpoint", client.form))(scope, receive, send)
                 return
             if answer is not None:
                 await self._send(answer, client, send)

@@ -83,20 +83,18 @@ class EventStream:
         ]
         tasks = [asyncio.create_task(duty, name="events") for duty in duties]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
-        ending = next((result for result in results if isinstance(result, Ending)), None)
+        failed = [result for result in results if isinstance(result, Exception) and not isinstance(result, OSError)]
+        failed.sort(key=lambda error: not isinstance(error, Ending))
         with suppress(TimeoutError, OSError):
             async with asyncio.timeout(self._limits.patience.total_seconds()):
-                if ending is not None:
-                    await send_text(_next({"errors": [self._told(ending)]}) + _COMPLETE)
+                if failed:
+                    await send_text(_next({"errors": [self._told(failed[0])]}) + _COMPLETE)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
-        for task in done:
-            if not task.cancelled() and not isinstance(task.exception(), Ending | OSError | None):
-                task.result()
 
     async def _operate(self, outlet: Outlet) -> None:
         """Run the operation, and say that it is complete."""
@@ -110,7 +108,7 @@ class EventStream:
         except Refused as refused:
             outlet.say(_next({"errors": refused.errors}))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told in the form that it accepts
-            outlet.say(_next({"errors": [public_error(GraphQLError(str(error), original_error=error)).formatted]}))
+            outlet.say(_next({"errors": [_public(error)]}))
         outlet.say(_COMPLETE)
         await outlet.flush()
 
@@ -127,12 +125,16 @@ class EventStream:
         hint = "Come back with `after` set to the cursor of the last event that was received."
         raise Ending(GOING_AWAY, Unavailable("the hub is stopping", hint=hint))
 
-    def _told(self, ending: Ending) -> GraphQLFormattedError:
+    def _told(self, failed: Exception) -> GraphQLFormattedError:
         """Why it ends, and from where to resume."""
-        told = formatted(ending.error)
+        told = formatted(failed.error) if isinstance(failed, Ending) else _public(failed)
         if self._mark.sent is not None:
             told["extensions"]["cursor"] = str(self._mark.sent)
         return told
+
+
+def _public(error: Exception) -> GraphQLFormattedError:
+    return public_error(GraphQLError(str(error), original_error=error)).formatted
 
 
 async def _gone(receive: Receive) -> None:

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from connector.api.access import NOT_ADMITTED, Access, Admitted, close_code, formatted
 from connector.api.context import ApiContext
-from connector.api.errors import public_error
+from connector.api.errors import masked, public_error
 from connector.api.live.asked import asked_of
 from connector.api.live.ending import (
     GOING_AWAY,
@@ -39,6 +39,7 @@ LONGEST_REASON: Final = 123
 """Bytes that the reason of a close frame may have (RFC 6455, 5.5)."""
 
 BAD_REQUEST, UNAUTHORIZED, NO_SUBPROTOCOL, TOO_LATE, ALREADY_THERE = 4400, 4401, 4406, 4408, 4409
+INTERNAL_ERROR = 4500
 
 _SendCoroutine: TypeAlias = Callable[[Message], Coroutine[Any, Any, None]]
 """What Starlette hands on, whatever the server awaits behind it."""
@@ -107,6 +108,10 @@ class SocketConnection:
             await self._close(ending.code, self._reason(ending))
         except (_Gone, OSError):
             return
+        except Exception as error:  # noqa: BLE001 - told in the log
+            _, told = masked(error, "a socket")
+            await self._end_all()
+            await self._close(INTERNAL_ERROR, f"Internal server error, reference {told['reference']}")
         finally:
             await self._end_all()
 
