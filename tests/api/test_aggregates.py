@@ -10,10 +10,21 @@ import pytest
 
 from connector.api.schema import aggregates
 from connector.api.schema.nodes import global_id
+from connector.storage import tables
 from connector.storage.database.engine import transaction
 from tests.api.conftest import Hub
 from tests.api.test_queries import statements
-from tests.factories import NOW, make_counted_stock, make_hub, make_product, make_site, make_source, make_ticket
+from tests.factories import (
+    NOW,
+    insert_row,
+    make_asset,
+    make_counted_stock,
+    make_hub,
+    make_product,
+    make_site,
+    make_source,
+    make_ticket,
+)
 
 
 async def tickets(hub: Hub, *rows: dict[str, Any]) -> None:
@@ -70,6 +81,62 @@ async def test_tickets_are_counted_and_summed_up_by_what_they_have_in_common(hub
         },
     ]
     assert (rest["hasMore"], [group["key"]["priority"] for group in rest["groups"]]) == (False, [None])
+
+
+async def test_devices_shelves_and_parcels_are_counted_by_region_product_state_and_day(hub: Hub):
+    async with transaction(hub.engine) as tx:
+        north, south = await make_site(tx, region="N"), await make_site(tx, region="S")
+        nowhere = await make_site(tx, region=None)
+        depot = await make_hub(tx, region="S")
+        switch = await make_product(tx)
+        for site, shelf in ((north, None), (north, depot), (nowhere, depot), (None, depot), (None, None)):
+            await make_asset(tx, site_id=site, hub_id=shelf, product_id=switch)
+        for lane, on_hand in (("normal", 3), ("break_glass", 2)):
+            await insert_row(
+                tx,
+                tables.stock,
+                {
+                    "hub_id": depot,
+                    "product_id": switch,
+                    "lane": lane,
+                    "tracking": "counted",
+                    "on_hand": on_hand,
+                    "updated_at": NOW,
+                },
+            )
+        for site, cost, day in ((south, 700, 0), (south, 50, 1), (None, 20, 1)):
+            at = NOW + timedelta(days=day)
+            parcel = {"hub_id": depot, "site_id": site, "cost_cents": cost, "created_at": at, "updated_at": at}
+            await insert_row(tx, tables.shipment, {"direction": "outbound", "status": "delivered", **parcel})
+
+    data = await hub.query(
+        """{
+          assetAggregate(groupBy: [{field: REGION}, {field: PRODUCT_ID}, {field: STATE}]) {
+            groups { key { region productId state } count }
+          }
+          stockAggregate(groupBy: [{field: REGION}, {field: PRODUCT_ID}]) {
+            groups { key { region } sum { free } min { onHand } max { onHand } }
+          }
+          shipmentAggregate(groupBy: [{field: REGION}, {field: CREATED_AT, truncate: DAY}]) {
+            groups { key { region createdAt } count sum { costCents } }
+          }
+          assets(filter: {region: {eq: "S"}}, orderBy: [{field: REGION}]) { totalCount nodes { region } }
+        }"""
+    )
+
+    product = global_id("Product", switch)
+    assert [group["key"] for group in data["assetAggregate"]["groups"]] == [
+        {"region": region, "productId": product, "state": "DEPLOYED"} for region in ("N", "S", None)
+    ]
+    assert [group["count"] for group in data["assetAggregate"]["groups"]] == [2, 1, 2]
+    assert data["stockAggregate"]["groups"] == [
+        {"key": {"region": "S"}, "sum": {"free": 5}, "min": {"onHand": 2}, "max": {"onHand": 3}}
+    ]
+    assert data["shipmentAggregate"]["groups"] == [
+        {"key": {"region": "S", "createdAt": "2026-11-25T00:00:00Z"}, "count": 1, "sum": {"costCents": 700}},
+        {"key": {"region": "S", "createdAt": "2026-11-26T00:00:00Z"}, "count": 2, "sum": {"costCents": 70}},
+    ]
+    assert data["assets"] == {"totalCount": 1, "nodes": [{"region": "S"}]}
 
 
 async def test_without_groups_all_that_the_filter_leaves_is_one(hub: Hub):
@@ -174,6 +241,7 @@ async def test_groups_that_cannot_be_are_refused(hub: Hub, arguments: str, messa
 async def test_a_zone_that_python_has_heard_of_and_the_database_has_not_is_refused(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ):
+    await tickets(hub, {"opened_at": NOW})
     monkeypatch.setattr(aggregates, "_is_zone", lambda _name: True)
 
     error = await hub.error(

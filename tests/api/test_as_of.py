@@ -21,7 +21,7 @@ from tests.factories import NOW, make_asset, make_hub, make_product, make_site
 
 QUERY = """query ($id: ID!, $at: DateTime) {
   asset(id: $id, at: $at) {
-    name serial state holder warrantyEndsOn revision retiredAt
+    name serial state holder warrantyEndsOn revision retiredAt region
     product { model } site { name } hub { name } tickets { totalCount }
   }
 }"""
@@ -29,8 +29,8 @@ QUERY = """query ($id: ID!, $at: DateTime) {
 
 async def test_an_asset_is_shown_as_it_was_after_each_of_its_changes(hub: Hub):
     async with transaction(hub.engine) as tx:
-        places = [await make_site(tx, name=name) for name in ("Hamburg", "Munich")]
-        shelf, models = await make_hub(tx), [await make_product(tx, model=name) for name in ("X1", "X2")]
+        places = [await make_site(tx, name=name, region=region) for name, region in (("Hamburg", "N"), ("Munich", "S"))]
+        shelf, models = await make_hub(tx, region="W"), [await make_product(tx, model=name) for name in ("X1", "X2")]
         asset = await make_asset(tx, serial="S0", site_id=places[0], product_id=models[0])
         created = NewChange(EntityKind.ASSET, asset, "created", {"serial": (None, "S0")})
         await log_changes(tx, [created], actor="cmdb", at=NOW)
@@ -100,9 +100,13 @@ async def test_a_device_that_was_elsewhere_then_is_not_shown_to_those_who_see_he
         found = []
         for hours in (0, 1, 2):
             variables = {"id": global_id("Asset", asset), "at": (NOW + timedelta(hours=hours)).isoformat()}
-            text = "query ($id: ID!, $at: DateTime) { asset(id: $id, at: $at) { serial hub { id } } }"
+            text = "query ($id: ID!, $at: DateTime) { asset(id: $id, at: $at) { serial region hub { id } } }"
             body = {"query": text, "variables": variables}
             answer = await hub.client.post("/graphql", json=body, headers={"authorization": f"Bearer {token}"})
             found.append(answer.json()["data"]["asset"])
 
-    assert found == [None, {"serial": "S0", "hub": {"id": global_id("Hub", shelf)}}, {"serial": "S0", "hub": None}]
+    assert found == [
+        None,
+        {"serial": "S0", "region": "EU", "hub": {"id": global_id("Hub", shelf)}},
+        {"serial": "S0", "region": "EU", "hub": None},
+    ]

@@ -91,6 +91,10 @@ def within(rows: Rows, regions: frozenset[str]) -> Rows:
             if isinstance(relation, ToOne) and not leads(relation, row)
         } | (belonging.hidden if isinstance(belonging, Through | Whole) else set())
         values = row.values | dict.fromkeys(lost)
+        if entity in ("asset", "shipment"):
+            at_site = values["site_id"] is not None
+            place = by_key.get(("site", values["site_id"]) if at_site else ("hub", values["hub_id"]))
+            values = values | {"region": None if place is None else place.values["region"]}
         return Row(entity, values | measured(values) if entity == "ticket" else values)
 
     def measured(ticket: Mapping[str, Any]) -> dict[str, Any]:

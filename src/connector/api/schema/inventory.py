@@ -62,6 +62,7 @@ class Asset(Node):
     holder: str | None = column("Who has it.")
     url: str | None = column("Its page in the system that it comes from.")
     tickets: Connection[AnyTicket] = paged("ticket", "tickets", "Tickets about it.")
+    region: str | None = column("Region of its site, or of its hub where it is at no site; null when nobody knows.")
     reservations: Connection[AnyReservation] = paged("reservation", "reservations", "Claims of it.")
     loans: Connection[AnyLoan] = paged("loan", "loans", "Loans of it, to whom and until when.")
     rmas: Connection[AnyRma] = paged("rma", "rmas", "Its returns after it had failed.")
@@ -86,6 +87,7 @@ class Stock(Node):
 
     hub: AnyHub = related("hub", "Where.")
     product: AnyProduct = related("product", "What.")
+    region: str | None = column("Region of the hub; null when nobody knows.")
     lane: Lane = column("Which purpose it is kept for.")
     tracking: Tracking = column("Whether units are told apart by serial.")
     on_hand: int = column("Units on the shelf, claimed ones included.")

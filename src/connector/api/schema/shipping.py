@@ -81,6 +81,9 @@ class Shipment(Node):
     hub: AnyHub | None = related("hub", "The hub that it leaves, or comes to.")
     site: AnySite | None = related("site", "The site that it goes to, or comes from.")
     to_hub: AnyHub | None = related("to_hub", "The hub that a transfer goes to.")
+    region: str | None = column(
+        "Region of the site that it goes to, or comes from; of `hub` where there is no site, null when nobody knows."
+    )
     source: AnySource | None = related("source", "The courier's system; null when our own people carry it.")
     tasks: list[AnyTask] = related("tasks", "Work for people about it.")
     estimated_delivery_at: datetime | None = column("When it should arrive.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Select, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,6 +26,9 @@ from connector.storage.query.selection import Selection
 from connector.storage.query.sight import BELONGING, EVERYTHING, Sight, Through
 from connector.storage.tables import change
 
+REGION: Final = "region"
+"""What follows from where a thing is."""
+
 
 async def fetch_row_at(
     tx: AsyncConnection, selection: Selection, key: int, at: datetime, sight: Sight = EVERYTHING
@@ -36,7 +39,8 @@ async def fetch_row_at(
     """
     entity = ENTITIES[selection.entity]
     single = [child for child in selection.children if isinstance(entity.relations[child.relation], ToOne)]
-    places = _belongs_by(entity) if sight.is_limited else ()
+    has_region = REGION in selection.columns
+    places = _belongs_by(entity) if sight.is_limited or has_region else ()
     keys = {_key_of(entity, name) for name in (*(child.relation for child in single), *places)}
     asked = replace(selection, columns=selection.columns | keys | {"created_at"})
     row = (await fetch_rows(tx, asked, [key], sight)).get(key)
@@ -46,8 +50,10 @@ async def fetch_row_at(
     if before is None:
         return None
     row.values |= {name: restore(entity, name, value) for name, value in before.items() if name in row.values}
-    if places and not await _was_in_sight(tx, entity, row, places, sight):
+    if sight.is_limited and not await _was_in_sight(tx, entity, row, places, sight):
         return None
+    if has_region:
+        row.values[REGION] = await _region_then(tx, entity, row, places, sight)
     for child in single:
         name = _key_of(entity, child.relation)
         if name in before:
@@ -97,6 +103,18 @@ async def _was_in_sight(tx: AsyncConnection, entity: Entity, row: Row, places: t
         else:
             row.values[key] = None
     return seen
+
+
+async def _region_then(
+    tx: AsyncConnection, entity: Entity, row: Row, places: tuple[str, ...], sight: Sight
+) -> str | None:
+    """The region, as it is now, of the place where it was."""
+    for name in places:
+        then = row.values[_key_of(entity, name)]
+        if then is not None:
+            found = await fetch_rows(tx, Selection(entity.relations[name].target, frozenset({REGION})), [then], sight)
+            return found[then].values[REGION] if then in found else None
+    return None
 
 
 def _belongs_by(entity: Entity) -> tuple[str, ...]:

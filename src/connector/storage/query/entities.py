@@ -16,6 +16,7 @@ from connector.storage import tables
 from connector.storage.facts.kits import complete_kits
 from connector.storage.facts.protection import usable_units
 from connector.storage.facts.provenance import provenance_of, records_of
+from connector.storage.facts.regions import region_of_hub, region_of_place
 from connector.storage.query.computed import MEASURED, free_units, is_active, is_below_reorder_point
 from connector.storage.query.entity import Entity, Expression, Relation, ToMany, ToOne
 
@@ -130,7 +131,9 @@ ENTITIES: Mapping[str, Entity] = {
             computed={
                 "provenance": partial(provenance_of, EntityKind.ASSET),
                 "source_records": partial(records_of, EntityKind.ASSET),
+                "region": region_of_place,
             },
+            nullable=frozenset({"region"}),
             private=frozenset({"provenance", "source_records"}),
         ),
         _entity(
@@ -146,8 +149,9 @@ ENTITIES: Mapping[str, Entity] = {
                 "usable": usable_units,
                 "is_low": is_below_reorder_point,
                 "complete_kits": complete_kits,
+                "region": region_of_hub,
             },
-            nullable=frozenset({"complete_kits"}),
+            nullable=frozenset({"complete_kits", "region"}),
         ),
         _entity(
             "ticket",
@@ -301,6 +305,8 @@ ENTITIES: Mapping[str, Entity] = {
                 "events": ToMany("shipment_event", "shipment_id", sorted_by=("occurred_at",)),
                 "tasks": ToMany("task", "shipment_id"),
             },
+            computed={"region": region_of_place},
+            nullable=frozenset({"region"}),
         ),
         _entity(
             "shipment_event",

@@ -18,10 +18,15 @@ Column: TypeAlias = tuple[str, str]
 _KEPT: Final = frozenset({("stock", "safety_stock"), ("stock", "emergency_buffer")})
 _SHELF: Final = frozenset({("stock", "on_hand"), ("stock", "reserved")})
 
+_REGIONS: Final = frozenset({("site", "region"), ("hub", "region")})
+
 WORKED_OUT_OF: Final[Mapping[Column, frozenset[Column]]] = {
     ("policy", "is_active"): frozenset(),
     ("asset", "provenance"): frozenset(),  # it leaves out what is kept from whoever reads it
     ("asset", "source_records"): frozenset(),
+    ("asset", "region"): _REGIONS,
+    ("shipment", "region"): _REGIONS,
+    ("stock", "region"): frozenset({("hub", "region")}),
     ("stock", "free"): _SHELF,
     ("stock", "usable"): _SHELF | _KEPT,
     ("stock", "is_low"): _SHELF | {("stock", "reorder_point")},
