@@ -16,7 +16,7 @@ from connector.api.kept import Key, key_of
 from connector.api.patience import Patience
 from connector.api.ready import NotCompiled
 from connector.api.request import GraphQLRequest
-from connector.model.errors import ConnectorError
+from connector.model.errors import ConnectorError, InvalidInput
 from connector.storage.database.refusals import NotAnswered
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def understand(asked: GraphQLRequest, context: ApiContext) -> Understood | None:
 async def answer_understood(understood: Understood, context: ApiContext) -> Answer | None:
     """Its answer; None where the ordinary executor has to say what is wrong. Raises BrokenOff."""
     query = understood.query
-    with suppress(NotCompiled, NotAnswered):
+    with suppress(NotCompiled, NotAnswered, InvalidInput):
         async with Patience(context.limits.longest_query, context.receive):
             if context.kept is None or (kinds := query.announced_by(context.reader.dialect)) is None:
                 return Answer(await _read(understood, context))

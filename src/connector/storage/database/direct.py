@@ -12,9 +12,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 from psycopg import AsyncConnection, Error, OperationalError
+from psycopg.errors import InvalidParameterValue
 from sqlalchemy.engine import URL
 
-from connector.storage.database.refusals import NotAnswered
+from connector.storage.database.refusals import NotAnswered, unknown_zone
 from connector.storage.database.wire import Wire
 
 CONNECTIONS: Final = 6
@@ -36,7 +37,7 @@ class DirectConnections:
     async def row(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
         """The one row that a statement answers. It must change nothing: it may be sent twice.
 
-        Raises NotAnswered.
+        Raises NotAnswered, and UnknownZone.
         """
         async with self._free:
             try:
@@ -44,6 +45,8 @@ class DirectConnections:
                     with suppress(OperationalError):  # the server may have gone, and come back, since it was used
                         return await self._ask(self._idle.pop(), sql, parameters)
                 return await self._ask(await self._connect(), sql, parameters)
+            except InvalidParameterValue as error:
+                raise (unknown_zone() if "time zone" in str(error) else NotAnswered(str(error))) from error
             except Error as error:
                 raise NotAnswered(str(error)) from error
 

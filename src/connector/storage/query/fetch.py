@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Select
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connector.storage.database.refusals import too_deep, unknown_zone
+from connector.storage.database.refusals import too_deep
 from connector.storage.query.aggregate import AggregateRead
 from connector.storage.query.keyset import encode_cursor
 from connector.storage.query.layout import Branch, Decoder, Layout, layout_of
@@ -43,20 +43,13 @@ async def fetch(tx: AsyncConnection, reads: Sequence[Read], sight: Sight = EVERY
 async def answer_to(
     tx: AsyncConnection, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None = None
 ) -> Sequence[Any]:
-    """The one row of a statement. values: of its parameters.
-
-    Raises TooDeep when the database cannot read it, UnknownZone when it lacks a time zone.
-    """
+    """The one row of a statement. values: of its parameters. Raises TooDeep when the database cannot read it."""
     try:
         return (await tx.execute(statement, values)).one()
     except OperationalError as error:
         if "parser stack overflow" not in str(error.orig):
             raise
         raise too_deep() from error
-    except DataError as error:
-        if "time zone" not in str(error.orig):
-            raise
-        raise unknown_zone() from error
 
 
 def asked_of(reads: Sequence[Read]) -> Sequence[Read]:
