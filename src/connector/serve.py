@@ -62,6 +62,8 @@ CLOSED = (
     "everybody on this machine, or auth.token, auth.keys or auth.oidc"
 )
 """Told at the start where no way to come in is configured."""
+DISMISSING_S = 1.0
+"""For telling those who follow that the hub is stopping."""
 UNANSWERED_MS = 30_000
 """After which a client that vanished without a word is disconnected; what it is sent now and then shows that."""
 
@@ -208,8 +210,8 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that tells when it answers, ends streams of events before it waits for answers to end, and handles no
-    signals: the hub ends in order, whoever tells it to.
+    """Uvicorn that tells when it answers, ends subscriptions, each with its cursor, before it closes what is open, and
+    handles no signals: the hub ends in order, whoever tells it to.
     """
 
     def __init__(self, config: uvicorn.Config, answering: asyncio.Event, streams: Streams) -> None:
@@ -224,7 +226,9 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more, and end."""
-        self._streams.is_stopping.set()
+        for server in self.servers:
+            server.close()
+        await self._streams.dismiss(DISMISSING_S)
         await super().shutdown(sockets)
 
     @contextmanager

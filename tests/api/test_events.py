@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from connector.api.access import Admitted, Unauthenticated
+from connector.api.live.ending import RESUME
 from connector.api.live.limits import LiveLimits
 from connector.api.media_types import Streaming, streaming
 from connector.model.principals import Principal
@@ -205,8 +206,8 @@ async def test_it_ends_with_its_token_and_says_from_where_to_resume(open_hub: Op
     assert told is not None
     assert told.data["errors"] == [
         {
-            "message": "The token has expired: come back with a new one and resume with `after`",
-            "extensions": {"code": "UNAUTHENTICATED", "cursor": "1"},
+            "message": "The token has expired, come back with a new one",
+            "extensions": {"code": "UNAUTHENTICATED", "hint": RESUME, "cursor": "1"},
         }
     ]
     assert complete == Sent("complete")
@@ -215,8 +216,8 @@ async def test_it_ends_with_its_token_and_says_from_where_to_resume(open_hub: Op
 @pytest.mark.parametrize(
     ("again", "message"),
     [
-        (Unauthenticated("the key is not known any more"), "the key is not known any more"),
-        (Admitted(Principal("ada", frozenset())), "The roles have changed: come back and resume with `after`"),
+        (Unauthenticated("the key is not known any more", hint=RESUME), "the key is not known any more"),
+        (Admitted(Principal("ada", frozenset())), "The roles have changed, come back"),
     ],
 )
 async def test_it_ends_when_rights_have_changed_and_says_from_where_to_resume(
@@ -246,7 +247,8 @@ async def test_it_ends_when_rights_have_changed_and_says_from_where_to_resume(
         told, complete = await client.next(), await client.next()
 
     assert told is not None
-    assert told.data["errors"] == [{"message": message, "extensions": {"code": "UNAUTHENTICATED", "cursor": "1"}}]
+    extensions = {"code": "UNAUTHENTICATED", "hint": RESUME, "cursor": "1"}
+    assert told.data["errors"] == [{"message": message, "extensions": extensions}]
     assert complete == Sent("complete")
 
 

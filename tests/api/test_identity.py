@@ -360,7 +360,7 @@ async def test_a_socket_ends_with_its_token_and_resumes_under_a_new_one(
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (
         4403,
-        "The token has expired: come back with a new one and resume with `after`",
+        'The token has expired, come back with a new one: resume with `after: "1"`',
     )
     assert resumed["task"]["title"] == "Task b"
     assert refused.value.rcvd is not None

@@ -205,15 +205,16 @@ async def test_a_silent_client_is_asked_and_stays_as_long_as_it_answers(open_hub
             assert await client.receive() == {"type": "ping"}
             await client.send(type="pong")
 
-        assert await closed(client) == (1001, "a ping was not answered within 0.1 s")
+        assert await closed(client) == (1001, 'a ping was not answered within 0.1 s: resume with `after: "0"`')
         await until(lambda: hub.streams.subscribers == 0)
 
 
 @pytest.mark.parametrize(
     ("again", "reason"),
     [
-        (Unauthenticated("the key is not known any more"), "the key is not known any more"),
-        (Admitted(Principal("ada", frozenset())), "The roles have changed: come back and resume with `after`"),
+        (Unauthenticated("the key is not known any more"), 'the key is not known any more: resume with `after: "0"`'),
+        (Unauthenticated("x" * 100), "x" * 100),
+        (Admitted(Principal("ada", frozenset())), 'The roles have changed, come back: resume with `after: "0"`'),
     ],
 )
 async def test_rights_are_looked_at_again_and_end_the_socket_when_they_have_changed(
@@ -239,6 +240,18 @@ async def test_rights_are_looked_at_again_and_end_the_socket_when_they_have_chan
             hub.clock.advance(timedelta(seconds=1))
             await until(lambda left=left: len(answers) == left)  # type: ignore[misc]
         assert await closed(client) == (4403, reason)
+
+
+async def test_a_socket_ends_with_the_hub_and_says_from_where_to_resume(hub: Hub):
+    async with served(hub.app) as address, connected(address) as following, connected(address) as idle:
+        await begin(hub, following, TASKS)
+        await give_task(hub.engine, "1")
+        await following.event()
+        await hub.streams.dismiss(10)
+
+        assert hub.streams.subscribers == 0
+        assert await closed(following) == (1012, 'the hub is stopping: resume with `after: "1"`')
+        assert await closed(idle) == (1012, "the hub is stopping")
 
 
 async def test_messages_are_small_and_as_the_protocol_has_them(hub: Hub):

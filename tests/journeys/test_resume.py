@@ -12,9 +12,11 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.api.conftest import connected
 from tests.fulfilment.scene import Scene, make_scene
-from tests.journeys.following import PAUSE_SECONDS, BrowserFollower, Follower, eventually
+from tests.journeys.following import FOLLOW, PAUSE_SECONDS, BrowserFollower, Follower, eventually
 from tests.journeys.served import Served
+from websockets.exceptions import ConnectionClosed
 
 from connector.api.schema.nodes import global_id
 
@@ -78,6 +80,25 @@ class Writer:
         answer = (await http.post(f"{self._hub.url}/graphql", json=asked)).json()
         assert answer["data"]["createRollout"]["errors"] == [], answer
         return answer
+
+
+async def test_told_to_stop_it_tells_whoever_follows_from_where_to_resume(engine: AsyncEngine, hub: Served):
+    await make_scene(engine)
+    await hub.listening()
+    after = (await hub.ask("{ feedCursor }"))["feedCursor"]
+    async with connected(hub.url.removeprefix("http://"), proxy=None) as client:
+        await client.subscribe(FOLLOW)
+        await client.subscribe("{ feedCursor }", "2")
+        assert await client.event() == after  # comes behind the beginning of the subscription
+        assert (await client.receive())["type"] == "complete"
+        assert await asyncio.to_thread(hub.stop) == 0
+
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.socket.recv()
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
+    assert closed.value.rcvd.reason == f'the hub is stopping: resume with `after: "{after}"`'
 
 
 async def test_killed_while_it_writes_it_tells_whoever_comes_back_everything_once(engine: AsyncEngine, hub: Served):

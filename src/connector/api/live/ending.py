@@ -19,12 +19,16 @@ from connector.api.access import (
 )
 from connector.api.live.limits import LiveLimits
 from connector.api.live.outlet import Outlet
-from connector.model.errors import ConnectorError
+from connector.api.live.streams import Streams
+from connector.model.errors import ConnectorError, Unavailable
 from connector.sdk.adapter import Clock
 
 SLOW_CONSUMER: Final = 4429
 """Code that a WebSocket is closed with when its client does not keep up; also that of a second introduction."""
 GOING_AWAY: Final = 1001
+SERVICE_RESTART: Final = 1012
+
+RESUME: Final = "Subscribe again with `after` set to the cursor of the last event that was received."
 
 LONGEST_NAP: Final = timedelta(minutes=1)
 """After that the clock is read again: it may have been set, or the machine have slept."""
@@ -64,9 +68,15 @@ async def end_when_slow(outlet: Outlet, limits: LiveLimits) -> None:
         SLOW_CONSUMER,
         SlowConsumer(
             f"nothing was read for {patience:g} s while the queue was full",
-            hint="Subscribe again with `after` set to the cursor of the last event that was received.",
+            hint=RESUME,
         ),
     )
+
+
+async def end_with_hub(streams: Streams, code: int) -> None:
+    """Raises Ending when the hub stops: a server closes what is still open then, without saying where to resume."""
+    await streams.is_stopping.wait()
+    raise Ending(code, Unavailable("the hub is stopping", hint=RESUME))
 
 
 async def end_with_rights(admitted: Admitted, admit: Admit, clock: Clock, limits: LiveLimits) -> None:
@@ -78,7 +88,7 @@ async def end_with_rights(admitted: Admitted, admit: Admit, clock: Clock, limits
         if admitted.until is not None and admitted.until <= now:
             raise Ending(
                 NOT_ALLOWED,
-                Unauthenticated("The token has expired: come back with a new one and resume with `after`"),
+                Unauthenticated("The token has expired, come back with a new one", hint=RESUME),
             )
         if now - checked_at >= again.every or admitted.again is not None:
             checked_at = now
@@ -93,7 +103,7 @@ async def end_with_rights(admitted: Admitted, admit: Admit, clock: Clock, limits
 
 async def _check_again(admitted: Admitted, admit: Admit) -> None:
     if (await admit()).principal != admitted.principal:
-        raise Unauthenticated("The roles have changed: come back and resume with `after`")
+        raise Unauthenticated("The roles have changed, come back", hint=RESUME)
 
 
 def _nap(now: datetime, *moments: datetime | None) -> float:

@@ -19,14 +19,13 @@ from connector.api.access import Admitted, formatted
 from connector.api.context import ApiContext
 from connector.api.errors import public_error
 from connector.api.live.asked import asked_of
-from connector.api.live.ending import GOING_AWAY, Admit, Ending, end_when_slow, end_with_rights
+from connector.api.live.ending import GOING_AWAY, Admit, Ending, end_when_slow, end_with_hub, end_with_rights
 from connector.api.live.limits import LiveLimits
 from connector.api.live.outlet import Mark, Outlet
 from connector.api.live.socket import Execute
 from connector.api.live.streams import Following, Refused, Streams
 from connector.api.media_types import EVENT_STREAM
 from connector.api.request import GraphQLRequest
-from connector.model.errors import Unavailable
 
 LAST_EVENT_ID: Final = "last-event-id"
 _KEEP_ALIVE: Final = ":\n\n"
@@ -79,7 +78,7 @@ class EventStream:
             self._keep_alive(outlet),
             end_when_slow(outlet, self._limits),
             end_with_rights(self._admitted, self._admit, self._context.clock, self._limits),
-            self._end_with_hub(),
+            end_with_hub(self._streams, GOING_AWAY),
         ]
         tasks = [asyncio.create_task(duty, name="events") for duty in duties]
         try:
@@ -118,12 +117,6 @@ class EventStream:
             await asyncio.sleep(self._limits.heartbeat.total_seconds())
             await outlet.room()
             outlet.say(_KEEP_ALIVE)
-
-    async def _end_with_hub(self) -> None:
-        """A server waits for its answers to end before it stops."""
-        await self._streams.is_stopping.wait()
-        hint = "Come back with `after` set to the cursor of the last event that was received."
-        raise Ending(GOING_AWAY, Unavailable("the hub is stopping", hint=hint))
 
     def _told(self, failed: Exception) -> GraphQLFormattedError:
         """Why it ends, and from where to resume."""

@@ -22,11 +22,13 @@ from connector.api.errors import masked, public_error
 from connector.api.live.asked import asked_of
 from connector.api.live.ending import (
     GOING_AWAY,
+    SERVICE_RESTART,
     SLOW_CONSUMER,
     Ending,
     Silent,
     SlowConsumer,
     end_when_slow,
+    end_with_hub,
     end_with_rights,
 )
 from connector.api.live.limits import LiveLimits
@@ -86,6 +88,10 @@ class SocketConnection:
 
     async def run(self) -> None:
         """Serve the client until it or the hub ends the connection."""
+        with self._streams.connected():
+            await self._run()
+
+    async def _run(self) -> None:
         await self._receive()  # websocket.connect
         if SUBPROTOCOL not in self._scope["subprotocols"]:
             await self._send({"type": "websocket.accept"})
@@ -99,6 +105,7 @@ class SocketConnection:
             self._stay_in_touch(),
             self._outlet.run(),
             end_when_slow(self._outlet, self._limits),
+            end_with_hub(self._streams, SERVICE_RESTART),
         ):
             self._begin(duty, name="socket")
         try:
@@ -249,11 +256,16 @@ class SocketConnection:
                 await self._send({"type": "websocket.close", "code": code, "reason": shown})
 
     def _reason(self, ending: Ending) -> str:
-        """Why; to a client that is too slow also the place up to which all of its subscriptions have been sent."""
+        """Why, and the place up to which all subscriptions have been sent, as far as both find room.
+
+        What breaks the protocol is said in the protocol's words.
+        """
+        why = "Too slow" if isinstance(ending.error, SlowConsumer) else ending.error.message
         sent = [mark.sent for mark in self._marks.values() if mark.sent is not None]
-        if not isinstance(ending.error, SlowConsumer) or not sent:
+        if not sent or isinstance(ending.error, BadRequest):
             return ending.error.message
-        return f'Too slow: resume with `after: "{min(sent)}"`'
+        reason = f'{why}: resume with `after: "{min(sent)}"`'
+        return reason if len(reason.encode()) <= LONGEST_REASON else why
 
     def _begin(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)

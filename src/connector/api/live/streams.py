@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -149,6 +149,9 @@ class Streams:
         self._pumps: dict[_Stream, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._followed = 0
+        self._connected = 0
+        self._nobody = asyncio.Event()
+        self._nobody.set()
         self.is_stopping = asyncio.Event()
 
     def __len__(self) -> int:
@@ -175,6 +178,25 @@ class Streams:
                 await following.outlet.room()
         finally:
             self._followed -= 1
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Around a connection that is to be told when the hub stops."""
+        self._connected += 1
+        self._nobody.clear()
+        try:
+            yield
+        finally:
+            self._connected -= 1
+            if not self._connected:
+                self._nobody.set()
+
+    async def dismiss(self, patience: float) -> None:
+        """Have everybody told that the hub is stopping. patience: seconds to wait until they are."""
+        self.is_stopping.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._nobody.wait()
 
     async def stop(self) -> None:
         """End all streams; whatever answers with one ends when `is_stopping` is set."""
