@@ -188,7 +188,7 @@ class _Inbox:
 
     async def run(self) -> None:
         """Until cancelled: what is waiting now, then whatever comes; those that are to be tried again, in time."""
-        while True:
+        while self._hub.connections:
             self._arrived.clear()
             try:
                 while await process_inbox(self._hub.database, self._hub.connections, clock=self._hub.clock):

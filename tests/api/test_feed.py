@@ -83,6 +83,35 @@ async def test_a_commit_in_this_process_is_seen_at_once(engine: AsyncEngine):
         assert [i for _, i in await reading_on] == [5]
 
 
+async def test_a_feed_at_rest_reads_nothing_and_sees_at_once_what_another_process_commits(engine: AsyncEngine):
+    async with running(engine) as feed:
+        reading_on = asyncio.create_task(read(feed, None, 1))
+        await until(lambda: feed.readers == 1)
+        await looked(feed, 2)
+        with log_reads(engine, every=True) as sent:
+            await looked(feed, 5)
+        assert sent == []
+
+        await write(engine, 6)
+        assert [i for _, i in await reading_on] == [6]
+
+
+async def looked(feed: Feed, times: int) -> None:
+    """Wait until the feed has looked at the log so many times more."""
+    look, seen = feed._rest.has_ended, 0
+
+    async def counted() -> bool:
+        nonlocal seen
+        seen += 1
+        return await look()
+
+    feed._rest.has_ended = counted  # type: ignore[method-assign]
+    try:
+        await until(lambda: seen > times)
+    finally:
+        feed._rest.has_ended = look  # type: ignore[method-assign]
+
+
 @pytest.mark.parametrize("window", [1, 7, 1000])
 async def test_catching_up_goes_over_into_following_without_gap_or_duplicate(engine: AsyncEngine, window: int):
     """Three writers go on while subscribers begin at different places; each sees everything, once, in order."""
@@ -112,8 +141,7 @@ async def test_catching_up_goes_over_into_following_without_gap_or_duplicate(eng
 async def test_a_reader_that_was_further_than_the_window_is_told_nothing_twice(engine: AsyncEngine):
     await write(engine, 1, 2)
     async with running(engine, poll=NEVER) as feed:
-        await feed.now()
-        assert await feed.now() == 2  # behind the first look of the feed's own, which waited for the other one
+        await until(lambda: feed._rest._read_to == 2)  # the first look of the feed's own is over
         await write(engine, 3)
         if engine.dialect.name == "postgresql":
             async with transaction(engine) as tx:
@@ -184,12 +212,12 @@ async def test_a_reader_for_which_more_waits_than_the_window_holds_reads_the_log
 
 
 @contextmanager
-def log_reads(engine: AsyncEngine) -> Iterator[list[tuple[str, Any]]]:
-    """The statements, and their parameters, that read changes inside."""
+def log_reads(engine: AsyncEngine, *, every: bool = False) -> Iterator[list[tuple[str, Any]]]:
+    """The statements, and their parameters, that read changes inside. every: and all that do something else."""
     seen: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
-        if "FROM change" in statement and "ORDER BY change.position" in statement:
+        if every or ("FROM change" in statement and "ORDER BY change.position" in statement):
             seen.append((statement, parameters))
 
     event.listen(engine.sync_engine, "before_cursor_execute", note)

@@ -11,7 +11,7 @@ from connector.model.refs import EntityKind
 from connector.storage.database import growth
 from connector.storage.database.changes import NewChange, log_changes, publish_changes
 from connector.storage.database.engine import open_engine, transaction
-from connector.storage.database.growth import LogGrowth
+from connector.storage.database.growth import LogGrowth, Rest
 from connector.storage.database.refusals import NotAnswered
 
 SITE, HUB, TICKET = EntityKind.SITE, EntityKind.HUB, EntityKind.TICKET
@@ -166,3 +166,36 @@ async def test_a_log_that_cannot_be_read_is_told_and_looked_at_again(engine, oth
     await growth.look()
 
     assert growth.length == 0
+
+
+async def test_a_log_rests_until_somebody_commits_a_change(engine, other):
+    rest = Rest(engine)
+    assert await rest.has_ended()  # nobody has read it yet
+    rest.read_on()
+    assert not await rest.has_ended()
+
+    await change(other, HUB)
+    assert await rest.has_ended()
+    await change(other, SITE)
+    rest.read_on()  # what was there at the look, and perhaps not what came after it
+
+    assert await rest.has_ended()
+    rest.read_on()
+    assert not await rest.has_ended()
+
+
+async def test_a_log_that_cannot_be_looked_at_is_read(engine, other, monkeypatch):
+    rest = Rest(engine)
+    await rest.has_ended()
+    rest.read_on()
+
+    async def refused(_position: int) -> tuple[int, int, str | None]:
+        raise NotAnswered("the database is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(rest, "_ask", refused)
+        assert await rest.has_ended()
+        rest.read_on()
+    assert await rest.has_ended()
+    rest.read_on()
+    assert not await rest.has_ended()

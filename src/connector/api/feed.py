@@ -24,6 +24,7 @@ from connector.api.wanted import Only, Reader, Values, Wanted
 from connector.model.refs import EntityKind
 from connector.storage.database.changes import LoggedChange, last_position, publish, read_changes
 from connector.storage.database.engine import Database, Transaction, reading
+from connector.storage.database.growth import Rest
 from connector.storage.query import FEW, Selection, Together, fetch_rows, read_changes_of
 
 KINDS = (
@@ -90,6 +91,7 @@ class Feed:
         self._position = 0
         self._tailing = asyncio.Lock()
         self._awake = asyncio.Event()
+        self._rest = Rest(engine)
         self._wanted = Wanted()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -193,7 +195,9 @@ class Feed:
         while True:
             self._awake.clear()
             try:
-                await self._tail()
+                if await self._rest.has_ended():
+                    await self._tail()
+                    self._rest.read_on()
             except Exception as error:  # noqa: BLE001 - whatever the database fails with, it may be back
                 if not is_lost:
                     log.error("the change log cannot be read; trying on: %s", error)

@@ -37,6 +37,7 @@ from connector.storage.database.changes import (
     reader_position,
 )
 from connector.storage.database.engine import Transaction, reading, transaction
+from connector.storage.database.growth import Rest
 from connector.storage.policies.active import PolicySource
 from connector.storage.shipments.recoveries import recovery_of_second
 from connector.storage.stock.stopping import stop_reason
@@ -75,6 +76,7 @@ class Reactor:
         self._rollouts = RolloutFollower(work.database, work.clock, policy)
         self._low_shelves = LowShelves(work.database, work.clock, policy)
         self._wake = asyncio.Event()
+        self._rest = Rest(work.database)
 
     def wake(self) -> None:
         """Look at the log now instead of at the next poll."""
@@ -86,7 +88,7 @@ class Reactor:
         while True:
             self._wake.clear()
             try:
-                dealt = await self.catch_up()
+                dealt = await self.catch_up() if await self._rest.has_ended() else 0
             except Exception:
                 failures += 1
                 log.exception("following the change log failed; it is tried again")
@@ -94,6 +96,7 @@ class Reactor:
                 continue
             failures = 0
             if not dealt:
+                self._rest.read_on()
                 await self._idle()
 
     async def catch_up(self) -> int:

@@ -80,6 +80,8 @@ class DirectConnections:
         task.add_done_callback(self._ending.discard)
 
     def close(self) -> None:
-        """Close those that nobody uses."""
+        """Close those that nobody uses, and tell the server no more of what nobody waits for."""
+        for task in self._ending:
+            task.cancel()
         while self._idle:
             self._idle.pop().close()

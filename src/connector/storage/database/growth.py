@@ -81,6 +81,33 @@ class LogGrowth:
         self._length, self._position = length, position
 
 
+class Rest:
+    """Whether a log that somebody reads to its end has rested since: a look is one short statement, reading several.
+
+    For readers that look again and again for what other processes have written.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._ask = _asking(engine)
+        self._position = 0
+        self._read_to: int | None = None
+        self._seen: int | None = None
+
+    async def has_ended(self) -> bool:
+        """Whether there may be something to read. True where that cannot be told."""
+        try:
+            self._position, unnumbered, _ = await self._ask(self._position)
+        except NotAnswered:
+            self._seen = None
+            return True
+        self._seen = self._position + unnumbered
+        return self._seen != self._read_to
+
+    def read_on(self) -> None:
+        """All that was there at the last look was read."""
+        self._read_to = self._seen
+
+
 class _Ask(Protocol):
     """Asks for the last number, how many have none, and the kinds of what is behind a number or has none."""
 

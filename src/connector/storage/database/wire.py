@@ -80,10 +80,12 @@ class Wire:
 
     async def break_off(self) -> None:
         """Have the server stop what it is at, and close."""
-        if self.is_open:
-            with suppress(Error, OSError):
-                await self._connection.cancel_safe(timeout=CANCELLING_S)
-        self.close()
+        try:
+            if self.is_open:
+                with suppress(Error, OSError):
+                    await self._connection.cancel_safe(timeout=CANCELLING_S)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Give the connection back to the server."""
