@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -10,10 +11,12 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote_plus
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.factories import make_asset
@@ -23,11 +26,12 @@ from tests.journeys.following import BrowserFollower, Follower, eventually, logg
 from tests.journeys.killing import served
 from tests.journeys.served import Served, is_there
 
+from connector.api.schema.nodes import global_id
 from connector.model.kinds import SourceState
 from connector.model.lifecycle import ReservationState
 from connector.sdk.webhook import WebhookRequest
 from connector.storage import tables
-from connector.storage.database.engine import transaction
+from connector.storage.database.engine import reading, transaction
 from connector.storage.database.presence import is_present
 from connector_karrio.sandbox import KarrioSandbox
 from connector_request_tracker.mapping import ticket_ref
@@ -236,3 +240,77 @@ async def post(hub: Served, hooks: list[WebhookRequest]) -> list[int]:
             return (await client.post(f"{hub.url}/webhooks/itsm", content=hook.body, headers=hook.headers)).status_code
 
     return await asyncio.gather(*map(one, hooks))
+
+
+PROPOSE = """mutation ($key: String!, $product: ID!, $site: ID!) { createRollout(input: {
+  name: $key, productId: $product, sites: [{ siteId: $site }], idempotencyKey: $key
+}) { errors { message } } }"""
+
+
+class Asking:
+    """Clients that write and read by turns. begun, told: how much was to be written, and how much is told is done."""
+
+    def __init__(self, hub: Served, scene: Scene) -> None:
+        self.hub = hub
+        self._ids = {"product": global_id("Product", scene.product_id), "site": global_id("Site", scene.site_id)}
+        self.begun = self.told = self.cut_off = 0
+        self.is_over = False
+
+    async def go_on(self, name: str) -> None:
+        """Write under a key until it is told that it is done, then read, whichever process takes the connection."""
+        for number in itertools.count():
+            if self.is_over:
+                return
+            self.begun += 1
+            written = await self._say(PROPOSE, {**self._ids, "key": f"{name}-{number}"})
+            assert written == {"createRollout": {"errors": []}}
+            self.told += 1
+            for _ in range(4):
+                least = self.told
+                count = (await self._say("{ rollouts { totalCount } }", {}))["rollouts"]["totalCount"]
+                assert least <= count <= self.begun
+
+    async def has_told(self, more: int) -> None:
+        """Wait until so much more is done."""
+        wanted = self.told + more
+        await eventually(lambda: self._has_told(wanted))
+
+    async def _has_told(self, wanted: int) -> bool:
+        return self.told >= wanted
+
+    async def _say(self, query: str, variables: dict[str, str]) -> dict[str, Any]:
+        while True:
+            try:
+                async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+                    body = {"query": query, "variables": variables}
+                    answer = (await client.post(f"{self.hub.url}/graphql", json=body)).json()
+            except httpx.TransportError:
+                self.cut_off += 1
+                continue
+            assert "errors" not in answer, answer
+            data: dict[str, Any] = answer["data"]
+            return data
+
+
+async def test_no_answer_is_older_than_what_was_told_is_done_though_processes_are_killed(
+    serve: Callable[..., Served], engine: AsyncEngine
+):
+    hub = serve()
+    await hub.listening()
+    asking = Asking(hub, await make_scene(engine))
+
+    async with asyncio.TaskGroup() as tasks:
+        for name in ("ada", "eve", "joe"):
+            tasks.create_task(asking.go_on(name))
+        await asking.has_told(10)
+        for restarts, number in enumerate((1, 2), 1):
+            os.kill(hub.started(number)[-1], signal.SIGKILL)
+            await asking.has_told(10)
+            await hub.listening(2 + restarts)
+            await asking.has_told(10)
+        asking.is_over = True
+
+    assert asking.told == asking.begun
+    assert asking.cut_off > 0
+    async with reading(engine) as tx:
+        assert (await tx.execute(select(func.count()).select_from(tables.rollout))).scalar_one() == asking.told
