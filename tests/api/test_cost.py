@@ -45,7 +45,7 @@ def cost(text: str, **variables: Any) -> tuple[int, str]:
         ("{ tickets(first: 2) { nodes { shipments { trackingNumber } } } }", 12, "tickets.nodes.shipments"),
         ("{a: sites(first: 20) {nodes {tickets(first: 30) {totalCount nodes {id}}}}}", 820, "a.nodes.tickets"),
         ("{ ticketAggregate(first: 5) { groups { count } } }", 105, "ticketAggregate"),
-        ('{ explain(ticket: "x") { outcome } }', 500, "explain"),
+        ('{ explain(ticketId: "x") { outcome } }', 500, "explain"),
         ('{ nodes(ids: ["a", "b", "c"]) { id ... on Ticket { site { name } } ... on Site { name } } }', 6, "nodes"),
         ("{ tickets(first: 5) { nodes { id @skip(if: true) site @skip(if: true) { name } } } }", 5, "tickets"),
         ('mutation { syncSource(input: {sourceId: "x", idempotencyKey: "k"}) { __typename } }', 100, "syncSource"),

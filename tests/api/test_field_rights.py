@@ -158,8 +158,8 @@ QUERIES = {
     "documents": """{ decisions { nodes { reason explanation { text inputs } } }
         tasks { nodes { packingList { serial } } }
         rollouts { nodes { hubs { free } } } quarantine { totalCount nodes { raw } } }""",
-    "explained": "query ($ticket: ID!) { explain(ticket: $ticket) { text inputs } }",
-    "supposed": """query ($ticket: ID!) { whatIf(ticket: $ticket) {
+    "explained": "query ($ticket: ID!) { explain(ticketId: $ticket) { text inputs } }",
+    "supposed": """query ($ticket: ID!) { whatIf(ticketId: $ticket) {
         explanation { text inputs } errors { message } } }""",
     "placed": "{ placements { nodes { region product used } } }",
     "used": "{ breakGlassUse { region draws } }",
@@ -387,7 +387,7 @@ def test_everything_that_is_worked_out_says_of_what():
 def test_names_that_cannot_be_kept_are_told_with_the_reason():
     given = dict.fromkeys(
         ("Money.amount", "Product.price", "Product.id", "Ticket.retiredAt", "Ticket.site", "Site.tickets",
-         "Product.model", "Product.unitCost", "Stock.safetyStock", "Site.code", "Source.lastSuccess"),
+         "Product.model", "Product.unitCost", "Stock.safetyStock", "Site.code", "Source.lastSuccessAt"),
         ("planner",),
     )  # fmt: skip
     can_be_kept = (
@@ -408,7 +408,7 @@ def test_names_that_cannot_be_kept_are_told_with_the_reason():
         "are meant",
         "Stock.safetyStock: it cannot be kept: Stock.usable, which is never null, would tell it",
         "Site.code: it cannot be kept: sentences and labels call the thing by it",
-        "Source.freshness: it shows what Source.lastSuccess shows, which is for other roles; give both the same",
+        "Source.freshness: it shows what Source.lastSuccessAt shows, which is for other roles; give both the same",
     ]
 
 

@@ -52,7 +52,7 @@ async def test_a_proposal_is_read_with_its_tickets_and_from_each_of_them(hub: Hu
     found = await ask(hub, "IncidentGroups", first=5)
     one = await hub.query(
         "query ($id: ID!) { ticket(id: $id) { groups { group { title } }"
-        " decision { explanation { reason group { groupId standing } } } } }",
+        " decision { explanation { reason group { incidentGroupId standing } } } } }",
         id=global_id("Ticket", tickets[2]),
     )
 
@@ -63,7 +63,7 @@ async def test_a_proposal_is_read_with_its_tickets_and_from_each_of_them(hub: Hu
     assert group["statistics"] == {"window_minutes": 30, "tickets": 3, "required": 3, "devices": 3}
     assert one["ticket"]["groups"] == [{"group": {"title": "3 devices at S1 within 30 min"}}]
     assert one["ticket"]["decision"]["explanation"] == {
-        "reason": "grouped", "group": {"groupId": GROUP, "standing": "held"},
+        "reason": "grouped", "group": {"incidentGroupId": GROUP, "standing": "held"},
     }  # fmt: skip
 
 

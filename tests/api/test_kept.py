@@ -64,7 +64,7 @@ NEVER = {
     "Source.freshness": FRESHNESS,
     "Source.lastError": f"source.last_error: {PULLS}",
     "Source.lastErrorAt": f"source.last_error_at: {PULLS}",
-    "Source.lastSuccess": f"source.last_success_at: {PULLS}",
+    "Source.lastSuccessAt": f"source.last_success_at: {PULLS}",
     "Source.quarantine": ATTEMPTS,
     "Source.state": f"source.state: {PULLS}",
     "Source.streams": COUNTED,

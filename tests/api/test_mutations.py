@@ -208,7 +208,7 @@ async def test_a_source_is_pulled_now_and_its_quarantine_dealt_with(
     assert (synced["outcome"], synced["state"], synced["error"], synced["errors"]) == ("pulled", "OK", None, [])
     (stream,) = synced["streams"]
     assert (stream["name"], stream["seen"], stream["created"]) == ("things", 1, 1)
-    assert synced["source"]["lastSuccess"] == "2026-11-25T09:00:00Z"
+    assert synced["source"]["lastSuccessAt"] == "2026-11-25T09:00:00Z"
     assert unknown["errors"][0]["message"] == "source 99 is not connected"
     assert wrong["errors"][0]["__typename"] == "InvalidInputRefusal"
     assert (repeated, pulls, len(adapter.asked)) == (synced, 1, 1)

@@ -212,7 +212,7 @@ def test_every_mutation_takes_an_idempotency_key(schema: GraphQLSchema):
     assert without == []
 
 
-PLAIN_NAMES = frozenset({"id", "ids", "input", "ticket", "number", "name"})
+PLAIN_NAMES = frozenset({"id", "ids", "input", "ticketId", "number", "name"})
 """Arguments of root fields that say by their name what they are."""
 
 

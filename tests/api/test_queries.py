@@ -170,8 +170,8 @@ async def test_a_source_tells_how_fresh_it_is(hub: Hub):
 
     data = await hub.query(
         """query ($id: ID!) { source(id: $id) {
-          name adapter state lastSuccess lastError lastErrorAt freshness failures
-          streams { name lastSuccess freshness recordsSeen recordsChanged }
+          name adapter state lastSuccessAt lastError lastErrorAt freshness failures
+          streams { name lastSuccessAt freshness recordsSeen recordsChanged }
           quarantine { totalCount nodes { externalRef reason path raw record source { name } } }
         } }""",
         id=seeded.id("Source"),
@@ -181,7 +181,7 @@ async def test_a_source_tells_how_fresh_it_is(hub: Hub):
         "name": "itsm",
         "adapter": "request_tracker",
         "state": "BACKING_OFF",
-        "lastSuccess": "2026-11-25T07:30:00Z",
+        "lastSuccessAt": "2026-11-25T07:30:00Z",
         "lastError": "timed out",
         "lastErrorAt": "2026-11-25T09:00:00Z",
         "freshness": "PT1H35M30S",
@@ -189,7 +189,7 @@ async def test_a_source_tells_how_fresh_it_is(hub: Hub):
         "streams": [
             {
                 "name": "tickets",
-                "lastSuccess": "2026-11-25T07:00:00Z",
+                "lastSuccessAt": "2026-11-25T07:00:00Z",
                 "freshness": "PT2H5M30S",
                 "recordsSeen": 10,
                 "recordsChanged": 4,
@@ -374,7 +374,7 @@ async def test_a_dry_run_explains_what_the_rules_would_do(hub: Hub):
     seeded = await seed(hub.engine)
 
     data = await hub.query(
-        """query ($ticket: ID!) { explain(ticket: $ticket) {
+        """query ($ticket: ID!) { explain(ticketId: $ticket) {
           outcome reason decidedAt productId chosen { hub isExact } candidates { hub why }
         } }""",
         ticket=seeded.id("Ticket"),
@@ -385,7 +385,7 @@ async def test_a_dry_run_explains_what_the_rules_would_do(hub: Hub):
     assert explained["decidedAt"] == "2026-11-25T09:00:00Z"
     assert explained["productId"] == seeded.id("Product")
     assert explained["chosen"] == {"hub": "BER", "isExact": True}
-    error = await hub.error("query ($t: ID!) { explain(ticket: $t) { outcome } }", t=global_id("Ticket", 999))
+    error = await hub.error("query ($t: ID!) { explain(ticketId: $t) { outcome } }", t=global_id("Ticket", 999))
     assert error["extensions"]["code"] == "NOT_FOUND"
 
 

@@ -145,7 +145,7 @@ async def test_a_mutation_of_what_is_seen_reaches_its_command(open_hub: OpenHub,
 async def test_what_is_about_all_regions_is_for_those_who_are_not_limited(open_hub: OpenHub, seeded: Seeded):
     async with two_sided(open_hub) as hub:
         explained = await ask(
-            hub, "europe", "query ($id: ID!) { explain(ticket: $id) { text } }", id=seeded.id("Ticket")
+            hub, "europe", "query ($id: ID!) { explain(ticketId: $id) { text } }", id=seeded.id("Ticket")
         )
         placed = await ask(hub, "europe", "{ placements { nodes { product } } }")
         supposed = await ask(hub, "europe", f"{{ whatIf(draft: {{}}) {REFUSED} }}")

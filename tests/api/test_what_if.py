@@ -61,7 +61,7 @@ async def test_a_ticket_under_the_active_policy_is_decided_as_explain_does(hub: 
     answer = await ask(hub, ticket=seeded.id("Ticket"))
 
     explained = await hub.query(
-        "query ($t: ID!) { explain(ticket: $t) { text rule policyVersion dueAt } }", t=seeded.id("Ticket")
+        "query ($t: ID!) { explain(ticketId: $t) { text rule policyVersion dueAt } }", t=seeded.id("Ticket")
     )
     assert answer["errors"] == []
     assert answer["explanation"]["outcome"] == "reserve"
@@ -261,7 +261,7 @@ async def test_a_question_about_nothing_or_about_both_is_refused(hub: Hub):
     for question in ({}, {"ticket": seeded.id("Ticket"), "draft": {}}):
         refusal = await refused(hub, **question)
         assert (refusal["__typename"], refusal["message"]) == (
-            "InvalidInputRefusal", "whatIf needs either `ticket` or `draft`, and only one of them",
+            "InvalidInputRefusal", "whatIf needs either `ticketId` or `draft`, and only one of them",
         )  # fmt: skip
 
 

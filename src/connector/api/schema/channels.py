@@ -107,7 +107,7 @@ class OpenRedChannelInput:
 class ExtendRedChannelInput:
     """Input of `extendRedChannel`."""
 
-    channel_id: strawberry.ID = strawberry.field(description="Which channel.")
+    red_channel_id: strawberry.ID = strawberry.field(description="Which channel.")
     ends_at: datetime = strawberry.field(description="Until when.")
     reason: str = strawberry.field(description="Why; kept with it.")
     idempotency_key: str = KEY
@@ -117,7 +117,7 @@ class ExtendRedChannelInput:
 class CloseRedChannelInput:
     """Input of `closeRedChannel`."""
 
-    channel_id: strawberry.ID = strawberry.field(description="Which channel.")
+    red_channel_id: strawberry.ID = strawberry.field(description="Which channel.")
     reason: str = strawberry.field(description="Why; kept with it.")
     idempotency_key: str = KEY
 
@@ -150,7 +150,7 @@ async def open_channel(info: Info, input: OpenRedChannelInput) -> RedChannelPayl
 async def extend_channel(info: Info, input: ExtendRedChannelInput) -> RedChannelPayload:
     """Resolver of `extendRedChannel`."""
     async with refusing(info) as refusals:
-        number = key_of(input.channel_id, entity="red_channel")
+        number = key_of(input.red_channel_id, entity="red_channel")
         by = request_of(info, input.idempotency_key)
         context = info.context
         await context.channels.extend(
@@ -163,7 +163,7 @@ async def extend_channel(info: Info, input: ExtendRedChannelInput) -> RedChannel
 async def close_channel(info: Info, input: CloseRedChannelInput) -> RedChannelPayload:
     """Resolver of `closeRedChannel`."""
     async with refusing(info) as refusals:
-        number = key_of(input.channel_id, entity="red_channel")
+        number = key_of(input.red_channel_id, entity="red_channel")
         by = request_of(info, input.idempotency_key)
         await info.context.channels.close(number, by=info.context.principal, reason=input.reason, key=by.key)
         return RedChannelPayload(key=number)

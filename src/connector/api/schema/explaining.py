@@ -135,7 +135,7 @@ def _group(content: Mapping[str, Any] | None) -> GroupStanding | None:
     if content is None:
         return None
     return GroupStanding(
-        group_id=strawberry.ID(global_id("IncidentGroup", content["id"])),
+        incident_group_id=strawberry.ID(global_id("IncidentGroup", content["id"])),
         title=content["title"],
         state=GroupState(content["state"]),
         standing=content["standing"],

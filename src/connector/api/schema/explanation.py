@@ -103,7 +103,7 @@ class Assumption:
 class GroupStanding:
     """Of a member of an incident group."""
 
-    group_id: strawberry.ID = strawberry.field(description="Id of the group, for `node`.")
+    incident_group_id: strawberry.ID = strawberry.field(description="Id of the group, for `node`.")
     title: str = strawberry.field(description="What was seen, for people.")
     state: GroupState = strawberry.field(description="Where the group stood.")
     standing: str = strawberry.field(

@@ -59,7 +59,7 @@ class IncidentGroupTicket(Node):
 class ConfirmIncidentGroupInput:
     """Input of `confirmIncidentGroup`."""
 
-    group_id: strawberry.ID = strawberry.field(description="Which group.")
+    incident_group_id: strawberry.ID = strawberry.field(description="Which group.")
     cause: str = strawberry.field(description="What the cause is; told to everybody whose ticket waits.")
     serves: bool | None = strawberry.field(
         default=None, description="Whether its tickets get units; left out, as the policy has it."
@@ -72,7 +72,7 @@ class ConfirmIncidentGroupInput:
 class DismissIncidentGroupInput:
     """Input of `dismissIncidentGroup`."""
 
-    group_id: strawberry.ID = strawberry.field(description="Which group.")
+    incident_group_id: strawberry.ID = strawberry.field(description="Which group.")
     reason: str = strawberry.field(description="Why; kept with it.")
     idempotency_key: str = KEY
 
@@ -81,7 +81,7 @@ class DismissIncidentGroupInput:
 class CloseIncidentGroupInput:
     """Input of `closeIncidentGroup`."""
 
-    group_id: strawberry.ID = strawberry.field(description="Which group.")
+    incident_group_id: strawberry.ID = strawberry.field(description="Which group.")
     reason: str = strawberry.field(description="Why; kept with it.")
     idempotency_key: str = KEY
 
@@ -101,7 +101,7 @@ def _groups(info: Info) -> Groups:
 async def confirm(info: Info, input: ConfirmIncidentGroupInput) -> IncidentGroupPayload:
     """Confirm a group."""
     async with refusing(info) as refusals:
-        key, by = key_of(input.group_id, entity="incident_group"), request_of(info, input.idempotency_key)
+        key, by = key_of(input.incident_group_id, entity="incident_group"), request_of(info, input.idempotency_key)
         await _groups(info).confirm(
             key, cause=input.cause, key=by.key, actor=by.actor, serves=input.serves, limit=input.limit_units
         )
@@ -112,7 +112,7 @@ async def confirm(info: Info, input: ConfirmIncidentGroupInput) -> IncidentGroup
 async def dismiss(info: Info, input: DismissIncidentGroupInput) -> IncidentGroupPayload:
     """Dismiss a group."""
     async with refusing(info) as refusals:
-        key, by = key_of(input.group_id, entity="incident_group"), request_of(info, input.idempotency_key)
+        key, by = key_of(input.incident_group_id, entity="incident_group"), request_of(info, input.idempotency_key)
         await _groups(info).dismiss(key, reason=input.reason, key=by.key, actor=by.actor)
         return IncidentGroupPayload(key=key)
     return IncidentGroupPayload(errors=refusals)
@@ -121,7 +121,7 @@ async def dismiss(info: Info, input: DismissIncidentGroupInput) -> IncidentGroup
 async def close(info: Info, input: CloseIncidentGroupInput) -> IncidentGroupPayload:
     """Close a group."""
     async with refusing(info) as refusals:
-        key, by = key_of(input.group_id, entity="incident_group"), request_of(info, input.idempotency_key)
+        key, by = key_of(input.incident_group_id, entity="incident_group"), request_of(info, input.idempotency_key)
         await _groups(info).close(key, reason=input.reason, key=by.key, actor=by.actor)
         return IncidentGroupPayload(key=key)
     return IncidentGroupPayload(errors=refusals)

@@ -154,8 +154,8 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
     return await _rows(info, ids)
 
 
-async def _explain(info: Info, ticket: strawberry.ID) -> Explanation:
-    key = key_of(ticket, entity="ticket")
+async def _explain(info: Info, ticket_id: strawberry.ID) -> Explanation:
+    key = key_of(ticket_id, entity="ticket")
     context = info.context
     require_reach(context.principal, "explain")
     require_facts(context.principal, context.reader.sight, "explain")

@@ -162,7 +162,7 @@ async def cancel(info: Info, input: MoveRolloutInput) -> RolloutPayload:
 async def report_line(info: Info, input: ReportRolloutLineInput) -> RolloutLinePayload:
     """`reportRolloutLine`."""
     async with refusing(info) as refusals:
-        key, by = key_of(input.line_id, entity="rollout_line"), request_of(info, input.idempotency_key)
+        key, by = key_of(input.rollout_line_id, entity="rollout_line"), request_of(info, input.idempotency_key)
         await _people(info).report(key, input.outcome, reason=input.reason, key=by.key, actor=by.actor)
         return RolloutLinePayload(key=key)
     return RolloutLinePayload(errors=refusals)

@@ -102,7 +102,7 @@ class MoveRolloutInput:
 class ReportRolloutLineInput:
     """Input of `reportRolloutLine`."""
 
-    line_id: strawberry.ID = strawberry.field(description="Which line.")
+    rollout_line_id: strawberry.ID = strawberry.field(description="Which line.")
     outcome: RolloutOutcome = strawberry.field(description="What became of it.")
     reason: str | None = strawberry.field(default=None, description="Why, when it failed or was refused; kept with it.")
     idempotency_key: str = KEY

@@ -14,7 +14,7 @@ from connector.storage.query import Row
 
 
 def _freshness(root: Row, info: strawberry.Info) -> timedelta | None:
-    last: datetime | None = root.values["last_success"]
+    last: datetime | None = root.values["last_success_at"]
     now: datetime = info.context.clock.now()
     return None if last is None else max(timedelta(0), now - last)
 
@@ -24,8 +24,8 @@ class SourceStream(Node):
     """A stream."""
 
     name: str = column("What the adapter calls it.")
-    last_success: datetime | None = column("When it was last pulled to its end.")
-    freshness: timedelta | None = derived(_freshness, "How long ago that is.", columns=("last_success",))
+    last_success_at: datetime | None = column("When it was last pulled to its end.")
+    freshness: timedelta | None = derived(_freshness, "How long ago that is.", columns=("last_success_at",))
     records_seen: int = column("Records that it has ever delivered.")
     records_changed: int = column("Those of them that changed something here.")
 
@@ -37,11 +37,11 @@ class Source(Node):
     name: str = column("What connector.toml calls it.")
     adapter: str = column("Name of the adapter that speaks to it.")
     state: SourceState = column("How the connection fares.")
-    last_success: datetime | None = column("When it last worked.")
+    last_success_at: datetime | None = column("When it last worked.")
     last_error: str | None = column("What failed last, why, and what to do; kept after it has been mended.")
     last_error_at: datetime | None = column("When that was.")
     freshness: timedelta | None = derived(
-        _freshness, "How long ago it last worked; null when it never did.", columns=("last_success",)
+        _freshness, "How long ago it last worked; null when it never did.", columns=("last_success_at",)
     )
     failures: int = column("Failures since it last worked.")
     streams: list[SourceStream] = related("streams", "What is pulled from it.")

@@ -70,7 +70,7 @@ class WhatIf:
 
 async def resolve_what_if(
     info: Info,
-    ticket: Annotated[strawberry.ID | None, strawberry.argument(description="A ticket; or else `draft`.")] = None,
+    ticket_id: Annotated[strawberry.ID | None, strawberry.argument(description="A ticket; or else `draft`.")] = None,
     draft: Annotated[TicketDraftInput | None, strawberry.argument(description="A ticket that does not exist.")] = None,
     policy: Annotated[
         str | None, strawberry.argument(description="Text of a draft, YAML; the active policy decides when null.")
@@ -86,7 +86,7 @@ async def resolve_what_if(
         require_reach(context.principal, "whatIf")
         require_facts(context.principal, context.reader.sight, "whatIf")
         _check_moment(at)
-        asked, active = _asked(ticket, draft, now), await context.active_policy()
+        asked, active = _asked(ticket_id, draft, now), await context.active_policy()
         found = await what_if(context.reader, asked, active, policy_text=policy, now=now)
     except ConnectorError as error:
         return WhatIf(errors=[refusal_of(error)])
@@ -101,11 +101,11 @@ def _check_moment(at: datetime | None) -> None:
         raise InvalidInput(problems[0])
 
 
-def _asked(ticket: strawberry.ID | None, draft: TicketDraftInput | None, now: datetime) -> int | TicketDraft:
-    if (ticket is None) == (draft is None):
-        raise InvalidInput("whatIf needs either `ticket` or `draft`, and only one of them")
+def _asked(ticket_id: strawberry.ID | None, draft: TicketDraftInput | None, now: datetime) -> int | TicketDraft:
+    if (ticket_id is None) == (draft is None):
+        raise InvalidInput("whatIf needs either `ticketId` or `draft`, and only one of them")
     if draft is None:
-        return key_of(str(ticket), entity="ticket")
+        return key_of(str(ticket_id), entity="ticket")
     values: dict[str, Any] = {
         name: getattr(draft, name)
         for name in TicketDraft.__dataclass_fields__

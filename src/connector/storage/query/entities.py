@@ -377,13 +377,11 @@ ENTITIES: Mapping[str, Entity] = {
                 "quarantine": ToMany("quarantine", "source_id"),
                 "tickets": ToMany("ticket", "source_id"),
             },
-            renamed={"last_success": "last_success_at"},
         ),
         _entity(
             "source_stream",
             tables.source_stream,
             {"source": ToOne("source", "source_id")},
-            renamed={"last_success": "last_success_at"},
             private=frozenset({"resume", "lease", "lease_until"}),
         ),
         _entity(
