@@ -6,9 +6,11 @@ import gc
 import tracemalloc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from graphql import GraphQLField, get_named_type, parse
 from sqlalchemy import update
@@ -235,6 +237,32 @@ async def test_a_copy_is_confirmed_without_asking_the_database_for_the_answer(
     await rename(keeping.engine, seeded.site, "Altona")
 
     changed = await get(tag)
+    assert (changed.status_code, changed.json()) == (200, {"data": {"sites": {"nodes": [{"name": "Altona"}]}}})
+    assert changed.headers["etag"] != tag
+
+
+@pytest.mark.parametrize("form", ["hash", "id"])
+async def test_a_copy_of_a_persisted_querys_answer_is_confirmed_by_the_log_alone(
+    keeping: Hub, seeded: Seeded, reads: list[PreparedReads], form: str
+):
+    hashed = sha256(SITES.encode()).hexdigest()
+    named = {"persistedQuery": {"version": 1, "sha256Hash": hashed}}
+    address = {"extensions": orjson.dumps(named).decode()} if form == "hash" else {"documentId": f"sha256:{hashed}"}
+
+    async def get(**headers: str) -> httpx.Response:
+        return await keeping.client.get("/graphql", params=address, headers=headers)
+
+    unknown = await get()
+    await keeping.client.post("/graphql", json={"query": SITES, "extensions": named})
+    tag = (await get()).headers["etag"]
+    read = len(reads)
+    confirmed = await get(**{"if-none-match": tag})
+    assert ("etag" in unknown.headers, unknown.headers["cache-control"]) == (False, "no-store")
+    assert (confirmed.status_code, confirmed.content, len(reads)) == (304, b"", read)
+
+    await rename(keeping.engine, seeded.site, "Altona")
+
+    changed = await get(**{"if-none-match": tag})
     assert (changed.status_code, changed.json()) == (200, {"data": {"sites": {"nodes": [{"name": "Altona"}]}}})
     assert changed.headers["etag"] != tag
 
