@@ -173,10 +173,13 @@ async def test_fields_that_are_asked_for_again_and_again_are_not_compared_for_ev
     again: Callable[[int], str] = lambda times: f"{{ tickets {{ nodes {{ {'site { id } ' * times}}} }} }}"  # noqa: E731
 
     assert (await hub.query(again(50)))["tickets"]["nodes"] == []
-    error = await hub.error(again(200))
-
-    assert (error["message"], error["extensions"]["code"]) == ("Validation aborted.", "GRAPHQL_VALIDATION_FAILED")
-    assert error["extensions"]["hint"] == "Ask for each field in one place, and correct the mistakes that are named."
+    chained = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} }}" for n in range(250))
+    for text in (again(200), f"{{ ...F0 }} {chained} fragment F250 on Query {{ __typename }}"):
+        error = await hub.error(text)
+        assert (error["message"], error["extensions"]["code"]) == ("Validation aborted.", "GRAPHQL_VALIDATION_FAILED")
+        assert error["extensions"]["hint"] == (
+            "Ask for each field in one place, fragments in few others, and correct what is named."
+        )
 
 
 @on_sqlite

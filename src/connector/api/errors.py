@@ -25,7 +25,10 @@ LONGEST_MESSAGE = 2_000
 """Signs of a message; what a client sent is quoted in it, whatever its size."""
 
 _VALIDATION = {"code": "GRAPHQL_VALIDATION_FAILED"}
-_ABORTED = {**_VALIDATION, "hint": "Ask for each field in one place, and correct the mistakes that are named."}
+_ABORTED = {
+    **_VALIDATION,
+    "hint": "Ask for each field in one place, fragments in few others, and correct what is named.",
+}
 _SUGGESTION = re.compile(r" Did you mean [^'?]*'\w+'(?:,? (?:or )?'\w+')*\?")
 """What graphql-core says beside a name that it does not know."""
 _SYNTAX = {"code": "GRAPHQL_PARSE_FAILED"}
