@@ -16,6 +16,7 @@ from connector.rules.arrival.itinerary import ArrivalStep
 from connector.rules.arrival.timetable import minute_at_or_after
 from connector.rules.policy.document import Mode
 from connector.rules.sourcing.deferred import Deferred
+from connector.rules.sourcing.many_hubs import recorded_hubs
 
 Columns: TypeAlias = Mapping[str, Any]
 """Candidates as they are recorded, as JSON values."""
@@ -72,8 +73,9 @@ class Losers:
 
     def recorded(self) -> dict[str, Any]:
         """As JSON values."""
-        compact = {"code": self.code, "text": self.text, "hubs": self.hubs}
-        return {**compact, "minutes_later": self.minutes} if self.minutes else compact
+        if self.minutes:
+            return {"code": self.code, "text": self.text, "hubs": self.hubs, "minutes_later": self.minutes}
+        return {"code": self.code, "text": self.text, "hubs": recorded_hubs(self.hubs)}
 
 
 class Compared(Deferred[Candidate]):

@@ -15,6 +15,7 @@ from connector.rules.arrival.ways import MODES
 from connector.rules.policy.document import Mode
 from connector.rules.sourcing.candidates import LANES
 from connector.rules.sourcing.comparison import closed_text, why_text
+from connector.rules.sourcing.many_hubs import hubs_of
 from connector.rules.sourcing.ranking import Ranking, Route
 
 
@@ -59,7 +60,8 @@ def _loan(recorded: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _losers(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {**group, "count": len(group["hubs"])}
+    hubs = hubs_of(group["hubs"])
+    return {**group, "hubs": hubs, "count": len(hubs)}
 
 
 def _candidates(recorded: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
