@@ -1,0 +1,141 @@
+"""Jira Service Management in the cloud as a source of tickets, and as the place where the hub answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+from connector.sdk import (
+    Adapter,
+    AddNote,
+    Batch,
+    Clock,
+    ConfigError,
+    Cursor,
+    Fetches,
+    Health,
+    InvalidRecord,
+    NotFound,
+    Pulls,
+    Receipt,
+    ReceivesWebhooks,
+    Record,
+    Rejected,
+    SetTicketFields,
+    SetTicketState,
+    SourceClient,
+    SourceRef,
+    Stream,
+    TicketRecord,
+    WebhookRequest,
+    WebhookResult,
+    WritesTickets,
+)
+from connector_jira_service_management import webhook
+from connector_jira_service_management.client import JiraClient, Page
+from connector_jira_service_management.config import JiraServiceManagementConfig
+from connector_jira_service_management.cursor import read_cursor, write_cursor
+from connector_jira_service_management.jql import changed_since
+from connector_jira_service_management.mapping import configured_fields, fields_of, rejected, ticket_record
+from connector_jira_service_management.walk import walk
+from connector_jira_service_management.writing import TicketWriter
+
+OVERLAP = timedelta(minutes=10)
+"""Jira's search shows a change some seconds after it was made, now and then minutes."""
+PAGE_LIMIT = 100
+TICKETS = Stream("tickets", TicketRecord, "incremental", overlap=OVERLAP, batch_limit=PAGE_LIMIT)
+
+
+class JiraServiceManagement(
+    Adapter[JiraServiceManagementConfig], Pulls, Fetches, ReceivesWebhooks, WritesTickets
+):  # fmt: skip
+    """Jira in the cloud through version 3 of its REST interface: issues that are read and written to."""
+
+    def __init__(self, config: JiraServiceManagementConfig, http: SourceClient, clock: Clock) -> None:
+        super().__init__(config, http, clock)
+        self._client = JiraClient(http)
+        self._writer = TicketWriter(config, self._client)
+        self._fields = fields_of(config)
+
+    @classmethod
+    def config_type(cls) -> type[JiraServiceManagementConfig]:
+        """Settings of a Jira Service Management source."""
+        return JiraServiceManagementConfig
+
+    @classmethod
+    def streams(cls) -> tuple[Stream, ...]:
+        """Tickets. No search tells which were deleted: webhooks do."""
+        return (TICKETS,)
+
+    async def check(self) -> Health:
+        """Account, projects and fields. Raises ConfigError when one of them is not there."""
+        zone = await self._client.time_zone("check")
+        for key in self.config.projects:
+            try:
+                await self._client.project(key)
+            except NotFound as error:
+                raise ConfigError(
+                    f"project {key!r} does not exist, or the token's account may not see it",
+                    operation="check",
+                    hint="Correct `projects`, or grant that account the permission Browse Projects.",
+                    detail=error.detail,
+                ) from error
+        await self._require_fields()
+        version = await self._client.version()
+        return Health(version=version, detail=f"times in queries are read in {zone.key}")
+
+    async def pull(self, stream: Stream, since: Cursor | None) -> AsyncIterator[Batch]:  # noqa: ARG002 - the only one
+        """Batches of at most a page."""
+        start, started = read_cursor(since), self.clock.now()
+        zone = await self._client.time_zone("pull tickets")
+
+        async def ask(floor: datetime | None, token: str | None) -> Page:
+            jql = changed_since(self.config.projects, self.config.issue_types, floor, zone)
+            return await self._client.search(jql, fields=self._fields, size=self.config.page_size, token=token)
+
+        async for step in walk(ask, start.floor(OVERLAP), start.within()):
+            records: list[Record] = []
+            unread: list[Rejected] = []
+            for item in step.items:
+                try:
+                    records.append(ticket_record(item, self.config))
+                except InvalidRecord as error:
+                    unread.append(rejected(item, error))
+            end = start.end_of_pull(step.here, started, OVERLAP) if step.is_last else step.here
+            yield Batch(records=tuple(records), rejected=tuple(unread), resume=write_cursor(end))
+
+    async def fetch(self, ref: SourceRef) -> Record:
+        """The issue as it is now; a Tombstone when it was moved where this source does not read.
+
+        Raises NotFound when it was deleted, or the token's account may not see it any more.
+        """
+        return ticket_record(await self._client.issue(ref, "fetch ticket", fields=self._fields), self.config)
+
+    def verify(self, request: WebhookRequest) -> None:
+        """Jira's signature. Raises AuthError."""
+        webhook.verify(request, self.config.webhook_secret)
+
+    def parse(self, request: WebhookRequest) -> WebhookResult:
+        """The issues to read again, or that one was deleted. Raises Invalid."""
+        return webhook.parse(request)
+
+    async def push(self, op: AddNote | SetTicketState | SetTicketFields) -> Receipt:
+        """Write on an issue, once per key. Raises Invalid when Jira refuses, naming the field."""
+        return await self._writer.push(op)
+
+    async def find(self, op: AddNote | SetTicketState | SetTicketFields) -> Receipt | None:
+        """Whether the operation took effect, or what it asks for is so already."""
+        return await self._writer.find(op)
+
+    async def _require_fields(self) -> None:
+        wanted = configured_fields(self.config)
+        if not wanted:
+            return
+        there = await self._client.field_ids()
+        missing = [f"{setting} = {field!r}" for setting, field in wanted.items() if field not in there]
+        if missing:
+            raise ConfigError(
+                f"these settings name fields that are not there: {', '.join(missing)}",
+                operation="check",
+                hint="Take the identifiers from `/rest/api/3/field` of the site.",
+            )

@@ -1,0 +1,6 @@
+from connector.sdk.testing.suite import AdapterContract
+from connector_jira_service_management.contract import CONTRACT
+
+
+class TestJiraServiceManagement(AdapterContract):
+    contract = CONTRACT

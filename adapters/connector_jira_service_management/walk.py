@@ -1,0 +1,65 @@
+"""The issues that changed, page by page, without relying on what a page's token means while issues change.
+
+Jira does not say what becomes of a token when an issue that it counts changes and moves to the end of the list. So each
+page is asked for by time, from the minute of the last issue on, and what was read of that minute is left out here. The
+token is followed only where one minute fills more than a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from connector.sdk import UnexpectedResponse
+from connector_jira_service_management.client import Page
+from connector_jira_service_management.cursor import Position, Stamp, read_time
+from connector_jira_service_management.jql import minute_of
+
+Ask: TypeAlias = Callable[[datetime | None, str | None], Awaitable[Page]]
+"""A page of what changed since an instant, or since ever, and the token of the page before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Issues that were not read before. here: behind them. is_last: nothing follows."""
+
+    items: tuple[Any, ...]
+    here: Position
+    is_last: bool
+
+
+async def walk(ask: Ask, floor: datetime | None, here: Position) -> AsyncIterator[Step]:
+    """Issues from `floor` on that lie behind `here`, at most a page at once; a page is asked for when it is wanted."""
+    token: str | None = None
+    while True:
+        page = await ask(floor, token)
+        stamps = [stamp_of(item) for item in page.items]
+        items = tuple(
+            item for item, stamp in zip(page.items, stamps, strict=True) if stamp is None or not here.has_passed(stamp)
+        )
+        here = here.after(stamp for stamp in stamps if stamp is not None)
+        if items or page.token is None:
+            yield Step(items, here, is_last=page.token is None)
+        if page.token is None:
+            return
+        if here.at is None:
+            raise UnexpectedResponse(
+                f"none of {len(page.items)} issues says when it changed: there is no way to go on behind them",
+                operation="pull tickets",
+                hint="Check that the token's account sees the field `updated`.",
+            )
+        minute = minute_of(here.at)
+        if floor is None or minute > floor:
+            floor, token = minute, None
+        else:
+            token = page.token
+
+
+def stamp_of(item: Any) -> Stamp | None:
+    """When an issue changed, and its id; None where it cannot be read."""
+    try:
+        return read_time(item["fields"]["updated"]), str(item["id"])
+    except (KeyError, TypeError, ValueError):
+        return None
