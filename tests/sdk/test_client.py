@@ -414,5 +414,23 @@ def test_any_number_of_seconds_is_read(seconds: int):
     assert waited == timedelta(seconds=min(seconds, 10**9))
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"ratelimit-reset": "20"}, 20),
+        ({"ratelimit-reset": "20", "retry-after": "7"}, 7),
+        ({"ratelimit-reset": "20", "retry-after": "soon"}, 20),
+        ({"ratelimit-reset": "Tue, 03 Oct 2023 16:46:39 GMT"}, None),
+        ({"x-ratelimit-reset": "1696351599"}, None),
+    ],
+)
+def test_the_seconds_until_a_limit_is_reset_count_where_nothing_else_is_said(
+    headers: dict[str, str], seconds: int | None
+):
+    waited = retry_after(httpx.Response(429, headers=headers), NOW)
+
+    assert waited == (None if seconds is None else timedelta(seconds=seconds))
+
+
 def test_what_counts_as_reading():
     assert sorted(READS) == ["GET", "HEAD", "OPTIONS"]

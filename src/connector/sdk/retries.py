@@ -30,17 +30,25 @@ Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
 
 def retry_after(response: httpx.Response, now: datetime) -> timedelta | None:
-    """Retry-After as seconds or HTTP date (RFC 9110, section 10.2.3); None when absent or unreadable."""
+    """Retry-After as seconds or HTTP date (RFC 9110, section 10.2.3), else the seconds of RateLimit-Reset.
+
+    The latter is what draft-ietf-httpapi-ratelimit-headers has up to its version 07, and some systems send nothing
+    else. None when both are absent or unreadable.
+    """
     text = response.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return timedelta(seconds=min(int(text), MOST_SECONDS))
+    if (asked := _seconds(text)) is not None:
+        return asked
     try:
         until = parsedate_to_datetime(text)
     except ValueError:
-        return None
+        return _seconds(response.headers.get("ratelimit-reset", "").strip())
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
     return max(timedelta(0), until - now)
+
+
+def _seconds(text: str) -> timedelta | None:
+    return timedelta(seconds=min(int(text), MOST_SECONDS)) if text.isascii() and text.isdigit() else None
 
 
 def backoff(state: RetryCallState) -> float:

@@ -1,0 +1,6 @@
+from connector.sdk.testing.suite import AdapterContract
+from connector_pagerduty.contract import CONTRACT
+
+
+class TestPagerDuty(AdapterContract):
+    contract = CONTRACT
