@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from connector.sdk import (
     Adapter,
     AddNote,
+    AuthError,
     Batch,
     Clock,
     ConfigError,
@@ -107,9 +108,15 @@ class JiraServiceManagement(
     async def fetch(self, ref: SourceRef) -> Record:
         """The issue as it is now; a Tombstone when it was moved where this source does not read.
 
-        Raises NotFound when it was deleted, or the token's account may not see it any more.
+        Raises NotFound when it was deleted or is hidden from the account, AuthError when that account sees nothing: to
+        whoever is not known to it, Jira says that an issue does not exist.
         """
-        return ticket_record(await self._client.issue(ref, "fetch ticket", fields=self._fields), self.config)
+        try:
+            issue = await self._client.issue(ref, "fetch ticket", fields=self._fields)
+        except NotFound:
+            await self._require_sight("fetch ticket")
+            raise
+        return ticket_record(issue, self.config)
 
     def verify(self, request: WebhookRequest) -> None:
         """Jira's signature. Raises AuthError."""
@@ -126,6 +133,20 @@ class JiraServiceManagement(
     async def find(self, op: AddNote | SetTicketState | SetTicketFields) -> Receipt | None:
         """Whether the operation took effect, or what it asks for is so already."""
         return await self._writer.find(op)
+
+    async def _require_sight(self, operation: str) -> None:
+        """Refuse to take for gone what the account merely cannot see. Raises AuthError."""
+        await self._client.time_zone(operation)
+        for key in self.config.projects:
+            try:
+                await self._client.project(key)
+            except NotFound as error:
+                raise AuthError(
+                    f"the token's account does not see project {key!r} any more",
+                    operation=operation,
+                    hint="Grant it the permission Browse Projects, or take the project out of `projects`.",
+                    detail=error.detail,
+                ) from error
 
     async def _require_fields(self) -> None:
         wanted = configured_fields(self.config)

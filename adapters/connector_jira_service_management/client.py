@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from connector.sdk import ConfigError, NotFound, SourceClient, SourceRef, UnexpectedResponse
+from connector.sdk import ConfigError, Invalid, NotFound, SourceClient, SourceRef, UnexpectedResponse
+from connector_jira_service_management.refusals import reasons
 
 API = "rest/api/3"
 COMMENTS_AT_ONCE = 100
@@ -57,14 +58,23 @@ class JiraClient:
         return frozenset(str(each["id"]) for each in found if isinstance(each, dict) and "id" in each)
 
     async def search(self, jql: str, *, fields: Sequence[str], size: int, token: str | None) -> Page:
-        """A page of the issues that a query finds."""
+        """A page of the issues that a query finds. Raises ConfigError when it names what the account does not see."""
         asked: dict[str, object] = {"jql": jql, "fields": list(fields), "maxResults": size}
         if token is not None:
             asked["nextPageToken"] = token
         operation = "pull tickets"
-        response = await self._http.request(
-            "POST", f"{API}/search/jql", operation=operation, json=asked, reads=True
-        )  # fmt: skip
+        try:
+            response = await self._http.request(
+                "POST", f"{API}/search/jql", operation=operation, json=asked, reads=True
+            )  # fmt: skip
+        except Invalid as error:
+            said = "; ".join(reasons(error.detail, {}).values()) or "no reason given"
+            raise ConfigError(
+                f"Jira refuses the search for issues: {said}",
+                operation=operation,
+                hint="Correct `projects` and `issue_types`, or grant the account the permission Browse Projects.",
+                detail=error.detail,
+            ) from error
         body = _object(self._http.json(response, operation=operation), operation)
         items, following = body.get("issues"), body.get("nextPageToken")
         if not isinstance(items, list):

@@ -18,9 +18,10 @@ CHANGED = re.compile(r'^updated >= "(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d)"$')
 
 @dataclass(frozen=True)
 class Query:
-    """A query that was understood. wanted: whether an issue is found."""
+    """A query that was understood. wanted: whether an issue is found. projects: those that it names."""
 
     wanted: Callable[[SandboxIssue], bool]
+    projects: frozenset[str]
 
 
 def parse(jql: str, zone: ZoneInfo, fold: int) -> Query:
@@ -34,13 +35,15 @@ def parse(jql: str, zone: ZoneInfo, fold: int) -> Query:
     where = ordered["where"]
     if not where:
         raise Refusal(400, UNBOUNDED)
-    tests = [_test(term, zone, fold) for term in where.split(" AND ")]
-    return Query(lambda issue: all(test(issue) for test in tests))
+    terms = where.split(" AND ")
+    tests = [_test(term, zone, fold) for term in terms]
+    projects = frozenset(name for term in terms if term.startswith("project") for name in _names(term))
+    return Query(lambda issue: all(test(issue) for test in tests), projects)
 
 
 def _test(term: str, zone: ZoneInfo, fold: int) -> Callable[[SandboxIssue], bool]:
     if listed := LISTED.match(term):
-        names = {name.replace('\\"', '"') for name in re.findall(r'"((?:[^"\\]|\\.)*)"', listed["names"])}
+        names = _names(listed["names"])
         if listed["field"] == "project":
             return lambda issue: issue.project in names
         return lambda issue: issue.issue_type in names
@@ -49,3 +52,7 @@ def _test(term: str, zone: ZoneInfo, fold: int) -> Callable[[SandboxIssue], bool
         at = local.timestamp()
         return lambda issue: issue.updated.timestamp() >= at
     raise Refusal(400, f"Error in the JQL Query: the sandbox does not understand {term!r}")
+
+
+def _names(text: str) -> set[str]:
+    return {name.replace('\\"', '"') for name in re.findall(r'"((?:[^"\\]|\\.)*)"', text)}

@@ -46,6 +46,10 @@ class Server:
         self.zone = ZoneInfo(zone)
         self._fold = fold
 
+    def token_expired(self) -> None:
+        """From now on the account's token is that of nobody."""
+        self._expected = ""
+
     def app(self) -> Starlette:
         """The server."""
         routes: list[tuple[str, str, Callable[[Request], Awaitable[Response]]]] = [
@@ -69,9 +73,9 @@ class Server:
 
     def _guarded(self, answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
-            is_known = request.headers.get("authorization") == self._expected
-            if not is_known and not request.url.path.endswith("/serverInfo"):
-                return Response("Client must be authenticated to access this resource.", status_code=401)
+            path = request.url.path.removeprefix(ROOT)
+            if request.headers.get("authorization") != self._expected and path != "/serverInfo":
+                return _to_nobody(path)
             try:
                 return await answer(request)
             except Refusal as refusal:
@@ -102,6 +106,8 @@ class Server:
         """A page. Its token counts issues off, and those of a minute come by key: the worst that is not ruled out."""
         asked = await _body(request)
         query = parse(str(asked.get("jql", "")), self.zone, self._fold)
+        for key in query.projects - self._site.projects.keys():
+            raise Refusal(400, f"The value '{key}' does not exist for the field 'project'.")
         found = sorted(
             filter(query.wanted, self._site.issues.values()), key=lambda i: (minute_of(i.updated), int(i.id))
         )
@@ -212,6 +218,13 @@ class Server:
         """As Jira writes it: in the zone of whoever asks, milliseconds, no colon in the offset."""
         local = at.astimezone(self.zone)
         return f"{local:%Y-%m-%dT%H:%M:%S}.{local.microsecond // 1000:03d}{local:%z}"
+
+
+def _to_nobody(path: str) -> Response:
+    """What whoever is not known gets: of issues and projects the same as when they are not there."""
+    if path.startswith(("/issue/", "/project/")):
+        return JSONResponse({"errorMessages": ["Issue does not exist or you do not have permission to see it."]}, 404)
+    return Response("Client must be authenticated to access this resource.", status_code=401)
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connector.sdk import ConfigError, NotFound, TicketRecord, Tombstone, UnexpectedResponse
+from connector.sdk import AuthError, ConfigError, NotFound, TicketRecord, Tombstone, UnexpectedResponse
 from connector_jira_service_management.adapter import TICKETS
 from connector_jira_service_management.cursor import MOST_SEEN, Position, read_cursor, write_cursor
 from connector_jira_service_management.links import ticket_ref
@@ -182,6 +182,22 @@ async def test_fetch_tells_moved_deleted_and_readable_issues_apart(desk: Desk) -
     assert await adapter.fetch(ticket_ref(moved.id)) == Tombstone(ref=ticket_ref(moved.id), updated_at=later)
     with pytest.raises(NotFound, match="fetch ticket: the system answered 404"):
         await adapter.fetch(ticket_ref(deleted.id))
+
+
+async def test_an_issue_that_cannot_be_seen_for_want_of_rights_is_not_gone(desk: Desk) -> None:
+    ref = ticket_ref(desk.site.create(NOON).id)
+
+    with pytest.raises(AuthError, match="fetch ticket: the system answered 401"):
+        await desk.adapter(api_token="ATATT3x-expired-0000").fetch(ref)
+    desk.site.delete(desk.site.issues[ref.external_id])
+    desk.site.projects.pop("OPS")
+    with pytest.raises(AuthError, match="the token's account does not see project 'OPS' any more"):
+        await desk.adapter(projects=["ITSM", "OPS"]).fetch(ref)
+
+
+async def test_a_search_that_jira_refuses_stops_the_source_with_jiras_reason(desk: Desk) -> None:
+    with pytest.raises(ConfigError, match="The value 'GONE' does not exist for the field 'project'"):
+        await desk.pull(projects=["GONE"])
 
 
 async def test_check_names_a_project_and_a_field_that_are_not_there(desk: Desk) -> None:
