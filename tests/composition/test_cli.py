@@ -237,7 +237,7 @@ def test_the_schema_is_printed_written_and_compared(tmp_path: Path):
 def test_adapters_are_listed_with_what_they_can_do():
     found = {item["name"]: item for item in run_json("adapters", "list")}  # type: ignore[attr-defined]
 
-    assert {"easypost", "file", "karrio", "nautobot", "request_tracker"} <= set(found)
+    assert {"easypost", "file", "karrio", "nautobot", "request_tracker", "rest"} <= set(found)
     assert found["request_tracker"]["capabilities"] == [
         "Fetches", "Procures", "Pulls", "ReceivesWebhooks", "WritesTickets",
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from datetime import datetime
 import yaml
 
 from connector.api.context import Reader
-from connector.rules.policy.marks import QUICK_LOADER, Mark
+from connector.model.marks import QUICK_LOADER, Mark
 from connector.rules.policy.reading import InvalidPolicy, Policy, Problem, read_policy
 from connector.rules.sourcing.decision import Decision
 from connector.storage.facts.facts import sourcing_facts

@@ -9,8 +9,12 @@ from typing import Annotated
 import typer
 
 from connector.cli.output import ExitCode, console, print_json, print_table, told
+from connector.cli.trying import try_source
 
-adapters = typer.Typer(help="Adapters: list the installed ones, check one, begin a new one.", no_args_is_help=True)
+adapters = typer.Typer(
+    help="Adapters: list the installed ones, check one, try a source, begin a new one.", no_args_is_help=True
+)
+adapters.command("try")(try_source)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -16,10 +16,10 @@ from connector.cli.output import ExitCode, console, fail, print_json, print_tabl
 from connector.cli.policy_document import policy_document
 from connector.fulfilment.suppliers import require_suppliers
 from connector.hub import Hub
+from connector.model.marks import compose
 from connector.model.principals import at_the_command_line
 from connector.rules.checks.policy_tests import PolicyTestResult, run_tests, shown
 from connector.rules.policy.comparing import PolicyChange, changes_between, text_difference
-from connector.rules.policy.marks import compose
 from connector.rules.policy.reading import InvalidPolicy, read_policy
 from connector.storage.database.engine import reading, transaction
 from connector.storage.policies.policies import (

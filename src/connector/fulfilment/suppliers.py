@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from connector.rules.policy.marks import compose
+from connector.model.marks import compose
 from connector.rules.policy.reading import InvalidPolicy, Problem, read_policy
 from connector.sdk import Connection, Procures
 

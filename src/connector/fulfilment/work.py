@@ -23,6 +23,7 @@ from connector.sdk import (
     SetTicketFields,
     SetTicketState,
     Ships,
+    TakesSome,
     TracksShipments,
     WritesAssets,
 )
@@ -172,7 +173,7 @@ class Work:
     async def is_on_ticket(self, goods: Consignment, operation: TicketOperation) -> bool:
         """Whether an earlier attempt has done it, though nobody kept its receipt."""
         connection = self.connections.get(goods.ticket.source)
-        if connection is None or not isinstance(connection.adapter, TicketWriter):
+        if connection is None or not isinstance(connection.adapter, TicketWriter) or not _takes(connection, operation):
             return False
         writer: TicketWriter = connection.adapter
         with naming(connection):
@@ -185,6 +186,8 @@ class Work:
         connection = self._connection(source, "write to the ticket")
         if not isinstance(connection.adapter, TicketWriter):
             return {"skipped": f"adapter {connection.adapter_name!r} does not write to tickets"}
+        if not _takes(connection, operation):
+            return {"skipped": f"the settings of source {source!r} do not say how to do {type(operation).__name__}"}
         writer: TicketWriter = connection.adapter
         with naming(connection):
             receipt = await writer.find(operation) or await writer.push(operation)
@@ -223,3 +226,8 @@ class naming:  # noqa: N801 - reads as a word in a `with` statement
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, AdapterError) and not error.message.startswith(f"{self._name}: "):
             error.message = f"{self._name}: {error.message}"
+
+
+def _takes(connection: Connection, operation: TicketOperation) -> bool:
+    adapter = connection.adapter
+    return not isinstance(adapter, TakesSome) or adapter.takes(type(operation))

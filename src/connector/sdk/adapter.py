@@ -266,6 +266,31 @@ class WritesAssets(Protocol):
         """Whether the records show it already, by an earlier attempt or because somebody entered it."""
 
 
+@runtime_checkable
+class TakesSome(Protocol):
+    """Takes only those operations that its settings say how to do; what has no such method takes all of its class."""
+
+    def takes(self, operation: type[object]) -> bool:
+        """Whether an operation of this class can be done; pure. One that cannot is left out, and nobody is alarmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A row as the system sent it, and what became of it. raw: JSON. outcome: what is said where there is no record."""
+
+    raw: bytes
+    record: Record | None
+    outcome: str = ""
+
+
+@runtime_checkable
+class Previews(Protocol):
+    """Shows what a stream's first rows become, for whoever writes the settings."""
+
+    async def preview(self, stream: Stream) -> tuple[Shown, ...]:
+        """The rows of the first page, in its order. Reads only."""
+
+
 CAPABILITIES: tuple[type, ...] = (
     Pulls, Fetches, ReceivesWebhooks, WritesTickets, Ships, TracksShipments, Procures, WritesAssets,
 )  # fmt: skip

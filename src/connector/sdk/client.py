@@ -34,6 +34,8 @@ from connector.sdk.retries import Circuit, Pace, Patience, Sleep, backoff, retry
 log = logging.getLogger("connector.sdk")
 
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+MOST_GIVEN_OUT: Final = 4
+"""Tokens that a system gave out and that are cut out of texts."""
 
 Params: TypeAlias = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
 Now: TypeAlias = Callable[[], datetime]
@@ -91,6 +93,7 @@ class SourceClient:
         self._circuit = Circuit()
         self._attempts = attempts
         self._secrets = _spellings([*secrets, *_credentials(headers or {})])
+        self._given_out: tuple[str, ...] = ()
         self._sleep = sleep
         self._now = now
 
@@ -158,10 +161,7 @@ class SourceClient:
             )  # fmt: skip
 
         def build() -> httpx.Request:
-            request = self._http.build_request("GET", there.copy_with(username=None, password=None))
-            for name in self._own_headers:
-                request.headers.pop(name, None)
-            return request
+            return self._bare("GET", there.copy_with(username=None, password=None))
 
         try:
             return (await self._patiently(build, operation, ref, harmless=True)).content
@@ -170,6 +170,49 @@ class SourceClient:
                 f"{operation}: the file cannot be read where the system says that it lies",
                 operation=operation, ref=ref, detail=error.detail,
             ) from error  # fmt: skip
+
+    async def post_form(
+        self, url: str, form: Mapping[str, str], *, operation: str, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Ask for a token where the settings say that tokens come from, which may be another host.
+
+        None of the headers that this client sends goes along, and asking twice does no harm. url: of the settings,
+        never of an answer; over TLS, or over the scheme of base_url. Raises ConfigError, else as `request` does.
+        """
+        there = httpx.URL(url)
+        if there.scheme not in ("https", self._base.scheme):
+            raise ConfigError(
+                f"{operation}: {there.scheme}://{there.host!r} is not encrypted", operation=operation,
+                hint="Give an address that begins with https://.",
+            )  # fmt: skip
+
+        def build() -> httpx.Request:
+            return self._bare("POST", there, data=form, headers=headers)
+
+        return await self._patiently(build, operation, None, harmless=True)
+
+    def conceal(self, secret: str) -> None:
+        """Cut this text, too, out of errors and logs from now on: a token that the system gave out.
+
+        The last few are remembered, which are more than are valid at once.
+        """
+        if secret not in self._given_out:
+            self._given_out = (*self._given_out, secret)[-MOST_GIVEN_OUT:]
+
+    def _bare(
+        self,
+        method: str,
+        there: httpx.URL,
+        *,
+        data: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Request:
+        """A request without the headers that this client sends to its own system."""
+        request = self._http.build_request(method, there, data=data)
+        for name in self._own_headers:
+            request.headers.pop(name, None)
+        request.headers.update(headers or {})
+        return request
 
     async def _patiently(
         self, build: Callable[[], httpx.Request], operation: str, ref: SourceRef | None, harmless: bool
@@ -225,7 +268,7 @@ class SourceClient:
 
     def redact(self, text: str) -> str:
         """The text without any of this client's secrets."""
-        for secret in self._secrets:
+        for secret in (*_spellings(self._given_out), *self._secrets):
             text = text.replace(secret, "[redacted]")
         return text
 

@@ -138,8 +138,9 @@ def _anchor_paths(values: dict[str, Any], base: Path) -> None:
         ]
     sources = values.get("sources")
     for source in sources.values() if isinstance(sources, dict) else ():
-        if isinstance(source, dict) and isinstance(source.get("directory"), str):
-            source["directory"] = str((base / source["directory"]).resolve())
+        for key in ("directory", "definition"):
+            if isinstance(source, dict) and isinstance(source.get(key), str):
+                source[key] = str((base / source[key]).resolve())
 
 
 def _travel_problems(values: Mapping[str, Any]) -> tuple[str, ...]:

@@ -16,10 +16,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from connector.model.errors import InvalidConfiguration
+from connector.model.marks import Mark, Marked, compose, yaml_problem
 from connector.rules.checks.consistency import findings
 from connector.rules.policy.document import Policy
 from connector.rules.policy.ladder import BY_NAME, SPELLED_OUT
-from connector.rules.policy.marks import Mark, Marked, compose, yaml_problem
 
 __all__ = ["InvalidPolicy", "Policy", "Problem", "default_policy", "default_policy_text", "read_policy", "version_of"]
 

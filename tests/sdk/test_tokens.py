@@ -1,0 +1,49 @@
+"""Tokens are asked for where the settings say, without the client's credentials, and are cut out of texts."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from connector.sdk import AuthError, ConfigError, SourceClient
+
+
+def client(answer: httpx.Response) -> tuple[SourceClient, list[httpx.Request]]:
+    seen: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return answer
+
+    headers = {"authorization": "Basic Y2FuYXJ5", "x-api-key": "canary"}
+    return SourceClient("https://desk.test/", headers=headers, transport=httpx.MockTransport(respond)), seen
+
+
+async def test_a_form_goes_to_another_host_without_the_clients_headers():
+    http, seen = client(httpx.Response(200, json={}))
+
+    await http.post_form("https://login.test/token", {"a": "b c"}, operation="ask", headers={"X-Own": "1"})
+
+    assert (seen[0].method, str(seen[0].url), seen[0].content) == ("POST", "https://login.test/token", b"a=b+c")
+    assert seen[0].headers["x-own"] == "1"
+    assert not {"authorization", "x-api-key"} & set(seen[0].headers)
+
+
+async def test_a_form_is_not_sent_in_the_clear():
+    http, seen = client(httpx.Response(200, json={}))
+
+    with pytest.raises(ConfigError, match="is not encrypted"):
+        await http.post_form("http://login.test/token", {}, operation="ask")
+
+    assert seen == []
+
+
+async def test_a_token_that_was_given_out_is_cut_out_of_errors():
+    http, _ = client(httpx.Response(401, text="not with token-0001 nor token-0005"))
+    for number in (1, 2, 3, 4, 5, 5):
+        http.conceal(f"token-000{number}")
+
+    with pytest.raises(AuthError) as raised:
+        await http.request("GET", "/", operation="read")
+
+    assert raised.value.detail == "not with token-0001 nor [redacted]"
