@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from connector.sdk import (
     Adapter,
@@ -44,6 +45,7 @@ from connector_jira_service_management.writing import TicketWriter
 OVERLAP = timedelta(minutes=10)
 """Jira's search shows a change some seconds after it was made, now and then minutes."""
 PAGE_LIMIT = 100
+_T = TypeVar("_T")
 TICKETS = Stream("tickets", TicketRecord, "incremental", overlap=OVERLAP, batch_limit=PAGE_LIMIT)
 
 
@@ -111,11 +113,7 @@ class JiraServiceManagement(
         Raises NotFound when it was deleted or is hidden from the account, AuthError when that account sees nothing: to
         whoever is not known to it, Jira says that an issue does not exist.
         """
-        try:
-            issue = await self._client.issue(ref, "fetch ticket", fields=self._fields)
-        except NotFound:
-            await self._require_sight("fetch ticket")
-            raise
+        issue = await self._believing(self._client.issue(ref, "fetch ticket", fields=self._fields), "fetch ticket")
         return ticket_record(issue, self.config)
 
     def verify(self, request: WebhookRequest) -> None:
@@ -128,11 +126,19 @@ class JiraServiceManagement(
 
     async def push(self, op: AddNote | SetTicketState | SetTicketFields) -> Receipt:
         """Write on an issue, once per key. Raises Invalid when Jira refuses, naming the field."""
-        return await self._writer.push(op)
+        return await self._believing(self._writer.push(op), "write on ticket")
 
     async def find(self, op: AddNote | SetTicketState | SetTicketFields) -> Receipt | None:
         """Whether the operation took effect, or what it asks for is so already."""
-        return await self._writer.find(op)
+        return await self._believing(self._writer.find(op), "look at ticket")
+
+    async def _believing(self, answer: Awaitable[_T], operation: str) -> _T:
+        """The answer; that an issue is not there only where the account would see it. Raises NotFound, AuthError."""
+        try:
+            return await answer
+        except NotFound:
+            await self._require_sight(operation)
+            raise
 
     async def _require_sight(self, operation: str) -> None:
         """Refuse to take for gone what the account merely cannot see. Raises AuthError."""

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from connector.sdk import AddNote, Invalid, NotFound, SetTicketFields, SetTicketState, TicketState
+from connector.sdk import AddNote, AuthError, Invalid, NotFound, SetTicketFields, SetTicketState, TicketState
 from connector_jira_service_management.adf import plain_text
 from connector_jira_service_management.links import ticket_ref
 from connector_jira_service_management.sandbox.site import ME
@@ -166,6 +166,21 @@ async def test_a_note_on_an_issue_that_is_not_there_is_not_found(desk: Desk) -> 
     for number in ("999", "not-a-number"):
         with pytest.raises(NotFound):
             await desk.adapter().push(AddNote("wf-1:1", ticket_ref(number), "Hello?"))
+
+
+async def test_an_expired_token_fails_no_write_for_good(desk: Desk) -> None:
+    ref = ticket_ref(desk.site.create(NOON).id)
+    expired = desk.adapter(api_token="ATATT3x-expired-0000")
+    ops = (
+        AddNote("wf-1:1", ref, "Hello?"), SetTicketState("wf-1:2", ref, TicketState.ON_HOLD),
+        SetTicketFields("wf-1:3", ref, {"Site": "Berlin"}),
+    )  # fmt: skip
+
+    for op in ops:
+        with pytest.raises(AuthError, match="write on ticket: the system answered 401"):
+            await expired.push(op)
+        with pytest.raises(AuthError, match="look at ticket: the system answered 401"):
+            await expired.find(op)
 
 
 async def test_the_key_is_no_part_of_the_text_that_people_see(desk: Desk) -> None:
