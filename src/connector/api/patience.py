@@ -20,7 +20,7 @@ from connector.model.errors import ConnectorError
 LONGEST_QUERY: Final = timedelta(seconds=10)
 """How long a query may take when nothing else is configured."""
 
-LISTENS_AFTER_S: Final = 0.05
+LISTENS_AFTER_S: Final = 0.2
 """From then on it is noticed when the client goes away. Most queries are over before."""
 
 

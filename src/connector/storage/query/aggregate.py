@@ -91,7 +91,7 @@ def grouped(read: AggregateRead, dialect: str, sight: Sight, size: int) -> Selec
     statement = select(*groups, func.count().label("n"), *results).select_from(rows)
     if groups:
         statement = statement.group_by(*groups)
-    terms = [term for group in groups for term in (group.is_(None), group)]
+    terms = [group.nulls_last() for group in groups]  # PostgreSQL has groups in this order already
     return statement.order_by(*terms).limit(literal_column(str(size))).offset(literal_column(str(read.skip)))
 
 
