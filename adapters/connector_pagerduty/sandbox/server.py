@@ -75,7 +75,7 @@ class Switchboard:
         return JSONResponse({"service": {"id": _known(request, self.services), "type": "service"}})
 
     async def _team(self, request: Request) -> Response:
-        return JSONResponse({"team": {"id": _known(request, self.teams), "type": "team"}})
+        return JSONResponse({"team": {"id": _known(request, self.teams), "type": "team", "name": "Engineering"}})
 
     async def _incidents(self, request: Request) -> Response:
         asked = request.query_params
