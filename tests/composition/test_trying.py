@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -160,3 +161,21 @@ def test_what_cannot_be_tried_is_said(document: Path, arguments: tuple[str, ...]
 
     assert result.exit_code == code, result.output
     assert said in " ".join(result.stderr.split())
+
+
+def test_what_was_tried_is_what_a_sync_keeps(document: Path):
+    """The document's path is relative to the configuration, wherever the program is started."""
+    (document.parent / "connector.toml").write_text(
+        'database = "sqlite:///hub.db"\n'
+        '[sources.acme]\nadapter = "rest"\ndefinition = "acme.yaml"\nsecret = { env = "ACME_TOKEN" }\n'
+    )
+    elsewhere = document.parent / "elsewhere"
+    elsewhere.mkdir()
+    os.chdir(elsewhere)
+
+    result = run("sync", "acme", "--stream", "hubs", "--config", "../connector.toml", "--json")
+
+    assert result.exit_code == 0, result.output
+    [report] = json.loads(result.stdout)
+    [hubs] = report["streams"]
+    assert (hubs["created"], hubs["quarantined"]) == (1, 1)
