@@ -46,7 +46,7 @@ ACTING = (Step.LABEL, Step.TRACK, Step.NOTE, Step.UNDO_LABEL, Step.UNDO_NOTE, St
 """Steps that act outside: the point after the effect lies before their commit already, or they write nothing else."""
 EFFECTS = ("buy_label", "void_label", "track", "push")
 ORDERS = ("order", "cancel_order")
-DEADLINE = 40
+DEADLINE = 120
 
 
 class SystemClock:
