@@ -7,12 +7,13 @@ from types import ModuleType
 import pytest
 
 import connector.sdk
+import connector.sdk.facts
 import connector.sdk.rest
 import connector.sdk.testing
 from connector.sdk.adapter import CAPABILITIES
 
 
-@pytest.mark.parametrize("module", [connector.sdk, connector.sdk.rest, connector.sdk.testing])
+@pytest.mark.parametrize("module", [connector.sdk, connector.sdk.facts, connector.sdk.rest, connector.sdk.testing])
 def test_public_names_are_sorted_and_are_all_that_is_imported(module: ModuleType):
     imported = {
         name

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.sdk.rest import read_page
+from connector.sdk.rest import SentRow, read_page
 
 TEXT = st.text('aé€😀"\\/\n\u2028\x7f', max_size=8)
 JSON = st.recursive(
@@ -58,3 +58,9 @@ def test_a_number_beyond_floating_point_does_not_spoil_its_row():
     (row,), *_ = read_page(b'{"results": [{"id": "d1", "position": 1e999}]}')
 
     assert (row["id"], row.get("position"), row.get("face", "none")) == ("d1", float("inf"), "none")
+
+
+def test_fields_under_further_names_are_beside_what_was_sent_and_no_part_of_it():
+    row = SentRow(b'{"sys_id": "a1", "name": "Vienna"}', {"id": "a1"})
+
+    assert (row["id"], row["name"], row.raw) == ("a1", "Vienna", b'{"sys_id": "a1", "name": "Vienna"}')

@@ -29,11 +29,25 @@ async def test_a_form_goes_to_another_host_without_the_clients_headers():
     assert not {"authorization", "x-api-key"} & set(seen[0].headers)
 
 
-async def test_a_form_is_not_sent_in_the_clear():
+async def test_a_second_server_of_a_vendor_is_asked_with_credentials_of_its_own():
+    http, seen = client(httpx.Response(200, json={}))
+
+    await http.request_elsewhere(
+        "GET", "https://track.test/v1", operation="ask", headers={"X-Own": "1"}, params={"number": "7 8"}
+    )
+
+    assert str(seen[0].url) == "https://track.test/v1?number=7+8"
+    assert seen[0].headers["x-own"] == "1"
+    assert not {"authorization", "x-api-key"} & set(seen[0].headers)
+
+
+async def test_nothing_is_sent_in_the_clear():
     http, seen = client(httpx.Response(200, json={}))
 
     with pytest.raises(ConfigError, match="is not encrypted"):
         await http.post_form("http://login.test/token", {}, operation="ask")
+    with pytest.raises(ConfigError, match="is not encrypted"):
+        await http.request_elsewhere("GET", "http://track.test/v1", operation="ask", headers={"X-Own": "1"})
 
     assert seen == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,16 @@ def test_a_good_signature_is_accepted_with_and_without_its_prefix(algorithm: str
     proof = f"{algorithm}={digest}" if prefix else digest
 
     require_hmac(request(x_hook_signature=proof), header="X-Hook-Signature", secret=SECRET, algorithm=algorithm)
+
+
+def test_a_signature_in_base64_is_accepted_where_it_is_expected():
+    """The second example of RFC 4231, section 4.3."""
+    body = b"what do ya want for nothing?"
+    proof = base64.b64encode(bytes.fromhex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")).decode()
+
+    require_hmac(request(body, x_sig=proof), header="X-Sig", secret="Jefe", algorithm="sha256", encoding="base64")
+    with pytest.raises(AuthError):
+        require_hmac(request(body, x_sig=proof), header="X-Sig", secret="Jefe", algorithm="sha256")
 
 
 @given(st.binary(max_size=50), st.text(max_size=80))

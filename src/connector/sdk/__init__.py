@@ -4,7 +4,7 @@ Adapters depend on this package and on nothing else of the hub.
 """
 
 from connector.model.errors import InvalidRecord
-from connector.model.geo import Point
+from connector.model.geo import Point, great_circle_km
 from connector.model.kinds import (
     Criticality,
     HubTier,
@@ -12,6 +12,7 @@ from connector.model.kinds import (
     Lane,
     Priority,
     ProductStatus,
+    RelationKind,
     TicketType,
     Tracking,
 )
@@ -19,6 +20,7 @@ from connector.model.lifecycle import AssetState, ProcurementState, ShipmentStat
 from connector.model.records import (
     Address,
     AssetRecord,
+    AssetRelation,
     CompatibilityRecord,
     HubRecord,
     KitComponent,
@@ -38,6 +40,7 @@ from connector.model.refs import EntityKind, IdempotencyKey, SourceRef
 from connector.sdk.adapter import (
     API_VERSION,
     Adapter,
+    Backfills,
     Batch,
     Clock,
     Cursor,
@@ -47,10 +50,12 @@ from connector.sdk.adapter import (
     Previews,
     Procures,
     Pulls,
+    ReadsHeaders,
     ReceivesWebhooks,
     Rejected,
     Ships,
     Shown,
+    ShowsPages,
     Stream,
     TakesSome,
     TracksShipments,
@@ -60,7 +65,7 @@ from connector.sdk.adapter import (
 )
 from connector.sdk.ahead import read_ahead
 from connector.sdk.client import SourceClient, secrets_of
-from connector.sdk.config import AdapterConfig, HttpConfig
+from connector.sdk.config import AdapterConfig, HttpConfig, TimeZone
 from connector.sdk.connection import Connection, connect
 from connector.sdk.errors import (
     AdapterError,
@@ -69,6 +74,7 @@ from connector.sdk.errors import (
     Conflict,
     Invalid,
     NotFound,
+    NotOffered,
     OutcomeUnknown,
     RateLimited,
     Transient,
@@ -89,9 +95,12 @@ from connector.sdk.operations import (
 )
 from connector.sdk.ordering import CancelOrder, OrderParts, OrderReceipt, RequestReplacement, Warranty
 from connector.sdk.swapping import RecordSwap, SwapReceipt
+from connector.sdk.tokens import ClientCredentials
 from connector.sdk.webhook import (
     WebhookRequest,
     WebhookResult,
+    hmac_base64,
+    hmac_hex,
     require_hmac,
     require_json,
     require_recent,
@@ -99,17 +108,18 @@ from connector.sdk.webhook import (
 )
 
 __all__ = [
-    "API_VERSION", "Adapter", "AdapterConfig", "AdapterError", "AddNote", "Address", "AssetRecord", "AssetState",
-    "AuthError", "Batch", "BuyLabel", "CancelOrder", "Clock", "CompatibilityRecord", "ConfigError", "Conflict",
-    "Connection", "Criticality", "Cursor", "Deferred", "EntityKind", "Fetches", "Health", "HttpConfig", "HubRecord",
-    "HubTier", "IdempotencyKey", "Invalid", "InvalidRecord", "KitComponent", "KitRecord", "LabelFormat",
-    "LabelReceipt", "Lane", "NotFound", "OrderParts", "OrderReceipt", "OrderRecord", "OutcomeUnknown", "Parcel",
-    "Party", "Point", "Previews", "Priority", "ProcurementState", "Procures", "ProductKey", "ProductRecord",
-    "ProductStatus", "Pulls", "Quote", "RateLimited", "Receipt", "ReceivesWebhooks", "Record", "RecordSwap",
-    "Rejected", "RequestReplacement", "SetTicketFields", "SetTicketState", "ShipmentRecord", "ShipmentStatus", "Ships",
-    "Shown", "SiteRecord", "SourceClient", "SourceRef", "StockRecord", "Stream", "SwapReceipt", "TakesSome",
-    "TicketRecord", "TicketState", "TicketType", "Tombstone", "TrackShipment", "Tracking", "TrackingEvent",
+    "API_VERSION", "Adapter", "AdapterConfig", "AdapterError", "AddNote", "Address", "AssetRecord", "AssetRelation",
+    "AssetState", "AuthError", "Backfills", "Batch", "BuyLabel", "CancelOrder", "ClientCredentials", "Clock",
+    "CompatibilityRecord", "ConfigError", "Conflict", "Connection", "Criticality", "Cursor", "Deferred", "EntityKind",
+    "Fetches", "Health", "HttpConfig", "HubRecord", "HubTier", "IdempotencyKey", "Invalid", "InvalidRecord",
+    "KitComponent", "KitRecord", "LabelFormat", "LabelReceipt", "Lane", "NotFound", "NotOffered", "OrderParts",
+    "OrderReceipt", "OrderRecord", "OutcomeUnknown", "Parcel", "Party", "Point", "Previews", "Priority",
+    "ProcurementState", "Procures", "ProductKey", "ProductRecord", "ProductStatus", "Pulls", "Quote", "RateLimited",
+    "ReadsHeaders", "Receipt", "ReceivesWebhooks", "Record", "RecordSwap", "Rejected", "RelationKind",
+    "RequestReplacement", "SetTicketFields", "SetTicketState", "ShipmentRecord", "ShipmentStatus", "Ships", "Shown",
+    "ShowsPages", "SiteRecord", "SourceClient", "SourceRef", "StockRecord", "Stream", "SwapReceipt", "TakesSome",
+    "TicketRecord", "TicketState", "TicketType", "TimeZone", "Tombstone", "TrackShipment", "Tracking", "TrackingEvent",
     "TracksShipments", "Transient", "UnexpectedResponse", "VoidLabel", "Warranty", "WebhookRequest", "WebhookResult",
-    "WritesAssets", "WritesTickets", "capabilities", "connect", "read_ahead", "require_hmac", "require_json",
-    "require_recent", "require_secret", "secrets_of",
+    "WritesAssets", "WritesTickets", "capabilities", "connect", "great_circle_km", "hmac_base64", "hmac_hex",
+    "read_ahead", "require_hmac", "require_json", "require_recent", "require_secret", "secrets_of",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
@@ -101,13 +101,15 @@ class Batch:
     """Records that become durable together with `resume`.
 
     resume: `pull(since=resume)` goes on after this batch. complete: a snapshot has shown everything there is,
-    what it did not show may be retired.
+    what it did not show may be retired. total: how many records the pull will have brought at its end, where the source
+    says so; for estimates alone.
     """
 
     records: tuple[Record | Deferred, ...]
     rejected: tuple[Rejected, ...] = ()
     resume: Cursor | None = None
     complete: bool = False
+    total: int | None = None
 
     def made(self) -> Batch:
         """The same batch with every deferred record made, or rejected."""
@@ -180,6 +182,17 @@ class Pulls(Protocol):
 
 
 @runtime_checkable
+class Backfills(Protocol):
+    """Can begin anywhere in the past, whatever its settings say of how far a pull from the beginning goes back."""
+
+    def cursor_since(self, stream: Stream, at: datetime) -> Cursor | None:
+        """From where a pull shows everything that has changed since an instant, and what came later; pure.
+
+        None for a stream of which only everything can be asked for.
+        """
+
+
+@runtime_checkable
 class Fetches(Protocol):
     """Reads one object again."""
 
@@ -220,7 +233,10 @@ class Ships(Protocol):
         """Buy once per key. Raises OutcomeUnknown when the answer was lost, Invalid naming the field."""
 
     async def void_label(self, op: VoidLabel) -> Receipt:
-        """Cancel an unused label. Raises Conflict when the parcel is already under way."""
+        """Cancel an unused label. Raises Conflict when the parcel is already under way.
+
+        Raises NotOffered where the courier takes no label back: the hub then has a person destroy it.
+        """
 
     async def find_label(self, key: IdempotencyKey) -> LabelReceipt | None:
         """The label that an earlier attempt with this key bought, if it did."""
@@ -274,6 +290,14 @@ class TakesSome(Protocol):
         """Whether an operation of this class can be done; pure. One that cannot is left out, and nobody is alarmed."""
 
 
+@runtime_checkable
+class ReadsHeaders(Protocol):
+    """Understands webhooks by their headers, too. Of an adapter without this method, body and query say everything."""
+
+    def telling(self, request: WebhookRequest) -> Mapping[str, str]:
+        """Those headers that say what happened: deliveries that differ in one of them are two; pure."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A row as the system sent it, and what became of it. raw: JSON. outcome: what is said where there is no record."""
@@ -291,8 +315,19 @@ class Previews(Protocol):
         """The rows of the first page, in its order. Reads only."""
 
 
+@runtime_checkable
+class ShowsPages(Protocol):
+    """Receives webhooks that people send from a page, for example one that a code on a label leads to."""
+
+    async def page(self, request: WebhookRequest) -> str:
+        """HTML for whoever opens the webhook's address; of one that was sent and taken in, what is said to the sender.
+
+        It changes nothing. Raises AuthError when the address is not one that was given to people.
+        """
+
+
 CAPABILITIES: tuple[type, ...] = (
-    Pulls, Fetches, ReceivesWebhooks, WritesTickets, Ships, TracksShipments, Procures, WritesAssets,
+    Pulls, Backfills, Fetches, ReceivesWebhooks, WritesTickets, Ships, TracksShipments, Procures, WritesAssets,
 )  # fmt: skip
 
 

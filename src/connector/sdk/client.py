@@ -171,6 +171,22 @@ class SourceClient:
                 operation=operation, ref=ref, detail=error.detail,
             ) from error  # fmt: skip
 
+    async def request_elsewhere(
+        self, method: str, url: str, *, operation: str, headers: Mapping[str, str], params: Params | None = None,
+        json: object = None, ref: SourceRef | None = None, reads: bool | None = None,
+    ) -> httpx.Response:  # fmt: skip
+        """Ask a second server of the same vendor, which the settings name and which has credentials of its own.
+
+        None of the headers that this client sends goes along. url: of the settings, never of an answer; over TLS, or
+        over the scheme of base_url. Raises ConfigError, else as `request` does.
+        """
+        there = self._set_up(url, operation).copy_merge_params(_pairs(params))
+
+        def build() -> httpx.Request:
+            return self._bare(method, there, json=json, headers=headers)
+
+        return await self._patiently(build, operation, ref, method.upper() in READS if reads is None else reads)
+
     async def post_form(
         self, url: str, form: Mapping[str, str], *, operation: str, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
@@ -179,12 +195,7 @@ class SourceClient:
         None of the headers that this client sends goes along, and asking twice does no harm. url: of the settings,
         never of an answer; over TLS, or over the scheme of base_url. Raises ConfigError, else as `request` does.
         """
-        there = httpx.URL(url)
-        if there.scheme not in ("https", self._base.scheme):
-            raise ConfigError(
-                f"{operation}: {there.scheme}://{there.host!r} is not encrypted", operation=operation,
-                hint="Give an address that begins with https://.",
-            )  # fmt: skip
+        there = self._set_up(url, operation)
 
         def build() -> httpx.Request:
             return self._bare("POST", there, data=form, headers=headers)
@@ -199,16 +210,22 @@ class SourceClient:
         if secret not in self._given_out:
             self._given_out = (*self._given_out, secret)[-MOST_GIVEN_OUT:]
 
+    def _set_up(self, url: str, operation: str) -> httpx.URL:
+        """An address of the settings, over TLS or over the scheme of base_url. Raises ConfigError."""
+        there = httpx.URL(url)
+        if there.scheme not in ("https", self._base.scheme):
+            raise ConfigError(
+                f"{operation}: {there.scheme}://{there.host!r} is not encrypted", operation=operation,
+                hint="Give an address that begins with https://.",
+            )  # fmt: skip
+        return there
+
     def _bare(
-        self,
-        method: str,
-        there: httpx.URL,
-        *,
-        data: Mapping[str, str] | None = None,
+        self, method: str, there: httpx.URL, *, data: Mapping[str, str] | None = None, json: object = None,
         headers: Mapping[str, str] | None = None,
-    ) -> httpx.Request:
+    ) -> httpx.Request:  # fmt: skip
         """A request without the headers that this client sends to its own system."""
-        request = self._http.build_request(method, there, data=data)
+        request = self._http.build_request(method, there, data=data, json=json)
         for name in self._own_headers:
             request.headers.pop(name, None)
         request.headers.update(headers or {})

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, PositiveInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, PositiveInt
+
+from connector.model.calendars import check_time_zone
+
+TimeZone = Annotated[str, AfterValidator(check_time_zone)]
+"""A name of the IANA database."""
 
 
 class AdapterConfig(BaseModel):
@@ -30,6 +36,10 @@ class AdapterConfig(BaseModel):
         """Headers of every request, credentials included."""
         return {}
 
+    def server(self) -> str | None:
+        """Base address of every request; None when the adapter talks to no server."""
+        return None
+
 
 class HttpConfig(AdapterConfig):
     """Settings of an adapter that talks to a server."""
@@ -37,3 +47,7 @@ class HttpConfig(AdapterConfig):
     base_url: HttpUrl = Field(
         description="Address of the system, without the API's path.", examples=["https://cmdb.example.com"]
     )
+
+    def server(self) -> str | None:
+        """Its address."""
+        return str(self.base_url)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from connector.sdk.adapter import Adapter, Clock
 from connector.sdk.client import SourceClient, secrets_of
-from connector.sdk.config import AdapterConfig, HttpConfig
+from connector.sdk.config import AdapterConfig
 from connector.sdk.errors import ConfigError
 from connector.sdk.registry import AdapterType, load_adapter
 
@@ -49,7 +49,7 @@ def connect(
     adapter_type = load_adapter(adapter_name)
     config = read_config(name, adapter_type, settings)
     http = SourceClient(
-        str(config.base_url) if isinstance(config, HttpConfig) else NO_SERVER,
+        config.server() or NO_SERVER,
         headers=config.headers(),
         timeout=config.timeout,
         max_concurrency=config.max_concurrency,

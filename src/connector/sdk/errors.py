@@ -9,6 +9,7 @@ AdapterError
 ├── NotFound            404, 410: tombstone on fetch, a failed step on push
 ├── Conflict            409, 412: fetch again, decide anew
 ├── Invalid             400, 422, 424 on our request: dead letter, compensate; never retried
+├── NotOffered          the system has no such operation: what it leaves behind is given to a person
 └── UnexpectedResponse  not JSON, a field missing, an unknown value: their API changed or our mapping is wrong
 
 Everything else that escapes an adapter is a bug and is treated as one.
@@ -90,9 +91,25 @@ class Transient(AdapterError):
 
 
 class OutcomeUnknown(AdapterError):
-    """A write was sent and no answer came: it may or may not have taken effect."""
+    """A write was sent and no answer came: it may or may not have taken effect.
+
+    known_after: how long after that the system tells which; None where it does at once.
+    """
 
     code = "SOURCE_OUTCOME_UNKNOWN"
+
+    def __init__(
+        self,
+        summary: str,
+        *,
+        known_after: timedelta | None = None,
+        operation: str = "",
+        ref: SourceRef | None = None,
+        hint: str = "",
+        detail: str = "",
+    ) -> None:
+        super().__init__(summary, operation=operation, ref=ref, hint=hint, detail=detail)
+        self.known_after = known_after
 
 
 class NotFound(AdapterError):
@@ -137,6 +154,12 @@ class Invalid(AdapterError):
     ) -> None:
         super().__init__(summary, operation=operation, ref=ref, hint=hint, detail=detail)
         self.fields = dict(fields or {})
+
+
+class NotOffered(AdapterError):
+    """The system has no such operation at all, whatever is asked of it: trying again, or otherwise, is of no use."""
+
+    code = "SOURCE_NOT_OFFERED"
 
 
 class UnexpectedResponse(AdapterError):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from connector.model.geo import Point
 from connector.model.kinds import LabelFormat
 from connector.model.lifecycle import TicketState
 from connector.model.records import Address
@@ -51,11 +52,12 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Sender or consignee of a parcel."""
+    """Sender or consignee of a parcel. point: where that is; None when nobody knows."""
 
     name: str
     address: Address
     company: str | None = None
+    point: Point | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,11 @@ class BuyLabel:
 
 @dataclass(frozen=True, slots=True)
 class LabelReceipt:
-    """A bought label. shipment: the courier's own object. document: the file's bytes in `label_format`."""
+    """A bought label. shipment: the courier's own object. document: the file's bytes in `label_format`.
+
+    service: empty for a label that was found again, where the courier does not say; it and the price are those of the
+    offer then.
+    """
 
     key: IdempotencyKey
     shipment: SourceRef

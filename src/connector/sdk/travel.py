@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from connector.model.geo import Point
 from connector.sdk.adapter import Clock
 from connector.sdk.client import SourceClient, secrets_of
-from connector.sdk.config import AdapterConfig, HttpConfig
+from connector.sdk.config import AdapterConfig
 from connector.sdk.errors import ConfigError
 
 GROUP = "connector.travel_times"
@@ -119,7 +119,7 @@ def connect_travel_times(
     provider = load_provider(name)
     config = provider.config_type().model_validate(dict(settings))
     http = SourceClient(
-        str(config.base_url) if isinstance(config, HttpConfig) else NO_SERVER,
+        config.server() or NO_SERVER,
         headers=config.headers(),
         timeout=config.timeout,
         max_concurrency=config.max_concurrency,

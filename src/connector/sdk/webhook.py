@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import base64
 import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 from connector.model.records import Record
 from connector.model.refs import SourceRef
@@ -28,22 +29,42 @@ class WebhookRequest:
 class WebhookResult:
     """What a webhook says. fetch: things to read again, where the payload is only a hint.
 
-    reply: body that the sender waits for (a challenge), None for a plain 2xx.
+    reply: body that the sender waits for (a challenge), None for a plain 2xx. refused: why parts of it cannot be
+    used; the records are applied all the same, and the webhook is kept in the quarantine with these reasons.
     """
 
     records: tuple[Record, ...] = ()
     fetch: tuple[SourceRef, ...] = ()
     reply: bytes | None = None
+    refused: tuple[str, ...] = ()
 
 
-def require_hmac(request: WebhookRequest, *, header: str, secret: str, algorithm: str) -> None:
-    """Check a hex HMAC of the raw body in constant time.
+def hmac_hex(secret: str, message: bytes, algorithm: str = "sha256") -> str:
+    """The HMAC of a message, as hexadecimal digits. algorithm: name for hashlib."""
+    return hmac.new(secret.encode(), message, algorithm).hexdigest()
 
-    algorithm: name for hashlib, "sha256" or "sha512". A prefix such as `sha256=` is allowed.
-    An empty secret proves nothing. Raises AuthError.
+
+def hmac_base64(secret: str, message: bytes, algorithm: str = "sha256") -> str:
+    """The HMAC of a message, in Base64. algorithm: name for hashlib."""
+    return base64.b64encode(hmac.digest(secret.encode(), message, algorithm)).decode()
+
+
+def require_hmac(
+    request: WebhookRequest,
+    *,
+    header: str,
+    secret: str,
+    algorithm: str,
+    encoding: Literal["hex", "base64"] = "hex",
+) -> None:
+    """Check an HMAC of the raw body in constant time.
+
+    algorithm: name for hashlib, "sha256" or "sha512". encoding: how the HMAC is written; a prefix such as `sha256=` is
+    allowed. An empty secret proves nothing. Raises AuthError.
     """
     given = request.headers.get(header.lower(), "").strip().removeprefix(f"{algorithm}=")
-    expected = hmac.new(secret.encode(), request.body, getattr(hashlib, algorithm)).hexdigest()
+    write = hmac_hex if encoding == "hex" else hmac_base64
+    expected = write(secret, request.body, algorithm)
     if not secret or not hmac.compare_digest(given.encode(), expected.encode()):
         raise AuthError(
             f"the webhook's signature in header {header!r} does not match its body",

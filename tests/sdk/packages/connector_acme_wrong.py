@@ -121,6 +121,18 @@ class _OwnPages(Acme):
             yield batch
 
 
+class StopsAtTheFirstPage(_OwnPages):
+    """Asks for one page with whatever it holds and takes it for the whole list."""
+
+    async def tickets(self, since: Cursor | None) -> AsyncIterator[Batch]:
+        position: dict[str, str] = json.loads(since) if since else {}
+        items, _ = await self.page(**position)
+        records, refused = self._mapped(TICKETS, items)
+        if items:
+            position = {"from": items[-1]["updated"], "after": items[-1]["id"]}
+        yield Batch(records, refused, resume=json.dumps(self._back(position)))
+
+
 class LosesTheBoundaryRecord(_OwnPages):
     """Goes on behind the last time instead of behind the last record."""
 
@@ -548,6 +560,16 @@ class OnlyChecks(Adapter[AcmeConfig]):
         return Health()
 
 
+class BackfillsEverything(Acme):
+    def cursor_since(self, stream: Stream, at: datetime) -> Cursor | None:
+        return "{}" if stream.name == "tickets" else None
+
+
+class BackfillsTooLittle(Acme):
+    def cursor_since(self, stream: Stream, at: datetime) -> Cursor | None:
+        return super().cursor_since(stream, at + timedelta(seconds=1))
+
+
 WRONG: dict[type[Acme], dict[int, str]] = {
     UndescribedSettings: {3: "setting Config.region has no description"},
     PlainSecret: {3: "setting Config.proxy_password is named like a secret"},
@@ -555,15 +577,27 @@ WRONG: dict[type[Acme], dict[int, str]] = {
     ChecksNothing: {7: "check() sends no request", 8: "it returns", 9: "it returns"},
     WrongCredentialsAreOutages: {8: "it raises Transient"},
     DownMeansMisconfigured: {9: "it raises Invalid", 24: "it raises Invalid"},
+    StopsAtTheFirstPage: {
+        10: "of a full pull these are missing",
+        11: "these are missing",
+        13: "of 6 records on pages of 5",
+        14: "after a restart behind batch 1 of 1",
+        15: "old records again",
+        16: "these are missing",
+        17: "these are missing",
+        25: "on a 401 in the middle of a pull it returns",
+    },
     LosesTheBoundaryRecord: {16: "these are missing"},
     ForgetsTheOverlap: {16: "half an overlap earlier, these are missing"},
     GoesBackEachTime: {14: "cut off after each batch the pull gets nowhere", 16: "gets nowhere"},
     ReadsAllFirst: {11: "of four pages it asks for 0 after the first batch was taken"},
-    BatchesOverTheLimit: {11: "a batch has 5 records, the stream's batch_limit is 4"},
+    BatchesOverTheLimit: {11: "a batch has 6 records, the stream's batch_limit is 4"},
     SilentWhenEmpty: {12: "an empty source yields 0 batches", 18: "yields no batch"},
     MissesTheFullPage: {13: "of 5 records on pages of 5 these are missing", 19: "these are missing"},
     KeepsStateBetweenPulls: {14: "after a restart behind batch", 16: "gets nowhere"},
     StartsOverEachTime: {15: "old records again"},
+    BackfillsEverything: {45: "as well, which changed long before"},
+    BackfillsTooLittle: {45: "on these are missing"},
     HidesDeletions: {18: "is not seen: yield a Tombstone, or a complete snapshot"},
     CompleteAlthoughAborted: {18: "a snapshot that broke at request 1 of 3 says complete"},
     OffsetPaging: {17: "a snapshot taken while a record was deleted says complete and lacks"},

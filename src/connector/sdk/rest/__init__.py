@@ -4,11 +4,12 @@ Pages by watermark and how far they were read, rows that are read as far as they
 settings that such adapters share, and how a swap is written to a list of devices.
 """
 
-from connector.sdk.rest.config import DevicesConfig
+from connector.sdk.rest.config import DevicesConfig, Points, SwapsConfig
 from connector.sdk.rest.fields import (
     CustomField,
     address_of,
     asset_facts,
+    country_code,
     custom_text,
     hub_facts,
     last_updated,
@@ -19,24 +20,76 @@ from connector.sdk.rest.fields import (
     valid,
 )
 from connector.sdk.rest.hooks import hook_payload, hook_time, require_hook
+from connector.sdk.rest.listed import ListedPart, ListedPull, ReadRows, of_kind, read_each
+from connector.sdk.rest.listing import AskForPart, ListedRow, Listing, ListWalk, row_number
+from connector.sdk.rest.locations import LocationNode, LocationTree
+from connector.sdk.rest.pages import AskForPage, Cut, NumberedPage, PageWalk, cut_at
 from connector.sdk.rest.refusals import named_refusal
 from connector.sdk.rest.rows import Page, Row, SentRow, answered_page, made, named, read_page, row_id
 from connector.sdk.rest.swaps import SwapRecorder
 from connector.sdk.rest.watermark import (
     Position,
     Progress,
+    cursor_since,
     position_of,
     read_cursor,
-    read_time,
     walk,
     write_cursor,
     write_time,
 )
 
 __all__ = [
-    "CustomField", "DevicesConfig", "Page", "Position", "Progress", "Row", "SentRow", "SwapRecorder",
-    "address_of", "answered_page", "asset_facts", "custom_text", "hook_payload", "hook_time", "hub_facts",
-    "last_updated", "made", "named", "named_refusal", "optional", "point_of", "position_of", "product_facts",
-    "read_cursor", "read_page", "read_time", "require_hook", "row_id", "text", "valid", "walk", "write_cursor",
+    "AskForPage",
+    "AskForPart",
+    "CustomField",
+    "Cut",
+    "DevicesConfig",
+    "ListWalk",
+    "ListedPart",
+    "ListedPull",
+    "ListedRow",
+    "Listing",
+    "LocationNode",
+    "LocationTree",
+    "NumberedPage",
+    "Page",
+    "PageWalk",
+    "Points",
+    "Position",
+    "Progress",
+    "ReadRows",
+    "Row",
+    "SentRow",
+    "SwapRecorder",
+    "SwapsConfig",
+    "address_of",
+    "answered_page",
+    "asset_facts",
+    "country_code",
+    "cursor_since",
+    "custom_text",
+    "cut_at",
+    "hook_payload",
+    "hook_time",
+    "hub_facts",
+    "last_updated",
+    "made",
+    "named",
+    "named_refusal",
+    "of_kind",
+    "optional",
+    "point_of",
+    "position_of",
+    "product_facts",
+    "read_cursor",
+    "read_each",
+    "read_page",
+    "require_hook",
+    "row_id",
+    "row_number",
+    "text",
+    "valid",
+    "walk",
+    "write_cursor",
     "write_time",
-]  # fmt: skip
+]

@@ -14,8 +14,9 @@ from connector.model.errors import InvalidRecord
 from connector.model.geo import Point
 from connector.model.kinds import Criticality, HubTier, Lane
 from connector.model.records import Address
+from connector.sdk.cursors import read_instant
 from connector.sdk.rest.rows import Row
-from connector.sdk.rest.watermark import EPOCH, read_time
+from connector.sdk.rest.watermark import EPOCH
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -28,14 +29,14 @@ TRUE, FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 def last_updated(row: Row) -> datetime:
     """When the object changed last; both it and `created` may be null over there. Raises InvalidRecord."""
     if row.get("last_updated") is None:
-        return read_time(EPOCH) if row.get("created") is None else _time(row, "created")
+        return read_instant(EPOCH) if row.get("created") is None else _time(row, "created")
     return _time(row, "last_updated")
 
 
 def _time(row: Row, name: str) -> datetime:
     value = text(row, name)
     try:
-        return read_time(value)
+        return read_instant(value)
     except (ValueError, OverflowError) as error:
         raise InvalidRecord(f"field {name!r} is {value!r}: {error}", path=f"/{name}") from error
 
@@ -155,6 +156,13 @@ def address_of(row: Row, custom_field: CustomField, contact: Mapping[str, str | 
     for name in ("city", "postal_code", "state", "country"):
         parts[name] = custom_text(row, custom_field(name))
     return valid(lambda: Address(**parts)) if any(parts.values()) else None
+
+
+def country_code(name: str | None, known: Mapping[str, str]) -> str | None:
+    """Two letters for a country; None where nobody knows. known: codes by name in any case, before a code itself."""
+    told = (name or "").strip()
+    own = {theirs.casefold(): code for theirs, code in known.items()}
+    return own.get(told.casefold()) or (told.upper() if re.fullmatch("[A-Za-z]{2}", told) else None)
 
 
 def hub_facts(row: Row, custom_field: CustomField) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 import orjson
 from pydantic import SecretStr
 
+from connector.sdk.answers import webhook_secret
+from connector.sdk.cursors import read_instant
 from connector.sdk.errors import AuthError, Invalid
-from connector.sdk.rest.watermark import read_time
 from connector.sdk.webhook import WebhookRequest, require_hmac, require_recent
 
 SIGNATURE = "X-Hook-Signature"
@@ -16,13 +17,8 @@ SIGNATURE = "X-Hook-Signature"
 
 def require_hook(request: WebhookRequest, secret: SecretStr | None, *, within: timedelta, system: str) -> None:
     """Refuse what was not sent by this system just now. Raises AuthError."""
-    if secret is None:
-        raise AuthError(
-            "a webhook came in, but the source has no webhook_secret to check it with",
-            operation="verify webhook",
-            hint=f"Set webhook_secret to the secret of the webhook in {system}.",
-        )
-    require_hmac(request, header=SIGNATURE, secret=secret.get_secret_value(), algorithm="sha512")
+    known = webhook_secret(secret, hint=f"Set webhook_secret to the secret of the webhook in {system}.")
+    require_hmac(request, header=SIGNATURE, secret=known, algorithm="sha512")
     try:
         sent_at = hook_time(hook_payload(request))
     except Invalid as error:
@@ -40,7 +36,7 @@ def hook_time(payload: dict[str, object]) -> datetime:
     try:
         if not isinstance(timestamp, str):
             raise ValueError("expected a text")
-        return read_time(timestamp)
+        return read_instant(timestamp)
     except (ValueError, OverflowError) as error:
         raise Invalid(
             f"the time {timestamp!r} of the webhook cannot be read: {error}", operation="parse webhook"

@@ -27,12 +27,16 @@ Row: TypeAlias = Mapping[str, object]
 
 
 class SentRow(Mapping[str, object]):
-    """An object as it was sent; its fields are read when one of them is first asked for. raw: its JSON, in UTF-8."""
+    """An object as it was sent; its fields are read when one of them is first asked for. raw: its JSON, in UTF-8.
 
-    __slots__ = ("_fields", "raw")
+    also: further fields, for a system that calls `id` and `last_updated` otherwise; they are no part of `raw`.
+    """
 
-    def __init__(self, raw: bytes) -> None:
+    __slots__ = ("_also", "_fields", "raw")
+
+    def __init__(self, raw: bytes, also: Mapping[str, object] | None = None) -> None:
         self.raw = raw
+        self._also = also
         self._fields: dict[str, object] | None = None
 
     def _read(self) -> dict[str, object]:
@@ -41,6 +45,8 @@ class SentRow(Mapping[str, object]):
                 self._fields = orjson.loads(self.raw)
             except orjson.JSONDecodeError:  # a number beyond floating point, which the standard library takes
                 self._fields = json.loads(self.raw)
+            if self._also:
+                self._fields = {**self._fields, **self._also}
         return self._fields
 
     def __getitem__(self, name: str) -> object:
@@ -110,11 +116,11 @@ def answered_page(http: SourceClient, response: httpx.Response, *, path: str, op
 
 
 def made(
-    rows: Sequence[SentRow], make: Callable[[Row], T | None], ref: Callable[[str], SourceRef]
+    rows: Sequence[SentRow], make: Callable[[Row], T | None], ref: Callable[[str], SourceRef | None]
 ) -> tuple[list[T], list[Rejected]]:
     """What is made of each row, and the rows of which nothing could be made; None is left out.
 
-    ref: what a row with this id is called.
+    ref: what a row with this id is called; None where it is of nothing that has a name here.
     """
     found: list[T] = []
     rejected: list[Rejected] = []

@@ -9,12 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, ClassVar
 
 from connector.model.lifecycle import AssetState
 from connector.model.refs import EntityKind, SourceRef
 from connector.sdk.errors import ConfigError, Conflict, Invalid
-from connector.sdk.rest.config import DevicesConfig
+from connector.sdk.rest.config import SwapsConfig
 from connector.sdk.rest.fields import last_updated
 from connector.sdk.rest.rows import SentRow, row_id
 from connector.sdk.swapping import RecordSwap, SwapReceipt
@@ -28,13 +29,23 @@ PAST_THE_RETURN = frozenset(
 """A failed device in one of these is left as it is: somebody has dealt with it already."""
 
 
+def require_write_back(config: SwapsConfig) -> None:
+    """Refuse to change devices where the settings do not allow it. Raises ConfigError."""
+    if not config.write_back:
+        raise ConfigError(
+            "record swap: the settings of this source do not allow it to change devices",
+            operation=OPERATION,
+            hint="Set write_back = true in the source's settings, with a token that may change devices.",
+        )
+
+
 class SwapRecorder(ABC):
     """Records swaps in one system, for the length of one call."""
 
     system: ClassVar[str]
     """What people call it."""
 
-    def __init__(self, config: DevicesConfig) -> None:
+    def __init__(self, config: SwapsConfig) -> None:
         self._config = config
         self._states = config.asset_states()
 
@@ -66,14 +77,13 @@ class SwapRecorder(ABC):
     async def placed(self, site: SourceRef | None, row: SentRow, position: SentRow | None) -> dict[str, Any]:
         """What has to change for a device to stand at the site; where `position` is, if that is there."""
 
+    def version(self, row: SentRow) -> datetime | None:
+        """When a device changed last; None where the system does not keep that."""
+        return last_updated(row)
+
     async def record(self, op: RecordSwap) -> SwapReceipt:
         """Record a swap once. Raises Invalid, NotFound, Conflict, ConfigError, OutcomeUnknown."""
-        if not self._config.write_back:
-            raise ConfigError(
-                "record swap: the settings of this source do not allow it to change devices",
-                operation=OPERATION,
-                hint="Set write_back = true in the source's settings, with a token that may change devices.",
-            )
+        require_write_back(self._config)
         row = await self.one(op.record)
         if _is_marked(row, op):
             return await self._receipt(op, row)
@@ -99,11 +109,11 @@ class SwapRecorder(ABC):
 
     async def _receipt(self, op: RecordSwap, row: SentRow) -> SwapReceipt:
         failed = None if op.replacement is None else await self._failed(op)
-        receipt = SwapReceipt(op.key, op.record, updated_at=last_updated(row))
+        receipt = SwapReceipt(op.key, op.record, updated_at=self.version(row))
         if failed is None:
             return receipt
         state = self._states.get((await self.status(failed)).casefold())
-        return replace(receipt, failed_state=state, failed_updated_at=last_updated(failed))
+        return replace(receipt, failed_state=state, failed_updated_at=self.version(failed))
 
     async def _is_shown(self, op: RecordSwap, row: SentRow) -> bool:
         """Whether the devices show the swap without this hub's mark: somebody has entered it."""

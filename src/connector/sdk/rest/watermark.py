@@ -25,6 +25,7 @@ from typing import Any
 import orjson
 
 from connector.sdk.adapter import Cursor
+from connector.sdk.cursors import read_instant
 from connector.sdk.errors import Invalid, UnexpectedResponse
 from connector.sdk.rest.rows import Page, Row, SentRow, row_id
 
@@ -37,6 +38,10 @@ class Position:
 
     at: str
     id: str
+
+
+ANY = "*"
+"""In place of a feed's name: every one of which nothing else is said. In place of facts: whatever they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class Progress:
         """The pull that goes on from here; everything is read anew when a name that records depend on changed."""
         if self.started is not None:
             return self
-        is_full = self.floor is None or self.facts != facts
+        is_full = self.floor is None or self.facts not in (facts, ANY)
         return replace(self, started=write_time(now), is_full=is_full, facts=facts)
 
     def step(self, position: Position) -> Progress:
@@ -75,15 +80,15 @@ class Progress:
 
     def finish(self, now: datetime, lag: timedelta) -> Progress:
         """The state after the pull."""
-        latest = max((stamp for stamp in (self.end, self.at) if stamp), key=read_time, default=None)
+        latest = max((stamp for stamp in (self.end, self.at) if stamp), key=read_instant, default=None)
         if latest is None or self.started is None:
             return Progress(facts=self.facts)
-        started = read_time(self.started)
-        settled = [read_time(latest) - lag - (now - started)]
+        started = read_instant(self.started)
+        settled = [read_instant(latest) - lag - (now - started)]
         if self.floor:
-            settled.append(read_time(self.floor))
-        if self.end and self.reached and started - read_time(self.reached) >= lag:
-            settled.append(read_time(self.end) + RESOLUTION)
+            settled.append(read_instant(self.floor))
+        if self.end and self.reached and started - read_instant(self.reached) >= lag:
+            settled.append(read_instant(self.end) + RESOLUTION)
         reached = self.reached if latest == self.end else write_time(now)
         return Progress(floor=write_time(max(settled)), end=latest, reached=reached, facts=self.facts)
 
@@ -99,16 +104,6 @@ def write_time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def read_time(text: str) -> datetime:
-    """An instant from ISO 8601. Raises ValueError when it cannot be read or has no zone."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is UTC:
-        return at
-    if at.tzinfo is None:
-        raise ValueError(f"time {text!r} has no zone")
-    return at.astimezone(UTC)
-
-
 def write_cursor(feeds: dict[str, Progress]) -> Cursor:
     """The progress of each feed of a stream as one cursor."""
     return orjson.dumps(
@@ -120,13 +115,26 @@ def write_cursor(feeds: dict[str, Progress]) -> Cursor:
     ).decode()
 
 
-def read_cursor(cursor: Cursor | None) -> dict[str, Progress]:
+class Feeds(dict[str, Progress]):
+    """How far each feed of a stream has been read."""
+
+    def of(self, name: str) -> Progress:
+        """How far a feed has; from the beginning where nothing is known of it."""
+        return self.get(name) or self.get(ANY) or Progress()
+
+
+def cursor_since(at: datetime) -> Cursor:
+    """From where a pull shows what has changed since an instant, in all feeds of a stream."""
+    return write_cursor({ANY: Progress(floor=write_time(at), facts=ANY)})
+
+
+def read_cursor(cursor: Cursor | None) -> Feeds:
     """The progress of each feed. Raises Invalid when the cursor is not one of this adapter's."""
     if cursor is None:
-        return {}
+        return Feeds()
     try:
         saved = orjson.loads(cursor)
-        return {str(feed): Progress(**values) for feed, values in saved.items()}
+        return Feeds({str(feed): Progress(**values) for feed, values in saved.items()})
     except (orjson.JSONDecodeError, TypeError, AttributeError) as error:
         raise Invalid(
             f"cursor {cursor[:80]!r} is not one of this adapter",

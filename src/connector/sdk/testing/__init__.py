@@ -22,9 +22,6 @@ checks without pytest and prints them as a quality table: pass, fail, or not app
         def wrong_settings(self) -> Mapping[str, object]:
             return {**self.settings(), "token": "wrong-token-0000"}
 
-        def page_size(self, stream: str) -> int:
-            return 5
-
         def seed(self, stream: str, count: int, *, at: datetime, step: timedelta) -> tuple[SourceRef, ...]:
             return tuple(self._add_ticket(at + step * n) for n in range(count))
 
@@ -48,8 +45,11 @@ checks without pytest and prints them as a quality table: pass, fail, or not app
         contract = CONTRACT                        # pytest -rs shows the reasons of what is not applicable
 
 Everything else that the kit may ask of a sandbox is in `Sandbox`: webhooks for adapters that receive them,
-operations and their counted effects for adapters that write. A method that raises `NotApplicable("reason")` marks
-its checks as not applicable; one that is merely missing fails them.
+operations and their counted effects for adapters that write. `TicketSandbox` and `CourierSandbox` answer what is the
+same for all desks and for all couriers, and ask the rest in smaller questions; `json_webhook` makes webhooks,
+`draw_label` labels. A method that raises `NotApplicable("reason")` marks its checks as not applicable; one that is
+merely missing fails them. `Connected` and `MovableClock` are for tests of one's own: the adapter, connected to the
+sandbox.
 
 Conventions that checks rely on:
 
@@ -63,7 +63,10 @@ Conventions that checks rely on:
 pytest is needed only where `AdapterContract` runs; importing this package imports no test tool.
 '''
 
+from connector.sdk.testing.connected import Between, Changing, Connected, MovableClock, by_ref, ids
 from connector.sdk.testing.contract import CheckResult, Contract, Golden, Outcome, find_contract
+from connector.sdk.testing.couriers import CourierSandbox, shipment_ref
+from connector.sdk.testing.labels import draw_label
 from connector.sdk.testing.sandbox import (
     App,
     NotApplicable,
@@ -76,8 +79,12 @@ from connector.sdk.testing.sandbox import (
     WithText,
 )
 from connector.sdk.testing.suite import AdapterContract, run_contract
+from connector.sdk.testing.tickets import TicketSandbox
+from connector.sdk.testing.webhooks import json_webhook
 
 __all__ = [
-    "AdapterContract", "App", "CheckResult", "Contract", "Golden", "NotApplicable", "Operation", "OperationKind",
-    "Outcome", "Refused", "Sandbox", "SentWebhook", "Signature", "WithText", "find_contract", "run_contract",
+    "AdapterContract", "App", "Between", "Changing", "CheckResult", "Connected", "Contract", "CourierSandbox",
+    "Golden", "MovableClock", "NotApplicable", "Operation", "OperationKind", "Outcome", "Refused", "Sandbox",
+    "SentWebhook", "Signature", "TicketSandbox", "WithText", "by_ref", "draw_label", "find_contract", "ids",
+    "json_webhook", "run_contract", "shipment_ref",
 ]  # fmt: skip

@@ -15,9 +15,10 @@ from connector.model.records import Record
 from connector.model.refs import SourceRef
 from connector.sdk.adapter import Adapter, Batch, Cursor, Deferred, Pulls, Stream, capabilities
 from connector.sdk.client import SourceClient, secrets_of
-from connector.sdk.config import AdapterConfig, HttpConfig
+from connector.sdk.config import AdapterConfig
 from connector.sdk.connection import NO_SERVER, read_config
 from connector.sdk.registry import AdapterType, load_adapter
+from connector.sdk.testing.connected import MovableClock
 from connector.sdk.testing.contract import Contract
 from connector.sdk.testing.faults import Wire
 from connector.sdk.testing.sandbox import NotApplicable, Sandbox
@@ -40,24 +41,13 @@ def require(holds: bool, message: str) -> None:
         raise Broken(message)
 
 
-class StillClock:
-    """Stands at the given time."""
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-
-    def now(self) -> datetime:
-        """The time at which it stands."""
-        return self._now
-
-
 @dataclass
 class Rig:
     """An adapter with its sandbox. wire: None when the adapter talks to no server."""
 
     adapter_type: AdapterType
     sandbox: Sandbox
-    clock: StillClock
+    clock: MovableClock
     config: AdapterConfig
     wire: Wire | None
     _clients: list[SourceClient] = field(default_factory=list)
@@ -66,7 +56,7 @@ class Rig:
         """A new instance that shares nothing with earlier ones. Its client tries each request once."""
         config = config or self.config
         client = SourceClient(
-            str(config.base_url) if isinstance(config, HttpConfig) else NO_SERVER,
+            config.server() or NO_SERVER,
             headers=config.headers(),
             timeout=config.timeout,
             max_concurrency=config.max_concurrency,
@@ -123,7 +113,7 @@ class Bench:
     @asynccontextmanager
     async def rig(self) -> AsyncIterator[Rig]:
         """A new adapter and a new, empty sandbox."""
-        clock = StillClock(NOW)
+        clock = MovableClock(NOW)
         sandbox = self.contract.sandbox(clock)
         app = sandbox.app()
         rig = Rig(
@@ -246,7 +236,7 @@ async def raised_by(work: Awaitable[object], *expected: type[ErrorT], when: str)
 
 @contextmanager
 def sleeps_seen() -> Iterator[list[float]]:
-    """Seconds of each sleep that anything asks for meanwhile; nobody sleeps in truth."""
+    """Seconds of each sleep that anything asks for meanwhile; nobody sleeps in truth. The list may be emptied."""
     seen: list[float] = []
     real_async, real_sync = asyncio.sleep, time.sleep
 
@@ -259,16 +249,19 @@ def sleeps_seen() -> Iterator[list[float]]:
     def sleep(delay: float) -> None:
         seen.append(delay)
 
-    stand_ins: dict[object, object] = {real_async: asleep, real_sync: sleep}
-    swapped: list[tuple[dict[str, Any], str, object]] = []
-    for module in list(sys.modules.values()):
-        names = getattr(module, "__dict__", {})
-        for name, value in list(names.items()):
-            if value is real_async or value is real_sync:
-                swapped.append((names, name, value))
-                names[name] = stand_ins[value]
+    instead = ((real_async, asleep), (real_sync, sleep))
+    _replace(instead)
     try:
         yield seen
     finally:
-        for names, name, original in swapped:
-            names[name] = original
+        _replace(tuple((stand_in, real) for real, stand_in in instead))  # also where it was imported meanwhile
+
+
+def _replace(changes: tuple[tuple[object, object], ...]) -> None:
+    """Put one thing in the place of another in all modules, which takes as long as some requests."""
+    for module in list(sys.modules.values()):
+        names = getattr(module, "__dict__", {})
+        for name, value in list(names.items()):
+            for old, new in changes:
+                if value is old:
+                    names[name] = new

@@ -130,8 +130,11 @@ class Sandbox:
     # Pulls
 
     def page_size(self, stream: str) -> int:
-        """Objects of this stream that one page holds with `settings()`."""
-        raise NotTold(f"page_size({stream!r})")
+        """Objects of this stream that one page holds with `settings()`: as they say, where they have `page_size`."""
+        size = self.settings().get("page_size")
+        if not isinstance(size, int):
+            raise NotTold(f"page_size({stream!r})")
+        return size
 
     def seed(self, stream: str, count: int, *, at: datetime, step: timedelta) -> tuple[SourceRef, ...]:
         """Add objects that the stream yields, and nothing else that it yields; in order of their time.
@@ -194,6 +197,13 @@ class Sandbox:
         """
         raise NotTold("effects(operation)")
 
+    def not_asked(self) -> str:
+        """Why the system cannot be asked whether something was done; empty where it can.
+
+        It must then do nothing twice for one key; `find` and its kin find nothing, and the hub does it again.
+        """
+        return ""
+
     def refused_operation(self, kind: OperationKind, key: IdempotencyKey) -> Refused:
         """An operation of this class that the system refuses as invalid."""
         raise NotTold(f"refused_operation({kind.__name__}, key)")
@@ -225,6 +235,13 @@ class Sandbox:
     def settings_without_write_back(self) -> Mapping[str, object]:
         """Settings that work and do not allow assets to be written."""
         raise NotTold("settings_without_write_back()")
+
+    def keeps_serials(self) -> str:
+        """Why no record can come to stand for another device; empty where it can.
+
+        A swap onto the failed device's record is then refused as invalid, and changes nothing.
+        """
+        return ""
 
     def unknown_asset(self) -> SourceRef:
         """A reference of the form that the system's assets have, to none."""

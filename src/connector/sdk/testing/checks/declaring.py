@@ -5,11 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import importlib
-import json
-import os
 import re
-import sys
-import tempfile
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -24,54 +20,13 @@ from connector.sdk.errors import ConfigError
 from connector.sdk.registry import GROUP, NAME
 from connector.sdk.testing.bench import Bench, require
 from connector.sdk.testing.check import Check, check
+from connector.sdk.testing.nursery import NURSERY
 from connector.sdk.testing.sandbox import NotApplicable
+from connector.sdk.testing.strictness import strict_findings
 
 SECRET_NAMES = re.compile(r"(^|_)(token|secret|password|passphrase|api_key|private_key|credential)s?($|_)")
 TESTING_ONLY = frozenset({"contract", "sandbox"})
 """Modules of an adapter's package that may import `connector.sdk.testing`."""
-
-LOADER = """
-import json, os, sys
-asked = json.load(sys.stdin)
-import httpx, connector.sdk.connection, connector.sdk.client
-from importlib import import_module
-package, seen, armed = asked["package"], [], [True]
-
-def watch(event, args):
-    if armed[0] and event in {"socket.connect", "socket.getaddrinfo", "socket.bind", "subprocess.Popen"}:
-        seen.append(f"it does {event}{args[1:]!r}")
-
-class Watched(type(os.environ)):
-    pass
-
-def watched(name):
-    original = getattr(type(os.environ), name)
-    def read(self, *args):
-        frame = sys._getframe(1)
-        while frame is not None and frame.f_globals.get("__name__", "").startswith(("os", "_collections_abc")):
-            frame = frame.f_back
-        if frame is not None and (frame.f_globals.get("__name__") or "").split(".")[0] == package.split(".")[0]:
-            seen.append(f"it reads the environment ({frame.f_globals['__name__']}, line {frame.f_lineno})")
-        return original(self, *args)
-    return read
-
-for name in ("__getitem__", "__iter__", "__contains__"):
-    setattr(Watched, name, watched(name))
-os.environ.__class__ = Watched
-sys.addaudithook(watch)
-kind = import_module(asked["module"])
-for part in asked["attribute"].split("."):
-    kind = getattr(kind, part)
-config = kind.config_type().model_validate(asked["settings"])
-class Clock:
-    def now(self):
-        seen.append("it asks for the time")
-client = connector.sdk.client.SourceClient("http://localhost", headers=config.headers())
-kind(config, client, Clock())
-armed[0] = False
-print(json.dumps(seen))
-"""
-"""Imports and builds an adapter in a process of its own and reports what it should not do meanwhile."""
 
 
 @check(1, "entry point loads, its name is [a-z][a-z0-9_]*")
@@ -130,13 +85,9 @@ async def construction_is_inert(bench: Bench) -> None:
     """The hub decides when an adapter talks, and what it knows."""
     (point,) = entry_points(group=GROUP, name=bench.contract.adapter)
     async with bench.rig() as rig:
-        asked = {
-            "package": point.module, "module": point.module, "attribute": point.attr,
-            "settings": json.loads(json.dumps(dict(rig.sandbox.settings()), default=str)),
-        }  # fmt: skip
-        code, out, err = await _run(sys.executable, "-W", "ignore", "-c", LOADER, given=json.dumps(asked))
-    require(code == 0, f"it cannot be imported and built in a new process: {err.strip().splitlines()[-1:]}")
-    seen = json.loads(out.splitlines()[-1])
+        seen = await asyncio.to_thread(
+            NURSERY.side_effects, module=point.module, attribute=point.attr, settings=rig.sandbox.settings()
+        )
     require(not seen, f"importing or constructing has side effects: {'; '.join(dict.fromkeys(seen))}")
 
 
@@ -147,17 +98,8 @@ async def typed(bench: Bench) -> None:
     require((package / "py.typed").is_file(), f"{package.name} has no py.typed: add an empty file of that name")
     if find_spec("mypy") is None:
         raise NotApplicable("mypy is not installed here; py.typed is there")
-    cache = Path(tempfile.gettempdir()) / f"connector-contract-mypy-{os.getuid()}"
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    config = cache / "mypy.ini"
-    config.write_text("[mypy]\nplugins = pydantic.mypy\n")
-    code, out, err = await _run(
-        sys.executable, "-m", "mypy", "--strict", "--explicit-package-bases", "--follow-imports=silent",
-        "--ignore-missing-imports", "--no-error-summary", f"--config-file={config}", f"--cache-dir={cache}",
-        f"--exclude={package.name}/tests/", str(package),
-        path=os.pathsep.join([str(package.parent), *map(str, _hub_sources())]),
-    )  # fmt: skip
-    require(code == 0, f"mypy --strict finds: {' | '.join((out or err).strip().splitlines()[:5])}")
+    found = await asyncio.to_thread(strict_findings, package)
+    require(not found, f"mypy --strict finds: {' | '.join(found)}")
 
 
 @check(6, "at least one capability; README names the vendor's API version and its source")
@@ -218,22 +160,3 @@ def _imports(path: Path) -> Iterator[tuple[int, str]]:
 def _is_secret(field: FieldInfo) -> bool:
     kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
     return any(isinstance(kind, type) and issubclass(kind, SecretStr) for kind in kinds)
-
-
-def _hub_sources() -> list[Path]:
-    """Where the hub itself is imported from, for mypy."""
-    spec = find_spec("connector")
-    return [Path(place).parent for place in (spec.submodule_search_locations or [])] if spec else []
-
-
-async def _run(*command: str, given: str = "", path: str = "") -> tuple[int, str, str]:
-    """Exit code, output and errors of a command that sees the same modules as this process."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    if path:
-        environment["MYPYPATH"] = path
-    process = await asyncio.create_subprocess_exec(
-        *command, env=environment, stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate(given.encode())
-    return process.returncode or 0, out.decode(), err.decode()

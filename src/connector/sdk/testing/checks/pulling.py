@@ -1,4 +1,4 @@
-"""What a pull yields: checks 10 to 13 and 18 to 22."""
+"""What a pull yields: checks 10 to 13, 18 to 22 and 45."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import os
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
 from connector.model.records import Record, Tombstone
 from connector.model.refs import SourceRef
-from connector.sdk.adapter import Cursor, Stream
+from connector.sdk.adapter import Backfills, Cursor, Stream
+from connector.sdk.config import AdapterConfig
+from connector.sdk.connection import config_problems, read_config
 from connector.sdk.errors import AdapterError
 from connector.sdk.testing.bench import (
     NOW,
@@ -32,6 +35,8 @@ from connector.sdk.testing.faults import answers
 from connector.sdk.testing.sandbox import NotApplicable
 
 SECOND = timedelta(seconds=1)
+LONG_PAGES = (200, 100, 50)
+"""Settings of `page_size` that are tried where a page cannot hold more than a batch."""
 
 
 def seed(rig: Rig, stream: Stream, count: int, *, step: timedelta) -> tuple[SourceRef, ...]:
@@ -73,7 +78,7 @@ async def bounded_memory(bench: Bench) -> None:
     async def limit(rig: Rig, stream: Stream) -> None:
         count = max(stream.batch_limit, rig.sandbox.page_size(stream.name)) + 1
         refs = seed(rig, stream, count, step=SECOND)
-        batches = await pull(rig.adapter(), stream)
+        batches = await pull(rig.adapter(_with_long_pages(bench, rig, stream)), stream)
         largest = max(len(batch.records) + len(batch.rejected) for batch in batches)
         require(
             largest <= stream.batch_limit,
@@ -102,6 +107,15 @@ async def bounded_memory(bench: Bench) -> None:
         await bench.each_stream(lazy)
     except NotApplicable as absent:
         bench.notes.append(f"pages: {absent.reason}")
+
+
+def _with_long_pages(bench: Bench, rig: Rig, stream: Stream) -> AdapterConfig:
+    """The settings with pages beyond the batch limit, or as long as they may be: short pages fit into any batch."""
+    for size in (stream.batch_limit + 1, *LONG_PAGES):
+        settings = {**rig.sandbox.settings(), "page_size": size}
+        if size > rig.sandbox.page_size(stream.name) and not config_problems("contract", bench.adapter_type, settings):
+            return read_config("contract", bench.adapter_type, settings)
+    return rig.config
 
 
 @check(12, "empty source -> one empty batch with a resume", "Pulls")
@@ -133,6 +147,31 @@ async def page_boundaries(bench: Bench) -> None:
 
         await bench.each_stream(body)
     bench.notes[:] = list(dict.fromkeys(bench.notes))
+
+
+@check(45, "reads the past again from an instant on", "Backfills")
+async def from_an_instant(bench: Bench) -> None:
+    """All that has changed since, and not everything there is."""
+
+    async def body(rig: Rig, stream: Stream) -> None:
+        count, step = 2 * rig.sandbox.page_size(stream.name) + 2, sparse(stream)
+        refs = seed(rig, stream, count, step=step)
+        first = count // 2
+        adapter = rig.adapter()
+        at = NOW - timedelta(hours=1) - step * (count - 1 - first)
+        cursor = cast("Backfills", adapter).cursor_since(stream, at)
+        if cursor is None:
+            raise NotApplicable("only everything can be asked for")
+        batches = await pull(adapter, stream, cursor)
+        found = records_of(batches).keys()
+        missing = set(refs[first:]) - found
+        require(not missing, f"from {at:%H:%M} on these are missing: {listed(missing)}")
+        require(refs[0] not in found, f"from {at:%H:%M} on it reads {refs[0]} as well, which changed long before")
+        require(not any(batch.complete for batch in batches), "it says that a part of the source is all there is")
+        more = pull(rig.adapter(), stream, end_of(batches))
+        require(refs[0] not in records_of(await more), "behind it the pull begins again")
+
+    await bench.each_stream(body)
 
 
 @check(18, "deletion seen; an aborted snapshot is never complete", "Pulls")
@@ -350,6 +389,7 @@ def _open_files() -> set[str]:
 
 CHECKS: tuple[Check, ...] = (
     every_record,
+    from_an_instant,
     bounded_memory,
     empty_source,
     page_boundaries,

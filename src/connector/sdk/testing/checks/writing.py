@@ -35,24 +35,35 @@ def require_effects(rig: Rig, operation: Operation, expected: int, when: str) ->
     require(count == expected, f"{when} the system shows {count} effects where {expected} is right")
 
 
+def require_found(rig: Rig, found: object, *, expected: bool, otherwise: str) -> None:
+    """Refuse that find says something else than the system shows, if it can be asked. Raises Broken."""
+    if why := rig.sandbox.not_asked():
+        require(found is None, f"find says {found}, and the system cannot be asked: {why}")
+    else:
+        require((found is not None) == expected, otherwise)
+
+
 @check(32, "the same key twice -> one effect", *WRITES)
 async def once_per_key(bench: Bench) -> None:
     """A step may run twice; its effect may not."""
 
     async def body(kind: OperationKind, rig: Rig) -> None:
         operation = rig.sandbox.operation(kind, "contract-32")
-        if can_be_found(operation):
+        is_searched = can_be_found(operation)
+        if is_searched:
             before = await found_by(rig.adapter(), operation)
             require(before is None, f"before the operation was asked for, it is found: {before}")
         first = await perform(rig.adapter(), operation)
         require_effects(rig, operation, 1, "after it was asked for once")
         require(first.key == operation.key, f"the receipt's key is {first.key!r}, the operation's is {operation.key!r}")
-        if can_be_found(operation):
+        if is_searched:
             found = await found_by(rig.adapter(), operation)
-            require(found is not None, "after it succeeded, it is not found")
+            require_found(rig, found, expected=True, otherwise="after it succeeded, it is not found")
         again = await perform(rig.adapter(), operation)
         require_effects(rig, operation, 1, "after it was asked for twice with the same key")
         require(again.key == first.key, f"the second receipt's key is {again.key!r}, the first's {first.key!r}")
+        if is_searched and (why := rig.sandbox.not_asked()) and why not in bench.notes:
+            bench.notes.append(why)
 
     await each_kind(bench, body)
 
@@ -105,7 +116,8 @@ async def _cut_once(rig: Rig, operation: Operation, request: int, fault: Fault) 
     count = rig.sandbox.effects(operation)
     if can_be_found(operation):
         found = await found_by(rig.adapter(), operation)
-        require((found is not None) == (count > 0), f"{when} the system shows {count} effects, and find says {found}")
+        otherwise = f"{when} the system shows {count} effects, and find says {found}"
+        require_found(rig, found, expected=count > 0, otherwise=otherwise)
     await recover(rig.adapter(), operation, failure)
     require_effects(rig, operation, 1, f"{when} and after the hub's recovery")
 
