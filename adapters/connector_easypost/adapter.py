@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from connector.sdk import (
     Adapter,
-    AuthError,
     Batch,
     BuyLabel,
     Clock,
@@ -24,8 +23,6 @@ from connector.sdk import (
     Quote,
     Receipt,
     ReceivesWebhooks,
-    Record,
-    Rejected,
     ShipmentRecord,
     Ships,
     SourceClient,
@@ -37,7 +34,8 @@ from connector.sdk import (
     WebhookRequest,
     WebhookResult,
 )
-from connector.sdk.courier import UNDER_WAY, id_of, read_answer, rejected
+from connector.sdk.answers import id_of, read_answer, read_records, unreadable_webhook, webhook_secret
+from connector.sdk.courier import rejected, require_label, require_unused
 from connector_easypost import shipments
 from connector_easypost.client import EasyPostClient
 from connector_easypost.config import EasyPostConfig
@@ -175,27 +173,23 @@ class EasyPost(Adapter[EasyPostConfig], Ships, TracksShipments, Pulls, ReceivesW
             fresh = [body for body in page.results if start is None or (created_at(body) or start) >= start]
             goes_on = page.has_more and len(fresh) == len(page.results)
             place = Place(start, _last_id(page.results)) if goes_on else None
-            yield _batch(fresh, place)
+            records, unread = read_records(fresh, tracker_record, rejected)
+            yield Batch(records, unread, resume=write_cursor(place))
 
     # ReceivesWebhooks
 
     def verify(self, request: WebhookRequest) -> None:
         """The signature that the settings ask for. Raises AuthError."""
-        if self.config.webhook_secret is None:
-            raise AuthError(
-                "a webhook came and the source has no webhook secret",
-                operation="verify webhook",
-                hint="Set webhook_secret to the secret that the webhook was made with.",
-            )
+        hint = "Set webhook_secret to the secret that the webhook was made with."
         check = require_v2 if self.config.webhook_signature == "v2" else require_v1
-        check(request, self.config.webhook_secret.get_secret_value())
+        check(request, webhook_secret(self.config.webhook_secret, hint=hint))
 
     def parse(self, request: WebhookRequest) -> WebhookResult:
         """What it says of a parcel. Raises Invalid."""
         try:
             return WebhookResult(records=webhook_records(request))
         except InvalidRecord as error:
-            raise Invalid(str(error), operation="parse webhook", fields={error.path or "": error.message}) from None
+            raise unreadable_webhook(error) from None
 
     async def _shipment(self, id_or_reference: str, operation: str) -> Shipment:
         return read_answer(Shipment, await self._client.shipment(id_or_reference, operation), operation)
@@ -244,7 +238,7 @@ class EasyPost(Adapter[EasyPostConfig], Ships, TracksShipments, Pulls, ReceivesW
                 ref=shipment.ref,
             )
         document = await self._client.label(url, self.config.label_hosts, shipment.ref)
-        return shipments.require_label(document, shipment)
+        return require_label(document, shipments.format_of(shipment), shipment.ref)
 
     async def _require_unused(self, op: VoidLabel, shipment: Shipment) -> None:
         """Look at all trackers of the number: the shipment's own may be older than the latest scan.
@@ -257,25 +251,8 @@ class EasyPost(Adapter[EasyPostConfig], Ships, TracksShipments, Pulls, ReceivesW
             record, made = _readable(body), created_at(body)
             if record is None or (shipment.created_at and made and made < shipment.created_at):
                 continue
-            if record.tracking_number == shipment.tracking_code and record.status in UNDER_WAY:
-                raise Conflict(
-                    f"the parcel {record.tracking_number} is {record.status.value}: its label cannot be voided now",
-                    current=record,
-                    operation="void label",
-                    ref=op.shipment,
-                    hint="Have the parcel returned instead.",
-                )
-
-
-def _batch(bodies: list[object], place: Place | None) -> Batch:
-    records: list[Record] = []
-    unread: list[Rejected] = []
-    for body in bodies:
-        try:
-            records.append(tracker_record(body))
-        except InvalidRecord as error:
-            unread.append(rejected(body, error))
-    return Batch(tuple(records), tuple(unread), resume=write_cursor(place))
+            if record.tracking_number == shipment.tracking_code:
+                require_unused(record, op.shipment)
 
 
 def _last_id(bodies: tuple[object, ...]) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
-from connector.sdk import Invalid, SourceClient, SourceRef, UnexpectedResponse
+from connector.sdk import Invalid, SourceClient, SourceRef
+from connector.sdk.answers import json_list, json_object, path_segment
 from connector_easypost.refusals import refused
 
 VERSION_HEADER = "x-version-label"
+WHERE = "Check that base_url is the address of EasyPost's API."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class EasyPostClient:
 
     async def shipment(self, id_or_reference: str, operation: str) -> object:
         """A shipment as it is now. Raises NotFound."""
-        return await self._call("GET", f"v2/shipments/{quote(id_or_reference, safe='')}", operation)
+        return await self._call("GET", f"v2/shipments/{path_segment(id_or_reference)}", operation)
 
     async def rerate(self, shipment: SourceRef) -> object:
         """New offers for a draft, in place of those that may have expired."""
@@ -82,16 +83,16 @@ class EasyPostClient:
 
     async def pickup(self, id_or_reference: str, operation: str) -> object:
         """A pickup as it is now. Raises NotFound."""
-        return await self._call("GET", f"v2/pickups/{quote(id_or_reference, safe='')}", operation)
+        return await self._call("GET", f"v2/pickups/{path_segment(id_or_reference)}", operation)
 
     async def buy_pickup(self, pickup_id: str, carrier: str, service: str) -> object:
         """Order a pickup, by carrier and service rather than by the offer's id."""
         body = {"carrier": carrier, "service": service}
-        return await self._call("POST", f"v2/pickups/{quote(pickup_id, safe='')}/buy", "schedule pickup", json=body)
+        return await self._call("POST", f"v2/pickups/{path_segment(pickup_id)}/buy", "schedule pickup", json=body)
 
     async def cancel_pickup(self, pickup_id: str) -> object:
         """Call a pickup off. Raises Conflict when it is too late."""
-        return await self._call("POST", f"v2/pickups/{quote(pickup_id, safe='')}/cancel", "cancel pickup", json={})
+        return await self._call("POST", f"v2/pickups/{path_segment(pickup_id)}/cancel", "cancel pickup", json={})
 
     async def _call(
         self,
@@ -113,19 +114,14 @@ class EasyPostClient:
         try:
             return await self._http.request(method, path, operation=operation, ref=ref, **asked)
         except Invalid as error:
-            raise refused(error, ref) from error
+            raise refused(error) from error
 
 
 def _shipment(ref: SourceRef) -> str:
-    return f"v2/shipments/{quote(ref.external_id, safe='')}"
+    return f"v2/shipments/{path_segment(ref.external_id)}"
 
 
 def _page(body: object, key: str, operation: str) -> Page:
-    results = body.get(key) if isinstance(body, dict) else None
-    if not isinstance(body, dict) or not isinstance(results, list):
-        raise UnexpectedResponse(
-            f"the answer to {operation} has no list `{key}`",
-            operation=operation,
-            hint="Check that base_url is the address of EasyPost's API.",
-        )
-    return Page(tuple(results), body.get("has_more") is True and bool(results))
+    answer = json_object(body, operation, hint=WHERE)
+    results = json_list(answer, key, operation, hint=WHERE)
+    return Page(tuple(results), answer.get("has_more") is True and bool(results))

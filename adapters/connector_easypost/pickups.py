@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connector.sdk import Conflict, IdempotencyKey, Invalid, NotFound, Party, Receipt, SourceRef, UnexpectedResponse
-from connector.sdk.courier import read_answer
+from connector.sdk.answers import read_answer
+from connector.sdk.courier import party_fields
 from connector_easypost.client import EasyPostClient
-from connector_easypost.requests import address, reference_of
+from connector_easypost.requests import reference_of
 from connector_easypost.shapes import Pickup, Rate, said
 
 SCHEDULED, CANCELLED = "scheduled", "canceled"
@@ -99,8 +100,8 @@ def pickup_request(op: SchedulePickup) -> dict[str, Any]:
     """Body of `POST /v2/pickups`."""
     return {
         "pickup": {
-            "reference": reference_of(op.key), "shipment": {"id": op.shipment.external_id}, "address": address(op.at),
-            "min_datetime": _written(op.earliest), "max_datetime": _written(op.latest),
+            "reference": reference_of(op.key), "shipment": {"id": op.shipment.external_id},
+            "address": party_fields(op.at), "min_datetime": _written(op.earliest), "max_datetime": _written(op.latest),
             "instructions": op.instructions, "is_account_address": False,
         }
     }  # fmt: skip

@@ -6,11 +6,11 @@ vendor's own clients, is now and then a list or an object.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from connector.sdk import AdapterError, ConfigError, Conflict, Invalid, OutcomeUnknown, SourceRef, Transient
+from connector.sdk import AdapterError, ConfigError, Conflict, Invalid, OutcomeUnknown, Transient
+from connector.sdk.answers import refusal, said
 
 IN_FLIGHT = "in-flight"
 """What EasyPost says of a tracker that another request is just making."""
@@ -33,32 +33,19 @@ CLASSES: dict[str, type[AdapterError]] = {
 """Refusals that are no mistake of the request. `NO_RESPONSE`: EasyPost itself lost the courier's answer."""
 
 
-def refused(error: Invalid, ref: SourceRef | None = None) -> AdapterError:
+def refused(error: Invalid) -> AdapterError:
     """The same refusal, as the class that its code calls for, or with its fields."""
-    body = _error(error.detail)
-    if body is None:
+    body = said(error).get("error")
+    if not isinstance(body, dict):
         return error
     code = str(body.get("code") or "")
-    reasons = _reasons(body, code)
-    told = "; ".join(f"{field}: {reason}" for field, reason in reasons.items())
-    summary = f"EasyPost refuses to {error.operation}: {told}"
+    named = refusal(error, "EasyPost", _reasons(body, code))
     kind = CLASSES.get(code)
-    if code == "TRACKER.CREATE.ERROR" and IN_FLIGHT in summary:
+    if code == "TRACKER.CREATE.ERROR" and IN_FLIGHT in named.message:
         kind = Transient
-    if kind is not None:
-        return kind(summary, operation=error.operation, ref=ref or error.ref, detail=error.detail)
-    return Invalid(
-        summary, operation=error.operation, ref=ref or error.ref, fields=reasons, detail=error.detail
-    )  # fmt: skip
-
-
-def _error(detail: str) -> dict[str, Any] | None:
-    try:
-        body = json.loads(detail)
-    except (ValueError, RecursionError):
-        return None
-    found = body.get("error") if isinstance(body, dict) else None
-    return found if isinstance(found, dict) else None
+    if kind is None:
+        return named
+    return kind(named.message, operation=error.operation, ref=error.ref, detail=error.detail)
 
 
 def _reasons(body: dict[str, Any], code: str) -> dict[str, str]:

@@ -7,7 +7,8 @@ import re
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from connector.sdk import BuyLabel, IdempotencyKey, LabelFormat, Parcel, Party
+from connector.sdk import BuyLabel, IdempotencyKey, LabelFormat, Parcel
+from connector.sdk.courier import party_fields
 from connector_easypost.config import EasyPostConfig
 
 GRAMS_PER_OUNCE = Decimal("28.349523125")
@@ -58,22 +59,12 @@ def inches(length_mm: int) -> Decimal:
     return (Decimal(length_mm) / MILLIMETRES_PER_INCH).quantize(TENTH, ROUND_CEILING)
 
 
-def address(party: Party) -> dict[str, str]:
-    """A party as EasyPost's address; what is not known is left out."""
-    at = party.address
-    known = {
-        "name": party.name, "company": party.company, "street1": at.line1, "street2": at.line2, "city": at.city,
-        "state": at.state, "zip": at.postal_code, "country": at.country, "phone": at.phone, "email": at.email,
-    }  # fmt: skip
-    return {name: text for name, text in known.items() if text}
-
-
 def _shipment(parcel: Parcel, config: EasyPostConfig) -> dict[str, Any]:
     sizes = {"length": parcel.length_mm, "width": parcel.width_mm, "height": parcel.height_mm}
     declared = {name: float(inches(size)) for name, size in sizes.items() if size is not None}
     body: dict[str, Any] = {
-        "from_address": address(parcel.sender),
-        "to_address": address(parcel.recipient),
+        "from_address": party_fields(parcel.sender),
+        "to_address": party_fields(parcel.recipient),
         "parcel": {"weight": float(ounces(parcel.weight_g)), **declared},
     }
     if config.carrier_accounts:

@@ -4,32 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from connector.sdk import EntityKind, SourceRef
-from connector.sdk.courier import Theirs
-
-
-def _money(value: object) -> Decimal:
-    """EasyPost writes money as texts; a number is taken by its shortest decimal form."""
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError(f"{value!r} is no amount") from None
-    if not amount.is_finite():
-        raise ValueError(f"{value!r} is no amount")
-    return amount
-
-
-def _for_sale(rates: object) -> object:
-    """Without offers that lack a price, its currency or what is offered: such cannot be compared or bought."""
-    if not isinstance(rates, list):
-        return rates or ()
-    needed = ("id", "carrier", "service", "rate", "currency")
-    return [each for each in rates if not isinstance(each, dict) or all(each.get(name) for name in needed)]
+from connector.sdk.answers import Theirs
+from connector.sdk.courier import Amount, cents, for_sale
 
 
 class Rate(Theirs):
@@ -38,7 +19,7 @@ class Rate(Theirs):
     id: str
     carrier: str
     service: str
-    rate: Annotated[Decimal, BeforeValidator(_money)]
+    rate: Amount
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     carrier_account_id: str | None = None
     delivery_days: int | None = None
@@ -47,8 +28,18 @@ class Rate(Theirs):
 
     @property
     def amount_cents(self) -> int:
-        """Hundredths of the currency, halves rounded up."""
-        return int((self.rate * 100).quantize(Decimal(1), ROUND_HALF_UP))
+        """Hundredths of the currency."""
+        return cents(self.rate)
+
+    @property
+    def account(self) -> str | None:
+        """The carrier account."""
+        return self.carrier_account_id
+
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """Carrier and account."""
+        return self.carrier, self.carrier_account_id
 
     @property
     def transit_days(self) -> int | None:
@@ -56,7 +47,7 @@ class Rate(Theirs):
         return self.delivery_days if self.delivery_days is not None else self.est_delivery_days
 
 
-Rates = Annotated[tuple[Rate, ...], BeforeValidator(_for_sale)]
+Rates = Annotated[tuple[Rate, ...], BeforeValidator(for_sale("id", "carrier", "service", "rate", "currency"))]
 ObjectOrNothing = Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})]
 
 

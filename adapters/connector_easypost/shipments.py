@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from connector.sdk import BuyLabel, Invalid, LabelFormat, LabelReceipt, Quote, UnexpectedResponse
+from connector.sdk import BuyLabel, LabelFormat, LabelReceipt, Quote, UnexpectedResponse
+from connector.sdk.courier import allowed_offers, chosen_offer, known_instant
 from connector_easypost.config import EasyPostConfig
-from connector_easypost.requests import label_type, shipment_request
+from connector_easypost.requests import shipment_request
 from connector_easypost.shapes import Rate, Shipment, said
 
 COMPARED = ("name", "company", "street1", "street2", "city", "state", "zip", "country")
@@ -16,16 +17,7 @@ COMPARED = ("name", "company", "street1", "street2", "city", "state", "zip", "co
 
 def allowed(rates: Sequence[Rate], config: EasyPostConfig) -> tuple[Rate, ...]:
     """Those offers that the settings allow, cheapest first, one for each carrier and service."""
-    fitting = (
-        rate
-        for rate in rates
-        if (not config.services or rate.service in config.services)
-        and (not config.carrier_accounts or rate.carrier_account_id in config.carrier_accounts)
-    )
-    cheapest: dict[tuple[str, str], Rate] = {}
-    for rate in sorted(fitting, key=lambda rate: (rate.amount_cents, rate.transit_days or 0, rate.service)):
-        cheapest.setdefault((rate.carrier, rate.service), rate)
-    return tuple(cheapest.values())
+    return allowed_offers(rates, services=config.services, accounts=config.carrier_accounts)
 
 
 def quote(rate: Rate) -> Quote:
@@ -36,24 +28,14 @@ def quote(rate: Rate) -> Quote:
         amount_cents=rate.amount_cents,
         currency=rate.currency,
         transit_days=rate.transit_days,
-        estimated_delivery_at=_aware(rate),
+        estimated_delivery_at=known_instant(rate.delivery_date),
     )
 
 
 def choose(shipment: Shipment, op: BuyLabel, config: EasyPostConfig) -> Rate:
     """The offer that was asked for, else the cheapest. Raises Invalid naming what is offered instead."""
     offers = allowed(shipment.rates, config)
-    for rate in offers:
-        if op.carrier in (None, rate.carrier, rate.carrier_account_id) and op.service in (None, rate.service):
-            return rate
-    wanted = f"{op.carrier or 'any carrier'}/{op.service or 'any service'}"
-    others = ", ".join(f"{rate.carrier}/{rate.service}" for rate in offers) or "nothing"
-    raise Invalid(
-        f"no carrier offers {wanted} for this parcel, offered is {others}. {said(shipment.messages)}".strip(),
-        operation="buy label",
-        fields={"service": f"{wanted} is not offered"},
-        hint="Check address, weight and size of the parcel, and the settings `carrier_accounts` and `services`.",
-    )
+    return chosen_offer(offers, op, said=said(shipment.messages), settings="`carrier_accounts` and `services`")
 
 
 def is_draft_for(shipment: Shipment, op: BuyLabel, config: EasyPostConfig) -> bool:
@@ -97,28 +79,9 @@ def label_receipt(shipment: Shipment, key: str, document: bytes) -> LabelReceipt
         amount_cents=rate.amount_cents,
         currency=rate.currency,
         tracking_url=url if isinstance(url, str) else None,
-        estimated_delivery_at=_aware(rate),
-    )
-
-
-def require_label(document: bytes, shipment: Shipment) -> bytes:
-    """The file, when it is a label in the shipment's format. Raises UnexpectedResponse."""
-    wanted = format_of(shipment)
-    if document.lstrip()[:4] == b"%PDF" if wanted is LabelFormat.PDF else b"^XA" in document:
-        return document
-    raise UnexpectedResponse(
-        f"what lies where the label of {shipment.id} should be is no {label_type(wanted)}, "
-        f"it begins with {document[:16]!r}",
-        operation="download label",
-        ref=shipment.ref,
+        estimated_delivery_at=known_instant(rate.delivery_date),
     )
 
 
 def _compared(address: dict[str, Any]) -> tuple[str, ...]:
     return tuple(" ".join(str(address.get(name) or "").casefold().split()) for name in COMPARED)
-
-
-def _aware(rate: Rate) -> Any:
-    """When the carrier means to deliver; a time without zone tells too little to be handed on."""
-    at = rate.delivery_date
-    return at if at is not None and at.tzinfo else None

@@ -16,7 +16,8 @@ from connector.sdk import (
     TrackingEvent,
     WebhookRequest,
 )
-from connector.sdk.courier import Theirs, unreadable
+from connector.sdk.answers import Theirs, unreadable
+from connector.sdk.courier import Place
 
 STATUSES: dict[str, ShipmentStatus] = {
     "pre_transit": ShipmentStatus.LABEL_CREATED,
@@ -46,12 +47,6 @@ DETAILS: dict[str, ShipmentStatus] = {
 """Details that say more than the state of a parcel under way."""
 
 
-class _Place(Theirs):
-    city: str | None = None
-    state: str | None = None
-    country: str | None = None
-
-
 class _Scan(Theirs):
     datetime: str | None = None
     status: str
@@ -59,7 +54,7 @@ class _Scan(Theirs):
     message: str | None = None
     description: str | None = None
     carrier_code: str | None = None
-    tracking_location: _Place | None = None
+    tracking_location: Place | None = None
 
 
 class _Tracker(Theirs):
@@ -168,13 +163,13 @@ def _status(word: str, detail: str | None, path: str) -> ShipmentStatus | None:
 
 def _event(scan: _Scan, number: int) -> TrackingEvent:
     """A carrier that gives no state still says that it had the parcel in hand."""
-    place = scan.tracking_location or _Place()
+    place = scan.tracking_location or Place()
     status = _status(scan.status, scan.status_detail, f"/tracking_details/{number}/status")
     return TrackingEvent(
         status=status or ShipmentStatus.IN_TRANSIT,
         vendor_code=scan.carrier_code or "/".join(filter(None, (scan.status, scan.status_detail))),
         description=scan.message or scan.description or "",
-        location=", ".join(filter(None, (place.city, place.state, place.country))) or None,
+        location=place.text,
         occurred_at=_occurred_at(scan, number),
     )
 

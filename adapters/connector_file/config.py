@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
-from connector.sdk import AdapterConfig
+from connector.sdk import AdapterConfig, TimeZone
 from connector_file.columns import COLUMNS
 
 
@@ -42,7 +41,7 @@ class FileConfig(AdapterConfig):
         "because it can be read in two ways.",
         examples=[","],
     )
-    time_zone: str | None = Field(
+    time_zone: TimeZone | None = Field(
         default=None, description="IANA time zone of places and times that state none.", examples=["Europe/Berlin"]
     )
     country: str | None = Field(
@@ -65,16 +64,6 @@ class FileConfig(AdapterConfig):
             "".encode(name or "utf-8")
         except (LookupError, ValueError):
             raise ValueError(f"encoding {name!r} is not known: write e.g. 'cp1252'") from None
-        return name
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_a_time_zone(cls, name: str | None) -> str | None:
-        try:
-            if name is not None:
-                ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"time zone {name!r} is not in the IANA database: write e.g. 'Europe/Berlin'") from None
         return name
 
     @model_validator(mode="after")

@@ -16,13 +16,11 @@ from connector.sdk import (
     Cursor,
     Fetches,
     Health,
-    InvalidRecord,
     NotFound,
     Pulls,
     Receipt,
     ReceivesWebhooks,
     Record,
-    Rejected,
     SetTicketFields,
     SetTicketState,
     SourceClient,
@@ -33,10 +31,11 @@ from connector.sdk import (
     WebhookResult,
     WritesTickets,
 )
+from connector.sdk.answers import read_records
 from connector_jira_service_management import webhook
 from connector_jira_service_management.client import JiraClient, Page
 from connector_jira_service_management.config import JiraServiceManagementConfig
-from connector_jira_service_management.cursor import read_cursor, write_cursor
+from connector_jira_service_management.cursor import Position, read_cursor, write_cursor
 from connector_jira_service_management.jql import changed_since
 from connector_jira_service_management.mapping import configured_fields, fields_of, rejected, ticket_record
 from connector_jira_service_management.walk import walk
@@ -97,15 +96,13 @@ class JiraServiceManagement(
             return await self._client.search(jql, fields=self._fields, size=self.config.page_size, token=token)
 
         async for step in walk(ask, start.floor(OVERLAP), start.within()):
-            records: list[Record] = []
-            unread: list[Rejected] = []
-            for item in step.items:
-                try:
-                    records.append(ticket_record(item, self.config))
-                except InvalidRecord as error:
-                    unread.append(rejected(item, error))
+            records, unread = read_records(step.items, lambda item: ticket_record(item, self.config), rejected)
             end = start.end_of_pull(step.here, started, OVERLAP) if step.is_last else step.here
-            yield Batch(records=tuple(records), rejected=tuple(unread), resume=write_cursor(end))
+            yield Batch(records, unread, resume=write_cursor(end))
+
+    def cursor_since(self, stream: Stream, at: datetime) -> Cursor | None:  # noqa: ARG002 - all of them alike
+        """Tickets that have changed since an instant."""
+        return write_cursor(Position(at, is_exact=True))
 
     async def fetch(self, ref: SourceRef) -> Record:
         """The issue as it is now; a Tombstone when it was moved where this source does not read.

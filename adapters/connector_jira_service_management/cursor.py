@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
-from connector.sdk import ConfigError, Cursor
+from connector.sdk import Cursor
+from connector.sdk.cursors import load_cursor, read_instant
 from connector_jira_service_management.jql import minute_of
 
 Stamp: TypeAlias = tuple[datetime, str]
@@ -90,8 +91,8 @@ def read_cursor(cursor: Cursor | None) -> Position:
     """The position. Raises ConfigError when the cursor is not one of this adapter."""
     if cursor is None:
         return Position()
-    try:
-        saved = json.loads(cursor)
+
+    def read(saved: Any) -> Position:
         since = _time(saved["since"])
         return Position(
             at=_time(saved["at"]),
@@ -100,24 +101,12 @@ def read_cursor(cursor: Cursor | None) -> Position:
             is_exact=bool(saved["exact"]),
             reached=_time(saved["reached"]),
         )
-    except (AttributeError, ValueError, TypeError, KeyError) as error:
-        raise ConfigError(
-            f"cursor {cursor[:80]!r} is not one of the Jira Service Management adapter",
-            operation="read cursor",
-            hint="Pull the stream from the beginning: `connector sync NAME --full`.",
-        ) from error
 
-
-def read_time(text: str) -> datetime:
-    """An aware instant as Jira writes it. Raises ValueError when it cannot be read or has no zone."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError(f"time {text!r} has no zone")
-    return at.astimezone(UTC)
+    return load_cursor(cursor, read, adapter="Jira Service Management")
 
 
 def _time(text: str | None) -> datetime | None:
-    return read_time(text) if text else None
+    return read_instant(text) if text else None
 
 
 def _stamp(text: str, since: datetime) -> Stamp:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -19,10 +18,13 @@ from connector.sdk import (
     TicketRecord,
     TicketState,
     Tombstone,
+    answers,
 )
+from connector.sdk.answers import unreadable
+from connector.sdk.cursors import read_instant
+from connector.sdk.ticket_fields import product_named, units_wanted
 from connector_jira_service_management.adf import plain_text
 from connector_jira_service_management.config import JiraServiceManagementConfig
-from connector_jira_service_management.cursor import read_time
 from connector_jira_service_management.field_text import text_of
 from connector_jira_service_management.links import Link, Linked, OtherIssue, linked, ticket_ref
 
@@ -31,15 +33,13 @@ FIELDS = (
     "reporter", "assignee", "parent", "issuelinks",
 )  # fmt: skip
 """What is asked for of each issue, beside the fields that the settings name."""
-MOST_UNITS = 10_000
-"""Units that a ticket may ask for."""
 LONGEST_DESCRIPTION = 65_536
 LAST_INSTANT_MS = 4_102_444_800_000
 """The year 2100; what is later is no time of an SLA or of a webhook."""
 
 
 def _read(value: Any) -> Any:
-    return read_time(value) if isinstance(value, str) else value
+    return read_instant(value) if isinstance(value, str) else value
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_read)]
@@ -116,25 +116,14 @@ def ticket_record(item: Any, config: JiraServiceManagementConfig) -> TicketRecor
             return Tombstone(ref=ticket_ref(issue.id), updated_at=issue.fields.updated)
         return _record(issue, item["fields"], config)
     except ValidationError as error:
-        raise invalid(error, "issue") from None
+        raise unreadable(error, "issue") from None
 
 
 def rejected(item: Any, error: InvalidRecord) -> Rejected:
     """An issue that cannot become a record, kept whole."""
     raw_id = item.get("id") if isinstance(item, dict) else None
     ref = ticket_ref(raw_id) if isinstance(raw_id, str) and raw_id.isascii() and raw_id.isdigit() else None
-    return Rejected(ref=ref, raw=json.dumps(item, ensure_ascii=False).encode(), reason=str(error), path=error.path)
-
-
-def invalid(error: ValidationError, what: str) -> InvalidRecord:
-    """What cannot be read of an answer or a webhook, and where."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    path = "/" + "/".join(str(step) for step in first["loc"])
-    return InvalidRecord(
-        f"the {what} cannot be read at {path}: {first['msg']}",
-        path=path,
-        hint="Compare it with the API version in the adapter's README.",
-    )
+    return answers.rejected(item, error, ref)
 
 
 def _record(issue: _Issue, raw: Mapping[str, Any], config: JiraServiceManagementConfig) -> TicketRecord:
@@ -201,23 +190,16 @@ def _named(raw: Mapping[str, Any], field: str | None) -> str | None:
 def _product(raw: Mapping[str, Any], config: JiraServiceManagementConfig) -> ProductKey | None:
     """The product, where both maker and model are named; either alone says nothing certain."""
     manufacturer, model = _named(raw, config.manufacturer_field), _named(raw, config.model_field)
-    if manufacturer is None or model is None:
-        return None
-    return ProductKey(manufacturer=manufacturer, model=model, part_number=_named(raw, config.part_number_field))
+    return product_named(manufacturer, model, _named(raw, config.part_number_field))
 
 
 def _quantity(issue: _Issue, raw: Mapping[str, Any], config: JiraServiceManagementConfig) -> int | None:
     """How many units are needed; None where nobody said so."""
-    told = _named(raw, config.quantity_field)
-    if told is None:
-        return None
-    if not (told.isascii() and told.isdigit() and 0 < int(told) <= MOST_UNITS):
-        raise InvalidRecord(
-            f"issue {issue.key} has {told!r} in {config.quantity_field}, which is no number from 1 to {MOST_UNITS}",
-            path=f"/fields/{config.quantity_field}",
-            hint="Correct it in the issue, then replay the record; or name another field in `quantity_field`.",
-        )
-    return int(told)
+    field = config.quantity_field
+    return units_wanted(
+        _named(raw, field), ticket=f"issue {issue.key}", field=field, path=f"/fields/{field}",
+        hint="name another field in `quantity_field`",
+    )  # fmt: skip
 
 
 def _due(raw: Mapping[str, Any], config: JiraServiceManagementConfig) -> datetime | None:

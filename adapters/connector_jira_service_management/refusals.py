@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
-from connector.sdk import Invalid, SourceRef
+from connector.sdk import AdapterError, Invalid, SourceRef
+from connector.sdk.answers import refusal, said
 
 
 def named(error: Invalid, names: Mapping[str, str] | None = None) -> Invalid:
     """The same refusal with the fields that Jira names. names: identifier of a field -> what the hub calls it."""
-    fields = reasons(error.detail, names or {})
-    if not fields:
-        return error
-    said = "; ".join(f"{field!r}: {reason}" for field, reason in fields.items())
-    return Invalid(
-        f"Jira refuses to {error.operation}: {said}",
-        fields=fields,
-        operation=error.operation,
-        ref=error.ref,
-        hint=error.hint,
-        detail=error.detail,
-    )
+    return refusal(error, "Jira", reasons(error, names or {}))
 
 
 def refused(operation: str, ticket: SourceRef, fields: Mapping[str, str], hint: str) -> Invalid:
     """A refusal that is known before Jira is asked."""
-    said = "; ".join(f"{field!r}: {reason}" for field, reason in fields.items())
+    told = "; ".join(f"{field!r}: {reason}" for field, reason in fields.items())
     return Invalid(
-        f"Jira cannot {operation} of ticket {ticket.external_id}: {said}",
+        f"Jira cannot {operation} of ticket {ticket.external_id}: {told}",
         fields=fields,
         operation=operation,
         ref=ticket,
@@ -36,14 +25,9 @@ def refused(operation: str, ticket: SourceRef, fields: Mapping[str, str], hint: 
     )
 
 
-def reasons(detail: str, names: Mapping[str, str]) -> dict[str, str]:
+def reasons(error: AdapterError, names: Mapping[str, str]) -> dict[str, str]:
     """Field -> reason; where Jira names no field, `request` stands for all of it."""
-    try:
-        body = json.loads(detail)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(body, dict):
-        return {}
+    body = said(error)
     errors = body.get("errors")
     fields = {str(key): str(reason) for key, reason in errors.items()} if isinstance(errors, dict) else {}
     found = {names.get(key, key): reason for key, reason in fields.items()}

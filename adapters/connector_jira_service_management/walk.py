@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from connector.sdk import UnexpectedResponse
+from connector.sdk.cursors import read_instant
 from connector_jira_service_management.client import Page
-from connector_jira_service_management.cursor import Position, Stamp, read_time
+from connector_jira_service_management.cursor import Position, Stamp
 from connector_jira_service_management.jql import minute_of
 
 Ask: TypeAlias = Callable[[datetime | None, str | None], Awaitable[Page]]
@@ -60,6 +61,6 @@ async def walk(ask: Ask, floor: datetime | None, here: Position) -> AsyncIterato
 def stamp_of(item: Any) -> Stamp | None:
     """When an issue changed, and its id; None where it cannot be read."""
     try:
-        return read_time(item["fields"]["updated"]), str(item["id"])
+        return read_instant(item["fields"]["updated"]), str(item["id"])
     except (KeyError, TypeError, ValueError):
         return None

@@ -12,16 +12,15 @@ from datetime import UTC, datetime
 from pydantic import Field, SecretStr, ValidationError
 
 from connector.sdk import (
-    AuthError,
-    Invalid,
     Tombstone,
     WebhookRequest,
     WebhookResult,
     require_hmac,
     require_json,
 )
+from connector.sdk.answers import unreadable, unreadable_webhook, webhook_secret
 from connector_jira_service_management.links import OtherIssue, ticket_ref
-from connector_jira_service_management.mapping import LAST_INSTANT_MS, Theirs, invalid
+from connector_jira_service_management.mapping import LAST_INSTANT_MS, Theirs
 
 SIGNATURE = "X-Hub-Signature"
 """Header with `sha256=` and the hex HMAC-SHA256 of the raw body."""
@@ -63,13 +62,8 @@ class _Linked(Theirs):
 
 def verify(request: WebhookRequest, secret: SecretStr | None) -> None:
     """Refuse what Jira did not send. Raises AuthError."""
-    if secret is None:
-        raise AuthError(
-            "a webhook came and the source has no webhook secret",
-            operation="verify webhook",
-            hint="Set webhook_secret, and the same secret in the webhook's settings in Jira.",
-        )
-    require_hmac(request, header=SIGNATURE, secret=secret.get_secret_value(), algorithm="sha256")
+    known = webhook_secret(secret, hint="Set webhook_secret, and the same secret in the webhook's settings in Jira.")
+    require_hmac(request, header=SIGNATURE, secret=known, algorithm="sha256")
 
 
 def parse(request: WebhookRequest) -> WebhookResult:
@@ -78,10 +72,7 @@ def parse(request: WebhookRequest) -> WebhookResult:
     try:
         return _result(body)
     except ValidationError as error:
-        unread = invalid(error, "webhook")
-        raise Invalid(
-            str(unread), operation="parse webhook", fields={unread.path or "": unread.message}
-        ) from None  # fmt: skip
+        raise unreadable_webhook(unreadable(error, "webhook")) from None
 
 
 def _result(body: object) -> WebhookResult:

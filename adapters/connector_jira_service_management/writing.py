@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 from pydantic import Field, ValidationError
 
 from connector.sdk import AddNote, Invalid, Receipt, SetTicketFields, SetTicketState, UnexpectedResponse
+from connector.sdk.cursors import read_instant
 from connector_jira_service_management.adf import document
 from connector_jira_service_management.client import JiraClient
 from connector_jira_service_management.config import JiraServiceManagementConfig
-from connector_jira_service_management.cursor import read_time
 from connector_jira_service_management.field_values import EditableField, NotWritable, holds, value_of
 from connector_jira_service_management.mapping import Theirs
 from connector_jira_service_management.refusals import named, refused
@@ -250,7 +250,7 @@ def _note_receipt(op: AddNote, comment: dict[str, Any]) -> Receipt:
     if not isinstance(external_id, str | int):
         raise UnexpectedResponse("a comment has no id", operation="add note", ref=op.ticket)
     try:
-        at = read_time(told) if isinstance(told, str) else None
+        at = read_instant(told) if isinstance(told, str) else None
     except ValueError:
         at = None
     return Receipt(key=op.key, external_id=str(external_id), at=at)

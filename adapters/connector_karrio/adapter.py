@@ -7,16 +7,13 @@ from datetime import datetime, timedelta
 
 from connector.sdk import (
     Adapter,
-    AuthError,
     Batch,
     BuyLabel,
     Clock,
     ConfigError,
-    Conflict,
     Cursor,
     Health,
     IdempotencyKey,
-    Invalid,
     InvalidRecord,
     LabelReceipt,
     NotFound,
@@ -25,8 +22,6 @@ from connector.sdk import (
     Quote,
     Receipt,
     ReceivesWebhooks,
-    Record,
-    Rejected,
     ShipmentRecord,
     Ships,
     SourceClient,
@@ -39,7 +34,8 @@ from connector.sdk import (
     WebhookResult,
     require_secret,
 )
-from connector.sdk.courier import UNDER_WAY, rejected
+from connector.sdk.answers import read_records, unreadable_webhook, webhook_secret
+from connector.sdk.courier import rejected, require_unused
 from connector_karrio import rates
 from connector_karrio.client import KarrioClient, Page
 from connector_karrio.config import KarrioConfig
@@ -147,33 +143,22 @@ class Karrio(Adapter[KarrioConfig], Ships, TracksShipments, Pulls, ReceivesWebho
         place: Place | None = read_cursor(since, self.clock.now() - WINDOW) if since else Place()
         while place is not None:
             page, place = await self._next_page(place)
-            records: list[Record] = []
-            unread: list[Rejected] = []
-            for body in page.results:
-                try:
-                    records.append(tracker_record(body, self.config))
-                except InvalidRecord as error:
-                    unread.append(rejected(body, error))
-            yield Batch(tuple(records), tuple(unread), resume=write_cursor(place))
+            records, unread = read_records(page.results, lambda body: tracker_record(body, self.config), rejected)
+            yield Batch(records, unread, resume=write_cursor(place))
 
     # ReceivesWebhooks
 
     def verify(self, request: WebhookRequest) -> None:
         """The secret that Karrio sends along; it signs nothing. Raises AuthError."""
-        if self.config.webhook_secret is None:
-            raise AuthError(
-                "a webhook came and the source has no webhook secret",
-                operation="verify webhook",
-                hint="Set webhook_secret to the secret that Karrio answered when the webhook was made.",
-            )
-        require_secret(request, header=SECRET_HEADER, secret=self.config.webhook_secret.get_secret_value())
+        hint = "Set webhook_secret to the secret that Karrio answered when the webhook was made."
+        require_secret(request, header=SECRET_HEADER, secret=webhook_secret(self.config.webhook_secret, hint=hint))
 
     def parse(self, request: WebhookRequest) -> WebhookResult:
         """What it says of a parcel. Raises Invalid."""
         try:
             return WebhookResult(records=webhook_records(request, self.config))
         except InvalidRecord as error:
-            raise Invalid(str(error), operation="parse webhook", fields={error.path or "": error.message}) from None
+            raise unreadable_webhook(error) from None
 
     async def _shipment_of(self, key: IdempotencyKey) -> rates.Shipment | None:
         """The shipment of this key, a bought one rather than a draft."""
@@ -191,14 +176,8 @@ class Karrio(Adapter[KarrioConfig], Ships, TracksShipments, Pulls, ReceivesWebho
         page = await self._client.trackers({"tracking_number": tracking_number, "limit": 100}, "void label")
         for body in page.results:
             record = tracker_record(body, self.config)
-            if record.tracking_number == tracking_number and record.status in UNDER_WAY:
-                raise Conflict(
-                    f"the parcel {tracking_number} is {record.status.value}: its label cannot be voided any more",
-                    current=record,
-                    operation="void label",
-                    ref=op.shipment,
-                    hint="Have the parcel returned instead.",
-                )
+            if record.tracking_number == tracking_number:
+                require_unused(record, op.shipment)
 
     async def _next_page(self, place: Place) -> tuple[Page, Place | None]:
         """What follows the place, and the place behind it; None when nothing does."""

@@ -7,10 +7,12 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from connector.sdk import Invalid, SourceClient, SourceRef, UnexpectedResponse
+from connector.sdk.answers import json_list, json_object, path_segment
 from connector_karrio.refusals import refused
+
+WHERE = "Check that base_url is the address of Karrio's server, not of its dashboard."
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +84,9 @@ class KarrioClient:
         return await self._list("v1/trackers", operation, query)
 
     async def _list(self, path: str, operation: str, query: Mapping[str, str | int]) -> Page:
-        body = await self._call("GET", path, operation, params=query)
-        results = body.get("results") if isinstance(body, dict) else None
-        if not isinstance(body, dict) or not isinstance(results, list):
-            raise UnexpectedResponse(
-                f"the answer to {operation} has no list `results`",
-                operation=operation,
-                hint="Check that base_url is the address of Karrio's server, not of its dashboard.",
-            )
-        return Page(tuple(results), body.get("next") is not None)
+        answer = json_object(await self._call("GET", path, operation, params=query), operation, hint=WHERE)
+        results = json_list(answer, "results", operation, hint=WHERE)
+        return Page(tuple(results), answer.get("next") is not None)
 
     async def _call(
         self,
@@ -113,4 +109,4 @@ class KarrioClient:
 
 
 def _shipment(ref: SourceRef) -> str:
-    return f"v1/shipments/{quote(ref.external_id, safe='')}"
+    return f"v1/shipments/{path_segment(ref.external_id)}"

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from connector.sdk import ConfigError, Cursor
+from connector.sdk import Cursor
+from connector.sdk.cursors import load_cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,11 @@ def write_cursor(place: Place | None) -> Cursor:
 
 def read_cursor(cursor: Cursor, window_start: datetime) -> Place:
     """The place; the start of the window after a whole pull. Raises ConfigError when it is no cursor of ours."""
-    try:
-        saved = json.loads(cursor)
+
+    def read(saved: Any) -> Place:
         if saved.get("pulled"):
             return Place(after=window_start)
         after = datetime.fromisoformat(saved["after"]) if saved["after"] else None
         return Place(after=after, offset=int(saved["offset"]), last=saved["last"])
-    except (AttributeError, ValueError, TypeError, KeyError) as error:
-        raise ConfigError(
-            f"cursor {cursor[:80]!r} is not one of the Karrio adapter",
-            operation="read cursor",
-            hint="Pull the stream from the beginning: `connector sync NAME --full`.",
-        ) from error
+
+    return load_cursor(cursor, read, adapter="Karrio")

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, time
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
-from connector.sdk import BuyLabel, EntityKind, Invalid, LabelFormat, LabelReceipt, Quote, SourceRef, UnexpectedResponse
-from connector.sdk.courier import Theirs, read_answer
+from connector.sdk import BuyLabel, EntityKind, LabelFormat, LabelReceipt, Quote, SourceRef, UnexpectedResponse
+from connector.sdk.answers import Theirs, read_answer
+from connector.sdk.courier import Amount, allowed_offers, cents, chosen_offer, for_sale
 from connector_karrio.config import KarrioConfig
-
-Money = Annotated[Decimal, BeforeValidator(lambda value: str(value) if isinstance(value, float) else value)]
-"""Karrio writes money as floats; their shortest decimal form is the amount that was meant."""
-
-
-def _complete(rates: object) -> object:
-    """Without offers that lack a service or a currency: such cannot be bought."""
-    if not isinstance(rates, list):
-        return rates or ()
-    return [rate for rate in rates if not isinstance(rate, dict) or (rate.get("service") and rate.get("currency"))]
 
 
 class Rate(Theirs):
@@ -33,17 +23,27 @@ class Rate(Theirs):
     carrier_name: str
     service: str = Field(min_length=1)
     currency: str = Field(pattern=r"^[A-Z]{3}$")
-    total_charge: Money
+    total_charge: Amount
     transit_days: int | None = None
     estimated_delivery: str | None = None
 
     @property
     def amount_cents(self) -> int:
-        """Hundredths of the currency, halves rounded up."""
-        return int((self.total_charge * 100).quantize(Decimal(1), ROUND_HALF_UP))
+        """Hundredths of the currency."""
+        return cents(self.total_charge)
+
+    @property
+    def account(self) -> str:
+        """By which the settings allow it."""
+        return self.carrier_id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Account and carrier."""
+        return self.carrier_id, self.carrier_name
 
 
-Rates = Annotated[tuple[Rate, ...], BeforeValidator(_complete)]
+Rates = Annotated[tuple[Rate, ...], BeforeValidator(for_sale("service", "currency"))]
 
 
 class Message(Theirs):
@@ -91,13 +91,7 @@ def read_rates(body: object, operation: str) -> tuple[Rate, ...]:
 
 def allowed(rates: Sequence[Rate], config: KarrioConfig) -> tuple[Rate, ...]:
     """Those offers that the settings allow, cheapest first. Karrio passes over a service that it does not know."""
-    fitting = (
-        rate
-        for rate in rates
-        if (not config.services or rate.service in config.services)
-        and (not config.carrier_ids or rate.carrier_id in config.carrier_ids)
-    )
-    return tuple(sorted(fitting, key=lambda rate: (rate.amount_cents, rate.transit_days or 0, rate.service)))
+    return allowed_offers(rates, services=config.services, accounts=config.carrier_ids)
 
 
 def quote(rate: Rate, config: KarrioConfig) -> Quote:
@@ -114,23 +108,10 @@ def quote(rate: Rate, config: KarrioConfig) -> Quote:
 
 def choose(shipment: Shipment, op: BuyLabel, config: KarrioConfig) -> Rate:
     """The offer that was asked for, else the cheapest. Raises Invalid naming what is offered instead."""
-    offers = allowed(shipment.rates, config)
-    fitting = [
-        rate
-        for rate in offers
-        if op.carrier in (None, rate.carrier_id, rate.carrier_name) and op.service in (None, rate.service)
-    ]
-    if fitting:
-        return fitting[0]
     said = "; ".join(message.message for message in shipment.messages if message.message)
-    others = ", ".join(f"{rate.carrier_id}/{rate.service}" for rate in offers) or "nothing"
-    wanted = f"{op.carrier or 'any carrier'}/{op.service or 'any service'}"
-    raise Invalid(
-        f"no carrier offers {wanted} for this parcel, offered is {others}. {said}".strip(),
-        operation="buy label",
-        fields={"service": f"{wanted} is not offered"},
-        hint="Check address, weight and size of the parcel, and the settings `carrier_ids` and `services`.",
-    )
+    return chosen_offer(
+        allowed(shipment.rates, config), op, said=said, settings="`carrier_ids` and `services`"
+    )  # fmt: skip
 
 
 def label_receipt(shipment: Shipment, key: str, document: bytes, config: KarrioConfig) -> LabelReceipt:

@@ -6,36 +6,23 @@ carrier that it passed the request on to; `message` begins with the field: "reci
 
 from __future__ import annotations
 
-import json
 import re
 
-from connector.sdk import Invalid, SourceRef
+from connector.sdk import Invalid
+from connector.sdk.answers import refusal, said
 
 FIELD = re.compile(r"(?P<field>[a-z_][a-z0-9_.]*): (?P<reason>.+)", re.DOTALL)
 
 
-def refused(error: Invalid, ref: SourceRef | None = None) -> Invalid:
+def refused(error: Invalid) -> Invalid:
     """The same refusal with its fields."""
-    reasons = _reasons(error.detail)
-    if not reasons:
-        return error
-    told = "; ".join(f"{field}: {reason}" for field, reason in reasons.items())
-    return Invalid(
-        f"Karrio refuses to {error.operation}: {told}",
-        operation=error.operation,
-        ref=ref or error.ref,
-        fields=reasons,
-        detail=error.detail,
-    )
-
-
-def _reasons(detail: str) -> dict[str, str]:
+    body = said(error)
     try:
-        body = json.loads(detail)
         told = [*body.get("errors", ()), *body.get("messages", ())]
-        return dict(_reason(each.get("message"), each.get("carrier_id"), each.get("code")) for each in told)
-    except (ValueError, AttributeError, TypeError):
-        return {}
+        fields = dict(_reason(each.get("message"), each.get("carrier_id"), each.get("code")) for each in told)
+    except (AttributeError, TypeError):
+        return error
+    return refusal(error, "Karrio", fields)
 
 
 def _reason(message: object, carrier: object, code: object) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from connector.sdk import (
     TrackingEvent,
     WebhookRequest,
 )
-from connector.sdk.courier import Theirs, unreadable
+from connector.sdk.answers import Theirs, unreadable
 from connector_karrio.config import KarrioConfig
 from connector_karrio.rates import Shipment, expected
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from datetime import datetime
 
 from connector.sdk import (
     Adapter,
@@ -29,7 +30,8 @@ from connector.sdk import (
     WebhookResult,
     read_ahead,
 )
-from connector.sdk.rest import Progress, SentRow, position_of, read_cursor, read_time, require_hook, write_cursor
+from connector.sdk.cursors import read_instant
+from connector.sdk.rest import SentRow, cursor_since, position_of, read_cursor, require_hook, write_cursor
 from connector_nautobot import webhook
 from connector_nautobot.client import NautobotClient
 from connector_nautobot.config import NautobotConfig
@@ -84,7 +86,7 @@ class Nautobot(Adapter[NautobotConfig]):
 
     async def _objects(self, stream: Stream, since: Cursor | None) -> AsyncGenerator[Batch, None]:
         reader, is_whole = READERS[stream.name](self._client, self.config), since is None
-        progress = read_cursor(since).get("rows", Progress()).begin(self.clock.now(), await reader.facts())
+        progress = read_cursor(since).of("rows").begin(self.clock.now(), await reader.facts())
         walk = self._client.walk(
             reader.path,
             (),
@@ -111,7 +113,7 @@ class Nautobot(Adapter[NautobotConfig]):
 
     async def _deletions(self, stream: Stream, since: Cursor | None) -> AsyncGenerator[Batch, None]:
         saved = read_cursor(since)
-        feeds = {kind: saved.get(kind, Progress()).begin(self.clock.now(), "") for kind in KINDS}
+        feeds = {kind: saved.of(kind).begin(self.clock.now(), "") for kind in KINDS}
         for kind in KINDS:
             pages = self._client.walk(
                 CHANGES,
@@ -137,10 +139,14 @@ class Nautobot(Adapter[NautobotConfig]):
             try:
                 if not isinstance(external_id, str) or not isinstance(at, str):
                     raise ValueError(f"changed_object_id is {external_id!r} and time is {at!r}, expected texts")
-                records += tombstones(kind, external_id, row.get("object_data_v2"), read_time(at), self._uses)
+                records += tombstones(kind, external_id, row.get("object_data_v2"), read_instant(at), self._uses)
             except ValueError as error:
                 rejected.append(Rejected(ref=None, raw=row.raw, reason=f"deletion of a {kind}: {error}"))
         return _batch(records, rejected, resume=resume)
+
+    def cursor_since(self, stream: Stream, at: datetime) -> Cursor | None:  # noqa: ARG002 - all of them alike
+        """What has changed since an instant, in all that the stream is read from."""
+        return cursor_since(at)
 
     async def fetch(self, ref: SourceRef) -> Record:
         """One site, hub, product or asset as it is now.

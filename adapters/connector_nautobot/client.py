@@ -8,7 +8,8 @@ from contextlib import aclosing
 import httpx
 import orjson
 
-from connector.sdk import AuthError, Invalid, SourceClient, SourceRef, UnexpectedResponse
+from connector.sdk import AuthError, Invalid, SourceClient, SourceRef
+from connector.sdk.answers import json_object
 from connector.sdk.rest import Page, Position, Row, SentRow, answered_page, named_refusal
 from connector.sdk.rest import walk as watermark_walk
 
@@ -49,10 +50,7 @@ class NautobotClient:
             raise _explained(error, operation, "Let the user change devices, with a write-enabled token.") from error
         except Invalid as error:
             raise named_refusal(error, "Nautobot") from error
-        row = self._http.json(response, operation=operation)
-        if not isinstance(row, dict):
-            raise UnexpectedResponse(f"{operation}: {path!r} answered no object", operation=operation, ref=ref)
-        return SentRow(orjson.dumps(row))
+        return SentRow(orjson.dumps(json_object(self._http.json(response, operation=operation), operation, ref=ref)))
 
     async def by_ids(self, path: str, ids: Sequence[str], operation: str, *, name: str = "id") -> list[SentRow]:
         """All rows whose `name` is one of the ids, in no order."""
@@ -106,9 +104,7 @@ class NautobotClient:
             answer = orjson.loads(response.content)
         except orjson.JSONDecodeError:
             answer = self._http.json(response, operation=operation)
-        if not isinstance(answer, dict):
-            raise UnexpectedResponse(f"{operation}: {path!r} answered no object", operation=operation)
-        return answer
+        return json_object(answer, operation, ref=ref)
 
     async def _answer(
         self,

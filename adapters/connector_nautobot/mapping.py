@@ -20,6 +20,7 @@ from connector.sdk import (
     SourceRef,
     Tombstone,
 )
+from connector.sdk.cursors import read_instant
 from connector.sdk.rest import (
     CustomField,
     Row,
@@ -30,7 +31,6 @@ from connector.sdk.rest import (
     last_updated,
     optional,
     product_facts,
-    read_time,
     text,
     valid,
 )
@@ -58,7 +58,7 @@ def location(row: Row, lineage: Sequence[Location], custom: CustomField) -> Site
         return None
     common: dict[str, Any] = {
         "ref": ref,
-        "updated_at": max(read_time(place.updated_at) for place in lineage),
+        "updated_at": max(read_instant(place.updated_at) for place in lineage),
         "name": text(row, "name"),
         "code": optional(row, "facility"),
         "point": _point(lineage),
@@ -91,7 +91,7 @@ def product(row: Row, manufacturers: Mapping[str, str], custom: CustomField) -> 
     return valid(
         lambda: ProductRecord(
             ref=ref,
-            updated_at=read_time(text(row, "last_updated")),
+            updated_at=read_instant(text(row, "last_updated")),
             key=ProductKey(manufacturer=manufacturers[maker], model=text(row, "model"), part_number=part_number),
             **product_facts(row, custom),
         )

@@ -7,8 +7,6 @@ tests and demonstrations; there is nothing in it that a production system needs.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import logging
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -22,7 +20,7 @@ import httpx
 import orjson
 from starlette.applications import Starlette
 
-from connector.sdk import Clock
+from connector.sdk import Clock, hmac_hex
 from connector_nautobot.sandbox_rest import routes
 from connector_nautobot.sandbox_shapes import (
     CHANGE,
@@ -259,7 +257,7 @@ class NautobotSandbox:
 
 def sign(secret: str, body: bytes) -> str:
     """The signature of a webhook's body."""
-    return hmac.new(secret.encode(), body, hashlib.sha512).hexdigest() if secret else ""
+    return hmac_hex(secret, body, "sha512") if secret else ""
 
 
 def _difference(one: Fields | None, other: Fields | None) -> Fields | None:

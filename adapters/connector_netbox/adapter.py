@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from datetime import datetime
 
 from connector.sdk import (
     Adapter,
@@ -30,13 +31,14 @@ from connector.sdk import (
     WebhookResult,
     read_ahead,
 )
+from connector.sdk.cursors import read_instant
 from connector.sdk.rest import (
     Position,
     Progress,
     SentRow,
+    cursor_since,
     position_of,
     read_cursor,
-    read_time,
     require_hook,
     row_id,
     write_cursor,
@@ -98,7 +100,7 @@ class NetBox(Adapter[NetBoxConfig]):
     async def _objects(self, stream: Stream, since: Cursor | None) -> AsyncGenerator[Batch, None]:
         lookup, saved, resume = Lookup(self._client, self.config), read_cursor(since), since
         parts, facts = parts_of(stream.name, self._client, self.config, lookup), await facts_of(stream.name, lookup)
-        feeds = {part.name: saved.get(part.name, Progress()).begin(self.clock.now(), facts) for part in parts}
+        feeds = {part.name: saved.of(part.name).begin(self.clock.now(), facts) for part in parts}
         for part in parts:
             if feeds[part.name].is_full and feeds[part.name].at is None:
                 latest = await self._client.latest(part.path, part.operation)
@@ -135,7 +137,7 @@ class NetBox(Adapter[NetBoxConfig]):
                 yield rows
 
     async def _deletions(self, stream: Stream, since: Cursor | None) -> AsyncGenerator[Batch, None]:
-        progress = read_cursor(since).get("rows", Progress()).begin(self.clock.now(), "")
+        progress = read_cursor(since).of("rows").begin(self.clock.now(), "")
         pages = self._client.changed(
             CHANGES, DELETIONS, "pull deletions", CHANGE_FIELDS, size=max(1, self.config.page_size // 2),
             order="time", bound="time_after", floor=progress.floor, after=progress.position(),
@@ -157,10 +159,14 @@ class NetBox(Adapter[NetBoxConfig]):
             try:
                 if external_id is None or not isinstance(at, str) or not isinstance(kind, str):
                     raise ValueError(f"changed_object_id is {row.get('changed_object_id')!r} and time is {at!r}")
-                records += tombstones(kind, external_id, read_time(at), has_hub_locations=bool(self.config.hub_tags))
+                records += tombstones(kind, external_id, read_instant(at), has_hub_locations=bool(self.config.hub_tags))
             except (ValueError, OverflowError) as error:
                 rejected.append(Rejected(ref=None, raw=row.raw, reason=f"deletion of a {kind}: {error}"))
         return records, rejected
+
+    def cursor_since(self, stream: Stream, at: datetime) -> Cursor | None:  # noqa: ARG002 - all of them alike
+        """What has changed since an instant, in all that the stream is read from."""
+        return cursor_since(at)
 
     async def fetch(self, ref: SourceRef) -> Record:
         """One site, hub, product or asset as it is now.

@@ -14,6 +14,7 @@ import httpx
 import orjson
 
 from connector.sdk import AuthError, Conflict, Invalid, SourceClient, SourceRef, UnexpectedResponse
+from connector.sdk.answers import json_object, said
 from connector.sdk.rest import (
     Page,
     Position,
@@ -151,10 +152,7 @@ class NetBoxClient:
         return answered_page(self._http, response, path=path, operation=operation, system="NetBox")
 
     def _object(self, response: httpx.Response, operation: str, ref: SourceRef | None = None) -> Row:
-        answer = self._http.json(response, operation=operation)
-        if not isinstance(answer, dict):
-            raise UnexpectedResponse(f"{operation}: NetBox answered no object", operation=operation, ref=ref)
-        return answer
+        return json_object(self._http.json(response, operation=operation), operation, ref=ref)
 
     async def _answer(
         self, path: str, params: Iterable[tuple[str, str | int]], operation: str, ref: SourceRef | None = None
@@ -177,16 +175,7 @@ def _explained(error: AuthError, operation: str, permit: str) -> AuthError:
     if "permission" in error.detail:
         summary, hint = "the token's user lacks a permission in NetBox", permit
     else:
-        said = _said(error.detail)
-        summary = f"NetBox does not accept the token{f': {said}' if said else ''}"
+        told = said(error).get("detail")
+        summary = f"NetBox does not accept the token{f': {told[:100]}' if isinstance(told, str) else ''}"
         hint = "Create a token in NetBox (Admin, API Tokens), valid for the hub's address, and set it as `token`."
     return AuthError(f"{operation}: {summary}", operation=operation, ref=error.ref, hint=hint, detail=error.detail)
-
-
-def _said(detail: str) -> str:
-    try:
-        answer = orjson.loads(detail)
-    except orjson.JSONDecodeError:
-        return ""
-    said = answer.get("detail") if isinstance(answer, dict) else None
-    return said[:100] if isinstance(said, str) else ""

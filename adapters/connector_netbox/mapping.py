@@ -9,12 +9,14 @@ from typing import Any
 
 from connector.sdk import (
     AssetRecord,
+    AssetRelation,
     AssetState,
     EntityKind,
     HubRecord,
     InvalidRecord,
     ProductKey,
     ProductRecord,
+    RelationKind,
     SiteRecord,
     SourceRef,
     Tombstone,
@@ -36,7 +38,7 @@ from connector.sdk.rest import (
 )
 from connector_netbox.places import Hubs, maybe_reference, of_location, reference
 
-DEVICE_VERSION = 1
+DEVICE_VERSION = 2
 """Of what `device` makes of a row. One more with each change of it: then every device is made anew."""
 
 KINDS: Mapping[str, EntityKind] = {
@@ -123,9 +125,21 @@ def device(row: Row, states: Mapping[str, AssetState], hubs: Hubs, custom: Custo
             place=hubs.of_device(reference(row, "site"), maybe_reference(row, "location")),
             state=state,
             url=f"{base_url}/dcim/devices/{external_id}/",
+            relations=relations(row),
             **asset_facts(row, custom),
         )
     )
+
+
+def relations(row: Row) -> tuple[AssetRelation, ...]:
+    """The device in whose bay it is, and the master of the stack that it is a member of. Raises InvalidRecord."""
+    found: list[AssetRelation] = []
+    if (parent := maybe_reference(row, "parent_device")) is not None:
+        found.append(AssetRelation.to(RelationKind.PART_OF, parent))
+    stack = row.get("virtual_chassis")
+    if isinstance(stack, dict) and (master := maybe_reference(stack, "master")) not in (None, row_id(row)):
+        found.append(AssetRelation.to(RelationKind.CONNECTED_TO, str(master)))
+    return tuple(found)
 
 
 def tombstones(object_type: str, external_id: str, at: datetime, *, has_hub_locations: bool) -> list[Tombstone]:

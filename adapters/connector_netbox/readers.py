@@ -21,7 +21,10 @@ from connector_netbox.lookup import LOCATION_FIELDS, LOCATIONS, SITE_FIELDS, SIT
 from connector_netbox.places import Hubs, of_location
 
 DEVICES = "/api/dcim/devices/"
-DEVICE_FIELDS = "id,display,name,device_type,serial,asset_tag,site,location,status,custom_fields,created,last_updated"
+DEVICE_FIELDS = (
+    "id,display,name,device_type,serial,asset_tag,site,location,status,parent_device,virtual_chassis,custom_fields,"
+    "created,last_updated"
+)
 DEVICE_TYPE_FIELDS = "id,display,manufacturer,model,part_number,weight,weight_unit,custom_fields,created,last_updated"
 DIGEST_BYTES = 16
 
@@ -107,6 +110,10 @@ class _Choice(msgspec.Struct, gc=False):
     value: str
 
 
+class _Stack(msgspec.Struct, gc=False):
+    master: _Reference | None = None
+
+
 class Glance(msgspec.Struct, gc=False):
     """What a device's record is made from. Its row has more, of which counts change with other devices."""
 
@@ -119,6 +126,8 @@ class Glance(msgspec.Struct, gc=False):
     name: str | None = None
     serial: str | None = None
     asset_tag: str | None = None
+    parent_device: _Reference | None = None
+    virtual_chassis: _Stack | None = None
     custom_fields: msgspec.Raw = msgspec.Raw(b"null")
 
 

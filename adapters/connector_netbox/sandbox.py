@@ -5,8 +5,6 @@ It is for tests and demonstrations; there is nothing in it that a production sys
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import uuid
 from collections.abc import Sequence
 from copy import deepcopy
@@ -20,7 +18,7 @@ import httpx
 import orjson
 from starlette.applications import Starlette
 
-from connector.sdk import Clock
+from connector.sdk import Clock, hmac_hex
 from connector_netbox.sandbox_rest import routes
 from connector_netbox.sandbox_shapes import (
     CHANGE,
@@ -214,7 +212,7 @@ class NetBoxSandbox:
 
 def sign(secret: str, body: bytes) -> str:
     """The signature of a webhook's body; none without a secret."""
-    return hmac.new(secret.encode(), body, hashlib.sha512).hexdigest() if secret else ""
+    return hmac_hex(secret, body, "sha512") if secret else ""
 
 
 def _flat(row: Fields) -> Fields:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 from connector.sdk import (
     Adapter,
@@ -32,7 +33,7 @@ from connector.sdk import (
 from connector_pagerduty import webhook
 from connector_pagerduty.client import PagerDutyClient
 from connector_pagerduty.config import PagerDutyConfig
-from connector_pagerduty.cursor import read_cursor
+from connector_pagerduty.cursor import Position, read_cursor, write_cursor
 from connector_pagerduty.mapping import is_in_scope, ticket_record
 from connector_pagerduty.pulling import OVERLAP, IncidentPull
 from connector_pagerduty.refusals import LOST_ACCESS, error_code
@@ -91,6 +92,10 @@ class PagerDuty(Adapter[PagerDutyConfig], Pulls, Fetches, ReceivesWebhooks, Writ
         """Batches of one page each."""
         async for batch in self._pull.batches(read_cursor(since)):
             yield batch
+
+    def cursor_since(self, stream: Stream, at: datetime) -> Cursor | None:  # noqa: ARG002 - all of them alike
+        """Incidents to which something has happened since an instant, and those that are open."""
+        return write_cursor(Position(at))
 
     async def fetch(self, ref: SourceRef) -> Record:
         """The incident as it is now. Raises NotFound, also when the settings do not ask for it or it is hidden."""

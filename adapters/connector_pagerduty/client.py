@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
-from urllib.parse import quote
 
 import httpx
 
-from connector.sdk import Invalid, SourceClient, SourceRef, UnexpectedResponse
+from connector.sdk import Invalid, SourceClient, SourceRef
+from connector.sdk.answers import json_list, json_object, path_segment
 from connector_pagerduty.refusals import refused
 
 Params: TypeAlias = tuple[tuple[str, str | int], ...]
 
 CAP = 10_000
 """Offset and limit of a list may not exceed this together."""
+WHERE = "Check that base_url is the address of PagerDuty's REST API."
 DETAILS: Params = (("include[]", "body"), ("include[]", "custom_fields"))
 
 
@@ -39,27 +40,22 @@ class PagerDutyClient:
     async def abilities(self) -> tuple[str, ...]:
         """What the account's plan allows; every key may ask for it."""
         body = await self._call("GET", "abilities", "check")
-        found = body.get("abilities")
-        if not isinstance(found, list):
-            raise _without("abilities", "check")
-        return tuple(str(each) for each in found)
+        return tuple(str(each) for each in json_list(body, "abilities", "check", hint=WHERE))
 
     async def service(self, service_id: str) -> None:
         """Ask for a service. Raises NotFound."""
-        await self._call("GET", f"services/{_segment(service_id)}", "check service")
+        await self._call("GET", f"services/{path_segment(service_id)}", "check service")
 
     async def team(self, team_id: str) -> None:
         """Ask for a team. Raises NotFound."""
-        await self._call("GET", f"teams/{_segment(team_id)}", "check team")
+        await self._call("GET", f"teams/{path_segment(team_id)}", "check team")
 
     async def rows(self, kind: str, asked: Params, *, limit: int, offset: int, operation: str) -> Page:
         """A page of `incidents` or `log_entries`; times in it are UTC."""
         params = (*asked, ("limit", limit), ("offset", offset), ("time_zone", "UTC"))
         response = await self._send("GET", kind, operation, params=params)
-        body = self._http.json(response, operation=operation)
-        rows = body.get(kind) if isinstance(body, dict) else None
-        if not isinstance(body, dict) or not isinstance(rows, list):
-            raise _without(kind, operation)
+        body = json_object(self._http.json(response, operation=operation), operation, hint=WHERE)
+        rows = json_list(body, kind, operation, hint=WHERE)
         return Page(tuple(rows), body.get("more") is True and bool(rows), _date(response))
 
     async def incident(self, ref: SourceRef, operation: str, *, with_details: bool = False) -> dict[str, Any]:
@@ -79,10 +75,7 @@ class PagerDutyClient:
     async def notes(self, ref: SourceRef) -> tuple[Any, ...]:
         """All notes of an incident; they do not come in pages."""
         body = await self._call("GET", f"{_incident(ref)}/notes", "find note", ref=ref)
-        found = body.get("notes")
-        if not isinstance(found, list):
-            raise _without("notes", "find note")
-        return tuple(found)
+        return tuple(json_list(body, "notes", "find note", hint=WHERE))
 
     async def add_note(self, ref: SourceRef, content: str, sender: str) -> dict[str, Any]:
         """Write a note. Raises Invalid."""
@@ -101,7 +94,7 @@ class PagerDutyClient:
     async def field_values(self, ref: SourceRef, operation: str) -> tuple[Any, ...]:
         """The custom fields of an incident, with their values."""
         body = await self._call("GET", _fields(ref), operation, ref=ref)
-        return _fields_of(body, operation)
+        return tuple(json_list(body, "custom_fields", operation, hint=WHERE))
 
     async def set_field_values(self, ref: SourceRef, values: Sequence[Mapping[str, object]], sender: str) -> None:
         """Change custom fields; each value has the field's `id`. Raises Invalid."""
@@ -115,10 +108,7 @@ class PagerDutyClient:
         self, method: str, path: str, operation: str, *, ref: SourceRef | None = None, field: str = "", **asked: Any
     ) -> dict[str, Any]:
         response = await self._send(method, path, operation, ref=ref, field=field, **asked)
-        body = self._http.json(response, operation=operation)
-        if not isinstance(body, dict):
-            raise UnexpectedResponse(f"the answer to {operation} is no object", operation=operation, ref=ref)
-        return body
+        return json_object(self._http.json(response, operation=operation), operation, hint=WHERE, ref=ref)
 
     async def _send(
         self, method: str, path: str, operation: str, *, ref: SourceRef | None = None, field: str = "", **asked: Any
@@ -129,38 +119,16 @@ class PagerDutyClient:
             raise refused(error, field) from error
 
 
-def _segment(text: str) -> str:
-    return quote(text, safe="")
-
-
 def _incident(ref: SourceRef) -> str:
-    return f"incidents/{_segment(ref.external_id)}"
+    return f"incidents/{path_segment(ref.external_id)}"
 
 
 def _fields(ref: SourceRef) -> str:
     return f"{_incident(ref)}/custom_fields/values"
 
 
-def _fields_of(body: dict[str, Any], operation: str) -> tuple[Any, ...]:
-    found = body.get("custom_fields")
-    if not isinstance(found, list):
-        raise _without("custom_fields", operation)
-    return tuple(found)
-
-
 def _object(body: dict[str, Any], name: str, operation: str) -> dict[str, Any]:
-    found = body.get(name)
-    if not isinstance(found, dict):
-        raise _without(name, operation)
-    return found
-
-
-def _without(name: str, operation: str) -> UnexpectedResponse:
-    return UnexpectedResponse(
-        f"the answer to {operation} has no `{name}`",
-        operation=operation,
-        hint="Check that base_url is the address of PagerDuty's REST API.",
-    )
+    return json_object(body.get(name), operation, hint=WHERE)
 
 
 def _date(response: httpx.Response) -> datetime | None:

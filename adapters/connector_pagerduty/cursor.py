@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
 
-from connector.sdk import ConfigError, Cursor
+from connector.sdk import Cursor
+from connector.sdk.cursors import load_cursor, read_instant
 
 Part: TypeAlias = Literal["history", "open", "changes"]
 """Incidents by the time when they were made; those that are open; what happened to incidents."""
@@ -86,16 +87,12 @@ def read_cursor(cursor: Cursor | None) -> Position:
     """The position. Raises ConfigError when the cursor is not one of this adapter."""
     if cursor is None:
         return Position()
-    try:
-        saved = json.loads(cursor)
+
+    def read(saved: Any) -> Position:
         at, reached, started, newest = (_time(saved.get(name)) for name in ("at", "reached", "started", "newest"))
         return Position(at, bool(saved["exact"]), reached, started, newest, _place(saved.get("place")))
-    except (AttributeError, ValueError, TypeError, KeyError) as error:
-        raise ConfigError(
-            f"cursor {cursor[:80]!r} is not one of the PagerDuty adapter",
-            operation="read cursor",
-            hint="Pull the stream from the beginning: `connector sync NAME --full`.",
-        ) from error
+
+    return load_cursor(cursor, read, adapter="PagerDuty")
 
 
 def _place(saved: dict[str, object] | None) -> Place | None:
@@ -109,9 +106,4 @@ def _place(saved: dict[str, object] | None) -> Place | None:
 
 
 def _time(saved: object) -> datetime | None:
-    if saved is None:
-        return None
-    at = datetime.fromisoformat(str(saved))
-    if at.tzinfo is None:
-        raise ValueError(f"time {saved!r} has no zone")
-    return at.astimezone(UTC)
+    return None if saved is None else read_instant(str(saved))

@@ -6,7 +6,8 @@ import json
 import re
 from typing import Any, TypeVar
 
-from connector.sdk import InvalidRecord, ProductKey
+from connector.sdk import ProductKey
+from connector.sdk.ticket_fields import units_wanted
 from connector_pagerduty.config import PagerDutyConfig
 from connector_pagerduty.shapes import Incident
 
@@ -15,8 +16,6 @@ T = TypeVar("T")
 LONGEST_NAME = 50
 """Characters of a field's name; a longer text before a colon is none."""
 LONGEST_DESCRIPTION = 65_536
-MOST_UNITS = 10_000
-"""Units that an incident may ask for."""
 
 
 class Hints:
@@ -54,17 +53,12 @@ class Hints:
 
     def quantity(self) -> int | None:
         """How many units are needed; None where nobody said so. Raises InvalidRecord."""
-        told = self.text(self._config.quantity_field)
-        if told is None:
-            return None
-        if not (told.isascii() and told.isdigit() and len(told) <= 5 and 0 < int(told) <= MOST_UNITS):
-            raise InvalidRecord(
-                f"incident {self._incident.incident_number} has {self._config.quantity_field} {told[:80]!r}, "
-                f"which is no number from 1 to {MOST_UNITS}",
-                path="/custom_fields",
-                hint="Correct it in the incident, then replay the record; or name another field in `quantity_field`.",
-            )
-        return int(told)
+        field = self._config.quantity_field
+        number = self._incident.incident_number
+        return units_wanted(
+            self.text(field), ticket=f"incident {number}", field=field, path="/custom_fields",
+            hint="name another field in `quantity_field`",
+        )  # fmt: skip
 
     def description(self) -> str | None:
         """The body as text."""

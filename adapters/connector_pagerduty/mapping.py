@@ -59,7 +59,8 @@ def rejected(item: Any, reason: str, path: str | None = None, ref: SourceRef | N
     raw_id = item.get("id") if isinstance(item, dict) else None
     if ref is None and isinstance(raw_id, str) and 0 < len(raw_id) <= 255:
         ref = incident_ref(raw_id)
-    return Rejected(ref=ref, raw=json.dumps(item, ensure_ascii=False).encode(), reason=reason, path=path)
+    raw = json.dumps(item, ensure_ascii=False).encode()
+    return Rejected(ref=ref, raw=raw, reason=reason, path=path)
 
 
 def _merged_into(incident: Incident) -> SourceRef | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 from connector.sdk import AdapterError, Invalid
+from connector.sdk.answers import said
 
 ALREADY_RESOLVED, ALREADY_ACKNOWLEDGED = 1001, 1002
 LOST_ACCESS = 2018
@@ -17,8 +16,8 @@ FIELDS = {ALREADY_RESOLVED: "status", ALREADY_ACKNOWLEDGED: "status", 1003: "sta
 
 def error_code(error: AdapterError) -> int | None:
     """PagerDuty's own code; None where the answer has none."""
-    told = _error(error.detail)
-    if told is not None:
+    told = said(error).get("error")
+    if isinstance(told, dict):
         code = told.get("code")
         return code if isinstance(code, int) else None
     found = re.search(r'"code"\s*:\s*(\d+)', error.detail)  # the answer was too long to be kept whole
@@ -27,27 +26,18 @@ def error_code(error: AdapterError) -> int | None:
 
 def refused(error: Invalid, field: str) -> Invalid:
     """The refusal with PagerDuty's words, and the field that it is about. field: where the code does not say."""
-    told = _error(error.detail)
-    if told is None:
+    told = said(error).get("error")
+    if not isinstance(told, dict):
         return error
     errors = told.get("errors")
     words = [str(told.get("message") or ""), *(str(each) for each in (errors if isinstance(errors, list) else ()))]
-    said = ": ".join(word for word in words[:4] if word) or "no reason given"
-    about = "From" if "requester" in said.casefold() else FIELDS.get(error_code(error) or 0, field)
+    reason = ": ".join(word for word in words[:4] if word) or "no reason given"
+    about = "From" if "requester" in reason.casefold() else FIELDS.get(error_code(error) or 0, field)
     return Invalid(
-        f"{error.operation}: PagerDuty refuses: {said[:500]}",
-        fields={about: said[:500]} if about else {},
+        f"{error.operation}: PagerDuty refuses: {reason[:500]}",
+        fields={about: reason[:500]} if about else {},
         operation=error.operation,
         ref=error.ref,
         detail=error.detail,
         hint="Set from_email to the address of a user of the account." if about == "From" else "",
     )
-
-
-def _error(detail: str) -> dict[str, Any] | None:
-    try:
-        body = json.loads(detail)
-    except (ValueError, RecursionError):
-        return None
-    told = body.get("error") if isinstance(body, dict) else None
-    return told if isinstance(told, dict) else None

@@ -4,51 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, Field, ValidationError, field_validator
 
 from connector.sdk import EntityKind, InvalidRecord, SourceRef
+from connector.sdk.answers import COMPARE, Theirs, unreadable
 
-COMPARE = "Compare it with the API version in the adapter's README."
 MERGED = "merge_resolve_reason"
 
 
-class _Theirs(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Reference(_Theirs):
+class Reference(Theirs):
     """Something named by id; summary: its name for people. A full object has the same two."""
 
     id: str | None = Field(default=None, max_length=255)
     summary: str | None = None
 
 
-class Named(_Theirs):
+class Named(Theirs):
     """Something that has a name alone."""
 
     name: str | None = None
 
 
-class Assignment(_Theirs):
+class Assignment(Theirs):
     """Whom an incident is assigned to."""
 
     assignee: Reference
 
 
-class ResolveReason(_Theirs):
+class ResolveReason(Theirs):
     """Why an incident was resolved. incident: what it was merged into."""
 
     type: str | None = None
     incident: Reference | None = None
 
 
-class Body(_Theirs):
+class Body(Theirs):
     """What the one who opened the incident told of it: a text, or an object."""
 
     details: Any = None
 
 
-class FieldValue(_Theirs):
+class FieldValue(Theirs):
     """A custom field of an incident."""
 
     id: str
@@ -64,7 +60,7 @@ class FieldValue(_Theirs):
         return bool(self.field_type and self.field_type.startswith("multi"))
 
 
-class Incident(_Theirs):
+class Incident(Theirs):
     """An incident, from a list or by itself. body and custom_fields only where they were asked for."""
 
     id: str = Field(min_length=1, max_length=255)
@@ -97,7 +93,7 @@ class Incident(_Theirs):
         return self.updated_at or self.last_status_change_at or self.created_at
 
 
-class LogEntry(_Theirs):
+class LogEntry(Theirs):
     """Something that happened to an incident."""
 
     id: str
@@ -135,10 +131,3 @@ def read_fields(items: Any) -> tuple[FieldValue, ...]:
         return tuple(FieldValue.model_validate(item) for item in items)
     except ValidationError as error:
         raise unreadable(error, "custom field") from None
-
-
-def unreadable(error: ValidationError, what: str) -> InvalidRecord:
-    """Why an object cannot be read, with its place."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    path = "/" + "/".join(str(step) for step in first["loc"])
-    return InvalidRecord(f"the {what} cannot be read at {path}: {first['msg']}", path=path, hint=COMPARE)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from connector.sdk import AuthError, Invalid, SourceRef, WebhookRequest, WebhookResult, require_hmac
+from connector.sdk.answers import Theirs, unreadable, unreadable_webhook, webhook_secret
 from connector_pagerduty.shapes import incident_ref
 
 SIGNATURE = "x-pagerduty-signature"
@@ -19,23 +20,19 @@ CHANGES = frozenset(
 """Events after which a record of the incident may read differently; a note, ours included, is none."""
 
 
-class _Theirs(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Kind(_Theirs):
+class _Kind(Theirs):
     event_type: str
 
 
-class _AnyEvent(_Theirs):
+class _AnyEvent(Theirs):
     event: _Kind
 
 
-class _Reference(_Theirs):
+class _Reference(Theirs):
     id: str = Field(min_length=1, max_length=255)
 
 
-class _Data(_Theirs):
+class _Data(Theirs):
     """An incident, or something that belongs to one and names it."""
 
     id: str | None = Field(default=None, min_length=1, max_length=255)
@@ -47,7 +44,7 @@ class _About(_Kind):
     data: _Data
 
 
-class _Event(_Theirs):
+class _Event(Theirs):
     event: _About
 
 
@@ -56,15 +53,11 @@ def verify(request: WebhookRequest, secret: SecretStr | None) -> None:
 
     Raises AuthError.
     """
-    if secret is None:
-        raise AuthError(
-            "a webhook came and the source has no webhook secret",
-            operation="verify webhook",
-            hint="Set webhook_secret to the secret that PagerDuty showed when the subscription was made.",
-        )
+    hint = "Set webhook_secret to the secret that PagerDuty showed when the subscription was made."
+    known = webhook_secret(secret, hint=hint)
     parts = [part.strip() for part in request.headers.get(SIGNATURE, "").split(",")]
     for part in parts:
-        if part.startswith(VERSION) and _fits(request, part.removeprefix(VERSION), secret):
+        if part.startswith(VERSION) and _fits(request, part.removeprefix(VERSION), known):
             return
     raise AuthError(
         f"none of the webhook's {len(parts)} signatures in header 'X-PagerDuty-Signature' fits its body",
@@ -80,21 +73,14 @@ def parse(request: WebhookRequest) -> WebhookResult:
             return WebhookResult()
         data = _Event.model_validate_json(request.body).event.data
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        path = "/" + "/".join(str(step) for step in first["loc"])
-        raise Invalid(
-            f"the webhook cannot be read at {path}: {first['msg']}",
-            operation="parse webhook",
-            fields={path: first["msg"]},
-            hint="Compare it with the API version in the adapter's README.",
-        ) from None
+        raise unreadable_webhook(unreadable(error, "webhook")) from None
     return WebhookResult(fetch=(_about(data),))
 
 
-def _fits(request: WebhookRequest, proof: str, secret: SecretStr) -> bool:
+def _fits(request: WebhookRequest, proof: str, secret: str) -> bool:
     stripped = replace(request, headers={SIGNATURE: proof})
     try:
-        require_hmac(stripped, header=SIGNATURE, secret=secret.get_secret_value(), algorithm="sha256")
+        require_hmac(stripped, header=SIGNATURE, secret=secret, algorithm="sha256")
     except AuthError:
         return False
     return True

@@ -20,6 +20,7 @@ from connector.sdk import (
     SourceRef,
     UnexpectedResponse,
 )
+from connector.sdk.markup import mark_of
 from connector_pagerduty.client import PagerDutyClient
 from connector_pagerduty.config import PagerDutyConfig
 from connector_pagerduty.refusals import ALREADY_ACKNOWLEDGED, ALREADY_RESOLVED, error_code
@@ -28,11 +29,6 @@ from connector_pagerduty.shapes import FieldValue, Incident, read_fields, read_i
 Write: TypeAlias = AddNote | SetTicketState | SetTicketFields
 
 RESOLVED = "resolved"
-
-
-def marker(key: str) -> str:
-    """The line by which a note is found again."""
-    return f"[connector:{key}]"
 
 
 class IncidentWriter:
@@ -74,14 +70,14 @@ class IncidentWriter:
                 return Receipt(key=op.key, external_id=op.ticket.external_id) if is_there else None
 
     async def _find_note(self, op: AddNote) -> Receipt | None:
-        wanted = marker(op.key)
+        wanted = mark_of(op.key)
         for note in await self._client.notes(op.ticket):
             if isinstance(note, dict) and wanted in str(note.get("content") or "").splitlines():
                 return _of_note(op, note)
         return None
 
     async def _add_note(self, op: AddNote, sender: str) -> Receipt:
-        return _of_note(op, await self._client.add_note(op.ticket, f"{op.body}\n\n{marker(op.key)}", sender))
+        return _of_note(op, await self._client.add_note(op.ticket, f"{op.body}\n\n{mark_of(op.key)}", sender))
 
     async def _set_state(self, op: SetTicketState, sender: str) -> Receipt:
         wanted = self._config.status_for(op.state)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from connector.sdk import (
     Adapter,
     AddNote,
+    AssetRecord,
     AuthError,
     Batch,
     CancelOrder,
     Clock,
     ConfigError,
     Cursor,
+    EntityKind,
     Fetches,
     Health,
     IdempotencyKey,
-    Invalid,
     InvalidRecord,
     NotFound,
     OrderParts,
@@ -33,6 +35,7 @@ from connector.sdk import (
     RequestReplacement,
     SetTicketFields,
     SetTicketState,
+    SiteRecord,
     SourceClient,
     SourceRef,
     Stream,
@@ -43,10 +46,14 @@ from connector.sdk import (
     WebhookResult,
     WritesTickets,
 )
+from connector.sdk.answers import read_records, unreadable_webhook
+from connector.sdk.cursors import read_instant
 from connector_request_tracker import ticket_sql, webhook
+from connector_request_tracker.asset_mapping import place_records
+from connector_request_tracker.assets import AssetReader
 from connector_request_tracker.client import RequestTrackerClient
 from connector_request_tracker.config import RequestTrackerConfig
-from connector_request_tracker.cursor import Position, read_cursor, read_time, write_cursor
+from connector_request_tracker.cursor import Position, position_of, read_cursor, write_cursor
 from connector_request_tracker.mapping import DELETED, FIELDS, hinted_ticket, rejected, ticket_record, ticket_ref
 from connector_request_tracker.order_mapping import ORDER_FIELDS, is_in, order_record, order_ref
 from connector_request_tracker.ordering import OrderDesk
@@ -58,6 +65,8 @@ PAGE_LIMIT = 100
 """Request Tracker never sends more rows than this, whatever it is asked for."""
 TICKETS = Stream("tickets", TicketRecord, "incremental", overlap=OVERLAP, batch_limit=PAGE_LIMIT)
 ORDERS = Stream("orders", OrderRecord, "incremental", overlap=OVERLAP, batch_limit=PAGE_LIMIT)
+PLACES = Stream("places", SiteRecord, "snapshot")
+ASSETS = Stream("assets", AssetRecord, "incremental", overlap=OVERLAP, batch_limit=PAGE_LIMIT)
 DELETIONS = Stream("deletions", Tombstone, "incremental", overlap=OVERLAP, batch_limit=PAGE_LIMIT)
 
 
@@ -79,8 +88,8 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
 
     @classmethod
     def streams(cls) -> tuple[Stream, ...]:
-        """Tickets, those that can no longer be found, and orders."""
-        return (TICKETS, DELETIONS, ORDERS)
+        """Places before assets before tickets; tickets that can no longer be found, and orders."""
+        return (PLACES, ASSETS, TICKETS, DELETIONS, ORDERS)
 
     async def check(self) -> Health:
         """Version, queues and time zone. Raises ConfigError when a queue or the user's time zone is wrong."""
@@ -95,11 +104,22 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
                     hint="Correct `queues` or `order_queue`, or grant that user SeeQueue and ShowTicket on the queue.",
                     detail=error.detail,
                 ) from error
+        await self._assets().catalogs()
         await self._require_utc(self._tickets_there)
         return Health(version=version)
 
     async def pull(self, stream: Stream, since: Cursor | None) -> AsyncIterator[Batch]:
         """Batches of one page each."""
+        if stream.name == PLACES.name:
+            yield Batch(tuple(place_records(self.config)), complete=True)
+            return
+        if stream.name == ASSETS.name:
+            if not self.config.catalogs:
+                yield Batch(records=(), resume=since)
+                return
+            async for batch in self._assets().batches(since):
+                yield batch
+            return
         position = read_cursor(since)
         where = self._orders_there if stream.name == ORDERS.name else self._tickets_there
         if where is None:
@@ -111,13 +131,19 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
         async for batch in pages:
             yield batch
 
+    def cursor_since(self, stream: Stream, at: datetime) -> Cursor | None:  # noqa: ARG002 - all of them alike
+        """What has changed, or went, since an instant."""
+        return write_cursor(Position(at))
+
     async def fetch(self, ref: SourceRef) -> Record:
-        """The ticket or order as it is now; a Tombstone when it was deleted or merged into another.
+        """The asset, ticket or order as it is now; a Tombstone of a ticket that was deleted or merged into another.
 
         What a webhook names as a ticket may be an order.
 
         Raises NotFound when it does not exist, is in none of our queues, or is hidden from the token's user.
         """
+        if ref.kind is EntityKind.ASSET:
+            return await self._fetch_asset(ref)
         scope = " OR ".join(filter(None, (self._tickets_there, self._orders_there)))
         query = ticket_sql.one_of(scope, [_number(ref)])
         page = await self._client.tickets(query, fields=FIELDS, per_page=1)
@@ -132,7 +158,7 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
         is_merged = str(body.get("id")) != ref.external_id
         if is_merged or body.get("Status") == DELETED:
             told = body.get("LastUpdated")
-            return Tombstone(ref=ref, updated_at=read_time(told) if isinstance(told, str) else None)
+            return Tombstone(ref=ref, updated_at=read_instant(told) if isinstance(told, str) else None)
         raise NotFound(f"ticket {ref.external_id} is in none of our queues", operation="fetch ticket", ref=ref)
 
     def verify(self, request: WebhookRequest) -> None:
@@ -144,7 +170,7 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
         try:
             changed = hinted_ticket(request)
         except InvalidRecord as error:
-            raise Invalid(str(error), operation="parse webhook", fields={error.path or "": error.message}) from None
+            raise unreadable_webhook(error) from None
         return WebhookResult(fetch=(changed,) if changed else ())
 
     async def push(self, op: AddNote | SetTicketState | SetTicketFields) -> Receipt:
@@ -175,14 +201,8 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
             page = await self._client.tickets(
                 query, fields=fields, per_page=self.config.page_size, operation=f"pull {stream.name}"
             )
-            records: list[Record] = []
-            unread: list[Rejected] = []
-            for item in page.items:
-                try:
-                    records.append(self._read(item))
-                except InvalidRecord as error:
-                    unread.append(rejected(item, error, ref_of))
-            reached = _last(page.items, "LastUpdated", f"pull {stream.name}")
+            records, unread = read_records(page.items, self._read, partial(rejected, ref_of=ref_of))
+            reached = position_of(page.items, "LastUpdated", f"pull {stream.name}")
             if page.has_more and position.is_exact and not position.precedes(reached):
                 raise ConfigError(
                     f"the pages of {stream.name} do not advance: times are not understood as UTC",
@@ -211,7 +231,7 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
             there = await self._findable(removals) if removals else set()
             gone = tuple(tombstone for number, tombstone in removals.items() if number not in there)
             if page.items:
-                reached = _last(page.items, "Created", "pull deletions")
+                reached = position_of(page.items, "Created", "pull deletions")
                 latest = max(latest, reached.at) if latest and reached.at else reached.at
                 position = Position(latest, reached.id, is_exact=True)
             end = position if page.has_more else start.end_of_pull(position, started, OVERLAP)
@@ -225,6 +245,15 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
         page = await self._client.tickets(query, fields="Status", per_page=PAGE_LIMIT)
         return {int(item["id"]) for item in page.items}
 
+    def _assets(self) -> AssetReader:
+        return AssetReader(self._client, self.config, self.clock, OVERLAP)
+
+    async def _fetch_asset(self, ref: SourceRef) -> Record:
+        try:
+            return await self._assets().one(ref)
+        except InvalidRecord as error:
+            raise UnexpectedResponse(str(error), operation="fetch asset", ref=ref, hint=error.hint) from error
+
     async def _require_utc(self, where: str) -> None:
         """Refuse a token's user of another time zone, with whom tickets would be lost or pages never end."""
         newest = await self._client.tickets(
@@ -235,7 +264,7 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
         )
         if not newest.items:
             return
-        last = _last(newest.items, "LastUpdated", "check time zone")
+        last = position_of(newest.items, "LastUpdated", "check time zone")
         if last.at is None:
             return
         at = ticket_sql.moment(last.at)
@@ -243,7 +272,7 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
         if (await self._client.tickets(same, fields="LastUpdated", per_page=1)).items:
             return
         again = await self._client.tickets(f"id = {last.id}", fields="LastUpdated", per_page=1)
-        if again.items and _last(again.items, "LastUpdated", "check time zone").at == last.at:
+        if again.items and position_of(again.items, "LastUpdated", "check time zone").at == last.at:
             raise ConfigError(
                 f"ticket {last.id} was updated at {last.at.isoformat()} and is not found by that time: "
                 "the token's user has a time zone other than UTC",
@@ -264,19 +293,3 @@ def _number(ref: SourceRef) -> int:
     if not ref.external_id.isdigit():
         raise NotFound(f"{ref} is no ticket of Request Tracker: its tickets have numbers", operation="fetch ticket")
     return int(ref.external_id)
-
-
-def _last(items: tuple[Any, ...], column: str, operation: str) -> Position:
-    """The position of the last row that has one."""
-    for item in reversed(items):
-        try:
-            return Position(read_time(item[column]), int(item["id"]), is_exact=True)
-        except (KeyError, TypeError, ValueError):
-            continue
-    if not items:
-        return Position()
-    raise UnexpectedResponse(
-        f"none of {len(items)} rows of {operation} has both {column} and id: there is no way to go on behind them",
-        operation=operation,
-        hint="Check that the server is Request Tracker 5.",
-    )

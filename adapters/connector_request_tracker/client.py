@@ -7,16 +7,22 @@ that does not exist 400 "Permission Denied". What is returned here is what was s
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
-from urllib.parse import quote
+
+import httpx
 
 from connector.sdk import SourceClient, SourceRef, UnexpectedResponse
+from connector.sdk.answers import json_list, json_object, path_segment
 
+Condition: TypeAlias = tuple[str, str, str]
+"""Column, operator and value."""
 Params: TypeAlias = tuple[tuple[str, str | int], ...]
 
 API = "REST/2.0"
-TICKETS_ORDER = (("orderby", "LastUpdated"), ("order", "ASC"), ("orderby", "id"), ("order", "ASC"))
+WHERE = "Check that base_url is the address of Request Tracker 5 and that REST2 is not switched off."
+CHANGED = (("orderby", "LastUpdated"), ("order", "ASC"), ("orderby", "id"), ("order", "ASC"))
 BY_ID = (("orderby", "id"), ("order", "ASC"))
 
 
@@ -44,12 +50,12 @@ class RequestTrackerClient:
 
     async def version(self) -> str | None:
         """The server's version."""
-        body = _object(await self._get("rt", "check"), "check")
+        body = json_object(await self._get("rt", "check"), "check", hint=WHERE)
         return str(body["Version"]) if "Version" in body else None
 
     async def queue(self, name: str) -> None:
         """Ask for a queue. Raises AuthError, the server's answer also to a queue that does not exist."""
-        await self._get(f"queue/{_segment(name)}", "check queue")
+        await self._get(f"queue/{path_segment(name)}", "check queue")
 
     async def tickets(
         self,
@@ -57,7 +63,7 @@ class RequestTrackerClient:
         *,
         fields: str,
         per_page: int,
-        order: tuple[tuple[str, str], ...] = TICKETS_ORDER,
+        order: tuple[tuple[str, str], ...] = CHANGED,
         operation: str = "pull tickets",
     ) -> Page:
         """The first page of tickets that TicketSQL finds."""
@@ -69,6 +75,20 @@ class RequestTrackerClient:
             ("per_page", per_page),
         )
         return await self._page("tickets", operation, params)
+
+    async def catalog(self, name: str) -> str:
+        """The number of a catalog of assets. Raises NotFound, or AuthError when it is hidden."""
+        path = f"catalog/{path_segment(name)}"
+        body = json_object(await self._get(path, "read catalogs"), "read catalogs", hint=WHERE)
+        return str(body.get("id"))
+
+    async def assets(
+        self, where: Sequence[Condition], *, fields: str, per_page: int, order: tuple[tuple[str, str], ...] = CHANGED
+    ) -> tuple[Any, ...]:
+        """The first page of assets that meet all conditions; those on one column where one of them holds."""
+        query = [{"field": field, "operator": sign, "value": value} for field, sign, value in where]
+        params: Params = (("query", json.dumps(query)), *order, ("fields", fields), ("per_page", per_page))
+        return (await self._page("assets", "pull assets", params)).items
 
     async def transactions(self, query: str, *, per_page: int) -> Page:
         """The first page of transactions that the query finds, by id."""
@@ -89,12 +109,12 @@ class RequestTrackerClient:
     async def ticket(self, ref: SourceRef, operation: str) -> Ticket:
         """A ticket as it is now. Raises NotFound."""
         response = await self._http.request("GET", _ticket(ref), operation=operation, ref=ref)
-        return Ticket(_object(self._http.json(response, operation=operation), operation), response.headers.get("etag"))
+        return Ticket(self._object(response, operation), response.headers.get("etag"))
 
     async def open_ticket(self, body: dict[str, object], operation: str) -> str:
         """Open a ticket; its number. Raises Invalid when the queue refuses it."""
         response = await self._http.request("POST", f"{API}/ticket", operation=operation, json=body)
-        made = _object(self._http.json(response, operation=operation), operation)
+        made = self._object(response, operation)
         if not str(made.get("id", "")).isdigit():
             raise UnexpectedResponse(
                 f"the answer to {operation} names no ticket", operation=operation, hint="Check the API version."
@@ -122,37 +142,20 @@ class RequestTrackerClient:
         location = str(response.headers.get("location", ""))
         return location.rstrip("/").rpartition("/")[2]
 
+    def _object(self, response: httpx.Response, operation: str) -> dict[str, Any]:
+        return json_object(self._http.json(response, operation=operation), operation, hint=WHERE)
+
     async def _get(self, path: str, operation: str) -> object:
         response = await self._http.request("GET", f"{API}/{path}", operation=operation)
         return self._http.json(response, operation=operation)
 
     async def _page(self, path: str, operation: str, params: Params, ref: SourceRef | None = None) -> Page:
         response = await self._http.request("GET", f"{API}/{path}", operation=operation, params=params, ref=ref)
-        body = _object(self._http.json(response, operation=operation), operation)
-        items = body.get("items")
-        if not isinstance(items, list):
-            raise UnexpectedResponse(
-                f"the answer to {operation} has no list `items`",
-                operation=operation,
-                hint="Check that base_url is the address of Request Tracker 5 and that REST2 is not switched off.",
-            )
+        body = self._object(response, operation)
+        items = json_list(body, "items", operation, hint=WHERE)
         is_counted = body.get("total") is not None
         return Page(tuple(items), bool(body.get("next_page")) if is_counted else bool(items))
 
 
 def _ticket(ref: SourceRef) -> str:
-    return f"{API}/ticket/{_segment(ref.external_id)}"
-
-
-def _segment(text: str) -> str:
-    return quote(text, safe="")
-
-
-def _object(body: object, operation: str) -> dict[str, Any]:
-    if isinstance(body, dict):
-        return body
-    raise UnexpectedResponse(
-        f"the answer to {operation} is no JSON object but {type(body).__name__}",
-        operation=operation,
-        hint="Check that base_url is the address of Request Tracker 5.",
-    )
+    return f"{API}/ticket/{path_segment(ref.external_id)}"

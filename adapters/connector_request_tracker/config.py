@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from connector.sdk import HttpConfig, Priority, ProcurementState, TicketState, TicketType
+from connector.sdk import AssetState, HttpConfig, Priority, ProcurementState, TicketState, TicketType
+from connector.sdk.rest import Points
 
 STATES: dict[str, TicketState] = {
     "new": TicketState.NEW,
@@ -36,6 +37,15 @@ ORDER_STATES: dict[str, ProcurementState] = {
     "rejected": ProcurementState.REFUSED,
 }
 """What the statuses of the default lifecycle say of an order; with a tracking number it was sent."""
+
+ASSET_STATES: dict[str, AssetState] = {
+    "new": AssetState.IN_STOCK,
+    "allocated": AssetState.RESERVED,
+    "in-use": AssetState.DEPLOYED,
+    "recycled": AssetState.DISPOSED,
+    "stolen": AssetState.LOST,
+}
+"""Statuses of the default lifecycle of assets; `deleted` is the end of the asset."""
 
 OrderDatum: TypeAlias = Literal["product", "part_number", "quantity", "serial", "ticket"]
 """What an order may say in custom fields."""
@@ -130,6 +140,34 @@ class RequestTrackerConfig(HttpConfig):
         examples=[{"Service requests": "request"}],
     )
 
+    catalogs: tuple[str, ...] = Field(
+        default=(),
+        description="Catalogs whose assets are read as devices; without any no assets are read.",
+        examples=[["General assets"]],
+    )
+    asset_states: dict[str, AssetState] = Field(
+        default_factory=dict,
+        description="Status of an asset in a lifecycle of your own -> state, beside the default lifecycle's.",
+        examples=[{"on loan": "deployed"}],
+    )
+    manufacturer_field: str | None = Field(
+        default="Manufacturer", description="Custom field of an asset with its maker.", examples=["Vendor"]
+    )
+    model_field: str | None = Field(
+        default="Model", description="Custom field of an asset with the maker's name of the model.", examples=["Type"]
+    )
+    part_number_field: str | None = Field(
+        default="Part Number", description="Custom field of an asset with the part number.", examples=["SKU"]
+    )
+    places: Points = Field(
+        default_factory=dict,
+        description="Latitude and longitude of each place that site_field of an asset names; Request Tracker has none.",
+        examples=[{"Hamburg": [53.55, 10.0], "Depot Berlin": [52.52, 13.4]}],
+    )
+    hubs: tuple[str, ...] = Field(
+        default=(), description="Those of the places that hold spares.", examples=[["Depot Berlin"]]
+    )
+
     order_queue: str | None = Field(
         default=None,
         min_length=1,
@@ -176,11 +214,19 @@ class RequestTrackerConfig(HttpConfig):
                 raise ValueError(f"{status!r} cannot mean {state.value}: an order that is placed is ordered at least")
         return value
 
-    @field_validator("queues")
+    @model_validator(mode="after")
+    def _hubs_are_places(self) -> RequestTrackerConfig:
+        known = {name.strip().casefold() for name in self.places}
+        for name in self.hubs:
+            if name.strip().casefold() not in known:
+                raise ValueError(f"hubs names {name!r}, which is not among `places`")
+        return self
+
+    @field_validator("queues", "catalogs")
     @classmethod
     def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(name.strip() for name in value):
-            raise ValueError("a queue's name is empty")
+            raise ValueError("a name is empty")
         return value
 
     def headers(self) -> dict[str, str]:
@@ -190,6 +236,11 @@ class RequestTrackerConfig(HttpConfig):
     def state_of(self, status: str) -> TicketState | None:
         """What a status means; None when nobody said."""
         known = STATES | {name.casefold(): state for name, state in self.states.items()}
+        return known.get(status.casefold())
+
+    def asset_state_of(self, status: str) -> AssetState | None:
+        """What a status says of an asset; None when nobody said."""
+        known = ASSET_STATES | {name.casefold(): state for name, state in self.asset_states.items()}
         return known.get(status.casefold())
 
     def order_state_of(self, status: str) -> ProcurementState | None:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from connector.sdk import ConfigError, Cursor
+from connector.sdk import Cursor, UnexpectedResponse
+from connector.sdk.cursors import load_cursor, read_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +55,12 @@ def read_cursor(cursor: Cursor | None) -> Position:
     """The position. Raises ConfigError when the cursor is not one of this adapter."""
     if cursor is None:
         return Position()
-    try:
-        saved = json.loads(cursor)
-        at, reached = (read_time(text) if (text := saved.get(name)) else None for name in ("at", "reached"))
+
+    def read(saved: Any) -> Position:
+        at, reached = (read_instant(text) if (text := saved.get(name)) else None for name in ("at", "reached"))
         return Position(at=at, id=int(saved["id"]), is_exact=bool(saved["exact"]), reached=reached)
-    except (AttributeError, ValueError, TypeError, KeyError) as error:
-        raise ConfigError(
-            f"cursor {cursor[:80]!r} is not one of the Request Tracker adapter",
-            operation="read cursor",
-            hint="Pull the stream from the beginning: `connector sync NAME --full`.",
-        ) from error
+
+    return load_cursor(cursor, read, adapter="Request Tracker")
 
 
 def write_time(at: datetime) -> str:
@@ -70,12 +68,20 @@ def write_time(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def read_time(text: str) -> datetime:
-    """An aware instant. Raises ValueError when it cannot be read or has no zone."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError(f"time {text!r} has no zone")
-    return at.astimezone(UTC)
+def position_of(items: tuple[Any, ...], column: str, operation: str) -> Position:
+    """The position of the last row that has one."""
+    for item in reversed(items):
+        try:
+            return Position(read_instant(item[column]), int(item["id"]), is_exact=True)
+        except (KeyError, TypeError, ValueError):
+            continue
+    if not items:
+        return Position()
+    raise UnexpectedResponse(
+        f"none of {len(items)} rows of {operation} has both {column} and id: there is no way to go on behind them",
+        operation=operation,
+        hint="Check that the server is Request Tracker 5.",
+    )
 
 
 def _text(at: datetime | None) -> str | None:

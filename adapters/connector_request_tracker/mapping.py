@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, Field, ValidationError, field_validator
 
 from connector.sdk import (
     EntityKind,
@@ -19,7 +18,10 @@ from connector.sdk import (
     TicketType,
     Tombstone,
     WebhookRequest,
+    answers,
 )
+from connector.sdk.answers import Theirs, unreadable
+from connector.sdk.ticket_fields import units_wanted
 from connector_request_tracker.config import RequestTrackerConfig
 
 FIELDS = "Subject,Status,Priority,Created,LastUpdated,Resolved,Due,Queue,Owner,Requestor,CustomFields,_hyperlinks"
@@ -37,20 +39,16 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """How Request Tracker writes a time that is not set."""
 
 
-MOST_UNITS = 10_000
-"""Units that a ticket may ask for."""
+class Reference(Theirs):
+    """A queue, catalog or user."""
 
-
-class _Theirs(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Reference(_Theirs):
     id: str = Field(coerce_numbers_to_str=True)
     name: str | None = Field(default=None, alias="Name")
 
 
-class _CustomField(_Theirs):
+class CustomValues(Theirs):
+    """A custom field with its values."""
+
     name: str
     values: tuple[Any, ...] = ()
 
@@ -59,28 +57,28 @@ class _CustomField(_Theirs):
         return tuple(value.strip() for value in self.values if isinstance(value, str) and value.strip())
 
 
-class _Hyperlink(_Theirs):
-    """A link of a ticket. Ours are those to other tickets; history, fields and web pages are links as well."""
+class Hyperlink(Theirs):
+    """A link of a ticket or asset. Ours are those to other tickets; history, fields and web pages are links as well."""
 
     ref: str
     type: str | None = None
     id: str | None = Field(default=None, coerce_numbers_to_str=True)
 
 
-class _Ticket(_Theirs):
+class _Ticket(Theirs):
     id: int
     status: str = Field(alias="Status")
-    queue: _Reference = Field(alias="Queue")
+    queue: Reference = Field(alias="Queue")
     subject: str = Field(default="", alias="Subject")
     priority: str | None = Field(default=None, alias="Priority", coerce_numbers_to_str=True)
     created: AwareDatetime = Field(alias="Created")
     last_updated: AwareDatetime = Field(alias="LastUpdated")
     resolved: AwareDatetime | None = Field(default=None, alias="Resolved")
     due: AwareDatetime | None = Field(default=None, alias="Due")
-    owner: _Reference | None = Field(default=None, alias="Owner")
-    requestors: tuple[_Reference, ...] = Field(default=(), alias="Requestor")
-    custom_fields: tuple[_CustomField, ...] = Field(default=(), alias="CustomFields")
-    hyperlinks: tuple[_Hyperlink, ...] = Field(default=(), alias="_hyperlinks")
+    owner: Reference | None = Field(default=None, alias="Owner")
+    requestors: tuple[Reference, ...] = Field(default=(), alias="Requestor")
+    custom_fields: tuple[CustomValues, ...] = Field(default=(), alias="CustomFields")
+    hyperlinks: tuple[Hyperlink, ...] = Field(default=(), alias="_hyperlinks")
 
     @field_validator("custom_fields", "requestors", "hyperlinks", mode="before")
     @classmethod
@@ -93,7 +91,7 @@ class _Linked(TypedDict):
     related: tuple[SourceRef, ...] | None
 
 
-class _Hint(_Theirs):
+class _Hint(Theirs):
     ticket: int = Field(gt=0)
     type: str
 
@@ -108,15 +106,14 @@ def ticket_record(item: Any, config: RequestTrackerConfig) -> TicketRecord | Tom
     try:
         return _record(_Ticket.model_validate(item), config)
     except ValidationError as error:
-        raise _invalid(error, "ticket") from None
+        raise unreadable(error, "ticket") from None
 
 
 def rejected(item: Any, error: InvalidRecord, ref_of: Callable[[str | int], SourceRef] = ticket_ref) -> Rejected:
     """An object that cannot become a record, kept whole. ref_of: how its number becomes a reference."""
     raw_id = item.get("id") if isinstance(item, dict) else None
     ref = ref_of(raw_id) if isinstance(raw_id, str | int) and str(raw_id).isdigit() else None
-    raw = json.dumps(item, ensure_ascii=False).encode()
-    return Rejected(ref=ref, raw=raw, reason=str(error), path=error.path)
+    return answers.rejected(item, error, ref)
 
 
 def hinted_ticket(request: WebhookRequest) -> SourceRef | None:
@@ -125,16 +122,16 @@ def hinted_ticket(request: WebhookRequest) -> SourceRef | None:
         hint = _Hint.model_validate_json(request.body)
         return ticket_ref(hint.ticket) if hint.type in CHANGES else None
     except ValidationError as error:
-        raise _invalid(error, "webhook") from None
+        raise unreadable(error, "webhook") from None
 
 
 def values_of(ticket: Any) -> dict[str, tuple[str, ...]]:
     """Custom field -> its values, empty ones left out, of a ticket as it is read by its number."""
     fields = ticket.get("CustomFields") if isinstance(ticket, dict) else None
     try:
-        parsed = [_CustomField.model_validate(field) for field in fields or ()]
+        parsed = [CustomValues.model_validate(field) for field in fields or ()]
     except ValidationError as error:
-        raise _invalid(error, "ticket") from None
+        raise unreadable(error, "ticket") from None
     return {field.name: field.texts() for field in parsed}
 
 
@@ -159,11 +156,12 @@ def _record(ticket: _Ticket, config: RequestTrackerConfig) -> TicketRecord | Tom
         priority=_priority(ticket, fields, config),
         state=state,
         title=ticket.subject,
-        category=_field(fields, config.category_field) or queue,
-        asset_tag=_field(fields, config.asset_tag_field),
-        serial=_field(fields, config.serial_field),
-        hostname=_field(fields, config.hostname_field),
-        site_name=_field(fields, config.site_field),
+        category=field_of(fields, config.category_field) or queue,
+        asset_tag=field_of(fields, config.asset_tag_field),
+        asset=_asset(ticket) if config.catalogs else None,
+        serial=field_of(fields, config.serial_field),
+        hostname=field_of(fields, config.hostname_field),
+        site_name=field_of(fields, config.site_field),
         duplicate_of=_duplicate_of(fields, config),
         quantity=_quantity(ticket, fields, config),
         **_links(ticket),
@@ -195,34 +193,37 @@ def _links(ticket: _Ticket) -> _Linked:
     }
 
 
+def _asset(ticket: _Ticket) -> SourceRef | None:
+    """The asset that it is linked to; of several the one with the lowest number."""
+    told = [link.id for link in ticket.hyperlinks if link.ref in RELATED and link.type == "asset" and link.id]
+    numbers = sorted(int(each) for each in told if each.isdigit())
+    return SourceRef(kind=EntityKind.ASSET, external_id=str(numbers[0])) if numbers else None
+
+
 def _duplicate_of(fields: dict[str, tuple[str, ...]], config: RequestTrackerConfig) -> SourceRef | None:
     """What the field for it says, when that is a ticket's number; anything else is a remark for people."""
-    told = (_field(fields, config.duplicate_field) or "").removeprefix("#")
+    told = (field_of(fields, config.duplicate_field) or "").removeprefix("#")
     return ticket_ref(int(told)) if told.isascii() and told.isdigit() and int(told) > 0 else None
 
 
 def _quantity(ticket: _Ticket, fields: dict[str, tuple[str, ...]], config: RequestTrackerConfig) -> int | None:
     """How many units are needed; None where nobody said so."""
-    told = _field(fields, config.quantity_field)
-    if told is None:
-        return None
-    if not (told.isascii() and told.isdigit() and 0 < int(told) <= MOST_UNITS):
-        raise InvalidRecord(
-            f"ticket {ticket.id} has {config.quantity_field} {told!r}, which is no number from 1 to {MOST_UNITS}",
-            path="/CustomFields",
-            hint="Correct it in the ticket, then replay the record; or name another field in `quantity_field`.",
-        )
-    return int(told)
+    field = config.quantity_field
+    return units_wanted(
+        field_of(fields, field), ticket=f"ticket {ticket.id}", field=field, path="/CustomFields",
+        hint="name another field in `quantity_field`",
+    )  # fmt: skip
 
 
-def _field(fields: dict[str, tuple[str, ...]], name: str | None) -> str | None:
+def field_of(fields: dict[str, tuple[str, ...]], name: str | None) -> str | None:
+    """The first value of a custom field. fields: by name, folded."""
     values = fields.get(name.casefold(), ()) if name else ()
     return values[0] if values else None
 
 
 def _priority(ticket: _Ticket, fields: dict[str, tuple[str, ...]], config: RequestTrackerConfig) -> Priority | None:
     """The priority field's, else that of the number; 0, which every new ticket has, says nothing."""
-    told = _field(fields, config.priority_field)
+    told = field_of(fields, config.priority_field)
     if told:
         known = {name.casefold(): priority for name, priority in config.priorities.items()}
         if told.casefold() not in known:
@@ -241,13 +242,3 @@ def _priority(ticket: _Ticket, fields: dict[str, tuple[str, ...]], config: Reque
 
 def _set(at: datetime | None) -> datetime | None:
     return at if at and at > NEVER else None
-
-
-def _invalid(error: ValidationError, what: str) -> InvalidRecord:
-    first = error.errors(include_url=False, include_input=False)[0]
-    path = "/" + "/".join(str(step) for step in first["loc"])
-    return InvalidRecord(
-        f"the {what} cannot be read at {path}: {first['msg']}",
-        path=path,
-        hint="Compare it with the API version in the adapter's README.",
-    )

@@ -18,10 +18,11 @@ from connector.sdk import (
     RequestReplacement,
     SourceRef,
 )
+from connector.sdk.answers import unreadable
+from connector.sdk.markup import mark_of
 from connector_request_tracker.config import RequestTrackerConfig
 from connector_request_tracker.cursor import write_time
 from connector_request_tracker.mapping import NEVER, values_of
-from connector_request_tracker.writing import marker
 
 ORDER_FIELDS: Final = "Subject,Status,LastUpdated,Due,Queue,CustomFields"
 """What a search is asked to tell of each order."""
@@ -70,13 +71,7 @@ def order_record(item: Any, config: RequestTrackerConfig) -> OrderRecord:
     try:
         order = _Order.model_validate(item)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        path = "/" + "/".join(str(step) for step in first["loc"])
-        raise InvalidRecord(
-            f"the order cannot be read at {path}: {first['msg']}",
-            path=path,
-            hint="Compare it with the API version in the adapter's README.",
-        ) from None
+        raise unreadable(error, "order") from None
     state = config.order_state_of(order.status)
     if state is None:
         raise InvalidRecord(
@@ -106,7 +101,7 @@ def order_ticket(op: RequestReplacement | OrderParts, config: RequestTrackerConf
     """The ticket that is opened for an order. Its subject ends in the line by which it is found again."""
     is_replacement = isinstance(op, RequestReplacement)
     product = f"{op.product.manufacturer} {op.product.model}"
-    mark = f" {marker(op.key)}"
+    mark = f" {mark_of(op.key)}"
     what = "Replacement in advance" if is_replacement else "Order"
     title = f"{what}: {op.quantity} x {product} for ticket {op.reference}"
     values = {

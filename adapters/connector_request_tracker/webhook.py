@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
 from connector.sdk import AuthError, WebhookRequest, require_hmac, require_recent
+from connector.sdk.answers import Theirs, webhook_secret
 
 SIGNATURE = "X-Connector-Signature"
 """Header with the hex HMAC-SHA256 of the raw body."""
@@ -14,21 +15,14 @@ WITHIN = timedelta(minutes=15)
 """A webhook whose time is further away than this is refused: the scrip posts at once and never again."""
 
 
-class _Sent(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
+class _Sent(Theirs):
     at: float
 
 
 def verify(request: WebhookRequest, secret: SecretStr | None) -> None:
     """Refuse what our scrip did not send, or sent long ago. Raises AuthError."""
-    if secret is None:
-        raise AuthError(
-            "a webhook came and the source has no webhook secret",
-            operation="verify webhook",
-            hint="Set webhook_secret, and the same secret in the scrip.",
-        )
-    require_hmac(request, header=SIGNATURE, secret=secret.get_secret_value(), algorithm="sha256")
+    known = webhook_secret(secret, hint="Set webhook_secret, and the same secret in the scrip.")
+    require_hmac(request, header=SIGNATURE, secret=known, algorithm="sha256")
     try:
         sent = datetime.fromtimestamp(_Sent.model_validate_json(request.body).at, tz=UTC)
     except (ValidationError, OverflowError, ValueError, OSError):

@@ -9,17 +9,13 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from connector.sdk import AddNote, Invalid, Receipt, SetTicketFields, SetTicketState, SourceRef, UnexpectedResponse
+from connector.sdk.cursors import read_instant
+from connector.sdk.markup import mark_of
 from connector_request_tracker.client import RequestTrackerClient, Ticket
 from connector_request_tracker.config import RequestTrackerConfig
-from connector_request_tracker.cursor import read_time
 from connector_request_tracker.mapping import values_of
 
 Write: TypeAlias = AddNote | SetTicketState | SetTicketFields
-
-
-def marker(key: str) -> str:
-    """The line by which a note is found again."""
-    return f"[connector:{key}]"
 
 
 class TicketWriter:
@@ -53,21 +49,21 @@ class TicketWriter:
 
     async def _find_note(self, op: AddNote) -> Receipt | None:
         """Oldest first: what Request Tracker mails of a note is kept on the ticket too, behind the note itself."""
-        wanted = marker(op.key)
+        wanted = mark_of(op.key)
         number = 1
         while True:
             page = await self._client.texts(op.ticket, number)
             for item in page.items:
                 if wanted in str(item.get("Content") or "").splitlines():
                     told = item.get("Created")
-                    at = read_time(told) if isinstance(told, str) else None
+                    at = read_instant(told) if isinstance(told, str) else None
                     return Receipt(key=op.key, external_id=str(item.get("TransactionId")), at=at)
             if not page.has_more:
                 return None
             number += 1
 
     async def _add_note(self, op: AddNote) -> Receipt:
-        text = f"{op.body}\n\n{marker(op.key)}"
+        text = f"{op.body}\n\n{mark_of(op.key)}"
         try:
             transaction = await self._client.add_message(op.ticket, "correspond" if op.is_public else "comment", text)
         except Invalid:

@@ -25,7 +25,8 @@ from connector.sdk import (
     UnexpectedResponse,
     WebhookRequest,
 )
-from connector.sdk.courier import read_answer, rejected
+from connector.sdk.answers import read_answer
+from connector.sdk.courier import rejected
 from connector_easypost.config import EasyPostConfig
 from connector_easypost.cursor import Place, read_cursor, write_cursor
 from connector_easypost.refusals import refused

@@ -28,7 +28,8 @@ from connector.sdk import (
     TrackShipment,
     VoidLabel,
 )
-from connector.sdk.courier import read_answer
+from connector.sdk.answers import read_answer
+from connector.sdk.testing import MovableClock
 from connector_easypost import CancelPickup, EasyPost, EasyPostConfig, SchedulePickup
 from connector_easypost.adapter import TRACKERS
 from connector_easypost.pickups import cheapest
@@ -48,11 +49,6 @@ PNG, PDF = ".png", ".pdf"
 pytestmark = pytest.mark.skipif(
     not RECORDED.is_dir(), reason="the recorded answers of EasyPost are not beside the repository (../shared/openapi)"
 )
-
-
-class Clock:
-    def now(self) -> datetime:
-        return NOON
 
 
 class Replay(httpx.AsyncBaseTransport):
@@ -83,7 +79,7 @@ class Replay(httpx.AsyncBaseTransport):
 async def easypost(replay: Replay) -> AsyncIterator[EasyPost]:
     config = EasyPostConfig.model_validate({"api_key": "EZTKnobody"})
     async with SourceClient(str(config.base_url), headers=config.headers(), attempts=1, transport=replay) as http:
-        yield EasyPost(config, http, Clock())
+        yield EasyPost(config, http, MovableClock(NOON))
 
 
 def recorded(name: str, number: int = -1) -> Any:
@@ -212,14 +208,14 @@ def test_the_request_has_the_recorded_requests_form() -> None:
 
 
 async def test_the_sandboxs_bodies_have_the_keys_of_the_real_ones() -> None:
-    sandbox = EasyPostSandbox(Clock())
+    sandbox = EasyPostSandbox(MovableClock(NOON))
     bought = sandbox.bought("wf-1:label")
     real = recorded("test_shipment_buy")
     transport = httpx.ASGITransport(app=sandbox.app())
     config = EasyPostConfig.model_validate(sandbox.settings())
     op = SchedulePickup("wf-1:pickup", ref(bought["id"]), SENDER, NOON, NOON)
     async with SourceClient(str(config.base_url), headers=config.headers(), transport=transport) as http:
-        await EasyPost(config, http, Clock()).schedule_pickup(op)
+        await EasyPost(config, http, MovableClock(NOON)).schedule_pickup(op)
     pickup, real_pickup = next(iter(sandbox.office.pickups.values())), recorded("test_pickup_buy")
 
     assert bought.keys() == real.keys()

@@ -13,14 +13,12 @@ import openpyxl
 import pytest
 
 from connector.sdk import ConfigError, Transient, connect
+from connector.sdk.testing import MovableClock
 from connector_file import adapter, write_templates
 from connector_file.columns import COLUMNS
 from connector_file.reading import BATCH_ROWS
 
-
-class Clock:
-    def now(self) -> datetime:
-        return datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+CLOCK = MovableClock(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
 
 
 class Sheets:
@@ -28,7 +26,7 @@ class Sheets:
 
     def __init__(self, directory, **settings):
         self.directory = directory
-        self.connection = connect("sheets", "file", {"directory": str(directory), **settings}, clock=Clock())
+        self.connection = connect("sheets", "file", {"directory": str(directory), **settings}, clock=CLOCK)
         self.streams = {stream.name: stream for stream in self.connection.adapter.streams()}
 
     def start(self, stream):

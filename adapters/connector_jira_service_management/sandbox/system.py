@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.applications import Starlette
 
-from connector.sdk import (
-    AddNote,
-    Clock,
-    IdempotencyKey,
-    SetTicketFields,
-    SetTicketState,
-    SourceRef,
-    TicketState,
-    VoidLabel,
-    WebhookRequest,
-)
-from connector.sdk.testing import (
-    NotApplicable,
-    Operation,
-    OperationKind,
-    Refused,
-    Sandbox,
-    SentWebhook,
-    Signature,
-    WithText,
-)
+from connector.sdk import Clock, SourceRef, TicketState, WebhookRequest, hmac_hex
+from connector.sdk.testing import NotApplicable, SentWebhook, Signature, TicketSandbox, json_webhook
 from connector_jira_service_management.adf import plain_text
 from connector_jira_service_management.links import ticket_ref
 from connector_jira_service_management.sandbox.server import Server
@@ -51,11 +29,14 @@ SECRET = "sandbox-webhook-secret-81c7"  # noqa: S105
 NOBODY_TELLS = "Jira tells of a deleted issue by webhook alone; no search shows that it is gone"
 
 
-class JiraServiceManagementSandbox(Sandbox):
+class JiraServiceManagementSandbox(TicketSandbox):
     """Jira in small: times of queries to the minute in the account's zone, tokens that count issues off.
 
     user_time_zone: of the account's profile. fold: which of two readings of a time that comes twice the server takes.
     """
+
+    next_state = TicketState.RESOLVED
+    longest_note, longest_field = LONGEST_COMMENT, LONGEST_TEXT
 
     def __init__(self, clock: Clock, *, user_time_zone: str = "Australia/Sydney", fold: int = 1) -> None:
         self._clock = clock
@@ -82,10 +63,6 @@ class JiraServiceManagementSandbox(Sandbox):
         return {**self.settings(), "api_token": "ATATT3x-revoked-000000000000"}
 
     # Pulls
-
-    def page_size(self, stream: str) -> int:  # noqa: ARG002 - there is one stream
-        """As in `settings()`."""
-        return 5
 
     def seed(self, stream: str, count: int, *, at: datetime, step: timedelta) -> tuple[SourceRef, ...]:  # noqa: ARG002
         """Open issues."""
@@ -140,63 +117,38 @@ class JiraServiceManagementSandbox(Sandbox):
 
     # WritesTickets
 
-    def operation(self, kind: OperationKind, key: IdempotencyKey) -> Operation:
-        """On an issue of its own."""
-        ref = ticket_ref(self.site.create().id)
-        if kind is AddNote:
-            return AddNote(key, ref, "Spare C9300-48P leaves hub Berlin at 14:00.")
-        if kind is SetTicketState:
-            return SetTicketState(key, ref, TicketState.RESOLVED)
-        if kind is SetTicketFields:
-            return SetTicketFields(key, ref, {"Tracking Number": "00340434161094042557"})
-        raise NotApplicable(f"Jira has no {kind.__name__}")
+    def new_ticket(self) -> SourceRef:
+        """An issue of the first project."""
+        return ticket_ref(self.site.create().id)
 
-    def effects(self, operation: Operation) -> int:
-        """Told by comments and by the changelog."""
-        match operation:
-            case AddNote():
-                return sum(
-                    each.issue == operation.ticket.external_id and plain_text(each.body) == operation.body
-                    for each in self.site.comments
-                )
-            case SetTicketState():
-                names = {"resolved": "Resolved", "on_hold": "Pending", "closed": "Closed"}
-                return self._changes(operation.ticket, "status", names[operation.state.value])
-            case SetTicketFields():
-                name, value = next(iter(operation.fields.items()))
-                return self._changes(operation.ticket, _identifier(name), value)
-            case _:
-                raise NotApplicable(f"Jira has no {type(operation).__name__}")
+    def notes_of(self, ticket: SourceRef) -> list[str]:
+        """Comments."""
+        return [plain_text(each.body) for each in self.site.comments if each.issue == ticket.external_id]
 
-    def refused_operation(self, kind: OperationKind, key: IdempotencyKey) -> Refused:
-        """A text that is too long, a state that no transition leads to, a value that the field does not offer."""
-        ref = ticket_ref(self.site.create().id)
-        if kind is AddNote:
-            return Refused(AddNote(key, ref, "x" * (LONGEST_COMMENT + 1)), "comment")
-        if kind is SetTicketState:
-            return Refused(SetTicketState(key, ref, TicketState.CANCELLED), "status")
-        if kind is SetTicketFields:
-            return Refused(SetTicketFields(key, ref, {"Hub Priority": "P9"}), "Hub Priority")
-        raise NotApplicable(f"Jira has no {kind.__name__}")
+    def field_of(self, ticket: SourceRef, name: str) -> str:
+        """By the field's name."""
+        return str(self._of(ticket).fields[_identifier(name)])
 
-    def longest_text(self, operation: WithText) -> int:
-        """Of a comment, and of a text field."""
-        return LONGEST_COMMENT if isinstance(operation, AddNote) else LONGEST_TEXT
+    def state_changes(self, ticket: SourceRef, state: TicketState) -> int:
+        """Told by the changelog."""
+        names = {"resolved": "Resolved", "on_hold": "Pending", "closed": "Closed"}
+        return self._changes(ticket, "status", names[state.value])
 
-    def stored_text(self, operation: WithText) -> str:
-        """The text of the newest comment, or of the field."""
-        match operation:
-            case AddNote():
-                return plain_text(self.site.comments[-1].body)
-            case SetTicketFields():
-                field = _identifier(next(iter(operation.fields)))
-                return str(self._of(operation.ticket).fields[field])
-            case _:
-                raise NotApplicable(f"Jira has no {type(operation).__name__}")
+    def field_changes(self, ticket: SourceRef, name: str, value: str) -> int:
+        """Told by the changelog."""
+        return self._changes(ticket, _identifier(name), value)
 
-    def void_of_used_label(self, key: IdempotencyKey) -> VoidLabel:
-        """There are no labels."""
-        raise NotApplicable(f"Jira has no labels to void with {key!r}")
+    def refused_note(self, ticket: SourceRef) -> tuple[str, str]:  # noqa: ARG002 - any
+        """Too long."""
+        return "x" * (LONGEST_COMMENT + 1), "comment"
+
+    def refused_state(self, ticket: SourceRef) -> tuple[TicketState, str]:  # noqa: ARG002 - any
+        """No transition leads there."""
+        return TicketState.CANCELLED, "status"
+
+    def refused_field(self, ticket: SourceRef) -> tuple[str, str]:  # noqa: ARG002 - any
+        """A value that the field does not offer."""
+        return "Hub Priority", "P9"
 
     # What tests use beyond the kit
 
@@ -213,10 +165,7 @@ class JiraServiceManagementSandbox(Sandbox):
 
     def request(self, payload: Mapping[str, object], at: datetime) -> WebhookRequest:
         """A webhook, signed."""
-        body = json.dumps(payload).encode()
-        proof = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-        headers = {"content-type": "application/json", SIGNATURE.lower(): f"sha256={proof}"}
-        return WebhookRequest(headers=headers, body=body, received_at=at)
+        return json_webhook(payload, at, lambda body: {SIGNATURE.lower(): f"sha256={hmac_hex(SECRET, body)}"})
 
     def _of(self, ref: SourceRef) -> SandboxIssue:
         return self.site.issues[ref.external_id]

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from connector.sdk import Record, SourceClient
+from connector.sdk import Record
+from connector.sdk.testing import Between, Connected, MovableClock
 from connector_jira_service_management import JiraServiceManagement, JiraServiceManagementConfig
 from connector_jira_service_management.adapter import TICKETS
 from connector_jira_service_management.sandbox import JiraServiceManagementSandbox
@@ -16,43 +17,27 @@ from connector_jira_service_management.sandbox import JiraServiceManagementSandb
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
-class MovingClock:
-    """Goes when a test moves it."""
-
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def now(self) -> datetime:
-        return self.at
-
-
 class Desk:
     """A sandbox, and adapters that talk to it; what they asked is kept."""
 
     def __init__(self, **sandbox: object) -> None:
-        self.clock = MovingClock()
+        self.clock = MovableClock(NOON)
         self.sandbox = JiraServiceManagementSandbox(self.clock, **sandbox)  # type: ignore[arg-type]
         self.site = self.sandbox.site
-        self.asked: list[httpx.Request] = []
-        self.clients: list[SourceClient] = []
+        self.wire = Between()
+        self.sources: list[Connected] = []
+
+    @property
+    def asked(self) -> list[httpx.Request]:
+        return self.wire.requests
 
     def config(self, **changes: object) -> JiraServiceManagementConfig:
         return JiraServiceManagementConfig.model_validate({**self.sandbox.settings(), **changes})
 
     def adapter(self, **changes: object) -> JiraServiceManagement:
-        config = self.config(**changes)
-        desk = self
-
-        class Listening(httpx.ASGITransport):
-            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-                desk.asked.append(request)
-                return await super().handle_async_request(request)
-
-        http = SourceClient(
-            "http://jira.test", headers=config.headers(), attempts=1, transport=Listening(app=self.sandbox.app())
-        )
-        self.clients.append(http)
-        return JiraServiceManagement(config, http, self.clock)
+        source = Connected.to("jira_service_management", self.sandbox, self.clock, self.wire, **changes)
+        self.sources.append(source)
+        return source.adapter
 
     async def pull(self, since: str | None = None, **changes: object) -> tuple[list[Record], str | None]:
         records: list[Record] = []
@@ -66,8 +51,8 @@ class Desk:
 async def desk() -> AsyncIterator[Desk]:
     made = Desk()
     yield made
-    for client in made.clients:
-        await client.aclose()
+    for source in made.sources:
+        await source.aclose()
 
 
 def ids(records: list[Record]) -> list[str]:

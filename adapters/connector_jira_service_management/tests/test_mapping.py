@@ -113,7 +113,7 @@ def test_issue_types_become_types_of_tickets(desk: Desk) -> None:
 
 
 def test_a_quantity_that_is_none_names_its_field(desk: Desk) -> None:
-    with pytest.raises(InvalidRecord, match=r"'2\.5' in customfield_10057, which is no number from 1 to 10000"):
+    with pytest.raises(InvalidRecord, match=r"'2\.5' in 'customfield_10057', which is no number from 1 to 10000"):
         read(desk, issue(desk, customfield_10057=2.5))
 
 

@@ -54,7 +54,7 @@ async def test_no_issue_is_lost_while_the_clock_is_put_back_however_the_hour_is_
 
     assert ids(records) == wanted
     assert seen == wanted
-    for client in desk.clients:
+    for client in desk.sources:
         await client.aclose()
 
 

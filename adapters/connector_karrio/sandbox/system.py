@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 
-from connector.sdk import (
-    Address,
-    BuyLabel,
-    Clock,
-    EntityKind,
-    IdempotencyKey,
-    Parcel,
-    Party,
-    SourceRef,
-    TrackShipment,
-    VoidLabel,
-    WebhookRequest,
-)
-from connector.sdk.testing import (
-    NotApplicable,
-    Operation,
-    OperationKind,
-    Refused,
-    Sandbox,
-    SentWebhook,
-    Signature,
-    WithText,
-)
+from connector.sdk import Address, BuyLabel, Clock, IdempotencyKey, Parcel, Party, SourceRef, WebhookRequest
+from connector.sdk.testing import CourierSandbox, SentWebhook, Signature, json_webhook, shipment_ref
 from connector_karrio.config import KarrioConfig
 from connector_karrio.requests import KEY, shipment_request
 from connector_karrio.sandbox.hooks import Hooks
@@ -51,12 +28,17 @@ HAMBURG = Party("Site Hamburg", Address(line1="2 Quay", city="Hamburg", postal_c
 PARCEL = Parcel(BERLIN, HAMBURG, weight_g=4_500, length_mm=400, width_mm=300, height_mm=100, description="Switch")
 
 
-class KarrioSandbox(Sandbox):
+class KarrioSandbox(CourierSandbox):
     """Karrio in small: drafts that are bought, labels that are drawn, parcels that go nowhere.
 
     path: file from which a later start resumes. hook_url: a webhook that is there from the start. journey: scans
     after each purchase; a served app looks every `tick` whether one is due, else `advance()` does.
     """
+
+    parcel, carrier = PARCEL, "sandpost"
+    number_key, number_form = "tracking_number", "7000{:010d}"
+    refuses = ("recipient.country_code", "carrier_name")
+    longest_name = LONG
 
     def __init__(
         self,
@@ -99,45 +81,13 @@ class KarrioSandbox(Sandbox):
         """The same with a key that was revoked."""
         return {**self.settings(), "token": "key_revoked000000000000"}
 
-    # Pulls
-
-    def page_size(self, stream: str) -> int:  # noqa: ARG002 - there is one stream
-        """As in `settings()`."""
-        return 5
-
-    def seed(self, stream: str, count: int, *, at: datetime, step: timedelta) -> tuple[SourceRef, ...]:  # noqa: ARG002
-        """Trackers of parcels that somebody else sent."""
-        return tuple(_ref(self._tracker(at + step * number)) for number in range(count))
-
-    def touch(self, ref: SourceRef, *, at: datetime) -> None:
-        """A further scan."""
-        self.office.scan(self.office.trackers[ref.external_id], "in_transit", "Departed", "Leipzig", at)
-
-    def delete(self, ref: SourceRef, *, at: datetime) -> None:
-        """Trackers are discarded, parcels are not."""
-        raise NotApplicable(
-            f"to discard a tracker ends the reports on a parcel, it is there all the same ({ref}, {at})"
-        )
-
-    def seed_malformed(self, stream: str, *, at: datetime) -> SourceRef | None:  # noqa: ARG002
-        """A scan at no time."""
-        tracker = self._tracker(at)
-        tracker["events"][0] |= {"date": "someday", "timestamp": None}
-        return _ref(tracker)
-
-    def seed_unusual(self, stream: str, *, at: datetime) -> SourceRef:  # noqa: ARG002
-        """A tracker with a status and a column of a later release."""
-        tracker = self._tracker(at)
-        tracker |= {"status": "teleported", "altitude_m": 400_000}
-        return _ref(tracker)
-
     # ReceivesWebhooks
 
     def webhook(self, ref: SourceRef | None = None, *, at: datetime) -> SentWebhook:
         """A scan, and what Karrio then posts."""
-        tracker = self.office.trackers[ref.external_id] if ref else self._tracker(at - timedelta(hours=1))
-        self.office.scan(tracker, "in_transit", "Departed", "Leipzig", at)
-        return SentWebhook(_ref(tracker), self._request(self.office.outbox[-1], at))
+        tracker = self.office.trackers[ref.external_id] if ref else self.tracker(at - timedelta(hours=1))
+        self.scan(tracker, at)
+        return SentWebhook(shipment_ref(tracker), self._request(self.office.outbox[-1], at))
 
     def webhook_of_unknown_kind(self, *, at: datetime) -> WebhookRequest:
         """An event that has nothing to do with parcels."""
@@ -150,66 +100,47 @@ class KarrioSandbox(Sandbox):
 
     # Ships, TracksShipments
 
-    def operation(self, kind: OperationKind, key: IdempotencyKey) -> Operation:
-        """On a parcel of its own."""
-        if kind is BuyLabel:
-            return BuyLabel(key, PARCEL, "INC-1001")
-        if kind is VoidLabel:
-            return VoidLabel(key, _ref(self._bought(f"{key}:bought")))
-        if kind is TrackShipment:
-            return TrackShipment(key, f"7000{len(self.office.trackers):010d}", "sandpost")
-        raise NotApplicable(f"Karrio has no {kind.__name__}")
+    def trackers(self) -> Mapping[str, dict[str, Any]]:
+        """Of the office."""
+        return self.office.trackers
 
-    def effects(self, operation: Operation) -> int:
-        """Told by shipments and trackers."""
-        match operation:
-            case BuyLabel():
-                return sum(bool(each["tracking_number"]) for each in self._shipments(operation.key))
-            case VoidLabel():
-                return int(self.office.shipments[operation.shipment.external_id]["status"] == "cancelled")
-            case TrackShipment():
-                numbers = [each["tracking_number"] for each in self.office.trackers.values()]
-                return numbers.count(operation.tracking_number)
-            case _:
-                raise NotApplicable(f"Karrio has no {type(operation).__name__}")
+    def add_tracker(self, number: str, at: datetime) -> dict[str, Any]:
+        """With a first scan."""
+        return self.office.add_tracker(number, self.carrier, at)
 
-    def refused_operation(self, kind: OperationKind, key: IdempotencyKey) -> Refused:
-        """A consignee without a country, a carrier that Karrio does not know."""
-        if kind is BuyLabel:
-            nowhere = replace(PARCEL, recipient=Party("Site", Address(city="Atlantis")))
-            return Refused(BuyLabel(key, nowhere, "INC-1001"), "recipient.country_code")
-        if kind is TrackShipment:
-            return Refused(TrackShipment(key, "70000000000001", "pigeon"), "carrier_name")
-        raise NotApplicable("a label that cannot be voided is a conflict, no mistake of the request")
+    def scan(self, tracker: dict[str, Any], at: datetime) -> None:
+        """Somewhere in the middle."""
+        self.office.scan(tracker, "in_transit", "Departed", "Leipzig", at)
 
-    def void_of_used_label(self, key: IdempotencyKey) -> VoidLabel:
-        """The parcel has been picked up."""
-        shipment = self._bought(f"{key}:bought")
-        self.office.scan(self.office.trackers[shipment["tracker_id"]], "picked_up", "Picked up", "Berlin")
-        return VoidLabel(key, _ref(shipment))
+    def spoil(self, tracker: dict[str, Any]) -> None:
+        """The first scan."""
+        tracker["events"][0] |= {"date": "someday", "timestamp": None}
 
-    def longest_text(self, operation: WithText) -> int:  # noqa: ARG002 - only labels
-        """Of the consignee's name."""
-        return LONG
-
-    def stored_text(self, operation: WithText) -> str:
-        """The consignee's name."""
-        return str(self._shipments(operation.key)[0]["recipient"]["person_name"])
-
-    def _tracker(self, at: datetime) -> dict[str, Any]:
-        return self.office.add_tracker(f"7000{len(self.office.trackers):010d}", "sandpost", at)
-
-    def _bought(self, key: IdempotencyKey) -> dict[str, Any]:
+    def bought(self, key: IdempotencyKey) -> dict[str, Any]:
+        """At the first offer."""
         config = KarrioConfig.model_validate(self.settings())
         draft = self.office.create_shipment(shipment_request(BuyLabel(key, PARCEL, "INC-1001"), config))
         return self.office.purchase(draft, {"selected_rate_id": draft["rates"][0]["id"]})
 
-    def _shipments(self, key: IdempotencyKey) -> list[dict[str, Any]]:
-        return [each for each in self.office.shipments.values() if each["metadata"].get(KEY) == key]
+    def pick_up(self, shipment: dict[str, Any]) -> None:
+        """In Berlin."""
+        self.office.scan(self.office.trackers[shipment["tracker_id"]], "picked_up", "Picked up", "Berlin")
+
+    def labels_of(self, key: IdempotencyKey) -> list[dict[str, Any]]:
+        """By the metadata, without drafts."""
+        shipments = self.office.shipments.values()
+        return [each for each in shipments if each["metadata"].get(KEY) == key and each["tracking_number"]]
+
+    def is_void(self, shipment: SourceRef) -> bool:
+        """Told by the state."""
+        return bool(self.office.shipments[shipment.external_id]["status"] == "cancelled")
+
+    def consignee(self, shipment: dict[str, Any]) -> str:
+        """Of the address."""
+        return str(shipment["recipient"]["person_name"])
 
     def _request(self, event: Mapping[str, Any], at: datetime) -> WebhookRequest:
-        headers = {"content-type": "application/json", "x-event-id": self._hook_secret}
-        return WebhookRequest(headers=headers, body=json.dumps(event).encode(), received_at=at)
+        return json_webhook(event, at, lambda _: {"x-event-id": self._hook_secret})
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -223,7 +154,3 @@ class KarrioSandbox(Sandbox):
         while True:
             await self.advance()
             await asyncio.sleep(self._tick.total_seconds())
-
-
-def _ref(body: Mapping[str, Any]) -> SourceRef:
-    return SourceRef(kind=EntityKind.SHIPMENT, external_id=body["id"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from connector.sdk import WebhookRequest
+from connector.sdk.testing import MovableClock
 from connector_karrio.sandbox import DEMO_JOURNEY, KarrioSandbox
 from connector_karrio.sandbox.labels import DIGITS, NARROW, bars
 from connector_karrio.sandbox.system import SECRET
@@ -17,24 +18,14 @@ from connector_karrio.sandbox.system import SECRET
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
-class Clock:
-    """Goes when a test moves it."""
-
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def now(self) -> datetime:
-        return self.at
-
-
 def label(sandbox: KarrioSandbox, label_type: str) -> bytes:
     from connector_karrio.sandbox.labels import draw
 
-    return draw(sandbox._bought("wf-1:label"), label_type)
+    return draw(sandbox.bought("wf-1:label"), label_type)
 
 
 def test_a_pdf_has_its_objects_where_its_table_says() -> None:
-    document = label(KarrioSandbox(Clock()), "PDF")
+    document = label(KarrioSandbox(MovableClock(NOON)), "PDF")
 
     start = int(document[document.rindex(b"startxref") :].split()[1])
     table = document[start:].split(b"trailer")[0].splitlines()
@@ -48,8 +39,8 @@ def test_a_pdf_has_its_objects_where_its_table_says() -> None:
 
 
 def test_texts_cannot_break_out_of_a_label() -> None:
-    sandbox = KarrioSandbox(Clock())
-    shipment = sandbox._bought("wf-1:label")
+    sandbox = KarrioSandbox(MovableClock(NOON))
+    shipment = sandbox.bought("wf-1:label")
     from connector_karrio.sandbox.labels import draw
 
     shipment["recipient"]["person_name"] = "A (b) \\ ^XZ ü 😀"
@@ -73,9 +64,9 @@ def test_the_bar_code_reads_back_to_the_number() -> None:
 
 
 async def test_a_parcel_goes_its_journey_by_the_clock_and_its_shipment_with_it() -> None:
-    clock = Clock()
+    clock = MovableClock(NOON)
     sandbox = KarrioSandbox(clock, journey=DEMO_JOURNEY)
-    shipment = sandbox._bought("wf-1:label")
+    shipment = sandbox.bought("wf-1:label")
     tracker = sandbox.office.trackers[shipment["tracker_id"]]
     seen = []
 
@@ -93,9 +84,9 @@ async def test_a_parcel_goes_its_journey_by_the_clock_and_its_shipment_with_it()
 
 
 async def test_a_voided_parcel_goes_nowhere() -> None:
-    clock = Clock()
+    clock = MovableClock(NOON)
     sandbox = KarrioSandbox(clock, journey=DEMO_JOURNEY)
-    shipment = sandbox._bought("wf-1:label")
+    shipment = sandbox.bought("wf-1:label")
     sandbox.office.cancel(shipment)
 
     clock.at += timedelta(hours=1)
@@ -105,26 +96,26 @@ async def test_a_voided_parcel_goes_nowhere() -> None:
 
 
 def test_a_later_start_resumes_from_the_file(tmp_path: Path) -> None:
-    sandbox = KarrioSandbox(Clock(), path=tmp_path / "office.json")
-    bought = sandbox._bought("wf-1:label")
+    sandbox = KarrioSandbox(MovableClock(NOON), path=tmp_path / "office.json")
+    bought = sandbox.bought("wf-1:label")
     sandbox.office.take_outbox()
 
-    again = KarrioSandbox(Clock(), path=tmp_path / "office.json")
+    again = KarrioSandbox(MovableClock(NOON), path=tmp_path / "office.json")
 
     assert again.office.shipments == {bought["id"]: bought}
     assert again.office.trackers == sandbox.office.trackers
-    assert again._bought("wf-2:label")["tracking_number"] != bought["tracking_number"]
+    assert again.bought("wf-2:label")["tracking_number"] != bought["tracking_number"]
 
 
 async def test_events_are_posted_with_the_secret_and_a_dead_receiver_is_switched_off(
     receiver: tuple[str, list[WebhookRequest]],
 ) -> None:
     url, received = receiver
-    sandbox = KarrioSandbox(Clock(), hook_url=url)
+    sandbox = KarrioSandbox(MovableClock(NOON), hook_url=url)
     sandbox.hooks.add("http://127.0.0.1:9/nobody", "whsec_other", ["tracker_created"])
 
     for number in range(7):
-        sandbox._bought(f"wf-{number}:label")
+        sandbox.bought(f"wf-{number}:label")
         await sandbox.advance()
 
     assert [hook["disabled"] for hook in sandbox.hooks.told()] == [False, True]
@@ -161,8 +152,8 @@ async def receiver() -> object:
 
 
 def test_bodies_have_the_keys_of_the_real_server() -> None:
-    sandbox = KarrioSandbox(Clock())
-    shipment = sandbox._bought("wf-1:label")
+    sandbox = KarrioSandbox(MovableClock(NOON))
+    shipment = sandbox.bought("wf-1:label")
     payloads = Path(__file__).parents[1] / "payloads"
     real_shipment = json.loads((payloads / "webhook_shipment_purchased.json").read_text())["data"]
     real_tracker = json.loads((payloads / "webhook_tracker_updated.json").read_text())["data"]

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.conftest import MovableClock
-from tests.pulling import Connected
 
+from connector.sdk.testing import Connected, MovableClock
 from connector_nautobot.sandbox import Hook, NautobotSandbox
 
 TOKEN = "0f1e2d3c4b5a69788796a5b4c3d2e1f001234567"
@@ -62,7 +61,6 @@ class Source(Connected):
 
 
 @pytest.fixture
-async def source(world: World) -> AsyncIterator[Source]:
-    source = Source(world)
-    yield source
-    await source.connection.aclose()
+async def source(world: World) -> AsyncIterator[Connected]:
+    async with Source(world) as source:
+        yield source

@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.pulling import by_ref
 
 from connector.sdk import Address, Criticality, HubTier, Lane, Point
-from connector.sdk.rest import Position, Progress, read_cursor, read_time, write_cursor, write_time
+from connector.sdk.cursors import read_instant
+from connector.sdk.rest import Position, Progress, read_cursor, write_cursor, write_time
+from connector.sdk.testing import by_ref
 from connector_nautobot.sandbox_shapes import micros, stamp
 
 from .conftest import Source
@@ -151,8 +152,8 @@ async def test_a_place_without_coordinates_has_no_point(world, source):
 
 @given(at=times)
 def test_a_time_survives_the_way_through_their_text(at):
-    assert read_time(write_time(at)) == at
-    assert read_time(stamp(micros(at))) == at
+    assert read_instant(write_time(at)) == at
+    assert read_instant(stamp(micros(at))) == at
 
 
 @given(
@@ -178,4 +179,4 @@ def test_the_next_pull_goes_back_by_the_lag_and_the_length_of_the_pull(begun, to
     done = progress.finish(begun + timedelta(seconds=took), LAG)
 
     assert done.end == write_time(stamped)
-    assert read_time(done.floor) == stamped - LAG - timedelta(seconds=took)
+    assert read_instant(done.floor) == stamped - LAG - timedelta(seconds=took)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.pulling import by_ref, ids
 
 from connector.sdk import AssetState, AuthError, EntityKind, HubRecord, Invalid, NotFound, SiteRecord, SourceRef
+from connector.sdk.testing import by_ref, ids
 from connector_nautobot import sandbox_lists
 from connector_nautobot.sandbox_shapes import STATUS
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
-from tests.pulling import by_ref
 
 from connector.sdk import (
     AssetState,
@@ -20,6 +19,7 @@ from connector.sdk import (
     SwapReceipt,
     WritesAssets,
 )
+from connector.sdk.testing import by_ref
 from connector_nautobot.config import NautobotConfig
 
 from .conftest import Source
@@ -204,7 +204,7 @@ async def test_refusals_name_the_field_in_nautobots_words(world, writing, swap):
 
     assert raised.value.fields == {"asset_tag": "device with this Asset tag already exists."}
     assert raised.value.message == (
-        "record swap: Nautobot refuses asset_tag: device with this Asset tag already exists."
+        "Nautobot refuses to record swap: asset_tag: device with this Asset tag already exists."
     )
 
 

@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.conftest import MovableClock
-from tests.pulling import Connected
 
 from connector.sdk import EntityKind, SourceRef
+from connector.sdk.testing import Connected, MovableClock
 from connector_netbox.sandbox import Hook, NetBoxSandbox
 from connector_netbox.sandbox_shapes import REGION
 
@@ -69,7 +68,6 @@ def world(clock: MovableClock) -> World:
 
 
 @pytest.fixture
-async def source(world: World) -> AsyncIterator[Source]:
-    source = Source(world)
-    yield source
-    await source.connection.aclose()
+async def source(world: World) -> AsyncIterator[Connected]:
+    async with Source(world) as source:
+        yield source

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.pulling import by_ref
 
-from connector.sdk import Address, Criticality, EntityKind, HubTier, Point
-from connector_netbox.sandbox_shapes import DEVICE_TYPE, LOCATION, SITE
+from connector.sdk import Address, AssetRelation, Criticality, EntityKind, HubTier, Point, RelationKind
+from connector.sdk.testing import by_ref
+from connector_netbox.sandbox_shapes import DEVICE, DEVICE_TYPE, LOCATION, SITE
 
 from .conftest import Source, ref
 
@@ -124,3 +124,25 @@ async def test_a_device_without_what_it_needs_is_rejected_by_its_name(world, sou
 
     assert (item.ref, item.path) == (ref(EntityKind.ASSET, number), f"/{next(iter(change))}")
     assert item.reason.startswith("object 'dev': field ")
+
+
+async def test_a_bay_and_a_stack_are_relations_and_a_new_one_makes_the_device_anew(world, source):
+    whole, part = world.device("sw-1"), world.device("sw-2")
+
+    async def digests():
+        batches = [batch async for batch in source.adapter.pull(source.stream("devices"), None)]
+        return {item.ref.external_id: item.digest for batch in batches for item in batch.records}
+
+    before = await digests()
+    stack = {"id": 7, "name": "stack", "master": {"id": whole}}
+    for number in (whole, part):
+        world.netbox.change(DEVICE, number, virtual_chassis=stack)
+    world.netbox.change(DEVICE, part, parent_device={"id": whole, "device_bay": {"id": 3}})
+
+    found = by_ref(await source.pull("devices"))
+
+    assert found[ref(EntityKind.ASSET, part)].relations == (
+        AssetRelation.to(RelationKind.PART_OF, str(whole)), AssetRelation.to(RelationKind.CONNECTED_TO, str(whole)),
+    )  # fmt: skip
+    assert found[ref(EntityKind.ASSET, whole)].relations == ()
+    assert (await digests())[str(part)] != before[str(part)]

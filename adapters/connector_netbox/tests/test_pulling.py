@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 
 import pytest
-from tests.pulling import by_ref, ids
 
 from connector.sdk import (
     AssetState,
@@ -19,6 +18,7 @@ from connector.sdk import (
     SiteRecord,
     UnexpectedResponse,
 )
+from connector.sdk.testing import by_ref, ids
 from connector_netbox.sandbox_shapes import DEVICE, DEVICE_TYPE, GROUP, LOCATION, MANUFACTURER, REGION, SITE
 
 from .conftest import NOW, OLD, TOKEN, Source, World, ref

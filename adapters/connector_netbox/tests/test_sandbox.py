@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import orjson
 import pytest
-from tests.conftest import MovableClock
 
+from connector.sdk.testing import MovableClock
 from connector_netbox.sandbox import Hook, NetBoxSandbox, sign
 from connector_netbox.sandbox_shapes import DEVICE, LOCATION, SITE
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
-from tests.pulling import by_ref
 
 from connector.sdk import (
     AssetState,
@@ -20,6 +19,7 @@ from connector.sdk import (
     SwapReceipt,
     WritesAssets,
 )
+from connector.sdk.testing import by_ref
 from connector_netbox.config import NetBoxConfig
 from connector_netbox.sandbox_shapes import DEVICE, Fields
 
@@ -241,7 +241,9 @@ async def test_refusals_name_the_field_in_netboxs_words(world, writing, swap):
         await writer(writing).record_swap(onto_failed(swap))
 
     assert raised.value.fields == {"asset_tag": "device with this asset tag already exists."}
-    assert raised.value.message == "record swap: NetBox refuses asset_tag: device with this asset tag already exists."
+    assert (
+        raised.value.message == "NetBox refuses to record swap: asset_tag: device with this asset tag already exists."
+    )
 
 
 async def test_a_status_that_netbox_does_not_have_changes_nothing(world, swap):

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.applications import Starlette
 
-from connector.sdk import (
-    AddNote,
-    Clock,
-    IdempotencyKey,
-    SetTicketFields,
-    SetTicketState,
-    SourceRef,
-    TicketState,
-    VoidLabel,
-    WebhookRequest,
-)
-from connector.sdk.testing import (
-    NotApplicable,
-    Operation,
-    OperationKind,
-    Refused,
-    Sandbox,
-    SentWebhook,
-    Signature,
-    WithText,
-)
+from connector.sdk import Clock, SourceRef, TicketState, WebhookRequest, hmac_hex
+from connector.sdk.testing import NotApplicable, SentWebhook, Signature, TicketSandbox, json_webhook
 from connector_pagerduty.client import CAP
 from connector_pagerduty.sandbox.account import MOST_NOTES, Account, Note, SandboxIncident
 from connector_pagerduty.sandbox.server import Switchboard
@@ -44,11 +22,14 @@ SENDER = "connector@sandbox.example"
 NO_DELETION = "PagerDuty deletes no incident; what goes to a service that is not read comes as a tombstone"
 
 
-class PagerDutySandbox(Sandbox):
+class PagerDutySandbox(TicketSandbox):
     """PagerDuty in small: lists by time of creation, a cap on what a list gives, a log, notes and custom fields.
 
     cap: rows that a list gives at most. zone: the account's, in which times without zone are read.
     """
+
+    longest_note, longest_field = 65_000, 200
+    """Of notes nothing is documented, so the hub's own limit counts."""
 
     def __init__(self, clock: Clock, *, cap: int = CAP, zone: str = "America/New_York") -> None:
         self._clock = clock
@@ -71,10 +52,6 @@ class PagerDutySandbox(Sandbox):
         return {**self.settings(), "api_key": "revoked-key-000000000000"}
 
     # Pulls
-
-    def page_size(self, stream: str) -> int:  # noqa: ARG002 - there is one
-        """As in `settings()`."""
-        return 5
 
     def seed(self, stream: str, count: int, *, at: datetime, step: timedelta) -> tuple[SourceRef, ...]:  # noqa: ARG002
         """Incidents that nothing has happened to since they were made."""
@@ -125,59 +102,42 @@ class PagerDutySandbox(Sandbox):
 
     # WritesTickets
 
-    def operation(self, kind: OperationKind, key: IdempotencyKey) -> Operation:
-        """On an incident of its own."""
-        ref = incident_ref(self.account.open().id)
-        if kind is AddNote:
-            return AddNote(key, ref, "Spare C9300-48P leaves hub Berlin at 14:00.")
-        if kind is SetTicketState:
-            return SetTicketState(key, ref, TicketState.IN_PROGRESS)
-        if kind is SetTicketFields:
-            return SetTicketFields(key, ref, {"Tracking Number": "00340434161094042557"})
-        raise NotApplicable(f"PagerDuty has no {kind.__name__}")
+    def new_ticket(self) -> SourceRef:
+        """An incident."""
+        return incident_ref(self.account.open().id)
 
-    def effects(self, operation: Operation) -> int:
-        """Told by notes and the log."""
-        match operation:
-            case AddNote():
-                return sum(operation.body in note.content for note in self._notes(operation.ticket))
-            case SetTicketState():
-                return self._logged(operation.ticket, "acknowledge_log_entry", "acknowledged")
-            case SetTicketFields():
-                [(_, value)] = operation.fields.items()
-                return self._logged(operation.ticket, "custom_field_value_change_log_entry", f"PFTRACK={value}")
-            case _:
-                raise NotApplicable(f"PagerDuty has no {type(operation).__name__}")
+    def notes_of(self, ticket: SourceRef) -> list[str]:
+        """Notes without their keys."""
+        found = [note.content for note in self.account.notes if note.incident == ticket.external_id]
+        return [content.rpartition("\n\n[connector:")[0] for content in found]
 
-    def refused_operation(self, kind: OperationKind, key: IdempotencyKey) -> Refused:
-        """A note too many, the state of an incident that was merged, an option that is not offered."""
-        incident = self.account.open()
-        ref = incident_ref(incident.id)
-        if kind is AddNote:
-            self.account.notes += [Note("PNFULL", incident.id, incident.created_at, "on it")] * MOST_NOTES
-            return Refused(AddNote(key, ref, "one more"), "content")
-        if kind is SetTicketState:
-            incident.status, incident.merged_into = "acknowledged", "Q0"
-            return Refused(SetTicketState(key, ref, TicketState.RESOLVED), "status")
-        if kind is SetTicketFields:
-            return Refused(SetTicketFields(key, ref, {"Environment": "moon"}), "Environment")
-        raise NotApplicable(f"PagerDuty has no {kind.__name__}")
+    def field_of(self, ticket: SourceRef, name: str) -> str:  # noqa: ARG002 - always the same
+        """Of the number of the parcel."""
+        return str(self._incident(ticket).fields["PFTRACK"])
 
-    def longest_text(self, operation: WithText) -> int:
-        """Of notes nothing is documented, so the hub's own limit counts; a field takes 200 characters."""
-        return 65_000 if isinstance(operation, AddNote) else 200
+    def state_changes(self, ticket: SourceRef, state: TicketState) -> int:  # noqa: ARG002 - always the same
+        """Told by the log."""
+        return self._logged(ticket, "acknowledge_log_entry", "acknowledged")
 
-    def stored_text(self, operation: WithText) -> str:
-        """The newest note without its key, or the field's value."""
-        if isinstance(operation, SetTicketFields):
-            return str(self._incident(operation.ticket).fields["PFTRACK"])
-        if isinstance(operation, AddNote):
-            return self._notes(operation.ticket)[-1].content.rpartition("\n\n[connector:")[0]
-        raise NotApplicable(f"PagerDuty has no {type(operation).__name__}")
+    def field_changes(self, ticket: SourceRef, name: str, value: str) -> int:  # noqa: ARG002 - always the same
+        """Told by the log."""
+        return self._logged(ticket, "custom_field_value_change_log_entry", f"PFTRACK={value}")
 
-    def void_of_used_label(self, key: IdempotencyKey) -> VoidLabel:
-        """There are no labels."""
-        raise NotApplicable(f"PagerDuty has no labels to void with {key!r}")
+    def refused_note(self, ticket: SourceRef) -> tuple[str, str]:
+        """One too many."""
+        note = Note("PNFULL", ticket.external_id, self._incident(ticket).created_at, "on it")
+        self.account.notes += [note] * MOST_NOTES
+        return "one more", "content"
+
+    def refused_state(self, ticket: SourceRef) -> tuple[TicketState, str]:
+        """The incident was merged."""
+        incident = self._incident(ticket)
+        incident.status, incident.merged_into = "acknowledged", "Q0"
+        return TicketState.RESOLVED, "status"
+
+    def refused_field(self, ticket: SourceRef) -> tuple[str, str]:  # noqa: ARG002 - any
+        """An option that is not offered."""
+        return "Environment", "moon"
 
     # For tests of this adapter
 
@@ -196,16 +156,14 @@ class PagerDutySandbox(Sandbox):
 
     def post(self, body: Mapping[str, Any], at: datetime, *secrets: str) -> WebhookRequest:
         """A webhook, signed by each of the secrets, or by that of the settings."""
-        raw = json.dumps(body).encode()
-        proofs = [hmac.new(each.encode(), raw, hashlib.sha256).hexdigest() for each in secrets or (SECRET,)]
-        headers = {"content-type": "application/json", SIGNATURE: ",".join(VERSION + proof for proof in proofs)}
-        return WebhookRequest(headers=headers, body=raw, received_at=at)
+
+        def prove(raw: bytes) -> Mapping[str, str]:
+            return {SIGNATURE: ",".join(VERSION + hmac_hex(each, raw) for each in secrets or (SECRET,))}
+
+        return json_webhook(body, at, prove)
 
     def _incident(self, ref: SourceRef) -> SandboxIncident:
         return self.account.incidents[ref.external_id]
-
-    def _notes(self, ref: SourceRef) -> list[Note]:
-        return [note for note in self.account.notes if note.incident == ref.external_id]
 
     def _logged(self, ref: SourceRef, kind: str, new: str) -> int:
         wanted = (ref.external_id, kind, new)

@@ -109,7 +109,7 @@ def test_the_service_gives_site_and_product_where_nothing_else_does() -> None:
 
 @pytest.mark.parametrize("quantity", ["a few", "0", "-1", "10001", "9" * 50])
 def test_the_quantity_is_a_whole_number_or_the_incident_is_refused(quantity: str) -> None:
-    with pytest.raises(InvalidRecord, match=r"incident 7 has quantity .* no number from 1 to 10000"):
+    with pytest.raises(InvalidRecord, match=r"incident 7 has .* in .quantity., which is no number from 1 to 10000"):
         mapped(item(body={"details": {"quantity": quantity}}))
 
 

@@ -9,12 +9,13 @@ import httpx
 import pytest
 
 from connector.sdk import Batch, TicketRecord, TicketState, Tombstone, Transient, UnexpectedResponse
+from connector.sdk.testing import Between, MovableClock
 from connector_pagerduty import PagerDuty, pulling
 from connector_pagerduty.adapter import INCIDENTS
 from connector_pagerduty.sandbox import PagerDutySandbox
 from connector_pagerduty.sandbox.account import LogEntry
 
-from .conftest import NOON, Between, Clock, Opened
+from .conftest import NOON, Opened
 
 HOUR, DAY, MINUTE, SECOND = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1)
 
@@ -28,21 +29,23 @@ async def pull(adapter: PagerDuty, since: str | None = None) -> tuple[dict[str, 
     return records, batches[-1].resume  # type: ignore[return-value]
 
 
-async def pulled_again(adapter: PagerDuty, clock: Clock, since: str) -> tuple[dict[str, TicketRecord | Tombstone], str]:
+async def pulled_again(
+    adapter: PagerDuty, clock: MovableClock, since: str
+) -> tuple[dict[str, TicketRecord | Tombstone], str]:
     """The same an hour later."""
     clock.at += HOUR
     return await pull(adapter, since)
 
 
 @pytest.fixture
-def small(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> PagerDutySandbox:
+def small(clock: MovableClock, monkeypatch: pytest.MonkeyPatch) -> PagerDutySandbox:
     """An account whose lists give 20 rows at most, and an adapter that knows it."""
     monkeypatch.setattr(pulling, "CAP", 20)
     return PagerDutySandbox(clock, cap=20)
 
 
 async def test_more_incidents_than_a_list_gives_are_read_in_windows_that_are_split(
-    small: PagerDutySandbox, clock: Clock, opened: Opened
+    small: PagerDutySandbox, clock: MovableClock, opened: Opened
 ):
     made = [small.account.open(NOON - DAY + MINUTE * number).id for number in range(97)]
 
@@ -53,22 +56,22 @@ async def test_more_incidents_than_a_list_gives_are_read_in_windows_that_are_spl
 
 
 async def test_more_open_incidents_than_a_list_gives_are_looked_at_again(
-    small: PagerDutySandbox, clock: Clock, opened: Opened, wire: Between
+    small: PagerDutySandbox, clock: MovableClock, opened: Opened, wire: Between
 ):
     made = [small.account.open(NOON - DAY * (200 - number)) for number in range(97)]
     async with opened(small) as adapter:
         _, since = await pull(adapter)
         small.account.change(made[90], NOON + MINUTE, is_logged=False, title="moved")
-        wire.asked.clear()
+        wire.requests.clear()
         found, _ = await pulled_again(adapter, clock, since)
 
     assert found[made[90].id].title == "moved"  # type: ignore[union-attr]
-    offsets = [int(request.url.params["offset"]) for request in wire.asked if request.url.path == "/incidents"]
+    offsets = [int(request.url.params["offset"]) for request in wire.requests if request.url.path == "/incidents"]
     assert max(offsets) == 15  # and 5 rows: never beyond the 20
 
 
 async def test_incidents_of_one_second_that_no_window_tells_apart_are_a_clear_failure(
-    small: PagerDutySandbox, clock: Clock, opened: Opened
+    small: PagerDutySandbox, clock: MovableClock, opened: Opened
 ):
     for _ in range(60):
         small.account.open(NOON - HOUR)
@@ -78,7 +81,9 @@ async def test_incidents_of_one_second_that_no_window_tells_apart_are_a_clear_fa
             await pull(adapter)
 
 
-async def test_a_log_of_more_entries_than_a_list_gives_is_halved(small: PagerDutySandbox, clock: Clock, opened: Opened):
+async def test_a_log_of_more_entries_than_a_list_gives_is_halved(
+    small: PagerDutySandbox, clock: MovableClock, opened: Opened
+):
     made = [small.account.open(NOON - DAY) for _ in range(12)]
     async with opened(small) as adapter:
         _, since = await pull(adapter)
@@ -95,7 +100,7 @@ async def test_a_log_of_more_entries_than_a_list_gives_is_halved(small: PagerDut
 
 
 async def test_an_incident_that_was_resolved_long_after_it_was_made_is_seen(
-    sandbox: PagerDutySandbox, clock: Clock, pagerduty: PagerDuty
+    sandbox: PagerDutySandbox, clock: MovableClock, pagerduty: PagerDuty
 ):
     old = sandbox.account.open(NOON - DAY * 60)
     _, since = await pull(pagerduty)
@@ -109,7 +114,7 @@ async def test_an_incident_that_was_resolved_long_after_it_was_made_is_seen(
 
 
 async def test_a_change_of_an_open_incident_that_the_log_does_not_tell_is_seen(
-    sandbox: PagerDutySandbox, clock: Clock, pagerduty: PagerDuty
+    sandbox: PagerDutySandbox, clock: MovableClock, pagerduty: PagerDuty
 ):
     incident = sandbox.account.open(NOON - DAY)
     _, since = await pull(pagerduty)
@@ -136,7 +141,7 @@ async def test_open_incidents_are_read_whatever_their_age_and_resolved_ones_as_f
 
 
 async def test_what_is_resolved_during_the_first_pull_is_seen_by_the_next(
-    sandbox: PagerDutySandbox, clock: Clock, pagerduty: PagerDuty
+    sandbox: PagerDutySandbox, clock: MovableClock, pagerduty: PagerDuty
 ):
     made = [sandbox.account.open(NOON - DAY + MINUTE * number) for number in range(20)]
     batches = pagerduty.pull(INCIDENTS, None)
@@ -152,7 +157,7 @@ async def test_what_is_resolved_during_the_first_pull_is_seen_by_the_next(
 
 
 async def test_our_clock_may_be_ahead_of_pagerdutys(
-    sandbox: PagerDutySandbox, clock: Clock, pagerduty: PagerDuty, wire: Between
+    sandbox: PagerDutySandbox, clock: MovableClock, pagerduty: PagerDuty, wire: Between
 ):
     """The server's Date is what counts then: what happens during a pull is earlier than our beginning of it."""
     made = [sandbox.account.open(NOON - HOUR * 3 + SECOND * number) for number in range(20)]
@@ -215,7 +220,7 @@ async def test_a_list_that_moves_faster_than_it_is_read_is_a_failure_that_passes
 
 
 async def test_a_late_entry_of_the_log_is_seen_and_an_idle_account_costs_two_requests(
-    sandbox: PagerDutySandbox, clock: Clock, pagerduty: PagerDuty, wire: Between
+    sandbox: PagerDutySandbox, clock: MovableClock, pagerduty: PagerDuty, wire: Between
 ):
     first = sandbox.account.open(NOON - DAY)
     other = sandbox.account.open(NOON - DAY)
@@ -228,13 +233,13 @@ async def test_a_late_entry_of_the_log_is_seen_and_an_idle_account_costs_two_req
     found, since = await pulled_again(pagerduty, clock, since)
     assert found[other.id].state is TicketState.RESOLVED  # type: ignore[union-attr]
 
-    wire.asked.clear()
+    wire.requests.clear()
     found, since = await pulled_again(pagerduty, clock, since)
-    assert (set(found), [request.url.path for request in wire.asked]) == (set(), ["/incidents", "/log_entries"])
+    assert (set(found), [request.url.path for request in wire.requests]) == (set(), ["/incidents", "/log_entries"])
 
 
 async def test_what_goes_to_another_service_becomes_a_tombstone(
-    sandbox: PagerDutySandbox, clock: Clock, opened: Opened
+    sandbox: PagerDutySandbox, clock: MovableClock, opened: Opened
 ):
     incident = sandbox.account.open(NOON - DAY)
     async with opened(services=["PIJ90N7"]) as adapter:
@@ -250,9 +255,9 @@ async def test_times_are_sent_with_their_zone(pagerduty: PagerDuty, wire: Betwee
     """PagerDuty reads a time without one in the account's zone."""
     await pull(pagerduty)
 
-    first = wire.asked[0].url.params
+    first = wire.requests[0].url.params
     assert (first["since"], first["until"]) == ("2025-11-25T11:59:59Z", "2026-05-24T12:00:01Z")
-    assert {request.url.params["time_zone"] for request in wire.asked} == {"UTC"}
+    assert {request.url.params["time_zone"] for request in wire.requests} == {"UTC"}
 
 
 async def test_without_details_an_incident_is_what_the_list_says(
@@ -268,7 +273,7 @@ async def test_without_details_an_incident_is_what_the_list_says(
 
 
 async def test_an_incident_that_was_hidden_once_it_was_resolved_is_kept_and_the_others_arrive(
-    sandbox: PagerDutySandbox, clock: Clock, pagerduty: PagerDuty, wire: Between
+    sandbox: PagerDutySandbox, clock: MovableClock, pagerduty: PagerDuty, wire: Between
 ):
     hidden, other = sandbox.account.open(NOON - DAY), sandbox.account.open(NOON - DAY)
     _, since = await pull(pagerduty)

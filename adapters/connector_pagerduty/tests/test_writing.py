@@ -19,12 +19,13 @@ from connector.sdk import (
     SetTicketState,
     TicketState,
 )
+from connector.sdk.testing import Between
 from connector_pagerduty import PagerDuty
 from connector_pagerduty.sandbox import PagerDutySandbox
 from connector_pagerduty.sandbox.system import SENDER
 from connector_pagerduty.shapes import incident_ref
 
-from .conftest import Between, Opened
+from .conftest import Opened
 
 
 async def test_a_note_ends_in_its_key_and_names_who_writes(
@@ -36,7 +37,7 @@ async def test_a_note_ends_in_its_key_and_names_who_writes(
     [note] = sandbox.account.notes
     assert note.content == "On its way.\nBy van.\n\n[connector:wf-1.note]"
     assert (receipt.external_id, receipt.key) == (note.id, "wf-1.note")
-    assert [request.headers["from"] for request in wire.asked if request.method == "POST"] == [SENDER]
+    assert [request.headers["from"] for request in wire.requests if request.method == "POST"] == [SENDER]
 
 
 async def test_a_key_that_begins_another_is_not_found_in_its_place(sandbox: PagerDutySandbox, pagerduty: PagerDuty):
@@ -56,7 +57,7 @@ async def test_without_a_user_nothing_is_written_and_all_is_read(
         assert (await adapter.check()).detail == "read only: no from_email"
         assert (await adapter.fetch(ref)).ref == ref
 
-    assert {request.method for request in wire.asked} == {"GET"}
+    assert {request.method for request in wire.requests} == {"GET"}
 
 
 async def test_a_user_whom_the_account_does_not_have_is_named_as_what_is_wrong(

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from connector_request_tracker.sandbox.desk import REFS, Attachment, Desk, Refusal, SandboxTicket, Transaction
 from connector_request_tracker.sandbox.search import BadQuery, Column, parse
+from connector_request_tracker.sandbox.shelf import CATALOGS, SandboxAsset, Shelf
 
 ROOT = "/REST/2.0"
 VERSION = "5.0.3 (sandbox)"
@@ -26,8 +27,9 @@ LARGEST_PAGE = 100
 class Desktop:
     """Answers requests for a desk. changed: is called after each request that changed something."""
 
-    def __init__(self, desk: Desk, token: str, zone: str, changed: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, desk: Desk, shelf: Shelf, token: str, zone: str, changed: Callable[[], Awaitable[None]]) -> None:
         self._desk = desk
+        self._shelf = shelf
         self._token = token
         self._zone = ZoneInfo(zone)
         self._changed = changed
@@ -46,6 +48,8 @@ class Desktop:
             ("GET", "/ticket/{id:int}/attachments", self._attachments),
             ("POST", "/ticket/{id:int}/{kind}", self._write),
             ("GET", "/transactions", self._transactions),
+            ("GET", "/catalog/{name}", self._catalog),
+            ("GET", "/assets", self._assets),
         ]
         return Starlette(
             routes=[Route(ROOT + path, self._guarded(answer), methods=[method]) for method, path, answer in routes],
@@ -78,6 +82,23 @@ class Desktop:
         if name not in self._desk.queues:
             raise Refusal(403, "Forbidden")
         return JSONResponse({"id": self._desk.queues.index(name) + 1, "Name": name})
+
+    async def _catalog(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in CATALOGS:
+            raise Refusal(404, "Not Found")
+        return JSONResponse({"id": CATALOGS.index(name) + 1, "Name": name})
+
+    async def _assets(self, request: Request) -> Response:
+        found = self._shelf.search(request.query_params.get("query", ""))
+        _sort(found, request, {"id": lambda a: a.id, "LastUpdated": lambda a: a.last_updated})
+        fields = {"id", "type", "_url", *request.query_params.get("fields", "").split(",")}
+
+        def shown(asset: SandboxAsset) -> dict[str, Any]:
+            whole = self._shelf.shown(asset, f"{str(request.base_url).rstrip('/')}{ROOT}")
+            return {name: told for name, told in whole.items() if name in fields}
+
+        return _page(request, found, shown, is_counted=False)
 
     async def _tickets(self, request: Request) -> Response:
         query = request.query_params.get("query", "")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +11,6 @@ import httpx
 from starlette.applications import Starlette
 
 from connector.sdk import (
-    AddNote,
     Address,
     CancelOrder,
     Clock,
@@ -24,27 +20,28 @@ from connector.sdk import (
     Party,
     ProductKey,
     RequestReplacement,
-    SetTicketFields,
-    SetTicketState,
     SourceRef,
     TicketState,
-    VoidLabel,
     WebhookRequest,
+    hmac_hex,
 )
 from connector.sdk.testing import (
     NotApplicable,
     Operation,
     OperationKind,
     Refused,
-    Sandbox,
     SentWebhook,
     Signature,
+    TicketSandbox,
     WithText,
+    json_webhook,
 )
+from connector_request_tracker.asset_mapping import asset_ref
 from connector_request_tracker.mapping import ticket_ref
 from connector_request_tracker.order_mapping import FAULT, order_ref
 from connector_request_tracker.sandbox.desk import ACTIVE, INACTIVE, Desk, SandboxTicket, Transaction
 from connector_request_tracker.sandbox.server import Desktop
+from connector_request_tracker.sandbox.shelf import Shelf
 from connector_request_tracker.webhook import SIGNATURE, WITHIN
 
 TOKEN = "1-31-sandbox-4c1f9b2e7d30"  # noqa: S105 - opens nothing but this sandbox
@@ -57,12 +54,16 @@ HOOK_TIMEOUT = 2.0
 """Seconds that Request Tracker waits for the receiver of a webhook; it never tries again."""
 
 
-class RequestTrackerSandbox(Sandbox):
+class RequestTrackerSandbox(TicketSandbox):
     """Request Tracker 5 in small: pages of 100 at most, 200 to refused changes, a scrip instead of webhooks.
 
     path: file from which a later start resumes. hook_url: where the scrip posts; None means nowhere.
     user_time_zone: in which times in queries are read; the adapter refuses anything but UTC.
     """
+
+    next_state = TicketState.ON_HOLD
+    longest_note, longest_field = 65_536, 255
+    """Notes are kept up to 10 MB, so the hub's own limit counts; a value has a column."""
 
     def __init__(
         self,
@@ -81,7 +82,8 @@ class RequestTrackerSandbox(Sandbox):
         self._hook_secret = hook_secret
         statuses = (*ACTIVE, *INACTIVE, "awaiting parts")
         self.desk = Desk(clock, queues=queues, statuses=statuses, path=path)
-        self._app = Desktop(self.desk, token, user_time_zone, self._post_changes).app()
+        self.shelf = Shelf(clock)
+        self._app = Desktop(self.desk, self.shelf, token, user_time_zone, self._post_changes).app()
 
     def app(self) -> Starlette:
         """The server."""
@@ -92,6 +94,7 @@ class RequestTrackerSandbox(Sandbox):
         return {
             "base_url": "http://rt.test", "token": self._token, "webhook_secret": self._hook_secret,
             "queues": ["Hardware"], "order_queue": ORDERS, "page_size": 5, "statuses": {"closed": "archived"},
+            "catalogs": ["General assets"],
         }  # fmt: skip
 
     def wrong_settings(self) -> Mapping[str, object]:
@@ -108,15 +111,16 @@ class RequestTrackerSandbox(Sandbox):
 
     # Pulls
 
-    def page_size(self, stream: str) -> int:  # noqa: ARG002 - the same for both streams
-        """As in `settings()`."""
-        return 5
-
     def seed(self, stream: str, count: int, *, at: datetime, step: timedelta) -> tuple[SourceRef, ...]:
         """Open tickets, or deleted ones."""
         made: list[SourceRef] = []
+        if stream == "places":
+            raise NotApplicable("Request Tracker has no places: they are in the settings")
         for number in range(count):
             when = at + step * number
+            if stream == "assets":
+                made.append(asset_ref(self.shelf.add(when, Serial_Number=f"SN-{at:%d%H%M%S}-{number}").id))
+                continue
             if stream == "orders":
                 made.append(order_ref(self.open_order(when).id))
                 continue
@@ -127,7 +131,11 @@ class RequestTrackerSandbox(Sandbox):
         return tuple(made)
 
     def touch(self, ref: SourceRef, *, at: datetime) -> None:
-        """Give the ticket another subject."""
+        """Give the ticket another subject, the asset another name."""
+        if ref.kind is EntityKind.ASSET:
+            asset = self.shelf.assets[int(ref.external_id)]
+            self.shelf.change(asset, at, name=f"{asset.name} again")
+            return
         ticket = self._ticket(ref)
         if ref.kind is EntityKind.PROCUREMENT:
             self.desk.update(ticket, {"Due": (at + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")}, "user", at=at)
@@ -137,7 +145,10 @@ class RequestTrackerSandbox(Sandbox):
         self.desk.update(ticket, {"Subject": f"{ticket.subject} (again)"}, "user", at=at)
 
     def delete(self, ref: SourceRef, *, at: datetime) -> None:
-        """Delete the ticket, as an administrator does."""
+        """Delete the ticket or asset, as an administrator does."""
+        if ref.kind is EntityKind.ASSET:
+            self.shelf.change(self.shelf.assets[int(ref.external_id)], at, status="deleted")
+            return
         ticket = self._ticket(ref)
         if ref.kind is EntityKind.PROCUREMENT:
             raise NotApplicable("orders are rejected; of a deleted ticket nothing tells the queue that it was in")
@@ -149,6 +160,10 @@ class RequestTrackerSandbox(Sandbox):
         """A ticket in a status that nobody gave a meaning to; a transaction that does not say of which ticket."""
         if stream == "orders":
             return order_ref(self.open_order(at, Status="awaiting parts").id)
+        if stream == "assets":
+            asset = self.shelf.add(at)
+            asset.status = "levitating"
+            return asset_ref(asset.id)
         ticket = self.open_ticket(at, Status="awaiting parts" if stream == "tickets" else "new")
         if stream == "tickets":
             return ticket_ref(ticket.id)
@@ -158,6 +173,10 @@ class RequestTrackerSandbox(Sandbox):
 
     def seed_unusual(self, stream: str, *, at: datetime) -> SourceRef:
         """A ticket with a column of a later release and a priority that is no number."""
+        if stream == "assets":
+            asset = self.shelf.add(at)
+            asset.extra = {"SLA": "gold", "HeldBy": None}
+            return asset_ref(asset.id)
         ticket = self.open_order(at) if stream == "orders" else self.open_ticket(at)
         ticket.extra = {"SLA": "gold", "Priority": "very high"}
         if stream == "deletions":
@@ -183,74 +202,76 @@ class RequestTrackerSandbox(Sandbox):
 
     # WritesTickets
 
+    def new_ticket(self) -> SourceRef:
+        """A ticket in queue Hardware."""
+        return ticket_ref(self.open_ticket().id)
+
+    def notes_of(self, ticket: SourceRef) -> list[str]:
+        """Messages without their markers."""
+        return [text.rpartition("\n\n[connector:")[0] for text in self._texts(self._ticket(ticket))]
+
+    def field_of(self, ticket: SourceRef, name: str) -> str:
+        """Of a custom field."""
+        return self._ticket(ticket).fields[name][0]
+
+    def state_changes(self, ticket: SourceRef, state: TicketState) -> int:
+        """Told by transactions."""
+        return self._changes(ticket, "Status", "", "stalled" if state is TicketState.ON_HOLD else state.value)
+
+    def field_changes(self, ticket: SourceRef, name: str, value: str) -> int:
+        """Told by transactions."""
+        return self._changes(ticket, "CustomField", self.desk.field_id(name), value)
+
+    def refused_note(self, ticket: SourceRef) -> tuple[str, str]:  # noqa: ARG002 - any
+        """There is none."""
+        raise NotApplicable("Request Tracker takes any text as a note")
+
+    def refused_state(self, ticket: SourceRef) -> tuple[TicketState, str]:  # noqa: ARG002 - any
+        """A status that the lifecycle lacks; answered 200."""
+        return TicketState.CLOSED, "Status"
+
+    def refused_field(self, ticket: SourceRef) -> tuple[str, str]:  # noqa: ARG002 - any
+        """A value that the field does not offer; answered 200."""
+        return "Hub Priority", "P9"
+
+    # Procures
+
     def operation(self, kind: OperationKind, key: IdempotencyKey) -> Operation:
-        """On a ticket of its own."""
+        """An order, or as of any desk."""
         if kind is RequestReplacement:
             return RequestReplacement(key, SWITCH, "FOC2145X0AB", "No power on PSU 1", HAMBURG, "1001")
         if kind is OrderParts:
             return OrderParts(key, SWITCH, 2, HAMBURG, "1001", needed_by=self._clock.now() + timedelta(days=2))
         if kind is CancelOrder:
             return CancelOrder(key, order_ref(self.open_order().id), "a unit from stock came first")
-        ref = ticket_ref(self.open_ticket().id)
-        if kind is AddNote:
-            return AddNote(key, ref, "Spare C9300-48P leaves hub Berlin at 14:00.")
-        if kind is SetTicketState:
-            return SetTicketState(key, ref, TicketState.ON_HOLD)
-        if kind is SetTicketFields:
-            return SetTicketFields(key, ref, {"Tracking Number": "00340434161094042557"})
-        raise NotApplicable(f"Request Tracker has no {kind.__name__}")
+        return super().operation(kind, key)
 
     def effects(self, operation: Operation) -> int:
-        """Told by attachments and transactions."""
-        if isinstance(operation, RequestReplacement | OrderParts):
-            return len(self._orders(operation.key))
-        ticket = self._ticket(_ticket_of(operation))
-        history = self.desk.history(ticket)
+        """Orders, told by their tickets."""
         match operation:
+            case RequestReplacement() | OrderParts():
+                return len(self._orders(operation.key))
             case CancelOrder():
-                return sum(each.type == "Status" and each.new == "rejected" for each in history)
-            case AddNote():
-                return sum(operation.body in text for text in self._texts(ticket))
-            case SetTicketState():
-                status = "stalled" if operation.state is TicketState.ON_HOLD else operation.state.value
-                return sum(each.type == "Status" and each.new == status for each in history)
-            case SetTicketFields():
-                name, value = next(iter(operation.fields.items()))
-                wanted = ("CustomField", self.desk.field_id(name), value)
-                return sum((each.type, each.field, each.new) == wanted for each in history)
+                return self._changes(operation.order, "Status", "", "rejected")
             case _:
-                raise NotApplicable(f"Request Tracker has no {type(operation).__name__}")
+                return super().effects(operation)
 
     def refused_operation(self, kind: OperationKind, key: IdempotencyKey) -> Refused:
-        """A status that the lifecycle lacks, a value that the field does not offer: both are answered 200."""
-        ref = ticket_ref(self.open_ticket().id)
-        if kind is SetTicketState:
-            return Refused(SetTicketState(key, ref, TicketState.CLOSED), "Status")
-        if kind is SetTicketFields:
-            return Refused(SetTicketFields(key, ref, {"Hub Priority": "P9"}), "Hub Priority")
+        """No order."""
         if kind in (RequestReplacement, OrderParts, CancelOrder):
             raise NotApplicable("who refuses an order is a person, who rejects its ticket")
-        raise NotApplicable("Request Tracker takes any text as a note")
+        return super().refused_operation(kind, key)
 
     def longest_text(self, operation: WithText) -> int:
-        """Notes are kept up to 10 MB, so the hub's own limit counts; a value has a column of 255 characters."""
-        return 65_536 if isinstance(operation, AddNote | RequestReplacement) else 255
+        """A fault is written as a note is."""
+        return self.longest_note if isinstance(operation, RequestReplacement) else super().longest_text(operation)
 
     def stored_text(self, operation: WithText) -> str:
-        """The newest note without its marker, or the field's value."""
+        """The fault in the text of an order, or as of any desk."""
         if isinstance(operation, RequestReplacement):
             [order] = self._orders(operation.key)
             return self._texts(order)[0].partition(f"{FAULT}\n")[2]
-        ticket = self._ticket(_ticket_of(operation))
-        if isinstance(operation, SetTicketFields):
-            return ticket.fields[next(iter(operation.fields))][0]
-        return self._texts(ticket)[-1].rpartition("\n\n[connector:")[0]
-
-    def void_of_used_label(self, key: IdempotencyKey) -> VoidLabel:
-        """There are no labels."""
-        raise NotApplicable(f"Request Tracker has no labels to void with {key!r}")
-
-    # Procures
+        return super().stored_text(operation)
 
     def send_order(self, order: SourceRef, *, carrier: str, tracking_number: str, at: datetime) -> None:
         """A buyer notes the parcel that the goods came on the way with."""
@@ -278,12 +299,11 @@ class RequestTrackerSandbox(Sandbox):
         }  # fmt: skip
 
     def _request(self, payload: Mapping[str, object], at: datetime) -> WebhookRequest:
-        body = json.dumps(payload).encode()
-        headers = {"content-type": "application/json", SIGNATURE.lower(): self._sign(body)}
-        return WebhookRequest(headers=headers, body=body, received_at=at)
+        return json_webhook(payload, at, lambda body: {SIGNATURE.lower(): hmac_hex(self._hook_secret, body)})
 
-    def _sign(self, body: bytes) -> str:
-        return hmac.new(self._hook_secret.encode(), body, hashlib.sha256).hexdigest()
+    def _changes(self, ref: SourceRef, kind: str, field: object, to: str) -> int:
+        history = self.desk.history(self._ticket(ref))
+        return sum((each.type, each.new) == (kind, to) and field in ("", each.field) for each in history)
 
     async def _post_changes(self) -> None:
         """Post what happened, as the scrip does: within the request, two seconds at most, and never again."""
@@ -295,13 +315,3 @@ class RequestTrackerSandbox(Sandbox):
                 request = self._request(self._payload(transaction, self._clock.now()), self._clock.now())
                 with contextlib.suppress(httpx.HTTPError):
                     await http.post(self._hook_url, content=request.body, headers=dict(request.headers))
-
-
-def _ticket_of(operation: Operation) -> SourceRef:
-    match operation:
-        case AddNote() | SetTicketState() | SetTicketFields():
-            return operation.ticket
-        case CancelOrder():
-            return operation.order
-        case _:
-            raise NotApplicable(f"Request Tracker has no {type(operation).__name__}")

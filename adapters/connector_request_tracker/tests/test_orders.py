@@ -26,6 +26,7 @@ from connector.sdk import (
     TicketRecord,
     Warranty,
 )
+from connector.sdk.testing import MovableClock
 from connector_request_tracker import RequestTracker, RequestTrackerConfig
 from connector_request_tracker.adapter import ORDERS, TICKETS
 from connector_request_tracker.mapping import ticket_ref
@@ -36,16 +37,9 @@ NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 KEY = "order-7:20261125T115900.000000Z"
 
 
-class Clock:
-    """Stands at noon."""
-
-    def now(self) -> datetime:
-        return NOON
-
-
 @pytest.fixture
 def sandbox() -> RequestTrackerSandbox:
-    return RequestTrackerSandbox(Clock())
+    return RequestTrackerSandbox(MovableClock(NOON))
 
 
 def connected(sandbox: RequestTrackerSandbox) -> SourceClient:
@@ -55,7 +49,9 @@ def connected(sandbox: RequestTrackerSandbox) -> SourceClient:
 
 
 def adapter(sandbox: RequestTrackerSandbox, http: SourceClient, **changes: object) -> RequestTracker:
-    return RequestTracker(RequestTrackerConfig.model_validate({**sandbox.settings(), **changes}), http, Clock())
+    return RequestTracker(
+        RequestTrackerConfig.model_validate({**sandbox.settings(), **changes}), http, MovableClock(NOON)
+    )
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from connector.sdk import (
     Tombstone,
     WebhookRequest,
 )
+from connector.sdk.testing import MovableClock
 from connector_request_tracker import RequestTracker, RequestTrackerConfig
 from connector_request_tracker.adapter import DELETIONS, TICKETS
 from connector_request_tracker.mapping import ticket_ref
@@ -34,32 +35,15 @@ from connector_request_tracker.sandbox import RequestTrackerSandbox
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
-class Clock:
-    """Stands at noon."""
-
-    def now(self) -> datetime:
-        return NOON
-
-
-class MovingClock:
-    """Goes when a test moves it."""
-
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def now(self) -> datetime:
-        return self.at
-
-
 @pytest.fixture
 def sandbox() -> RequestTrackerSandbox:
-    return RequestTrackerSandbox(Clock())
+    return RequestTrackerSandbox(MovableClock(NOON))
 
 
 @pytest.fixture
 async def tracker(sandbox: RequestTrackerSandbox) -> AsyncIterator[RequestTracker]:
     async with connected(sandbox) as http:
-        yield RequestTracker(config_of(sandbox), http, Clock())
+        yield RequestTracker(config_of(sandbox), http, MovableClock(NOON))
 
 
 def config_of(sandbox: RequestTrackerSandbox, **changes: object) -> RequestTrackerConfig:
@@ -137,10 +121,10 @@ async def test_a_user_in_another_time_zone_is_refused_before_tickets_are_lost(
     sandbox: RequestTrackerSandbox,
 ) -> None:
     for zone in ("America/New_York", "Asia/Tokyo"):
-        elsewhere = RequestTrackerSandbox(Clock(), user_time_zone=zone)
+        elsewhere = RequestTrackerSandbox(MovableClock(NOON), user_time_zone=zone)
         elsewhere.seed("tickets", 1, at=NOON, step=timedelta(0))
         async with connected(elsewhere) as http:
-            adapter = RequestTracker(config_of(elsewhere), http, Clock())
+            adapter = RequestTracker(config_of(elsewhere), http, MovableClock(NOON))
             _, resume = await pull(adapter, TICKETS)
 
             with pytest.raises(ConfigError, match="the token's user has a time zone other than UTC") as refused:
@@ -152,7 +136,7 @@ async def test_a_user_in_another_time_zone_is_refused_before_tickets_are_lost(
 
 async def test_a_queue_that_is_not_there_is_named(sandbox: RequestTrackerSandbox) -> None:
     async with connected(sandbox) as http:
-        adapter = RequestTracker(config_of(sandbox, queues=["Hardwear"]), http, Clock())
+        adapter = RequestTracker(config_of(sandbox, queues=["Hardwear"]), http, MovableClock(NOON))
 
         with pytest.raises(ConfigError, match="queue 'Hardwear' does not exist, or the token's user may not see it"):
             await adapter.check()
@@ -253,7 +237,7 @@ async def test_a_change_between_reading_and_writing_is_a_conflict(sandbox: Reque
     async with SourceClient(
         "http://rt.test", headers=config_of(sandbox).headers(), attempts=1, transport=Meddling(app=sandbox.app())
     ) as http:
-        adapter = RequestTracker(config_of(sandbox), http, Clock())
+        adapter = RequestTracker(config_of(sandbox), http, MovableClock(NOON))
         with pytest.raises(Conflict, match="set state: the system answered 412"):
             await adapter.push(SetTicketState("wf-1:1", ticket_ref(ticket.id), TicketState.IN_PROGRESS))
 
@@ -307,7 +291,7 @@ async def test_a_webhook_without_time_or_without_configured_secret_is_refused(
 ) -> None:
     without_time = sandbox._request({"ticket": 1, "type": "Create"}, NOON)
     async with connected(sandbox) as http:
-        open_door = RequestTracker(config_of(sandbox, webhook_secret=None), http, Clock())
+        open_door = RequestTracker(config_of(sandbox, webhook_secret=None), http, MovableClock(NOON))
 
         with pytest.raises(AuthError, match="the webhook does not say when it was sent"):
             tracker.verify(without_time)
@@ -322,13 +306,13 @@ async def test_a_webhook_that_is_no_json_is_invalid(tracker: RequestTracker) -> 
 
 async def test_the_scrip_posts_each_change_signed_and_does_not_mind_a_deaf_hub(tmp_path: Path) -> None:
     path = tmp_path / "desk.json"
-    sandbox = RequestTrackerSandbox(Clock(), hook_url="http://127.0.0.1:9/nobody", path=path)
+    sandbox = RequestTrackerSandbox(MovableClock(NOON), hook_url="http://127.0.0.1:9/nobody", path=path)
     async with connected(sandbox) as http:
         answer = await http.request(
             "POST", "REST/2.0/ticket", operation="test", json={"Queue": "Hardware", "Subject": "Dead", "Content": "x"}
         )
 
-    again = RequestTrackerSandbox(Clock(), path=path)
+    again = RequestTrackerSandbox(MovableClock(NOON), path=path)
     assert answer.json() == {"id": "1", "type": "ticket", "_url": "http://rt.test/REST/2.0/ticket/1"}
     assert again.desk.tickets == sandbox.desk.tickets
     assert json.loads(path.read_text())["attachments"][0]["content"] == "x"
@@ -336,7 +320,7 @@ async def test_the_scrip_posts_each_change_signed_and_does_not_mind_a_deaf_hub(t
 
 async def test_a_source_in_which_nothing_happens_is_not_read_again_and_again(sandbox: RequestTrackerSandbox) -> None:
     sandbox.seed("tickets", 12, at=NOON, step=timedelta(0))
-    clock = MovingClock()
+    clock = MovableClock(NOON)
     async with connected(sandbox) as http:
         adapter = RequestTracker(config_of(sandbox), http, clock)
         counts = []
