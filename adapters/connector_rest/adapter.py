@@ -23,12 +23,12 @@ from connector.sdk import (
     Tombstone,
     WritesTickets,
 )
+from connector.sdk.facts import RowReader
+from connector.sdk.facts.kinds import KINDS, STREAM_OF
 from connector_rest.client import RestClient
 from connector_rest.config import RestConfig
 from connector_rest.credentials import Credentials
 from connector_rest.definition import StreamFacts
-from connector_rest.kinds import KINDS, STREAM_OF
-from connector_rest.mapping import RowReader
 from connector_rest.walking import BATCH_LIMIT, StreamWalk
 from connector_rest.writing import TicketWriter
 
@@ -45,7 +45,10 @@ class Rest(Adapter[RestConfig], Pulls, WritesTickets):
         self._credentials = Credentials(config, http, clock)
         self._client = RestClient(http, self._credentials, max_bytes=definition.max_bytes)
         self._writer = TicketWriter(definition, self._client)
-        self._readers = {name: RowReader.of(name, facts, definition) for name, facts in definition.streams.items()}
+        self._readers = {
+            name: RowReader.of(name, facts, definition.spelling(facts), needs_time=facts.changes is not None)
+            for name, facts in definition.streams.items()
+        }
         described = tuple(_stream(name, facts, self._readers[name]) for name, facts in definition.streams.items())
         ranks = {kind.record: rank for rank, kind in enumerate(KINDS.values())}
         streams = tuple(sorted(described, key=lambda stream: ranks[stream.record]))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from connector.sdk import AuthError, InvalidRecord, SourceClient, SourceRef, UnexpectedResponse
+from connector.sdk import InvalidRecord, SourceClient, SourceRef, UnexpectedResponse
+from connector.sdk.facts import Expression
 from connector_rest.credentials import Credentials
 from connector_rest.definition import Pages
-from connector_rest.expressions import Expression
 
 MOST_ROWS = 20_000
 """Rows of one answer."""
@@ -149,21 +149,13 @@ class RestClient:
     ) -> Any:  # fmt: skip
         """Send it; once more with a new token where the one that was kept is refused."""
 
-        async def once() -> Any:
+        async def send(own: dict[str, str]) -> Any:
             return await self._http.request(
                 method, path, operation=operation, params=[*params, *self._credentials.query()], json=json,
                 headers={**(headers or {}), **own}, ref=ref,
             )  # fmt: skip
 
-        own = await self._credentials.headers()
-        try:
-            return await once()
-        except AuthError:
-            if not self._credentials.has_token:
-                raise
-            self._credentials.forget(own)
-            own = await self._credentials.headers()
-            return await once()
+        return await self._credentials.sent(send)
 
     def _json(self, response: Any, operation: str) -> Any:
         if len(response.content) > self._max_bytes:

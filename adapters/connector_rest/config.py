@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from connector.sdk import HttpConfig
+from connector.sdk.facts import InvalidDocument
 from connector_rest.definition import Definition
-from connector_rest.reading import InvalidDefinition, read_definition
+from connector_rest.reading import DOCUMENTS
 
 NOWHERE = "https://unknown.invalid"
 """Stands for the address while the document that has it cannot be read, which is then said."""
@@ -47,15 +47,15 @@ class RestConfig(HttpConfig):
             return {"base_url": NOWHERE, **given} if isinstance(given, Mapping) else given
         values = dict(given)
         try:
-            values["definition"] = read = _document(values["definition"])
-        except InvalidDefinition:
+            values["definition"] = read = DOCUMENTS.read(values["definition"])
+        except InvalidDocument:
             return {"base_url": NOWHERE, **values}
         return {"base_url": str(read.base_url), **values}
 
     @field_validator("definition", mode="before")
     @classmethod
     def _read(cls, given: Any) -> Definition:
-        return _document(given)
+        return DOCUMENTS.read(given)
 
     @model_validator(mode="after")
     def _has_the_credential(self) -> Self:
@@ -92,11 +92,3 @@ class RestConfig(HttpConfig):
             case "header" if auth.name:
                 sent[auth.name] = f"{auth.prefix}{self.key()}"
         return sent
-
-
-def _document(given: Any) -> Definition:
-    if isinstance(given, Definition):
-        return given
-    if isinstance(given, str | Path | Mapping):
-        return read_definition(given)
-    raise InvalidDefinition("the definition", [f"is a {type(given).__name__}, expected the path of a YAML file"])

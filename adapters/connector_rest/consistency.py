@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
-from typing import Any, TypeAlias
+from typing import Any
 
-from connector_rest.kinds import KINDS, STREAM_OF, Form, Target
+from connector.sdk.facts import Finding, Location, row_findings, table_of
 from connector_rest.templates import body_gaps, gaps
-
-Location: TypeAlias = tuple[str | int, ...]
-Finding: TypeAlias = tuple[Location, str]
 
 GAPS = {
     "add_note": ("ticket", "key", "body", "is_public"),
@@ -27,10 +23,10 @@ SECRETS = re.compile(
 
 def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
     """Everything that does not fit together, with its place."""
-    yield from _auth(_table(content, "auth"))
+    yield from _auth(table_of(content, "auth"))
     for where, name in (("headers",), "header"), (("auth", "params"), "parameter"):
         yield from _open_secrets(where, _deep(content, where), name)
-    streams, writes = _table(content, "streams"), _table(content, "writes")
+    streams, writes = table_of(content, "streams"), table_of(content, "writes")
     if not streams:
         yield ("streams",), "there is none: describe at least one list, such as `tickets`"
     for name, stream in streams.items():
@@ -41,11 +37,6 @@ def findings(content: Mapping[str, Any]) -> Iterator[Finding]:
         if isinstance(write, dict) and name in GAPS:
             at = ("writes", name)
             yield from ((at + rest, text) for rest, text in _write(str(name), write))
-
-
-def record_of(name: str, stream: Mapping[str, Any]) -> object:
-    """The record that a stream makes, by its own word or by the stream's name."""
-    return stream.get("record", STREAM_OF.get(name))
 
 
 def _auth(auth: Mapping[str, Any]) -> Iterator[Finding]:
@@ -71,19 +62,8 @@ def _open_secrets(where: Location, table: object, what: str) -> Iterator[Finding
 
 
 def _stream(name: str, stream: Mapping[str, Any]) -> Iterator[Finding]:
-    record = record_of(name, stream)
-    kind = KINDS.get(record) if isinstance(record, str) else None
-    if kind is None:
-        said = f"record {record!r} is unknown" if "record" in stream else f"does not say of which record {name!r} is"
-        yield (("record",) if "record" in stream else ()), f"{said}: write `record:` with one of {', '.join(KINDS)}"
-    else:
-        fields = _table(stream, "fields")
-        for field, facts in fields.items():
-            yield from ((("fields", field, *rest), text) for rest, text in _field(field, facts, kind.targets))
-        for choice in kind.needs:
-            if not any(field in fields for field in choice):
-                yield ("fields",), f"a {record} needs {' or '.join(f'`{field}`' for field in choice)}"
-    yield from _pages(_table(stream, "pages"), ("pages",))
+    yield from row_findings(name, stream)
+    yield from _pages(table_of(stream, "pages"), ("pages",))
     yield from _open_secrets(("params",), stream.get("params"), "parameter")
     changes = stream.get("changes")
     if changes is not None and stream.get("complete"):
@@ -92,7 +72,7 @@ def _stream(name: str, stream: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("changes",), "needs `updated_at`: where a row has the time by which the list is asked"
     if isinstance(changes, dict):
         yield from _time_value(changes)
-        if changes.get("param") in _table(stream, "params"):
+        if changes.get("param") in table_of(stream, "params"):
             yield ("changes", "param"), f"{changes['param']!r} is under `params` as well: it can have one value"
 
 
@@ -102,30 +82,6 @@ def _time_value(changes: Mapping[str, Any]) -> Iterator[Finding]:
         named = _gaps_of(gaps, value)
         if named is not None and named != {"time"}:
             yield ("changes", "value"), "must have the gap {time} and no other"
-
-
-def _field(name: object, facts: object, targets: Mapping[str, Target]) -> Iterator[Finding]:
-    target = targets.get(str(name))
-    if target is None:
-        close = get_close_matches(str(name), targets, n=1)
-        meant = f"did you mean `{close[0]}`? " if close else ""
-        yield (), f"there is no field {name!r}: {meant}there are {', '.join(targets)}"
-        return
-    if isinstance(facts, str):
-        return
-    table = facts if isinstance(facts, dict) else {}
-    if ("path" in table) == ("value" in table):
-        yield (), "needs either `path`, a place in the row, or `value`, the same for all rows"
-    if "factor" in table and target.form not in (Form.WHOLE, Form.DECIMAL):
-        yield ("factor",), f"is for numbers, and {name!r} is a {target.form}"
-    if "otherwise" in table and "values" not in table:
-        yield ("otherwise",), "is for what `values` does not list, and there is no `values`"
-    if target.words:
-        given: list[tuple[Location, Any]] = [(("value",), table.get("value")), (("otherwise",), table.get("otherwise"))]
-        given += [(("values", theirs), ours) for theirs, ours in _table(table, "values").items()]
-        for where, word in given:
-            if word is not None and str(word) not in target.words:
-                yield where, f"{word!r} is none of {', '.join(target.words)}"
 
 
 def _pages(pages: Mapping[str, Any], at: Location) -> Iterator[Finding]:
@@ -152,10 +108,10 @@ def _write(name: str, write: Mapping[str, Any]) -> Iterator[Finding]:
         (("path",), gaps, write.get("path")),
         (("body",), body_gaps, write.get("body")),
     ]
-    places += [(("params", key), gaps, value) for key, value in _table(write, "params").items()]
+    places += [(("params", key), gaps, value) for key, value in table_of(write, "params").items()]
     if isinstance(find, dict):
         places += [(("find", "path"), gaps, find.get("path"))]
-        places += [(("find", "params", key), gaps, value) for key, value in _table(find, "params").items()]
+        places += [(("find", "params", key), gaps, value) for key, value in table_of(find, "params").items()]
     used: set[str] = set()
     for where, read, template in places:
         named = _gaps_of(read, template) if template is not None else set()
@@ -167,7 +123,7 @@ def _write(name: str, write: Mapping[str, Any]) -> Iterator[Finding]:
         yield (), "names no ticket: put {ticket} into `path`, `params` or `body`"
     if CONTENT[name] not in used:
         yield (), f"sends nothing of what is to be written: put {{{CONTENT[name]}}} into `body`"
-    for gap in _table(write, "values"):
+    for gap in table_of(write, "values"):
         if gap not in allowed - {"ticket", "key", "body", "fields"}:
             yield ("values", gap), "is for {state} of set_state and {is_public} of add_note"
     if find is None and not write.get("idempotency_header"):
@@ -186,7 +142,7 @@ def _find(name: str, find: Mapping[str, Any], used: set[str]) -> Iterator[Findin
         yield (key,), f"means nothing for {name}"
     if name == "add_note" and "key" not in used:
         yield (), "cannot find a note that does not carry its key: put {key} into the body"
-    yield from _pages(_table(find, "pages"), ("pages",))
+    yield from _pages(table_of(find, "pages"), ("pages",))
 
 
 def _gaps_of(read: Any, template: Any) -> set[str] | None:
@@ -195,11 +151,6 @@ def _gaps_of(read: Any, template: Any) -> set[str] | None:
         return set(read(template))
     except (ValueError, TypeError):
         return None
-
-
-def _table(content: Mapping[str, Any], key: str) -> dict[Any, Any]:
-    found = content.get(key)
-    return found if isinstance(found, dict) else {}
 
 
 def _deep(content: Mapping[str, Any], where: Iterable[str]) -> object:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from connector.sdk import Record, Rejected
+from connector.sdk.facts import RowReader
 from connector.sdk.testing import Contract, Golden
-from connector_rest.mapping import RowReader
-from connector_rest.reading import read_definition
+from connector_rest.reading import DOCUMENTS
 from connector_rest.sandbox import DepotDeskSandbox
 from connector_rest.sandbox.system import DOCUMENT
 
@@ -19,9 +19,9 @@ AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 def read_payload(name: str, payload: bytes) -> Sequence[Record]:
     """The records of one page of the stream that the file is named after, by the package's document."""
-    definition, stream = read_definition(DOCUMENT), name.removesuffix(".json")
+    definition, stream = DOCUMENTS.read(DOCUMENT), name.removesuffix(".json")
     facts = definition.streams[stream]
-    reader = RowReader.of(stream, facts, definition)
+    reader = RowReader.of(stream, facts, definition.spelling(facts), needs_time=facts.changes is not None)
     rows = facts.rows.search(json.loads(payload))
     made = [reader.read(row, AT) for row in rows] if isinstance(rows, list) else []
     return [record for record in made if record is not None and not isinstance(record, Rejected)]

@@ -25,11 +25,10 @@ from connector.sdk import (
     Transient,
     UnexpectedResponse,
 )
+from connector.sdk.facts import RowReader, Spelling, raw_row
 from connector_rest.client import ListFacts, Page, RestClient, Token, row_key
 from connector_rest.cursor import Progress, read_cursor, write_cursor
 from connector_rest.definition import Changes, StreamFacts
-from connector_rest.mapping import RowReader, raw_row
-from connector_rest.times import Spelling
 
 BATCH_LIMIT = 500
 MOST_READINGS = 5

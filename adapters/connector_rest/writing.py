@@ -16,9 +16,9 @@ from connector.sdk import (
     SetTicketState,
     UnexpectedResponse,
 )
+from connector.sdk.facts import Expression
 from connector_rest.client import ListFacts, RestClient
 from connector_rest.definition import Definition, Find, Write
-from connector_rest.expressions import Expression
 from connector_rest.templates import Value, filled, filled_body, filled_path
 
 Operation: TypeAlias = AddNote | SetTicketState | SetTicketFields

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from connector.sdk import (
-    AddNote,
-    Clock,
-    EntityKind,
-    IdempotencyKey,
-    SetTicketFields,
-    SetTicketState,
-    SourceRef,
-    TicketState,
-)
-from connector.sdk.testing import App, NotApplicable, Operation, OperationKind, Refused, Sandbox, WithText
-from connector_rest.kinds import KINDS, STREAM_OF
+from connector.sdk import AddNote, Clock, EntityKind, IdempotencyKey, SourceRef, TicketState
+from connector.sdk.facts.kinds import KINDS, STREAM_OF
+from connector.sdk.testing import App, Operation, OperationKind, TicketSandbox
 from connector_rest.sandbox.desk import LONGEST_FIELD, LONGEST_NOTE, Desk
 from connector_rest.sandbox.server import DeskServer
 
@@ -43,8 +35,11 @@ _UNUSUAL: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 
 
-class DepotDeskSandbox(Sandbox):
+class DepotDeskSandbox(TicketSandbox):
     """Depot Desk. Rows of devices and tickets that are removed stay, marked; others go."""
+
+    field = ("rack", "R1")
+    longest_note, longest_field = LONGEST_NOTE, LONGEST_FIELD
 
     def __init__(self, clock: Clock) -> None:
         self.desk = Desk()
@@ -96,55 +91,41 @@ class DepotDeskSandbox(Sandbox):
         return _ref(stream, self.desk.add(stream, at, {**_UNUSUAL[stream], "karma": {"level": 9}}))
 
     def operation(self, kind: OperationKind, key: IdempotencyKey) -> Operation:
-        """An operation on a new ticket."""
-        ticket = _ref("tickets", self.desk.add("tickets", self._clock.now() - timedelta(hours=1)))
-        if kind is AddNote:
-            return AddNote(key, ticket, f"A unit is on its way ({key}).", is_public=True)
-        if kind is SetTicketState:
-            return SetTicketState(key, ticket, TicketState.IN_PROGRESS)
-        if kind is SetTicketFields:
-            return SetTicketFields(key, ticket, {"rack": f"R1-{key}"})
-        raise NotApplicable(f"Depot Desk has no {kind.__name__}")
+        """Notes are public."""
+        operation = super().operation(kind, key)
+        return replace(operation, is_public=True) if isinstance(operation, AddNote) else operation
 
-    def effects(self, operation: Operation) -> int:
-        """Notes with the text, or recorded changes to the value."""
-        match operation:
-            case AddNote():
-                notes = self.desk.notes.get(operation.ticket.external_id, [])
-                return sum(note["text"] == operation.body for note in notes)
-            case SetTicketState():
-                return self.desk.changes.count((operation.ticket.external_id, "status", "Working"))
-            case SetTicketFields():
-                ((name, text),) = operation.fields.items()
-                return self.desk.changes.count((operation.ticket.external_id, name, text))
-        raise NotApplicable(f"Depot Desk has no {type(operation).__name__}")
+    def new_ticket(self) -> SourceRef:
+        """A ticket that is an hour old."""
+        return _ref("tickets", self.desk.add("tickets", self._clock.now() - timedelta(hours=1)))
 
-    def refused_operation(self, kind: OperationKind, key: IdempotencyKey) -> Refused:
-        """A note that is too long, a state that does not follow, a field that is not there."""
-        operation = self.operation(kind, key)
-        match operation:
-            case AddNote():
-                return Refused(AddNote(key, operation.ticket, "x" * (LONGEST_NOTE + 1)), "text")
-            case SetTicketState():
-                return Refused(SetTicketState(key, operation.ticket, TicketState.CLOSED), "status")
-            case SetTicketFields():
-                return Refused(SetTicketFields(key, operation.ticket, {"colour": "red"}), "colour")
-        raise NotApplicable(f"Depot Desk has no {kind.__name__}")
+    def notes_of(self, ticket: SourceRef) -> list[str]:
+        """Notes."""
+        return [str(note["text"]) for note in self.desk.notes.get(ticket.external_id, [])]
 
-    def longest_text(self, operation: WithText) -> int:
-        """Characters of a note or a field."""
-        return LONGEST_NOTE if isinstance(operation, AddNote) else LONGEST_FIELD
+    def field_of(self, ticket: SourceRef, name: str) -> str:
+        """Of `fields`."""
+        return str(self.desk.lists["tickets"][ticket.external_id]["fields"][name])
 
-    def stored_text(self, operation: WithText) -> str:
-        """What the desk holds."""
-        match operation:
-            case AddNote():
-                notes = self.desk.notes[operation.ticket.external_id]
-                return next(str(note["text"]) for note in notes if note["external_key"] == operation.key)
-            case SetTicketFields():
-                (name,) = operation.fields
-                return str(self.desk.lists["tickets"][operation.ticket.external_id]["fields"][name])
-        raise NotApplicable(f"Depot Desk has no {type(operation).__name__}")
+    def state_changes(self, ticket: SourceRef, state: TicketState) -> int:  # noqa: ARG002 - always the same
+        """Recorded changes."""
+        return self.desk.changes.count((ticket.external_id, "status", "Working"))
+
+    def field_changes(self, ticket: SourceRef, name: str, value: str) -> int:
+        """Recorded changes."""
+        return self.desk.changes.count((ticket.external_id, name, value))
+
+    def refused_note(self, ticket: SourceRef) -> tuple[str, str]:  # noqa: ARG002 - any
+        """Too long."""
+        return "x" * (LONGEST_NOTE + 1), "text"
+
+    def refused_state(self, ticket: SourceRef) -> tuple[TicketState, str]:  # noqa: ARG002 - any
+        """One that does not follow."""
+        return TicketState.CLOSED, "status"
+
+    def refused_field(self, ticket: SourceRef) -> tuple[str, str]:  # noqa: ARG002 - any
+        """A field that is not there."""
+        return "colour", "red"
 
     @staticmethod
     def _stream(ref: SourceRef) -> str:

@@ -3,28 +3,18 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from connector.sdk import Batch, Connection, Stream, connect
+from connector.sdk.testing import MovableClock
 
 Answer = httpx.Response | Exception
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SECRET = "canary-secret-77aa"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = NOW
-
-    def now(self) -> datetime:
-        return self.at
-
-    def pass_by(self, time: timedelta) -> None:
-        self.at += time
 
 
 DOCUMENT: dict[str, Any] = {
@@ -61,7 +51,7 @@ class Source:
 
     def __init__(self, answer: Callable[[httpx.Request], Answer], definition: dict[str, Any], **settings: Any) -> None:
         self.sent: list[httpx.Request] = []
-        self.clock = Clock()
+        self.clock = MovableClock(NOW)
 
         def respond(request: httpx.Request) -> httpx.Response:
             self.sent.append(request)
@@ -93,10 +83,6 @@ def row(number: int, at: str = "2026-03-01T10:00:00Z", **more: Any) -> dict[str,
 
 def listed(*rows: Any, **meta: Any) -> httpx.Response:
     return httpx.Response(200, content=json.dumps({"data": list(rows), **meta}).encode())
-
-
-def ids(batches: list[Batch]) -> list[str]:
-    return [record.ref.external_id for batch in batches for record in batch.records]
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from connector.sdk import Invalid, Transient
+from connector.sdk.testing import ids
 
-from .conftest import Source, document, ids, listed, row
+from .conftest import Source, document, listed, row
 
 SAME = "2026-03-01T10:00:00Z"
 
@@ -65,7 +66,7 @@ async def test_a_source_in_which_nothing_happens_is_asked_no_longer_for_the_wind
     since = None
     for _ in range(3):
         since = (await source.pull(since=since))[-1].resume
-        source.clock.pass_by(timedelta(minutes=6))
+        source.clock.advance(timedelta(minutes=6))
     source.sent.clear()
     await source.pull(since=since)
 

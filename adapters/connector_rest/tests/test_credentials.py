@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from connector.sdk import AuthError, UnexpectedResponse
+from connector.sdk.testing import ids
 
-from .conftest import DOCUMENT, SECRET, Source, ids, listed, row
+from .conftest import DOCUMENT, SECRET, Source, listed, row
 
 OAUTH = {"kind": "oauth2", "token_url": "https://login.test/token", "scope": "read"}
 
@@ -60,10 +61,10 @@ async def test_a_token_is_asked_for_once_and_used_until_shortly_before_its_end()
     source = Source(issuer, with_auth(**OAUTH), identity="hub")
 
     assert ids(await source.pull()) == ["1"]
-    source.clock.pass_by(timedelta(minutes=59))
+    source.clock.advance(timedelta(minutes=59))
     await source.pull()
     assert issuer.given == 1
-    source.clock.pass_by(timedelta(seconds=31))
+    source.clock.advance(timedelta(seconds=31))
     await source.pull()
 
     assert issuer.given == 2

@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from connector.sdk.connection import config_problems
+from connector.sdk.facts import InvalidDocument
 from connector_rest import Rest, RestConfig
-from connector_rest.reading import InvalidDefinition, read_definition, read_text
+from connector_rest.reading import DOCUMENTS
 
 from .conftest import DOCUMENT, document
 
@@ -43,8 +44,8 @@ colour: red
 
 
 def test_every_mistake_is_told_at_once_with_line_and_column():
-    with pytest.raises(InvalidDefinition) as raised:
-        read_text(WRONG, "acme.yaml")
+    with pytest.raises(InvalidDocument) as raised:
+        DOCUMENTS.read_text(WRONG, "acme.yaml")
 
     told = raised.value.problems
     expected = [
@@ -80,8 +81,8 @@ def test_every_mistake_is_told_at_once_with_line_and_column():
     ],
 )
 def test_a_text_that_is_no_document_is_refused(text, said):
-    with pytest.raises(InvalidDefinition) as raised:
-        read_text(text, "x.yaml")
+    with pytest.raises(InvalidDocument) as raised:
+        DOCUMENTS.read_text(text, "x.yaml")
 
     assert any(problem.startswith(said) for problem in raised.value.problems), raised.value.problems
 
@@ -98,8 +99,8 @@ def test_a_text_that_is_no_document_is_refused(text, said):
     ],
 )
 def test_an_expression_is_bounded(expression, said):
-    with pytest.raises(InvalidDefinition, match=said):
-        read_definition(document(id=expression))
+    with pytest.raises(InvalidDocument, match=said):
+        DOCUMENTS.read(document(id=expression))
 
 
 def test_there_is_an_end_to_streams_and_size(tmp_path: Path):
@@ -108,12 +109,12 @@ def test_there_is_an_end_to_streams_and_size(tmp_path: Path):
     large = tmp_path / "large.yaml"
     large.write_text("a: " + "x" * 300_000)
 
-    with pytest.raises(InvalidDefinition, match="at most 20 items"):
-        read_definition(many)
-    with pytest.raises(InvalidDefinition, match="at most 262144 are allowed"):
-        read_definition(large)
-    with pytest.raises(InvalidDefinition, match="cannot be read: No such file"):
-        read_definition(tmp_path / "none.yaml")
+    with pytest.raises(InvalidDocument, match="at most 20 items"):
+        DOCUMENTS.read(many)
+    with pytest.raises(InvalidDocument, match="at most 262144 are allowed"):
+        DOCUMENTS.read(large)
+    with pytest.raises(InvalidDocument, match="cannot be read: No such file"):
+        DOCUMENTS.read(tmp_path / "none.yaml")
 
 
 def test_the_problems_of_a_file_are_problems_of_the_source(tmp_path: Path):

@@ -18,8 +18,9 @@ from connector.sdk import (
     Transient,
     UnexpectedResponse,
 )
+from connector.sdk.testing import ids
 
-from .conftest import SECRET, Source, document, ids, listed, row
+from .conftest import SECRET, Source, document, listed, row
 
 HTML = httpx.Response(200, headers={"content-type": "text/html"}, text=f"<html>Sign in {SECRET}</html>")
 
@@ -168,7 +169,7 @@ async def test_a_list_of_changes_in_no_order_may_be_described_as_such():
     source = Source(lambda _: listed(*rows), document(changes={"param": "since", "sorted": False}))
 
     [batch] = await source.pull()
-    source.clock.pass_by(timedelta(hours=1))
+    source.clock.advance(timedelta(hours=1))
     await source.pull(since=batch.resume)
 
     assert ids([batch]) == ["1", "2"]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from connector_rest import RestConfig
 from connector_rest.definition import Definition, StreamFacts
-from connector_rest.reading import read_text
+from connector_rest.reading import DOCUMENTS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
 def test_the_example_can_be_used():
     settings = tomllib.loads(README.split("```toml")[1].split("```")[0])["sources"]["acme"]
-    definition = read_text(README.split("```yaml")[1].split("```")[0], "README")
+    definition = DOCUMENTS.read_text(README.split("```yaml")[1].split("```")[0], "README")
 
     assert (settings.pop("adapter"), settings.pop("schedule")) == ("rest", "*/5 * * * *")
     assert RestConfig.model_validate({**settings, "definition": definition, "secret": "x"}).definition == definition

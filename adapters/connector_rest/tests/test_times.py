@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from connector.sdk import InvalidRecord
-from connector_rest.times import Spelling
+from connector.sdk.facts import Spelling
 
 AT = datetime(2026, 1, 31, 9, 30, 15, tzinfo=UTC)
 
