@@ -1,0 +1,6 @@
+from connector.sdk.testing.suite import AdapterContract
+from connector_servicenow.contract import CONTRACT
+
+
+class TestServiceNow(AdapterContract):
+    contract = CONTRACT
