@@ -1,0 +1,52 @@
+"""A sandbox, adapters that are connected to it, and a clock that tests move."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from connector.sdk import Record
+from connector.sdk.testing import Between, Connected, MovableClock
+from connector_zammad import Zammad
+from connector_zammad.sandbox import ZammadSandbox
+
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+class Hub:
+    """A sandbox and adapters of it, which share a wire."""
+
+    def __init__(self) -> None:
+        self.clock = MovableClock(NOON)
+        self.sandbox = ZammadSandbox(self.clock)
+        self.desk = self.sandbox.desk
+        self.wire = Between()
+        self.asked = self.wire.requests
+        self.sources: list[Connected] = []
+
+    def source(self, **changes: object) -> Connected:
+        self.sources.append(Connected.to("zammad", self.sandbox, self.clock, self.wire, **changes))
+        return self.sources[-1]
+
+    def adapter(self, **changes: object) -> Zammad:
+        adapter: Zammad = self.source(**changes).adapter
+        return adapter
+
+    async def pull(self, since: str | None = None, **changes: object) -> tuple[list[Record], str | None]:
+        batches = await self.source(**changes).pull("tickets", since)
+        return [record for batch in batches for record in batch.records], batches[-1].resume  # type: ignore[misc]
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    made = Hub()
+    yield made
+    for source in made.sources:
+        await source.aclose()
+
+
+def ids(records: list[Record]) -> list[int]:
+    return [int(record.ref.external_id) for record in records]
