@@ -1,0 +1,6 @@
+from connector.sdk.testing.suite import AdapterContract
+from connector_intune.contract import CONTRACT
+
+
+class TestIntune(AdapterContract):
+    contract = CONTRACT
