@@ -1,0 +1,6 @@
+from connector.sdk.testing.suite import AdapterContract
+from connector_dhl.contract import CONTRACT
+
+
+class TestDhl(AdapterContract):
+    contract = CONTRACT

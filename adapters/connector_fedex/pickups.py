@@ -1,0 +1,94 @@
+"""Pickups: a driver comes for parcels whose labels were bought. FedEx has no list of them. Pure but for the calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from connector.sdk import IdempotencyKey, Invalid, Party, Receipt, SourceRef
+from connector.sdk.answers import Theirs, read_answer
+from connector.sdk.courier import CancelPickup, PickupReceipt, key_mark
+from connector_fedex.client import FedExClient
+from connector_fedex.config import FedExConfig
+from connector_fedex.requests import party
+
+OPERATION = "schedule pickup"
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePickup:
+    """Have a driver come for a parcel between two times of one day. at: where it waits.
+
+    carrier: FDXE drivers fetch express parcels, FDXG those of FedEx Ground.
+    """
+
+    key: IdempotencyKey
+    shipment: SourceRef
+    at: Party
+    earliest: datetime
+    latest: datetime
+    carrier: Literal["FDXE", "FDXG"] = "FDXE"
+    time_zone: str = "UTC"
+    quantity: int = 1
+    instructions: str = ""
+
+
+class _Created(Theirs):
+    code: str = Field(alias="pickupConfirmationCode", min_length=1)
+    location: str | None = None
+
+
+class _Answer(Theirs):
+    output: _Created
+
+
+async def schedule(op: SchedulePickup, client: FedExClient, config: FedExConfig) -> PickupReceipt:
+    """Order it. FedEx cannot be asked whether it was: after a lost answer a second order is a second pickup.
+
+    It is called off by drivers, day, FedEx's place and confirmation code.
+    """
+    body = pickup_request(op, config)
+    created = read_answer(_Answer, await client.create_pickup(body, key_mark(op.key)), OPERATION).output
+    day = body["originDetail"]["readyDateTimestamp"][:10]
+    return PickupReceipt(op.key, "/".join((op.carrier, day, created.location or "", created.code)))
+
+
+async def cancel(op: CancelPickup, client: FedExClient, config: FedExConfig) -> Receipt:
+    """Call it off. Raises Invalid when FedEx refuses."""
+    parts = op.pickup.split("/")
+    if len(parts) != 4:
+        raise Invalid(
+            f"{op.pickup!r} is no pickup of FedEx", operation="cancel pickup",
+            fields={"pickup": "is not drivers/day/place/code"}, hint="Give the external_id of the receipt.",
+        )  # fmt: skip
+    carrier, day, location, code = parts
+    body: dict[str, object] = {
+        "associatedAccountNumber": {"value": config.account_number}, "pickupConfirmationCode": code,
+        "carrierCode": carrier, "scheduledDate": day,
+    }  # fmt: skip
+    await client.cancel_pickup({**body, **({"location": location} if location else {})})
+    return Receipt(op.key, op.pickup)
+
+
+def pickup_request(op: SchedulePickup, config: FedExConfig) -> dict[str, Any]:
+    """Body of `POST /pickup/v1/pickups`. Times are those of the place."""
+    zone = ZoneInfo(op.time_zone)
+    ready, close = op.earliest.astimezone(zone), op.latest.astimezone(zone)
+    waits = party(op.at, "originDetail.pickupLocation", config)
+    waits["contact"].pop("emailAddress", None)
+    waits["contact"].setdefault("companyName", op.at.name[:35])
+    return {
+        "associatedAccountNumber": {"value": config.account_number},
+        "originDetail": {
+            "pickupLocation": {**waits, "accountNumber": {"value": config.account_number}},
+            "readyDateTimestamp": f"{ready:%Y-%m-%dT%H:%M:%S}Z",
+            "customerCloseTime": f"{close:%H:%M:%S}",
+        },
+        "carrierCode": op.carrier,
+        "packageCount": op.quantity,
+        **({"remarks": op.instructions[:60]} if op.instructions else {}),
+    }

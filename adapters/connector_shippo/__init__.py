@@ -1,0 +1,7 @@
+"""Shippo: offers, labels and tracking of many couriers through one account. API version and set-up: README.md."""
+
+from connector_shippo.adapter import Shippo
+from connector_shippo.config import ShippoConfig
+from connector_shippo.pickups import PickupReceipt, SchedulePickup
+
+__all__ = ["PickupReceipt", "SchedulePickup", "Shippo", "ShippoConfig"]

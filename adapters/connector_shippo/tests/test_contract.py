@@ -1,0 +1,6 @@
+from connector.sdk.testing.suite import AdapterContract
+from connector_shippo.contract import CONTRACT
+
+
+class TestShippo(AdapterContract):
+    contract = CONTRACT

@@ -1,0 +1,23 @@
+"""The README names every setting, and its example can be used."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from connector_shippo import ShippoConfig
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def test_every_setting_is_named() -> None:
+    assert [name for name in ShippoConfig.model_fields if f"`{name}`" not in README] == []
+
+
+def test_the_example_can_be_used() -> None:
+    example = tomllib.loads(README.split("```toml")[1].split("```")[0])
+    ((_, settings),) = example["sources"].items()
+
+    assert settings.pop("adapter") == "shippo"
+    secrets = {name: f"value of {given['env']}" for name, given in settings.items() if "env" in given}
+    assert ShippoConfig.model_validate(settings | secrets).webhook_auth == "token"

@@ -1,0 +1,6 @@
+from connector.sdk.testing.suite import AdapterContract
+from connector_ups.contract import CONTRACT
+
+
+class TestUps(AdapterContract):
+    contract = CONTRACT
