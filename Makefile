@@ -1,5 +1,8 @@
 .PHONY: run install test checks suite test-real lint types schema bench
 PY = .venv/bin/python
+# What distributions build is tuned with a profile; what version managers build by themselves is mostly not, and a third slower.
+PYTHON ?= $(shell /usr/bin/python3 -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo /usr/bin/python3 || echo python3)
 
 run: .venv/run ## the hub with its demo systems on http://127.0.0.1:8000
 	.venv/bin/connector demo run
@@ -31,7 +34,7 @@ bench: .venv/dev ## measures: make bench, or make bench only=sync
 	$(PY) -m bench $(only)
 
 .venv/bin/uv:
-	python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check uv
+	$(PYTHON) -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check uv
 
 .venv/run: .venv/bin/uv pyproject.toml constraints.txt
 	.venv/bin/uv pip install --quiet --compile-bytecode --python $(PY) --constraints constraints.txt --editable . && $(PY) -m compileall -q src adapters && touch $@

@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 
 from bench.measure import Measure
+from connector.serve import new_event_loop
 
 HERE = Path(__file__).parent
 PARTS = frozenset({"growth", "ranking"})
@@ -54,7 +55,8 @@ def run(name: str) -> Iterable[Measure]:
     """The measures of one module, some of them as they are measured."""
     found = importlib.import_module(f"bench.{name}").measures()
     if inspect.iscoroutine(found):
-        found = asyncio.run(found)
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:  # as `connector serve` does
+            found = runner.run(found)
     measured: Iterable[Measure] = found
     return measured
 

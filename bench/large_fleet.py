@@ -172,8 +172,8 @@ STATEMENTS = (
     """
     INSERT INTO ticket (source_id, external_id, number, type, priority, state, title, category, requester, asset_id,
                         quantity, opened_at, created_at, updated_at)
-    SELECT (SELECT id FROM source), substr(serial, 2), 'INC-' || serial, 'incident', 'P1', 'new', 'Switch is dead',
-           'hardware', CASE WHEN product_id <= :common THEN 'common'
+    SELECT (SELECT id FROM source), substr(serial, 2), 'INC-' || serial, 'incident', 'P1', 'new',
+           'Switch ' || serial || ' is dead', 'hardware', CASE WHEN product_id <= :common THEN 'common'
                             WHEN product_id > :products - :scarce THEN 'scarce' ELSE 'usual' END,
            id, 1, :at, :at, :at
     FROM asset WHERE state = 'deployed'

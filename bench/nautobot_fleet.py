@@ -20,6 +20,8 @@ from connector_nautobot.sandbox import NautobotSandbox
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SITES, HUBS, TYPES = 400, 40, 60
+BETWEEN = timedelta(seconds=20)
+"""Changes of devices are so far apart: of a million they fill eight months."""
 
 
 class SystemClock:
@@ -47,7 +49,7 @@ def fleet(devices: int) -> NautobotSandbox:
             device_type=types[n % TYPES],
             location=hubs[n // 20 % HUBS] if spare else sites[n * 7919 % SITES],
             status="Inventory" if spare else "Active",
-            at=START + timedelta(milliseconds=n),
+            at=START + n * BETWEEN,
             serial=f"SN{n * 48271 % 99999989:08}",
             asset_tag=f"AT-{n:06}",
         )

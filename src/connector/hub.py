@@ -12,22 +12,29 @@ from dataclasses import dataclass
 from connector.clock import SystemClock
 from connector.fulfilment.options import FulfilmentOptions, TicketWrites
 from connector.fulfilment.suppliers import require_suppliers
-from connector.ingest.pull import PullReport, pull_source
+from connector.ingest.guard import Guard, Limit
+from connector.ingest.reports import SCHEDULE, PullReport
+from connector.ingest.sync import sync_source
+from connector.ingest.tending import tend_golden_record
 from connector.model.errors import InvalidConfiguration, NotKnown
 from connector.model.kinds import SourceState
 from connector.model.principals import ADMIN, ANYBODY
 from connector.processes import Process
 from connector.rules.checks.policy_tests import PolicyTestsFailed
+from connector.rules.identity.match_rules import match_rules
 from connector.rules.policy.reading import default_policy_text, policy_file_text
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection, connect
 from connector.sdk.errors import ConfigError
 from connector.settings.loading import LoadedSettings
 from connector.settings.sections import Settings
+from connector.settings.sources import GuardSettings
 from connector.storage.database.engine import Database, open_engine, reading, transaction
 from connector.storage.migrations import migrate
 from connector.storage.policies.active import ActivePolicy
 from connector.storage.policies.policies import active_policy_text, take_in_policy
+from connector.storage.quality.populations import Terms
+from connector.storage.sources.identities import use_match_rules
 from connector.storage.sources.sources import register_source, set_condition
 
 log = logging.getLogger("connector")
@@ -58,9 +65,24 @@ class Hub:
             raise NotKnown(f"there is no source {name!r}", hint=f"Configured are: {known}.")
         return self.connections[name]
 
-    async def pull(self, name: str, streams: tuple[str, ...] | None = None, *, full: bool = False) -> PullReport:
-        """Pull a source now."""
-        return await pull_source(self.database, self.connection(name), clock=self.clock, streams=streams, full=full)
+    @property
+    def guards(self) -> Mapping[str, Guard]:
+        """Source -> how far it is trusted."""
+        return {name: _guard(source.guard) for name, source in self.settings.sources.items()}
+
+    @property
+    def quality_terms(self) -> Terms:
+        """On which terms data quality is measured now."""
+        return Terms(self.clock.now(), self.settings.quality.confirmed_for)
+
+    async def pull(
+        self, name: str, streams: tuple[str, ...] | None = None, *, full: bool = False, by: str = SCHEDULE
+    ) -> PullReport:
+        """Pull a source now, unless it backs off, has stopped or is paused. by: who wants it."""
+        return await sync_source(
+            self.database, self.connection(name), clock=self.clock, streams=streams, full=full, by=by,
+            guard=self.guards[name],
+        )  # fmt: skip
 
 
 @asynccontextmanager
@@ -77,9 +99,12 @@ async def open_hub(
     connections, broken = _connect(settings, clock)
     await asyncio.to_thread(migrate, settings.database)
     database = open_engine(settings.database)
+    use_match_rules(database, match_rules(settings.identity.match))
     try:
         await _take_in(database, settings, clock, connections, broken, is_start=takes_policy)
         await _register(database, settings, broken, clock)
+        if not takes_policy:  # a hub that serves does that beside answering
+            await tend_golden_record(database, clock, settings.identity.precedence, settings.identity.fresh_days)
         yield Hub(settings, database, clock, ActivePolicy(), connections, broken)
     finally:
         for connection in connections.values():
@@ -106,6 +131,11 @@ def fulfilment_options(settings: Settings) -> FulfilmentOptions:
             name: TicketWrites(fields=ticket.fields, state=ticket.state) for name, ticket in given.tickets.items()
         },
     )
+
+
+def _guard(given: GuardSettings) -> Guard:
+    retired = Limit(given.retired_share, given.retired_count)
+    return Guard(retired, Limit(given.changed_share, given.changed_count))
 
 
 def roles_by_key(settings: Settings) -> dict[str, frozenset[str]]:

@@ -29,18 +29,19 @@ from connector.api.live.streams import Streams
 from connector.api.schema import build_schema
 from connector.connections import server_config
 from connector.fulfilment.approvals import holders_of
-from connector.fulfilment.engine import FulfilmentEngine
+from connector.fulfilment.engine import EVERY_HOUR, FulfilmentEngine
 from connector.fulfilment.roads import measure_roads
 from connector.fulfilment.suppliers import require_suppliers
 from connector.hub import Hub, executor_name, fulfilment_options, open_hub, roles_by_key
 from connector.ingest.inbox import process_inbox
-from connector.ingest.pull import PullReport, pull_source
+from connector.ingest.tending import tend_golden_record
 from connector.memory import calm_garbage_collection
 from connector.model.errors import Unavailable
 from connector.model.principals import Principal
 from connector.processes import ALONE, Process
 from connector.rules.policy.reading import InvalidPolicy
-from connector.sdk.adapter import Clock, Pulls
+from connector.schedules import forget_old_runs, pull_or_log, schedule_pulls
+from connector.sdk.adapter import Clock
 from connector.sdk.travel import TravelConnection, connect_travel_times
 from connector.settings.auth import ALL_REGIONS, RESERVED_NAMES
 from connector.settings.loading import LoadedSettings
@@ -48,6 +49,7 @@ from connector.settings.sections import Settings
 from connector.storage.database.engine import reading, wake_on_commit
 from connector.storage.database.growth import LogGrowth
 from connector.storage.policies.policies import active_policy_text
+from connector.storage.quality.days import Measured, measure_if_due
 
 if TYPE_CHECKING:
     from connector.api.identity import IdentityProvider
@@ -57,6 +59,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("connector")
 
 INBOX_POLL_SECONDS = 1.0
+TENDING = "*/5 * * * *"
+"""When overrides end by themselves, and sources that are not heard of yield."""
 CLOSED = (
     "only keys of `connector keys create` come in: set auth.anonymous (CONNECTOR_AUTH__ANONYMOUS=true) to let in "
     "everybody on this machine, or auth.token, auth.keys or auth.oidc"
@@ -107,8 +111,11 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
     )
     inbox = _Inbox(hub)
     for name in hub.connections:
-        _schedule(hub, fulfilment, name)
+        schedule_pulls(hub, fulfilment, name)
+    fulfilment.schedule("golden-record", TENDING, partial(_tend, hub))
+    fulfilment.schedule("forget-runs", "41 3 * * *", partial(forget_old_runs, hub))
     roads = _roads(hub, fulfilment)
+    fulfilment.schedule("measure-quality", EVERY_HOUR, partial(_measure_quality, hub))
     background: set[asyncio.Task[object]] = set()
     wake_on_commit(hub.database, feed.wake)
     wake_on_commit(hub.database, fulfilment.reactor.wake)
@@ -121,7 +128,9 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
     app = create_app(
         engine=hub.database,
         feed=feed,
-        commands=hub_commands(fulfilment.commands, hub.database, hub.connections, hub.clock, broken=hub.broken),
+        commands=hub_commands(
+            fulfilment.commands, hub.database, hub.connections, hub.clock, broken=hub.broken, guards=hub.guards
+        ),
         policy=hub.policy,
         connections=hub.connections,
         clock=hub.clock,
@@ -337,8 +346,9 @@ async def _begin(hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Even
         process.tell_serves()
     await _read_policy(hub)
     if process.is_first:
+        await _tend(hub)
         wanted = [name for name in hub.connections if hub.settings.sources[name].schedule]
-        await asyncio.gather(*(_pull(hub, name, None) for name in wanted))
+        await asyncio.gather(*(pull_or_log(hub, name, None, by="start") for name in wanted))
 
 
 async def _read_policy(hub: Hub) -> None:
@@ -356,16 +366,9 @@ async def _read_policy(hub: Hub) -> None:
         log.error("nothing is ordered from these suppliers of the active policy: %s", error.message)
 
 
-def _schedule(hub: Hub, fulfilment: FulfilmentEngine, name: str) -> None:
-    """Pull a source by its cron; streams with a cron of their own by that."""
-    source, adapter = hub.settings.sources[name], hub.connections[name].adapter
-    if not isinstance(adapter, Pulls):
-        return
-    for stream, cron in source.schedules.items():
-        fulfilment.schedule(f"pull-{name}-{stream}", cron, partial(_pull, hub, name, (stream,)))
-    rest = tuple(stream.name for stream in adapter.streams() if stream.name not in source.schedules)
-    if source.schedule and rest:
-        fulfilment.schedule(f"pull-{name}", source.schedule, partial(_pull, hub, name, rest))
+async def _measure_quality(hub: Hub) -> Measured | None:
+    """Measure how good the data is, once a day: at the first hour of it at which the hub is there."""
+    return await measure_if_due(hub.database, hub.quality_terms, kept=hub.settings.quality.kept)
 
 
 def _roads(hub: Hub, fulfilment: FulfilmentEngine) -> TravelConnection | None:
@@ -389,9 +392,10 @@ def _roads(hub: Hub, fulfilment: FulfilmentEngine) -> TravelConnection | None:
     return connection
 
 
-async def _pull(hub: Hub, name: str, streams: tuple[str, ...] | None) -> PullReport | None:
+async def _tend(hub: Hub) -> None:
+    """See to golden values: what is configured now, and what time has ended."""
+    identity = hub.settings.identity
     try:
-        return await pull_source(hub.database, hub.connections[name], clock=hub.clock, streams=streams)
+        await tend_golden_record(hub.database, hub.clock, identity.precedence, identity.fresh_days)
     except Exception:
-        log.exception("source %r could not be pulled; it is tried again at its next time", name)
-        return None
+        log.exception("golden values could not be seen to; it is tried again at the next time")

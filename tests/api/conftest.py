@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -27,6 +28,7 @@ from connector.api.kept import KeptAnswers
 from connector.api.limits import Limits
 from connector.api.live.limits import LiveLimits
 from connector.api.live.streams import Streams
+from connector.api.sync_commands import SyncCommands
 from connector.connections import server_config
 from connector.fulfilment.suppliers import require_suppliers
 from connector.model.errors import Unavailable
@@ -53,6 +55,7 @@ NO_COMMANDS = Commands(
     replay_quarantine=_out_of_order,
     discard_quarantine=_out_of_order,
     check_suppliers=partial(require_suppliers, connections={}),
+    syncing=SyncCommands(*[_out_of_order] * 6),
 )
 """For tests that change nothing."""
 
@@ -176,6 +179,14 @@ async def served(app: Starlette, **options: Any) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await serving
+
+
+_TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def plain_client(**options: Any) -> httpx.AsyncClient:
+    """A client of what is `served`, without TLS: reading whom to trust takes longer than a hundred requests."""
+    return httpx.AsyncClient(verify=_TRUSTING_NOBODY, trust_env=False, **options)
 
 
 class Subscriber:

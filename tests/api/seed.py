@@ -12,7 +12,7 @@ from connector.api.schema.nodes import global_id
 from connector.model.kinds import HubTier, Lane
 from connector.model.refs import EntityKind
 from connector.rules.policy.document import Mode
-from connector.rules.sourcing.candidate import Candidate, Losers, columns_of
+from connector.rules.sourcing.candidate import Candidate, Losers, recorded_of
 from connector.storage import tables
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.engine import transaction
@@ -41,7 +41,8 @@ EXPLANATION = {
     "outcome": "reserve", "reason": "sourced", "text": "from Berlin by courier", "rule": "hardware", "quantity": 1,
     "policy_version": "default@1", "decided_at": "2026-11-25T09:00:00Z", "inputs": {"ticket": {"number": "INC-1"}},
     "product_id": 1, "sla": {"due_at": "2026-11-25T13:00:00Z", "basis": "ticket", "margin_minutes": -1200},
-    "candidates": columns_of([CHOSEN]), "losers": [Losers("too_far", "too far to drive", (2, 3)).recorded()],
+    "ladder": [], "candidates": recorded_of([CHOSEN]),
+    "losers": [Losers("too_far", "too far to drive", (2, 3)).recorded()],
 }  # fmt: skip
 
 
@@ -62,10 +63,13 @@ class Seeded:
     task: int
     quarantine: int
     document: int
+    sync_plan: int
 
     def id(self, type_name: str) -> str:
         """Global id of the thing of that type."""
-        name = {"QuarantinedRecord": "quarantine", "ShipmentLabel": "document"}.get(type_name, type_name.lower())
+        name = {"QuarantinedRecord": "quarantine", "ShipmentLabel": "document", "SyncPlan": "sync_plan"}.get(
+            type_name, type_name.lower()
+        )
         return global_id(type_name, getattr(self, name))
 
 
@@ -78,6 +82,24 @@ async def seed(engine: AsyncEngine) -> Seeded:
         )  # fmt: skip
         stream = {"source_id": source, "name": "tickets", "last_success_at": NOW - timedelta(hours=2)}
         await insert_row(tx, tables.source_stream, {**stream, "records_seen": 10, "records_changed": 4})
+        run = {
+            "source_id": source,
+            "stream": "tickets",
+            "mode": "changes",
+            "outcome": "pulled",
+            "started_by": "schedule",
+        }
+        counts = {"created": 1, "updated": 3, "retired": 0, "unchanged": 6, "quarantined": 0}
+        await insert_row(
+            tx, tables.sync_run,
+            {**run, **counts, "records_seen": 10, "began_at": NOW - timedelta(seconds=90), "ended_at": NOW},
+        )  # fmt: skip
+        counted = {"stream": "tickets", "records": 10, "new": 1, "changed": 3, "retired": 0, "unchanged": 6}
+        sync_plan = await insert_row(
+            tx, tables.sync_plan,
+            {"source_id": source, "is_full": False, "exceeds_limit": True, "state": "proposed", "fingerprint": "0" * 64,
+             "counts": [{**counted, "unusable": 0}], "alarms": [], "created_by": "guard", "created_at": NOW},
+        )  # fmt: skip
         hub = await make_hub(tx, name="Berlin", code="BER", courier_cut_offs=["12:00", "17:00"])
         critical = await make_service_class(tx)
         address = {"line1": "Kai 1", "city": "Hamburg", "postal_code": "20457", "country": "DE", "note": "unknown key"}
@@ -168,5 +190,6 @@ async def seed(engine: AsyncEngine) -> Seeded:
         ]
         await log_changes(tx, changes, actor="fulfilment", at=NOW)
     return Seeded(
-        source, hub, site, product, asset, spare, ticket, decision, reservation, shipment, task, quarantine, document
-    )
+        source, hub, site, product, asset, spare, ticket, decision, reservation, shipment, task, quarantine, document,
+        sync_plan,
+    )  # fmt: skip

@@ -12,7 +12,8 @@ from sqlalchemy import Connection as SyncConnection
 from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from connector.api.commands import Commands, Request, hub_commands
+from connector.api.commands import Commands, hub_commands
+from connector.api.requests import Request
 from connector.model.errors import InvalidInput
 from connector.model.kinds import SourceState
 from connector.model.refs import IdempotencyKey
@@ -91,13 +92,13 @@ async def test_a_pull_that_was_killed_is_done_by_whoever_asks_again_under_its_ke
         adapter.scripts["things"], before = pages, len(await intake.rows("site"))
         first = None
         with suppress(Killed), killed_after(engine, commits):
-            first = await commands.sync_source(source_key, None, False, by(f"k{commits}"))
+            first = await commands.sync_source(source_key, None, False, None, by(f"k{commits}"))
         if commits:
             assert (await state(engine) == SourceState.OK) == await has_receipt(engine, f"k{commits}")
         clock.advance(LEASE + timedelta(seconds=1))
-        again = await commands.sync_source(source_key, None, False, by(f"k{commits}"))
+        again = await commands.sync_source(source_key, None, False, None, by(f"k{commits}"))
         asked = len(adapter.asked)
-        same = await commands.sync_source(source_key, None, False, by(f"k{commits}"))
+        same = await commands.sync_source(source_key, None, False, None, by(f"k{commits}"))
 
         assert (again, len(adapter.asked)) == (same, asked)
         assert again.outcome == "pulled"
@@ -123,9 +124,9 @@ async def test_a_source_that_others_are_busy_with_is_pulled_when_the_same_is_ask
     async with transaction(engine) as tx:
         await take_lease(tx, source_key, "things", token="another process", at=clock.now())
 
-    busy = await commands.sync_source(source_key, None, False, by("k"))
+    busy = await commands.sync_source(source_key, None, False, None, by("k"))
     clock.advance(LEASE + timedelta(seconds=1))
-    pulled = await commands.sync_source(source_key, None, False, by("k"))
+    pulled = await commands.sync_source(source_key, None, False, None, by("k"))
 
     assert (busy.outcome, pulled.outcome) == ("busy", "pulled")
     assert len(await intake.rows("site")) == 2

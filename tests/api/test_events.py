@@ -25,7 +25,7 @@ from connector.model.principals import Principal
 from connector.model.refs import EntityKind
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.engine import transaction
-from tests.api.conftest import TOKEN, Hub, OpenHub, served, until
+from tests.api.conftest import TOKEN, Hub, OpenHub, plain_client, served, until
 from tests.api.test_subscriptions import TASKS, give_task, impatient
 from tests.factories import NOW
 
@@ -67,7 +67,7 @@ async def followed(
 ) -> AsyncIterator[Client]:
     """A subscription by POST."""
     async with (
-        httpx.AsyncClient(timeout=10) as http,
+        plain_client(timeout=10) as http,
         http.stream(
             "POST",
             f"http://{address}/graphql",
@@ -116,7 +116,7 @@ async def test_it_is_resumed_by_after_and_by_the_last_event_id_of_a_browser(hub:
 async def test_a_subscription_goes_by_get_too(hub: Hub):
     query = {"query": 'subscription { tasks(after: "0") { cursor } }'}
     await give_task(hub.engine, "a")
-    async with served(hub.app) as address, httpx.AsyncClient() as http:
+    async with served(hub.app) as address, plain_client() as http:
         async with http.stream("GET", f"http://{address}/graphql", params=query, headers=EVENTS) as response:
             assert await Client(response).next() == Sent("next", {"data": {"tasks": {"cursor": "1"}}}, "1")
         from_elsewhere = {**EVENTS, "origin": "http://evil.example"}
@@ -168,7 +168,7 @@ async def test_what_is_no_request_has_a_status_of_its_own(open_hub: OpenHub, hea
 
 
 async def test_a_mutation_does_not_go_by_get(hub: Hub):
-    async with served(hub.app) as address, httpx.AsyncClient() as http:
+    async with served(hub.app) as address, plain_client() as http:
         query = {"query": 'mutation { syncSource(input: {name: "x"}) { __typename } }'}
         async with http.stream("GET", f"http://{address}/graphql", params=query, headers=EVENTS) as response:
             told = await Client(response).next()

@@ -21,6 +21,7 @@ from connector.storage.database.changes import NewChange, last_position, log_cha
 from connector.storage.database.engine import reading, transaction
 from connector.storage.tickets.tasks import NewTask, require_task
 from tests.api.conftest import until
+from tests.conftest import redis_server
 from tests.factories import NOW, make_source, make_ticket
 
 TASK = EntityKind.TASK
@@ -302,7 +303,7 @@ async def test_changes_of_other_kinds_do_not_fill_the_window(engine: AsyncEngine
 @pytest.fixture
 def own_redis(tmp_path: Any) -> Any:
     """A Redis server of this test's own, that it may kill."""
-    server = Redis(str(tmp_path / "redis.rdb"))
+    server = redis_server(tmp_path)
     yield server
     with suppress(RedisError):
         server.shutdown(nosave=True)

@@ -392,7 +392,7 @@ def test_names_that_cannot_be_kept_are_told_with_the_reason():
     )  # fmt: skip
     can_be_kept = (
         "those that can be kept are partNumber, sku, assetClass, criticality, unitCostCents, currency, weightG, "
-        "lengthMm, widthMm, heightMm, isDataBearing"
+        "lengthMm, widthMm, heightMm, isDataBearing, dataQuality"
     )
     leads = "it leads to other things, by which those are found: keep their fields, or limit keys to regions"
 

@@ -40,6 +40,8 @@ SAME = "decision.looked_at: that the rules came to the same is noted without a l
 JOINS = "incident_group_ticket: a ticket joins a group without a line in the log"
 ATTEMPTS = "quarantine: further attempts at a record are counted without a line in the log"
 COUNTED = "source_stream: pulls are counted without a line in the log"
+PLANNED = "sync_plan: plans of syncs are made and decided without a line in the log"
+RAN = "sync_run: pulls are counted without a line in the log"
 FRESHNESS = "Source.freshness: depends on who asks, or when"
 LISTED = "listed(): nobody says that it is a function of its arguments alone"
 NEVER = {
@@ -59,6 +61,7 @@ NEVER = {
     "sources": FRESHNESS,
     "sourceAggregate": f"source.failures: {PULLS}",
     "Decision.lookedAt": SAME,
+    "IdentityReview.record": ATTEMPTS,
     "IncidentGroup.members": JOINS,
     "IncidentGroupTicket": JOINS,
     "QuarantinedRecord": ATTEMPTS,
@@ -71,7 +74,16 @@ NEVER = {
     "Source.state": f"source.state: {PULLS}",
     "Source.streams": COUNTED,
     "Source.updatedAt": f"source.updated_at: {PULLS}",
+    "Source.plans": PLANNED,
+    "Source.runs": RAN,
     "SourceStream": COUNTED,
+    "SyncPlan": PLANNED,
+    "SyncRun": RAN,
+    "syncPlan": PLANNED,
+    "syncPlanAggregate": PLANNED,
+    "syncPlans": PLANNED,
+    "syncRunAggregate": RAN,
+    "syncRuns": RAN,
     "Ticket.groups": JOINS,
 }
 """Root fields with all that a thing says of itself, types, fields of types: what is in no answer that is kept -> why.

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from connector.api.commands import Request
+from connector.api.requests import Request
 from connector.api.schema.nodes import global_id
 from connector.fulfilment.procurement import Recorded, Report
 from connector.model.errors import NotKnown

@@ -63,8 +63,15 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "Rollouts": {"first": 5},
         "Procurements": {"first": 5},
         "BreakGlassUse": {},
+        "SyncPlans": {"first": 5},
+        "SyncPlanPage": {"plan": seeded.id("SyncPlan")},
+        "SyncRuns": {"source": "itsm"},
         "Placements": {"region": "EU", "productId": seeded.id("Product")},
         "IncidentGroups": {"first": 5},
+        "NameAliases": {"first": 5},
+        "AliasSuggestions": {"first": 5},
+        "IdentityReviews": {"first": 5},
+        "ExplainMatch": {"source": "cmdb", "externalId": "nothing"},
         "Loans": {"first": 5},
         "Replenishments": {"first": 5, "states": ["PROPOSED"]},
         "Returns": {"first": 5},
@@ -150,6 +157,10 @@ ANSWERS: dict[str, Any] = {
         and data["me"] == {"name": "api", "roles": ["admin"]}
     ),
     "RedChannels": lambda data: data["redChannels"]["nodes"] == [],
+    "NameAliases": lambda data: data["nameAliases"]["nodes"] == [],
+    "AliasSuggestions": lambda data: data["aliasSuggestions"]["nodes"] == [],
+    "IdentityReviews": lambda data: data["identityReviews"]["nodes"] == [],
+    "ExplainMatch": lambda data: [error["code"] for error in data["explainMatch"]["errors"]] == ["NOT_FOUND"],
     "IncidentGroups": lambda data: data["incidentGroups"] == {"totalCount": 0, "nodes": []},
     "TicketStatistics": lambda data: (
         [(group["key"]["openedAt"], group["count"]) for group in data["ticketAggregate"]["groups"]]
@@ -167,6 +178,9 @@ ANSWERS: dict[str, Any] = {
         == [("Acme Switch 48", 1, [{"tier": "REGIONAL", "units": 2}], "REGIONAL")]
     ),
     "BreakGlassUse": lambda data: data["breakGlassUse"] == [],
+    "SyncPlans": lambda data: [plan["streams"][0]["updated"] for plan in data["syncPlans"]["nodes"]] == [3],
+    "SyncPlanPage": lambda data: data["syncPlanPage"]["pageCount"] == 0,
+    "SyncRuns": lambda data: [run["duration"] for run in data["syncRuns"]["nodes"]] == ["PT1M30S"],
     "QuarantineList": lambda data: data["quarantine"]["nodes"][0]["reason"] == "priority 'urgent' is not known",
     "LowStock": lambda data: [shelf["product"]["model"] for shelf in data["stock"]["nodes"]] == ["Bracket"],
     "SearchAssets": lambda data: [edge["node"]["serial"] for edge in data["assets"]["edges"]] == ["FOC1"],

@@ -58,7 +58,7 @@ async def test_a_thousand_connections_that_vanish_leave_no_task_no_subscriber_an
             await begin(hub, client, QUERY)
         await until(lambda: hub.streams.subscribers == 0)
         await until(lambda: not socket_tasks())
-        tasks, sockets = len(asyncio.all_tasks()), open_sockets()
+        tasks, sockets = len(asyncio.all_tasks()), open_sockets(address)
         clients: list[socket.socket] = []
         for start in range(0, CLIENTS, 100):
             clients += await asyncio.gather(*(follow(address, start + number) for number in range(100)))
@@ -70,7 +70,7 @@ async def test_a_thousand_connections_that_vanish_leave_no_task_no_subscriber_an
             vanishing.close()  # its linger of zero seconds makes that a reset, without a farewell
         await until(lambda: hub.streams.subscribers == 0, timeout=30)
         await until(lambda: len(asyncio.all_tasks()) <= tasks, timeout=30)
-        await until(lambda: open_sockets() <= sockets, timeout=30)
+        await until(lambda: open_sockets(address) <= sockets, timeout=30)
 
         assert (len(hub.streams), hub.feed.readers) == (0, 0)
         async with connected(address) as client:
@@ -83,10 +83,13 @@ def socket_tasks() -> list[str]:
     return [task.get_name() for task in asyncio.all_tasks() if task.get_name() in ("socket", "operation", "events")]
 
 
-def open_sockets() -> int:
-    """How many sockets this process has; the database has files of its own, which it keeps for later."""
+def open_sockets(address: str) -> int:
+    """How many sockets this process has at the hub's port; those of its database may become more meanwhile."""
+    port = f":{int(address.partition(':')[2]):04X}"
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    ours = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port)}
     found = 0
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(OSError):
-            found += os.readlink(descriptor).startswith("socket:")
+            found += os.readlink(descriptor) in ours
     return found

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import hub, open_hub
-from tests.clients.install import HERE, NODE, node_packages, python_environment
+from tests.clients.install import HERE, NODE, NotInstalled, node_packages, python_environment
 
 __all__ = ["hub", "open_hub"]
 
@@ -30,6 +30,15 @@ def packages() -> Path:
 def client_python() -> Path:
     """A Python that has the Python clients."""
     return python_environment()
+
+
+@pytest.fixture(scope="session")
+def prism() -> Path:
+    """Prism's program."""
+    try:
+        return node_packages(HERE / "descriptions") / "@stoplight" / "prism-cli" / "dist" / "index.js"
+    except NotInstalled as absent:
+        pytest.skip(str(absent).partition("\n")[0])
 
 
 Node = Callable[..., Awaitable[Process]]

@@ -137,6 +137,128 @@ def test_what_a_sync_came_to_can_be_read_on_a_narrow_terminal(here: Path):
     assert max(map(len, (*first, *again))) <= 80
 
 
+def test_a_plan_shows_what_a_sync_would_do_and_does_nothing(here: Path):
+    run_json("sync")
+    (here / "sheets" / "hubs.csv").write_text(
+        "code,name,tier,latitude,longitude\nBER,Berlin,local,52.52,13.405\nMUC,Munich,central,48.1,11.6\n"
+    )
+
+    (plan,) = run_json("sync", "--plan", "--full")  # type: ignore[misc]
+    shown = run_narrow("sync", "--plan", "--full").output
+    short = run("sync", "--plan", "--full", "--limit", "1").output
+
+    by_stream = {stream["stream"]: stream for stream in plan["streams"]}
+    hubs = by_stream["hubs"]
+    assert (hubs["records"], hubs["new"], hubs["changed"], hubs["retired"]) == (2, 1, 1, 1)
+    assert {(item["operation"], item["kind"], item["name"]) for item in plan["changes"]} >= {
+        ("created", "hub", "Munich"), ("updated", "hub", "Berlin"), ("retired", "hub", "Hamburg hub"),
+    }  # fmt: skip
+    for line in (
+        "changed hub Berlin (ber)", "          name: Berlin hub \N{RIGHTWARDS ARROW} Berlin",
+        "new     hub Munich (muc)", "retired hub Hamburg hub (ham)",
+    ):  # fmt: skip
+        assert line in shown.splitlines()
+    assert f"and {len(plan['changes']) - 1:,} more changes; --json has all of them." in short
+    (again,) = run_json("sync", "--plan", "--full")  # type: ignore[misc]
+    assert (again["streams"], len(again["changes"])) == (plan["streams"], len(plan["changes"]))
+
+
+def test_a_plan_is_kept_approved_and_done_exactly_so(here: Path):
+    kept = run("sync", "--plan", "--save").output
+    assert "Kept as plan 1. Next: connector plans approve 1" in kept
+    (waiting,) = run_json("plans", "list")  # type: ignore[misc]
+    assert (waiting["id"], waiting["source"], waiting["state"]) == (1, "sheets", "proposed")
+    shown = run_narrow("plans", "show", "1").output
+    assert "new     hub Berlin hub (ber)" in shown.splitlines()
+    early = run("plans", "apply", "1")
+    assert (early.exit_code, "only an approved one is applied" in early.stderr) == (1, True)
+
+    assert "Next: connector plans apply 1" in run("plans", "approve", "1").output
+    assert "Plan 1 is applied: source sheets was synced exactly so." in run("plans", "apply", "1").output
+
+    assert run_json("plans", "list") == []
+    (report,) = run_json("sync")  # type: ignore[misc]
+    assert [s["created"] + s["updated"] + s["deleted"] for s in report["streams"]] == [0] * len(report["streams"])
+    (done,) = run_json("plans", "list", "--all")  # type: ignore[misc]
+    assert (done["state"], done["result"]) == ("applied", "done as planned")
+    listed = [line.split() for line in run_narrow("plans", "list", "--all").output.splitlines()]
+    assert ["plan", "source", "changes", "state", "made", "by"] in listed
+    told = " ".join(run_narrow("plans", "show", "1").output.split())
+    assert f"It reads what has changed, {done['decided_by']} decided about it: done as planned." in told
+
+
+def test_a_plan_whose_source_has_drifted_is_not_applied(here: Path):
+    (plan,) = run_json("sync", "--plan", "--save")  # type: ignore[misc]
+    number = str(plan["id"])
+    run_json("plans", "approve", number)
+    (here / "sheets" / "hubs.csv").write_text("code,name,tier,latitude,longitude\nBER,Berlin,local,52.52,13.405\n")
+
+    refused = run("plans", "apply", number)
+
+    assert refused.exit_code != 0
+    assert f"source 'sheets' has drifted since plan {number} was made" in " ".join(refused.stderr.split())
+    assert run_json("plans", "list") == []
+    (drifted,) = run_json("plans", "list", "--all")  # type: ignore[misc]
+    assert drifted["state"] == "drifted"
+    again = run("plans", "discard", number)
+    assert "is drifted: only one that is proposed or approved becomes discarded" in " ".join(again.stderr.split())
+
+
+def test_a_paused_source_is_not_pulled_until_it_is_resumed(here: Path):
+    assert (
+        "Next: connector sources resume sheets" in run("sources", "pause", "sheets", "--because", "stocktaking").output
+    )
+
+    held = run("sync", "--json")
+    told = " ".join(run("sync").output.split())
+
+    (report,) = json.loads(held.stdout)
+    assert (held.exit_code, report["outcome"], report["state"], report["streams"]) == (1, "skipped", "paused", [])
+    assert ": stocktaking Let it go on: connector sources resume sheets." in told
+    (source,) = run_json("sources")  # type: ignore[misc]
+    assert (source["state"], source["pause_reason"]) == ("paused", "stocktaking")
+    assert "goes on by its schedule" in run("sources", "resume", "sheets").output
+    assert "was not paused" in run("sources", "resume", "sheets").output
+    (report,) = run_json("sync")  # type: ignore[misc]
+    assert report["outcome"] == "pulled"
+
+
+def test_the_guard_of_a_source_is_configured(here: Path):
+    settings = here / "connector.toml"
+    settings.write_text(settings.read_text() + "guard = { changed_share = 0, changed_count = 0 }\n")
+    run_json("sync")
+    (here / "sheets" / "hubs.csv").write_text(
+        "code,name,tier,latitude,longitude\nBER,Berlin,local,52.52,13.405\nHAM,Hamburg hub,local,53.5,10.0\n"
+    )
+
+    stopped = run("sync", "--json")
+
+    (report,) = json.loads(stopped.stdout)
+    assert (stopped.exit_code, report["outcome"], report["plan"]) == (1, "stopped", 1)
+    run_json("plans", "approve", "1")
+    run_json("plans", "apply", "1")
+    (source,) = run_json("sources")  # type: ignore[misc]
+    assert (source["state"], source["paused_by"]) == ("ok", None)
+
+
+def test_the_past_is_read_again_and_pulls_leave_a_history(here: Path):
+    run_json("sync")
+    run_json("sync", "--since", "12mo")
+    for wrong in ("soon", "2999-01-01"):
+        assert run("sync", "--since", wrong).exit_code == 2
+
+    streams = {row["name"]: row for row in run_json("sources", "show", "sheets")}  # type: ignore[call-overload,index]
+    found = run_json("sources", "runs", "sheets", "--stream", "hubs")
+    narrow = run_narrow("sources", "runs").output
+
+    assert (streams["hubs"]["seen"], streams["hubs"]["changed"], streams["hubs"]["is_backfilling"]) == (3, 0, False)
+    assert streams["hubs"]["freshness_seconds"] < 60
+    told = [(r["mode"], r["outcome"], r["records_seen"], r["created"], r["quarantined"]) for r in found]  # type: ignore[index,union-attr]
+    assert told == [("full", "pulled", 3, 0, 1), ("full", "pulled", 3, 2, 1)]
+    assert "2 new, 1 unusable" in " ".join(narrow.split())
+    assert max(map(len, narrow.splitlines())) <= 80
+
+
 def test_a_second_sync_changes_nothing(here: Path):
     run_json("sync")
 
@@ -172,6 +294,13 @@ def test_discarding_settles_an_entry_and_keeps_it_readable(here: Path):
     [
         (("sync", "nosuch"), 3, "there is no source 'nosuch'"),
         (("sync", "sheets", "--stream", "tickets"), 2, "has no stream 'tickets'"),
+        (("sync", "nosuch", "--plan"), 3, "there is no source 'nosuch'"),
+        (("sync", "sheets", "--plan", "--stream", "tickets"), 2, "has no stream 'tickets'"),
+        (("sync", "--since", "1y", "--full"), 2, "--since goes with neither --full nor --plan"),
+        (("sources", "runs", "nosuch"), 3, "there is no source 'nosuch'"),
+        (("sync", "--save"), 2, "--save and --exceed-limit belong to --plan"),
+        (("plans", "show", "7"), 3, "there is no plan 7"),
+        (("plans", "approve", "7"), 3, "there is no plan 7"),
         (("explain", "INC-404"), 3, "there is no ticket 'INC-404'"),
         (("quarantine", "show", "404"), 3, "there is no quarantine entry 404"),
         (("quarantine", "replay"), 2, "name either entries or a source"),
@@ -239,7 +368,7 @@ def test_adapters_are_listed_with_what_they_can_do():
 
     assert {"easypost", "file", "karrio", "nautobot", "request_tracker", "rest"} <= set(found)
     assert found["request_tracker"]["capabilities"] == [
-        "Fetches", "Procures", "Pulls", "ReceivesWebhooks", "WritesTickets",
+        "Backfills", "Fetches", "Procures", "Pulls", "ReceivesWebhooks", "WritesTickets",
     ]  # fmt: skip
     assert found["nautobot"]["problem"] is None
 

@@ -21,14 +21,18 @@ from tests.factories import (
     make_spares,
     make_ticket,
 )
+from tests.fulfilment.test_approvals import policy as needing_a_yes
 from tests.rules.cases import NOW, facts, holding, hub, policy, ticket_of
 
 from connector.api.schema.explaining import explanation_of
 from connector.cli.explain import due_lines
+from connector.model.lifecycle import ApprovalState
+from connector.model.refs import EntityKind
 from connector.rules.facts.ticket import ServiceClassFacts
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision
 from connector.storage import tables
+from connector.storage.approvals.approvals import Ask, request_approval, settle_approval
 from connector.storage.database.engine import open_engine, transaction
 from connector.storage.stock.succession import move_reservation
 from connector.storage.stock.units import ShelfKey
@@ -167,4 +171,40 @@ def test_the_command_tells_what_a_person_has_moved_since(here: Path):
     assert "from NEAR to FAR at 2026-11-26 09:00Z, moved by ann: closer\n" in told
     assert content["moves"] == [
         {"at": "2026-11-26T09:00:00Z", "origin": "NEAR", "target": "FAR", "reason": "moved by ann: closer"}
+    ]
+
+
+async def waived() -> None:
+    """What was claimed needed a yes, which a red channel did away with an hour later."""
+    engine = open_engine("sqlite:///hub.db")
+    async with transaction(engine) as tx:
+        at = NOW + timedelta(hours=1)
+        for subject in (EntityKind.RESERVATION, EntityKind.TASK):  # a task of the same id has nothing to do with it
+            ask = Ask("spare", subject, 1, "Approve Acme X1", "rules")
+            request = await request_approval(tx, ask, needing_a_yes("within_minutes: 120"), actor="rules", at=NOW)
+            await settle_approval(
+                tx, request, ApprovalState.WAIVED, by="channel:1", reason="recall", actor="channel:1", at=at
+            )
+    await engine.dispose()
+
+
+def test_the_command_tells_what_became_of_the_approval_that_it_waited_for(here: Path):
+    assert run("sources").exit_code == 0  # makes the database
+    asyncio.run(decided())
+    before = run("explain", "INC-7").output
+    asyncio.run(waived())
+
+    told = run("explain", "INC-7").output
+    content = cast(dict[str, Any], run_json("explain", "INC-7"))
+
+    assert "approval 'spare'" not in before
+    assert "approval 'spare': waived at 2026-11-25 10:00Z by channel:1: recall\n" in told
+    assert content["approvals"] == [
+        {
+            "name": "spare",
+            "state": "waived",
+            "at": "2026-11-25T10:00:00Z",
+            "decided_by": "channel:1",
+            "reason": "recall",
+        }
     ]

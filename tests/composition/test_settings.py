@@ -45,6 +45,10 @@ def test_every_problem_is_told_at_once_with_key_expectation_and_example(tmp_path
         port = "abc"
         [sources.cmdb]
         schedule = "never"
+        full_schedule = "0 3 * * 0"
+        schedule_time_zone = "Europe/Berln"
+        schedule_jitter_seconds = -1
+        guard = { changed_share = 20 }
         [sources.itsm]
         adapter = "request_tracker"
         base_url = "https://rt.example.com"
@@ -62,12 +66,18 @@ def test_every_problem_is_told_at_once_with_key_expectation_and_example(tmp_path
         "database: database 'mysql' is not supported, only sqlite and postgresql are. "
         "Expected: SQLite file or PostgreSQL database. Example: 'sqlite:///var/connector.db'",
         "databse: Extra inputs are not permitted. Known keys are: database, redis, policy, log_level, server, auth, "
-        "graphql, fulfilment, travel_time, sources.",
+        "graphql, fulfilment, travel_time, identity, quality, sources.",
         "server.port: Input should be a valid integer, unable to parse string as an integer. "
         "Expected: Port to listen on. Example: 8000",
         "sources.cmdb.adapter: Field required. Expected: Name of the adapter. Example: 'nautobot'",
+        "sources.cmdb.guard.changed_share: Input should be less than or equal to 1. Expected: Share that may change at "
+        "once; 1 lets everything change. Example: 0.5",
         "sources.cmdb.schedule: 'never' is no cron expression; write minute hour day month weekday. "
         "Expected: When to pull, as cron; empty means by hand only. Example: '*/5 * * * *'",
+        "sources.cmdb.schedule_jitter_seconds: Input should be greater than or equal to 0. Expected: Pulls begin up to "
+        "so much later, each time another while. Example: 30",
+        "sources.cmdb.schedule_time_zone: time zone 'Europe/Berln' is not in the IANA database: write e.g. "
+        "'Europe/Berlin'. Expected: IANA time zone of these times. Example: 'Europe/Berlin'",
         "sources.itsm.token: environment variable 'CONNECTOR_TEST_UNSET' is not set",
         "sources.parcels.colour: Extra inputs are not permitted.",
         "sources.parcels.page_size: Input should be less than or equal to 100. Example: 100.",
@@ -177,6 +187,31 @@ def test_a_courier_that_is_no_source_is_named_with_the_alternatives(tmp_path: Pa
     file = write(tmp_path, f'[fulfilment]\ncourier = "post"\n{sheets}')
 
     assert problems_of(file) == ["fulfilment.courier: there is no source 'post'; configured are: sheets"]
+
+
+def test_a_precedence_names_sources_kinds_and_fields_that_exist(tmp_path: Path):
+    sheets = '[sources.cmdb]\nadapter = "file"\ndirectory = "sheets"\n'
+    right = '[identity.precedence]\nasset = ["cmdb"]\n"site.position" = ["cmdb"]\ndefault = ["cmdb"]\n'
+    wrong = """
+        [identity.precedence]
+        asset = ["cmbd", "cmdb", "cmdb"]
+        "asset.serial_number" = ["cmdb"]
+        "asset.xyz" = ["cmdb"]
+        hubs = ["cmdb"]
+        [identity.fresh_days]
+        mdm = 30
+        """
+
+    assert load_settings(write(tmp_path, right + sheets)).settings.identity.precedence["asset"] == ["cmdb"]
+    assert problems_of(write(tmp_path, wrong + sheets)) == [
+        "identity.precedence.asset: there is no source 'cmbd'; did you mean 'cmdb'?",
+        "identity.precedence.asset: source 'cmdb' is listed twice",
+        "identity.precedence.asset.serial_number: asset has no field 'serial_number'; did you mean 'asset.serial'?",
+        "identity.precedence.asset.xyz: asset has no field 'xyz', only name, serial, asset_tag, product, revision, "
+        "warranty_ends_on, holder, url, place, state, lane",
+        "identity.precedence.hubs: there is no kind 'hubs'; did you mean 'hub'?",
+        "identity.fresh_days.mdm: there is no source 'mdm'; configured are: cmdb",
+    ]
 
 
 def test_a_missing_file_and_broken_toml_say_so(tmp_path: Path):

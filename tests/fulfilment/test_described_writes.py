@@ -10,9 +10,9 @@ import pytest
 
 from connector.fulfilment.work import Work
 from connector.sdk import AddNote, EntityKind, SetTicketState, SourceRef, TicketState, connect
-from connector.sdk.testing.bench import StillClock
+from connector.sdk.testing import MovableClock
 
-CLOCK = StillClock(datetime(2026, 3, 2, 9, tzinfo=UTC))
+CLOCK = MovableClock(datetime(2026, 3, 2, 9, tzinfo=UTC))
 TICKET = SourceRef(kind=EntityKind.TICKET, external_id="7")
 DOCUMENT: dict[str, Any] = {
     "system": "Acme",

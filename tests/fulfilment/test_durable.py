@@ -4,15 +4,16 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from connector.fulfilment.durable import Durable, Run, StepResult
+from connector.fulfilment.durable import Durable, Run, StepResult, is_repeated
 from connector.model.errors import Unavailable
 from connector.storage.database.engine import reading, transaction
 
@@ -204,6 +205,39 @@ async def test_a_schedule_that_is_no_longer_wanted_is_forgotten(database: str):
         await durable.close()
 
     assert len(ticks) == before
+
+
+async def test_a_schedule_follows_the_clocks_of_its_time_zone(database: str):
+    ticks: list[datetime] = []
+
+    async def tick() -> None:
+        ticks.append(datetime.now(UTC))
+
+    hour = datetime.now(ZoneInfo("Asia/Kolkata")).hour
+    durable = Durable(database)
+    durable.schedule("there", f"* * {hour},{(hour + 1) % 24} * * *", tick, time_zone="Asia/Kolkata")
+    await durable.launch()
+    try:
+        await until(lambda: bool(ticks))
+    finally:
+        await durable.close()
+
+
+@pytest.mark.parametrize(
+    ("cron", "utc", "is_again"),
+    [
+        ("30 2 * * *", "2026-10-25T00:30", False),
+        ("30 2 * * *", "2026-10-25T01:30", True),
+        ("0 30 1-4 * * *", "2026-10-25T01:30", True),
+        ("30 2 * * *", "2026-10-26T01:30", False),
+        ("30 * * * *", "2026-10-25T01:30", False),
+        ("0 30 */2 * * *", "2026-10-25T01:30", False),
+    ],
+)
+def test_what_is_meant_for_an_hour_that_clocks_show_twice_is_done_once(cron: str, utc: str, is_again: bool):
+    at = datetime.fromisoformat(utc).replace(tzinfo=UTC)
+
+    assert is_repeated(cron, at, "Europe/Berlin") is is_again
 
 
 async def test_a_second_instance_in_one_process_is_refused(database: str):

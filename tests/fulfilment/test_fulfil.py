@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.commits import eventually
 from tests.conftest import MovableClock
+from tests.fulfilment import world as world_module
 from tests.fulfilment.scene import make_scene
 from tests.fulfilment.world import World
 
@@ -146,6 +149,27 @@ async def test_a_courier_that_is_down_is_waited_for_and_a_person_is_told(
     assert stalled["instructions"].startswith("Step 'offer' is tried again and again: courier: ")
     assert await scene.tasks() == [("stalled", "done"), ("pickup", "open")]
     assert world.bought() == ["TRK0001"]
+
+
+async def test_a_label_without_service_and_price_has_those_of_its_offer(
+    engine: AsyncEngine, launch: Any, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    """As UPS gives out one whose answer was lost."""
+    whole = world_module._label
+    monkeypatch.setattr(
+        world_module, "_label", lambda label: replace(whole(label), service="", amount_cents=None, currency=None)
+    )
+    scene = await make_scene(engine)
+    await launch()
+
+    await scene.open_ticket()
+    await scene.finished(1)
+
+    shipment = await scene.row(tables.shipment)
+    offer = next(offer for offer in world.offers if offer["service"] == shipment["service"])
+    assert (shipment["service"], shipment["cost_cents"], shipment["currency"]) == (
+        "express", offer["amount_cents"], "EUR",
+    )  # fmt: skip
 
 
 async def test_a_refused_label_frees_the_unit_and_asks_a_person(engine: AsyncEngine, launch: Any, world: World):

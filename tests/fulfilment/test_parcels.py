@@ -24,7 +24,9 @@ from connector.sdk import (
     Conflict,
     Invalid,
     NotFound,
+    NotOffered,
     OutcomeUnknown,
+    Point,
     Quote,
     RateLimited,
     Transient,
@@ -66,6 +68,14 @@ def test_a_parcel_is_declared_with_its_size_and_both_parties():
     assert (parcel.recipient.name, parcel.recipient.company) == ("Hamburg Port", "Hamburg Port")
     assert (parcel.weight_g, parcel.length_mm, parcel.width_mm, parcel.height_mm) == (4_500, 400, 300, 44)
     assert parcel.description == "Acme SW-48"
+
+
+def test_a_parcel_tells_where_both_parties_are_if_that_is_known():
+    located = replace(GOODS, hub=replace(GOODS.hub, point=Point(52.52, 13.405)))
+
+    parcel = parcel_of(located, default_weight_g=1_000)
+
+    assert (parcel.sender.point, parcel.recipient.point) == (Point(52.52, 13.405), None)
 
 
 def test_several_units_weigh_as_many_and_have_no_size():
@@ -223,6 +233,7 @@ def test_the_packing_list_names_the_devices_and_all_that_goes_along():
         (KeyError("id"), "retry", True),
         (Invalid("refused"), "failed", False),
         (NotFound("gone"), "failed", False),
+        (NotOffered("no such thing"), "failed", False),
         (IllegalTransition("expired"), "failed", False),
         (Stopped(), "stopped", False),
     ],
@@ -231,6 +242,13 @@ def test_what_follows_from_an_error_is_decided_by_its_class(error: Exception, st
     attempt = attempt_of(error)
 
     assert (attempt.status, attempt.is_unexpected) == (status, is_unexpected)
+
+
+def test_a_lost_answer_is_asked_about_when_the_other_side_knows():
+    waited = attempt_of(OutcomeUnknown("lost", known_after=timedelta(minutes=2)))
+
+    assert pause_after(waited, timedelta(seconds=1)) == timedelta(minutes=2)
+    assert pause_after(attempt_of(OutcomeUnknown("lost")), timedelta(seconds=1)) == timedelta(seconds=1)
 
 
 def test_a_refusal_names_the_fields_and_says_what_to_do():

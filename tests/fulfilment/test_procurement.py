@@ -21,6 +21,7 @@ from connector.model.lifecycle import AssetState, ProcurementState, ReservationS
 from connector.model.principals import Principal
 from connector.model.refs import EntityKind
 from connector.rules.policy.reading import Policy, read_policy
+from connector.rules.sourcing.told import told
 from connector.storage import tables
 
 POLICY = """
@@ -185,7 +186,7 @@ async def test_a_refusal_has_the_ticket_decided_anew_without_that_supplier(engin
 
     decisions = await scene.rows(tables.decision)
     assert [decision["reason"] for decision in decisions] == ["vendor_replacement", "purchase"]
-    assert decisions[1]["explanation"]["ladder"][1]["text"] == (
+    assert told(decisions[1]["explanation"])["ladder"][1]["text"] == (
         "acme has refused this ticket, or its approval was refused"
     )
 

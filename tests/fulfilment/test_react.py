@@ -235,6 +235,26 @@ async def test_a_label_that_is_under_way_already_is_brought_back_by_a_person(
     assert "is no longer needed, but is already under way." in world.notes[1]["body"]
 
 
+async def test_a_label_that_its_courier_does_not_take_back_is_destroyed_by_a_person(
+    engine: AsyncEngine, launch: Any, world: World
+):
+    scene = await make_scene(engine)
+    world.refuse = {"POST void": (405, 1)}
+    await launch()
+    ticket_id = await scene.open_ticket()
+    await scene.finished(1)
+
+    await scene.change(tables.ticket, EntityKind.TICKET, ticket_id, state=TicketState.CANCELLED)
+    await scene.undone(1)
+
+    assert await scene.tasks() == [("pickup", "cancelled"), ("destroy", "open")]
+    task = (await scene.rows(tables.task))[1]
+    assert task["title"] == "Destroy the label of shipment TRK0001 of ticket 4711"
+    assert (await scene.row(tables.shipment))["status"] is ShipmentStatus.CANCELLED
+    assert await scene.shelf() == (2, 0)
+    assert "label was cancelled" not in world.notes[1]["body"]
+
+
 async def test_a_scan_by_the_courier_books_the_unit_out_of_the_hub(engine: AsyncEngine, launch: Any):
     scene = await make_scene(engine)
     await launch()

@@ -209,7 +209,7 @@ async def test_pausing_gives_back_exactly_what_has_not_left_and_resuming_takes_i
 
     rollout = await yard.rollout(rollout_id)
     assert (rollout["state"], rollout["wave"]) == (RolloutState.RUNNING, 2)
-    assert await yard.shelf() == (8 - gone, 3)
+    assert await yard.shelf() == (8 - gone, 3 if gone else 2), "while nothing has left the next wave is a small one"
 
 
 async def test_cancelling_in_the_middle_gives_back_the_rest_and_lets_arrive_what_is_under_way(
@@ -396,7 +396,10 @@ async def test_a_claim_of_a_rollout_is_not_moved_and_its_line_is_planned_anew_wh
         await order_stop(tx, claim["id"], reason="scratched", actor="bo", at=clock.now())
     await yard.settle()
 
-    assert await yard.states() == {"reserved": 3, "planned": 2}  # the wave is empty now, so the next one does not wait
+    assert await yard.states() == {
+        "reserved": 1,
+        "planned": 4,
+    }  # the wave is empty now: the next one is as small, at once
     assert [task["wave"] for task in await yard.open_tasks(TaskKind.STAGING)] == [2]
     assert (await yard.lines(id=claim["rollout_line_id"]))[0]["wave"] == 2
 

@@ -250,7 +250,7 @@ async def test_what_the_cmdb_refuses_is_entered_by_a_person(engine: AsyncEngine,
         f"stands for Acme SW-48 now: serial {row['serial']}, asset tag {row['asset_tag']}, in use at Hamburg Port."
         in task["instructions"]
     )
-    assert "The hub could not write it: cmdb: record swap: Nautobot refuses asset_tag" in task["instructions"]
+    assert "The hub could not write it: cmdb: Nautobot refuses to record swap: asset_tag" in task["instructions"]
     assert cmdb.device(scene.failed_id)["serial"] != row["serial"]
 
 

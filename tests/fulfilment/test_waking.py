@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -20,6 +21,8 @@ from connector.storage import tables
 from connector.storage.database.engine import transaction
 from connector.storage.policies.active import ActivePolicy
 from connector.storage.policies.policies import activate_policy
+from connector.storage.quality.days import measure_day
+from connector.storage.quality.populations import Terms
 
 PERSON = """name: {name}
 rules:
@@ -84,6 +87,26 @@ async def test_a_hub_that_can_be_planned_with_at_last_serves_those_who_wait_for_
     await waits_because(scene, "nothing_reachable")
 
     await scene.change(tables.hub, EntityKind.HUB, scene.hub_id, latitude=52.52, longitude=13.405)
+
+    await is_served(scene)
+
+
+async def test_a_site_whose_data_was_mended_and_measured_serves_the_ticket_that_waited_for_that(
+    engine: AsyncEngine, launch: Launch
+):
+    scene = await make_scene(engine)
+    await launch(policy=read_policy(PERSON.format(name="test", when=ALWAYS, missing="").replace(
+        "hardware: replace", "hardware: replace, min_data_quality: {site: 50}"
+    )))  # fmt: skip
+    terms, kept = Terms(NOW), timedelta(days=1)
+    await scene.change(tables.site, EntityKind.SITE, scene.site_id, address=None)
+    await measure_day(engine, terms, kept=kept)
+    await scene.open_ticket()
+    await waits_because(scene, "data_quality")
+
+    address = {"line1": "1 Road", "city": "Berlin", "postal_code": "10115", "country": "DE"}
+    await scene.change(tables.site, EntityKind.SITE, scene.site_id, address=address)
+    await measure_day(engine, terms, kept=kept)
 
     await is_served(scene)
 

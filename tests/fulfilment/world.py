@@ -28,6 +28,7 @@ from connector.sdk import (
     Health,
     LabelFormat,
     LabelReceipt,
+    NotOffered,
     Parcel,
     Quote,
     Receipt,
@@ -36,6 +37,7 @@ from connector.sdk import (
     SourceClient,
     SourceRef,
     TrackShipment,
+    UnexpectedResponse,
     VoidLabel,
 )
 
@@ -180,7 +182,11 @@ class Courier(Adapter[AdapterConfig]):
         return _label((await self.http.request("POST", "/labels", operation="buy label", json=body)).json())
 
     async def void_label(self, op: VoidLabel) -> Receipt:
-        await self.http.request("POST", f"/labels/{op.shipment.external_id}/void", operation="void label", json={})
+        path = f"/labels/{op.shipment.external_id}/void"
+        try:
+            await self.http.request("POST", path, operation="void label", json={})
+        except UnexpectedResponse as error:  # 405: it has no such thing
+            raise NotOffered("the courier takes no label back", operation="void label") from error
         return Receipt(key=op.key, external_id=op.shipment.external_id)
 
     async def find_label(self, key: str) -> LabelReceipt | None:

@@ -92,9 +92,9 @@ async def test_a_device_that_fits_two_is_refused_with_both_named(intake: Intake)
     assert (applied.created, applied.quarantined) == (0, 1)
     (entry,) = await intake.quarantine()
     assert entry["reason"] == (
-        "asset:77 (serial 'SAME', tag None) fits more than one device: "
+        "asset:77 (serial 'SAME', tag None) is not told apart: serial+manufacturer fits more than one device: "
         f"asset {first} (sw-a1, serial SAME, tag none) and asset {second} (sw-a2, serial SAME, tag none). "
-        "Correct the serial or the tag in one of the sources, then replay this record."
+        "Say which one it is (`connector identity list`), or correct one of the sources and replay this."
     )
     assert (entry["path"], entry["waits_for"]) == ("/serial", None)
     assert len(await intake.rows("asset")) == 2
@@ -116,7 +116,10 @@ async def test_two_records_that_want_the_same_device_are_both_refused(intake: In
     )
 
     assert applied.quarantined == 2
-    assert "and another record of this source fit the same device: asset" in (await intake.quarantine())[0]["reason"]
+    assert (
+        "is not told apart: another record of this source fits the same device: asset"
+        in (await intake.quarantine())[0]["reason"]
+    )
 
 
 async def test_without_a_serial_the_asset_tag_tells_who_it_is(intake: Intake):

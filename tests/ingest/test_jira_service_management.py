@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.ingest.conftest import Intake
-from tests.pulling import Connected
 
 from connector.ingest.inbox import process_inbox, receive
 from connector.ingest.pull import pull_source
+from connector.sdk.testing import Connected
 from connector_jira_service_management.sandbox import JiraServiceManagementSandbox, SandboxIssue
 
 
@@ -26,8 +26,8 @@ class Desk:
         self._engine = engine
         self._intake = intake
         self.connected = Connected(
-            "jira_service_management", self.sandbox.app(), self.sandbox.settings(), clock
-        )  # fmt: skip
+            "jira_service_management", self.sandbox.app(), self.sandbox.settings(), clock, name="cmdb"
+        )
 
     async def pull(self) -> None:
         await pull_source(self._engine, self.connected.connection, clock=self.clock)

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
-from tests.pulling import Connected
 
-from connector.ingest.pull import PullReport, pull_source
+from connector.ingest.pull import pull_source
+from connector.ingest.reports import PullReport
+from connector.sdk.testing import Connected
 from connector.storage.database.engine import reading
 from connector.storage.tables import asset, hub, site
 from connector_netbox.sandbox import NetBoxSandbox
@@ -50,7 +51,7 @@ def fleet(clock: MovableClock) -> Fleet:
 
 @pytest.fixture
 async def connected(fleet: Fleet, clock: MovableClock) -> AsyncIterator[Connected]:
-    connected = Connected("netbox", fleet.netbox.app, SETTINGS, clock)
+    connected = Connected("netbox", fleet.netbox.app, SETTINGS, clock, name="cmdb")
     yield connected
     await connected.connection.aclose()
 

@@ -14,8 +14,9 @@ from tests.ingest.adapters import SECRET, scripted
 from tests.ingest.conftest import Intake
 from tests.ingest.records import asset, batch, hub, ref, site
 
-from connector.ingest.pull import StreamReport, pull_source
-from connector.ingest.snapshot import RetireLimit
+from connector.ingest.guard import UNGUARDED
+from connector.ingest.pull import pull_source
+from connector.ingest.reports import StreamReport
 from connector.model.errors import InvalidInput
 from connector.sdk import (
     AssetRecord,
@@ -28,6 +29,7 @@ from connector.sdk import (
     UnexpectedResponse,
 )
 from connector.storage.database.engine import reading, transaction
+from connector.storage.sources.pauses import resume_source
 from connector.storage.sources.sources import LEASE
 from connector.storage.tables import source, source_stream
 
@@ -302,7 +304,7 @@ async def test_batches_in_which_nothing_is_new_are_only_read_and_their_end_is_re
     assert (report.streams[0].seen, report.streams[0].unchanged) == (2, 2)
     assert (await stream_row(engine))["resume"] == "4"
     # the stream is entered, leased, ended, told where it goes on, and released, however many batches there are
-    assert Counter(written) == {"source": 2, "source_stream": 5}
+    assert Counter(written) == {"source": 2, "source_stream": 5, "sync_run": 1}
 
 
 async def test_a_pull_that_fails_after_batches_without_news_goes_on_behind_them(
@@ -485,13 +487,17 @@ async def test_a_snapshot_that_would_retire_unusually_much_stops_and_asks(
 
     assert report.error == (
         "11 of 40 records (site) are missing from the source, more than 20% and 10: nothing was retired. Check the "
-        "source and what its token may see; if they are gone indeed, sync once with a higher limit."
+        "source and what its token may see. The source is paused. Look at all that it wants: connector sync cmdb "
+        "--plan --save --exceed-limit; approve and apply that plan, or mend the source and let it go on: connector "
+        "sources resume cmdb."
     )
     row = await source_row(engine)
     assert (row["state"].value, row["last_error"]) == ("paused", report.error)
     assert len([r for r in await intake.rows("site") if r["retired_at"] is None]) == 41
 
-    agreed = await pull_source(engine, connection, clock=clock, resume=True, retire_limit=RetireLimit(share=1.0))
+    async with transaction(engine) as tx:
+        await resume_source(tx, row["id"], by="ana", at=clock.now())
+    agreed = await pull_source(engine, connection, clock=clock, guard=UNGUARDED)
 
     assert agreed.streams[0].deleted == 11
     assert (await source_row(engine))["last_error"] is None

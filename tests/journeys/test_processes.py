@@ -19,6 +19,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
+from tests.api.conftest import plain_client
 from tests.factories import make_asset
 from tests.fulfilment.killed_hub import SystemClock
 from tests.fulfilment.scene import Scene, make_scene
@@ -236,7 +237,7 @@ async def post(hub: Served, hooks: list[WebhookRequest]) -> list[int]:
     """Have the service desk post webhooks, all at once; the status of each answer."""
 
     async def one(hook: WebhookRequest) -> int:
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        async with plain_client(timeout=30) as client:
             return (await client.post(f"{hub.url}/webhooks/itsm", content=hook.body, headers=hook.headers)).status_code
 
     return await asyncio.gather(*map(one, hooks))
@@ -281,7 +282,7 @@ class Asking:
     async def _say(self, query: str, variables: dict[str, str]) -> dict[str, Any]:
         while True:
             try:
-                async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+                async with plain_client(timeout=30) as client:
                     body = {"query": query, "variables": variables}
                     answer = (await client.post(f"{self.hub.url}/graphql", json=body)).json()
             except httpx.TransportError:

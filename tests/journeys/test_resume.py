@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
@@ -14,7 +16,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.api.conftest import connected
 from tests.fulfilment.scene import Scene, make_scene
-from tests.journeys.following import FOLLOW, PAUSE_SECONDS, BrowserFollower, Follower, eventually
+from tests.journeys.following import FOLLOW, PAUSE_SECONDS, BrowserFollower, Follower, eventually, logged
 from tests.journeys.served import Served
 from websockets.exceptions import ConnectionClosed
 
@@ -83,22 +85,41 @@ class Writer:
 
 
 async def test_told_to_stop_it_tells_whoever_follows_from_where_to_resume(engine: AsyncEngine, hub: Served):
-    await make_scene(engine)
+    scene = await make_scene(engine)
     await hub.listening()
     after = (await hub.ask("{ feedCursor }"))["feedCursor"]
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+        await Writer(hub, scene, "Ada").ask(http, "Ada-1")
     async with connected(hub.url.removeprefix("http://"), proxy=None) as client:
-        await client.subscribe(FOLLOW)
-        await client.subscribe("{ feedCursor }", "2")
-        assert await client.event() == after  # comes behind the beginning of the subscription
-        assert (await client.receive())["type"] == "complete"
+        await client.subscribe(FOLLOW, after=after)
+        heard = [await client.event()]
+        assert heard[0]["ticket"]["title"].endswith("Ada-1")
         assert await asyncio.to_thread(hub.stop) == 0
 
+        async def hear_out() -> None:
+            while True:
+                message = json.loads(await client.socket.recv())
+                if message["type"] == "next":
+                    heard.append(message["payload"]["data"]["tickets"])
+
         with pytest.raises(ConnectionClosed) as closed:
-            await client.socket.recv()
+            await hear_out()
 
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1012
-    assert closed.value.rcvd.reason == f'the hub is stopping: resume with `after: "{after}"`'
+    resume = re.fullmatch(r'the hub is stopping: resume with `after: "(\d+)"`', closed.value.rcvd.reason)
+    assert resume is not None, closed.value.rcvd.reason
+    hub.start_again()
+    await hub.listening(2)
+    async with connected(hub.url.removeprefix("http://"), proxy=None) as client:
+        await client.subscribe(FOLLOW, after=resume[1])
+        async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+            await Writer(hub, scene, "Ada").ask(http, "Ada-2")
+        while not heard[-1]["ticket"]["title"].endswith("Ada-2"):
+            heard.append(await client.event())
+    assert [int(event["cursor"]) for event in heard] == [
+        int(cursor) for cursor in await logged(engine, after) if int(cursor) <= int(heard[-1]["cursor"])
+    ]
 
 
 async def test_killed_while_it_writes_it_tells_whoever_comes_back_everything_once(engine: AsyncEngine, hub: Served):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.model.codes import LETTERS, code_of, read_code
+from connector.model.codes import LETTERS, check_digits, code_of, digits_fit, read_code
 from connector.model.refs import EntityKind
 
 THINGS = st.tuples(st.sampled_from(list(LETTERS)), st.integers(1, 10**12))
@@ -51,3 +51,11 @@ def test_what_is_no_code_is_said_so(text: str):
         ValueError, match="cannot be read: it is a letter \\(A, M, R, T\\), a number and two check digits"
     ):
         read_code(text)
+
+
+@pytest.mark.parametrize(("text", "digits"), [("794", "44"), ("GB82WEST12345698765432"[4:] + "GB", "82")])
+def test_check_digits_are_those_of_the_standard(text: str, digits: str):
+    """ISO/IEC 7064 gives 794 as an example of MOD 97-10; an IBAN has them at its beginning."""
+    assert check_digits(text) == digits
+    assert digits_fit(text + digits)
+    assert not digits_fit(text + f"{int(digits) + 1:02}")

@@ -217,8 +217,8 @@ def test_the_region_of_an_address(country: str, state: str | None, region: str |
         ),
         (
             {"calendar": f"{{ours: {WORK}}}"},
-            "service_classes.office.calendar.ours: Extra inputs are not permitted (given: 'Mon-Fri 08:00-17:00');"
-            " example: none, known keys are hours, holidays, closed",
+            "service_classes.office.calendar.ours: is no field here (given: 'Mon-Fri 08:00-17:00'): did you mean"
+            " 'hours'?; known keys are hours, holidays, closed",
         ),
         ({"calendar": "Mon-Fri"}, "service_classes.office.calendar: hours 'Mon-Fri' cannot be read"),
     ],

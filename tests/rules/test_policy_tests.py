@@ -119,7 +119,7 @@ def test_what_a_test_names_must_be_there():
         found[10].partition(": ")[2],
     ]
     assert found[7].partition(": ")[2].startswith("tests[1].expect.reason: names 'none', which is not there")
-    assert "tests[2].given.ticket.prio: Extra inputs are not permitted" in found[9]
+    assert "tests[2].given.ticket.prio: is no field here" in found[9]
     assert "known keys are number, type, priority" in found[9]
     assert found[0].startswith("13:37: ")
 

@@ -51,7 +51,7 @@ def test_a_rule_that_cannot_be_evaluated_does_not_count_and_that_is_told():
 @pytest.mark.parametrize(
     ("rollouts", "path", "problem"),
     [
-        ("{wave_siz: 3}", "rollouts.wave_siz", "Extra inputs are not permitted"),
+        ("{wave_siz: 3}", "rollouts.wave_siz", "is no field here (given: 3): did you mean 'wave_size'?"),
         ("{halt_percent: 0}", "rollouts.halt_percent", "greater than or equal to 1"),
         ("{risk: [{when: site.cod == 'A', risk: 1}]}", "rollouts.risk[0].when", "did you mean site.code?"),
         ("{approval: board}", "rollouts.approval", "names 'board', which is not under approvals: known are none"),

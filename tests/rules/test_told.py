@@ -10,8 +10,10 @@ from hypothesis import given
 from tests.rules.cases import BERLIN, HAMBURG, NOW, POTSDAM, facts, holding, hub, policy
 from tests.rules.test_decision_properties import QUICK, Case, cases
 
+from connector.rules.arrival.ways import MODES
 from connector.rules.facts.shelves import SubstituteFacts
-from connector.rules.sourcing.candidate import Candidate, columns_of
+from connector.rules.sourcing.candidate import Candidate, recorded_of
+from connector.rules.sourcing.candidates import LANES
 from connector.rules.sourcing.decide import decide
 from connector.rules.sourcing.decision import Decision
 from connector.rules.sourcing.told import told, told_chosen
@@ -63,7 +65,7 @@ def test_candidates_that_were_put_in_another_order_keep_their_own_reasons():
     case = facts([hub(1, BERLIN), hub(2, POTSDAM)], [holding(1, 2)])
     first, second = decide(case, policy(), NOW).candidates
 
-    recorded = {**kept(decide(case, policy(), NOW)), "candidates": columns_of([second, first])}
+    recorded = {**kept(decide(case, policy(), NOW)), "candidates": recorded_of([second, first])}
 
     assert told(orjson.loads(orjson.dumps(recorded)))["candidates"] == [shown(second), shown(first)]
 
@@ -124,3 +126,8 @@ def test_what_is_recorded_of_many_shelves_is_less_than_half_of_what_is_told():
 
     assert len(told(orjson.loads(recorded))["candidates"]) == 20
     assert 2 * len(recorded) < len(explained)
+
+
+def test_recorded_numbers_keep_their_meaning():
+    assert [lane.value for lane in LANES] == ["normal", "break_glass", "loaner"], "append: decisions record the place"
+    assert [mode.value for mode in MODES] == ["drive", "courier", "technician"], "append: decisions record the place"

@@ -320,6 +320,15 @@ def test_waves_that_have_begun_are_not_used_again():
     assert [item.wave for item in plan(asked, [shelf(1)], Cut(5, 2, begun=4)).placed] == [5, 5, 7]
 
 
+def test_where_everything_that_had_begun_was_given_back_the_next_wave_is_a_first_one_again():
+    lines = [wanted(n) for n in range(1, 6)]
+    asked = [wanted(n, asked_wave=wave) for n, wave in enumerate((1, 1, 2, 2, 7))]
+    cut = Cut(1, 3, begun=2, is_untried=True)
+
+    assert [item.wave for item in plan(lines, [shelf(1)], cut).placed] == [3, 4, 4, 4, 5]
+    assert [item.wave for item in plan(asked, [shelf(1)], cut).placed] == [3, 3, 4, 4, 7]
+
+
 PLACES = st.sampled_from([BERLIN, HAMBURG, MUNICH, None])
 LINES = st.lists(
     st.builds(
@@ -334,7 +343,7 @@ SHELVES = st.lists(
     ),
     max_size=6, unique_by=lambda item: item.shelf.hub_id,
 )  # fmt: skip
-CUTS = st.builds(Cut, st.integers(1, 4), st.integers(1, 6), st.integers(0, 3))
+CUTS = st.builds(Cut, st.integers(1, 4), st.integers(1, 6), st.integers(0, 3), st.booleans())
 SHARES = st.integers(0, 100)
 
 

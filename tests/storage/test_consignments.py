@@ -20,6 +20,7 @@ from tests.factories import (
 )
 
 from connector.model.errors import IllegalTransition, NotKnown
+from connector.model.geo import Point
 from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState, ShipmentStatus
 from connector.rules.policy.document import Mode
@@ -48,7 +49,7 @@ async def make_reservation(engine: AsyncEngine) -> int:
     async with transaction(engine) as tx:
         source_id = await make_source(tx)
         address = {"line1": "1 Main St", "city": "Hamburg", "postal_code": "20095", "country": "DE"}
-        site_id = await make_site(tx, name="Hamburg Port", code="HAM", address=address)
+        site_id = await make_site(tx, name="Hamburg Port", code="HAM", address=address, longitude=None)
         hub_id = await make_hub(tx, name="Berlin Depot", code="BER")
         product_id = await make_product(tx, model="SW-48", part_number="P-48", weight_g=4_500)
         bracket = await make_product(tx, model="Bracket", part_number="BR-1", tracking="counted")
@@ -79,6 +80,7 @@ async def test_a_consignment_says_what_goes_from_where_to_whom(engine: AsyncEngi
     assert (found.hub.label, found.hub.address.postal_code) == ("Berlin Depot (BER)", "10115")
     assert found.site is not None
     assert (found.site.label, found.site.address.line1) == ("Hamburg Port (HAM)", "1 Main St")
+    assert (found.hub.point, found.site.point) == (Point(52.52, 13.405), None)
     assert (found.goods.label, found.goods.serial, found.goods.asset_tag) == ("Acme SW-48", "SPARE1", "T1")
     assert found.kit == (KitLine("Acme Bracket", "BR-1", 2),)
     assert found.kit_instructions == "Swap."

@@ -183,6 +183,7 @@ def create_app(
                 methods=["POST"],
                 middleware=[Middleware(BodyLimit, limit=LARGEST_WEBHOOK)],
             ),
+            Route("/webhooks/{source}", webhooks.show, methods=["GET"]),
         ],
         middleware=[
             Middleware(

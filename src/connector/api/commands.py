@@ -6,32 +6,25 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeAlias
 from zlib import crc32
 
+from connector.api.requests import Request
+from connector.api.sync_commands import SyncCommands, connection_of, sync_commands
 from connector.fulfilment.commands import Commands as FulfilmentCommands
 from connector.fulfilment.commands import PickupResult, ReceiveResult, ReserveResult, WithdrawResult
 from connector.fulfilment.once import Keep, answered_once, command_key, once_in
 from connector.fulfilment.procurement import Recorded, Report
 from connector.fulfilment.suppliers import require_suppliers
-from connector.ingest.pull import PullReport, StreamReport, pull_source
+from connector.ingest.guard import GUARD, Guard
 from connector.ingest.replay import discard_in, replay
-from connector.model.errors import NotKnown
+from connector.ingest.reports import PullReport, StreamReport
+from connector.ingest.sync import sync_source as sync
 from connector.model.kinds import Lane, SourceState
-from connector.model.refs import IdempotencyKey
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
-from connector.storage.database.engine import Database, Transaction, reading, transaction
-from connector.storage.sources.sources import source_ids
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Who asks for something, and the key that makes asking twice one effect."""
-
-    actor: str
-    key: IdempotencyKey
-
+from connector.storage.database.engine import Database, Transaction, transaction
 
 Reserve: TypeAlias = Callable[[int, int | None, int | None, Lane, int | None, Request], Awaitable[ReserveResult]]
 """(ticket, hub or None, product or None, lane, quantity or None for all): without a hub the rules choose."""
@@ -45,8 +38,8 @@ RecordProcurement: TypeAlias = Callable[[int, Report, Request], Awaitable[Record
 """(procurement, what became of it)."""
 ReceiveProcurement: TypeAlias = Callable[[int, int | None, Sequence[str], Request], Awaitable[Recorded]]
 """(procurement, hub or None for where it was to go, serials)."""
-Sync: TypeAlias = Callable[[int, Sequence[str] | None, bool, Request], Awaitable[PullReport]]
-"""(source, streams or None for all, whether from the beginning)."""
+Sync: TypeAlias = Callable[[int, Sequence[str] | None, bool, datetime | None, Request], Awaitable[PullReport]]
+"""(source, streams or None for all, whether from the beginning, since when the past is read again)."""
 OnQuarantine: TypeAlias = Callable[[Sequence[int], Request], Awaitable[int]]
 """(records): how many of them are settled."""
 CheckSuppliers: TypeAlias = Callable[[str], None]
@@ -71,6 +64,7 @@ class Commands:
     replay_quarantine: OnQuarantine
     discard_quarantine: OnQuarantine
     check_suppliers: CheckSuppliers
+    syncing: SyncCommands
 
 
 def hub_commands(
@@ -80,8 +74,9 @@ def hub_commands(
     clock: Clock,
     *,
     broken: Collection[str] = (),
+    guards: Mapping[str, Guard] = MappingProxyType({}),
 ) -> Commands:
-    """The commands of a hub. broken: configured sources that cannot be used."""
+    """The commands of a hub. broken: configured sources that cannot be used. guards: of sources."""
 
     async def reserve(
         ticket_id: int, hub_id: int | None, product_id: int | None, lane: Lane, quantity: int | None, by: Request
@@ -112,24 +107,20 @@ def hub_commands(
             procurement_id, key=by.key, actor=by.actor, hub_id=hub_id, serials=serials
         )
 
-    async def sync_source(source_id: int, streams: Sequence[str] | None, full: bool, by: Request) -> PullReport:
-        async with reading(database) as tx:
-            names = {key: name for name, key in (await source_ids(tx)).items()}
-        name = names.get(source_id)
-        if name is None or name not in connections:
-            raise NotKnown(
-                f"source {name or source_id!r} is not connected",
-                hint=f"Connected are: {', '.join(sorted(connections)) or 'none'}.",
-            )
-        connection = connections[name]
+    async def sync_source(
+        source_id: int, streams: Sequence[str] | None, full: bool, since: datetime | None, by: Request
+    ) -> PullReport:
+        connection = await connection_of(database, connections, source_id)
+        name = connection.name
 
         async def pull(keep: Keep) -> dict[str, Any]:
             async def ended(tx: Transaction, report: PullReport) -> None:
                 await keep(tx, asdict(report))
 
-            report = await pull_source(
-                database, connection, clock=clock, streams=streams, full=full, resume=True, ended=ended
-            )
+            report = await sync(
+                database, connection, clock=clock, streams=streams, full=full, since=since, by=by.actor, resume=True,
+                guard=guards.get(name, GUARD), ended=ended,
+            )  # fmt: skip
             return asdict(report)
 
         told = await answered_once(database, clock, "sync-source", by.key, source_id, pull)
@@ -168,6 +159,7 @@ def hub_commands(
         replay_quarantine=replay_quarantine,
         discard_quarantine=discard_quarantine,
         check_suppliers=partial(require_suppliers, connections=connections, broken=broken),
+        syncing=sync_commands(database, connections, clock, guards),
     )
 
 

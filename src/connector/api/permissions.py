@@ -8,7 +8,7 @@ from typing import Final
 from connector.model.errors import Forbidden
 from connector.model.principals import Principal
 from connector.storage.query import Sight
-from connector.storage.query.telling import EXPLANATION, GROUNDS, Column
+from connector.storage.query.telling import EXPLANATION, GROUNDS, QUARANTINED, Column
 
 _DISPATCH: Final = frozenset({"dispatcher", "machine"})
 _HANDLE: Final = frozenset({"technician", "dispatcher", "machine"})
@@ -16,6 +16,7 @@ _PLAN: Final = frozenset({"planner"})
 _RESTOCK: Final = frozenset({"dispatcher", "planner"})
 _STEER: Final = frozenset({"dispatcher", "planner", "machine"})
 _OPERATE: Final = frozenset({"dispatcher", "planner", "machine"})
+_APPROVE_SYNC: Final = frozenset({"approver", "planner"})
 _ANSWER: Final = frozenset({"dispatcher", "incident-manager"})
 ANYONE: Final = frozenset({"*"})
 """Whoever comes in; the command itself looks closer: who answers a request for approval is the policy's affair."""
@@ -47,8 +48,17 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "dismissIncidentGroup": _ANSWER,
     "closeIncidentGroup": _ANSWER,
     "syncSource": _OPERATE,
+    "pauseSource": _RESTOCK,
+    "resumeSource": _RESTOCK,
+    "planSync": _OPERATE,
+    "approveSyncPlan": _APPROVE_SYNC,
+    "applySyncPlan": _OPERATE,
+    "discardSyncPlan": _RESTOCK,
     "replayQuarantine": _OPERATE,
     "discardQuarantine": _OPERATE,
+    "linkIdentity": _OPERATE,
+    "separateIdentity": _OPERATE,
+    "dismissReview": _OPERATE,
     "createRollout": _PLAN,
     "planRollout": _PLAN,
     "startRollout": _PLAN,
@@ -62,6 +72,11 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "confirmHandover": _HANDLE,
     "activatePolicy": _PLAN,
     "rollbackPolicy": _PLAN,
+    "addAlias": _PLAN,
+    "removeAlias": _PLAN,
+    "suggestAliases": _PLAN,
+    "acceptAliasSuggestion": _PLAN,
+    "rejectAliasSuggestion": _PLAN,
     "approve": ANYONE,
     "reject": ANYONE,
     "delegateApprovals": ANYONE,
@@ -75,17 +90,33 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
 EVERYWHERE: Final = frozenset(
     {
         "explain",
+        "explainMatch",
         "whatIf",
         "placements",
         "recordOffline",
         "syncSource",
+        "pauseSource",
+        "resumeSource",
+        "planSync",
+        "approveSyncPlan",
+        "applySyncPlan",
+        "discardSyncPlan",
+        "syncPlanPage",
         "replayQuarantine",
         "discardQuarantine",
+        "linkIdentity",
+        "separateIdentity",
+        "dismissReview",
         "createRollout",
         "planRollout",
         "startRollout",
         "activatePolicy",
         "rollbackPolicy",
+        "addAlias",
+        "removeAlias",
+        "suggestAliases",
+        "acceptAliasSuggestion",
+        "rejectAliasSuggestion",
         "openRedChannel",
         "extendRedChannel",
         "closeRedChannel",
@@ -96,6 +127,7 @@ EVERYWHERE: Final = frozenset(
 
 OF_FACTS: Final[Mapping[str, Column]] = {
     "explain": EXPLANATION,
+    "explainMatch": QUARANTINED,
     "whatIf": EXPLANATION,
     "placements": GROUNDS,
     "breakGlassUse": GROUNDS,

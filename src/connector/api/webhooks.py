@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from connector.api.access import error_response
 from connector.ingest.inbox import receive
 from connector.model.errors import InvalidInput, NotKnown
-from connector.sdk.adapter import Clock
+from connector.sdk.adapter import Clock, ShowsPages
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AuthError
 from connector.sdk.webhook import WebhookRequest
@@ -18,6 +18,8 @@ from connector.storage.database.engine import Database
 
 LARGEST_WEBHOOK = 1024 * 1024
 """Bytes."""
+_PAGE = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+"""What the page of an adapter may do: have its own style, and send its form to where it is from."""
 
 
 class Webhooks:
@@ -36,19 +38,12 @@ class Webhooks:
         self._received = received
 
     async def post(self, request: Request) -> Response:
-        """Take a webhook in: 202, or the reply that its sender waits for."""
-        name = request.path_params["source"]
-        connection = self._connections.get(name)
-        if connection is None:
-            return error_response(404, NotKnown(f"there is no source {name!r} that is connected"))
-        webhook = WebhookRequest(
-            headers={key.lower(): value for key, value in request.headers.items()},
-            body=await request.body(),
-            received_at=self._clock.now(),
-            query=dict(request.query_params),
-        )
+        """Take a webhook in: 202, or the reply that its sender waits for; a page, where a browser sent it."""
         try:
+            connection, webhook = self._connection(request), await self._webhook(request)
             taken = await receive(self._engine, connection, webhook)
+        except NotKnown as error:
+            return error_response(404, error)
         except AuthError as error:
             return error_response(401, error)
         except InvalidInput as error:
@@ -57,4 +52,35 @@ class Webhooks:
             await self._received()
         if taken.reply is not None:
             return Response(taken.reply, 200, media_type="application/octet-stream")
+        if isinstance(connection.adapter, ShowsPages) and "text/html" in webhook.headers.get("accept", ""):
+            return _page(await connection.adapter.page(webhook), 202)
         return JSONResponse({"accepted": True, "new": taken.is_new}, 202)
+
+    async def show(self, request: Request) -> Response:
+        """The page of a source's webhooks, for people who were given its address; 405 where there is none."""
+        connection = self._connections.get(request.path_params["source"])
+        if connection is None or not isinstance(connection.adapter, ShowsPages):
+            return Response("Method Not Allowed", 405, headers={"allow": "POST"}, media_type="text/plain")
+        try:
+            return _page(await connection.adapter.page(await self._webhook(request)), 200)
+        except AuthError as error:
+            return error_response(401, error)
+
+    def _connection(self, request: Request) -> Connection:
+        name = request.path_params["source"]
+        if name not in self._connections:
+            raise NotKnown(f"there is no source {name!r} that is connected")
+        return self._connections[name]
+
+    async def _webhook(self, request: Request) -> WebhookRequest:
+        return WebhookRequest(
+            headers={key.lower(): value for key, value in request.headers.items()},
+            body=await request.body(),
+            received_at=self._clock.now(),
+            query=dict(request.query_params),
+        )
+
+
+def _page(html: str, status: int) -> Response:
+    headers = {"content-security-policy": _PAGE, "cache-control": "no-store", "referrer-policy": "no-referrer"}
+    return HTMLResponse(html, status, headers=headers)

@@ -10,6 +10,7 @@ import typer
 
 from connector.cli.output import ExitCode, console, print_json, print_table, told
 from connector.cli.trying import try_source
+from connector.model.errors import InvalidInput
 
 adapters = typer.Typer(
     help="Adapters: list the installed ones, check one, try a source, begin a new one.", no_args_is_help=True
@@ -42,29 +43,37 @@ def list_adapters(as_json: AsJson = False) -> None:
 
 
 @adapters.command("check")
-def check_adapter(name: Annotated[str, typer.Argument(help="The adapter's name.")], as_json: AsJson = False) -> None:
-    """Run the contract kit against an adapter and print the result of each check."""
+def check_adapter(
+    name: Annotated[str | None, typer.Argument(help="The adapter's name.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All installed adapters, one after the other.")] = False,
+    write: Annotated[Path | None, typer.Option(help="With --all: also write the table there, as Markdown.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the contract kit against an adapter and print the result of each check; of all, a row for each."""
+    from connector.cli import quality
     from connector.sdk.testing import Outcome, find_contract, run_contract
 
     with told(as_json=as_json):
-        results = asyncio.run(run_contract(find_contract(name)))
-    counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
+        if every == (name is not None) or (write is not None and not every):
+            raise InvalidInput("name one adapter, or say --all; --write goes with --all")
+        if name is not None:
+            results: quality.Results = {name: asyncio.run(run_contract(find_contract(name)))}
+        else:
+            results = quality.checked_adapters(is_quiet=as_json)
+        if write is not None:
+            write.write_text(quality.as_markdown(results), encoding="utf-8")
     if as_json:
-        print_json(
-            {
-                "adapter": name,
-                "counts": {outcome.value: count for outcome, count in counts.items()},
-                "checks": [
-                    {"number": r.number, "title": r.title, "outcome": r.outcome.value, "reason": r.reason}
-                    for r in results
-                ],
-            }
-        )
-    else:
-        rows = [{"#": r.number, "check": r.title, "result": r.outcome.value, "reason": r.reason} for r in results]
-        print_table(f"Adapter {name}", rows, empty="No check applies.")
-        console.print(", ".join(f"{count} {outcome.value}" for outcome, count in counts.items()))
-    if counts[Outcome.FAILED]:
+        told_of = [quality.as_json(adapter, mine) for adapter, mine in results.items()]
+        print_json(told_of if every else told_of[0])
+    elif every:
+        print_table("Adapters", quality.summary(results), empty="No adapter is installed.")
+    for adapter, mine in () if as_json else results.items():
+        shown = [r for r in mine if not every or r.outcome is Outcome.FAILED]
+        rows = [{"#": r.number, "check": r.title, "result": r.outcome.value, "reason": r.reason} for r in shown]
+        if rows or not every:
+            print_table(f"Adapter {adapter}", rows, empty="No check applies.")
+            console.print(", ".join(f"{count} {outcome.value}" for outcome, count in quality.counted(mine).items()))
+    if any(quality.counted(mine)[Outcome.FAILED] for mine in results.values()):
         raise typer.Exit(ExitCode.UNHEALTHY)
 
 

@@ -15,6 +15,7 @@ from connector.hub import Hub
 from connector.model.kinds import Protection
 from connector.rules.facts.protection import drawn_text
 from connector.rules.sourcing.comparison import duration_text
+from connector.storage.approvals.lists import Ended, ended_approvals
 from connector.storage.database.engine import reading
 from connector.storage.sources.overview import ticket_id_of
 from connector.storage.stock.moves import Moved, moves_of
@@ -36,22 +37,24 @@ def explain(
     A ticket that nothing was decided about yet is decided now, without doing anything.
     """
 
-    async def look(hub: Hub) -> tuple[str, Mapping[str, Any], list[Moved]]:
+    async def look(hub: Hub) -> tuple[str, Mapping[str, Any], list[Ended], list[Moved]]:
         async with reading(hub.database) as tx:
             ticket_id = await ticket_id_of(tx, ticket)
             if not now and (kept := await latest_decision(tx, ticket_id)):
                 when = f"decided at {kept.decided_at:%Y-%m-%d %H:%M}Z"
-                return when, kept.explanation, await moves_of(tx, kept.id)
+                return when, kept.explanation, await ended_approvals(tx, kept.id), await moves_of(tx, kept.id)
             decision = await explain_ticket(tx, ticket_id, hub.policy, hub.clock.now())
-            return "as it would be decided now; nothing is done", decision.explanation(), []
+            return "as it would be decided now; nothing is done", decision.explanation(), [], []
 
-    when, content, moves = with_hub(config, look, as_json=as_json)
+    when, content, answers, moves = with_hub(config, look, as_json=as_json)
     if as_json:
-        print_json({**content, "moves": moves} if moves else content)
+        later = {"approvals": answers, "moves": moves}
+        print_json({**content, **{name: what for name, what in later.items() if what}})
         return
     found = explanation_of(content)
     console.print(f"[bold]{found.outcome}[/] ({found.reason}), {when}", highlight=False)
-    since = [f"from {move.origin} to {move.target} at {move.at:%Y-%m-%d %H:%M}Z, {move.reason}" for move in moves]
+    since = [_answered(answer) for answer in answers]
+    since += [f"from {move.origin} to {move.target} at {move.at:%Y-%m-%d %H:%M}Z, {move.reason}" for move in moves]
     for line in (*told_lines(found), *since):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for number, item in enumerate(found.candidates[:limit], 1):
@@ -68,6 +71,12 @@ def explain(
     console.print()
     for losers in found.losers:
         console.print(f"{losers.count} more: {losers.text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _answered(answer: Ended) -> str:
+    """What became of an approval since."""
+    why = f": {answer.reason}" if answer.reason else ""
+    return f"approval {answer.name!r}: {answer.state.value} at {answer.at:%Y-%m-%d %H:%M}Z by {answer.decided_by}{why}"
 
 
 def told_lines(found: Explanation) -> list[str]:

@@ -31,7 +31,9 @@ from connector.storage.policies.policies import (
     rollback_policy,
 )
 
-policy = typer.Typer(help="Policies: validate, test, list, show, diff, activate, rollback.", no_args_is_help=True)
+policy = typer.Typer(
+    help="Policies: validate, test, list, show, diff, activate, rollback, backtest.", no_args_is_help=True
+)
 
 Document = Annotated[str, typer.Argument(help="Policy file, or a version (the beginning of its hash is enough).")]
 Author = Annotated[str | None, typer.Option(help="Who does it, for the record; your account by default.")]

@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
+from zoneinfo import ZoneInfo
 
 from connector.model.errors import Unavailable
 from connector.storage.database.engine import database_url
@@ -77,6 +78,7 @@ Workflow: TypeAlias = Callable[[Run, int], Coroutine[Any, Any, str]]
 class _Schedule:
     cron: str
     tick: Tick
+    time_zone: str = "UTC"
 
 
 class Durable:
@@ -102,13 +104,15 @@ class Durable:
         """Name a workflow, before the launch. The name finds it again after a restart."""
         self._bodies[name] = body
 
-    def schedule(self, name: str, cron: str, tick: Tick) -> None:
-        """Call `tick` at the times of a cron expression (UTC; six fields begin with seconds), before the launch.
+    def schedule(self, name: str, cron: str, tick: Tick, *, time_zone: str = "UTC") -> None:
+        """Call `tick` at the times of a cron expression (six fields begin with seconds), before the launch.
 
         Once per time over all processes that share the database. A time that comes while the previous call still
         runs in this process is left out. What a tick raises is logged, and the next one comes all the same.
+        time_zone: IANA name. A time that its clocks skip is made up for when they have; one that they show twice counts
+        once, unless it is meant for every hour.
         """
-        self._schedules[name] = _Schedule(cron, tick)
+        self._schedules[name] = _Schedule(cron, tick, time_zone)
 
     async def launch(self) -> None:
         """Create or open the workflow tables, resume what a previous process left, begin the schedules.
@@ -215,14 +219,14 @@ class Durable:
             self._running.discard(task)
 
     def _scheduled(self) -> Callable[[datetime, str], Coroutine[Any, Any, str]]:
-        async def scheduled(_at: datetime, name: str) -> str:
-            return await self._tracked(self._tick(name))
+        async def scheduled(at: datetime, name: str) -> str:
+            return await self._tracked(self._tick(name, at))
 
         return scheduled
 
-    async def _tick(self, name: str) -> str:
+    async def _tick(self, name: str, at: datetime) -> str:
         schedule = self._schedules.get(name)
-        if schedule is None or name in self._ticking:
+        if schedule is None or name in self._ticking or is_repeated(schedule.cron, at, schedule.time_zone):
             return "left out"
         self._ticking.add(name)
         try:
@@ -239,9 +243,15 @@ class Durable:
         self._schedules.setdefault("workflow-history", _Schedule("17 3 * * *", self._forget_history))
         known = {item["schedule_name"]: item for item in await dbos.DBOS.list_schedules_async()}
         wanted = [
-            {"schedule_name": name, "workflow_fn": self._registered[SCHEDULED], "schedule": item.cron, "context": name}
+            {
+                "schedule_name": name,
+                "workflow_fn": self._registered[SCHEDULED],
+                "schedule": item.cron,
+                "context": name,
+                "cron_timezone": item.time_zone,
+            }
             for name, item in self._schedules.items()
-            if not _is_as(known.get(name), name, item.cron)
+            if not _is_as(known.get(name), name, item)
         ]
         if wanted:
             await dbos.DBOS.apply_schedules_async(wanted)
@@ -294,13 +304,20 @@ def _import_dbos() -> Any:
     return dbos
 
 
-def _is_as(known: Mapping[str, Any] | None, name: str, cron: str) -> bool:
+def is_repeated(cron: str, at: datetime, time_zone: str) -> bool:
+    """Whether clocks of the zone show this time for the second time, having been put back, and it was done then.
+
+    As cron does it on most systems: what is meant for every hour, or every second one, goes on through both.
+    """
+    fields = cron.split()
+    hours = fields[2 if len(fields) > 5 else 1] if len(fields) > 1 else ""
+    return "*" not in hours and at.astimezone(ZoneInfo(time_zone)).fold == 1
+
+
+def _is_as(known: Mapping[str, Any] | None, name: str, wanted: _Schedule) -> bool:
     """Whether a schedule is stored as it is wanted: writing all of them takes half of the time of a launch."""
-    return known is not None and (known["workflow_name"], known["schedule"], known["context"]) == (
-        SCHEDULED,
-        cron,
-        name,
-    )
+    stored = None if known is None else tuple(map(known.get, ("workflow_name", "schedule", "context", "cron_timezone")))
+    return stored == (SCHEDULED, wanted.cron, name, wanted.time_zone)
 
 
 def _config(database: str, executor: str) -> DBOSConfig:

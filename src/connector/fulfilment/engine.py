@@ -95,9 +95,9 @@ class FulfilmentEngine:
         self.schedule("tend-returns", EVERY_MINUTE, self.commands.returns.tend)
         self.schedule("tend-groups", EVERY_MINUTE, self.groups.tend)
 
-    def schedule(self, name: str, cron: str, tick: Tick) -> None:
-        """Call `tick` at the times of a cron expression (UTC), once over all processes; before the launch."""
-        self._durable.schedule(name, cron, tick)
+    def schedule(self, name: str, cron: str, tick: Tick, *, time_zone: str = "UTC") -> None:
+        """Call `tick` at the times of a cron expression, once over all processes; before the launch."""
+        self._durable.schedule(name, cron, tick, time_zone=time_zone)
 
     async def launch(self) -> None:
         """Resume what a previous process left, begin the schedules, and follow the change log."""

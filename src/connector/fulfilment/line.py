@@ -58,6 +58,7 @@ LINKS: Final = {
             "service_class_id",
             "name",
             "code",
+            "data_quality",
         }
     ),
     EntityKind.PRODUCT: frozenset(
@@ -72,6 +73,7 @@ LINKS: Final = {
             "weight_g",
             "is_data_bearing",
             "status",
+            "data_quality",
         }
     ),
     EntityKind.HUB: frozenset(

@@ -14,6 +14,7 @@ from connector.sdk import (
     Conflict,
     Invalid,
     NotFound,
+    NotOffered,
     OutcomeUnknown,
     RateLimited,
     Transient,
@@ -29,8 +30,8 @@ class Attempt:
     """How an attempt at a step ended.
 
     done: with its receipt. stopped: an order to stop came first, nothing was begun. retry: try again after a pause;
-    wait_seconds: what the other side asked for, if it did; is_unexpected: nobody foresaw this, so not for ever.
-    failed: trying again is of no use.
+    wait_seconds: what the other side asks for, or takes to tell what became of it; is_unexpected: nobody foresaw this,
+    so not for ever. failed: trying again is of no use.
     """
 
     status: Literal["done", "stopped", "retry", "failed"]
@@ -53,11 +54,12 @@ def attempt_of(error: Exception) -> Attempt:
         case Stopped():
             return STOPPED
         case RateLimited():
-            wait = error.retry_after.total_seconds() if error.retry_after else None
-            return Attempt("retry", told(error), wait_seconds=wait)
-        case Transient() | OutcomeUnknown() | AuthError() | ConfigError() | Unavailable():
+            return Attempt("retry", told(error), wait_seconds=_seconds(error.retry_after))
+        case OutcomeUnknown():
+            return Attempt("retry", told(error), wait_seconds=_seconds(error.known_after))
+        case Transient() | AuthError() | ConfigError() | Unavailable():
             return Attempt("retry", told(error))
-        case NotFound() | Invalid():
+        case NotFound() | Invalid() | NotOffered():
             return Attempt("failed", _with_fields(error))
         case Conflict() | AdapterError():
             return Attempt("retry", told(error), is_unexpected=True)
@@ -70,6 +72,10 @@ def attempt_of(error: Exception) -> Attempt:
 def pause_after(attempt: Attempt, backoff_wait: timedelta) -> timedelta:
     """How long to wait: the backoff, or longer when the other side asked for it."""
     return max(backoff_wait, timedelta(seconds=attempt.wait_seconds or 0))
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    return duration.total_seconds() if duration is not None else None
 
 
 def told(error: ConnectorError) -> str:

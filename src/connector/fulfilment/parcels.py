@@ -151,4 +151,4 @@ def _party(place: Place, what: str) -> Party:
             f"{what} {place.label!r} has no country in its address, so no courier can be asked",
             hint=f"Complete the {what}'s address at its source.",
         )
-    return Party(name=place.address.contact or place.name, company=place.name, address=place.address)
+    return Party(name=place.address.contact or place.name, company=place.name, address=place.address, point=place.point)

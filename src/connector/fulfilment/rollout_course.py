@@ -107,7 +107,7 @@ async def make_plan(
     )
     planning = Planning(
         shelves,
-        Cut(rollout.first_wave_size, rollout.wave_size, rollout.wave),
+        Cut(rollout.first_wave_size, rollout.wave_size, rollout.wave, is_untried=await _is_untried(tx, rollout)),
         pace,
         Choosing(ticket, product, policy, await present_fleet(tx)),
         keep_free_percent=rollout.keep_free_percent,
@@ -224,6 +224,13 @@ def _placed(line: LineRow, item: Placed) -> LineRow:
         state=RolloutLineState.PLANNED, wave=item.wave, hub_id=item.hub_id, distance_km=item.distance_km,
         mode=item.mode, estimated_arrival_at=item.arrives_at, reason=None, expected_at=None,
     )  # fmt: skip
+
+
+async def _is_untried(tx: Transaction, rollout: RolloutRow) -> bool:
+    """Whether a wave has begun of which everything was given back, so that nothing is known of any parcel yet."""
+    if not rollout.wave:
+        return False
+    return (await tally(tx, rollout)).states.keys() <= {*ROLLOUT_LINE_OPEN, RolloutLineState.CANCELLED}
 
 
 async def _may_begin_at(tx: Transaction, rollout: RolloutRow, now: datetime) -> datetime:

@@ -162,7 +162,8 @@ class Steps:
         await self._record_label(progress, connection, label)
 
     async def _record_label(self, progress: Progress, connection: Connection, label: LabelReceipt) -> None:
-        goods = progress.goods
+        goods, offer = progress.goods, progress.receipts[Step.OFFER]
+        is_priced = label.amount_cents is not None
 
         async def write(tx: Transaction, at: datetime) -> Written:
             document_id = await store_document(
@@ -183,15 +184,15 @@ class Steps:
                     **_way(goods),
                     status=ShipmentStatus.LABEL_CREATED,
                     carrier=label.carrier,
-                    service=label.service,
+                    service=label.service or offer["service"],
                     source_id=source_id,
                     external_id=label.shipment.external_id,
                     tracking_number=label.tracking_number,
                     tracking_url=label.tracking_url,
                     label_format=label.label_format,
                     label_document_id=document_id,
-                    cost_cents=label.amount_cents,
-                    currency=label.currency,
+                    cost_cents=label.amount_cents if is_priced else offer["amount_cents"],
+                    currency=label.currency if is_priced else offer["currency"],
                     estimated_delivery_at=label.estimated_delivery_at or goods.estimated_arrival_at,
                 ),
                 actor=ACTOR,

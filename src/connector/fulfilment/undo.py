@@ -3,7 +3,7 @@
 | done by | undone by |
 |---|---|
 | commit | `undo-stock`: the unit goes back to its shelf, unless it has left the hub |
-| label | `undo-label`: voided; a parcel under way becomes a task to bring it back |
+| label | `undo-label`: voided, or a task: to bring a parcel back, to destroy what no courier takes back |
 | task | `undo-task`: the open pickup task is cancelled, first of all, so that nobody picks meanwhile |
 | note | `undo-note`: the ticket is told, last of all, so that it can be told what became of it |
 
@@ -23,14 +23,14 @@ from connector.fulfilment.work import Progress, Work, Written, naming, ticket_re
 from connector.model.kinds import TaskKind
 from connector.model.lifecycle import ReservationState, ShipmentStatus, TaskState
 from connector.model.refs import EntityKind, SourceRef
-from connector.sdk import AddNote, Conflict, VoidLabel
+from connector.sdk import AddNote, Conflict, NotOffered, VoidLabel
 from connector.storage.database.engine import Transaction
 from connector.storage.shipments.shipments import ON_ITS_WAY, ShipmentRow, move_shipment, shipment_row
 from connector.storage.stock.reserve import fulfil_reservation, release_reservation
 from connector.storage.stock.succession import forfeit
 from connector.storage.tickets.tasks import NewTask, move_task, require_task, unfinished_tasks
 
-VOIDED, UNDER_WAY, NOTHING = "voided", "under way", "nothing"
+VOIDED, UNDER_WAY, KEPT, NOTHING = "voided", "under way", "kept", "nothing"
 
 
 class UndoSteps:
@@ -82,6 +82,8 @@ class UndoSteps:
                 return {"outcome": UNDER_WAY, "task_id": task_id}
             cause = undo_id(reservation_id)
             await move_shipment(tx, current.id, ShipmentStatus.CANCELLED, actor=ACTOR, cause=cause, at=at)
+            if outcome == KEPT:
+                return {"outcome": outcome, "task_id": await self._require_destroyed(tx, progress, current, at)}
             return {"outcome": outcome}
 
         await self._work.record(reservation_id, Step.UNDO_LABEL, write)
@@ -116,18 +118,35 @@ class UndoSteps:
                 await ships.void_label(operation)
         except Conflict:
             return UNDER_WAY
+        except NotOffered:
+            return KEPT
         return VOIDED
 
     async def _require_return(self, tx: Transaction, progress: Progress, shipment: ShipmentRow, at: datetime) -> int:
         goods = progress.goods
+        instructions = (
+            f"{goods.goods.label} is under way from {goods.hub.label} and no longer needed: {progress.stop}. "
+            "Have the courier return it, or record it as received if it is used after all."
+        )
+        return await self._require_review(tx, progress, shipment, "bring-back", "Bring back", instructions, at)
+
+    async def _require_destroyed(self, tx: Transaction, progress: Progress, shipment: ShipmentRow, at: datetime) -> int:
+        instructions = (
+            f"{progress.goods.goods.label} does not leave {progress.goods.hub.label}: {progress.stop}. "
+            f"{shipment.carrier} takes no label back: destroy it, so that nobody uses it."
+        )
+        return await self._require_review(tx, progress, shipment, "destroy", "Destroy the label of", instructions, at)
+
+    async def _require_review(
+        self, tx: Transaction, progress: Progress, shipment: ShipmentRow, key: str, what: str, instructions: str,
+        at: datetime,
+    ) -> int:  # fmt: skip
+        goods = progress.goods
         new = NewTask(
-            key=f"bring-back:{shipment.id}",
+            key=f"{key}:{shipment.id}",
             kind=TaskKind.REVIEW,
-            title=f"Bring back {shipment.name} of ticket {goods.ticket.number}",
-            instructions=(
-                f"{goods.goods.label} is under way from {goods.hub.label} and no longer needed: {progress.stop}. "
-                "Have the courier return it, or record it as received if it is used after all."
-            ),
+            title=f"{what} {shipment.name} of ticket {goods.ticket.number}",
+            instructions=instructions,
             ticket_id=goods.ticket.id,
             reservation_id=goods.reservation_id,
             shipment_id=shipment.id,

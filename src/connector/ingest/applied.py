@@ -10,7 +10,8 @@ class Applied:
     """What a batch came to.
 
     seen: records, rejected ones included. created, updated: rows. deleted: references that the source let go.
-    unchanged: records that said nothing new. quarantined: records that could not be used; refused: their
+    changed: of the updates, those by records of things that the source had before. unchanged: records that said nothing
+    new. quarantined: records that could not be used; refused: their
     fingerprints. alarm: why a complete snapshot retired nothing, or None.
     """
 
@@ -18,6 +19,7 @@ class Applied:
     created: int = 0
     updated: int = 0
     deleted: int = 0
+    changed: int = 0
     unchanged: int = 0
     quarantined: int = 0
     refused: frozenset[str] = frozenset()

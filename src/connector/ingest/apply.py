@@ -23,6 +23,7 @@ from connector.ingest.kits import settle_kits
 from connector.ingest.orders import settle_orders
 from connector.ingest.places import settle_hubs, settle_sites
 from connector.ingest.products import settle_compatibilities, settle_products
+from connector.ingest.reviews import ask_people, keep_separated
 from connector.ingest.shipments import settle_shipments
 from connector.ingest.snapshot import Snapshot
 from connector.ingest.stock import settle_stock
@@ -45,8 +46,17 @@ from connector.model.records import (
 from connector.model.refs import EntityKind
 from connector.sdk.adapter import Batch, Deferred, Rejected
 from connector.storage.database.engine import DatabaseRefusal, Transaction
+from connector.storage.golden.evidence import kept
 from connector.storage.sources.quarantine import NewEntry, entries_of_refs, put_entries, resolve_entries
-from connector.storage.sources.refs import KnownRef, RefState, known_refs, lock_ingest, newest_ref, write_refs
+from connector.storage.sources.refs import (
+    UNTOUCHED,
+    KnownRef,
+    RefState,
+    known_refs,
+    lock_ingest,
+    newest_ref,
+    write_refs,
+)
 from connector.storage.sources.sources import save_resume
 from connector.storage.stock.book import recount_shelves
 
@@ -109,11 +119,14 @@ async def apply(
             alarm = await retire_unseen(work, snapshot)
         await recount_shelves(tx, work.shelves, actor=actor, cause=work.cause, at=at)
         await link_tickets(work)
+        await work.golden.note()
         new_refs = await write_refs(tx, source_id, [*work.ref_states, *_states(work)])
         if snapshot is not None:
             snapshot.see(new_refs)
     entries = [_refused(problem) for problem in work.problems] + [_rejected(item) for item in rejected]
-    await put_entries(tx, source_id, stream, entries, actor=actor, at=at)
+    kept = await put_entries(tx, source_id, stream, entries, actor=actor, at=at)
+    await ask_people(work, {entry.external_ref: kept[entry.fingerprint] for entry in entries if entry.external_ref})
+    await keep_separated(work)
     await _close_entries(work, fresh, {entry.fingerprint for entry in entries})
     if batch.resume is not None:
         await save_resume(tx, source_id, stream, batch.resume)
@@ -122,6 +135,7 @@ async def apply(
         created=work.created,
         updated=work.updated,
         deleted=work.deleted,
+        changed=min(work.updated, sum(map(_was_there, fresh))),
         unchanged=unchanged,
         quarantined=len(entries),
         refused=frozenset(entry.fingerprint for entry in entries),
@@ -179,6 +193,12 @@ def _is_fresh(arrival: Arrival) -> bool:
     return not arrival.is_stale or isinstance(arrival.said, ShipmentRecord)
 
 
+def _was_there(arrival: Arrival) -> bool:
+    """Whether the source had the thing before this record of it."""
+    known = arrival.known
+    return known is not None and known.deleted_at is None and not isinstance(arrival.said, Tombstone)
+
+
 async def _see(
     tx: Transaction, source_id: int, snapshot: Snapshot, arrivals: Sequence[Arrival], rejected: Iterable[Rejected]
 ) -> None:
@@ -230,8 +250,9 @@ def _states(work: Work) -> list[RefState]:
             version=landing.arrival.version,
             content_hash=landing.arrival.digest if landing.complete else b"",
             placement=landing.placement,
+            stated=kept(said) if (said := work.golden.said.get((kind, external_id))) is not None else UNTOUCHED,
         )
-        if known is None or _remembered(known) != (
+        if known is None or state.stated is not UNTOUCHED or _remembered(known) != (
             state.id, state.entity_id, state.version, state.content_hash, state.placement, None,
         ):  # fmt: skip
             states.append(state)

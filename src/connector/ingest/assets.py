@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from connector.ingest.addresses import note_addresses, write_addresses
 from connector.ingest.arrivals import Arrival
 from connector.ingest.devices import Device, identify
 from connector.ingest.places import resolve_places
 from connector.ingest.products import product_id, product_name, resolve_products, waits_for_product
+from connector.ingest.relations import RelationPlan
 from connector.ingest.swapped import follow_swaps
-from connector.ingest.work import Work, stated
+from connector.ingest.work import Work
 from connector.model.kinds import Lane
 from connector.model.lifecycle import AssetState
 from connector.model.naming import serial_key, tag_key
@@ -34,6 +36,7 @@ async def settle_assets(work: Work, arrivals: Sequence[Arrival]) -> None:
     drafts |= await load_drafts(work.tx, EntityKind.ASSET, {i for i in swapped.values() if i is not None})
     claimed = await claimed_assets(work.tx, drafts.keys())
     guarded = await _guarded_products(work, drafts)
+    await work.golden.load(EntityKind.ASSET, drafts.keys())
     changes: list[tuple[Arrival, Draft, Values]] = []
     for device in devices:
         arrival = device.arrival
@@ -45,17 +48,21 @@ async def settle_assets(work: Work, arrivals: Sequence[Arrival]) -> None:
         _note_shelf(work, draft)
         is_claimed = draft.id in claimed
         is_news = arrival.key in swapped
-        complete, placement = _place(device, draft, is_news=is_news, is_claimed=is_claimed, guarded=guarded)
+        complete, placement = _place(work, device, draft, is_news=is_news, is_claimed=is_claimed, guarded=guarded)
         values = _values(device)
-        if is_claimed and "product_id" in values and values["product_id"] != draft.after["product_id"]:
-            del values["product_id"]
-            complete = False
+        if is_claimed and values["product_id"] != draft.after["product_id"]:
+            complete = values.pop("product_id") is None and complete
         changes.append((arrival, draft, values))
         work.land(arrival, draft, complete=complete, placement=placement)
     await work.merge(changes)
     for _, draft, _ in changes:
         _note_shelf(work, draft)
+    addresses = await note_addresses(work, _macs(changes), left)
+    relations = RelationPlan(work, ((arrival, draft) for arrival, draft, _ in changes), left)
+    await relations.note()
     await work.write(EntityKind.ASSET, dict.fromkeys([*left, *(draft for _, draft, _ in changes)]))
+    await write_addresses(work, addresses)
+    await relations.settle()
 
 
 async def _refer(work: Work, arrivals: Sequence[Arrival]) -> list[Device]:
@@ -69,7 +76,7 @@ async def _refer(work: Work, arrivals: Sequence[Arrival]) -> list[Device]:
         place = places.get((record.place.kind, record.place.external_id)) if record.place is not None else None
         if record.product is not None and found is None:
             name = product_name(record.product)
-            work.refuse_unknown(arrival, name, waits_for_product(record.product), path="/product")
+            work.refuse_unknown(arrival, name, waits_for_product(products, record.product), path="/product")
         elif record.place is not None and place is None:
             name = f"{record.place.kind.value} {record.place.external_id!r}"
             work.refuse_unknown(arrival, name, str(record.place), path="/place")
@@ -78,9 +85,14 @@ async def _refer(work: Work, arrivals: Sequence[Arrival]) -> list[Device]:
     return devices
 
 
+def _macs(changes: Sequence[tuple[Arrival, Draft, Values]]) -> list[tuple[Draft, tuple[str, ...] | None]]:
+    records = ((draft, arrival.record) for arrival, draft, _ in changes)
+    return [(draft, record.macs) for draft, record in records if isinstance(record, AssetRecord)]
+
+
 def _values(device: Device) -> dict[str, Any]:
-    record = device.record
-    values = {
+    record, (kind, place_id) = device.record, device.place or (None, None)
+    return {
         "name": record.name,
         "serial": device.serial,
         "asset_tag": device.asset_tag,
@@ -88,18 +100,23 @@ def _values(device: Device) -> dict[str, Any]:
         "warranty_ends_on": record.warranty_ends_on,
         "holder": record.holder,
         "url": record.url,
+        "product_id": device.product_id,
+        "site_id": place_id if kind is EntityKind.SITE else None,
+        "hub_id": place_id if kind is EntityKind.HUB else None,
+        "state": record.state,
+        "lane": record.lane,
     }
-    return values | stated({"product_id": device.product_id})
 
 
 def _place(
-    device: Device, draft: Draft, *, is_news: bool, is_claimed: bool, guarded: frozenset[int]
+    work: Work, device: Device, draft: Draft, *, is_news: bool, is_claimed: bool, guarded: frozenset[int]
 ) -> tuple[bool, str | None]:
     """Put the device where the record says it is; returns whether that could be done, and the placement to remember.
 
     What a source says of state and place counts when it says it: repeated, it does not undo what the hub did
     since; of a device that the source has named only now, it is news. While a reservation holds the unit nothing moves
-    it, and nothing makes another product of it.
+    it, and nothing makes another product of it. What a source says does not count where one that goes before it by the
+    precedence says something of the same.
     """
     record, known = device.record, device.arrival.known
     placement = _placement(device)
@@ -109,13 +126,13 @@ def _place(
         return True, placement
     if is_claimed:
         return False, known.placement if known else None
-    if device.place is not None:
+    if device.place is not None and not work.golden.yields(draft, "place"):
         kind, place_id = device.place
         draft.after["hub_id"] = place_id if kind is EntityKind.HUB else None
         draft.after["site_id"] = place_id if kind is EntityKind.SITE else None
-    if record.lane is not None:
+    if record.lane is not None and not work.golden.yields(draft, "lane"):
         draft.after["lane"] = record.lane
-    state = record.state
+    state = None if work.golden.yields(draft, "state") else record.state
     if state is None and (draft.before is None or (was_retired and draft.after["state"] is AssetState.RETIRED)):
         state = AssetState.IN_STOCK if draft.after.get("hub_id") is not None else AssetState.DEPLOYED
     current = draft.after.get("state")

@@ -9,11 +9,13 @@ from datetime import datetime
 
 from connector.ingest.arrivals import Arrival
 from connector.ingest.orders import withdraw
+from connector.ingest.relations import forget_relations
 from connector.ingest.snapshot import Snapshot
 from connector.ingest.work import Work
 from connector.model.kinds import Tracking
 from connector.model.lifecycle import ASSET_MOVES, TICKET_OPEN, AssetState, TicketState
 from connector.model.refs import EntityKind
+from connector.rules.golden.fields import FIELDS
 from connector.storage.database.drafts import Draft, load_drafts
 from connector.storage.sources.refs import RefState, delete_refs, live_ref_ids, live_refs, things_of_refs
 from connector.storage.stock.book import claimed_assets, shelf_of
@@ -28,6 +30,7 @@ class Leaving:
 
     ref_id: int
     kind: EntityKind
+    external_id: str
     entity_id: int
     version: datetime | None = None
     arrival: Arrival | None = None
@@ -46,7 +49,7 @@ async def settle_tombstones(work: Work, arrivals: Sequence[Arrival]) -> None:
                     RefState(row_id, kind, external_id, None, arrival.version, b"", deleted_at=work.at)
                 )
         else:
-            leaving.append(Leaving(known.id, known.kind, known.entity_id, arrival.version, arrival))
+            leaving.append(Leaving(known.id, known.kind, arrival.key[1], known.entity_id, arrival.version, arrival))
     await _leave(work, leaving)
 
 
@@ -63,13 +66,12 @@ async def retire_unseen(work: Work, snapshot: Snapshot) -> str | None:
     if snapshot.limit.forbids(len(unseen), live):
         kinds = ", ".join(sorted(kind.value for kind in snapshot.kinds))
         return (
-            f"{len(unseen)} of {live} records ({kinds}) are missing from the source, more than "
-            f"{snapshot.limit.share:.0%} and {snapshot.limit.count}: nothing was retired. Check the source and what "
-            "its token may see; if they are gone indeed, sync once with a higher limit."
+            f"{len(unseen)} of {live} records ({kinds}) are missing from the source, {snapshot.limit}: nothing was "
+            "retired. Check the source and what its token may see."
         )
     for start in range(0, len(unseen), CHUNK):
         things = await things_of_refs(work.tx, unseen[start : start + CHUNK])
-        await _leave(work, [Leaving(row_id, kind, entity_id) for row_id, kind, entity_id in things])
+        await _leave(work, [Leaving(*thing) for thing in things])
     return None
 
 
@@ -87,8 +89,12 @@ async def _leave(work: Work, leaving: Sequence[Leaving]) -> None:
         retired = [draft for entity_id, draft in drafts.items() if entity_id in gone]
         for draft in retired:
             _retire(work, draft)
-        await work.write(kind, retired)
+        losing = await forget_relations(work, drafts, {item.ref_id for item in items})
+        await work.write(kind, dict.fromkeys([*retired, *losing]))
         work.updated -= len(retired)
+        if kind in FIELDS and any(item.entity_id not in gone for item in items):
+            stay = {item.external_id: drafts[item.entity_id] for item in items if item.entity_id not in gone}
+            await work.write(kind, await work.golden.withdraw(kind, stay))
         work.deleted += len(items)
         await delete_refs(work.tx, {item.ref_id: item.version for item in items}, at=work.at)
 

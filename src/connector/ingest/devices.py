@@ -1,21 +1,25 @@
-"""Which device is it? By reference, else by serial and maker, else by asset tag; never by a guess."""
+"""Which device is it? By its source's reference, else by the match rules; never by a guess.
+
+What the rules leave unclear goes to quarantine with the question (`connector.ingest.reviews`).
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from connector.ingest.arrivals import Arrival
-from connector.ingest.work import Work
+from connector.ingest.work import Question, Work
+from connector.model.naming import host_key, serial_key, tag_key
 from connector.model.records import AssetRecord
 from connector.model.refs import EntityKind
-from connector.storage.database.drafts import find_rows
-from connector.storage.sources.refs import RefKey, live_refs
+from connector.rules.identity.facts import DeviceFacts, Fact, KnownDevice
+from connector.rules.identity.matching import Verdict, match_records
+from connector.storage.database.engine import Transaction
+from connector.storage.sources.identities import Asked, look_up, match_rules_of
+from connector.storage.sources.refs import RefKey
 
-_COLUMNS = ("serial", "asset_tag", "name", "product_id", "retired_at")
-Row: TypeAlias = dict[str, Any]
+_PATHS = {Fact.SERIAL: "/serial", Fact.ASSET_TAG: "/asset_tag", Fact.MAC: "/macs", Fact.HOSTNAME: "/name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,96 +33,110 @@ class Device:
     product_id: int | None
     place: tuple[EntityKind, int] | None
 
+    @property
+    def facts(self) -> DeviceFacts:
+        """What it states of that by which devices are told apart; its maker is the catalogue's to tell."""
+        return record_facts(self.record, self.product_id, self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the rules say of a record. facts: with its maker. devices: those that were looked at, by id.
+
+    is_separate: a person has said that it is about a device of its own.
+    """
+
+    facts: DeviceFacts
+    verdict: Verdict
+    devices: Mapping[int, KnownDevice]
+    is_separate: bool = False
+
+
+def record_facts(record: AssetRecord, product_id: int | None, place: tuple[EntityKind, int] | None) -> DeviceFacts:
+    """What a record states of the facts that are compared. product_id, place: what it refers to, where known."""
+    return DeviceFacts(
+        serial=serial_key(record.serial),
+        asset_tag=tag_key(record.asset_tag),
+        macs=frozenset(record.macs or ()),
+        hostname=host_key(record.name),
+        site=place[1] if place is not None and place[0] is EntityKind.SITE else None,
+        product=product_id,
+    )
+
 
 async def identify(work: Work, devices: Sequence[Device], *, is_known: bool = True) -> dict[RefKey, int | None]:
-    """The asset of each device, None for a new one; a device that fits more than one is refused and left out.
+    """The asset of each device, None for a new one; a device of which that is not clear is refused and left out.
 
     A serial is not unique and may be missing: two makers use the same one, and a source that knows two devices of
     one serial has two devices. An asset that this source calls by another reference is therefore another device.
     is_known: whether what was known of a reference counts.
     """
     matched: dict[RefKey, int | None] = {}
-    new: list[Device] = []
+    new: dict[str, Device] = {}
     for device in devices:
         known = device.arrival.known
         if is_known and known is not None and known.entity_id is not None:
             matched[device.arrival.key] = known.entity_id
         else:
-            new.append(device)
-    candidates = await _candidates(work, new)
-    wanted = Counter(found[0]["id"] for found in candidates.values() if len(found) == 1)
-    for device in new:
-        found = candidates[device.arrival.key]
-        if not found:
+            new[device.arrival.key[1]] = device
+    judged = await judge(work.tx, work.source_id, {name: device.facts for name, device in new.items()})
+    for name, device in new.items():
+        found = judged[name]
+        if found.is_separate:
             matched[device.arrival.key] = None
-        elif len(found) == 1 and wanted[found[0]["id"]] == 1:
-            matched[device.arrival.key] = found[0]["id"]
-        else:
+            work.separated.add(name)
+        elif found.verdict.outcome == "review":
             _refuse(work, device, found)
+        else:
+            matched[device.arrival.key] = found.verdict.device
     return matched
 
 
-async def _candidates(work: Work, devices: Sequence[Device]) -> dict[RefKey, list[Row]]:
-    serials = {device.serial for device in devices if device.serial}
-    tags = {device.asset_tag for device in devices if device.asset_tag}
-    by_serial, by_tag = defaultdict(list), defaultdict(list)
-    for row in await find_rows(work.tx, EntityKind.ASSET, "serial", serials, columns=_COLUMNS):
-        by_serial[row["serial"]].append(row)
-    for row in await find_rows(work.tx, EntityKind.ASSET, "asset_tag", tags, columns=_COLUMNS):
-        by_tag[row["asset_tag"]].append(row)
-    rows = [row for found in (*by_serial.values(), *by_tag.values()) for row in found]
-    live = await live_refs(work.tx, EntityKind.ASSET, {row["id"] for row in rows})
-    own = {asset_id for asset_id, refs in live.items() if any(source == work.source_id for source, _ in refs)}
-    products = {row["product_id"] for row in rows} | {device.product_id for device in devices}
-    makers = {
-        row["id"]: row["manufacturer_key"]
-        for row in await find_rows(
-            work.tx,
-            EntityKind.PRODUCT,
-            "id",
-            {i for i in products if i is not None} if rows else (),
-            columns=("manufacturer_key",),
-        )
+async def judge(
+    tx: Transaction, source_id: int, records: Mapping[str, DeviceFacts], *, own: int | None = None
+) -> dict[str, Judged]:
+    """What the configured match rules say of records of a source, by their references; one statement for all of them.
+
+    own: a device that is looked at as if the source had no record of it.
+    """
+    rules = match_rules_of(tx)
+    known = await look_up(tx, source_id, [Asked(name, facts) for name, facts in records.items()], rules)
+    whole = {name: replace(facts, manufacturer=known.makers.get(facts.product or 0)) for name, facts in records.items()}
+    told = {name: facts for name, facts in whole.items() if name not in known.separate}
+    devices = [
+        replace(device, sources=device.sources - {source_id}) if device.id == own else device
+        for device in known.devices
+    ]
+    verdicts = match_records(told, devices, rules, source=source_id)
+    by_id = {device.id: device for device in devices}
+    said = Verdict("new", "a person has said that it is a device of its own", ())
+    return {
+        name: Judged(facts, verdicts.get(name, said), by_id, is_separate=name in known.separate)
+        for name, facts in whole.items()
     }
-    found: dict[RefKey, list[Row]] = {}
-    for device in devices:
-        maker = makers.get(device.product_id or 0)
-        same_serial = [
-            row
-            for row in by_serial.get(device.serial or "", ())
-            if row["id"] not in own and (maker is None or makers.get(row["product_id"], maker) == maker)
-        ]
-        same_tag = [
-            row
-            for row in by_tag.get(device.asset_tag or "", ())
-            if row["id"] not in own and (not device.serial or row["serial"] in (None, device.serial))
-        ]
-        found[device.arrival.key] = _narrow(same_serial, device) or _narrow(same_tag, device)
-    return found
 
 
-def _narrow(rows: list[Row], device: Device) -> list[Row]:
-    """Of several that fit, those that fit better in every further respect that tells them apart."""
-    for fits in (
-        [row for row in rows if row["product_id"] == device.product_id],
-        [row for row in rows if device.asset_tag and row["asset_tag"] == device.asset_tag],
-        [row for row in rows if row["retired_at"] is None],
-    ):
-        if len(rows) > 1 and fits:
-            rows = [row for row in rows if row in fits] or rows
-    return rows
-
-
-def _refuse(work: Work, device: Device, found: Sequence[Row]) -> None:
-    names = " and ".join(
-        f"asset {row['id']} ({row['name'] or 'no name'}, serial {row['serial'] or 'none'}, "
-        f"tag {row['asset_tag'] or 'none'})"
-        for row in found
+def _refuse(work: Work, device: Device, judged: Judged) -> None:
+    verdict, facts = judged.verdict, judged.facts
+    found = [judged.devices[i] for i in verdict.candidates]
+    names = " and ".join(described(known) for known in found)
+    path = next(
+        (_PATHS[fact] for attempt in verdict.attempts if attempt.found for fact in attempt.compared if fact in _PATHS),
+        None,
     )
-    what = "fits more than one device" if len(found) > 1 else "and another record of this source fit the same device"
     work.refuse(
         device.arrival,
-        f"{device.record.ref} (serial {device.serial!r}, tag {device.asset_tag!r}) {what}: {names}. "
-        "Correct the serial or the tag in one of the sources, then replay this record.",
-        path="/serial" if device.serial else "/asset_tag",
+        f"{device.record.ref} (serial {facts.serial!r}, tag {facts.asset_tag!r}) is not told apart: {verdict.reason}: "
+        f"{names}. Say which one it is (`connector identity list`), or correct one of the sources and replay this.",
+        path=path,
+        question=Question(device.record.name, facts, verdict, found),
+    )
+
+
+def described(device: KnownDevice) -> str:
+    """A device as sentences name it."""
+    facts = device.facts
+    return (
+        f"asset {device.id} ({device.name or 'no name'}, serial {facts.serial or 'none'}, "
+        f"tag {facts.asset_tag or 'none'})"
     )

@@ -14,7 +14,7 @@ from connector.ingest.replay import WEBHOOKS, replay_arrived
 from connector.model.errors import InvalidInput
 from connector.model.records import Record, Tombstone
 from connector.model.refs import SourceRef
-from connector.sdk.adapter import Batch, Clock, Fetches, ReceivesWebhooks
+from connector.sdk.adapter import Batch, Clock, Fetches, ReadsHeaders, ReceivesWebhooks
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AdapterError, Invalid, NotFound, RateLimited, UnexpectedResponse
 from connector.sdk.webhook import WebhookRequest, WebhookResult
@@ -72,7 +72,7 @@ async def receive(engine: Database, connection: Connection, request: WebhookRequ
         is_new = await store_delivery(
             tx,
             source_id,
-            fingerprint=fingerprint(orjson.dumps(query, option=orjson.OPT_SORT_KEYS) + request.body),
+            fingerprint=fingerprint(_said(adapter, request, query)),
             headers=headers,
             query=query,
             body=request.body,
@@ -101,7 +101,7 @@ async def process_inbox(
 
 async def _deal_with(engine: Database, connection: Connection, delivery: Delivery, clock: Clock) -> bool:
     try:
-        records = await _records(connection, delivery, clock)
+        records, refused = await _records(connection, delivery, clock)
     except RateLimited as error:
         until = clock.now() + (error.retry_after or _pause(delivery.attempts))
         async with transaction(engine) as tx:
@@ -114,19 +114,27 @@ async def _deal_with(engine: Database, connection: Connection, delivery: Deliver
     async def take(tx: Transaction) -> None:
         batch = Batch(records=records)
         await apply(tx, delivery.source_id, WEBHOOKS, batch, actor=f"webhook:{delivery.source}", at=clock.now())
-        await finish_delivery(tx, delivery, at=clock.now())
+        if refused:
+            await _quarantine(tx, delivery, refused, clock.now())
+        else:
+            await finish_delivery(tx, delivery, at=clock.now())
 
     try:
         await in_transaction(engine, take)
     except DatabaseRefusal as error:
-        refused = Invalid(f"the database refuses what it says: {error.message}", operation="apply webhook")
-        await _failed(engine, connection, delivery, refused, clock)
+        unstorable = Invalid(f"the database refuses what it says: {error.message}", operation="apply webhook")
+        await _failed(engine, connection, delivery, unstorable, clock)
         return False
-    return True
+    if refused:
+        log.warning("parts of a webhook of source %s went to quarantine: %s", delivery.source, refused)
+    return bool(records) or not refused
 
 
-async def _records(connection: Connection, delivery: Delivery, clock: Clock) -> tuple[Record, ...]:
-    """What the webhook says, and what its source says now of the things that it only hints at."""
+async def _records(connection: Connection, delivery: Delivery, clock: Clock) -> tuple[tuple[Record, ...], str]:
+    """What the webhook says, and what its source says now of the things that it only hints at.
+
+    The second says why parts of it cannot be used; empty when all can.
+    """
     adapter = connection.adapter
     if not isinstance(adapter, ReceivesWebhooks):
         raise Invalid(f"adapter {connection.adapter_name!r} no longer takes webhooks", operation="parse webhook")
@@ -135,7 +143,7 @@ async def _records(connection: Connection, delivery: Delivery, clock: Clock) -> 
     )
     result = adapter.parse(request)
     fetched = [await _fetch(connection, ref, clock.now()) for ref in dict.fromkeys(result.fetch)]
-    return (*result.records, *fetched)
+    return (*result.records, *fetched), connection.http.redact("; ".join(result.refused))
 
 
 async def _fetch(connection: Connection, ref: SourceRef, now: datetime) -> Record:
@@ -155,10 +163,23 @@ async def _failed(engine: Database, connection: Connection, delivery: Delivery, 
             await postpone_delivery(tx, delivery, error=reason, until=now + _pause(delivery.attempts))
             return
         tried = f" It was tried {delivery.attempts} times." if delivery.attempts > 1 else ""
-        entry = NewEntry(fingerprint=delivery.fingerprint, reason=f"webhook: {reason}{tried}", raw=delivery.body)
-        await put_entries(tx, delivery.source_id, WEBHOOKS, [entry], actor=f"webhook:{delivery.source}", at=now)
-        await finish_delivery(tx, delivery, error=reason, at=now)
+        await _quarantine(tx, delivery, f"{reason}{tried}", now)
     log.warning("a webhook of source %s went to quarantine: %s", delivery.source, reason)
+
+
+async def _quarantine(tx: Transaction, delivery: Delivery, reason: str, now: datetime) -> None:
+    """Keep the webhook with what is wrong with it; it is dealt with."""
+    entry = NewEntry(fingerprint=delivery.fingerprint, reason=f"webhook: {reason}", raw=delivery.body)
+    await put_entries(tx, delivery.source_id, WEBHOOKS, [entry], actor=f"webhook:{delivery.source}", at=now)
+    await finish_delivery(tx, delivery, error=reason, at=now)
+
+
+def _said(adapter: ReceivesWebhooks, request: WebhookRequest, query: Mapping[str, str]) -> bytes:
+    """Everything by which one delivery differs from another."""
+    told = orjson.dumps(query, option=orjson.OPT_SORT_KEYS)
+    if isinstance(adapter, ReadsHeaders):
+        told += orjson.dumps(dict(adapter.telling(request)), option=orjson.OPT_SORT_KEYS)
+    return told + request.body
 
 
 def _parsed(adapter: ReceivesWebhooks, request: WebhookRequest) -> WebhookResult:

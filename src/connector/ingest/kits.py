@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.ingest.arrivals import Arrival
-from connector.ingest.products import NamedKey, product_id, product_name, resolve_products, waits_for_product
+from connector.ingest.products import Products, product_id, product_name, resolve_products, waits_for_product
 from connector.ingest.work import Work
 from connector.model.records import KitRecord, ProductKey
 from connector.model.refs import EntityKind, SourceRef
 from connector.storage.database.drafts import Draft, Values, find_rows, load_drafts
-from connector.storage.sources.refs import RefKey
 from connector.storage.stock.kits import Component, components_of, set_components
 
 
@@ -72,7 +71,7 @@ async def settle_kits(work: Work, arrivals: Sequence[Arrival]) -> None:
     await set_components(work.tx, {draft.id: components for draft, components in stated})
 
 
-def _bill(work: Work, arrival: Arrival, record: KitRecord, products: dict[RefKey | NamedKey, int]) -> _Bill | None:
+def _bill(work: Work, arrival: Arrival, record: KitRecord, products: Products) -> _Bill | None:
     """The products of a record; None when it cannot be used, which is noted."""
     if not record.components:
         reason = f"kit {record.name!r} has no components. Name what is packed with the device, or delete the kit."
@@ -86,7 +85,7 @@ def _bill(work: Work, arrival: Arrival, record: KitRecord, products: dict[RefKey
     ids = {path: product_id(products, named) for path, named in wanted}
     for path, named in wanted:
         if ids[path] is None:
-            work.refuse_unknown(arrival, product_name(named), waits_for_product(named), path=path)
+            work.refuse_unknown(arrival, product_name(named), waits_for_product(products, named), path=path)
             return None
     device = ids.get("/product")
     components: dict[int, Component] = {}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from connector.ingest.arrivals import Arrival
-from connector.ingest.work import Work, stated
+from connector.ingest.work import Work
 from connector.model.kinds import HubTier
 from connector.model.records import HubRecord, SiteRecord
 from connector.model.refs import EntityKind, SourceRef
+from connector.storage.aliases.lookup import PlaceNames, names_of_places
 from connector.storage.database.drafts import Draft, Values, find_rows, load_drafts
 from connector.storage.sources.refs import RefKey, live_refs
 
@@ -25,7 +25,8 @@ HUB_DEFAULTS: Values = {
 
 async def settle_hubs(work: Work, arrivals: Sequence[Arrival]) -> None:
     """Find or make the hub of each record; a code belongs to one hub, whichever sources name it."""
-    matched = await _match(work, EntityKind.HUB, arrivals)
+    names = await _called(work, arrivals)
+    matched = await _match(work, EntityKind.HUB, arrivals, names)
     codes = [a.record.code for a in arrivals if isinstance(a.record, HubRecord) and a.record.code]
     owners = {row["code"]: row for row in await find_rows(work.tx, EntityKind.HUB, "code", codes, columns=("name",))}
     drafts = await load_drafts(work.tx, EntityKind.HUB, set(matched.values()))
@@ -49,21 +50,21 @@ async def settle_hubs(work: Work, arrivals: Sequence[Arrival]) -> None:
             draft = Draft(EntityKind.HUB, before=None, after=dict(HUB_DEFAULTS))
             if record.code:
                 new[record.code] = draft
-        keep = stated(
-            {
-                "tier": record.tier,
-                "opening_hours": record.opening_hours,
-                "courier_cut_offs": None if record.courier_cut_offs is None else list(record.courier_cut_offs),
-                "handling_minutes": record.handling_minutes,
-                "pick_minutes": record.pick_minutes,
-                "qa_minutes": record.qa_minutes,
-                "pack_minutes": record.pack_minutes,
-                "is_mobile": record.is_mobile,
-            }
-        )
+        values = {
+            **_place_values(record),
+            "code": record.code,
+            "tier": record.tier,
+            "opening_hours": record.opening_hours,
+            "courier_cut_offs": record.courier_cut_offs,
+            "handling_minutes": record.handling_minutes,
+            "pick_minutes": record.pick_minutes,
+            "qa_minutes": record.qa_minutes,
+            "pack_minutes": record.pack_minutes,
+            "is_mobile": record.is_mobile,
+        }
         if draft.before is None and record.is_mobile:
-            keep.setdefault("handling_minutes", 0)  # what lies in a car is packed already
-        changes.append((arrival, draft, {**_place_values(record), "code": record.code, **keep}))
+            draft.after["handling_minutes"] = 0  # what lies in a car is packed already
+        changes.append((arrival, draft, _under_its_name(work, record, draft, values, names)))
         work.land(arrival, draft)
     await work.merge(changes)
     await work.write(EntityKind.HUB, [draft for _, draft, _ in changes])
@@ -71,10 +72,11 @@ async def settle_hubs(work: Work, arrivals: Sequence[Arrival]) -> None:
 
 async def settle_sites(work: Work, arrivals: Sequence[Arrival]) -> None:
     """Find or make the site of each record; one that is a hub already completes what the hub lacks."""
-    hubs = await _hubs_among(work, arrivals)
+    names = await _called(work, arrivals)
+    hubs = await _hubs_among(work, arrivals, names)
     await _complete_hubs(work, [(arrival, hubs[arrival.key]) for arrival in arrivals if arrival.key in hubs])
     sites = [arrival for arrival in arrivals if arrival.key not in hubs]
-    matched = await _match(work, EntityKind.SITE, sites)
+    matched = await _match(work, EntityKind.SITE, sites, names)
     drafts = await load_drafts(work.tx, EntityKind.SITE, set(matched.values()))
     classes = {
         row["name"]: row["id"]
@@ -103,7 +105,7 @@ async def settle_sites(work: Work, arrivals: Sequence[Arrival]) -> None:
             )
         else:
             values["service_class_id"] = classes.get(record.service_class or "")
-        changes.append((arrival, draft, values))
+        changes.append((arrival, draft, _under_its_name(work, record, draft, values, names)))
         work.land(arrival, draft, complete=not unknown_class)
     await work.merge(changes)
     await work.write(EntityKind.SITE, [draft for _, draft, _ in changes])
@@ -134,32 +136,54 @@ def _place_values(record: SiteRecord | HubRecord) -> dict[str, Any]:
     }
 
 
-async def _match(work: Work, kind: EntityKind, arrivals: Sequence[Arrival]) -> dict[RefKey, int]:
-    """Known things by reference, else by code, else by name, where exactly one fits.
+def _under_its_name(
+    work: Work, record: SiteRecord | HubRecord, draft: Draft, values: dict[str, Any], names: PlaceNames
+) -> dict[str, Any]:
+    """What a record states; nothing of name and code where it calls the place by an alias: it keeps those it has."""
+    if draft.before is None or names.aliased(work.source_id, record.name, record.code) != (draft.kind, draft.id):
+        return values
+    code = values["code"] if draft.after.get("code") in (None, values["code"]) else None
+    return {**values, "name": None, "code": code}
 
-    A site that this source calls by another reference is another site; a hub's code is unique.
+
+async def _called(work: Work, arrivals: Sequence[Arrival]) -> PlaceNames:
+    """What the names and codes of these records stand for."""
+    records = [a.record for a in arrivals if isinstance(a.record, SiteRecord | HubRecord)]
+    return await names_of_places(work.tx, [text for record in records for text in (record.name, record.code)])
+
+
+async def _match(work: Work, kind: EntityKind, arrivals: Sequence[Arrival], names: PlaceNames) -> dict[RefKey, int]:
+    """Known things by reference, else by alias, else by code, else by name, where exactly one fits.
+
+    A site that this source calls by another reference is another site, unless somebody has said by an alias that it is
+    not; a hub's code is unique.
     """
     found = {a.key: a.known.entity_id for a in arrivals if a.known and a.known.entity_id is not None}
-    open_arrivals = [a for a in arrivals if a.key not in found]
-    by_text: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for column in ("code", "name"):
-        texts = {text for a in open_arrivals if (text := getattr(a.record, column))}
-        for row in await find_rows(work.tx, kind, column, texts, columns=()):
-            by_text[column, row[column]].add(row["id"])
-    live = await live_refs(work.tx, kind, set().union(*by_text.values()))
+    open_arrivals: list[tuple[Arrival, str, str | None]] = []
+    for arrival in arrivals:
+        record = arrival.record
+        if arrival.key in found or not isinstance(record, SiteRecord | HubRecord):
+            continue
+        aliased = names.aliased(work.source_id, record.name, record.code)
+        if aliased is not None and aliased[0] is kind:
+            found[arrival.key] = aliased[1]
+        elif aliased is None or isinstance(record, HubRecord):
+            open_arrivals.append((arrival, record.name, record.code))
+    fitting = {
+        arrival.key: [names.codes.get((kind, code or ""), frozenset()), names.names.get((kind, name), frozenset())]
+        for arrival, name, code in open_arrivals
+    }
+    live = await live_refs(work.tx, kind, {i for both in fitting.values() for ids in both for i in ids})
     own = {entity_id for entity_id, refs in live.items() if any(source == work.source_id for source, _ in refs)}
-    for arrival in open_arrivals:
-        for column in ("code", "name"):
-            candidates = by_text.get((column, getattr(arrival.record, column) or ""), set())
-            if not (kind is EntityKind.HUB and column == "code"):
-                candidates = candidates - own
+    for key, (by_code, by_name) in fitting.items():
+        for candidates in (by_code if kind is EntityKind.HUB else by_code - own, by_name - own):
             if len(candidates) == 1:
-                found[arrival.key] = next(iter(candidates))
+                found[key] = next(iter(candidates))
                 break
     return found
 
 
-async def _hubs_among(work: Work, arrivals: Sequence[Arrival]) -> dict[RefKey, int]:
+async def _hubs_among(work: Work, arrivals: Sequence[Arrival], names: PlaceNames) -> dict[RefKey, int]:
     """Records of sites that are hubs: known as such by this source, or by a code or name that only a hub has."""
     hubs: dict[RefKey, int] = {}
     rest: list[Arrival] = []
@@ -171,7 +195,7 @@ async def _hubs_among(work: Work, arrivals: Sequence[Arrival]) -> dict[RefKey, i
             rest.append(arrival)
         elif arrival.known.kind is EntityKind.HUB and arrival.known.entity_id is not None:
             hubs[arrival.key] = arrival.known.entity_id
-    return hubs | await _match(work, EntityKind.HUB, rest)
+    return hubs | await _match(work, EntityKind.HUB, rest, names)
 
 
 async def _complete_hubs(work: Work, pairs: Sequence[tuple[Arrival, int]]) -> None:

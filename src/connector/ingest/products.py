@@ -3,41 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from connector.ingest.arrivals import Arrival
-from connector.ingest.work import Work, stated
+from connector.ingest.work import Work
 from connector.model.kinds import ProductStatus, Tracking
-from connector.model.naming import product_key
 from connector.model.records import CompatibilityRecord, ProductKey, ProductRecord
 from connector.model.refs import EntityKind, SourceRef
+from connector.storage.aliases.lookup import NamedKey, ProductNames, names_of_products
 from connector.storage.database.drafts import Draft, Values, find_rows, load_drafts
 from connector.storage.sources.refs import RefKey
 from connector.storage.stock.book import counted_products
 
 PRODUCT_DEFAULTS: Values = {"tracking": Tracking.SERIALISED, "status": ProductStatus.ACTIVE}
-NamedKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """The products behind what records name. ids: by reference, and by the key under which a name is kept."""
+
+    names: ProductNames
+    ids: dict[RefKey | NamedKey, int]
 
 
 async def settle_products(work: Work, arrivals: Sequence[Arrival]) -> None:
-    """Find or make the product of each record: by reference, by folded name, by SKU."""
+    """Find or make the product of each record: by reference, by alias or folded name, by SKU."""
     records = {a.key: a.record for a in arrivals if isinstance(a.record, ProductRecord)}
-    by_name = await _ids_by_name(work, [record.key for record in records.values()])
+    names, by_name = await _ids_by_name(work, [record.key for record in records.values()])
     skus = {record.sku for record in records.values() if record.sku}
     by_sku = {row["sku"]: row["id"] for row in await find_rows(work.tx, EntityKind.PRODUCT, "sku", skus, columns=())}
     known = {a.known.entity_id for a in arrivals if a.known and a.known.entity_id is not None}
     drafts = await load_drafts(work.tx, EntityKind.PRODUCT, known | set(by_name.values()) | set(by_sku.values()))
     counted = await counted_products(work.tx, drafts.keys())
+    await work.golden.load(EntityKind.PRODUCT, drafts.keys())
     new: dict[str | NamedKey, Draft] = {}
     changes: list[tuple[Arrival, Draft, Values]] = []
     for arrival in arrivals:
         record = records[arrival.key]
-        name = product_key(record.key)
+        name = names.key_of(record.key)
         entity_id = arrival.known.entity_id if arrival.known else None
         named, stocked = by_name.get(name), by_sku.get(record.sku or "")
         draft = drafts.get(entity_id or named or stocked or 0) or new.get(name) or new.get(record.sku or "")
         if draft is None:
             draft = Draft(EntityKind.PRODUCT, before=None, after=dict(PRODUCT_DEFAULTS))
+        elif names.names.get(name) == draft.id:
+            named = draft.id  # it is called so, though the name stands for another by now
         taken = next((drafts[i] for i in (named, stocked) if i is not None and i != draft.id), None)
         if taken is not None:
             work.refuse(
@@ -50,55 +61,51 @@ async def settle_products(work: Work, arrivals: Sequence[Arrival]) -> None:
         new[name] = draft
         if record.sku:
             new[record.sku] = draft
-        changes.append((arrival, draft, _product_values(record, draft, is_counted=draft.id in counted)))
+        is_alias = names.aliases.get(name) == draft.id
+        if not is_alias and not work.golden.yields(draft, "name"):
+            _call(draft, record.key, name)
+        if record.tracking is not None and draft.id not in counted and not work.golden.yields(draft, "tracking"):
+            draft.after["tracking"] = record.tracking
+        changes.append((arrival, draft, _product_values(record, is_alias=is_alias)))
         work.land(arrival, draft)
     await work.merge(changes)
     await work.write(EntityKind.PRODUCT, [draft for _, draft, _ in changes])
 
 
-async def resolve_products(
-    work: Work, named: Iterable[SourceRef | ProductKey | None], *, make: bool
-) -> dict[RefKey | NamedKey, int]:
+async def resolve_products(work: Work, named: Iterable[SourceRef | ProductKey | None], *, make: bool) -> Products:
     """The products behind references and names, asked for with `product_id`.
 
     make: a name that is not in the catalogue yet is put there, as its source writes it; a reference never is.
     """
-    refs = [item for item in named if isinstance(item, SourceRef)]
-    keys = {product_key(item): item for item in named if isinstance(item, ProductKey)}
-    found: dict[RefKey | NamedKey, int] = {key: found for key, found in (await work.resolve(refs)).items()}
-    found |= await _ids_by_name(work, keys.values())
+    items = [item for item in named if item is not None]
+    by_ref = await work.resolve([item for item in items if isinstance(item, SourceRef)])
+    keys = [item for item in items if isinstance(item, ProductKey)]
+    names, by_name = await _ids_by_name(work, keys)
+    ids: dict[RefKey | NamedKey, int] = dict(by_ref)  # type: ignore[arg-type]
+    ids |= by_name
     if make:
-        missing = {
-            name: Draft(
-                EntityKind.PRODUCT,
-                before=None,
-                after={
-                    **PRODUCT_DEFAULTS,
-                    "manufacturer": key.manufacturer,
-                    "model": key.model,
-                    "manufacturer_key": name[0],
-                    "model_key": name[1],
-                    "part_number": key.part_number,
-                },
-            )
-            for name, key in keys.items()
-            if name not in found
-        }
+        missing: dict[NamedKey, Draft] = {}
+        for key in keys:
+            name = names.key_of(key)
+            if name in ids:
+                continue
+            draft = missing.setdefault(name, Draft(EntityKind.PRODUCT, before=None, after=_new_values(key, name)))
+            draft.after["part_number"] = draft.after["part_number"] or key.part_number
         await work.write(EntityKind.PRODUCT, missing.values())
-        found |= {name: draft.id for name, draft in missing.items()}
-    return found
+        ids |= {name: draft.id for name, draft in missing.items()}
+    return Products(names, ids)
 
 
-def product_id(found: dict[RefKey | NamedKey, int], named: SourceRef | ProductKey) -> int | None:
+def product_id(found: Products, named: SourceRef | ProductKey) -> int | None:
     """The product that a record names, None when it is not known."""
     if isinstance(named, SourceRef):
-        return found.get((named.kind, named.external_id))
-    return found.get(product_key(named))
+        return found.ids.get((named.kind, named.external_id))
+    return found.ids.get(found.names.key_of(named))
 
 
-def waits_for_product(named: SourceRef | ProductKey) -> str:
+def waits_for_product(found: Products, named: SourceRef | ProductKey) -> str:
     """What to wait for when that product is not known."""
-    return str(named) if isinstance(named, SourceRef) else "product:" + "/".join(product_key(named))
+    return str(named) if isinstance(named, SourceRef) else "product:" + "/".join(found.names.key_of(named))
 
 
 def product_name(named: SourceRef | ProductKey) -> str:
@@ -120,7 +127,7 @@ async def settle_compatibilities(work: Work, arrivals: Sequence[Arrival]) -> Non
         unknown = next((side for side, found in zip(sides, ids, strict=True) if found is None), None)
         if unknown is not None:
             path, named = unknown
-            work.refuse_unknown(arrival, product_name(named), waits_for_product(named), path=path)
+            work.refuse_unknown(arrival, product_name(named), waits_for_product(products, named), path=path)
         elif ids[0] == ids[1]:
             work.refuse(
                 arrival,
@@ -157,47 +164,73 @@ async def settle_compatibilities(work: Work, arrivals: Sequence[Arrival]) -> Non
     await work.write(EntityKind.COMPATIBILITY, [draft for _, draft, _ in changes])
 
 
-async def _ids_by_name(work: Work, keys: Iterable[ProductKey]) -> dict[NamedKey, int]:
-    """Products of these folded names, and of these part numbers where exactly one product has it."""
-    named = {product_key(key): key for key in keys}
-    columns = ("manufacturer_key", "model_key")
-    rows = await find_rows(work.tx, EntityKind.PRODUCT, "model_key", {name[1] for name in named}, columns=columns)
-    found = {(row["manufacturer_key"], row["model_key"]): row["id"] for row in rows}
-    found = {name: entity_id for name, entity_id in found.items() if name in named}
-    parts = {key.part_number: name for name, key in named.items() if key.part_number and name not in found}
-    by_part: dict[NamedKey, list[int]] = {}
-    for row in await find_rows(work.tx, EntityKind.PRODUCT, "part_number", parts.keys(), columns=columns):
-        name = parts[row["part_number"]]
-        if row["manufacturer_key"] == name[0]:
-            by_part.setdefault(name, []).append(row["id"])
-    return found | {name: ids[0] for name, ids in by_part.items() if len(ids) == 1}
+async def _ids_by_name(work: Work, keys: Iterable[ProductKey]) -> tuple[ProductNames, dict[NamedKey, int]]:
+    """Products for which these names stand, and with these part numbers where exactly one product has it."""
+    distinct = dict.fromkeys(keys)
+    names = await names_of_products(work.tx, distinct.keys())
+    found: dict[NamedKey, int] = {}
+    parts: dict[str, set[NamedKey]] = {}
+    aliased: dict[NamedKey, set[int]] = {}
+    for key in distinct:
+        name = names.key_of(key)
+        entity_id = names.by_key(name)
+        if entity_id is not None:
+            found[name] = entity_id
+        elif key.part_number:
+            parts.setdefault(key.part_number, set()).add(name)
+            aliased.setdefault(name, set()).update(names.by_part_number(name[0], key.part_number))
+    by_part: dict[NamedKey, set[int]] = {}
+    rows = await find_rows(work.tx, EntityKind.PRODUCT, "part_number", parts.keys(), columns=("manufacturer_key",))
+    for row in rows:
+        for name in parts[row["part_number"]]:
+            if row["manufacturer_key"] == name[0]:
+                by_part.setdefault(name, set()).add(row["id"])
+    for candidates in (aliased, by_part):
+        found |= {name: min(ids) for name, ids in candidates.items() if len(ids) == 1}
+    return names, found
 
 
-def _product_values(record: ProductRecord, draft: Draft, *, is_counted: bool) -> dict[str, Any]:
-    """The columns of a record. A name that only differs in spelling stays as it is, and so does the tracking of a
-    product whose stock is counted already.
-    """
-    name = product_key(record.key)
-    values: dict[str, Any] = {"manufacturer_key": name[0], "model_key": name[1], "part_number": record.key.part_number}
+def _new_values(key: ProductKey, name: NamedKey) -> dict[str, Any]:
+    return {
+        **PRODUCT_DEFAULTS,
+        "manufacturer": key.manufacturer,
+        "model": key.model,
+        "manufacturer_key": name[0],
+        "model_key": name[1],
+        "part_number": key.part_number,
+    }
+
+
+def _call(draft: Draft, key: ProductKey, name: NamedKey) -> None:
+    """Name a product; a name that only differs in spelling stays as it is. name: under which it is kept."""
     if (draft.after.get("manufacturer_key"), draft.after.get("model_key")) != name:
-        values |= {"manufacturer": record.key.manufacturer, "model": record.key.model}
-    kept = {"tracking": None if is_counted else record.tracking, "status": record.status}
-    return (
-        values
-        | stated(kept)
-        | {
-            "sku": record.sku,
-            "asset_class": record.asset_class,
-            "criticality": record.criticality,
-            "unit_cost_cents": record.unit_cost_cents,
-            "currency": record.currency,
-            "weight_g": record.weight_g,
-            "length_mm": record.length_mm,
-            "width_mm": record.width_mm,
-            "height_mm": record.height_mm,
-            "is_data_bearing": record.is_data_bearing,
+        draft.after |= {
+            "manufacturer": key.manufacturer,
+            "model": key.model,
+            "manufacturer_key": name[0],
+            "model_key": name[1],
         }
-    )
+
+
+def _product_values(record: ProductRecord, *, is_alias: bool) -> dict[str, Any]:
+    """What a record states; it says nothing of the name where it calls the product by an alias."""
+    return {
+        "manufacturer": None if is_alias else record.key.manufacturer,
+        "model": None if is_alias else record.key.model,
+        "part_number": record.key.part_number,
+        "tracking": record.tracking,
+        "status": record.status,
+        "sku": record.sku,
+        "asset_class": record.asset_class,
+        "criticality": record.criticality,
+        "unit_cost_cents": record.unit_cost_cents,
+        "currency": record.currency,
+        "weight_g": record.weight_g,
+        "length_mm": record.length_mm,
+        "width_mm": record.width_mm,
+        "height_mm": record.height_mm,
+        "is_data_bearing": record.is_data_bearing,
+    }
 
 
 def _name(draft: Draft) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -118,17 +119,33 @@ async def replay_arrived(engine: Database, source_id: int, *, actor: str, clock:
 
     What one of them brings may be what another waits for: goes on until nothing new can be applied.
     """
+    return await _arrived(lambda: transaction(engine), source_id, actor=actor, clock=clock)
+
+
+async def replay_arrived_in(tx: Transaction, source_id: int, *, actor: str, clock: Clock) -> int:
+    """The same in a transaction of the caller's."""
+    return await _arrived(lambda: nullcontext(tx), source_id, actor=actor, clock=clock)
+
+
+async def replay_in(tx: Transaction, source_id: int, ids: Collection[int], *, actor: str, clock: Clock) -> int:
+    """Apply these entries of a source as they were kept, in a transaction of the caller's; how many that closed."""
+    entries = {entry.id: (entry, _unpacked(entry)) for entry in await quarantine_entries(tx, ids)}
+    return await _again(tx, source_id, entries, clock=clock, actor=actor)
+
+
+async def _arrived(
+    begin: Callable[[], AbstractAsyncContextManager[Transaction]], source_id: int, *, actor: str, clock: Clock
+) -> int:
     total = 0
     while True:
         applied = after = 0
         while True:
-            async with transaction(engine) as tx:
+            async with begin() as tx:
                 ids = await ready_entries(tx, source_id, after=after, limit=CHUNK)
                 if not ids:
                     break
                 after = ids[-1]
-                entries = {entry.id: (entry, _unpacked(entry)) for entry in await quarantine_entries(tx, ids)}
-                applied += await _again(tx, source_id, entries, clock=clock, actor=actor)
+                applied += await replay_in(tx, source_id, ids, actor=actor, clock=clock)
         total += applied
         if not applied:
             return total

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from connector.ingest.guard import RETIRED, Limit
 from connector.model.records import (
     AssetRecord,
     CompatibilityRecord,
@@ -18,6 +19,7 @@ from connector.model.records import (
     TicketRecord,
 )
 from connector.model.refs import EntityKind
+from connector.sdk.adapter import Stream
 
 KIND_OF: dict[type[Record], EntityKind] = {
     SiteRecord: EntityKind.SITE,
@@ -32,18 +34,6 @@ KIND_OF: dict[type[Record], EntityKind] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RetireLimit:
-    """How much a source may lose at once before the hub stops and asks: more than both is too much."""
-
-    share: float = 0.2
-    count: int = 10
-
-    def forbids(self, leaving: int, of: int) -> bool:
-        """Whether so many out of all are too many."""
-        return leaving > self.count and leaving > self.share * of
-
-
 @dataclass(slots=True)
 class Snapshot:
     """What was seen since the snapshot began.
@@ -54,7 +44,7 @@ class Snapshot:
 
     kinds: set[EntityKind]
     newest: int
-    limit: RetireLimit = RetireLimit()
+    limit: Limit = RETIRED
     _bits: bytearray = field(default_factory=bytearray, repr=False)
 
     def see(self, ref_ids: Iterable[int]) -> None:
@@ -71,3 +61,15 @@ class Snapshot:
         """Those of the references that were not seen."""
         bits, known = self._bits, len(self._bits) << 3
         return [ref_id for ref_id in ref_ids if ref_id >= known or not bits[ref_id >> 3] >> (ref_id & 7) & 1]
+
+
+def snapshot_of(stream: Stream, since: str | None, newest: int, limit: Limit) -> Snapshot | None:
+    """What a pull of a stream from there on is to note; None where it shows only what has changed."""
+    if stream.mode != "snapshot" and since is not None:
+        return None
+    return Snapshot(kinds=kinds_of(stream), newest=newest, limit=limit)
+
+
+def kinds_of(stream: Stream) -> set[EntityKind]:
+    """Of the things that a stream is about; none where its records do not say."""
+    return {KIND_OF[stream.record]} if stream.record in KIND_OF else set()

@@ -11,7 +11,8 @@ from connector.ingest.work import Work, by_key
 from connector.model.kinds import Tracking
 from connector.model.records import StockRecord
 from connector.model.refs import EntityKind, SourceRef
-from connector.storage.database.drafts import Draft, Values, find_rows, load_drafts
+from connector.storage.aliases.lookup import names_of_places
+from connector.storage.database.drafts import Draft, Values, load_drafts
 from connector.storage.stock.book import Shelf, shelf_drafts, units_in_hubs
 
 _LEVELS = ("reorder_point", "target", "safety_stock", "emergency_buffer")
@@ -99,17 +100,19 @@ async def _refer(work: Work, arrivals: Sequence[Arrival]) -> list[Counting]:
     products = await resolve_products(work, [record.product for _, record in records], make=True)
     hubs = await work.resolve([record.hub for _, record in records if isinstance(record.hub, SourceRef)])
     codes = {record.hub for _, record in records if isinstance(record.hub, str)}
-    by_code = {row["code"]: row["id"] for row in await find_rows(work.tx, EntityKind.HUB, "code", codes, columns=())}
+    places = await names_of_places(work.tx, codes)
     countings: list[Counting] = []
     for arrival, record in records:
-        hub_id = by_key(hubs, record.hub) if isinstance(record.hub, SourceRef) else by_code.get(record.hub)
+        hub_id = (
+            by_key(hubs, record.hub) if isinstance(record.hub, SourceRef) else places.hub(work.source_id, record.hub)
+        )
         found = product_id(products, record.product)
         if hub_id is None:
             waits_for = str(record.hub) if isinstance(record.hub, SourceRef) else f"hub:{record.hub}"
             work.refuse_unknown(arrival, f"hub {_text(record.hub)!r}", waits_for, path="/hub")
         elif found is None:
             name = product_name(record.product)
-            work.refuse_unknown(arrival, name, waits_for_product(record.product), path="/product")
+            work.refuse_unknown(arrival, name, waits_for_product(products, record.product), path="/product")
         else:
             countings.append(Counting(arrival, record, Shelf(hub_id, found, record.lane)))
     return countings

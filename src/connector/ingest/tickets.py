@@ -14,6 +14,7 @@ from connector.ingest.work import Work
 from connector.model.naming import host_names, serial_key, short_host_name, tag_key
 from connector.model.records import TicketRecord
 from connector.model.refs import EntityKind, SourceRef
+from connector.storage.aliases.lookup import PlaceNames, names_of_places
 from connector.storage.database.drafts import Draft, Values, find_rows, load_drafts
 from connector.storage.tickets.late_references import waiting_tickets
 
@@ -28,7 +29,14 @@ class Names:
     serials: Found
     tags: Found
     hosts: Found
-    sites: Found
+    places: PlaceNames
+
+    def site_called(self, text: str, source_id: int) -> int | None:
+        """The one site that is called so, by an alias, by name or by code."""
+        aliased = self.places.aliased(source_id, text)
+        if aliased is not None:
+            return aliased[1] if aliased[0] is EntityKind.SITE else None
+        return _only(self.places.live(EntityKind.SITE, text))
 
 
 async def settle_tickets(work: Work, arrivals: Sequence[Arrival]) -> None:
@@ -52,7 +60,7 @@ async def settle_tickets(work: Work, arrivals: Sequence[Arrival]) -> None:
         _link(draft, "asset_id", "asset_hint", asset_id, _asset_hint(record))
         place = places.get((record.site.kind, record.site.external_id)) if record.site else None
         by_site_ref = place[1] if place and place[0] is EntityKind.SITE else None
-        site_id = by_site_ref or _only(names.sites.get((record.site_name or "").strip(), frozenset()))
+        site_id = by_site_ref or names.site_called((record.site_name or "").strip(), work.source_id)
         _link(draft, "site_id", "site_hint", site_id, record.site_name or _ref_text(record.site))
         found = product_id(products, record.product) if record.product else None
         _link(draft, "product_id", "product_hint", found, product_name(record.product) if record.product else None)
@@ -89,7 +97,7 @@ async def link_tickets(work: Work) -> None:
             if asset_id is not None:
                 draft.after |= {"asset_id": asset_id, "asset_hint": None}
         if draft.after["site_id"] is None and (hint := draft.after["site_hint"]) is not None:
-            site_id = _only(names.sites.get(hint.strip(), frozenset()))
+            site_id = names.site_called(hint.strip(), draft.after["source_id"])
             if site_id is not None:
                 draft.after |= {"site_id": site_id, "site_hint": None}
     await _sites_of_assets(work, list(drafts.values()))
@@ -171,7 +179,7 @@ async def _names(work: Work, records: Iterable[TicketRecord]) -> Names:
         serials=await _called(work, EntityKind.ASSET, "serial", serials),
         tags=await _called(work, EntityKind.ASSET, "asset_tag", tags),
         hosts=await _called(work, EntityKind.ASSET, "name", hosts),
-        sites=await _sites_called(work, sites),
+        places=await names_of_places(work.tx, sites),
     )
 
 
@@ -180,14 +188,8 @@ async def _find_names(work: Work, *, hints: set[str], sites: set[str]) -> Names:
         serials=await _called(work, EntityKind.ASSET, "serial", {k for hint in hints if (k := serial_key(hint))}),
         tags=await _called(work, EntityKind.ASSET, "asset_tag", {k for hint in hints if (k := tag_key(hint))}),
         hosts=await _called(work, EntityKind.ASSET, "name", {text for hint in hints for text in host_names(hint)}),
-        sites=await _sites_called(work, {text.strip() for text in sites}),
+        places=await names_of_places(work.tx, {text.strip() for text in sites}),
     )
-
-
-async def _sites_called(work: Work, texts: set[str]) -> Found:
-    by_name = await _called(work, EntityKind.SITE, "name", texts)
-    by_code = await _called(work, EntityKind.SITE, "code", texts)
-    return {text: by_name.get(text) or by_code[text] for text in by_name.keys() | by_code.keys()}
 
 
 async def _called(work: Work, kind: EntityKind, column: str, texts: set[str]) -> Found:
@@ -217,12 +219,13 @@ def _landed(work: Work, kind: EntityKind) -> Iterable[Any]:
 
 
 def _texts_of(work: Work, kind: EntityKind, columns: tuple[str, ...]) -> set[str]:
-    """What the things that are new or renamed in this batch may be called in a ticket."""
+    """What the things that are new, renamed or newly referred to in this batch may be called in a ticket."""
     texts: set[str] = set()
     for landing in _landed(work, kind):
         changed = landing.draft.changed()
         names = [changed[column][1] for column in columns if column in changed and changed[column][1]]
         texts |= {text for name in names for text in host_names(name)}
-        if landing.draft.before is None:
+        known = landing.arrival.known
+        if known is None or known.entity_id != landing.draft.id or not known.content_hash:
             texts.add(landing.arrival.key[1])
     return texts

@@ -8,7 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from connector.ingest.arrivals import Arrival
+from connector.ingest.golden import Golden
 from connector.model.refs import EntityKind, SourceRef
+from connector.rules.golden.fields import FIELDS
+from connector.rules.identity.facts import DeviceFacts, KnownDevice
+from connector.rules.identity.matching import Verdict
 from connector.storage.database.drafts import Draft, Values, write_drafts
 from connector.storage.database.engine import Transaction
 from connector.storage.sources.refs import RefKey, RefState, entity_ids, known_refs, live_refs
@@ -30,18 +34,32 @@ class Landing:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """Which device is a record about? candidates: those between which a person is asked to choose."""
+
+    name: str | None
+    facts: DeviceFacts
+    verdict: Verdict
+    candidates: Sequence[KnownDevice]
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """A record that cannot be used. waits_for: the reference whose arrival would change that."""
+    """A record that cannot be used. waits_for: the reference whose arrival would change that. question: for people."""
 
     arrival: Arrival
     reason: str
     waits_for: str | None
     path: str | None
+    question: Question | None = None
 
 
 @dataclass(slots=True)
 class Work:
-    """One batch of one source inside the caller's transaction."""
+    """One batch of one source inside the caller's transaction.
+
+    separated: records that are devices of their own because a person has said so.
+    """
 
     tx: Transaction
     source_id: int
@@ -52,9 +70,15 @@ class Work:
     problems: list[Problem] = field(default_factory=list)
     ref_states: list[RefState] = field(default_factory=list)
     shelves: set[Shelf] = field(default_factory=set)
+    separated: set[str] = field(default_factory=set)
     created: int = 0
     updated: int = 0
     deleted: int = 0
+    golden: Golden = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin without evidence."""
+        self.golden = Golden(self)
 
     def land(
         self,
@@ -69,9 +93,17 @@ class Work:
         kind = kind or arrival.key[0]
         self.landings[kind, arrival.key[1]] = Landing(arrival, draft, kind, complete, placement)
 
-    def refuse(self, arrival: Arrival, reason: str, *, waits_for: str | None = None, path: str | None = None) -> None:
+    def refuse(
+        self,
+        arrival: Arrival,
+        reason: str,
+        *,
+        waits_for: str | None = None,
+        path: str | None = None,
+        question: Question | None = None,
+    ) -> None:
         """The record cannot be used; it is kept whole with the reason."""
-        self.problems.append(Problem(arrival, reason, waits_for, path))
+        self.problems.append(Problem(arrival, reason, waits_for, path, question))
 
     def refuse_unknown(self, arrival: Arrival, what: str, waits_for: str, *, path: str) -> None:
         """The record refers to something that has not arrived yet."""
@@ -97,24 +129,33 @@ class Work:
         return found | entity_ids(known)
 
     async def merge(self, changes: Sequence[tuple[Arrival, Draft, Values]]) -> None:
-        """Put what records state into their drafts.
+        """Put what records state into their drafts; of things that several sources know, what holds of it.
 
-        A value of None is taken over only where nobody else can have said otherwise: when this reference is the
-        only one to the thing. A thing that was retired is back.
+        Otherwise a value of None is taken over only where nobody else can have said otherwise: when this reference is
+        the only one to the thing. A thing that was retired is back.
         """
+        if not changes:
+            return
+        kind = changes[0][1].kind
+        if kind in FIELDS:
+            await self.golden.take(changes)
+        else:
+            await self._overlay(kind, changes)
+        for _, draft, _ in changes:
+            if draft.after.get("retired_at") is not None:
+                draft.after["retired_at"] = None
+
+    async def _overlay(self, kind: EntityKind, changes: Sequence[tuple[Arrival, Draft, Values]]) -> None:
         silent = {
             draft.id
             for _, draft, values in changes
             if draft.before and any(value is None and draft.after[name] is not None for name, value in values.items())
         }
-        kind = changes[0][1].kind if changes else EntityKind.SITE
         live = await live_refs(self.tx, kind, silent)
         for arrival, draft, values in changes:
             own = {(self.source_id, arrival.known.id)} if arrival.known else set()
             may_erase = draft.before is None or (bool(own) and live.get(draft.id, own) <= own)
             draft.after |= values if may_erase else stated(values)
-            if draft.after.get("retired_at") is not None:
-                draft.after["retired_at"] = None
 
 
 def stated(values: Values) -> dict[str, Any]:

@@ -26,7 +26,7 @@ _CODE: Final = re.compile(r"([A-Z])[\s-]*(\d{1,18})[\s-]+(\d{2})")
 def code_of(kind: EntityKind, number: int) -> str:
     """The code of a thing."""
     letter = LETTERS[kind]
-    return f"{letter}-{number}-{98 - _value(letter, f'{number}00') % 97:02}"
+    return f"{letter}-{number}-{check_digits(f'{letter}{number}')}"
 
 
 def read_code(text: str) -> tuple[EntityKind, int]:
@@ -35,10 +35,20 @@ def read_code(text: str) -> tuple[EntityKind, int]:
     if match is None or match[1] not in _KINDS:
         letters = ", ".join(sorted(_KINDS))
         raise ValueError(f"code {text!r} cannot be read: it is a letter ({letters}), a number and two check digits")
-    if _value(match[1], match[2] + match[3]) % 97 != 1:
+    if not digits_fit("".join(match.groups())):
         raise ValueError(f"code {text!r} was misread: its check digits do not fit, look at the paper again")
     return _KINDS[match[1]], int(match[2])
 
 
-def _value(letter: str, digits: str) -> int:
-    return int(f"{ord(letter) - ord('A') + 10}{digits}")
+def check_digits(text: str) -> str:
+    """The two digits that vouch for digits and letters from A (10) to Z (35) before them (ISO/IEC 7064, MOD 97-10)."""
+    return f"{98 - _value(f'{text}00') % 97:02}"
+
+
+def digits_fit(text: str) -> bool:
+    """Whether digits and letters end in the check digits of what is before them."""
+    return _value(text) % 97 == 1
+
+
+def _value(text: str) -> int:
+    return int("".join(str(int(sign, 36)) for sign in text))

@@ -70,6 +70,18 @@ class LinkKind(StrEnum):
     RELATED = "related"
 
 
+class RelationKind(StrEnum):
+    """How a device belongs to another one, as a source says it of the first.
+
+    part_of: it is in the other, a blade in its chassis. depends_on: it does not work without the other. connected_to:
+    anything between them that carries data or power.
+    """
+
+    PART_OF = "part_of"
+    DEPENDS_ON = "depends_on"
+    CONNECTED_TO = "connected_to"
+
+
 class GroupKind(StrEnum):
     """What kind of event tickets belong to: at one site, of one product, or simply more than usual in a region."""
 
@@ -149,6 +161,16 @@ class LoanReturn(StrEnum):
 
     POOL = "pool"
     QUARANTINE = "quarantine"
+
+
+class GoldenReason(StrEnum):
+    """Why one of the things that are said of a field holds."""
+
+    OVERRIDE = "override"
+    PRECEDENCE = "precedence"
+    FRESHNESS = "freshness"
+    ONLY = "only"
+    LAST_SAID = "last_said"
 
 
 class Verdict(StrEnum):
@@ -240,6 +262,58 @@ class CalendarKind(StrEnum):
 
     ALWAYS = "always"
     BUSINESS = "business"
+
+
+class AliasKind(StrEnum):
+    """What a name is of that systems write in several ways: a manufacturer, one of its models, or a place."""
+
+    MANUFACTURER = "manufacturer"
+    MODEL = "model"
+    SITE = "site"
+
+
+class AliasOrigin(StrEnum):
+    """How an alias came to be: a person said it, one said yes to a suggestion, or it was read from a file."""
+
+    PERSON = "person"
+    SUGGESTION = "suggestion"
+    IMPORT = "import"
+
+
+class SuggestionState(StrEnum):
+    """What became of a suggestion. A rejected one is never made again."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class PlanState(StrEnum):
+    """What became of a plan of a sync. drifted: the source no longer says what it said when the plan was made."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    APPLIED = "applied"
+    DRIFTED = "drifted"
+    DISCARDED = "discarded"
+
+
+class SyncMode(StrEnum):
+    """What a pull of a stream asks for: changes; everything; what has changed since a day; what a plan says."""
+
+    CHANGES = "changes"
+    FULL = "full"
+    BACKFILL = "backfill"
+    PLAN = "plan"
+
+
+class RunOutcome(StrEnum):
+    """How a pull of a stream ended. stopped: by the guard. broken_off: the hub ended, or somebody paused the source."""
+
+    PULLED = "pulled"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    BROKEN_OFF = "broken_off"
 
 
 class SourceState(StrEnum):

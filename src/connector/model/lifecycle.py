@@ -131,6 +131,20 @@ class RolloutLineState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class ReviewState(StrEnum):
+    """State of a record of which nobody knows whose it is. linked: it is about a device that the hub knew.
+
+    separate: it is about a device of its own. dismissed: the record is left out until what is known of it changes.
+    settled: what made it unclear has gone by itself, or the record was given up.
+    """
+
+    OPEN = "open"
+    LINKED = "linked"
+    SEPARATE = "separate"
+    DISMISSED = "dismissed"
+    SETTLED = "settled"
+
+
 class GroupState(StrEnum):
     """State of tickets that may be about one cause. dismissed: a person says that they are not. closed: it is over."""
 

@@ -20,10 +20,12 @@ from connector.model.kinds import (
     Lane,
     Priority,
     ProductStatus,
+    RelationKind,
     TicketType,
     Tracking,
 )
 from connector.model.lifecycle import PROCUREMENT_OF_HUB, AssetState, ProcurementState, ShipmentStatus, TicketState
+from connector.model.macs import mac_keys
 from connector.model.refs import EntityKind, IdempotencyKey, SourceRef
 
 
@@ -52,6 +54,8 @@ TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 Text = Annotated[str, Field(max_length=65_536)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 StepMinutes = Annotated[int, Field(ge=0, le=10_080)]
+Macs = Annotated[tuple[str, ...], AfterValidator(mac_keys)]
+"""Addresses of network adapters, kept in one way of writing; those that tell nothing of a device are left out."""
 Revision = Annotated[str, Field(min_length=1, max_length=255)]
 CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
@@ -146,12 +150,35 @@ class ProductRecord(_Record):
     status: ProductStatus | None = None
 
 
+def _of_asset(ref: SourceRef) -> SourceRef:
+    if ref.kind is not EntityKind.ASSET:
+        raise ValueError(f"{ref} is no asset: a device is related to devices only")
+    return ref
+
+
+class AssetRelation(BaseModel):
+    """That a device belongs to another one of the same source, which the hub may know or not."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+
+    kind: RelationKind
+    other: Annotated[SourceRef, AfterValidator(_of_asset)]
+
+    @classmethod
+    def to(cls, kind: RelationKind, external_id: str) -> AssetRelation:
+        """To the device that the source calls so."""
+        return cls(kind=kind, other=SourceRef(kind=EntityKind.ASSET, external_id=external_id))
+
+
 class AssetRecord(_Record):
     """One serialised device.
 
     product: their reference, or its name. place: the site where it is used or the hub where it is held; when
     the source does not tell sites from hubs, the adapter says `site` and the hub finds out. revision: of the hardware,
     as its maker writes it. warranty_ends_on: the last day on which the maker's warranty holds, where the device is.
+    macs: addresses of its network adapters, however they are written; None where the source says nothing of them. Those
+    that are none, or that no maker gave to one device, are left out (see `connector.model.macs`). relations: all that
+    the source says of the device and other ones, from its own side; None where it says nothing of any.
     """
 
     name: str | None = None
@@ -165,6 +192,8 @@ class AssetRecord(_Record):
     lane: Lane | None = None
     holder: str | None = None
     url: str | None = None
+    macs: Macs | None = None
+    relations: Annotated[tuple[AssetRelation, ...], Field(max_length=1000)] | None = None
 
 
 class StockRecord(_Record):

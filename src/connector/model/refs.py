@@ -39,9 +39,12 @@ class EntityKind(StrEnum):
     ROLLOUT_LINE = "rollout_line"
     RECOVERY = "recovery"
     INCIDENT_GROUP = "incident_group"
+    NAME_ALIAS = "name_alias"
+    ALIAS_SUGGESTION = "alias_suggestion"
     SERVICE_CLASS = "service_class"
     SOURCE = "source"
     QUARANTINE = "quarantine"
+    IDENTITY_REVIEW = "identity_review"
     API_KEY = "api_key"
 
 

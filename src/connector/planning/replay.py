@@ -33,20 +33,29 @@ def replay(
         return [Replay(p.version, p.sourcing.currency, Tally().measures(0), {}, ()) for p in policies]
     begin, end = int(ordered[0].opened_at.timestamp()) // 60, minute_at_or_after(ordered[-1].opened_at)
     kin = kinship(ordered)
-    runs = [Run(scene, _replayable(policy), kin, lead_times, seed, begin, max(end, begin + 1)) for policy in policies]
+    runs = [
+        Run(scene, _replayable(policy, scene), kin, lead_times, seed, begin, max(end, begin + 1)) for policy in policies
+    ]
     for number, past in enumerate(ordered):
         for run in runs:
             run.step(number, past)
     return [run.finish() for run in runs]
 
 
-def _replayable(policy: Policy) -> Policy:
-    """The policy without what is not replayed: of which revision units were."""
+def _replayable(policy: Policy, scene: Scene) -> Policy:
+    """The policy without what is not replayed: of which revision units were; how good data was that nobody measured."""
+    scores = [product.data_quality for product in scene.products.values()]
+    scores += [place.site.data_quality for place in scene.places]
+    is_measured = any(score is not None for score in scores)
     return policy.model_copy(
         update={
             "rules": tuple(
                 rule.model_copy(
-                    update={"same_revision_only": False, "allow_substitutes": rule.takes_substitutes}
+                    update={
+                        "same_revision_only": False,
+                        "allow_substitutes": rule.takes_substitutes,
+                        "min_data_quality": rule.min_data_quality if is_measured else None,
+                    }
                 )
                 for rule in policy.rules
             )

@@ -25,11 +25,11 @@ from connector.settings.auth import KeySettings, OidcSettings
 from connector.settings.sections import (
     DEFAULT_FILE,
     Settings,
-    SourceSettings,
     TravelTimeSettings,
     misfits,
     table_of,
 )
+from connector.settings.sources import SourceSettings
 
 
 @dataclass(frozen=True, slots=True)

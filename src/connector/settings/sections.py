@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from croniter import croniter
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -26,6 +25,9 @@ from sqlalchemy.exc import ArgumentError
 from connector.model.kinds import LabelFormat
 from connector.model.lifecycle import TicketState
 from connector.settings.auth import AuthSettings, is_loopback, is_speakable
+from connector.settings.identity import IdentitySettings, identity_problems
+from connector.settings.quality import QualitySettings
+from connector.settings.sources import SourceSettings, checked_cron
 
 DEFAULT_FILE = "connector.toml"
 ENVIRONMENT_PREFIX = "CONNECTOR_"
@@ -114,39 +116,10 @@ class TravelTimeSettings(BaseModel):
     @field_validator("schedule")
     @classmethod
     def _is_cron(cls, value: str) -> str:
-        if not croniter.is_valid(value):
-            raise ValueError(f"{value!r} is no cron expression; write minute hour day month weekday")
-        return value
+        return checked_cron(value)
 
     def provider_settings(self) -> dict[str, object]:
         """The keys that belong to the provider."""
-        return dict(self.__pydantic_extra__ or {})
-
-
-class SourceSettings(BaseModel):
-    """One external system. Keys beyond these belong to its adapter, which checks them."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True, extra="allow")
-
-    adapter: str = Field(description="Name of the adapter.", examples=["nautobot"])
-    schedule: str | None = Field(
-        default="*/5 * * * *", description="When to pull, as cron; empty means by hand only.", examples=["*/5 * * * *"]
-    )
-    schedules: dict[str, str] = Field(
-        default_factory=dict, description="Stream -> its own cron.", examples=[{"deletions": "0 * * * *"}]
-    )
-    webhook: bool = Field(default=True, description="Whether the system may post webhooks.", examples=[True])
-
-    @field_validator("schedule", "schedules")
-    @classmethod
-    def _is_cron(cls, value: str | dict[str, str] | None) -> str | dict[str, str] | None:
-        for text in value.values() if isinstance(value, dict) else filter(None, [value]):
-            if not croniter.is_valid(text):
-                raise ValueError(f"{text!r} is no cron expression; write minute hour day month weekday")
-        return value or None if isinstance(value, str) else value
-
-    def adapter_settings(self) -> dict[str, object]:
-        """The keys that belong to the adapter."""
         return dict(self.__pydantic_extra__ or {})
 
 
@@ -244,6 +217,8 @@ class Settings(BaseSettings):
     graphql: GraphQLSettings = GraphQLSettings()
     fulfilment: FulfilmentSettings = FulfilmentSettings()
     travel_time: TravelTimeSettings = TravelTimeSettings()
+    identity: IdentitySettings = IdentitySettings()
+    quality: QualitySettings = QualitySettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
 
     @field_validator("database")
@@ -310,7 +285,8 @@ def misfits(values: Mapping[str, Any]) -> list[str]:
         known = ", ".join(sorted(sources)) or "none"
         problems.append(f"fulfilment.courier: there is no source {courier!r}; configured are: {known}")
     strangers = [name for name in table_of(fulfilment, "tickets") if name not in sources]
-    return [*problems, *(f"fulfilment.tickets.{name}: there is no source {name!r}" for name in strangers)]
+    problems += [f"fulfilment.tickets.{name}: there is no source {name!r}" for name in strangers]
+    return [*problems, *identity_problems(table_of(values, "identity"), sources)]
 
 
 def table_of(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""How many random operations were compared, and told at the end of the tests."""
+"""Furnished databases with an executor of their rows; how many random operations were compared, told at the end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from connector.storage.query import ENTITIES
+from tests.api.compiled.furnished import furnish
+from tests.api.compiled.plain import PlainExecutor, Rows, read_rows
 from tests.conftest import COUNTED
 
 
@@ -44,3 +48,30 @@ def compared(record_property: Callable[[str, object], None]) -> Iterator[Compare
     if found.is_whole:
         assert len(found.seen) >= found.least
         assert found.counts["compared"] >= found.least
+
+
+@pytest.fixture
+async def rows(engine: AsyncEngine) -> Rows:
+    """All rows of a database that is full of awkward ones."""
+    await furnish(engine)
+    return await read_rows(engine)
+
+
+@pytest.fixture(scope="session")
+def executor() -> PlainExecutor:
+    """The one of all tests: its schema takes longer to make than most of them. `plain` and `empty` give it rows."""
+    return PlainExecutor({})
+
+
+@pytest.fixture
+def plain(executor: PlainExecutor, rows: Rows) -> PlainExecutor:
+    """The ordinary executor over the rows of the database."""
+    executor.rows = rows
+    return executor
+
+
+@pytest.fixture
+def empty(executor: PlainExecutor) -> PlainExecutor:
+    """The ordinary executor of a hub that holds nothing."""
+    executor.rows = {entity: [] for entity in ENTITIES}
+    return executor

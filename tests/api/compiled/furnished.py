@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, Date, Float, LargeBinary, Table, insert
+from sqlalchemy import JSON, Boolean, Column, Date, Float, LargeBinary, Table, insert, text
 from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import AutoString, SQLModel
 
-from connector.storage.database.engine import Database, transaction
+from connector.storage.database.engine import transaction
 from connector.storage.query import ENTITIES
 from connector.storage.tables.columns import EnumText, UtcDateTime
 from tests.api.seed import EXPLANATION
@@ -38,8 +40,19 @@ _GIVES = {
     "keeps": 2,
     "takes": 3,
 }
+_ATTEMPT = {
+    "rule": "asset_tag",
+    "compared": {"asset_tag": ["T1"]},
+    "found": [1],
+    "left_out": [{"asset_id": 2, "reason": "serial differs"}],
+    "note": None,
+}
+_FACT = {"fact": "site", "stated": 1, "known": None, "agreement": "missing"}
 _SELLS = {"kind": "purchase", "name": "acme", "expected_at": "2026-11-25T10:00:00+00:00", "takes": 0}
 _REPORT = {"tickets": ["1"], "units": {"normal": 2}, "cost_cents": 3, "skipped_approvals": 0}
+_COUNTED = {
+    "stream": "tickets", "records": 10, "new": 1, "changed": 3, "retired": 0, "unchanged": 6, "unusable": 2,
+}  # fmt: skip
 DOCUMENTS: dict[str, tuple[Any, ...]] = {
     "site.address": (None, {}, {"line1": "Kai 1", "city": "日本", "note": "not shown"}),
     "hub.address": (None, {"line1": "1 Depot Road", "country": "DE"}),
@@ -59,6 +72,13 @@ DOCUMENTS: dict[str, tuple[Any, ...]] = {
     "incident_group.statistics": ({}, {"seen": 9_007_199_254_740_993, "rate": 0.1}),
     "red_channel.scope": ({}, {"products": [1], "regions": ["EU"]}),
     "red_channel.report": (None, _REPORT),
+    "sync_plan.streams": (None, ["tickets", "devices"]),
+    "sync_plan.counts": ([], [_COUNTED]),
+    "sync_plan.alarms": ([], ["39 of 40 records (site) are missing"]),
+    "identity_review.stated": ({}, {"serial": "日", "mac": ["00:1B:54:00:00:01"]}),
+    "identity_review.attempts": ([], [_ATTEMPT]),
+    "identity_candidate.rules": (["mac"], []),
+    "identity_candidate.facts": ([], [_FACT]),
     "quarantine.record": (None, {"id": 9, "text": "ß", "deep": [1, None, 2.5]}),
 }
 """Values of columns that hold documents."""
@@ -67,10 +87,37 @@ ROWS = 10
 """Rows of each entity, where its rules allow them."""
 
 
-async def furnish(engine: Database, seed: int = 20_261_125) -> None:
-    """Fill the tables of all entities. Rows that break a rule of the schema are tried again with other values."""
+_made: dict[tuple[str, int], tuple[dict[Table, list[dict[str, Any]]], Sequence[Any]]] = {}
+"""Database and seed -> the rows that its rules allow, and where its sequences stand: finding them takes seconds."""
+
+
+async def furnish(engine: AsyncEngine, seed: int = 20_261_125) -> None:
+    """Fill the empty tables of all entities; with one seed, with the same rows each time."""
+    which = (engine.dialect.name, seed)
+    if which not in _made:
+        found = await _find_rows(engine, seed)
+        async with transaction(engine) as tx:
+            _made[which] = found, (await tx.execute(text(_STANDING))).all() if which[0] == "postgresql" else ()
+        return
+    found, sequences = _made[which]
+    async with transaction(engine) as tx:
+        for table, rows in found.items():
+            await tx.execute(insert(table), rows)
+        for name, value in sequences:
+            await tx.execute(text("SELECT setval(CAST(:name AS regclass), :value)"), {"name": name, "value": value})
+
+
+_STANDING = """
+    SELECT format('%I.%I', schemaname, sequencename), last_value FROM pg_sequences
+    WHERE schemaname = 'public' AND last_value IS NOT NULL
+"""
+
+
+async def _find_rows(engine: AsyncEngine, seed: int) -> dict[Table, list[dict[str, Any]]]:
+    """Fill the tables. Rows that break a rule of the schema are tried again with other values."""
     chance = Random(seed)  # noqa: S311
     keys: dict[str, list[int]] = {}
+    found: dict[Table, list[dict[str, Any]]] = {}
     of_entities = {entity.table for entity in ENTITIES.values()}
     async with transaction(engine) as tx:
         for table in SQLModel.metadata.sorted_tables:
@@ -93,6 +140,8 @@ async def furnish(engine: Database, seed: int = 20_261_125) -> None:
                 except (DataError, IntegrityError, _Impossible):
                     continue
                 made.append(key)
+                found.setdefault(table, []).append({**values, "id": key})
+    return found
 
 
 class _Impossible(Exception):  # noqa: N818 - named by what is wrong

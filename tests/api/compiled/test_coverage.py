@@ -24,7 +24,7 @@ from tests.api.seed import seed
 from tests.api.test_queries import statements
 from tests.factories import make_source, make_ticket
 
-COMPUTED = {"breakGlassUse", "explain", "placements", "whatIf"}
+COMPUTED = {"breakGlassUse", "explain", "explainMatch", "placements", "syncPlanPage", "whatIf"}
 """Root fields that work something out, with policies and rules that are no rows."""
 
 

@@ -15,11 +15,9 @@ from connector.api.compiled import compile_query
 from connector.api.context import ApiContext, Reader
 from connector.api.ready import ReadyQueries
 from connector.storage.database.refusals import TooDeep
-from connector.storage.query import ENTITIES
 from tests.api.compiled.conftest import Compared
-from tests.api.compiled.furnished import furnish
 from tests.api.compiled.operations import Operation, operations
-from tests.api.compiled.plain import PlainExecutor, as_json, read_rows
+from tests.api.compiled.plain import PlainExecutor, as_json
 from tests.api.test_queries import statements
 from tests.conftest import MovableClock
 
@@ -28,12 +26,6 @@ PARTS, CASES = 2, 500
 
 How many were compared is told at the end of the tests.
 """
-
-
-@pytest.fixture
-async def plain(engine: AsyncEngine) -> PlainExecutor:
-    await furnish(engine)
-    return PlainExecutor(await read_rows(engine))
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -88,14 +80,14 @@ async def test_a_compiled_query_answers_what_the_ordinary_executor_does(
     compared.done()
 
 
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=60,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
-def test_the_operations_that_are_compared_are_valid(data: st.DataObject):
-    plain = _EMPTY
+def test_the_operations_that_are_compared_are_valid(data: st.DataObject, empty: PlainExecutor):
+    operation = data.draw(operations(empty), label="operation")
 
-    operation = data.draw(operations(plain), label="operation")
-
-    assert validate(plain.schema, parse(operation.document)) == []
-
-
-_EMPTY = PlainExecutor({entity: [] for entity in ENTITIES})
+    assert validate(empty.schema, parse(operation.document)) == []

@@ -35,10 +35,10 @@ from connector.storage import tables
 from connector.storage.database.changes import LoggedChange, NewChange, log_changes, publish_changes, read_changes
 from connector.storage.database.engine import reading, transaction
 from connector.storage.database.refusals import TooDeep
-from connector.storage.query import ENTITIES, Row, Sight, Together
-from tests.api.compiled.furnished import TEXTS, furnish
+from connector.storage.query import Row, Sight, Together
+from tests.api.compiled.furnished import TEXTS
 from tests.api.compiled.operations import Operation, subscription_of
-from tests.api.compiled.plain import PlainExecutor, Rows, read_rows
+from tests.api.compiled.plain import PlainExecutor, Rows
 from tests.api.compiled.test_regions import some_kept, some_regions, within, without
 from tests.api.conftest import Hub, OpenHub, connected, served, until
 from tests.api.test_subscriptions import give_task
@@ -155,23 +155,12 @@ async def made(context: ApiContext, operation: Operation, until: int, together: 
 
 
 @pytest.fixture
-async def rows(engine: AsyncEngine) -> Rows:
-    await furnish(engine)
-    return await read_rows(engine)
-
-
-@pytest.fixture
 async def furnished(
     rows: Rows, engine: AsyncEngine, open_hub: OpenHub
 ) -> AsyncIterator[tuple[Hub, Sequence[LoggedChange]]]:
     changes = await let_things_happen(engine, rows)
     async with open_hub(poll=timedelta(hours=1)) as hub:
         yield hub, changes
-
-
-@pytest.fixture(scope="module")
-def plain() -> PlainExecutor:
-    return PlainExecutor({entity: [] for entity in ENTITIES})
 
 
 async def test_a_compiled_event_is_what_the_ordinary_executor_makes_of_it(

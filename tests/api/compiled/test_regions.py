@@ -7,7 +7,6 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
 
-import pytest
 from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema, get_named_type, parse
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
@@ -43,9 +42,8 @@ from connector.storage.query import (
 from connector.storage.query.sight import MOST_VIEWS, Ground, ReferredTo, Through, Whole
 from connector.storage.query.statement import PageRead, statement_of
 from tests.api.compiled.conftest import Compared
-from tests.api.compiled.furnished import furnish
 from tests.api.compiled.operations import Operation, operations
-from tests.api.compiled.plain import PlainExecutor, Rows, as_json, read_rows
+from tests.api.compiled.plain import PlainExecutor, Rows, as_json
 from tests.api.test_queries import statements
 from tests.conftest import SEED, MovableClock
 
@@ -124,17 +122,6 @@ def without(rows: Rows, hidden: frozenset[Column]) -> Rows:
         return Row(row.entity, values)
 
     return {name: [shown(row) for row in found if "raw" not in gone[name]] for name, found in rows.items()}
-
-
-@pytest.fixture
-async def rows(engine: AsyncEngine) -> Rows:
-    await furnish(engine)
-    return await read_rows(engine)
-
-
-@pytest.fixture(scope="module")
-def plain() -> PlainExecutor:
-    return PlainExecutor({entity: [] for entity in ENTITIES})
 
 
 def some_regions(rows: Rows, seed: int) -> frozenset[str]:

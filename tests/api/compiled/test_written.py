@@ -25,8 +25,7 @@ from connector.api.context import ApiContext, Reader
 from connector.api.roots import ROOT, page_root
 from connector.api.schema import build_schema
 from connector.storage.query import Read, WrittenPage, WrittenRow
-from tests.api.compiled.furnished import furnish
-from tests.api.compiled.plain import PlainExecutor, as_json, read_rows
+from tests.api.compiled.plain import PlainExecutor, as_json
 from tests.conftest import DATABASES, MovableClock
 
 LONG = "a" * 64
@@ -83,10 +82,8 @@ def test_everything_else_is_shaped(schema: GraphQLSchema, dialect: str, text: st
 
 
 async def test_every_column_and_the_cursors_of_every_order_are_written_as_the_executor_does(
-    engine: AsyncEngine, schema: GraphQLSchema, clock: MovableClock
+    engine: AsyncEngine, schema: GraphQLSchema, clock: MovableClock, plain: PlainExecutor
 ):
-    await furnish(engine)
-    plain = PlainExecutor(await read_rows(engine))
     around: Any = SimpleNamespace(clock=clock, reader=Reader(engine), principal=None)
     written = 0
 

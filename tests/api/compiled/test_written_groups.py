@@ -13,8 +13,7 @@ from connector.api.compiled import compile_query
 from connector.api.context import ApiContext, Reader
 from connector.api.ready import NotCompiled
 from connector.api.schema import aggregates
-from tests.api.compiled.furnished import furnish
-from tests.api.compiled.plain import PlainExecutor, as_json, read_rows
+from tests.api.compiled.plain import PlainExecutor, as_json
 from tests.conftest import MovableClock
 
 STATES = "groupBy: [{field: STATE}, {field: CATEGORY}]"
@@ -24,10 +23,10 @@ def no_objects(**_: Any) -> Any:
     raise AssertionError("an object was made of a group")
 
 
-async def answered(engine: AsyncEngine, clock: MovableClock, text: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+async def answered(
+    engine: AsyncEngine, plain: PlainExecutor, clock: MovableClock, text: str, monkeypatch: pytest.MonkeyPatch
+) -> Any:
     """What the compiled query answers without objects of groups, and what the executor does."""
-    await furnish(engine)
-    plain = PlainExecutor(await read_rows(engine))
     around: Any = SimpleNamespace(clock=clock, reader=Reader(engine), principal=None)
     document = parse(text)
     expected = plain.execute(document, {}, around)
@@ -47,9 +46,9 @@ async def answered(engine: AsyncEngine, clock: MovableClock, text: str, monkeypa
     ],
 )
 async def test_counts_by_texts_and_enums_are_not_made_objects_of(
-    engine: AsyncEngine, clock: MovableClock, monkeypatch: pytest.MonkeyPatch, text: str
+    engine: AsyncEngine, plain: PlainExecutor, clock: MovableClock, monkeypatch: pytest.MonkeyPatch, text: str
 ):
-    found, expected = await answered(engine, clock, text, monkeypatch)
+    found, expected = await answered(engine, plain, clock, text, monkeypatch)
 
     assert as_json(found) == as_json(expected)
 
@@ -63,7 +62,7 @@ async def test_counts_by_texts_and_enums_are_not_made_objects_of(
     ],
 )
 async def test_everything_else_goes_the_general_way(
-    engine: AsyncEngine, clock: MovableClock, monkeypatch: pytest.MonkeyPatch, text: str
+    engine: AsyncEngine, plain: PlainExecutor, clock: MovableClock, monkeypatch: pytest.MonkeyPatch, text: str
 ):
     with pytest.raises((AssertionError, NotCompiled)):
-        await answered(engine, clock, text, monkeypatch)
+        await answered(engine, plain, clock, text, monkeypatch)

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from connector.api.commands import Request
 from connector.api.context import Info
+from connector.api.requests import Request
 from connector.api.schema.inputs import KEY_LENGTH
 from connector.api.schema.refusals import Refusal, refusal_of
 from connector.model.errors import ConnectorError, InvalidInput

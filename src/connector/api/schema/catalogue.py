@@ -32,6 +32,10 @@ class Product(Node):
     is_data_bearing: bool | None = column("Whether it keeps data, so that a return must be wiped.")
     tracking: Tracking = column("Whether units are told apart by serial.")
     status: ProductStatus = column("Whether it is still made.")
+    data_quality: int | None = column(
+        "Percent of the records behind it without a defect, rounded down, when last measured: itself, its devices and "
+        "its shelves, all over the hub; null before it was."
+    )
     substitutes: list[AnyCompatibility] = related("substitutes", "What can stand in for it, the preferred ones first.")
     kits: list[AnyKit] = related("kits", "Kits that it ships in.")
     assets: Connection[AnyAsset] = paged("asset", "assets", "Devices of this model.")

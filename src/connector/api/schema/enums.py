@@ -8,7 +8,17 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from connector.api.schema.vocabulary import VOCABULARY
-from connector.model.kinds import ActivationKind, Direction, GroupKind, Success, Tracking, Trouble
+from connector.model.kinds import (
+    ActivationKind,
+    Direction,
+    GroupKind,
+    PlanState,
+    RunOutcome,
+    Success,
+    SuggestionState,
+    Tracking,
+    Trouble,
+)
 from connector.model.lifecycle import GroupState
 from connector.rules.placement.belonging import Place
 from connector.rules.policy.values import Mode
@@ -21,7 +31,10 @@ _NAMES = {
     Direction: "ShipmentDirection",
     Mode: "TransportMode",
     Place: "SparePlace",
+    PlanState: "SyncPlanState",
+    RunOutcome: "SyncOutcome",
     Success: "RolloutSuccess",
+    SuggestionState: "AliasSuggestionState",
     Tracking: "StockTracking",
 }
 

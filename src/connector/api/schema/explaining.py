@@ -30,6 +30,7 @@ from connector.model.lifecycle import GroupState, TicketState
 def explanation_of(content: Mapping[str, Any]) -> Explanation:
     """The explanation of a decision, or of a part of one."""
     sla, site, channel = content["sla"], content.get("site", {}), content.get("channel")
+    due_at = _instant(sla["due_at"])
     return Explanation(
         outcome=content["outcome"],
         reason=content["reason"],
@@ -43,7 +44,7 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         total=content.get("total", content["quantity"]),
         rest=explanation_of(content["rest"]) if content.get("rest") else None,
         revision=content.get("revision"),
-        due_at=_instant(sla["due_at"]),
+        due_at=due_at,
         due_basis=sla["basis"],
         stated_due_at=_instant(sla.get("stated_at")),
         computed_due_at=_instant(sla.get("computed_at")),
@@ -55,8 +56,8 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         site_access=site.get("access", ""),
         site_delivery=site.get("delivery", ""),
         considered=content["considered"],
-        chosen=_candidate(content["chosen"]) if content["chosen"] else None,
-        candidates=[_candidate(item) for item in content["candidates"]],
+        chosen=_candidate(content["chosen"], due_at) if content["chosen"] else None,
+        candidates=[_candidate(item, due_at) for item in content["candidates"]],
         losers=_losers(content["losers"]),
         ladder=[_rung(item) for item in content.get("ladder", ())],
         approval=content.get("approval"),
@@ -72,7 +73,7 @@ def explanation_of(content: Mapping[str, Any]) -> Explanation:
         drawn_emergency_buffer=content.get("drawn", {}).get("emergency_buffer", 0),
         taken_from=[_taken_from(item) for item in content.get("taken_from", ())],
         kit=_kit(content.get("kit")),
-        loan=_loan(content.get("loan")),
+        loan=_loan(content.get("loan"), due_at),
         inputs=as_json(content["inputs"]),
     )
 
@@ -96,7 +97,7 @@ def _losers(items: Sequence[Mapping[str, Any]]) -> list[Losers]:
     ]
 
 
-def _loan(content: Mapping[str, Any] | None) -> LoanDecision | None:
+def _loan(content: Mapping[str, Any] | None, due_at: datetime | None) -> LoanDecision | None:
     if content is None:
         return None
     return LoanDecision(
@@ -104,8 +105,8 @@ def _loan(content: Mapping[str, Any] | None) -> LoanDecision | None:
         text=content["text"],
         due_back_at=_instant(content["due_back_at"]),
         return_days=content["return_days"],
-        chosen=_candidate(content["chosen"]) if content["chosen"] else None,
-        candidates=[_candidate(item) for item in content["candidates"]],
+        chosen=_candidate(content["chosen"], due_at) if content["chosen"] else None,
+        candidates=[_candidate(item, due_at) for item in content["candidates"]],
         losers=_losers(content["losers"]),
     )
 
@@ -185,7 +186,8 @@ def _step(item: Mapping[str, Any]) -> ArrivalStep:
     )
 
 
-def _candidate(item: Mapping[str, Any]) -> Candidate:
+def _candidate(item: Mapping[str, Any], due_at: datetime | None) -> Candidate:
+    arrives_at = datetime.fromisoformat(item["arrives_at"])
     return Candidate(
         hub_id=strawberry.ID(global_id("Hub", item["hub_id"])),
         hub=item["hub"],
@@ -199,8 +201,9 @@ def _candidate(item: Mapping[str, Any]) -> Candidate:
         cost_cents=item["cost_cents"],
         ready_at=datetime.fromisoformat(item["ready_at"]),
         departs_at=datetime.fromisoformat(item["departs_at"]),
-        arrives_at=datetime.fromisoformat(item["arrives_at"]),
+        arrives_at=arrives_at,
         is_within_sla=item["is_within_sla"],
+        margin_minutes=None if due_at is None else int((due_at - arrives_at).total_seconds() // 60),
         probability=item.get("probability", 1.0 if item["is_within_sla"] else 0.0),
         is_mobile=item.get("is_mobile", False),
         steps=[_step(step) for step in item.get("steps", ())],

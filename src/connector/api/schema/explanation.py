@@ -40,6 +40,9 @@ class Candidate:
     departs_at: datetime = strawberry.field(description="When it leaves.")
     arrives_at: datetime = strawberry.field(description="When it is handed over at the site.")
     is_within_sla: bool = strawberry.field(description="Whether that is in time.")
+    margin_minutes: int | None = strawberry.field(
+        description="Minutes between its arrival and the due time, negative when late; null where nothing is due."
+    )
     probability: float = strawberry.field(description="Chance that it arrives in time, 0 to 1.")
     is_mobile: bool = strawberry.field(description="Whether the hub is an engineer's car.")
     steps: list[ArrivalStep] = strawberry.field(description="Its way step by step; of the best candidates only.")
@@ -79,7 +82,9 @@ class Rung:
     """A rung of a decision's ladder."""
 
     number: int = strawberry.field(description="Its place in the ladder, from 1.")
-    kind: str = strawberry.field(description="Where it looks: `stock` or `person`.")
+    kind: str = strawberry.field(
+        description="Where it looks: `stock`, `vendor_replacement`, `purchase`, `backorder` or `person`."
+    )
     outcome: str = strawberry.field(
         description="`taken`, `lost` (another rung is better), `nothing` (it has nothing), `skipped` (it is not for "
         "this ticket) or `not_reached`."
@@ -162,7 +167,9 @@ class LoanDecision:
 class Explanation:
     """The explanation of a decision."""
 
-    outcome: str = strawberry.field(description="`reserve`, `not_needed` or `review` (a person is asked).")
+    outcome: str = strawberry.field(
+        description="`reserve`, `procure` (from outside), `not_needed` or `review` (a person is asked)."
+    )
     reason: str = strawberry.field(description="Why, stable, for programs.")
     text: str = strawberry.field(description="Why, for people.")
     rule: str | None = strawberry.field(description="The rule of the policy that matched.")

@@ -179,7 +179,7 @@ def _camel(name: str) -> str:
 _UNLISTED = frozenset(
     {
         "approval_vote", "document", "kit_component", "policy_activation", "shipment_event", "source_stream",
-        "ticket_link", "incident_group_ticket",
+        "ticket_link", "incident_group_ticket", "identity_candidate",
     }
 )  # fmt: skip
 

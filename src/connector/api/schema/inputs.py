@@ -111,6 +111,10 @@ class SyncSourceInput:
     source_id: strawberry.ID = strawberry.field(description="Which source.")
     streams: list[str] | None = strawberry.field(default=None, description="Only these streams; all when null.")
     full: bool = strawberry.field(default=False, description="From the beginning, not from where the last pull ended.")
+    since: datetime | None = strawberry.field(
+        default=None,
+        description="Read again what has changed since then, as well as what is new; not with `full`.",
+    )
     idempotency_key: str = KEY
 
 

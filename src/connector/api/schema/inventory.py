@@ -6,6 +6,7 @@ import strawberry
 
 from connector.api.schema.fields import column, derived, paged, related
 from connector.api.schema.lazy import (
+    AnyAsset,
     AnyHub,
     AnyLoan,
     AnyProduct,
@@ -13,13 +14,14 @@ from connector.api.schema.lazy import (
     AnyReservation,
     AnyRma,
     AnySite,
+    AnySource,
     AnyTicket,
 )
 from connector.api.schema.nodes import Node
 from connector.api.schema.paging import Connection
 from connector.api.schema.provenance import FieldProvenance, SourceRecord, provenance, source_records
 from connector.api.weights import HISTORY
-from connector.model.kinds import Lane, Tracking
+from connector.model.kinds import Lane, RelationKind, Tracking
 from connector.model.lifecycle import AssetState
 from connector.storage.query import Row
 
@@ -45,6 +47,20 @@ def _provenance(root: Row) -> list[FieldProvenance]:
     return provenance(root, _TOLD, _PLACES)
 
 
+@strawberry.type(description="What a source says of a device and another one: a blade in its chassis, a cable.")
+class AssetRelation(Node):
+    """A relation between devices."""
+
+    kind: RelationKind = column("How the device belongs to the other one.")
+    asset: AnyAsset = related("asset", "The device of which it is said.")
+    other: AnyAsset | None = related(
+        "other", "The other one; null until the hub knows it, and where it lies outside of one's regions."
+    )
+    source: AnySource = related("source", "The system that says so.")
+    external_id: str = column("What that system calls the other one.")
+    created_at: datetime = column("When the hub heard of it.")
+
+
 @strawberry.type(description="One serialised device: at a site, in a hub, or on its way.")
 class Asset(Node):
     """An asset."""
@@ -66,6 +82,12 @@ class Asset(Node):
     reservations: Connection[AnyReservation] = paged("reservation", "reservations", "Claims of it.")
     loans: Connection[AnyLoan] = paged("loan", "loans", "Loans of it, to whom and until when.")
     rmas: Connection[AnyRma] = paged("rma", "rmas", "Its returns after it had failed.")
+    relations: Connection[AssetRelation] = paged(
+        "asset_relation", "relations", "What it is part of, depends on and is connected to, as its sources say."
+    )
+    related_from: Connection[AssetRelation] = paged(
+        "asset_relation", "related_from", "Relations of other devices to it: its parts, and what depends on it."
+    )
     provenance: list[FieldProvenance] = derived(
         _provenance,
         "For each field, what gave it its value and when, by the newest 1,000 changes of the device. `site` and `hub` "

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from connector.api.schema.rollouts import Rollout, RolloutLine
     from connector.api.schema.shipping import Shipment
     from connector.api.schema.sources import QuarantinedRecord, Source
+    from connector.api.schema.syncing import SyncPlan, SyncRun
     from connector.api.schema.work import Decision, Reservation, Task, Ticket
 
 _approvals = strawberry.lazy("connector.api.schema.approvals")
@@ -37,6 +38,7 @@ _recoveries = strawberry.lazy("connector.api.schema.recoveries")
 _replenishments = strawberry.lazy("connector.api.schema.replenishments")
 _shipping = strawberry.lazy("connector.api.schema.shipping")
 _sources = strawberry.lazy("connector.api.schema.sources")
+_syncing = strawberry.lazy("connector.api.schema.syncing")
 _work = strawberry.lazy("connector.api.schema.work")
 
 AnyApproval: TypeAlias = Annotated["Approval", _approvals]
@@ -63,5 +65,7 @@ AnyShipment: TypeAlias = Annotated["Shipment", _shipping]
 AnySite: TypeAlias = Annotated["Site", _places]
 AnySource: TypeAlias = Annotated["Source", _sources]
 AnyStock: TypeAlias = Annotated["Stock", _inventory]
+AnySyncPlan: TypeAlias = Annotated["SyncPlan", _syncing]
+AnySyncRun: TypeAlias = Annotated["SyncRun", _syncing]
 AnyTask: TypeAlias = Annotated["Task", _work]
 AnyTicket: TypeAlias = Annotated["Ticket", _work]

@@ -3,7 +3,18 @@
 import strawberry
 from strawberry.types import get_object_definition
 
-from connector.api.schema import dispatching, operating, rolling_out
+from connector.api.schema import dispatching, identities, operating, rolling_out, syncing
+from connector.api.schema.aliases import (
+    AliasPayload,
+    RejectSuggestionPayload,
+    RemoveAliasPayload,
+    SuggestAliasesPayload,
+    accept_suggestion,
+    add,
+    reject_suggestion,
+    remove,
+    suggest,
+)
 from connector.api.schema.approvals import (
     AnswerPayload,
     DelegationPayload,
@@ -18,6 +29,7 @@ from connector.api.schema.groups import IncidentGroupPayload
 from connector.api.schema.groups import close as close_group
 from connector.api.schema.groups import confirm as confirm_group
 from connector.api.schema.groups import dismiss as dismiss_group
+from connector.api.schema.identities import IdentityReviewPayload
 from connector.api.schema.loans import LoanPayload, extend_loan, receive_loan
 from connector.api.schema.offline import RecordOfflinePayload, record_offline
 from connector.api.schema.payloads import (
@@ -46,6 +58,7 @@ from connector.api.schema.rolling_out import (
     RolloutPayload,
     WaveTaskPayload,
 )
+from connector.api.schema.syncing import SourcePayload, SyncPlanPayload
 from connector.api.schema.taking import TaskPayload, accept_task, hand_back_task
 
 
@@ -134,6 +147,26 @@ class Mutation:
     sync_source: SyncSourcePayload = strawberry.mutation(
         resolver=operating.sync_source, description="Pull from a source now, and wait until it is done."
     )
+    pause_source: SourcePayload = strawberry.mutation(
+        resolver=syncing.pause_source,
+        description="Have a source not pulled until it is resumed, whatever starts meanwhile; a pull under way ends.",
+    )
+    resume_source: SourcePayload = strawberry.mutation(
+        resolver=syncing.resume_source, description="Let a source go on that somebody, or the guard, has paused."
+    )
+    plan_sync: SyncPlanPayload = strawberry.mutation(
+        resolver=syncing.plan_sync, description="Keep a plan of what a sync of a source would do; nothing is done."
+    )
+    approve_sync_plan: SyncPlanPayload = strawberry.mutation(
+        resolver=syncing.approve_sync_plan, description="Say that a plan may be applied."
+    )
+    apply_sync_plan: SyncPlanPayload = strawberry.mutation(
+        resolver=syncing.apply_sync_plan,
+        description="Read the source once more and do exactly what an approved plan says; nothing when it has drifted.",
+    )
+    discard_sync_plan: SyncPlanPayload = strawberry.mutation(
+        resolver=syncing.discard_sync_plan, description="Give a plan up; what it says is not kept."
+    )
     replay_quarantine: QuarantinePayload = strawberry.mutation(
         resolver=operating.replay_quarantine,
         description="Try quarantined records again, after what was wrong has been mended.",
@@ -141,6 +174,18 @@ class Mutation:
     discard_quarantine: QuarantinePayload = strawberry.mutation(
         resolver=operating.discard_quarantine,
         description="Settle quarantined records without using them; they stay on record.",
+    )
+    link_identity: IdentityReviewPayload = strawberry.mutation(
+        resolver=identities.link,
+        description="Say that a record is about a device that the hub knows; the record is used at once.",
+    )
+    separate_identity: IdentityReviewPayload = strawberry.mutation(
+        resolver=identities.separate,
+        description="Say that a record is about a device of its own; the record is used at once.",
+    )
+    dismiss_review: IdentityReviewPayload = strawberry.mutation(
+        resolver=identities.dismiss,
+        description="Leave a record in quarantine, and ask no more until what is known of it changes.",
     )
     create_rollout: RolloutPayload = strawberry.mutation(
         resolver=rolling_out.create, description="Keep a rollout as a draft: many units for many sites."
@@ -178,6 +223,24 @@ class Mutation:
     confirm_handover: WaveTaskPayload = strawberry.mutation(
         resolver=rolling_out.confirm_handover,
         description="Confirm that those parcels of a wave that have a label were given to the courier.",
+    )
+    add_alias: AliasPayload = strawberry.mutation(
+        resolver=add,
+        description="Let a name stand for a manufacturer, a product, a site or a hub from now on. Says what is there "
+        "twice because of it; what hangs on a product is moved along only when that is asked for.",
+    )
+    remove_alias: RemoveAliasPayload = strawberry.mutation(
+        resolver=remove, description="Let a name stand for itself again; what was moved because of it stays."
+    )
+    suggest_aliases: SuggestAliasesPayload = strawberry.mutation(
+        resolver=suggest, description="Look for names that may be of one thing, and keep what is found for a person."
+    )
+    accept_alias_suggestion: AliasPayload = strawberry.mutation(
+        resolver=accept_suggestion, description="Make the alias that a suggestion is about."
+    )
+    reject_alias_suggestion: RejectSuggestionPayload = strawberry.mutation(
+        resolver=reject_suggestion,
+        description="Say that two names are of two things; it is not suggested again.",
     )
     activate_policy: PolicyPayload = strawberry.mutation(
         resolver=operating.activate_policy,

@@ -21,6 +21,7 @@ TYPE_NAMES: Mapping[str, str] = {
     "Kit": "kit",
     "KitComponent": "kit_component",
     "Asset": "asset",
+    "AssetRelation": "asset_relation",
     "Stock": "stock",
     "Ticket": "ticket",
     "TicketLink": "ticket_link",
@@ -45,9 +46,15 @@ TYPE_NAMES: Mapping[str, str] = {
     "ApprovalVote": "approval_vote",
     "Delegation": "delegation",
     "RedChannel": "red_channel",
+    "NameAlias": "name_alias",
+    "AliasSuggestion": "alias_suggestion",
     "Source": "source",
     "SourceStream": "source_stream",
+    "SyncRun": "sync_run",
+    "SyncPlan": "sync_plan",
     "QuarantinedRecord": "quarantine",
+    "IdentityReview": "identity_review",
+    "IdentityCandidate": "identity_candidate",
 }
 """GraphQL type -> entity that it shows."""
 

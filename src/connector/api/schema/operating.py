@@ -25,8 +25,12 @@ async def sync_source(info: Info, input: SyncSourceInput) -> SyncSourcePayload:
     """`syncSource`."""
     async with refusing(info) as refusals:
         key = key_of(input.source_id, entity="source")
+        if input.since is not None and (input.full or input.since >= info.context.clock.now()):
+            raise InvalidInput(
+                "since is an instant in the past, without full", hint="Leave one of them out, or give an earlier one."
+            )
         report = await info.context.commands.sync_source(
-            key, input.streams, input.full, request_of(info, input.idempotency_key)
+            key, input.streams, input.full, input.since, request_of(info, input.idempotency_key)
         )
         return SyncSourcePayload(
             key=key,

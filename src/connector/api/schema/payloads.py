@@ -50,7 +50,8 @@ class ReservePayload(Payload):
         resolver=_anew, description="The claim; null when it was refused, or when the rules would not reserve."
     )
     outcome: str | None = strawberry.field(
-        default=None, description="`reserve`, `not_needed` or `review`, as the rules decided; null when it was refused."
+        default=None,
+        description="`reserve`, `procure`, `not_needed` or `review`, as the rules decided; null when it was refused.",
     )
     reason: str | None = strawberry.field(default=None, description="Why they decided so, for people.")
     is_new: bool = strawberry.field(default=False, description="False when the ticket had its claim already.")
@@ -92,7 +93,7 @@ class PulledStream:
 
     name: str = strawberry.field(description="What the adapter calls it.")
     outcome: str = strawberry.field(
-        description="`pulled`, `failed`, `skipped`, or `busy` when another process is pulling it."
+        description="`pulled`, `failed`, `stopped` by the guard, or `busy` when another process is pulling it."
     )
     seen: int = strawberry.field(description="Records that came.")
     created: int = strawberry.field(description="Things that were new.")
@@ -115,7 +116,9 @@ class SyncSourcePayload(Payload):
 
     source: Source | None = target("source")
     outcome: str | None = strawberry.field(
-        default=None, description="`pulled`, `failed`, `skipped`, or `busy` when another process is pulling it."
+        default=None,
+        description="`pulled`, `failed`, `skipped` while it is paused, `stopped` by the guard, or `busy` when another "
+        "process is pulling it.",
     )
     state: SourceState | None = strawberry.field(default=None, description="How the connection fares now.")
     error: str | None = strawberry.field(

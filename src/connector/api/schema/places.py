@@ -102,6 +102,10 @@ class Site(Node):
     address: Address | None = derived(_address, "Where parcels go.", columns=("address",))
     service_class: ServiceClass | None = related("service_class", "How long an outage may last here.")
     access_hours: str | None = column("When somebody can be let in: `Mon-Fri 08:00-18:00`.")
+    data_quality: int | None = column(
+        "Percent of the records behind it without a defect, rounded down, when last measured: itself and the devices "
+        "there; null before it was."
+    )
     assets: Connection[AnyAsset] = paged("asset", "assets", "Devices that are used here.")
     tickets: Connection[AnyTicket] = paged("ticket", "tickets", "Tickets about this place.")
     shipments: Connection[AnyShipment] = paged("shipment", "shipments", "Parcels that go here or come from here.")

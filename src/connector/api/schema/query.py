@@ -23,6 +23,7 @@ from connector.api.roots import (
     row_root,
 )
 from connector.api.schema.aggregates import AggregateFields
+from connector.api.schema.aliases import AliasSuggestion, NameAlias
 from connector.api.schema.approvals import Approval, Delegation
 from connector.api.schema.catalogue import Compatibility, Kit, Product
 from connector.api.schema.channels import RedChannel
@@ -30,6 +31,7 @@ from connector.api.schema.explaining import explanation_of
 from connector.api.schema.explanation import Explanation
 from connector.api.schema.fields import PageArguments
 from connector.api.schema.groups import IncidentGroup
+from connector.api.schema.identities import IdentityReview, MatchExplanation, resolve_explain_match
 from connector.api.schema.inventory import Asset, Stock
 from connector.api.schema.loans import Loan
 from connector.api.schema.me import Me
@@ -45,6 +47,7 @@ from connector.api.schema.rmas import Rma
 from connector.api.schema.rollouts import Rollout, RolloutLine
 from connector.api.schema.shipping import Shipment
 from connector.api.schema.sources import QuarantinedRecord, Source
+from connector.api.schema.syncing import SyncPlan, SyncPlanPage, SyncRun, resolve_page
 from connector.api.schema.what_if import WhatIf, resolve_what_if
 from connector.api.schema.work import Decision, Reservation, Task, Ticket
 from connector.api.weights import COMPUTED, LISTING, WEIGHT
@@ -258,9 +261,25 @@ class Query(AggregateFields):  # type: ignore[misc]
     recoveries: Connection[Recovery] = _listing("recovery", "Parcels that were in trouble, and what was done.")
     rollouts: Connection[Rollout] = _listing("rollout", "Many units for many sites, sent in waves.")
     rollout_lines: Connection[RolloutLine] = _listing("rollout_line", "The parcels of rollouts.")
+    name_aliases: Connection[NameAlias] = _listing("name_alias", "Names that stand for what is called otherwise.")
+    alias_suggestions: Connection[AliasSuggestion] = _listing(
+        "alias_suggestion", "Names that may be of one thing, answered ones too: filter `state: {eq: OPEN}`."
+    )
+    name_alias: NameAlias | None = _single("name_alias", "alias")
+    alias_suggestion: AliasSuggestion | None = _single("alias_suggestion", "suggestion of an alias")
     sources: Connection[Source] = _listing("source", "Configured external systems and how they fare.")
+    sync_runs: Connection[SyncRun] = _listing("sync_run", "The history of pulls.")
+    sync_plans: Connection[SyncPlan] = _listing("sync_plan", "Plans of syncs that are kept.")
     quarantine: Connection[QuarantinedRecord] = _listing(
         "quarantine", "Records that could not be used, settled ones too: filter `resolvedAt: {isNull: true}`."
+    )
+    identity_reviews: Connection[IdentityReview] = _listing(
+        "identity_review", "Records of which a person has to say which device they are about, answered ones too."
+    )
+    explain_match: MatchExplanation = strawberry.field(
+        resolver=resolve_explain_match,
+        metadata={WEIGHT: COMPUTED},
+        description="Why a record of a source is, or would be, taken for which device: every rule that is tried.",
     )
     service_class: ServiceClass | None = _single("service_class", "service class")
     site: Site | None = _single("site", "site")
@@ -283,6 +302,8 @@ class Query(AggregateFields):  # type: ignore[misc]
     incident_group: IncidentGroup | None = _single("incident_group", "incident group")
     recovery: Recovery | None = _single("recovery", "recovery of a parcel")
     quarantined_record: QuarantinedRecord | None = _single("quarantine", "quarantined record")
+    sync_plan: SyncPlan | None = _single("sync_plan", "plan of a sync")
+    identity_review: IdentityReview | None = _single("identity_review", "identity review")
     rollout_line: RolloutLine | None = _single("rollout_line", "line of a rollout")
     rollout: Rollout | None = strawberry.field(
         resolver=_rollout,
@@ -331,6 +352,11 @@ class Query(AggregateFields):  # type: ignore[misc]
         metadata={WEIGHT: COMPUTED},
         description="Where break-glass stock was drawn lately, and whether it has become the usual path; the largest "
         "share first.",
+    )
+    sync_plan_page: SyncPlanPage = strawberry.field(
+        resolver=resolve_page,
+        metadata={WEIGHT: COMPUTED},
+        description="What a plan of a sync says, change by change, a page at a time.",
     )
     placements: PlacementConnection = strawberry.field(
         resolver=resolve_placements,

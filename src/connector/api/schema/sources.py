@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import strawberry
 
 from connector.api.schema.fields import column, derived, paged, related
-from connector.api.schema.lazy import AnyQuarantinedRecord
+from connector.api.schema.lazy import AnyQuarantinedRecord, AnySyncPlan, AnySyncRun
 from connector.api.schema.nodes import Node
 from connector.api.schema.paging import Connection
 from connector.api.schema.scalars import JSON
@@ -26,8 +26,8 @@ class SourceStream(Node):
     name: str = column("What the adapter calls it.")
     last_success_at: datetime | None = column("When it was last pulled to its end.")
     freshness: timedelta | None = derived(_freshness, "How long ago that is.", columns=("last_success_at",))
-    records_seen: int = column("Records that it has ever delivered.")
-    records_changed: int = column("Those of them that changed something here.")
+    records_seen: int = column("Records that its last pull brought.")
+    records_changed: int = column("Things that changed here by it.")
 
 
 @strawberry.type(description="A configured external system, and how the connection to it fares.")
@@ -44,10 +44,17 @@ class Source(Node):
         _freshness, "How long ago it last worked; null when it never did.", columns=("last_success_at",)
     )
     failures: int = column("Failures since it last worked.")
+    paused_by: str | None = column(
+        "Who stopped it until it is resumed: a person, or `guard` where it would retire or change too much."
+    )
+    paused_at: datetime | None = column("When that was.")
+    pause_reason: str | None = column("Why.")
     streams: list[SourceStream] = related("streams", "What is pulled from it.")
     quarantine: Connection[AnyQuarantinedRecord] = paged(
         "quarantine", "quarantine", "What it sent that is of no use yet."
     )
+    runs: Connection[AnySyncRun] = paged("sync_run", "runs", "The history of its pulls.")
+    plans: Connection[AnySyncPlan] = paged("sync_plan", "plans", "Plans of syncs that are kept.")
     updated_at: datetime = column("When it last changed.")
 
 

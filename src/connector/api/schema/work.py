@@ -46,7 +46,7 @@ class Decision(Node):
     """A recorded decision."""
 
     ticket: AnyTicket = related("ticket", "For which ticket.")
-    outcome: str = column("`reserve`, `not_needed` or `review` (a person is asked).")
+    outcome: str = column("`reserve`, `procure` (from outside), `not_needed` or `review` (a person is asked).")
     reason: str = column("Why.")
     rule: str | None = column("The rule of the policy that matched.")
     policy_version: str = column("Version of the policy.")

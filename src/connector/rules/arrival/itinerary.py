@@ -7,6 +7,7 @@ from datetime import datetime
 
 from connector.model.frozen import frozen
 from connector.rules.arrival.legs import Carriage, Road
+from connector.rules.arrival.schedules import TimedStep
 from connector.rules.arrival.timetable import instant_of
 from connector.rules.arrival.ways import COURIER, TECHNICIAN, Ways
 from connector.rules.facts.fleet import HubFacts
@@ -33,30 +34,28 @@ def steps_of(route: Route, ways: Ways, hub: HubFacts) -> tuple[ArrivalStep, ...]
     )
 
 
-def timed(route: Route, ways: Ways, hub: HubFacts) -> Iterator[tuple[str, int, int | None, str]]:
+def timed(route: Route, ways: Ways, hub: HubFacts) -> list[TimedStep]:
     """The same as name, minute since 1970 UTC, minutes and text."""
-    schedule, km = ways.schedules.of(hub), route[DISTANCE]
-    at = ways.start
-    for name, minutes in ways.handling(hub):
-        done = schedule.opening.after_open_time(at, minutes)
-        at = at if done is None else done
-        yield name, at, minutes, ""
+    schedule, km = ways.ready(hub)[0], route[DISTANCE]
+    steps: list[TimedStep] = [*ways.handled(hub)]
     if route[MODE] == COURIER:
         leaves = route[DEPARTS]
         carriage = ways.carriages.of(hub, km, leaves)
-        yield "cut_off", leaves, None, schedule.cut_off
-        yield "transit", leaves + carriage.minutes, carriage.minutes, _carried(carriage, ways, route)
-    else:
-        road = ways.road(route[HUB], km)
-        if road is None:
-            return
-        if route[MODE] == TECHNICIAN:
-            yield from _collecting(route, ways, hub, road)
-        yield "drive", route[DEPARTS] + road.minutes, road.minutes, _driven(road, ways, route)
-    yield "site_window", route[ARRIVES], None, "the site lets in" if route[MODE] != COURIER else "handed over"
+        steps.append(("cut_off", leaves, None, schedule.cut_off))
+        steps.append(("transit", leaves + carriage.minutes, carriage.minutes, _carried(carriage, ways, route)))
+        steps.append(("site_window", route[ARRIVES], None, "handed over"))
+        return steps
+    road = ways.road(route[HUB], km)
+    if road is None:
+        return steps
+    if route[MODE] == TECHNICIAN:
+        steps += _collecting(route, ways, hub, road)
+    steps.append(("drive", route[DEPARTS] + road.minutes, road.minutes, _driven(road, ways, route)))
+    steps.append(("site_window", route[ARRIVES], None, "the site lets in"))
+    return steps
 
 
-def _collecting(route: Route, ways: Ways, hub: HubFacts, back: Road) -> Iterator[tuple[str, int, int | None, str]]:
+def _collecting(route: Route, ways: Ways, hub: HubFacts, back: Road) -> Iterator[TimedStep]:
     found = ways.collection(hub, ways.schedules.of(hub), back, route[READY])
     if found is not None:
         origin = "the site" if ways.base is None else ways.base.name
@@ -68,6 +67,8 @@ def _collecting(route: Route, ways: Ways, hub: HubFacts, back: Road) -> Iterator
 def _carried(carriage: Carriage, ways: Ways, route: Route) -> str:
     """What the transit was taken from."""
     history, offer = carriage.history, carriage.offer
+    if history is None and offer is None:
+        return f"the policy's band for {_distance(ways, route)}"
     texts = []
     if history is not None:
         estimate = ways.sourcing.courier.estimate
@@ -77,7 +78,7 @@ def _carried(carriage: Carriage, ways: Ways, route: Route) -> str:
     if offer is not None:
         what = "price" if history is not None else "transit and price"
         texts.append(f"{what} as {offer.service or 'the courier'} offered on {offer.quoted_at:%Y-%m-%d}")
-    return "; ".join(texts) if texts else f"the policy's band for {_distance(ways, route)}"
+    return "; ".join(texts)
 
 
 def _driven(road: Road, ways: Ways, route: Route) -> str:

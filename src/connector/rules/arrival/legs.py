@@ -1,17 +1,14 @@
-"""Parts of a way: why one is closed, what carrying costs, a road, a collection; how far a chord is on the ground."""
+"""Parts of a way: why one is closed, what carrying costs, a road, a collection."""
 
 from __future__ import annotations
 
-from math import asin
 from typing import Final
 
 from connector.model.frozen import frozen
-from connector.model.geo import EARTH_RADIUS_KM
 from connector.rules.arrival.lanes import LaneHistory, Offer, Travel
 
 NEVER: Final = 2**40
 """A minute that never comes."""
-_DIAMETER_KM: Final = 2 * EARTH_RADIUS_KM
 
 
 @frozen
@@ -49,8 +46,3 @@ class Collection:
     sets_out: int
     reaches: int
     collects: int
-
-
-def km_of(chord: float) -> float:
-    """Great-circle distance of two points whose unit vectors are that far apart."""
-    return _DIAMETER_KM * asin(min(1.0, chord / 2))

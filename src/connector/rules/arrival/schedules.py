@@ -97,6 +97,9 @@ class SiteHours:
         return handed[minute]
 
 
+TimedStep: TypeAlias = tuple[str, int, int | None, str]
+"""A step as it is recorded: name, the minute since 1970 UTC at which it is over, its minutes, its text."""
+
 Times: TypeAlias = tuple[Schedule, int | None, int | None]
 """A schedule, when a unit is ready to leave, and when a courier leaves with it; None for never."""
 
@@ -108,7 +111,7 @@ class Leaving:
     those hubs that somebody has asked about.
     """
 
-    __slots__ = ("_asset_class", "_groups", "_may_send", "_of_groups", "_schedules", "_start", "of_hubs")
+    __slots__ = ("_asset_class", "_groups", "_handled", "_may_send", "_of_groups", "_schedules", "_start", "of_hubs")
 
     def __init__(
         self, schedules: Schedules, groups: Mapping[int, int], start: int, asset_class: str, *, may_send: bool
@@ -116,6 +119,7 @@ class Leaving:
         self._schedules, self._start, self._asset_class, self._may_send = schedules, start, asset_class, may_send
         self._groups = groups
         self._of_groups: dict[int, Times] = {}
+        self._handled: dict[int, tuple[TimedStep, ...]] = {}
         self.of_hubs: dict[int, Times] = {}
 
     def of(self, hub: HubFacts) -> Times:
@@ -126,13 +130,26 @@ class Leaving:
             known = self._of_groups.get(group)
             if known is None:
                 schedule = self._schedules.of(hub)
-                minutes = sum(minutes for _, minutes in self.handling(hub.profile))
+                minutes = sum(minutes for _, minutes in self._handling(hub.profile))
                 known = (schedule, *schedule.times(self._start, minutes, may_send=self._may_send))
                 self._of_groups[group] = known
             self.of_hubs[hub.id] = known
         return known
 
-    def handling(self, profile: Profile) -> tuple[tuple[str, int], ...]:
+    def handled(self, hub: HubFacts) -> tuple[TimedStep, ...]:
+        """What is done to the unit before it leaves a hub, in open time only."""
+        group = self._groups[hub.id]
+        known = self._handled.get(group)
+        if known is None:
+            opening, at, steps = self._schedules.of(hub).opening, self._start, list[TimedStep]()
+            for name, minutes in self._handling(hub.profile):
+                done = opening.after_open_time(at, minutes)
+                at = at if done is None else done
+                steps.append((name, at, minutes, ""))
+            known = self._handled[group] = tuple(steps)
+        return known
+
+    def _handling(self, profile: Profile) -> tuple[tuple[str, int], ...]:
         """What is done to the unit before it leaves, and the minutes of each step."""
         return self._schedules.handling(profile, self._asset_class)
 

@@ -16,23 +16,29 @@ from connector.rules.policy.days import DaysOff
 WEEK = 7 * 24 * 60
 WINDOW = 2 * WEEK
 """Minutes that a timetable covers: what is asked about lies within days, and building it must stay cheap."""
+_MOST_INSTANTS = 8192
+"""Instants that are remembered with their texts: tickets that are decided together have most of them in common."""
 
 
+@lru_cache(maxsize=_MOST_INSTANTS)
 def minute_at_or_after(instant: datetime) -> int:
     """Whole minutes since 1970 UTC, rounded up: an estimate is never earlier than the truth."""
     return -(-int(instant.timestamp() * 1_000_000) // 60_000_000)
 
 
+@lru_cache(maxsize=_MOST_INSTANTS)
 def instant_of(minute: int) -> datetime:
     """The instant that a minute stands for."""
     return datetime.fromtimestamp(minute * 60, UTC)
 
 
+@lru_cache(maxsize=_MOST_INSTANTS)
 def instant_text(instant: datetime) -> str:
     """ISO 8601 in UTC with Z, whole seconds."""
     return f"{instant.isoformat()[:19]}Z"
 
 
+@lru_cache(maxsize=_MOST_INSTANTS)
 def moment_text(instant: datetime) -> str:
     """A moment for people, to the minute, for example `2026-11-25 09:00Z`. instant: UTC."""
     return f"{instant.isoformat(' ')[:16]}Z"

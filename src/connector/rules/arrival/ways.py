@@ -9,30 +9,33 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from math import asin, ceil, dist
+from math import ceil, dist
+from operator import itemgetter
 from typing import Any, Final
 
-from connector.model.geo import EARTH_RADIUS_KM, Point
+from connector.model.geo import Point
 from connector.model.kinds import LaneScope
 from connector.rules.arrival.carriages import Carriages
 from connector.rules.arrival.destination import Destination
-from connector.rules.arrival.legs import NEVER, Carriage, Collection, Refusal, Road, km_of
-from connector.rules.arrival.schedules import Schedule, Times, schedules
+from connector.rules.arrival.legs import NEVER, Carriage, Collection, Refusal, Road
+from connector.rules.arrival.schedules import Schedule, TimedStep, Times, schedules
 from connector.rules.arrival.terms import terms_of
 from connector.rules.facts.facts import SourcingFacts
-from connector.rules.facts.fleet import HubFacts, unit_vector
+from connector.rules.facts.fleet import HubFacts, km_between, unit_vector
 from connector.rules.policy.document import Mode, Policy, Rule
 from connector.rules.policy.transport import Base
 from connector.rules.sourcing.ranking import Ranking, Route, Way
 
 MODES: Final = (Mode.DRIVE, Mode.COURIER, Mode.TECHNICIAN)
 DRIVE, COURIER, TECHNICIAN = range(3)
-_DIAMETER_KM: Final = 2 * EARTH_RADIUS_KM
 _NO_SHELF: Final = (0, 0, 0, 0, 0)
 
 
 class Ways:
-    """The ways from each hub. start: the minute of the decision; due: the last one in time, NEVER without one."""
+    """The ways from each hub. start: the minute of the decision; due: the last one in time, NEVER without one.
+
+    leave: by hub, its schedule and when a unit leaves it, of those that were looked at.
+    """
 
     def __init__(
         self,
@@ -51,8 +54,10 @@ class Ways:
         self.schedules = schedules(sourcing, start)
         self._rule, self._fleet, self._lanes, self._terms = rule, facts.fleet, facts.lanes, terms
         self._units = facts.fleet.units
+        self._distances = facts.fleet.distances(destination.unit) if destination.unit is not None else None
         asset_class = facts.product.asset_class if facts.product else None
         self._leaving = self.schedules.leaving(facts.fleet, start, asset_class or "", may_send=terms.may_send)
+        self.leave: Mapping[int, Times] = self._leaving.of_hubs
         self.may_send, self.max_km = terms.may_send, terms.max_km
         self.carriages = Carriages(facts.lanes, sourcing, terms, destination, start=start, due=due)
         self.base = self._nearest_base() if terms.may_collect else None
@@ -65,10 +70,9 @@ class Ways:
 
     def km(self, hub_id: int) -> float:
         """Great-circle distance of a hub; the policy's assumption where one of the ends has no coordinates."""
-        here, there = self._units.get(hub_id), self.destination.unit
-        if here is None or there is None:
+        if self._distances is None or hub_id not in self._units:
             return self.sourcing.missing.assumed_km
-        return km_of(dist(here, there))
+        return self._distances[hub_id]
 
     def is_located(self, hub_id: int) -> bool:
         """Whether the hub has coordinates."""
@@ -83,35 +87,34 @@ class Ways:
 
     def find(self, *groups: Sequence[int]) -> Mapping[int, Way | None]:
         """The best ways from these hubs, and all that were found before."""
-        best, units, there = self._best, self._units, self.destination.unit
-        unlocated = self._fleet.hubs.keys() if there is None else self._fleet.unlocated
+        best, distances = self._best, self._distances
+        unlocated = self._fleet.hubs.keys() if distances is None else self._fleet.unlocated
         places: list[tuple[float, int]] = []
         for hubs in groups:
             if unlocated:
                 for hub_id in unlocated & set(hubs):
                     self.best(hub_id)
-            if there is not None:
-                places += [(dist(units[hub_id], there), hub_id) for hub_id in hubs if hub_id not in best]
+            if distances is not None:
+                places += [(distances[hub_id], hub_id) for hub_id in hubs if hub_id not in best]
         return self.find_along(places)
 
     def find_along(self, places: Iterable[tuple[float, int]]) -> Mapping[int, Way | None]:
-        """The same of hubs that lie so far from the site, as chords.
+        """The same of hubs that lie so many km from the site.
 
         Where nothing is known of any lane and nobody collects, which is usual, a hub that is too far to drive has one
         way, which is worked out here; whatever else there may be is for `all`.
         """
         best = self._best
         if not self._is_plain:
-            for chord, hub_id in places:
-                self.best(hub_id, km_of(chord))
+            for km, hub_id in places:
+                self.best(hub_id, km)
             return best
         terms, times, handed = self._terms, self._leaving.of_hubs, self.destination.handed
         band_ends, transits, max_direct_km = terms.band_ends, terms.transits, terms.max_direct_km
         start, due, least_likely = self.start, self.due, self.ranking.unlikely(0.0)
-        for chord, hub_id in places:
+        for km, hub_id in places:
             if hub_id in best:
                 continue
-            km = _DIAMETER_KM * asin(chord / 2 if chord < 2 else 1.0)
             _, ready, leaves = times.get(hub_id) or self._leaving.of(self._fleet.hubs[hub_id])
             if ready is None or leaves is None or km <= max_direct_km:
                 self.best(hub_id, km)
@@ -160,9 +163,9 @@ class Ways:
         """The hub's schedule, when a unit is ready to leave, and when a courier leaves with it."""
         return self._leaving.of(hub)
 
-    def handling(self, hub: HubFacts) -> tuple[tuple[str, int], ...]:
-        """What is done to the unit before it leaves, and the minutes of each step."""
-        return self._leaving.handling(hub.profile)
+    def handled(self, hub: HubFacts) -> tuple[TimedStep, ...]:
+        """What is done to the unit before it leaves."""
+        return self._leaving.handled(hub)
 
     def road(self, hub_id: int, km: float) -> Road | None:
         """The way by road; None where a provider found that there is none."""
@@ -212,19 +215,26 @@ class Ways:
         lanes = self._lanes
         return lanes.travel.keys() | lanes.offers.keys() | lanes.to_site.keys() | lanes.to_region.keys()
 
-    def split_by_reach(self, places: Sequence[tuple[float, int]]) -> tuple[tuple[int, ...], Refusal, tuple[int, ...]]:
-        """Of hubs by their chords, the nearest first: those that a way may lead from, and those that lie too far away.
+    def split_by_reach(
+        self, places: Sequence[tuple[float, int]], start: int, hubs: Set[int]
+    ) -> tuple[tuple[int, ...], Refusal, tuple[int, ...]]:
+        """Some hubs by whether a way may lead from them, or they lie too far away, the nearest first.
 
-        For hubs of whose lanes nothing is known. The refusal says why none leads from the latter.
+        places: all hubs by their distance, the nearest first, of which these are from `start` on. hubs: of whose lanes
+        nothing is known. The refusal says why no way leads from those that are too far away.
         """
+        refusal = self._refusal(is_closed=False)
+        kept = hubs
+        if self.may_send:
+            kept = {hub for hub in self._fleet.uncollected & hubs if not self._is_collected(hub)}
+        if not kept:
+            return tuple([hub for _, hub in places[start:] if hub in hubs]), refusal, ()
         max_km = NEVER if self._terms.may_collect else self._terms.max_direct_km
-        end = bisect_right(places, max_km, key=lambda place: km_of(place[0]))
-        within, outside = [hub for _, hub in places[:end]], [hub for _, hub in places[end:]]
-        if outside and self.may_send:
-            left = {hub for hub in self._fleet.uncollected.intersection(outside) if not self._is_collected(hub)}
-            within += [hub for hub in outside if hub not in left]
-            outside = [hub for hub in outside if hub in left]
-        return tuple(within), self._refusal(is_closed=False), tuple(outside)
+        end = max(start, bisect_right(places, max_km, key=itemgetter(0)))
+        within = [hub for _, hub in places[start:end] if hub in hubs]
+        outside = [hub for _, hub in places[end:] if hub in hubs]
+        within += [hub for hub in outside if hub not in kept]
+        return tuple(within), refusal, tuple([hub for hub in outside if hub in kept])
 
     def _is_collected(self, hub_id: int) -> bool:
         """Whether the policy names a cut-off of a hub that states none."""
@@ -270,7 +280,7 @@ class Ways:
         if self.base is None:
             return back
         here = self._fleet.units.get(hub.id)
-        km = self.sourcing.missing.assumed_km if here is None else km_of(dist(here, _unit_of(self.base)))
+        km = self.sourcing.missing.assumed_km if here is None else km_between(here, _unit_of(self.base))
         return Road(ceil(km * self._terms.minutes_per_km), km * self.sourcing.drive.detour_factor)
 
     def _collected(self, hub: HubFacts, schedule: Schedule, back: Road, km: float, ready: int) -> Way | None:

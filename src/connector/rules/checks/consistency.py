@@ -112,6 +112,10 @@ def _approvals(content: Mapping[str, Any]) -> Iterator[Finding]:
         name = given.get("approval") if isinstance(given, dict) else None
         if isinstance(name, str) and name not in known:
             yield ("rules", index, "approval"), not_there(name, "approvals", known)
+        wanted = given.get("min_data_quality") if isinstance(given, dict) else None
+        name = wanted.get("approval") if isinstance(wanted, dict) else None
+        if isinstance(name, str) and name not in known:
+            yield ("rules", index, "min_data_quality", "approval"), not_there(name, "approvals", known)
 
 
 def _channels(content: Mapping[str, Any], rules: Mapping[int, Rule]) -> Iterator[Finding]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import cos, dist, radians, sin
+from collections.abc import Iterable, Mapping
+from math import asin, cos, dist, radians, sin
 
 from connector.model.calendars import check_time_zone, parse_hours, parse_time_of_day
 from connector.model.frozen import frozen
-from connector.model.geo import Point
+from connector.model.geo import EARTH_RADIUS_KM, Point
 from connector.model.kinds import (
     HubTier,
 )
@@ -17,7 +17,10 @@ NO_COORDINATES = "no coordinates"
 
 
 _MOST_PLACES = 256
-"""Places whose distances to all hubs a fleet remembers: 100 kB each with a thousand hubs."""
+"""Places for which a fleet remembers all hubs in order: 100 kB each with a thousand hubs."""
+_MOST_DISTANCES = 4096
+"""Places for which a fleet remembers how far away hubs are: of those hubs that somebody has asked about."""
+_DIAMETER_KM = 2 * EARTH_RADIUS_KM
 
 
 @frozen
@@ -42,11 +45,13 @@ class Fleet:
     hubs, units: by id, units only of those that can be planned with. tiers: ids of the hubs of each. unusable: text
     of the problem to the ids that have it. never_open: ids of hubs without opening hours; uncollected: of those
     that state no cut-off, and of cars; unlocated: of those whose only problem is that nobody knows where they are.
-    groups: number of the hub's profile, the same for those that work at the same times.
+    groups: number of the hub's profile, the same for those that work at the same times. told: what people call the
+    hub, its tier, and whether it is a car, as JSON values.
     """
 
     __slots__ = (
         "__weakref__",
+        "_distances",
         "_members",
         "_outside",
         "_outwards",
@@ -55,6 +60,7 @@ class Fleet:
         "hubs",
         "never_open",
         "tiers",
+        "told",
         "uncollected",
         "units",
         "unlocated",
@@ -63,6 +69,7 @@ class Fleet:
 
     def __init__(self, hubs: Iterable[HubFacts]) -> None:
         self.hubs = {hub.id: hub for hub in hubs}
+        self.told = {hub.id: (hub.label, hub.tier.value, hub.profile.is_mobile) for hub in self.hubs.values()}
         self.units: dict[int, tuple[float, float, float]] = {}
         self.tiers: dict[HubTier, set[int]] = {tier: set() for tier in HubTier}
         self.never_open: set[int] = set()
@@ -72,6 +79,7 @@ class Fleet:
         self.groups = {hub.id: numbers.setdefault(hub.profile, len(numbers)) for hub in self.hubs.values()}
         self.unusable: dict[str, set[int]] = {}
         self._members: dict[frozenset[HubTier], frozenset[int]] = {}
+        self._distances: dict[tuple[float, float, float], Mapping[int, float]] = {}
         self._outwards: dict[tuple[float, float, float], tuple[tuple[float, int], ...]] = {}
         self._outside: dict[tuple[HubTier, ...], frozenset[int]] = {}
         self._usable: dict[tuple[tuple[HubTier, ...], bool], frozenset[int]] = {}
@@ -115,16 +123,35 @@ class Fleet:
             found = self._outside[tiers] = frozenset().union(*others)
         return found
 
-    def outwards(self, unit: tuple[float, float, float]) -> tuple[tuple[float, int], ...]:
-        """The hubs that can be planned with and their chords to a place, from the nearest one outwards.
+    def distances(self, unit: tuple[float, float, float]) -> Mapping[int, float]:
+        """Great-circle km from a place by hub, of those that can be planned with: hubs stay where they are."""
+        found = self._distances.get(unit)
+        if found is None:
+            while len(self._distances) >= _MOST_DISTANCES:
+                self._distances.pop(next(iter(self._distances)))
+            found = self._distances[unit] = _Distances(self.units, unit)
+        return found
 
-        Remembered for the places that were asked for last: hubs stay where they are as long as a fleet is the same.
-        """
+    def outwards(self, unit: tuple[float, float, float]) -> tuple[tuple[float, int], ...]:
+        """Great-circle km from a place and the hub, of all that can be planned with, from the nearest one outwards."""
         found = self._outwards.get(unit)
         if found is None:
             while len(self._outwards) >= _MOST_PLACES:
                 self._outwards.pop(next(iter(self._outwards)))
-            found = self._outwards[unit] = tuple(sorted((dist(place, unit), hub) for hub, place in self.units.items()))
+            known = self.distances(unit)
+            found = self._outwards[unit] = tuple(sorted([(known[hub], hub) for hub in self.units]))
+        return found
+
+
+class _Distances(dict[int, float]):
+    """How far hubs are from a place, each worked out when somebody asks first. KeyError for one without a place."""
+
+    def __init__(self, units: Mapping[int, tuple[float, float, float]], unit: tuple[float, float, float]) -> None:
+        super().__init__()
+        self._units, self._unit = units, unit
+
+    def __missing__(self, hub: int) -> float:
+        found = self[hub] = km_between(self._units[hub], self._unit)
         return found
 
 
@@ -177,3 +204,8 @@ def unit_vector(point: Point) -> tuple[float, float, float]:
     """The point on a sphere of radius 1; half the chord between two of them is the sine of half their angle."""
     latitude, longitude = radians(point.latitude), radians(point.longitude)
     return cos(latitude) * cos(longitude), cos(latitude) * sin(longitude), sin(latitude)
+
+
+def km_between(here: tuple[float, float, float], there: tuple[float, float, float]) -> float:
+    """Great-circle distance of two unit vectors."""
+    return _DIAMETER_KM * asin(min(1.0, dist(here, there) / 2))

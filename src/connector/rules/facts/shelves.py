@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from connector.model.frozen import frozen
+from connector.model.frozen import but, frozen
 from connector.model.kinds import (
     Lane,
     Priority,
@@ -44,7 +44,7 @@ class Holding:
         """The same with so many units of each hub at most; hubs that are not named have none that could serve."""
         free = {hub: min(count, units[hub]) for hub, count in self.free.items() if units.get(hub)}
         kept = {hub: replace(shelf, fitting=units[hub]) for hub, shelf in self.kept.items() if units.get(hub)}
-        return replace(self, free=free, kept=kept)
+        return but(self, free=free, kept=kept)
 
     def opened(self, releases: Collection[Protection]) -> Holding:
         """The same with what is kept for these purposes free to use."""
@@ -60,11 +60,11 @@ class Holding:
         shelf = kept.pop(hub_id, None)
         if shelf is not None and shelf.free > quantity:
             fitting = None if shelf.fitting is None else max(shelf.fitting - quantity, 0)
-            kept[hub_id] = replace(shelf, free=shelf.free - quantity, fitting=fitting)
+            kept[hub_id] = but(shelf, free=shelf.free - quantity, fitting=fitting)
             left = kept[hub_id].usable()
         if left > 0:
             free[hub_id] = left
-        return replace(self, free=free, kept=kept)
+        return but(self, free=free, kept=kept)
 
 
 def holding_of(product_id: int, lane: Lane, shelves: Mapping[int, Kept]) -> Holding:

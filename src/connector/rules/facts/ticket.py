@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import field
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -88,7 +90,11 @@ class AssetFacts:
 
 @frozen
 class ProductFacts:
-    """The product that is needed."""
+    """The product that is needed.
+
+    data_quality: percent of the records behind it without a defect, data_defects: how many have which, both when last
+    measured; None before.
+    """
 
     id: int
     manufacturer: str
@@ -101,6 +107,8 @@ class ProductFacts:
     weight_g: int | None = None
     is_data_bearing: bool | None = None
     status: ProductStatus = ProductStatus.ACTIVE
+    data_quality: int | None = None
+    data_defects: Mapping[str, int] | None = field(default=None, hash=False)
 
     @property
     def label(self) -> str:
@@ -110,7 +118,10 @@ class ProductFacts:
 
 @frozen
 class SiteFacts:
-    """Where the replacement must go. access_hours: None means at any time. state: of its address."""
+    """Where the replacement must go. access_hours: None means at any time. state: of its address.
+
+    data_quality, data_defects: as of `ProductFacts`.
+    """
 
     id: int
     name: str
@@ -122,6 +133,8 @@ class SiteFacts:
     country: str | None = None
     state: str | None = None
     access_hours: str | None = None
+    data_quality: int | None = None
+    data_defects: Mapping[str, int] | None = field(default=None, hash=False)
 
     @property
     def label(self) -> str:

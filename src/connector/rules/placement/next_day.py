@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import ceil, dist
+from math import ceil
 from typing import Final
 
 from connector.model.calendars import close_of_business_day
 from connector.model.kinds import HubTier
 from connector.rules.arrival.destination import assumed_position
 from connector.rules.arrival.due import Outage, defined_class, outage_of
-from connector.rules.arrival.legs import km_of
 from connector.rules.arrival.schedules import schedules
 from connector.rules.arrival.timetable import Timetable, instant_of, minute_at_or_after
-from connector.rules.facts.fleet import Fleet, HubFacts, unit_vector
+from connector.rules.facts.fleet import Fleet, HubFacts, km_between, unit_vector
 from connector.rules.facts.ticket import ServiceClassFacts, SiteFacts
 from connector.rules.placement.belonging import NextDay
 from connector.rules.policy.document import Policy
@@ -125,7 +124,7 @@ class NextDays:
         sourcing = self._policy.sourcing
         there = unit_vector(site.point) if site.point is not None else assumed_position(site, self._policy)[0]
         distances = [
-            sourcing.missing.assumed_km if hub.unit is None or there is None else km_of(dist(hub.unit, there))
+            sourcing.missing.assumed_km if hub.unit is None or there is None else km_between(hub.unit, there)
             for hub in self._central
         ]
         nearest = sorted(zip(distances, self._central, strict=True), key=lambda item: (item[0], item[1].id))[:NEAREST]

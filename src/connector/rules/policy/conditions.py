@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from connector.rules.policy.expressions import engine as cel
+from connector.rules.policy.patterns import match_of
 from connector.rules.policy.tokens import LITERAL, operands
 
 Value: TypeAlias = str | int | float | bool
@@ -35,12 +36,12 @@ SAMPLE: Scope = {
     },
     "site": {
         "known": True, "name": "Plant", "code": "P1", "region": "EU", "country": "DE", "time_zone": "Europe/Berlin",
-        "service_class": "critical",
+        "service_class": "critical", "data_quality": 97,
     },
     "product": {
         "known": True, "manufacturer": "Acme", "model": "X1", "part_number": "", "sku": "", "asset_class": "switch",
         "criticality": "tier_1", "unit_cost_cents": 180_000, "weight_g": 4_500, "is_data_bearing": False,
-        "status": "active",
+        "status": "active", "data_quality": 97,
     },
     "service_class": {"known": True, "name": "critical", "maximum_outage_minutes": 240, "always": True},
     "channel": {"known": True, "name": "recall"},
@@ -110,11 +111,15 @@ class Condition:
         return self._known.keep(values, self._worked_out(facts, dict(zip(self.reads, values, strict=True))))
 
     def _worked_out(self, facts: Facts, values: Mapping[tuple[str, str], Value]) -> bool:
-        """What its operands give, where those that are asked have an answer; else what CEL says of the whole."""
+        """What its operands give, where those that are asked have an answer; else what its pattern, or CEL, says."""
         joined = _joined(self.text)
         if joined is not None:
             with suppress(ConditionFailed):  # one that has none may still be outvoted by another
                 return joined.holds(facts)
+        asked = match_of(self.text)
+        answer = None if asked is None else asked.holds(values)
+        if answer is not None:
+            return answer
         read: dict[str, dict[str, Value]] = {}
         for (variable, name), value in values.items():
             read.setdefault(variable, {})[name] = value

@@ -21,6 +21,7 @@ from connector.rules.policy.break_glass import BreakGlass
 from connector.rules.policy.channels import RedChannel
 from connector.rules.policy.competition import Fairness, Holds, Preempt, Releases
 from connector.rules.policy.conditions import Condition, compile_condition
+from connector.rules.policy.data_quality import MinDataQuality
 from connector.rules.policy.days import ClosedDates, Country, Places, SiteHolidays
 from connector.rules.policy.given import PolicyTest
 from connector.rules.policy.grouping import Grouping
@@ -176,7 +177,8 @@ class Rule(Part):
     waits to be committed before it expires. approval: one of `approvals`, which a claim waits for; that of a rung
     counts before it. kit: `swap` when the product's swap kit goes along with the device. releases: kept units that may
     be used where nothing else is in time. preempt: whether what other tickets hold may be taken, where nothing free is
-    in time. loaner: a unit is lent until the replacement is there.
+    in time. loaner: a unit is lent until the replacement is there. min_data_quality: how good the data behind product
+    and site must be for it to decide alone.
     """
 
     name: Name
@@ -198,6 +200,7 @@ class Rule(Part):
     releases: Releases = ()
     preempt: Preempt | None = None
     loaner: Annotated[Loaner, Field(examples=[{"when": "service_class.name == 'critical'"}])] | None = None
+    min_data_quality: Annotated[MinDataQuality, Field(examples=[{"product": 90}])] | None = None
 
     @model_validator(mode="after")
     def _asks_for_what_can_be(self) -> Self:
@@ -252,7 +255,7 @@ class Step:
 
 
 _NO_STEPS: tuple[Rule | None, tuple[Step, ...]] = (None, ())
-_NOT_SEARCHED = {"when", "ladder", "split", "hold_minutes", "approval", "releases", "preempt"}
+_NOT_SEARCHED = {"when", "ladder", "split", "hold_minutes", "approval", "releases", "preempt", "min_data_quality"}
 """Fields of a rule that say nothing of which shelves a search finds, or are looked at by themselves."""
 
 

@@ -112,6 +112,7 @@ class GivenSite(_Part):
     latitude: Latitude | None = None
     longitude: Longitude | None = None
     access_hours: Hours | None = None
+    data_quality: Annotated[int, Field(ge=0, le=100, examples=[80])] = 100
 
 
 class GivenProduct(_Part):
@@ -128,6 +129,7 @@ class GivenProduct(_Part):
     weight_g: Annotated[int, Field(ge=0)] = 0
     is_data_bearing: bool = False
     status: ProductStatus = ProductStatus.ACTIVE
+    data_quality: Annotated[int, Field(ge=0, le=100, examples=[80])] = 100
 
 
 class GivenServiceClass(_Part):

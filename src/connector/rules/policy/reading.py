@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from connector.model.errors import InvalidConfiguration
@@ -121,8 +123,14 @@ def _problem(detail: ErrorDetails, marked: Marked) -> Problem:
     value = (
         "" if detail["type"] == "missing" or isinstance(given, (dict, BaseModel)) else f" (given: {_SHORT.repr(given)})"
     )
-    example = _example(location)
-    text = f"{message}{value}" + (f"; example: {example}" if example else "")
+    if detail["type"] == "extra_forbidden":
+        known = _keys_beside(location)
+        near = difflib.get_close_matches(str(location[-1]), known, n=1)
+        meant = f": did you mean {near[0]!r}?" if near else ""
+        text = f"is no field here{value}{meant}; known keys are {', '.join(known)}"
+    else:
+        example = _example(location)
+        text = f"{message}{value}" + (f"; example: {example}" if example else "")
     return Problem(marked.place(location), _path(location) or "document", text)
 
 
@@ -131,21 +139,32 @@ def _path(location: Sequence[int | str]) -> str:
 
 
 def _example(location: Sequence[int | str]) -> str:
-    """The example of the field that a location names; the known keys when it names none."""
+    """The example of the field that a location names, or of the one that it lies in."""
+    examples = [str(field.examples[0]) for _, field in _walked(location) if field is not None and field.examples]
+    return examples[-1] if examples else ""
+
+
+def _keys_beside(location: Sequence[int | str]) -> tuple[str, ...]:
+    """The keys that are known where a location ends at one that is not."""
+    *_, (known, _) = _walked(location)
+    return known
+
+
+def _walked(location: Sequence[int | str]) -> Iterator[tuple[tuple[str, ...], FieldInfo | None]]:
+    """The keys that are known at each step along a location, and the field that it takes; None where there is none."""
     model: type[BaseModel] | None = Policy
-    example, is_key = "", False
+    is_key = False
     for part in location:
         if is_key or isinstance(part, int) or model is None:
             is_key = False
             continue
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         field = fields.get(part)
+        yield tuple(fields), field
         if field is None:
-            return f"none, known keys are {', '.join(fields)}"
-        example = str(field.examples[0]) if field.examples else example
+            return
         is_key = get_origin(field.annotation) is dict
         model = next(_models(field.annotation), None)
-    return example
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -103,15 +103,20 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How waves are cut. begun: the newest wave that has begun, 0 before the first; its number is not used again."""
+    """How waves are cut. begun: the newest wave that has begun, 0 before the first; its number is not used again.
+
+    is_untried: of whatever has begun everything was given back, so that the next wave is the first to show anything.
+    """
 
     first_wave_size: int
     wave_size: int
     begun: int = 0
+    is_untried: bool = False
 
     def size(self, wave: int) -> int:
         """Lines of a wave."""
-        return self.first_wave_size if wave == 1 else self.wave_size
+        is_first = wave == 1 or (self.is_untried and wave == self.begun + 1)
+        return self.first_wave_size if is_first else self.wave_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,18 +242,27 @@ class _Waves:
     def __init__(self, cut: Cut, pace: Pace) -> None:
         self._cut, self._pace = cut, pace
         self._wave = self._begun(cut.begun + 1, pace.begins)
+        self._asked: int | None = None
 
     def next(self, line: Wanted) -> _Wave:
         """The wave for the next line that is placed."""
         wave = self._wave
         number = wave.number
         if line.asked_wave is not None:
-            number = max(line.asked_wave, self._cut.begun + 1)
+            number = self._asked_for(line.asked_wave)
         elif len(wave.arrivals) >= self._cut.size(number):
             number += 1
         if number != wave.number:
             self._wave = self._begun(number, self._after(wave) if wave.arrivals else wave.start)
         return self._wave
+
+    def _asked_for(self, asked: int) -> int:
+        """The number of a wave that was asked for; what comes late goes with the next one, once anything was tried."""
+        if asked == self._asked:
+            return self._wave.number
+        follows = self._cut.is_untried and self._asked is not None
+        self._asked = asked
+        return max(asked, self._wave.number + 1 if follows else self._cut.begun + 1)
 
     def _begun(self, number: int, start: int) -> _Wave:
         pace = self._pace

@@ -1,6 +1,7 @@
-"""Shelves that could serve and shelves that lost; and how candidates are recorded: by columns, without many words.
+"""Shelves that could serve and shelves that lost; and how candidates are recorded: by numbers, without many words.
 
-A column is a list with an entry per candidate, or one value that holds for all. Times are minutes since 1970 UTC.
+Recorded are `routes`, as they were compared; `shelves` (hub, tier, whether it is a car, place of its hours among
+`schedules`, free units); `steps` of the best; and either what they were `compared` by, or `why` each of them lost.
 `connector.rules.sourcing.told` makes of it what people and programs read.
 """
 
@@ -14,13 +15,16 @@ from connector.model.frozen import frozen
 from connector.model.kinds import HubTier, Lane
 from connector.rules.arrival.itinerary import ArrivalStep
 from connector.rules.arrival.timetable import minute_at_or_after
+from connector.rules.arrival.ways import MODES
 from connector.rules.policy.document import Mode
+from connector.rules.sourcing.candidates import LANES
 from connector.rules.sourcing.deferred import Deferred
 from connector.rules.sourcing.many_hubs import recorded_hubs
+from connector.rules.sourcing.ranking import Route
 
-Columns: TypeAlias = Mapping[str, Any]
+Recorded: TypeAlias = Mapping[str, Any]
 """Candidates as they are recorded, as JSON values."""
-NONE: Final[Columns] = {"hub_id": ()}
+NONE: Final[Recorded] = {"routes": ()}
 """No candidate."""
 
 
@@ -81,21 +85,21 @@ class Losers:
 class Compared(Deferred[Candidate]):
     """Candidates of one comparison, in its order: the chosen one, which is made by itself, and the others.
 
-    columns: the same as they are recorded, which costs less to make.
+    recorded: the same as they are recorded, which costs less to make.
     """
 
-    __slots__ = ("_chosen", "_first", "columns")
+    __slots__ = ("_chosen", "_first", "recorded")
 
     def __init__(
         self,
         chosen: Callable[[], Candidate],
         others: Callable[[], Iterable[Candidate]],
-        columns: Callable[[], Columns],
+        recorded: Callable[[], Recorded],
     ) -> None:
         super().__init__(others)
         self._chosen = chosen
         self._first: Candidate | None = None
-        self.columns = columns
+        self.recorded = recorded
 
     @property
     def _all(self) -> tuple[Candidate, ...]:
@@ -118,46 +122,42 @@ class Compared(Deferred[Candidate]):
         return self._first
 
 
-def columns_of(candidates: Sequence[Candidate]) -> Columns:
+def recorded_of(candidates: Sequence[Candidate]) -> Recorded:
     """Candidates as they are recorded; of those of a comparison what each lost by follows from it."""
     if isinstance(candidates, Compared):
-        return candidates.columns()
+        return candidates.recorded()
     if not candidates:
         return NONE
-    rows = [_row(candidate) for candidate in candidates]
-    return packed(
-        {name: [row[name] for row in rows] for name in rows[0]},
-        hub_id=[candidate.hub_id for candidate in candidates],
-        steps=[
+    hours = {candidate.hours: None for candidate in candidates}
+    places = {text: place for place, text in enumerate(hours)}
+    return {
+        "routes": [_route(candidate) for candidate in candidates],
+        "shelves": [(item.hub, item.tier.value, item.is_mobile, places[item.hours], item.free) for item in candidates],
+        "steps": [
             [(step.name, minute_at_or_after(step.at), step.minutes, step.text) for step in candidate.steps]
             for candidate in candidates
         ],
-    )
-
-
-def packed(columns: Mapping[str, Sequence[Any]], **others: Any) -> dict[str, Any]:
-    """Each column as one value where it says the same of all candidates, and the others as they are."""
-    packed = {name: column if column.count(column[0]) < len(column) else column[0] for name, column in columns.items()}
-    return packed | others
-
-
-def _row(candidate: Candidate) -> dict[str, Any]:
-    return {
-        "hub": candidate.hub,
-        "tier": candidate.tier.value,
-        "product_id": candidate.product_id,
-        "preference": candidate.preference,
-        "lane": candidate.lane.value,
-        "free": candidate.free,
-        "mode": candidate.mode.value,
-        "distance_km": candidate.distance_km,
-        "cost_cents": candidate.cost_cents,
-        "ready": minute_at_or_after(candidate.ready_at),
-        "departs": minute_at_or_after(candidate.departs_at),
-        "arrives": minute_at_or_after(candidate.arrives_at),
-        "late": int(not candidate.is_within_sla),
-        "chance": candidate.probability,
-        "is_mobile": candidate.is_mobile,
-        "hours": candidate.hours,
-        "why": candidate.why,
+        "schedules": [(text, None) for text in hours],
+        "why": [candidate.why for candidate in candidates],
     }
+
+
+def _route(candidate: Candidate) -> Route:
+    """What is known of how it would be compared."""
+    return (
+        int(not candidate.is_exact),
+        candidate.preference,
+        LANES.index(candidate.lane),
+        candidate.hub_id,
+        candidate.product_id,
+        int(not candidate.is_within_sla),
+        0,
+        0,
+        minute_at_or_after(candidate.arrives_at),
+        candidate.cost_cents,
+        candidate.distance_km,
+        MODES.index(candidate.mode),
+        minute_at_or_after(candidate.ready_at),
+        minute_at_or_after(candidate.departs_at),
+        candidate.probability,
+    )

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from connector.model.kinds import Lane
-from connector.rules.arrival.legs import NEVER, Refusal, km_of
+from connector.rules.arrival.legs import NEVER, Refusal
 from connector.rules.arrival.ways import Ways
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.fleet import NO_COORDINATES
@@ -61,14 +61,24 @@ class Found:
         self._noted: dict[Refusal, tuple[int, ...]] = {}
 
     @property
+    def routes(self) -> Sequence[Route]:
+        """All that were timed, in order."""
+        return self.searching.routes if self._routes is None else self._routes
+
+    @property
+    def timed(self) -> Collection[Route]:
+        """The same in any order, which costs nothing."""
+        return self.searching.timed if self._routes is None else self._routes
+
+    @property
     def best(self) -> Sequence[Route]:
         """The best routes, in order, at most DETAILED."""
-        return self._ordered[:DETAILED]
+        return self.routes[:DETAILED]
 
     @property
     def worse(self) -> Sequence[Route]:
         """The other routes that were timed."""
-        return self._ordered[DETAILED:]
+        return self.routes[DETAILED:]
 
     @property
     def beyond(self) -> Sequence[tuple[Route, tuple[int, ...]]]:
@@ -79,6 +89,8 @@ class Found:
     def refused(self) -> Mapping[Refusal, tuple[int, ...]]:
         """Why hubs cannot serve, to their ids."""
         noted, left = self._noted, self.searching.left_out[1]
+        if not noted:
+            return left
         return {reason: noted.get(reason, ()) + left.get(reason, ()) for reason in (*noted, *left)}
 
     def refuse(self, hubs: Iterable[int], code: str, text: str) -> None:
@@ -95,7 +107,7 @@ class Found:
 
     def led_by(self, route: Route) -> Found:
         """The same behind a route that was found elsewhere and comes before all of these."""
-        return self.ordered(route, *self._ordered)
+        return self.ordered(route, *self.routes)
 
     def ordered(self, *routes: Route) -> Found:
         """What the same search has found, in another order."""
@@ -103,13 +115,9 @@ class Found:
         same._noted = self._noted
         return same
 
-    @property
-    def _ordered(self) -> Sequence[Route]:
-        return self.searching.routes if self._routes is None else self._routes
-
 
 class Search:
-    """One search for routes under a rule, along the ways of a decision."""
+    """One search for routes under a rule, along the ways of a decision. timed: what it has found, in no order."""
 
     def __init__(self, rule: Rule, policy: Policy, facts: SourcingFacts, ways: Ways, *, quantity: int) -> None:
         self.ways, self.ranking = ways, ways.ranking
@@ -118,18 +126,18 @@ class Search:
         self._usable = facts.fleet.usable(rule.sources, with_unlocated=self._assumes)
         self._looks: list[_Look] = []
         self._few: list[tuple[tuple[int, int, int], int, list[int]]] = []
-        self._routes: list[Route] = []
+        self.timed: list[Route] = []
         self._keys: list[Any] | None = None
 
     def found(self) -> Found:
         """What was found, once everything was looked at."""
         self._time_few()
-        return Found(self, min(self._routes, key=self.ranking.key, default=None))
+        return Found(self, min(self.timed, key=self.ranking.key, default=None))
 
     @cached_property
     def routes(self) -> Sequence[Route]:
         """All of them, the best first."""
-        return sorted(self._routes, key=self.ranking.key)
+        return sorted(self.timed, key=self.ranking.key)
 
     def look_at(self, holding: Holding, preference: int) -> None:
         """Add what one product in one lane offers. preference: 0 for the needed product itself."""
@@ -178,7 +186,7 @@ class Search:
         self, head: tuple[int, int, int], product_id: int, hubs: Iterable[int], found: Mapping[int, Way | None]
     ) -> None:
         routes: list[Route] = [(*head, hub, product_id, *way) for hub in hubs if (way := found[hub]) is not None]
-        self._routes += routes
+        self.timed += routes
         if self._keys is not None:
             for route in routes:
                 _keep(self._keys, self.ranking.key(route))
@@ -194,27 +202,26 @@ class Search:
             holding.product_id,
         )
         if self._keys is None:
-            self._keys = sorted(map(key, self._routes))[:DETAILED]
+            self._keys = sorted(map(key, self.timed))[:DETAILED]
         keys = self._keys
         known = self._known()
         of_known = self._usable_of(holding, sorted(known & free.keys()))
         self._add(head, product_id, of_known, ways.find(of_known))
         last_km = NEVER if ways.reaches_everywhere else ways.max_km
         near: list[tuple[float, int]] = []
-        for place, (chord, hub) in enumerate(self._order()):
+        for place, (km, hub) in enumerate(self._order()):
             if hub not in free or hub not in usable or hub in known or free[hub] < self._quantity:
                 continue
             if len(near) % _CHECK_EVERY == 0:
                 self._add(head, product_id, [hub for _, hub in near], ways.find_along(near))
                 near.clear()
-                km = km_of(chord)
                 if km > last_km:
                     return _Look(holding, rest=place)
                 if len(keys) == DETAILED:
                     bound: Route = (*head, 0, 0, *ways.least(km))
                     if key(bound) > keys[-1]:
                         return _Look(holding, rest=place, bound=bound)
-            near.append((chord, hub))
+            near.append((km, hub))
         self._add(head, product_id, [hub for _, hub in near], ways.find_along(near))
         return _Look(holding)
 
@@ -246,9 +253,7 @@ class Search:
         beyond: tuple[int, ...] = ()
         if look.rest is not None:
             left -= self._known() | self.ways.refusals.keys()
-            beyond, reason, far = self.ways.split_by_reach(
-                [place for place in self._order()[look.rest :] if place[1] in left]
-            )
+            beyond, reason, far = self.ways.split_by_reach(self._order(), look.rest, left)
             if far:
                 by_reason.setdefault(reason, []).extend(far)
         return beyond, refused + [(reason, tuple(sorted(hubs))) for reason, hubs in by_reason.items()]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from connector.model.kinds import HubTier, Lane
+from connector.model.kinds import Lane
 from connector.rules.arrival.itinerary import steps_of, timed
 from connector.rules.arrival.schedules import Schedule
 from connector.rules.arrival.timetable import instant_of, minute_at_or_after, moment_text
 from connector.rules.arrival.ways import MODES, Ways
 from connector.rules.facts.facts import SourcingFacts
-from connector.rules.sourcing.candidate import Candidate, Columns, Compared, Losers, packed
+from connector.rules.sourcing.candidate import Candidate, Compared, Losers, Recorded
 from connector.rules.sourcing.candidates import LANES, Found
 from connector.rules.sourcing.deferred import Deferred
 from connector.rules.sourcing.ranking import (
@@ -34,10 +34,6 @@ from connector.rules.sourcing.ranking import (
     Route,
 )
 
-_NONE: Mapping[int, int] = {}
-_TIERS = {tier: tier.value for tier in HubTier}
-_LANES = tuple(lane.value for lane in LANES)
-_MODES = tuple(mode.value for mode in MODES)
 STEP_BY_STEP = 3
 """Candidates whose way is shown step by step: of the best ones, so that an explanation stays short."""
 
@@ -70,47 +66,32 @@ def candidates_of(found: Found, ranking: Ranking, facts: SourcingFacts, now: dat
     return Compared(
         lambda: candidate_of(chosen, chosen, facts, ranking, ways, now),
         rest,
-        lambda: _columns(found.best, facts, ranking, ways, minute_at_or_after(now)),
+        lambda: _recorded(found.best, facts, ranking, ways, minute_at_or_after(now)),
     )
 
 
-def _columns(routes: Sequence[Route], facts: SourcingFacts, ranking: Ranking, ways: Ways, start: int) -> Columns:
+def _recorded(routes: Sequence[Route], facts: SourcingFacts, ranking: Ranking, ways: Ways, start: int) -> Recorded:
     """Routes as they are recorded, with what is needed to say later why each lost. start: when it was decided."""
-    columns = list(zip(*routes, strict=True))
-    hubs = [facts.fleet.hubs[hub_id] for hub_id in columns[HUB]]
-    free = {(holding.product_id, holding.lane): holding.free for holding in facts.holdings}
-    lanes = [LANES[number] for number in columns[OTHER_LANE]]
+    hubs, told, leave = facts.fleet.hubs, facts.fleet.told, ways.leave
+    free = {(holding.product_id, LANES.index(holding.lane)): holding.free for holding in facts.holdings}
     works: dict[Schedule, int] = {}
-    return packed(
-        {
-            "hub": [hub.label for hub in hubs],
-            "tier": [_TIERS[hub.tier] for hub in hubs],
-            "is_mobile": [hub.profile.is_mobile for hub in hubs],
-            "works": [works.setdefault(ways.ready(hub)[0], len(works)) for hub in hubs],
-            "free": [
-                free.get((product_id, lane), _NONE).get(hub_id, 0)
-                for hub_id, product_id, lane in zip(columns[HUB], columns[PRODUCT], lanes, strict=True)
-            ],
-            "lane": [_LANES[number] for number in columns[OTHER_LANE]],
-            "mode": [_MODES[number] for number in columns[MODE]],
-            "product_id": columns[PRODUCT],
-            "preference": columns[PREFERENCE],
-            "late": columns[LATE],
-            "unlikely": columns[UNLIKELY],
-            "lateness": columns[LATENESS],
-            "arrives": columns[ARRIVES],
-            "cost_cents": columns[COST],
-            "distance_km": columns[DISTANCE],
-            "ready": columns[READY],
-            "departs": columns[DEPARTS],
-            "chance": columns[CHANCE],
-        },
-        hub_id=columns[HUB],
-        steps=[tuple(timed(route, ways, hub)) for route, hub in zip(routes[:STEP_BY_STEP], hubs, strict=False)],
-        schedules=[(schedule.text, closed_until(schedule, start)) for schedule in works],
-        compared=ranking.recorded,
-        currency=ways.sourcing.currency,
-    )
+    shelves = [
+        (
+            *told[hub],
+            works.setdefault(leave[hub][0], len(works)),
+            shelf.get(hub, 0) if (shelf := free.get((route[PRODUCT], route[OTHER_LANE]))) is not None else 0,
+        )
+        for route in routes
+        for hub in (route[HUB],)
+    ]
+    return {
+        "routes": routes,
+        "shelves": shelves,
+        "steps": [timed(route, ways, hubs[route[HUB]]) for route in routes[:STEP_BY_STEP]],
+        "schedules": [(schedule.text, closed_until(schedule, start)) for schedule in works],
+        "compared": ranking.recorded,
+        "currency": ways.sourcing.currency,
+    }
 
 
 def candidate_of(
@@ -157,17 +138,18 @@ def candidate_of(
 def losers_of(found: Found, ranking: Ranking) -> tuple[Losers, ...]:
     """Everything that is not among the best, grouped by reason: what lost, then what could not serve."""
     groups: dict[int, list[Route]] = {}
+    best = found.best
     for route in found.worse:
-        groups.setdefault(ranking.first_difference(route, found.best[0]), []).append(route)
+        groups.setdefault(ranking.first_difference(route, best[0]), []).append(route)
     lost = [
         Losers(
             *_CODES[index],
-            hubs=tuple(route[HUB] for route in routes),
-            minutes=tuple(route[ARRIVES] - found.best[0][ARRIVES] for route in routes) if index == ARRIVES else (),
+            hubs=tuple([route[HUB] for route in routes]),
+            minutes=tuple([route[ARRIVES] - best[0][ARRIVES] for route in routes]) if index == ARRIVES else (),
         )
         for index, routes in sorted(groups.items())
     ]
-    beyond = [_out_of_reach(bound, hubs, found.best[0], ranking) for bound, hubs in found.beyond]
+    beyond = [_out_of_reach(bound, hubs, best[0], ranking) for bound, hubs in found.beyond]
     refused = [Losers(refusal.code, refusal.text, hubs) for refusal, hubs in found.refused.items()]
     return tuple(lost + beyond + refused)
 

@@ -28,14 +28,15 @@ from connector.rules.facts.standing import Relief, Standing
 from connector.rules.facts.ticket import ProductFacts, ServiceClassFacts, SiteFacts
 from connector.rules.policy.break_glass import withheld
 from connector.rules.policy.channels import Channel, channel_of
-from connector.rules.policy.conditions import Facts
+from connector.rules.policy.conditions import Facts, Scope
 from connector.rules.policy.document import Mode, Policy, Rule
 from connector.rules.policy.ladder import RungKind
 from connector.rules.policy.matching import RuleFailed, matching
-from connector.rules.sourcing.authorisation import NOTHING_NEEDED, authorise, refused_text, steps_for, stops
+from connector.rules.sourcing.authorisation import refused_text, steps_for, stops
 from connector.rules.sourcing.candidate import Candidate, Losers
 from connector.rules.sourcing.candidates import NEVER
 from connector.rules.sourcing.comparison import candidates_of
+from connector.rules.sourcing.data_quality import NO_DOUBTS, Doubts, authorised, doubts_of
 from connector.rules.sourcing.decision import Assumption, Decision, Outcome, Reason, TakenFrom
 from connector.rules.sourcing.deferred import Deferred, DeferredMapping
 from connector.rules.sourcing.descent import Descended, Looked, RungFailed, descend
@@ -65,8 +66,6 @@ def decide(
     emptied: shelves whose stock was claimed by somebody else after the facts were read; they are listed as lost.
     """
     decision = _decided(facts, policy, now, frozenset(emptied))
-    if facts.group is not None:
-        decision = decision.but(group=facts.group)
     if facts.recovery is not None:
         return recovered(decision, facts.recovery)
     return decision if facts.loan is None else settled(decision, facts.loan)
@@ -117,6 +116,11 @@ class _Case:
     inputs: Mapping[str, Any]
     assumed: Sequence[Assumption]
     channel: Channel | None
+    doubts: Doubts = NO_DOUBTS
+
+    def authorised(self, decision: Decision, scope: Scope) -> Decision:
+        """The decision with what it waits for."""
+        return authorised(decision, self.policy, self.facts, scope, self.channel, self.doubts)
 
     def end(
         self,
@@ -147,6 +151,7 @@ class _Case:
             losers=losers,
             assumed=self.assumed,
             channel=self.channel,
+            group=self.facts.group,
             follows=follows,
         )
 
@@ -165,6 +170,11 @@ def _apply(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset[S
         return case.end(*missing, rule)
     if stops(facts):
         return case.end(Outcome.REVIEW, Reason.APPROVAL_REFUSED, refused_text(facts, rule.name), rule)
+    doubts = doubts_of(facts, rule, case.channel)
+    if doubts.end is not None:
+        return case.end(*doubts.end, rule)
+    if doubts is not NO_DOUBTS:
+        case = replace(case, doubts=doubts, assumed=(*case.assumed, *doubts.assumed))
     units = narrowed(facts, rule)
     if units.facts is not facts or units.assumed:
         case = replace(case, facts=units.facts, assumed=(*case.assumed, *units.assumed))
@@ -212,10 +222,10 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
         first = _choice(mine, rule, until, destination, descended, descended.chosen, losers)
         others = replace(whole, facts=facts_of_rest(whole.facts, first))
         rest = _sourced(others, rule, condition_facts, emptied, parts + 1)
-        return in_parts(_authorised(first, case, condition_facts), rest, others.facts.had)
+        return in_parts(case.authorised(first, condition_facts.scope), rest, others.facts.had)
     if isinstance(descended.chosen, Looked):
         decision = _choice(case, rule, until, destination, descended, descended.chosen, losers)
-        return bridged(_authorised(decision, case, condition_facts), rule, quest, condition_facts)
+        return bridged(case.authorised(decision, condition_facts.scope), rule, quest, condition_facts)
     planned = partial(case.end, rule=rule, until=until, destination=destination, losers=losers)
     if descended.chosen is not None:
         decision = procured(planned, facts, product, policy, descended.chosen, rule.approval)
@@ -223,7 +233,7 @@ def _sourced(case: _Case, rule: Rule, condition_facts: Facts, emptied: frozenset
             text = f"Kit {facts.kit.name!r} is no part of what is ordered: the device comes alone."
             decision = replace(decision, assumed=(*decision.assumed, Assumption("kit", text)))
         decision = replace(decision, ladder=descended.rungs, wants_contested=descended.wants_contested)
-        return bridged(_authorised(decision, case, condition_facts), rule, quest, condition_facts)
+        return bridged(case.authorised(decision, condition_facts.scope), rule, quest, condition_facts)
     if descended.end is not None and descended.end.rung.kind is RungKind.BACKORDER:
         ended = backordered(planned, facts, product, descended.end, case.now)
     else:
@@ -245,13 +255,6 @@ def _with_kit(case: _Case, product: ProductFacts, emptied: frozenset[ShelfKey]) 
         return replace(case, assumed=(*case.assumed, Assumption("kit", text)))
     holdings, _, _ = withheld(_left(kit.holdings, emptied), case.facts, case.policy.break_glass)
     return replace(case, facts=replace(case.facts, kit=replace(kit, holdings=holdings)))
-
-
-def _authorised(decision: Decision, case: _Case, condition_facts: Facts) -> Decision:
-    needed = authorise(decision, case.policy, case.facts, condition_facts.scope, case.channel)
-    if needed is NOTHING_NEEDED and decision.approval is None:
-        return decision
-    return decision.but(approval=needed.name, awaits=needed.awaits, authorisation=needed.text)
 
 
 def _waits_with_others(case: _Case, rule: Rule) -> Decision | None:
@@ -310,6 +313,7 @@ def _choice(
         approval=looked.step.rung.approval or rule.approval,
         assumed=case.assumed,
         channel=case.channel,
+        group=case.facts.group,
         kit=along(case.facts.kit, picks) if case.facts.kit is not None else None,
     )
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, field, fields, replace
+from dataclasses import asdict, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any
 
 from connector.model.frozen import frozen
 from connector.model.kinds import ProcurementKind, Protection
@@ -17,7 +16,8 @@ from connector.rules.events.following import Following
 from connector.rules.facts.standing import GroupFacts
 from connector.rules.policy.approvals import Terms
 from connector.rules.policy.channels import Channel
-from connector.rules.sourcing.candidate import Candidate, Losers, columns_of
+from connector.rules.sourcing.candidate import Candidate, Losers, recorded_of
+from connector.rules.sourcing.deferred import entries
 from connector.rules.sourcing.loan import Loan
 from connector.rules.sourcing.picks import KitAlong, Pick
 from connector.rules.sourcing.told import told
@@ -52,6 +52,7 @@ class Reason(StrEnum):
     PRODUCT_UNKNOWN = "product_unknown"
     SITE_UNKNOWN = "site_unknown"
     REVISION_UNKNOWN = "revision_unknown"
+    DATA_QUALITY = "data_quality"
     SERVICE_CLASS_UNKNOWN = "service_class_unknown"
     SITE_WITHOUT_COORDINATES = "site_without_coordinates"
     SITE_UNUSABLE = "site_unusable"
@@ -141,18 +142,12 @@ class RungTried:
     cost_cents: int | None = None
     is_within_sla: bool | None = None
 
-    def explained(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "number": self.number,
-            "kind": self.kind,
-            "outcome": self.outcome.value,
-            "text": self.text,
-            "offered": self.offered,
-            "arrives_at": instant_text(self.arrives_at) if self.arrives_at else None,
-            "cost_cents": self.cost_cents,
-            "is_within_sla": self.is_within_sla,
-        }
+    def recorded(self) -> tuple[Any, ...]:
+        """As JSON values, in the order of the fields; without an offer only what there is."""
+        bare = self.number, self.kind, self.outcome, self.text
+        if self.arrives_at is None:
+            return bare
+        return *bare, self.offered, instant_text(self.arrives_at), self.cost_cents, self.is_within_sla
 
 
 @frozen
@@ -263,13 +258,6 @@ class Decision:
             return None
         return int((self.due_at - arrival).total_seconds() // 60)
 
-    def but(self, **changed: Any) -> Decision:
-        """The same with other values: `dataclasses.replace` takes several times as long for so many fields."""
-        values = list(_VALUES(self))
-        for name, value in changed.items():
-            values[_PLACES[name]] = value
-        return Decision(*values)
-
     def with_instead(self, instead: Mapping[int, str]) -> Decision:
         """The same with what is left to those whose units are taken, by reservation; the text says it as well."""
         if not self.taken_from:
@@ -285,16 +273,16 @@ class Decision:
     def recorded(self) -> dict[str, Any]:
         """The same as it is recorded, which `told` makes the explanation of; bounded by the number of shelves.
 
-        What all candidates have in common is in it once, and of what one lost by only the figures.
+        Candidates are in it as they were compared: of what one lost by only the figures.
         """
         return {
-            "outcome": self.outcome.value,
-            "reason": self.reason.value,
+            "outcome": self.outcome,
+            "reason": self.reason,
             "text": self.text,
             "rule": self.rule,
             "policy_version": self.policy_version,
             "decided_at": instant_text(self.decided_at),
-            "inputs": dict(self.inputs),
+            "inputs": entries(self.inputs),
             "product_id": self.product_id,
             "quantity": self.quantity,
             "had": self.had,
@@ -318,9 +306,9 @@ class Decision:
                 "deadline_at": instant_text(self.awaits.deadline) if self.awaits else None,
             },
             "site": {"access": self.access, "delivery": self.delivery},
-            "candidates": columns_of(self.candidates),
+            "candidates": recorded_of(self.candidates),
             "losers": [losers.recorded() for losers in self.losers],
-            "ladder": [rung.explained() for rung in self.ladder],
+            "ladder": [rung.recorded() for rung in self.ladder],
             "kit": self.kit.explained() if self.kit else None,
             "orders": [order.explained() for order in self.orders],
             "approval": self.approval,
@@ -332,7 +320,3 @@ class Decision:
             "group": self.group.explained() if self.group else None,
             "loan": self.loan.recorded() if self.loan else None,
         }
-
-
-_PLACES: Final = {item.name: place for place, item in enumerate(fields(Decision))}
-_VALUES: Final = attrgetter(*_PLACES)

@@ -80,3 +80,8 @@ class DeferredMapping(Mapping[K, V], Generic[K, V]):
 
     def __repr__(self) -> str:
         return repr(self._all)
+
+
+def entries(mapping: Mapping[K, V]) -> dict[K, V]:
+    """The entries of a mapping, of a deferred one without asking for each."""
+    return dict(mapping._all if isinstance(mapping, DeferredMapping) else mapping)

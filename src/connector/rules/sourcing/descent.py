@@ -249,13 +249,15 @@ def _leftovers(quest: Quest, stocked: Sequence[Step]) -> dict[Refusal, tuple[int
             used[lane] = used.get(lane, frozenset()).union(step.rule.sources)
     left: dict[Refusal, tuple[int, ...]] = {}
     for holding in quest.holdings:
-        if holding.lane not in used:
+        usable, there = used.get(holding.lane), holding.free.keys()
+        members = fleet.members(usable) if usable is not None else frozenset()
+        if there <= members:
+            continue
+        if usable is None:
             refusal = Refusal("lane_not_allowed", f"{holding.lane.value} lane not allowed by rule {name!r}")
         else:
             refusal = Refusal("tier_not_allowed", f"tier not allowed by any rung of rule {name!r}")
-        hubs = sorted(holding.free.keys() - fleet.members(used.get(holding.lane, frozenset())))
-        if hubs:
-            left[refusal] = (*left.get(refusal, ()), *hubs)
+        left[refusal] = (*left.get(refusal, ()), *sorted(there - members))
     return left
 
 

@@ -18,8 +18,8 @@ from connector.rules.sourcing.kits import INCOMPLETE
 _BYTES: Final = 16
 
 
-_COUNTED_DOWN: Final = frozenset({"warranty_days_left"})
-"""Inputs that only move with the clock."""
+_PASSING: Final = frozenset({"warranty_days_left", "data_quality"})
+"""Inputs that only move with the clock, or from day to day with the records of others."""
 
 
 def grounds_of(decision: Decision) -> str:
@@ -54,7 +54,7 @@ def grounds_of(decision: Decision) -> str:
 
 
 def _lasting(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in _COUNTED_DOWN}
+    return {name: value for name, value in fields.items() if name not in _PASSING}
 
 
 def _why(losers: Losers) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from connector.model.frozen import frozen
+from connector.model.frozen import but, frozen
 from connector.rules.arrival.timetable import instant_of, moment_text
 from connector.rules.facts.shelves import Holding
 from connector.rules.facts.standing import LoanFacts
@@ -52,7 +52,7 @@ def bridged(decision: Decision, rule: Rule, quest: Quest, condition_facts: Facts
     gap = _gap(decision)
     if gap is None:
         return decision
-    return decision.but(loan=_loan(decision, gap, rule.loaner, lending, quest, condition_facts))
+    return but(decision, loan=_loan(decision, gap, rule.loaner, lending, quest, condition_facts))
 
 
 def settled(decision: Decision, loan: LoanFacts) -> Decision:

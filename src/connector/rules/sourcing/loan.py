@@ -9,7 +9,7 @@ from typing import Any
 
 from connector.model.frozen import frozen
 from connector.rules.arrival.timetable import instant_text
-from connector.rules.sourcing.candidate import Candidate, Losers, columns_of
+from connector.rules.sourcing.candidate import Candidate, Losers, recorded_of
 from connector.rules.sourcing.picks import Pick
 
 
@@ -46,6 +46,6 @@ class Loan:
             "text": self.text,
             "due_back_at": instant_text(self.due_back_at) if self.due_back_at else None,
             "return_days": self.return_days,
-            "candidates": columns_of(self.candidates),
+            "candidates": recorded_of(self.candidates),
             "losers": [losers.recorded() for losers in self.losers],
         }

@@ -11,14 +11,15 @@ from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.shelves import Holding, ShelfKey
 from connector.rules.facts.ticket import ProductFacts
 from connector.rules.sourcing.candidate import Losers
-from connector.rules.sourcing.candidates import Refusal
+from connector.rules.sourcing.candidates import Found, Refusal
 from connector.rules.sourcing.comparison import losers_of
 from connector.rules.sourcing.decision import Reason
+from connector.rules.sourcing.deferred import entries
 from connector.rules.sourcing.descent import Descended, Looked
 from connector.rules.sourcing.kits import INCOMPLETE, PART_OF_KIT
 from connector.rules.sourcing.preemption import CLAIMED
 from connector.rules.sourcing.quest import KEPT
-from connector.rules.sourcing.ranking import HUB, OTHER_LANE, PRODUCT
+from connector.rules.sourcing.ranking import HUB, OTHER_LANE, PRODUCT, Route
 
 _NOT_ALLOWED: Final = frozenset(
     {"lane_not_allowed", "tier_not_allowed", "substitute_not_allowed", "condition_not_met", KEPT, *CLAIMED}
@@ -35,15 +36,19 @@ def passed_over(descended: Descended, emptied: frozenset[ShelfKey]) -> tuple[Los
     two rungs have for the same hub. emptied: shelves that somebody else claimed the last unit of.
     """
     losers: list[Losers] = []
+    told: Found | None = None
     timed: set[tuple[int, int, int]] = set()
     if isinstance(descended.chosen, Looked):
-        found = descended.chosen.found
-        losers += losers_of(found, descended.chosen.ranking)
-        timed |= {_SHELF(route) for route in (*found.best, *found.worse)}
+        told = descended.chosen.found
+        losers += losers_of(told, descended.chosen.ranking)
+        timed.update(map(_SHELF, told.timed))
     for looked in descended.passed:
-        others = [route for route in (*looked.found.best, *looked.found.worse) if _SHELF(route) not in timed]
-        timed |= {_SHELF(route) for route in others}
-        hubs = tuple(chain([route[HUB] for route in others], *[beyond for _, beyond in looked.found.beyond]))
+        found = looked.found
+        others: list[Route] = []
+        if found is not told and not timed.issuperset(map(_SHELF, found.timed)):
+            others = [route for route in found.routes if _SHELF(route) not in timed]
+            timed.update(map(_SHELF, others))
+        hubs = tuple(chain([route[HUB] for route in others], *[beyond for _, beyond in found.beyond]))
         if hubs:
             number = looked.step.number
             losers.append(Losers("rung_passed", f"rung {number} of the ladder has nothing that is better", hubs))
@@ -63,7 +68,7 @@ def _refused(descended: Descended) -> Mapping[Refusal, tuple[int, ...]]:
         for refusal, hubs in looked.found.refused.items():
             known = refused.get(refusal)
             refused[refusal] = hubs if known is None else tuple(dict.fromkeys((*known, *hubs)))
-    return refused | dict(descended.leftovers)
+    return refused | entries(descended.leftovers)
 
 
 def _taken(emptied: frozenset[ShelfKey]) -> tuple[Losers, ...]:

@@ -49,7 +49,7 @@ def part_of(quest: Quest, descended: Descended) -> tuple[Descended, int]:
 
 
 def facts_of_rest(facts: SourcingFacts, first: Decision) -> SourcingFacts:
-    """The facts of the rest, without what the first part takes."""
+    """The facts of the rest, without what the first part takes; of the group the first part tells."""
     left, of_kit = list(facts.holdings), list(facts.kit.holdings if facts.kit is not None else ())
     for pick in first.picks:
         _take(left, pick.hub_id, pick.product_id, pick.lane, pick.quantity)
@@ -59,6 +59,7 @@ def facts_of_rest(facts: SourcingFacts, first: Decision) -> SourcingFacts:
         facts,
         quantity=facts.quantity - first.quantity,
         had=facts.had + first.quantity,
+        group=None,
         holdings=tuple(holding for holding in left if holding.free or holding.kept),
         kit=replace(facts.kit, holdings=tuple(of_kit)) if facts.kit is not None else None,
     )

@@ -9,6 +9,7 @@ from typing import Final
 
 from connector.model.frozen import frozen
 from connector.rules.arrival.destination import Destination
+from connector.rules.arrival.terms import terms_of
 from connector.rules.arrival.ways import Ways
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.shelves import ClaimedPart, Holding
@@ -111,8 +112,8 @@ class Quest:
 
     def _ways_of(self, rule: Rule) -> Ways:
         """The ways under a rule: the same for rungs that travel and compare alike."""
-        ranking = ranking_of(rule, self.policy)
-        key = (ranking, rule.transport, rule.max_drive_km)
+        ranking, terms = ranking_of(rule, self.policy), terms_of(rule, self.policy.sourcing)
+        key = (ranking, terms.may_send, terms.may_collect, terms.max_km)
         ways = self._ways.get(key)
         if ways is None:
             ways = self._ways[key] = Ways(

@@ -62,14 +62,13 @@ _GROUPS: Final[Mapping[str, Callable[[_TicketScope], Mapping[str, Value]]]] = {
 
 def inputs_of(facts: SourcingFacts, scope: Scope) -> dict[str, dict[str, Value]]:
     """What an explanation keeps of the facts: the scope with our ids, long texts cut."""
-    inputs: dict[str, dict[str, Value]] = {
-        name: {
+    inputs: dict[str, dict[str, Value]] = {}
+    for name in scope:
+        inputs[name] = {
             field: value[:LONGEST_INPUT] if isinstance(value, str) else value
-            for field, value in fields.items()
+            for field, value in scope[name].items()
             if value
         }
-        for name, fields in scope.items()
-    }
     for name, thing in (
         ("ticket", facts.ticket), ("asset", facts.asset), ("site", facts.site), ("product", facts.product),
     ):  # fmt: skip
@@ -131,6 +130,7 @@ def _site(site: SiteFacts | None, service_class: ServiceClassFacts | None) -> di
         "country": site.country or "" if site else "",
         "time_zone": site.time_zone or "" if site else "",
         "service_class": service_class.name if service_class else "",
+        "data_quality": site.data_quality or 0 if site else 0,
     }
 
 
@@ -157,4 +157,5 @@ def product_scope(product: ProductFacts | None) -> dict[str, Value]:
         "weight_g": product.weight_g or 0 if product else 0,
         "is_data_bearing": bool(product and product.is_data_bearing),
         "status": product.status.value if product else "",
+        "data_quality": product.data_quality or 0 if product else 0,
     }

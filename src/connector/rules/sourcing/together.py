@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from connector.model.frozen import frozen
+from connector.model.frozen import but, frozen
 from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState
 from connector.rules.facts.facts import SourcingFacts
@@ -83,13 +83,13 @@ class _Left:
     def seen_by(self, facts: SourcingFacts) -> SourcingFacts:
         if not self._holdings and not self._taken:
             return facts
-        current = (self._holdings.get((h.product_id, h.lane), h) for h in facts.holdings)
+        current = [self._holdings.get((h.product_id, h.lane), h) for h in facts.holdings]
         relief = facts.relief
         if relief is None and facts.asset is not None:
             relief = self._devices.get(facts.asset.id)
-        return replace(
+        return but(
             facts,
-            holdings=tuple(holding for holding in current if holding.free or holding.kept),
+            holdings=tuple([holding for holding in current if holding.free or holding.kept]),
             kit=self._kit(facts.kit),
             relief=relief,
             links=self._linked(facts.links),

@@ -6,17 +6,29 @@ that was recorded long ago comes from here alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from connector.model.kinds import Lane
 from connector.rules.arrival.timetable import instant_of, instant_text
 from connector.rules.arrival.ways import MODES
-from connector.rules.policy.document import Mode
 from connector.rules.sourcing.candidates import LANES
 from connector.rules.sourcing.comparison import closed_text, why_text
 from connector.rules.sourcing.many_hubs import hubs_of
-from connector.rules.sourcing.ranking import Ranking, Route
+from connector.rules.sourcing.ranking import (
+    ARRIVES,
+    CHANCE,
+    COST,
+    DEPARTS,
+    DISTANCE,
+    HUB,
+    LATE,
+    MODE,
+    NOT_EXACT,
+    OTHER_LANE,
+    PRODUCT,
+    READY,
+    Ranking,
+)
 
 
 def told(recorded: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,6 +44,7 @@ def told(recorded: Mapping[str, Any]) -> dict[str, Any]:
         "chosen": dict(candidates[0]) if recorded["outcome"] == "reserve" else None,
         "candidates": candidates,
         "losers": losers,
+        "ladder": [_rung(*rung) for rung in recorded["ladder"]],
         "loan": _loan(recorded["loan"]) if recorded.get("loan") else None,
         "rest": told(recorded["rest"]) if recorded.get("rest") else None,
         "considered": len(candidates) + sum(group["count"] for group in losers),
@@ -64,92 +77,66 @@ def _losers(group: Mapping[str, Any]) -> dict[str, Any]:
     return {**group, "hubs": hubs, "count": len(hubs)}
 
 
+def _rung(
+    number: int,
+    kind: str,
+    outcome: str,
+    text: str,
+    offered: str = "",
+    arrives_at: str | None = None,
+    cost_cents: int | None = None,
+    is_within_sla: bool | None = None,
+) -> dict[str, Any]:
+    return {
+        "number": number,
+        "kind": kind,
+        "outcome": outcome,
+        "text": text,
+        "offered": offered,
+        "arrives_at": arrives_at,
+        "cost_cents": cost_cents,
+        "is_within_sla": is_within_sla,
+    }
+
+
 def _candidates(recorded: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    columns = _Columns(recorded)
-    reasons = columns.reasons()
-    for place in range(len(columns)):
+    reasons, steps = _reasons(recorded), recorded.get("steps", ())
+    for place, route in enumerate(recorded["routes"]):
+        label, tier, is_mobile, hours, free = recorded["shelves"][place]
         yield {
-            "hub_id": columns["hub_id", place],
-            "hub": columns["hub", place],
-            "tier": columns["tier", place],
-            "product_id": columns["product_id", place],
-            "is_exact": columns["preference", place] == 0,
-            "lane": columns["lane", place],
-            "free": columns["free", place],
-            "mode": columns["mode", place],
-            "distance_km": round(columns["distance_km", place], 1),
-            "cost_cents": columns["cost_cents", place],
-            "ready_at": _instant(columns["ready", place]),
-            "departs_at": _instant(columns["departs", place]),
-            "arrives_at": _instant(columns["arrives", place]),
-            "is_within_sla": not columns["late", place],
-            "probability": round(columns["chance", place], 4),
-            "is_mobile": columns["is_mobile", place],
-            "steps": [_step(*step) for step in columns.steps(place)],
-            "hours": columns.hours(place),
+            "hub_id": route[HUB],
+            "hub": label,
+            "tier": tier,
+            "product_id": route[PRODUCT],
+            "is_exact": not route[NOT_EXACT],
+            "lane": LANES[route[OTHER_LANE]].value,
+            "free": free,
+            "mode": MODES[route[MODE]].value,
+            "distance_km": round(route[DISTANCE], 1),
+            "cost_cents": route[COST],
+            "ready_at": _instant(route[READY]),
+            "departs_at": _instant(route[DEPARTS]),
+            "arrives_at": _instant(route[ARRIVES]),
+            "is_within_sla": not route[LATE],
+            "probability": round(route[CHANCE], 4),
+            "is_mobile": is_mobile,
+            "steps": [_step(*step) for step in steps[place]] if place < len(steps) else [],
+            "hours": recorded["schedules"][hours][0],
             "why": next(reasons),
         }
 
 
-class _Columns:
-    """Candidates as they were recorded: see `connector.rules.sourcing.candidate`."""
-
-    def __init__(self, recorded: Mapping[str, Any]) -> None:
-        self._recorded = recorded
-
-    def __len__(self) -> int:
-        return len(self._recorded["hub_id"])
-
-    def __getitem__(self, key: tuple[str, int]) -> Any:
-        """What a column says of the candidate at a place."""
-        name, place = key
-        column = self._recorded[name]
-        return column[place] if isinstance(column, list | tuple) else column
-
-    def steps(self, place: int) -> Sequence[Sequence[Any]]:
-        """Its way step by step, as far as it was recorded."""
-        steps: Sequence[Sequence[Sequence[Any]]] = self._recorded["steps"]
-        return steps[place] if place < len(steps) else ()
-
-    def hours(self, place: int) -> str:
-        """When its hub works."""
-        return str(self._schedule(place)[0] if "schedules" in self._recorded else self["hours", place])
-
-    def reasons(self) -> Iterator[str]:
-        """What each lost by: as it was recorded, or as it follows from the comparison."""
-        if "compared" not in self._recorded:
-            yield from (self["why", place] for place in range(len(self)))
-            return
-        ranking, currency = Ranking.of_recorded(self._recorded["compared"]), self._recorded["currency"]
-        chosen, label = self._route(0), self["hub", 0]
-        yield ""
-        for place in range(1, len(self)):
-            why = why_text(self._route(place), chosen, label, ranking, currency)
-            yield why + closed_text(self._schedule(place)[1])
-
-    def _schedule(self, place: int) -> tuple[str, int | None]:
-        """The hours of its hub, for people, and until when it was closed, if it was."""
-        return cast(tuple[str, int | None], self._recorded["schedules"][self["works", place]])
-
-    def _route(self, place: int) -> Route:
-        """What was compared."""
-        return (
-            int(self["preference", place] > 0),
-            self["preference", place],
-            LANES.index(Lane(self["lane", place])),
-            self["hub_id", place],
-            self["product_id", place],
-            self["late", place],
-            self["unlikely", place],
-            self["lateness", place],
-            self["arrives", place],
-            self["cost_cents", place],
-            self["distance_km", place],
-            MODES.index(Mode(self["mode", place])),
-            self["ready", place],
-            self["departs", place],
-            self["chance", place],
-        )
+def _reasons(recorded: Mapping[str, Any]) -> Iterator[str]:
+    """What each candidate lost by: as it was recorded, or as it follows from the comparison."""
+    if "compared" not in recorded:
+        yield from recorded.get("why", ())
+        return
+    ranking, currency = Ranking.of_recorded(recorded["compared"]), recorded["currency"]
+    routes, shelves, schedules = recorded["routes"], recorded["shelves"], recorded["schedules"]
+    yield ""
+    for route, (_, _, _, hours, _) in zip(routes[1:], shelves[1:], strict=True):
+        why = why_text(route, routes[0], shelves[0][0], ranking, currency)
+        yield why + closed_text(schedules[hours][1])
 
 
 def _step(name: str, minute: int, minutes: int | None, text: str) -> dict[str, Any]:

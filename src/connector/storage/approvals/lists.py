@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.lifecycle import ApprovalState
+from connector.model.refs import EntityKind
 from connector.storage.approvals.approvals import ApprovalRow, approval_row
-from connector.storage.tables import approval, approval_vote, ticket
+from connector.storage.tables import approval, approval_vote, procurement, reservation, ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,33 @@ async def show_approval(tx: AsyncConnection, approval_id: int) -> tuple[Approval
         Answer(vote["voter"], vote["on_behalf_of"], vote["verdict"].value, vote["reason"], vote["cast_at"])
         for vote in answers
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a request. decided_by: as in the table."""
+
+    name: str
+    state: ApprovalState
+    at: datetime
+    decided_by: str
+    reason: str | None
+
+
+async def ended_approvals(tx: AsyncConnection, decision_id: int) -> list[Ended]:
+    """What became of the requests about what a decision claimed or ordered, in the order in which it was asked for."""
+    claimed = select(reservation.c.id).where(reservation.c.decision_id == decision_id)
+    ordered = select(procurement.c.id).where(procurement.c.decision_id == decision_id)
+    c = approval.c
+    statement = (
+        select(c.name, c.state, c.decided_at, c.decided_by, c.reason)
+        .where(
+            c.state != ApprovalState.PENDING,
+            or_(
+                and_(c.subject_kind == EntityKind.RESERVATION, c.subject_id.in_(claimed)),
+                and_(c.subject_kind == EntityKind.PROCUREMENT, c.subject_id.in_(ordered)),
+            ),
+        )
+        .order_by(c.id)
+    )
+    return [Ended(*row) for row in await tx.execute(statement)]

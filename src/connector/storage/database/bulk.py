@@ -21,6 +21,7 @@ from sqlalchemy import (
     Dialect,
     Integer,
     LargeBinary,
+    Select,
     Table,
     Text,
     TypeDecorator,
@@ -107,9 +108,8 @@ async def new_ids(tx: AsyncConnection, table: Table, count: int) -> Sequence[int
     if count == 0:
         return ()
     if tx.dialect.name == "postgresql":
-        sequence = func.pg_get_serial_sequence(table.name, "id")
-        numbers = func.generate_series(1, count).table_valued("n")
-        return (await tx.execute(select(func.nextval(sequence)).select_from(numbers))).scalars().all()
+        numbers: Sequence[int] = (await tx.execute(_next_numbers(table), {"count": count})).scalars().all()
+        return numbers
     first = (await tx.execute(select(func.coalesce(func.max(table.c.id), 0) + 1))).scalar_one()
     return range(first, first + count)
 
@@ -166,6 +166,12 @@ def _goes_as_document(table: Table, names: tuple[str, ...]) -> bool:
 
 def _columns(rows: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> dict[str, list[Any]]:
     return {f"new_{name}": [row[name] for row in rows] for name in names}
+
+
+@lru_cache(maxsize=256)
+def _next_numbers(table: Table) -> Select[Any]:
+    numbers = func.generate_series(1, bindparam("count", type_=Integer())).table_valued("n")
+    return select(func.nextval(func.pg_get_serial_sequence(table.name, "id"))).select_from(numbers)
 
 
 @lru_cache(maxsize=256)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -146,18 +146,26 @@ async def _attempt(
 ) -> T:
     for attempt in range(1, DEADLOCK_ATTEMPTS + 1):
         try:
-            async with begin(engine) as tx:
-                return await work(tx)
+            with refusals():
+                async with begin(engine) as tx:
+                    return await work(tx)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in BROKEN_OFF or attempt == DEADLOCK_ATTEMPTS:
                 raise
-        except (IntegrityError, DataError) as error:
-            raise DatabaseRefusal(_first_line(error.orig)) from error
-        except StatementError as error:
-            if isinstance(error, DBAPIError):
-                raise
-            raise DatabaseRefusal(_first_line(error.orig)) from error
     raise AssertionError("the last attempt returns or raises")
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Raises DatabaseRefusal when what is written breaks a rule of the schema or cannot be stored."""
+    try:
+        yield
+    except (IntegrityError, DataError) as error:
+        raise DatabaseRefusal(_first_line(error.orig)) from error
+    except StatementError as error:
+        if isinstance(error, DBAPIError):
+            raise
+        raise DatabaseRefusal(_first_line(error.orig)) from error
 
 
 @asynccontextmanager

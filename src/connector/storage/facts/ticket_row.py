@@ -136,6 +136,8 @@ AROUND_TICKETS = with_constants(
         product.c.weight_g.label("p_weight_g"),
         product.c.is_data_bearing.label("p_is_data_bearing"),
         product.c.status.label("p_status"),
+        product.c.data_quality.label("p_data_quality"),
+        product.c.data_defects.label("p_data_defects"),
         site.c.id.label("s_id"),
         site.c.name.label("s_name"),
         site.c.code.label("s_code"),
@@ -146,6 +148,8 @@ AROUND_TICKETS = with_constants(
         site.c.country.label("s_country"),
         site.c.address["state"].as_string().label("s_state"),
         site.c.access_hours.label("s_access_hours"),
+        site.c.data_quality.label("s_data_quality"),
+        site.c.data_defects.label("s_data_defects"),
         service_class.c.name.label("c_name"),
         service_class.c.maximum_outage_minutes.label("c_maximum_outage_minutes"),
         service_class.c.calendar.label("c_calendar"),
@@ -220,6 +224,8 @@ def product_of(row: Any) -> ProductFacts | None:
         weight_g=row["p_weight_g"],
         is_data_bearing=row["p_is_data_bearing"],
         status=row["p_status"],
+        data_quality=row["p_data_quality"],
+        data_defects=row["p_data_defects"],
     )
 
 
@@ -238,6 +244,8 @@ def site_of(row: Any) -> SiteFacts | None:
         country=row["s_country"],
         state=row["s_state"],
         access_hours=row["s_access_hours"],
+        data_quality=row["s_data_quality"],
+        data_defects=row["s_data_defects"],
     )
 
 

@@ -24,7 +24,10 @@ KINDS: Final[Mapping[str, EntityKind]] = {
         if kind not in (EntityKind.SOURCE, EntityKind.QUARANTINE, EntityKind.API_KEY)
     },
     "approval_vote": EntityKind.APPROVAL,
+    "asset_relation": EntityKind.ASSET,
+    "asset_mac": EntityKind.ASSET,
     "document": EntityKind.SHIPMENT,
+    "identity_candidate": EntityKind.IDENTITY_REVIEW,
     "kit_component": EntityKind.KIT,
     "policy_activation": EntityKind.POLICY,
     "shipment_event": EntityKind.SHIPMENT,
@@ -38,6 +41,8 @@ UNANNOUNCED: Final[Mapping[str, str]] = {
     "incident_group_ticket": "a ticket joins a group without a line in the log",
     "quarantine": "further attempts at a record are counted without a line in the log",
     "source_stream": "pulls are counted without a line in the log",
+    "sync_plan": "plans of syncs are made and decided without a line in the log",
+    "sync_run": "pulls are counted without a line in the log",
 }
 """Tables that are written without a line in the log -> why that is so."""
 

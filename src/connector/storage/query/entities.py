@@ -63,7 +63,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "tickets": ToMany("ticket", "site_id"),
                 "shipments": ToMany("shipment", "site_id"),
             },
-            private=frozenset({"address"}),
+            private=frozenset({"address", "data_defects"}),
         ),
         _entity(
             "hub",
@@ -99,7 +99,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "substitutes": ToMany("compatibility", "product_id", sorted_by=("preference",)),
                 "kits": ToMany("kit", "product_id"),
             },
-            private=frozenset({"manufacturer_key", "model_key"}),
+            private=frozenset({"manufacturer_key", "model_key", "data_defects"}),
         ),
         _entity(
             "compatibility",
@@ -127,6 +127,8 @@ ENTITIES: Mapping[str, Entity] = {
                 "reservations": ToMany("reservation", "asset_id"),
                 "loans": ToMany("loan", "asset_id"),
                 "rmas": ToMany("rma", "asset_id"),
+                "relations": ToMany("asset_relation", "asset_id"),
+                "related_from": ToMany("asset_relation", "other_id"),
             },
             computed={
                 "provenance": partial(provenance_of, EntityKind.ASSET),
@@ -135,6 +137,16 @@ ENTITIES: Mapping[str, Entity] = {
             },
             nullable=frozenset({"region"}),
             private=frozenset({"provenance", "source_records"}),
+        ),
+        _entity(
+            "asset_relation",
+            tables.asset_relation,
+            {
+                "asset": ToOne("asset", "asset_id"),
+                "other": ToOne("asset", "other_id"),
+                "source": ToOne("source", "source_id"),
+            },
+            private=frozenset({"said_by"}),
         ),
         _entity(
             "stock",
@@ -331,6 +343,29 @@ ENTITIES: Mapping[str, Entity] = {
             {"decisions": ToMany("decision", "red_channel_id")},
             private=frozenset({"scope", "report"}),
         ),
+        _entity(
+            "name_alias",
+            tables.name_alias,
+            {
+                "product": ToOne("product", "product_id"),
+                "site": ToOne("site", "site_id"),
+                "hub": ToOne("hub", "hub_id"),
+                "source": ToOne("source", "source_id"),
+            },
+        ),
+        _entity(
+            "alias_suggestion",
+            tables.alias_suggestion,
+            {
+                "product": ToOne("product", "product_id"),
+                "site": ToOne("site", "site_id"),
+                "hub": ToOne("hub", "hub_id"),
+                "source": ToOne("source", "source_id"),
+                "double_product": ToOne("product", "double_product_id"),
+                "double_site": ToOne("site", "double_site_id"),
+            },
+            private=frozenset({"pair"}),
+        ),
         _entity("approval_vote", tables.approval_vote, {"approval": ToOne("approval", "approval_id")}),
         _entity("delegation", tables.delegation, {}, private=frozenset({"roles"})),
         _entity(
@@ -375,6 +410,8 @@ ENTITIES: Mapping[str, Entity] = {
             {
                 "streams": ToMany("source_stream", "source_id"),
                 "quarantine": ToMany("quarantine", "source_id"),
+                "runs": ToMany("sync_run", "source_id"),
+                "plans": ToMany("sync_plan", "source_id"),
                 "tickets": ToMany("ticket", "source_id"),
             },
         ),
@@ -382,13 +419,37 @@ ENTITIES: Mapping[str, Entity] = {
             "source_stream",
             tables.source_stream,
             {"source": ToOne("source", "source_id")},
-            private=frozenset({"resume", "lease", "lease_until"}),
+            private=frozenset({"resume", "backfill", "lease", "lease_until"}),
+        ),
+        _entity("sync_run", tables.sync_run, {"source": ToOne("source", "source_id")}),
+        _entity(
+            "sync_plan",
+            tables.sync_plan,
+            {"source": ToOne("source", "source_id")},
+            private=frozenset({"streams", "fingerprint", "counts", "alarms"}),
         ),
         _entity(
             "quarantine",
             tables.quarantine,
             {"source": ToOne("source", "source_id")},
             private=frozenset({"fingerprint", "raw", "record"}),
+        ),
+        _entity(
+            "identity_review",
+            tables.identity_review,
+            {
+                "source": ToOne("source", "source_id"),
+                "record": ToOne("quarantine", "quarantine_id"),
+                "asset": ToOne("asset", "asset_id"),
+                "candidates": ToMany("identity_candidate", "review_id"),
+            },
+            private=frozenset({"stated", "attempts", "evidence"}),
+        ),
+        _entity(
+            "identity_candidate",
+            tables.identity_candidate,
+            {"review": ToOne("identity_review", "review_id"), "asset": ToOne("asset", "asset_id")},
+            private=frozenset({"rules", "facts"}),
         ),
     )
 }

@@ -88,6 +88,7 @@ BELONGING: Final[Mapping[str, Belonging]] = {
     "kit": Ground.EVERYBODYS,
     "kit_component": Ground.EVERYBODYS,
     "asset": Through(("site", "hub")),
+    "asset_relation": Through(("asset",)),
     "stock": Through(("hub",)),
     "ticket": Through(("site",)),
     "ticket_link": Through(("ticket",)),
@@ -110,12 +111,21 @@ BELONGING: Final[Mapping[str, Belonging]] = {
     "task": Through(("ticket", "hub", "reservation", "shipment", "approval")),
     "delegation": Ground.EVERYBODYS,
     "red_channel": Ground.HUB_WIDE,
+    "name_alias": Ground.HUB_WIDE,
+    "alias_suggestion": Ground.HUB_WIDE,
     "source": Ground.EVERYBODYS,
     "source_stream": Ground.EVERYBODYS,
+    "sync_run": Ground.EVERYBODYS,
+    "sync_plan": Ground.HUB_WIDE,
     "quarantine": Ground.HUB_WIDE,
+    "identity_review": Ground.HUB_WIDE,
+    "identity_candidate": Through(("review",)),
 }
 """Entity -> how it belongs to regions. A site, a hub or a ticket whose region nobody knows lies in none."""
 
+
+AS_SENT: Final = frozenset({QUARANTINED[0], "identity_review", "identity_candidate"})
+"""What holds records, or parts of them, as they were sent: none of it is there where some of that is hidden."""
 
 MOST_VIEWS: Final = 50
 """Limits of which the views are remembered."""
@@ -259,7 +269,7 @@ class _Views:
 
     def _is_there(self, entity: Entity) -> ColumnElement[bool]:
         table = entity.table
-        if entity.name == QUARANTINED[0] and QUARANTINED[1] in self._hidden.get(entity.name, ()):
+        if entity.name in AS_SENT and QUARANTINED[1] in self._hidden.get(QUARANTINED[0], ()):
             return false()
         if self._regions is None:
             return true()

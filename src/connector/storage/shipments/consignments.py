@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, bindparam, func, sel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
+from connector.model.geo import Point
 from connector.model.kinds import Lane
 from connector.model.lifecycle import ReservationState, TicketState
 from connector.model.records import Address
@@ -50,7 +51,7 @@ class TicketSide:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A hub or a site. access_hours: of a site, when somebody is let in; None means at any time."""
+    """A hub or a site. access_hours: of a site, when somebody is let in; None means at any time. point: where it is."""
 
     id: int
     name: str
@@ -59,6 +60,7 @@ class Place:
     time_zone: str | None
     address: Address
     access_hours: str | None = None
+    point: Point | None = None
 
     @property
     def label(self) -> str:
@@ -151,7 +153,7 @@ class Consignment:
 
 _other, _its_ticket = reservation.alias("other"), ticket.alias("its_ticket")
 _affected = asset.alias("affected")
-PLACE_COLUMNS = ("id", "name", "code", "country", "time_zone", "address")
+PLACE_COLUMNS = ("id", "name", "code", "country", "time_zone", "address", "latitude", "longitude")
 _PRODUCT = ("manufacturer", "model", "part_number", "weight_g", "length_mm", "width_mm", "height_mm")
 
 
@@ -334,7 +336,7 @@ def _instant(text: str | None) -> datetime | None:
 
 def place_of(row: Any, prefix: str) -> Place:
     """The place in the columns `PLACE_COLUMNS` that are labelled with a prefix."""
-    country = row[f"{prefix}_country"]
+    country, latitude, longitude = (row[f"{prefix}_{name}"] for name in ("country", "latitude", "longitude"))
     known = {name: value for name, value in (row[f"{prefix}_address"] or {}).items() if name in Address.model_fields}
     return Place(
         id=row[f"{prefix}_id"],
@@ -344,4 +346,5 @@ def place_of(row: Any, prefix: str) -> Place:
         time_zone=row[f"{prefix}_time_zone"],
         address=Address.model_validate({"country": country, **{k: v for k, v in known.items() if v is not None}}),
         access_hours=row.get(f"{prefix}_access_hours"),
+        point=None if latitude is None or longitude is None else Point(latitude, longitude),
     )

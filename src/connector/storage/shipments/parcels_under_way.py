@@ -31,6 +31,7 @@ from connector.storage.tables import (
     shipment,
     shipment_event,
     site,
+    source,
     task,
     ticket,
 )
@@ -45,6 +46,38 @@ WATCHED: Final = (
     ShipmentStatus.LOST,
 )
 """Statuses of parcels that have left and have not been delivered."""
+
+
+ASKED_ABOUT: Final = (
+    ShipmentStatus.LABEL_CREATED,
+    ShipmentStatus.PICKED_UP,
+    ShipmentStatus.IN_TRANSIT,
+    ShipmentStatus.OUT_FOR_DELIVERY,
+    ShipmentStatus.READY_FOR_PICKUP,
+    ShipmentStatus.EXCEPTION,
+    ShipmentStatus.LOST,
+)
+"""Statuses of parcels of which a courier may have something new to say."""
+
+
+async def open_parcels(
+    tx: AsyncConnection, source_name: str, *, bought_after: datetime, after: int, limit: int
+) -> list[tuple[int, str]]:
+    """Parcels of a courier of which there may be news, by their ids, with what it calls them."""
+    statement = (
+        select(shipment.c.id, shipment.c.external_id)
+        .join(source, source.c.id == shipment.c.source_id)
+        .where(
+            source.c.name == source_name,
+            shipment.c.id > after,
+            shipment.c.external_id.is_not(None),
+            shipment.c.status.in_(ASKED_ABOUT),
+            shipment.c.created_at > bought_after,
+        )
+        .order_by(shipment.c.id)
+        .limit(limit)
+    )
+    return [(number, external_id) for number, external_id in await tx.execute(statement)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import InvalidInput, NotKnown
-from connector.storage.tables import product
+from connector.model.kinds import AliasKind
+from connector.model.naming import fold
+from connector.storage.tables import name_alias, product
 
 
 async def product_called(tx: AsyncConnection, text: str) -> int:
@@ -17,7 +19,12 @@ async def product_called(tx: AsyncConnection, text: str) -> int:
     c = product.c
     wanted = text.strip()
     name, folded = func.lower(c.manufacturer + " " + c.model), wanted.lower()
-    called_so = or_(c.sku == wanted, c.part_number == wanted, name == folded, func.lower(c.model) == folded)
+    aliased = select(name_alias.c.product_id).where(
+        name_alias.c.kind == AliasKind.MODEL, name_alias.c.alias_key == fold(wanted)
+    )
+    called_so = or_(
+        c.sku == wanted, c.part_number == wanted, name == folded, func.lower(c.model) == folded, c.id.in_(aliased)
+    )
     statement = select(c.id, c.manufacturer, c.model).where(called_so, c.retired_at.is_(None)).order_by(c.id).limit(10)
     found = (await tx.execute(statement)).all()
     if not found:

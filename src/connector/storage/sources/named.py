@@ -1,4 +1,4 @@
-"""Hubs and units as people name them."""
+"""Hubs, sites and units as people name them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import InvalidInput, NotKnown
-from connector.storage.tables import asset, hub
+from connector.storage.tables import asset, hub, site
 
 
 async def hub_called(tx: AsyncConnection, text: str) -> int:
@@ -17,6 +17,16 @@ async def hub_called(tx: AsyncConnection, text: str) -> int:
     called_so = or_(func.lower(c.code) == wanted, func.lower(c.name) == wanted)
     found = (await tx.execute(select(c.id).where(called_so, c.retired_at.is_(None)).limit(2))).scalars().all()
     return _one(found, f"hub {text!r}", "Give its code.")
+
+
+async def site_called(tx: AsyncConnection, text: str) -> int:
+    """The site that a person means: by code or name. Raises NotKnown, and InvalidInput when several are called so."""
+    c, wanted = site.c, text.strip()
+    for called_so in (c.code == wanted, c.name == wanted, func.lower(c.name) == wanted.lower()):
+        found = (await tx.execute(select(c.id).where(called_so, c.retired_at.is_(None)).limit(2))).scalars().all()
+        if found:
+            return _one(found, f"site {text!r}", "Give its code, or its number as #12.")
+    return _one((), f"site {text!r}", "Give its code or its name.")
 
 
 async def unit_called(tx: AsyncConnection, text: str) -> int:

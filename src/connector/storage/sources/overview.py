@@ -15,7 +15,10 @@ from connector.storage.tables import inbox, quarantine, source, source_stream, t
 
 @dataclass(frozen=True, slots=True)
 class SourceOverview:
-    """A source's condition. records: seen since the beginning. waiting: webhooks; quarantined: open records."""
+    """A source's condition.
+
+    records: that the last pulls of its streams brought. waiting: webhooks. quarantined: records that are open.
+    """
 
     name: str
     adapter: str
@@ -24,6 +27,8 @@ class SourceOverview:
     last_error: str | None
     last_error_at: datetime | None
     not_before: datetime | None
+    paused_by: str | None
+    pause_reason: str | None
     records: int
     waiting: int
     quarantined: int
@@ -31,6 +36,29 @@ class SourceOverview:
     def freshness_seconds(self, now: datetime) -> int | None:
         """Age of the last success; None when there was none."""
         return None if self.last_success_at is None else max(0, int((now - self.last_success_at).total_seconds()))
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOverview:
+    """How far a stream has been pulled. seen, changed: by its last pull. is_backfilling: a backfill is not done yet."""
+
+    name: str
+    last_success_at: datetime | None
+    seen: int
+    changed: int
+    is_backfilling: bool
+
+    def freshness_seconds(self, now: datetime) -> int | None:
+        """Age of the last pull to its end; None when there was none."""
+        return None if self.last_success_at is None else max(0, int((now - self.last_success_at).total_seconds()))
+
+
+async def stream_overviews(tx: AsyncConnection, source_id: int) -> list[StreamOverview]:
+    """The streams of a source that were pulled, in the order in which they were first."""
+    c = source_stream.c
+    columns = (c.name, c.last_success_at, c.records_seen, c.records_changed, c.backfill.is_not(None))
+    statement = select(*columns).where(c.source_id == source_id).order_by(c.id)
+    return [StreamOverview(*row) for row in await tx.execute(statement)]
 
 
 async def source_overviews(tx: AsyncConnection) -> list[SourceOverview]:
@@ -47,6 +75,8 @@ async def source_overviews(tx: AsyncConnection) -> list[SourceOverview]:
         s.last_error,
         s.last_error_at,
         s.not_before,
+        s.paused_by,
+        s.pause_reason,
         records.scalar_subquery().label("records"),
         waiting.scalar_subquery().label("waiting"),
         kept.scalar_subquery().label("quarantined"),

@@ -14,10 +14,12 @@ from sqlalchemy import and_, exists, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
+from connector.model.kinds import AliasKind
 from connector.model.refs import EntityKind
 from connector.storage.database.bulk import among, insert_rows, new_ids, update_rows
 from connector.storage.database.changes import NewChange, log_changes
-from connector.storage.tables import hub, product, quarantine, shipment, source, source_ref
+from connector.storage.sources.reviews import settle_reviews
+from connector.storage.tables import hub, name_alias, product, quarantine, shipment, source, source_ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,14 @@ class Entry:
 
 async def put_entries(
     tx: AsyncConnection, source_id: int, stream: str, entries: Sequence[NewEntry], *, actor: str, at: datetime
-) -> None:
-    """Keep records with their reason; one that is there already is open again and counts another attempt."""
+) -> dict[str, int]:
+    """Keep records with their reason; one that is there already is open again and counts another attempt.
+
+    Returns the id of each entry by its fingerprint.
+    """
     by_fingerprint = {entry.fingerprint: entry for entry in entries}
     if not by_fingerprint:
-        return
+        return {}
     c = quarantine.c
     statement = select(c.id, c.fingerprint, c.attempts, c.reason, c.resolved_at).where(
         c.source_id == source_id, c.stream == stream, among(tx, c.fingerprint, by_fingerprint.keys())
@@ -119,6 +124,8 @@ async def put_entries(
         if row.reason != by_fingerprint[key].reason or row.resolved_at is not None
     ]
     await log_changes(tx, changes, actor=actor, at=at)
+    made = {entry.fingerprint: row_id for entry, row_id in zip(new, ids, strict=True)}
+    return {fingerprint: int(row.id) for fingerprint, row in known.items()} | made
 
 
 async def resolve_entries(tx: AsyncConnection, ids: Collection[int], *, actor: str, at: datetime) -> int:
@@ -129,6 +136,8 @@ async def resolve_entries(tx: AsyncConnection, ids: Collection[int], *, actor: s
     resolved = {"resolved_at": (None, at.isoformat().replace("+00:00", "Z"))}
     changes = [NewChange(EntityKind.QUARANTINE, row_id, "updated", resolved) for row_id in sorted(closed)]
     await log_changes(tx, changes, actor=actor, at=at)
+    if closed:
+        await settle_reviews(tx, closed, actor=actor, at=at)
     return len(closed)
 
 
@@ -141,6 +150,18 @@ async def entries_of_refs(tx: AsyncConnection, source_id: int, external_refs: Co
     return [(row[0], row[1]) for row in await tx.execute(statement)]
 
 
+async def newest_entry_of(
+    tx: AsyncConnection, source_id: int, external_ref: str, *, is_open: bool = True
+) -> int | None:
+    """The entry that came last about a reference of a source, None without one. is_open: that still waits."""
+    c = quarantine.c
+    statement = select(c.id).where(c.source_id == source_id, c.external_ref == external_ref, c.record.is_not(None))
+    if is_open:
+        statement = statement.where(c.resolved_at.is_(None))
+    newest = statement.order_by(c.last_seen_at.desc(), c.id.desc()).limit(1)
+    return (await tx.execute(newest)).scalar_one_or_none()
+
+
 async def list_quarantine(
     tx: AsyncConnection, *, source_id: int | None = None, after: int = 0, limit: int = 50, is_open: bool = True
 ) -> list[Entry]:
@@ -151,6 +172,17 @@ async def list_quarantine(
     if is_open:
         statement = statement.where(quarantine.c.resolved_at.is_(None))
     return [Entry(**row) for row in (await tx.execute(statement)).mappings()]
+
+
+async def refused_since(
+    tx: AsyncConnection, source_id: int, at: datetime, *, after: int = 0, limit: int = 500
+) -> list[tuple[int, str | None, str, str | None]]:
+    """(id, reference, reason, path) of a page of open entries that were seen at that moment or later, by id."""
+    c = quarantine.c
+    statement = select(c.id, c.external_ref, c.reason, c.path).where(
+        c.source_id == source_id, c.resolved_at.is_(None), c.last_seen_at >= at, c.id > after
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in await tx.execute(statement.order_by(c.id).limit(limit))]
 
 
 async def quarantine_entry(tx: AsyncConnection, entry_id: int) -> Entry:
@@ -195,7 +227,12 @@ async def ready_entries(tx: AsyncConnection, source_id: int, *, after: int = 0, 
         ),
         exists().where(c.waits_for == "shipment" + name + shipment.c.tracking_number),
         exists().where(c.waits_for == "hub" + name + hub.c.code),
+        exists().where(name_alias.c.hub_id.is_not(None), c.waits_for == "hub" + name + name_alias.c.name),
         exists().where(c.waits_for == "product" + name + product.c.manufacturer_key + "/" + product.c.model_key),
+        exists().where(
+            name_alias.c.kind == AliasKind.MODEL,
+            c.waits_for == "product" + name + name_alias.c.manufacturer_key + "/" + name_alias.c.alias_key,
+        ),
     )
     statement = (
         select(c.id)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import BigInteger, Row, Text, cast, func, select
@@ -25,6 +26,15 @@ INGEST_LOCK = 0x494E4753
 """Key of the advisory lock that makes the writing part of ingest one at a time on PostgreSQL."""
 
 
+class Untouched(Enum):
+    """That a column is left as it is."""
+
+    UNTOUCHED = 0
+
+
+UNTOUCHED = Untouched.UNTOUCHED
+
+
 class KnownRef(NamedTuple):
     """A reference that the hub has seen. See the table for what each field means."""
 
@@ -39,7 +49,10 @@ class KnownRef(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RefState:
-    """What is to be remembered of a reference. id: of its row, None when it is new."""
+    """What is to be remembered of a reference. id: of its row, None when it is new.
+
+    stated: what it says, by field, where that is kept and has changed; UNTOUCHED leaves it as it is.
+    """
 
     id: int | None
     kind: EntityKind
@@ -49,6 +62,7 @@ class RefState:
     content_hash: bytes
     placement: str | None = None
     deleted_at: datetime | None = None
+    stated: Mapping[str, Any] | Untouched | None = UNTOUCHED
 
 
 async def lock_ingest(tx: AsyncConnection) -> None:
@@ -107,6 +121,7 @@ async def write_refs(tx: AsyncConnection, source_id: int, states: Iterable[RefSt
     """Remember references, new and known ones; returns the row ids of the new ones."""
     new: list[dict[str, Any]] = []
     known: list[dict[str, Any]] = []
+    restated: list[dict[str, Any]] = []
     for state in states:
         values = {
             "id": state.id,
@@ -116,13 +131,16 @@ async def write_refs(tx: AsyncConnection, source_id: int, states: Iterable[RefSt
             "placement": state.placement,
             "deleted_at": state.deleted_at,
         }
+        stated = {} if state.stated is UNTOUCHED else {"stated": state.stated}
         if state.id is None:
-            new.append({**values, "source_id": source_id, "kind": state.kind, "external_id": state.external_id})
+            named = {"source_id": source_id, "kind": state.kind, "external_id": state.external_id}
+            new.append({**values, **named, "stated": None, **stated})
         else:
-            known.append(values)
+            (restated if stated else known).append({**values, **stated})
     ids = list(await new_ids(tx, source_ref, len(new)))
     await insert_rows(tx, source_ref, [{**row, "id": row_id} for row, row_id in zip(new, ids, strict=True)])
-    await update_rows(tx, source_ref, sorted(known, key=lambda row: int(row["id"])))
+    for rows in (known, restated):
+        await update_rows(tx, source_ref, sorted(rows, key=lambda row: int(row["id"])))
     return ids
 
 
@@ -132,7 +150,14 @@ async def delete_refs(tx: AsyncConnection, versions: Mapping[int, datetime | Non
         tx,
         source_ref,
         [
-            {"id": row_id, "version": version, "content_hash": b"", "placement": None, "deleted_at": at}
+            {
+                "id": row_id,
+                "version": version,
+                "content_hash": b"",
+                "placement": None,
+                "deleted_at": at,
+                "stated": None,
+            }
             for row_id, version in sorted(versions.items())
         ],
     )
@@ -165,11 +190,22 @@ async def live_ref_ids(
             yield page
 
 
-async def things_of_refs(tx: AsyncConnection, ref_ids: Collection[int]) -> list[tuple[int, EntityKind, int]]:
-    """(row id, kind, thing) of references that lead to something."""
+async def count_live_refs(tx: AsyncConnection, source_id: int, kinds: Collection[EntityKind], *, up_to: int) -> int:
+    """How many things of these kinds, of all where there are none, a source has. up_to: newest row that counts."""
     c = source_ref.c
-    statement = select(c.id, c.kind, c.entity_id).where(among(tx, c.id, ref_ids), c.entity_id.is_not(None))
-    return [(row[0], row[1], row[2]) for row in await tx.execute(statement)]
+    statement = select(func.count()).where(c.source_id == source_id, c.deleted_at.is_(None), c.id <= up_to)
+    if kinds:
+        statement = statement.where(c.kind.in_(list(kinds)))
+    return int((await tx.execute(statement)).scalar_one())
+
+
+async def things_of_refs(tx: AsyncConnection, ref_ids: Collection[int]) -> list[tuple[int, EntityKind, str, int]]:
+    """(row id, kind, external id, thing) of references that lead to something."""
+    c = source_ref.c
+    statement = select(c.id, c.kind, c.external_id, c.entity_id).where(
+        among(tx, c.id, ref_ids), c.entity_id.is_not(None)
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in await tx.execute(statement)]
 
 
 def entity_ids(known: Mapping[RefKey, KnownRef]) -> dict[RefKey, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,38 +23,46 @@ LEASE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How a source fares. not_before: while it backs off, when it is asked again."""
+    """How a source fares. not_before: while it backs off, when it is asked again.
+
+    paused_by, pause_reason: who stopped it until it is let go on, and why.
+    """
 
     id: int
     state: SourceState
     failures: int
     not_before: datetime | None
+    paused_by: str | None = None
+    pause_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """How far a stream has been pulled. resume: the adapter's cursor."""
+    """How far a stream has been pulled. resume: the adapter's cursor. backfill: of one that is not done yet."""
 
     resume: str | None
     last_success_at: datetime | None
+    backfill: str | None = None
 
 
 async def register_source(tx: AsyncConnection, *, name: str, adapter: str, at: datetime) -> int:
     """The id of the source of that name, which is made when it is new. Called at every start.
 
-    A source that stopped because of its configuration or credentials gets another chance.
+    A source that stopped because of its configuration or credentials gets another chance; one that somebody paused, or
+    the guard, stays so.
     """
     c = source.c
-    row = (await tx.execute(select(c.id, c.adapter, c.state).where(c.name == name))).one_or_none()
+    wanted = select(c.id, c.adapter, c.state, c.paused_by).where(c.name == name)
+    row = (await tx.execute(wanted)).one_or_none()
     if row is None:
         values = {"name": name, "adapter": adapter, "state": SourceState.NEW, "failures": 0, "updated_at": at}
         made = _insert(tx, source).values(**values).on_conflict_do_nothing(index_elements=[c.name]).returning(c.id)
         is_new = (await tx.execute(made)).one_or_none() is not None
-        row = (await tx.execute(select(c.id, c.adapter, c.state).where(c.name == name))).one()
+        row = (await tx.execute(wanted)).one()
         if is_new:
             fields = {"name": (None, name), "adapter": (None, adapter)}
             await log_changes(tx, [NewChange(EntityKind.SOURCE, row.id, "created", fields)], actor="ingest", at=at)
-    stopped = row.state in (SourceState.PAUSED, SourceState.DISABLED)
+    stopped = row.state in (SourceState.PAUSED, SourceState.DISABLED) and row.paused_by is None
     if stopped or row.adapter != adapter:
         values = {"adapter": adapter, "updated_at": at, **({"state": SourceState.NEW} if stopped else {})}
         await tx.execute(update(source).where(c.id == row.id).values(**values))
@@ -75,7 +83,8 @@ async def source_ids(tx: AsyncConnection) -> dict[str, int]:
 async def source_condition(tx: AsyncConnection, source_id: int) -> Condition:
     """How the source fares."""
     c = source.c
-    statement = select(c.id, c.state, c.failures, c.not_before).where(c.id == source_id)
+    columns = (c.id, c.state, c.failures, c.not_before, c.paused_by, c.pause_reason)
+    statement = select(*columns).where(c.id == source_id)
     return Condition(*(await tx.execute(statement)).one())
 
 
@@ -91,12 +100,17 @@ async def set_condition(
 ) -> None:
     """Record how a source fares; a change of state or of the error is logged, the mere start of a pull is not.
 
-    error: what users are shown, None while it works. Success is recorded with its time when `state` is OK.
+    error: what users are shown, None while it works. Success is recorded with its time when `state` is OK. A source
+    that was paused meanwhile stays so.
     """
     c = source.c
-    before = (await tx.execute(select(c.state, c.last_error).where(c.id == source_id))).mappings().one()
+    statement = select(c.state, c.last_error, c.paused_by).where(c.id == source_id)
+    before = (await tx.execute(statement)).mappings().one()
+    has_worked = state is SourceState.OK
+    if before["paused_by"] is not None:
+        state = SourceState.PAUSED
     values: dict[str, Any] = {"state": state, "failures": failures, "not_before": not_before, "updated_at": at}
-    if state is SourceState.OK:
+    if has_worked:
         values["last_success_at"] = at
     if state is not SourceState.RUNNING:
         values["last_error"] = error
@@ -113,6 +127,13 @@ async def set_condition(
         await log_changes(tx, [NewChange(EntityKind.SOURCE, source_id, "updated", fields)], actor="ingest", at=at)
 
 
+async def resumes_of(tx: AsyncConnection, source_id: int) -> dict[str, str | None]:
+    """Where each stream of a source that was pulled before goes on, first with a backfill that is not done yet."""
+    c = source_stream.c
+    statement = select(c.name, func.coalesce(c.backfill, c.resume)).where(c.source_id == source_id)
+    return {name: resume for name, resume in await tx.execute(statement)}
+
+
 async def take_lease(
     tx: AsyncConnection, source_id: int, stream: str, *, token: str, at: datetime
 ) -> StreamPosition | None:
@@ -126,7 +147,7 @@ async def take_lease(
         .where(c.source_id == source_id, c.name == stream)
         .where(or_(c.lease.is_(None), c.lease == token, c.lease_until < at))
         .values(lease=token, lease_until=at + LEASE)
-        .returning(c.resume, c.last_success_at)
+        .returning(c.resume, c.last_success_at, c.backfill)
     )
     found = (await tx.execute(taken)).one_or_none()
     return StreamPosition(*found) if found else None
@@ -170,6 +191,13 @@ async def save_resume(tx: AsyncConnection, source_id: int, stream: str, resume: 
     values = {"source_id": source_id, "name": stream, "resume": resume, "records_seen": 0, "records_changed": 0}
     statement = _insert(tx, source_stream).values(**values)
     await tx.execute(statement.on_conflict_do_update(index_elements=[c.source_id, c.name], set_={"resume": resume}))
+
+
+async def save_backfill(tx: AsyncConnection, source_id: int, stream: str, cursor: str | None) -> None:
+    """Remember where the backfill of a stream goes on; None when it is done."""
+    c = source_stream.c
+    statement = update(source_stream).where(c.source_id == source_id, c.name == stream)
+    await tx.execute(statement.values(backfill=cursor))
 
 
 def _insert(tx: AsyncConnection, table: Any) -> Any:

@@ -12,6 +12,7 @@ from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import IllegalTransition
+from connector.model.frozen import but
 from connector.model.kinds import Priority
 from connector.model.lifecycle import RESERVATION_LIVE
 from connector.rules.facts.facts import SourcingFacts
@@ -110,7 +111,7 @@ async def with_contested(
     rows = await tx.execute(_CONTESTED, {"product_ids": sorted(products)})
     read = [(Contested(*row[:-1]), bool(row[-1])) for row in rows]
     claims = await _with_parts(tx, [(claim, has_kit) for claim, has_kit in read if claim.reservation_id not in without])
-    return [replace(facts, contested=tuple(_others(claims, facts)) if claims else ()) for facts in wanting]
+    return [but(facts, contested=tuple(_others(claims, facts)) if claims else ()) for facts in wanting]
 
 
 def _others(claims: Iterable[Contested], facts: SourcingFacts) -> Iterator[Contested]:
@@ -136,7 +137,7 @@ async def dry_run(tx: AsyncConnection, facts: SourcingFacts, policy: Policy, now
         decision = decide(facts, policy, now)
     if decision.wants_contested:
         [facts] = await with_contested(tx, [facts])
-        decision = decide(facts, policy, now) if facts.contested else decision.but(wants_contested=False)
+        decision = decide(facts, policy, now) if facts.contested else but(decision, wants_contested=False)
     [decision] = await with_alternatives(tx, [decision], policy, now)
     return decision
 

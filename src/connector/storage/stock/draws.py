@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ import orjson
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connector.model.frozen import but
 from connector.model.kinds import Lane, Protection, Tracking
 from connector.model.refs import EntityKind
 from connector.rules.facts.protection import Kept
@@ -132,7 +133,7 @@ class _Book:
     def promise(self, quantity: int, releases: Collection[Protection], revision: str | None) -> bool:
         if quantity > self.left.usable(releases) or (revision is not None and self.units is None):
             return False
-        self.left = replace(self.left, free=self.left.free - quantity)
+        self.left = but(self.left, free=self.left.free - quantity)
         self.promised[revision] += quantity
         return True
 

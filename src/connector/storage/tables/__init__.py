@@ -7,10 +7,13 @@ for example `select(asset.c.id).where(asset.c.serial == serial)`.
 from sqlalchemy import Table
 from sqlmodel import SQLModel
 
+from connector.storage.tables.aliases import AliasSuggestion, NameAlias
 from connector.storage.tables.approvals import Approval, ApprovalVote, Delegation
 from connector.storage.tables.catalogue import Compatibility, Kit, KitComponent, Product
 from connector.storage.tables.channels import RedChannel
+from connector.storage.tables.golden import FieldConflict, FieldOverride, PrecedenceRow
 from connector.storage.tables.groups import IncidentGroup, IncidentGroupTicket, IncidentSignal
+from connector.storage.tables.identities import AssetMac, AssetRelated, IdentityCandidate, IdentityReview
 from connector.storage.tables.inventory import Asset, Stock
 from connector.storage.tables.keys import ApiKey
 from connector.storage.tables.lanes import LaneQuote, LaneRevision, LaneStatistic, TravelTime
@@ -20,11 +23,21 @@ from connector.storage.tables.log import Change, Reader, StepReceipt
 from connector.storage.tables.places import Hub, ServiceClass, Site
 from connector.storage.tables.policies import Policy, PolicyActivation
 from connector.storage.tables.procurement import Procurement
+from connector.storage.tables.quality import QualityMeasureRow
 from connector.storage.tables.recoveries import Recovery
 from connector.storage.tables.replenishments import Replenishment
 from connector.storage.tables.rmas import Rma
 from connector.storage.tables.rollouts import Rollout, RolloutLine
-from connector.storage.tables.sources import Inbox, Quarantine, Source, SourceRefRow, SourceStream
+from connector.storage.tables.sources import (
+    Inbox,
+    Quarantine,
+    Source,
+    SourceRefRow,
+    SourceStream,
+    SyncPlan,
+    SyncPlanPage,
+    SyncRun,
+)
 from connector.storage.tables.work import (
     Decision,
     Document,
@@ -43,16 +56,23 @@ def _table(model: type[SQLModel]) -> Table:
 
 metadata = SQLModel.metadata
 
+alias_suggestion = _table(AliasSuggestion)
 api_key = _table(ApiKey)
 approval = _table(Approval)
 approval_vote = _table(ApprovalVote)
 asset = _table(Asset)
+asset_mac = _table(AssetMac)
+asset_relation = _table(AssetRelated)
 change = _table(Change)
 compatibility = _table(Compatibility)
 decision = _table(Decision)
 delegation = _table(Delegation)
 document = _table(Document)
+field_conflict = _table(FieldConflict)
+field_override = _table(FieldOverride)
 hub = _table(Hub)
+identity_candidate = _table(IdentityCandidate)
+identity_review = _table(IdentityReview)
 inbox = _table(Inbox)
 incident_group = _table(IncidentGroup)
 incident_group_ticket = _table(IncidentGroupTicket)
@@ -63,11 +83,14 @@ lane_quote = _table(LaneQuote)
 lane_revision = _table(LaneRevision)
 lane_statistic = _table(LaneStatistic)
 loan = _table(Loan)
+name_alias = _table(NameAlias)
 policy = _table(Policy)
 policy_activation = _table(PolicyActivation)
+precedence = _table(PrecedenceRow)
 procurement = _table(Procurement)
 product = _table(Product)
 quarantine = _table(Quarantine)
+quality_measure = _table(QualityMeasureRow)
 reader = _table(Reader)
 recovery = _table(Recovery)
 red_channel = _table(RedChannel)
@@ -83,8 +106,11 @@ site = _table(Site)
 source = _table(Source)
 source_ref = _table(SourceRefRow)
 source_stream = _table(SourceStream)
+sync_run = _table(SyncRun)
 step_receipt = _table(StepReceipt)
 stock = _table(Stock)
+sync_plan = _table(SyncPlan)
+sync_plan_page = _table(SyncPlanPage)
 task = _table(Task)
 ticket = _table(Ticket)
 travel_time = _table(TravelTime)

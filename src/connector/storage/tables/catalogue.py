@@ -7,11 +7,15 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field
 
 from connector.model.kinds import Criticality, ProductStatus, Tracking
-from connector.storage.tables.columns import Declared, EnumText, Id, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, one_of
 
 
 class Product(Declared, table=True):
-    """A stockable model. manufacturer_key, model_key: the names folded for matching."""
+    """A stockable model. manufacturer_key, model_key: the names folded for matching.
+
+    data_quality: percent of the records behind it without a defect, data_defects: how many have which, both as last
+    measured (see `connector.storage.quality`).
+    """
 
     __tablename__: ClassVar[str] = "product"
     __table_args__ = (
@@ -21,6 +25,7 @@ class Product(Declared, table=True):
         one_of("tracking", Tracking),
         one_of("status", ProductStatus),
         CheckConstraint("unit_cost_cents IS NULL OR unit_cost_cents >= 0", name="cost_not_negative"),
+        CheckConstraint("data_quality BETWEEN 0 AND 100", name="data_quality_percent"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
@@ -41,6 +46,8 @@ class Product(Declared, table=True):
     is_data_bearing: bool | None = None
     tracking: Tracking = Field(default=Tracking.SERIALISED, sa_type=EnumText(Tracking))
     status: ProductStatus = Field(default=ProductStatus.ACTIVE, sa_type=EnumText(ProductStatus))
+    data_quality: int | None = None
+    data_defects: dict[str, int] | None = Field(default=None, sa_type=Json)
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -6,14 +6,21 @@ products the row is the only book.
 """
 
 from datetime import date, datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field
 
 from connector.model.kinds import Lane, Tracking
 from connector.model.lifecycle import AssetState
 from connector.storage.tables.columns import Declared, EnumText, Id, UtcDateTime, one_of
+
+_SIGNS = "abcdefghijklmnopqrstuvwxyz0123456789_-"
+HOST: Final = f"substr(lower(name), 1, length(lower(name)) - length(ltrim(lower(name), '{_SIGNS}')))"
+"""The name of a device up to its first sign that host names do not have, in SQL of both databases, for an index.
+
+Of a host name that is all before its domain; what else it finds is looked at again.
+"""
 
 
 class Asset(Declared, table=True):
@@ -27,6 +34,7 @@ class Asset(Declared, table=True):
         Index("ix_asset_serial", "serial"),
         Index("ix_asset_asset_tag", "asset_tag"),
         Index("ix_asset_name", "name"),
+        Index("ix_asset_host", text(HOST)),
         Index("ix_asset_site", "site_id", "id"),
         Index("ix_asset_shelf", "hub_id", "product_id", "lane", "state"),
         Index("ix_asset_product", "product_id", "state", "retired_at"),  # the last: counted along it alone

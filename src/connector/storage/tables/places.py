@@ -31,10 +31,14 @@ class ServiceClass(Declared, table=True):
 
 
 class Site(Declared, table=True):
-    """A place where hardware is used."""
+    """A place where hardware is used. data_quality, data_defects: as of `Product`."""
 
     __tablename__: ClassVar[str] = "site"
-    __table_args__ = (Index("ix_site_name", "name"), Index("ix_site_region", "region"))
+    __table_args__ = (
+        Index("ix_site_name", "name"),
+        Index("ix_site_region", "region"),
+        CheckConstraint("data_quality BETWEEN 0 AND 100", name="data_quality_percent"),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
     name: str
@@ -47,6 +51,8 @@ class Site(Declared, table=True):
     address: dict[str, Any] | None = Field(default=None, sa_type=Json)
     service_class_id: int | None = Field(default=None, foreign_key="service_class.id", sa_type=Id)
     access_hours: str | None = None
+    data_quality: int | None = None
+    data_defects: dict[str, int] | None = Field(default=None, sa_type=Json)
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

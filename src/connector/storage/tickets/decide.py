@@ -17,6 +17,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown, StaleWrite
+from connector.model.frozen import but
 from connector.rules.facts.facts import SourcingFacts
 from connector.rules.facts.standing import GroupFacts, Recovery
 from connector.rules.policy.document import Policy
@@ -173,7 +174,7 @@ def _for_recovery(facts: SourcingFacts, recovery: Recovery | None) -> SourcingFa
 
 def _in_event(facts: SourcingFacts, events: Mapping[int, GroupFacts]) -> SourcingFacts:
     group = events.get(facts.ticket.id)
-    return facts if group is None else replace(facts, group=group)
+    return facts if group is None else but(facts, group=group)
 
 
 async def _plans(
@@ -193,10 +194,10 @@ async def _plans(
         if decision.wants_contested:
             left = await _with_contested(tx, left, busy)
             # where others hold nothing the same is decided as without asking
-            decision = in_turn.decide(left[0]) if left[0].facts.contested else decision.but(wants_contested=False)
+            decision = in_turn.decide(left[0]) if left[0].facts.contested else but(decision, wants_contested=False)
         case = left.pop(0)
         in_turn.give(case, decision)
-        mine = [Plan(case if n == 0 else replace(case, number=None), part) for n, part in enumerate(decision.parts)]
+        mine = [Plan(case if n == 0 else but(case, number=None), part) for n, part in enumerate(decision.parts)]
         plans += mine
         if any(map(_leaves_over, mine)):
             break

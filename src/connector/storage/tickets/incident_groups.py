@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connector.model.frozen import but
 from connector.model.kinds import GroupKind, TaskKind
 from connector.model.lifecycle import (
     GROUP_MOVES,
@@ -260,10 +261,10 @@ async def _standings(
     for item in facts:
         ticket_id = item.ticket.id
         mine = [
-            replace(
-                group.facts(),
+            but(
+                stated,
                 standing=standing(
-                    group.facts(),
+                    stated,
                     watches[group.kind],
                     item,
                     served=served.get(group.id, 0),
@@ -271,6 +272,7 @@ async def _standings(
                 ),
             )
             for group in of_ticket[ticket_id]
+            for stated in (group.facts(),)
         ]
         if not mine:
             continue

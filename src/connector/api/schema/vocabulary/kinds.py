@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from connector.model.kinds import (
     ActivationKind,
+    AliasKind,
+    AliasOrigin,
     CalendarKind,
     Criticality,
     Direction,
@@ -19,9 +21,11 @@ from connector.model.kinds import (
     Priority,
     ProcurementKind,
     ProductStatus,
+    RelationKind,
     ReplenishmentKind,
     RolloutOutcome,
     Success,
+    SyncMode,
     TaskKind,
     TicketType,
     Tracking,
@@ -34,6 +38,16 @@ from connector.rules.placement.verdict import PlacementVerdict
 from connector.rules.policy.values import Mode
 
 KINDS: Mapping[type[StrEnum], Mapping[str, str]] = {
+    AliasKind: {
+        "MANUFACTURER": "A manufacturer.",
+        "MODEL": "A model of a manufacturer, or its part number.",
+        "SITE": "A site or a hub.",
+    },
+    AliasOrigin: {
+        "PERSON": "Somebody added it.",
+        "SUGGESTION": "Somebody accepted a suggestion.",
+        "IMPORT": "It was read from a file.",
+    },
     ActivationKind: {
         "START": "The hub took it in when it started.",
         "CHOICE": "Somebody activated it.",
@@ -79,9 +93,12 @@ KINDS: Mapping[type[StrEnum], Mapping[str, str]] = {
         "ROLLOUT_LINE": "One parcel of a rollout.",
         "RECOVERY": "A parcel in trouble, and what was done about it.",
         "INCIDENT_GROUP": "Tickets that are, or may be, about one cause.",
+        "NAME_ALIAS": "A name that stands for a manufacturer, a product, a site or a hub.",
+        "ALIAS_SUGGESTION": "Two names that are, or may be, of one thing.",
         "SERVICE_CLASS": "How long an outage may last, and in which hours that counts.",
         "SOURCE": "A configured external system.",
         "QUARANTINE": "A record that could not be normalised.",
+        "IDENTITY_REVIEW": "A record of which a person has to say whose it is.",
         "API_KEY": "A key by which the hub knows who calls it.",
     },
     GroupKind: {
@@ -102,6 +119,11 @@ KINDS: Mapping[type[StrEnum], Mapping[str, str]] = {
         "NORMAL": "For whatever needs hardware in the ordinary course.",
         "BREAK_GLASS": "For authorised major incidents only.",
         "LOANER": "To be lent until the replacement is there, and never given for good.",
+    },
+    RelationKind: {
+        "PART_OF": "It is in the other one, as a blade in its chassis.",
+        "DEPENDS_ON": "It does not work without the other one.",
+        "CONNECTED_TO": "Data or power goes between them.",
     },
     LinkKind: {
         "PARENT": "It is part of what the other one is about.",
@@ -175,6 +197,12 @@ KINDS: Mapping[type[StrEnum], Mapping[str, str]] = {
     Success: {
         "DELIVERED": "It was delivered, or is installed.",
         "INSTALLED": "Somebody reports that it is installed.",
+    },
+    SyncMode: {
+        "CHANGES": "What was new since the last pull.",
+        "FULL": "Everything.",
+        "BACKFILL": "What had changed since a day in the past, then what was new.",
+        "PLAN": "What an approved plan said.",
     },
     TaskKind: {
         "PICKUP": "Pick what a claim holds, and hand it to whoever carries it.",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from connector.model.kinds import SourceState
+from connector.model.kinds import PlanState, RunOutcome, SourceState, SuggestionState
 from connector.model.lifecycle import (
     ApprovalState,
     AssetState,
@@ -13,6 +13,7 @@ from connector.model.lifecycle import (
     RecoveryState,
     ReplenishmentState,
     ReservationState,
+    ReviewState,
     RmaState,
     RolloutLineState,
     RolloutState,
@@ -50,6 +51,13 @@ STATES: Mapping[type[StrEnum], Mapping[str, str]] = {
         "CONFIRMED": "It is one event: a person says so, or the policy, when nobody answered.",
         "DISMISSED": "It is no event: a person says so, or the policy, when nobody answered.",
         "CLOSED": "The event is over: a person says so, or nothing came any more.",
+    },
+    ReviewState: {
+        "OPEN": "Nobody has said yet which device the record is about.",
+        "LINKED": "A person said that it is about a device that the hub knew.",
+        "SEPARATE": "A person said that it is about a device of its own.",
+        "DISMISSED": "A person left it out; the record waits in quarantine until what is known of it changes.",
+        "SETTLED": "It became clear by itself, or the record was given up.",
     },
     LoanState: {
         "RESERVED": "The unit is claimed and has not left its hub.",
@@ -130,13 +138,32 @@ STATES: Mapping[type[StrEnum], Mapping[str, str]] = {
         "LOST": "The courier has lost it; it may still turn up.",
         "CANCELLED": "It was called off before it left.",
     },
+    PlanState: {
+        "PROPOSED": "It waits for somebody who approves or discards it.",
+        "APPROVED": "It may be applied.",
+        "APPLIED": "Everything that it says was done.",
+        "DRIFTED": "It was to be applied, but the source said something else by then; nothing was written.",
+        "DISCARDED": "It was given up; what it said is not kept.",
+    },
+    RunOutcome: {
+        "PULLED": "It came to its end.",
+        "FAILED": "The source or its adapter failed; `error` says how.",
+        "STOPPED": "It would have retired or changed too much; `error` says what.",
+        "BROKEN_OFF": "The hub ended, or somebody paused the source, while it was pulled.",
+    },
     SourceState: {
         "NEW": "Nothing has been pulled since it was configured, or since a restart gave it another chance.",
         "OK": "The last attempt to reach it worked.",
         "RUNNING": "It is being pulled from now.",
         "BACKING_OFF": "The last attempt failed; the next one is made after a pause.",
-        "PAUSED": "It refused credentials, or too much was missing; a pull by hand or a restart takes it up again.",
+        "PAUSED": "It refused credentials, which a pull by hand or a restart tries again, or it was paused until it is "
+        "resumed, see `pausedBy`.",
         "DISABLED": "Its settings are wrong or its adapter is at fault; a pull by hand or a restart takes it up again.",
+    },
+    SuggestionState: {
+        "OPEN": "It waits for a person.",
+        "ACCEPTED": "Somebody said yes: there is an alias.",
+        "REJECTED": "Somebody said no: it is not made again.",
     },
     TaskState: {
         "OPEN": "Nobody has begun it.",

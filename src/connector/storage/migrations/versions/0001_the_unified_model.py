@@ -178,6 +178,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_policy_name"), "policy", ["name"], unique=False)
     op.create_table(
+        "precedence",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("orders", Json, nullable=False),
+        sa.Column("lapsed", Json, nullable=False),
+        sa.Column("previous", Json, nullable=True),
+        sa.Column("settled_to", Id, nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_precedence")),
+    )
+    op.create_table(
         "product",
         sa.Column("id", Id, nullable=False),
         sa.Column("manufacturer", sa.Text(), nullable=False),
@@ -197,9 +207,12 @@ def upgrade() -> None:
         sa.Column("is_data_bearing", sa.Boolean(), nullable=True),
         sa.Column("tracking", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("data_quality", sa.Integer(), nullable=True),
+        sa.Column("data_defects", Json, nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.Column("retired_at", UtcDateTime(), nullable=True),
+        sa.CheckConstraint("data_quality BETWEEN 0 AND 100", name=op.f("ck_product_data_quality_percent")),
         sa.CheckConstraint(
             "criticality IS NULL OR criticality IN ('tier_1', 'tier_2', 'tier_3')",
             name=op.f("ck_product_criticality_known"),
@@ -215,6 +228,24 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_product_asset_class"), "product", ["asset_class"], unique=False)
     op.create_index("ix_product_part_number", "product", ["part_number"], unique=False)
+    op.create_table(
+        "quality_measure",
+        sa.Column("scope_kind", sa.Text(), nullable=False),
+        sa.Column("scope_id", Id, nullable=False),
+        sa.Column("measure", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("defects", sa.Integer(), nullable=False),
+        sa.Column("records", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "defects >= 0 AND defects <= records", name=op.f("ck_quality_measure_defects_within_records")
+        ),
+        sa.CheckConstraint(
+            "scope_kind IN ('all', 'source', 'site', 'product', 'manufacturer')",
+            name=op.f("ck_quality_measure_scope_kind_known"),
+        ),
+        sa.PrimaryKeyConstraint("scope_kind", "scope_id", "measure", "day", name=op.f("pk_quality_measure")),
+    )
+    op.create_index("ix_quality_measure_day", "quality_measure", ["day"], unique=False)
     op.create_table(
         "reader",
         sa.Column("name", sa.Text(), nullable=False),
@@ -274,6 +305,9 @@ def upgrade() -> None:
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("not_before", UtcDateTime(), nullable=True),
+        sa.Column("paused_by", sa.Text(), nullable=True),
+        sa.Column("paused_at", UtcDateTime(), nullable=True),
+        sa.Column("pause_reason", sa.Text(), nullable=True),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint(
             "state IN ('new', 'ok', 'running', 'backing_off', 'paused', 'disabled')", name=op.f("ck_source_state_known")
@@ -386,9 +420,12 @@ def upgrade() -> None:
         sa.Column("address", Json, nullable=True),
         sa.Column("service_class_id", Id, nullable=True),
         sa.Column("access_hours", sa.Text(), nullable=True),
+        sa.Column("data_quality", sa.Integer(), nullable=True),
+        sa.Column("data_defects", Json, nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.Column("retired_at", UtcDateTime(), nullable=True),
+        sa.CheckConstraint("data_quality BETWEEN 0 AND 100", name=op.f("ck_site_data_quality_percent")),
         sa.ForeignKeyConstraint(["service_class_id"], ["service_class.id"], name=op.f("fk_site_service_class_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_site")),
     )
@@ -406,6 +443,7 @@ def upgrade() -> None:
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("placement", sa.Text(), nullable=True),
         sa.Column("deleted_at", UtcDateTime(), nullable=True),
+        sa.Column("stated", Json, nullable=True),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_source_ref_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source_ref")),
         sa.UniqueConstraint("source_id", "kind", "external_id", name="uq_source_ref"),
@@ -417,6 +455,7 @@ def upgrade() -> None:
         sa.Column("source_id", Id, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("resume", sa.Text(), nullable=True),
+        sa.Column("backfill", sa.Text(), nullable=True),
         sa.Column("lease", sa.Text(), nullable=True),
         sa.Column("lease_until", UtcDateTime(), nullable=True),
         sa.Column("last_success_at", UtcDateTime(), nullable=True),
@@ -425,6 +464,63 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_source_stream_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source_stream")),
         sa.UniqueConstraint("source_id", "name", name="uq_source_stream"),
+    )
+    op.create_table(
+        "sync_run",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("source_id", Id, nullable=False),
+        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("started_by", sa.Text(), nullable=False),
+        sa.Column("began_at", UtcDateTime(), nullable=False),
+        sa.Column("ended_at", UtcDateTime(), nullable=False),
+        sa.Column("records_seen", sa.Integer(), nullable=False),
+        sa.Column("created", sa.Integer(), nullable=False),
+        sa.Column("updated", sa.Integer(), nullable=False),
+        sa.Column("retired", sa.Integer(), nullable=False),
+        sa.Column("unchanged", sa.Integer(), nullable=False),
+        sa.Column("quarantined", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.CheckConstraint("mode IN ('changes', 'full', 'backfill', 'plan')", name=op.f("ck_sync_run_mode_known")),
+        sa.CheckConstraint(
+            "outcome IN ('pulled', 'failed', 'stopped', 'broken_off')", name=op.f("ck_sync_run_outcome_known")
+        ),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_sync_run_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sync_run")),
+    )
+    op.create_index("ix_sync_run_stream", "sync_run", ["source_id", "stream", "id"], unique=False)
+    op.create_table(
+        "sync_plan",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("source_id", Id, nullable=False),
+        sa.Column("streams", Json, nullable=True),
+        sa.Column("is_full", sa.Boolean(), nullable=False),
+        sa.Column("exceeds_limit", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("counts", Json, nullable=False),
+        sa.Column("alarms", Json, nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_at", UtcDateTime(), nullable=True),
+        sa.Column("ended_at", UtcDateTime(), nullable=True),
+        sa.Column("result", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('proposed', 'approved', 'applied', 'drifted', 'discarded')",
+            name=op.f("ck_sync_plan_state_known"),
+        ),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_sync_plan_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sync_plan")),
+    )
+    op.create_table(
+        "sync_plan_page",
+        sa.Column("plan_id", Id, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("lines", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["plan_id"], ["sync_plan.id"], name=op.f("fk_sync_plan_page_plan_id")),
+        sa.PrimaryKeyConstraint("plan_id", "number", name=op.f("pk_sync_plan_page")),
     )
     op.create_table(
         "stock",
@@ -484,6 +580,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_asset_asset_tag", "asset", ["asset_tag"], unique=False)
     op.create_index("ix_asset_name", "asset", ["name"], unique=False)
+    op.create_index(
+        "ix_asset_host",
+        "asset",
+        [
+            sa.literal_column(
+                "substr(lower(name), 1, length(lower(name)) - "
+                "length(ltrim(lower(name), 'abcdefghijklmnopqrstuvwxyz0123456789_-')))"
+            )
+        ],
+        unique=False,
+    )
     op.create_index("ix_asset_product", "asset", ["product_id", "state", "retired_at"], unique=False)
     op.create_index("ix_asset_serial", "asset", ["serial"], unique=False)
     op.create_index("ix_asset_shelf", "asset", ["hub_id", "product_id", "lane", "state"], unique=False)
@@ -501,6 +608,70 @@ def upgrade() -> None:
         sa.UniqueConstraint("kit_id", "product_id", name="uq_kit_component"),
     )
     op.create_index(op.f("ix_kit_component_product_id"), "kit_component", ["product_id"], unique=False)
+    op.create_table(
+        "field_conflict",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("entity_id", Id, nullable=False),
+        sa.Column("asset_id", Id, nullable=True),
+        sa.Column("site_id", Id, nullable=True),
+        sa.Column("hub_id", Id, nullable=True),
+        sa.Column("product_id", Id, nullable=True),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("statements", Json, nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "reason IN ('override', 'precedence', 'freshness', 'only', 'last_said')",
+            name=op.f("ck_field_conflict_reason_known"),
+        ),
+        sa.CheckConstraint(
+            "entity_id = coalesce(asset_id, site_id, hub_id, product_id)", name=op.f("ck_field_conflict_about_one")
+        ),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_field_conflict_asset_id")),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_field_conflict_site_id")),
+        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_field_conflict_hub_id")),
+        sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_field_conflict_product_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_field_conflict")),
+        sa.UniqueConstraint("kind", "entity_id", "field", name="uq_field_conflict"),
+    )
+    op.create_table(
+        "field_override",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("entity_id", Id, nullable=False),
+        sa.Column("asset_id", Id, nullable=True),
+        sa.Column("site_id", Id, nullable=True),
+        sa.Column("hub_id", Id, nullable=True),
+        sa.Column("product_id", Id, nullable=True),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("value", Json, nullable=False),
+        sa.Column("replaced", Json, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("until", UtcDateTime(), nullable=True),
+        sa.Column("released_at", UtcDateTime(), nullable=True),
+        sa.Column("released_by", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "entity_id = coalesce(asset_id, site_id, hub_id, product_id)", name=op.f("ck_field_override_about_one")
+        ),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_field_override_asset_id")),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_field_override_site_id")),
+        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_field_override_hub_id")),
+        sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_field_override_product_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_field_override")),
+    )
+    op.create_index(
+        "uq_field_override_standing",
+        "field_override",
+        ["kind", "entity_id", "field"],
+        unique=True,
+        sqlite_where=sa.text("released_at IS NULL"),
+        postgresql_where=sa.text("released_at IS NULL"),
+    )
     op.create_table(
         "lane_quote",
         sa.Column("site_id", Id, nullable=False),
@@ -1381,11 +1552,245 @@ def upgrade() -> None:
     )
     op.create_index("uq_rma_procurement", "rma", ["procurement_id", "line"], unique=True)
     op.create_index("uq_rma_reservation", "rma", ["reservation_id"], unique=True)
+    op.create_table(
+        "alias_suggestion",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("pair", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("score", sa.Integer(), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("alias_key", sa.Text(), nullable=False),
+        sa.Column("manufacturer_key", sa.Text(), nullable=True),
+        sa.Column("product_id", Id, nullable=True),
+        sa.Column("site_id", Id, nullable=True),
+        sa.Column("hub_id", Id, nullable=True),
+        sa.Column("source_id", Id, nullable=True),
+        sa.Column("double_product_id", Id, nullable=True),
+        sa.Column("double_site_id", Id, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_at", UtcDateTime(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "(kind = 'manufacturer' AND manufacturer_key IS NOT NULL AND product_id IS NULL AND site_id IS NULL AND hub_id IS NULL AND source_id IS NULL) OR (kind = 'model' AND manufacturer_key IS NOT NULL AND product_id IS NOT NULL AND site_id IS NULL AND hub_id IS NULL AND source_id IS NULL) OR (kind = 'site' AND manufacturer_key IS NULL AND product_id IS NULL AND (site_id IS NULL) <> (hub_id IS NULL))",
+            name=op.f("ck_alias_suggestion_fits_kind"),
+        ),
+        sa.CheckConstraint("kind IN ('manufacturer', 'model', 'site')", name=op.f("ck_alias_suggestion_kind_known")),
+        sa.CheckConstraint("state IN ('open', 'accepted', 'rejected')", name=op.f("ck_alias_suggestion_state_known")),
+        sa.CheckConstraint("score BETWEEN 0 AND 100", name=op.f("ck_alias_suggestion_score_in_percent")),
+        sa.ForeignKeyConstraint(
+            ["double_product_id"], ["product.id"], name=op.f("fk_alias_suggestion_double_product_id")
+        ),
+        sa.ForeignKeyConstraint(["double_site_id"], ["site.id"], name=op.f("fk_alias_suggestion_double_site_id")),
+        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_alias_suggestion_hub_id")),
+        sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_alias_suggestion_product_id")),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_alias_suggestion_site_id")),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_alias_suggestion_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alias_suggestion")),
+        sa.UniqueConstraint("pair", name=op.f("uq_alias_suggestion_pair")),
+    )
+    op.create_index(
+        op.f("ix_alias_suggestion_double_product_id"), "alias_suggestion", ["double_product_id"], unique=False
+    )
+    op.create_index(op.f("ix_alias_suggestion_double_site_id"), "alias_suggestion", ["double_site_id"], unique=False)
+    op.create_index(op.f("ix_alias_suggestion_hub_id"), "alias_suggestion", ["hub_id"], unique=False)
+    op.create_index(op.f("ix_alias_suggestion_product_id"), "alias_suggestion", ["product_id"], unique=False)
+    op.create_index(op.f("ix_alias_suggestion_site_id"), "alias_suggestion", ["site_id"], unique=False)
+    op.create_index("ix_alias_suggestion_state", "alias_suggestion", ["state", "kind"], unique=False)
+    op.create_table(
+        "name_alias",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("alias_key", sa.Text(), nullable=False),
+        sa.Column("manufacturer_key", sa.Text(), nullable=True),
+        sa.Column("product_id", Id, nullable=True),
+        sa.Column("site_id", Id, nullable=True),
+        sa.Column("hub_id", Id, nullable=True),
+        sa.Column("source_id", Id, nullable=True),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "(kind = 'manufacturer' AND manufacturer_key IS NOT NULL AND product_id IS NULL AND site_id IS NULL AND hub_id IS NULL AND source_id IS NULL) OR (kind = 'model' AND manufacturer_key IS NOT NULL AND product_id IS NOT NULL AND site_id IS NULL AND hub_id IS NULL AND source_id IS NULL) OR (kind = 'site' AND manufacturer_key IS NULL AND product_id IS NULL AND (site_id IS NULL) <> (hub_id IS NULL))",
+            name=op.f("ck_name_alias_fits_kind"),
+        ),
+        sa.CheckConstraint("kind IN ('manufacturer', 'model', 'site')", name=op.f("ck_name_alias_kind_known")),
+        sa.CheckConstraint("origin IN ('person', 'suggestion', 'import')", name=op.f("ck_name_alias_origin_known")),
+        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_name_alias_hub_id")),
+        sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_name_alias_product_id")),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_name_alias_site_id")),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_name_alias_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_name_alias")),
+    )
+    op.create_index(op.f("ix_name_alias_hub_id"), "name_alias", ["hub_id"], unique=False)
+    op.create_index(op.f("ix_name_alias_product_id"), "name_alias", ["product_id"], unique=False)
+    op.create_index(op.f("ix_name_alias_site_id"), "name_alias", ["site_id"], unique=False)
+    op.create_index(
+        "uq_name_alias_manufacturer",
+        "name_alias",
+        ["alias_key"],
+        unique=True,
+        sqlite_where=sa.text("kind = 'manufacturer'"),
+        postgresql_where=sa.text("kind = 'manufacturer'"),
+    )
+    op.create_index(
+        "uq_name_alias_model",
+        "name_alias",
+        ["alias_key", "manufacturer_key"],
+        unique=True,
+        sqlite_where=sa.text("kind = 'model'"),
+        postgresql_where=sa.text("kind = 'model'"),
+    )
+    op.create_index(
+        "uq_name_alias_site",
+        "name_alias",
+        ["alias_key", "source_id"],
+        unique=True,
+        sqlite_where=sa.text("kind = 'site'"),
+        postgresql_where=sa.text("kind = 'site'"),
+    )
+    op.create_index(
+        "uq_name_alias_site_of_all",
+        "name_alias",
+        ["alias_key"],
+        unique=True,
+        sqlite_where=sa.text("kind = 'site' AND source_id IS NULL"),
+        postgresql_where=sa.text("kind = 'site' AND source_id IS NULL"),
+    )
     # ### end Alembic commands ###
+    op.create_table(
+        "asset_mac",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("asset_id", Id, nullable=False),
+        sa.Column("source_id", Id, nullable=False),
+        sa.Column("mac", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_asset_mac_asset_id")),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_asset_mac_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_asset_mac")),
+        sa.UniqueConstraint("asset_id", "source_id", "mac", name="uq_asset_mac"),
+    )
+    op.create_index("ix_asset_mac_mac", "asset_mac", ["mac"], unique=False)
+    op.create_table(
+        "asset_relation",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("asset_id", Id, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("source_id", Id, nullable=False),
+        sa.Column("said_by", sa.Text(), nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("other_id", Id, nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('part_of', 'depends_on', 'connected_to')", name=op.f("ck_asset_relation_kind_known")
+        ),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_asset_relation_asset_id")),
+        sa.ForeignKeyConstraint(["other_id"], ["asset.id"], name=op.f("fk_asset_relation_other_id")),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_asset_relation_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_asset_relation")),
+        sa.UniqueConstraint("source_id", "said_by", "kind", "external_id", name="uq_asset_relation"),
+    )
+    op.create_index("ix_asset_relation_asset", "asset_relation", ["asset_id", "id"], unique=False)
+    op.create_index("ix_asset_relation_named", "asset_relation", ["source_id", "external_id"], unique=False)
+    op.create_index("ix_asset_relation_other", "asset_relation", ["other_id", "id"], unique=False)
+    op.create_table(
+        "identity_review",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("source_id", Id, nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("quarantine_id", Id, nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("stated", Json, nullable=False),
+        sa.Column("attempts", Json, nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("asset_id", Id, nullable=True),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_at", UtcDateTime(), nullable=True),
+        sa.Column("decision_reason", sa.Text(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('open', 'linked', 'separate', 'dismissed', 'settled')",
+            name=op.f("ck_identity_review_state_known"),
+        ),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_identity_review_asset_id")),
+        sa.ForeignKeyConstraint(["quarantine_id"], ["quarantine.id"], name=op.f("fk_identity_review_quarantine_id")),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_identity_review_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_review")),
+    )
+    op.create_index("ix_identity_review_quarantine", "identity_review", ["quarantine_id"], unique=False)
+    op.create_index("ix_identity_review_record", "identity_review", ["source_id", "external_id"], unique=False)
+    op.create_index("ix_identity_review_state", "identity_review", ["state", "id"], unique=False)
+    op.create_index(
+        "uq_identity_review_open",
+        "identity_review",
+        ["source_id", "external_id"],
+        unique=True,
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    )
+    op.create_table(
+        "identity_candidate",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("review_id", Id, nullable=False),
+        sa.Column("asset_id", Id, nullable=False),
+        sa.Column("rules", Json, nullable=False),
+        sa.Column("facts", Json, nullable=False),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_identity_candidate_asset_id")),
+        sa.ForeignKeyConstraint(["review_id"], ["identity_review.id"], name=op.f("fk_identity_candidate_review_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_candidate")),
+        sa.UniqueConstraint("review_id", "asset_id", name="uq_identity_candidate"),
+    )
+    op.create_index("ix_identity_candidate_asset", "identity_candidate", ["asset_id"], unique=False)
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("identity_candidate")
+    op.drop_table("identity_review")
+    op.drop_table("asset_relation")
+    op.drop_table("asset_mac")
+    op.drop_index(
+        "uq_name_alias_site_of_all",
+        table_name="name_alias",
+        sqlite_where=sa.text("kind = 'site' AND source_id IS NULL"),
+        postgresql_where=sa.text("kind = 'site' AND source_id IS NULL"),
+    )
+    op.drop_index(
+        "uq_name_alias_site",
+        table_name="name_alias",
+        sqlite_where=sa.text("kind = 'site'"),
+        postgresql_where=sa.text("kind = 'site'"),
+    )
+    op.drop_index(
+        "uq_name_alias_model",
+        table_name="name_alias",
+        sqlite_where=sa.text("kind = 'model'"),
+        postgresql_where=sa.text("kind = 'model'"),
+    )
+    op.drop_index(
+        "uq_name_alias_manufacturer",
+        table_name="name_alias",
+        sqlite_where=sa.text("kind = 'manufacturer'"),
+        postgresql_where=sa.text("kind = 'manufacturer'"),
+    )
+    op.drop_index(op.f("ix_name_alias_site_id"), table_name="name_alias")
+    op.drop_index(op.f("ix_name_alias_product_id"), table_name="name_alias")
+    op.drop_index(op.f("ix_name_alias_hub_id"), table_name="name_alias")
+    op.drop_table("name_alias")
+    op.drop_index("ix_alias_suggestion_state", table_name="alias_suggestion")
+    op.drop_index(op.f("ix_alias_suggestion_site_id"), table_name="alias_suggestion")
+    op.drop_index(op.f("ix_alias_suggestion_product_id"), table_name="alias_suggestion")
+    op.drop_index(op.f("ix_alias_suggestion_hub_id"), table_name="alias_suggestion")
+    op.drop_index(op.f("ix_alias_suggestion_double_site_id"), table_name="alias_suggestion")
+    op.drop_index(op.f("ix_alias_suggestion_double_product_id"), table_name="alias_suggestion")
+    op.drop_table("alias_suggestion")
     op.drop_index("uq_rma_reservation", table_name="rma")
     op.drop_index("uq_rma_procurement", table_name="rma")
     op.drop_index(
@@ -1580,17 +1985,28 @@ def downgrade() -> None:
     op.drop_index("ix_lane_statistic_region", table_name="lane_statistic")
     op.drop_table("lane_statistic")
     op.drop_table("lane_quote")
+    op.drop_index(
+        "uq_field_override_standing",
+        table_name="field_override",
+        sqlite_where=sa.text("released_at IS NULL"),
+        postgresql_where=sa.text("released_at IS NULL"),
+    )
+    op.drop_table("field_override")
+    op.drop_table("field_conflict")
     op.drop_index(op.f("ix_kit_component_product_id"), table_name="kit_component")
     op.drop_table("kit_component")
     op.drop_index("ix_asset_site", table_name="asset")
     op.drop_index("ix_asset_shelf", table_name="asset")
     op.drop_index("ix_asset_serial", table_name="asset")
     op.drop_index("ix_asset_product", table_name="asset")
+    op.drop_index("ix_asset_host", table_name="asset")
     op.drop_index("ix_asset_name", table_name="asset")
     op.drop_index("ix_asset_asset_tag", table_name="asset")
     op.drop_table("asset")
     op.drop_index("ix_stock_hub", table_name="stock")
     op.drop_table("stock")
+    op.drop_table("sync_plan_page")
+    op.drop_table("sync_plan")
     op.drop_table("source_stream")
     op.drop_index("ix_source_ref_entity", table_name="source_ref")
     op.drop_table("source_ref")
@@ -1620,10 +2036,13 @@ def downgrade() -> None:
     )
     op.drop_table("red_channel")
     op.drop_table("reader")
+    op.drop_index("ix_quality_measure_day", table_name="quality_measure")
+    op.drop_table("quality_measure")
     op.drop_index("ix_product_part_number", table_name="product")
     op.drop_index(op.f("ix_product_asset_class"), table_name="product")
     op.drop_table("product")
     op.drop_index(op.f("ix_policy_name"), table_name="policy")
+    op.drop_table("precedence")
     op.drop_table("policy")
     op.drop_table("lane_revision")
     op.drop_index(

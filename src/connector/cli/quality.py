@@ -1,0 +1,96 @@
+"""The quality table of all installed adapters, as computed by the contract kit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from connector.cli.output import console
+from connector.sdk.registry import installed_adapters
+from connector.sdk.testing import CheckResult, Outcome, find_contract, run_contract
+
+MARKS: Final[Mapping[Outcome, str]] = {
+    Outcome.PASSED: "\N{CHECK MARK}",
+    Outcome.NOT_APPLICABLE: "\N{EN DASH}",
+    Outcome.FAILED: "\N{BALLOT X}",
+}
+_HEAD: Final = """# Quality of the adapters
+
+Written by `connector adapters check --all --write docs/adapter-quality.md`: every promise of the contract kit, checked
+against a sandbox of each adapter's system. {passed} passes, {not_applicable} does not apply, {failed} fails. What was
+verified against the real system, its description or its documentation, and what was not, says each adapter's README.
+"""
+
+Results = Mapping[str, Sequence[CheckResult]]
+"""By adapter, the result of each check, in order."""
+
+
+def checked_adapters(*, is_quiet: bool) -> Results:
+    """Run the contract kit against every installed adapter. Raises ConfigError for one without a contract."""
+    names = sorted(found.name for found in installed_adapters())
+    columns = (TextColumn("{task.description}"), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    results: dict[str, Sequence[CheckResult]] = {}
+    with Progress(*columns, console=console, disable=is_quiet, transient=True) as progress:
+        bar = progress.add_task("", total=len(names))
+        for name in names:
+            progress.update(bar, description=name)
+            results[name] = asyncio.run(run_contract(find_contract(name)))
+            progress.advance(bar)
+    return results
+
+
+def counted(results: Sequence[CheckResult]) -> dict[Outcome, int]:
+    """How many checks ended in which way."""
+    return {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
+
+
+def as_json(name: str, results: Sequence[CheckResult]) -> dict[str, Any]:
+    """The results of one adapter, for programs."""
+    return {
+        "adapter": name,
+        "counts": {outcome.value: count for outcome, count in counted(results).items()},
+        "checks": [
+            {"number": r.number, "title": r.title, "outcome": r.outcome.value, "reason": r.reason} for r in results
+        ],
+    }
+
+
+def summary(results: Results) -> list[dict[str, object]]:
+    """A row per adapter."""
+    return [
+        {"adapter": name, **{outcome.value: count for outcome, count in counted(mine).items()}}
+        for name, mine in results.items()
+    ]
+
+
+def as_markdown(results: Results) -> str:
+    """The table as a page: a row per adapter, a row per check with a column per adapter, and what does not apply."""
+    return "\n".join([*_page(results), ""])
+
+
+def _page(results: Results) -> Iterator[str]:
+    yield _HEAD.format(**{outcome.name.lower(): mark for outcome, mark in MARKS.items()})
+    yield from _table(["adapter", *(outcome.value for outcome in Outcome)], [row.values() for row in summary(results)])
+    names = list(results)
+    places = {name: number for number, name in enumerate(names, 1)}
+    yield "\n## Check by check\n"
+    yield f"{', '.join(f'{number} {name}' for name, number in places.items())}.\n"
+    rows = [
+        [each[0].number, each[0].title, *(MARKS[result.outcome] for result in each)]
+        for each in zip(*results.values(), strict=True)
+    ]
+    yield from _table(["#", "check", *places.values()], rows)
+    yield "\n## What does not apply, and why"
+    for name, mine in results.items():
+        absent = [result for result in mine if result.outcome is Outcome.NOT_APPLICABLE]
+        if absent:
+            yield f"\n**{name}**\n"
+            yield from (f"- {result.number} {result.title}: {result.reason}" for result in absent)
+
+
+def _table(head: Sequence[object], rows: Sequence[Any]) -> Iterator[str]:
+    for row in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |"

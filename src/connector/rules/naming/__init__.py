@@ -1,0 +1,1 @@
+"""Which names may be of one thing."""
