@@ -86,7 +86,12 @@ async def _plan_of(engine: AsyncEngine, read: PageRead | AggregateRead) -> str:
     compiled = str(statement.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
     is_sqlite = engine.dialect.name == "sqlite"
     async with transaction(engine) as tx:
-        if not is_sqlite:  # of an empty table it would read everything, and sort it
+        if not is_sqlite:
+            # Whether it has looked at the tables and found them empty depends on when it did.
+            await tx.exec_driver_sql(
+                "UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relnamespace = 'public'::regnamespace"
+            )
+            # Of an empty table it would read everything, and sort it.
             for name in ("enable_seqscan", "enable_bitmapscan", "enable_sort"):
                 await tx.execute(text(f"SELECT set_config('{name}', 'off', true)"))
         explained = await tx.exec_driver_sql(f"EXPLAIN {'QUERY PLAN' if is_sqlite else ''} {compiled}")
