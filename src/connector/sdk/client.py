@@ -29,11 +29,14 @@ from connector.sdk.errors import (
     Transient,
     UnexpectedResponse,
 )
+from connector.sdk.reading import TooLongError, read_whole
 from connector.sdk.retries import Circuit, Pace, Patience, Sleep, backoff, retry_after
 
 log = logging.getLogger("connector.sdk")
 
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+LARGEST_ANSWER: Final = 64 * 2**20
+"""Bytes of an answer, decompressed, that are read: a page or a file of any system is far below."""
 MOST_GIVEN_OUT: Final = 4
 """Tokens that a system gave out and that are cut out of texts."""
 
@@ -57,8 +60,8 @@ class SourceClient:
     base_url: every request goes there and nowhere else; an absolute URL of another host is refused, so that
     credentials never leave. headers: sent with each request, credentials included. secrets: texts that are
     cut out of errors and logs. attempts: tries of a request that failed without effect; 1 means no retry, and
-    waiting because the system asked for it is no try. now: tells how far away a date in Retry-After is.
-    transport, sleep: for tests.
+    waiting because the system asked for it is no try. largest_answer: bytes of an answer, decompressed, at most; a
+    longer one is not read to its end. now: tells how far away a date in Retry-After is. transport, sleep: for tests.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class SourceClient:
         requests_per_minute: int | None = None,
         attempts: int = 4,
         secrets: Iterable[str] = (),
+        largest_answer: int = LARGEST_ANSWER,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
         now: Now = _wall_clock,
@@ -92,6 +96,7 @@ class SourceClient:
         self._pace = Pace(requests_per_minute, sleep)
         self._circuit = Circuit()
         self._attempts = attempts
+        self._largest_answer = largest_answer
         self._secrets = _spellings([*secrets, *_credentials(headers or {})])
         self._given_out: tuple[str, ...] = ()
         self._sleep = sleep
@@ -241,12 +246,10 @@ class SourceClient:
                 await self._pace.wait()
                 request = build()
                 try:
-                    response = await self._http.send(request)
-                except httpx.HTTPError as error:
+                    response = await read_whole(await self._http.send(request, stream=True), self._largest_answer)
+                except (httpx.HTTPError, TooLongError) as error:
                     # not chained: the library's message may quote a header with its credential
                     raise self._failure(error, operation, ref, harmless) from None
-            # an answer and the stream that it came by name each other: unbound, it goes when its last user does
-            response.stream = httpx.ByteStream(b"")
             where = self.redact(str(request.url))
             log.debug("%s: %s %s answered %d", operation, request.method, where, response.status_code)
             self._check(response, operation, ref, harmless)
@@ -302,15 +305,26 @@ class SourceClient:
             )
         return path
 
-    def _failure(self, error: httpx.HTTPError, operation: str, ref: SourceRef | None, harmless: bool) -> AdapterError:
-        what = f"{operation}: {type(error).__name__}"
-        detail = self.redact(str(error))
+    def _failure(
+        self, error: httpx.HTTPError | TooLongError, operation: str, ref: SourceRef | None, harmless: bool
+    ) -> AdapterError:
+        what, detail = f"{operation}: {type(error).__name__}", self.redact(str(error))
         if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
             return ConfigError(
                 f"{what}, the request cannot be sent as it is", operation=operation, ref=ref, detail=detail,
                 hint="Check the address, and that no setting (a token read from a file) ends in a line break.",
             )  # fmt: skip
+        if harmless and isinstance(error, TooLongError | httpx.DecodingError):
+            return UnexpectedResponse(
+                f"{operation}: {detail}", operation=operation, ref=ref, detail=detail,
+                hint="If the system really holds so much in one piece, ask for smaller pages.",
+            )  # fmt: skip
         never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+        if never_sent and "CERTIFICATE_VERIFY_FAILED" in detail:
+            return Transient(
+                f"{operation}: the system's certificate is not trusted", operation=operation, ref=ref, detail=detail,
+                hint="Check the name in base_url, and that the certificate is valid and of a known authority.",
+            )  # fmt: skip
         if harmless or never_sent:
             return Transient(f"{what}, the system did not answer", operation=operation, ref=ref, detail=detail)
         return OutcomeUnknown(
@@ -347,7 +361,10 @@ class SourceClient:
             if harmless or status in (425, 503):
                 raise Transient(summary, operation=operation, ref=ref, detail=detail)
             raise OutcomeUnknown(summary, operation=operation, ref=ref, detail=detail)
-        raise UnexpectedResponse(summary, operation=operation, ref=ref, detail=detail)
+        raise UnexpectedResponse(
+            summary, operation=operation, ref=ref, detail=detail,
+            hint="Redirects are not followed: give the address they lead to as base_url." if status < 400 else "",
+        )  # fmt: skip
 
 
 def secrets_of(config: BaseModel) -> tuple[str, ...]:
