@@ -12,21 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from connector.ingest.arrivals import Arrival
 from connector.model.refs import EntityKind
-from connector.rules.golden.choosing import Choice, Precedence, Statement, Teller, choose
+from connector.rules.golden.choosing import Choice, Precedence, Said, Statement, Teller, choose
 from connector.rules.golden.fields import FIELDS, UNIQUE, Field
+from connector.rules.golden.stating import restated
 from connector.storage.database.drafts import TABLES, Draft, Values, find_rows
 from connector.storage.golden.conflicts import note_conflicts
-from connector.storage.golden.evidence import (
-    Evidence,
-    Said,
-    Told,
-    column_value,
-    gather,
-    microseconds,
-    statement_value,
-)
+from connector.storage.golden.evidence import Evidence, Told, gather, microseconds
+from connector.storage.golden.values import column_value, statement_value, statement_values
 from connector.storage.sources.refs import RefKey
-from connector.storage.stock.book import claimed_assets, shelf_of
+from connector.storage.stock.book import SHELF_COLUMNS, claimed_assets, shelf_of
 
 if TYPE_CHECKING:
     from connector.ingest.work import Work
@@ -56,8 +50,8 @@ class Golden:
 
     def yields(self, draft: Draft, name: str) -> bool:
         """Whether what this source says of an event does not count for the thing, which has been loaded."""
-        evidence = self._evidence[draft.kind]
-        others = {source for source, _ in self._told(draft).of(name)}
+        evidence, told = self._evidence[draft.kind], self._told(draft)
+        others = {source for source, _ in told.of(name)} if told.by_ref else ()
         return evidence.precedence.yields(draft.kind, name, evidence.source, others)
 
     async def take(self, changes: Sequence[tuple[Arrival, Draft, Values]]) -> None:
@@ -68,22 +62,29 @@ class Golden:
         """
         kind = changes[0][1].kind
         await self.load(kind, {draft.id for _, draft, _ in changes})
+        heard, at = self._evidence[kind].source, microseconds(self._work.at)
         clashing: list[tuple[Draft, Field, Choice]] = []
         for arrival, draft, values in changes:
-            told, heard = self._told(draft), self._evidence[kind].source
-            teller = (heard, arrival.key[1])
+            told, teller, version = self._told(draft), (heard, arrival.key[1]), arrival.said.updated_at
             before = told.by_ref.get(teller, {})
-            after = self._restated(told, teller, arrival, kind, values)
+            after = restated(
+                kind, told.by_ref, teller, statement_values(values),
+                at=at, version=None if version is None else microseconds(version),
+            )  # fmt: skip
             told.by_ref[teller] = after
-            if before != after:
-                self.said[kind, arrival.key[1]] = after
-                self.weighed[draft] = told
-            for name in {*before, *after}:
-                if before.get(name) != after.get(name):
-                    was = {**told.of(name), **({teller: before[name]} if name in before else {})}
-                    if name not in before:
-                        del was[teller]
-                    clashing += self._shift(draft, name, was, heard=heard, by=teller)
+            if before == after:
+                continue
+            self.said[kind, arrival.key[1]] = after
+            self.weighed[draft] = told
+            is_alone = speaks_alone(told)
+            for name in before | after:
+                was, now = before.get(name), after.get(name)
+                if was == now:
+                    continue
+                if is_alone:
+                    self._follow(draft, name, was, now)
+                else:
+                    clashing += self._shift(draft, name, teller, was, heard=heard)
         await self._write_unique(kind, clashing)
 
     async def withdraw(self, kind: EntityKind, leaving: Mapping[str, Draft]) -> list[Draft]:
@@ -100,7 +101,7 @@ class Golden:
             self.weighed[draft] = told
             for name, statement in gone.items():
                 if told.of(name):
-                    clashing += self._shift(draft, name, {**told.of(name), teller: statement}, heard=None, by=None)
+                    clashing += self._shift(draft, name, teller, statement, heard=None)
         await self._write_unique(kind, clashing)
         return list(dict.fromkeys(leaving.values()))
 
@@ -157,46 +158,45 @@ class Golden:
 
     def _told(self, draft: Draft) -> Told:
         if draft.before is None:
-            return self._new.setdefault(draft, Told())
+            told = self._new.get(draft)
+            if told is None:
+                told = self._new[draft] = Told()
+            return told
         return self._evidence[draft.kind].things[draft.id]
 
-    def _restated(self, told: Told, teller: Teller, arrival: Arrival, kind: EntityKind, values: Values) -> Said:
-        """What the reference says from now on; what it said before in the same words keeps its time."""
-        said = dict(told.by_ref.get(teller, {}))
-        version = arrival.said.updated_at
-        for name, field in FIELDS[kind].items():
-            if not any(column in values for column in field.columns):
-                continue
-            given = tuple(statement_value(values.get(column)) for column in field.columns)
-            if all(value is None for value in given):
-                said.pop(name, None)
-            elif name not in said or said[name].values != given:
-                last = max((one.said for one in told.of(name).values()), default=0)
-                at = max(microseconds(self._work.at), last + 1)
-                said[name] = Statement(given, at, None if version is None else microseconds(version))
-        return said
-
     def _shift(
-        self, draft: Draft, name: str, was: Mapping[Teller, Statement], *, heard: str | None, by: Teller | None
+        self, draft: Draft, name: str, teller: Teller, was: Statement | None, *, heard: str | None
     ) -> Iterable[tuple[Draft, Field, Choice]]:
-        """Let a field follow from what was said to what is said; returns what has to be looked up before.
+        """Let a field follow where a reference said something else of it before; returns what has to be looked up.
 
-        by: the reference whose own word is free to be taken, its record having been matched by it.
+        was: what that was, None for nothing. The reference's own word is free to be taken, its record having been
+        matched by it.
         """
         field, told = FIELDS[draft.kind][name], self._told(draft)
         if field.is_event or name in told.overrides:
             return
-        precedence = self._evidence[draft.kind].precedence
-        before = choose(draft.kind, name, was, precedence, heard=heard)
-        after = choose(draft.kind, name, told.of(name), precedence, heard=heard)
+        said, precedence = told.of(name), self._evidence[draft.kind].precedence
+        others = {each: one for each, one in said.items() if each != teller}
+        before = choose(draft.kind, name, others if was is None else {**others, teller: was}, precedence, heard=heard)
+        after = choose(draft.kind, name, said, precedence, heard=heard)
+        held = None if before is None else before.statement
         if after is None:
-            if before is not None and not field.is_kept and _holds(draft, field, before.statement.values):
+            self._follow(draft, name, held, None)
+        elif (draft.kind, name) not in UNIQUE or after.teller == teller:
+            self._follow(draft, name, held, after.statement)
+        elif held is None or held.values != after.statement.values:
+            yield draft, field, after
+
+    def _follow(self, draft: Draft, name: str, was: Statement | None, now: Statement | None) -> None:
+        """Let a field follow from the statement that held to the one that holds."""
+        field = FIELDS[draft.kind][name]
+        if field.is_event or name in self._told(draft).overrides:
+            return
+        if now is None:
+            if was is not None and not field.is_kept and _holds(draft, field, was.values):
                 set_field(draft, field, (None,) * len(field.columns))
-        elif before is None or before.statement.values != after.statement.values:
-            if (draft.kind, name) in UNIQUE and after.teller != by:
-                yield draft, field, after
-            else:
-                put(self._work, draft, field, after.statement.values)
+        elif was is None or was.values != now.values:
+            put(self._work, draft, field, now.values)
 
     async def _write_unique(self, kind: EntityKind, clashing: Sequence[tuple[Draft, Field, Choice]]) -> None:
         """Fall back to what another source states, unless another thing has it meanwhile."""
@@ -207,20 +207,25 @@ class Golden:
                 put(self._work, draft, field, choice.statement.values)
 
 
+def speaks_alone(told: Told) -> bool:
+    """Whether no other reference leads to the thing, so that whatever this one says holds."""
+    return len(told.by_ref) == 1
+
+
 def put(work: Work, draft: Draft, field: Field, values: Sequence[Any]) -> None:
     """Give a field a value; the shelves that a unit leaves and comes to by it are counted anew."""
-    shelves = [shelf_of(draft.after)] if draft.kind is EntityKind.ASSET else []
+    if draft.kind is not EntityKind.ASSET or SHELF_COLUMNS.isdisjoint(field.columns):
+        set_field(draft, field, values)
+        return
+    left = shelf_of(draft.after)
     set_field(draft, field, values)
-    if draft.kind is EntityKind.ASSET:
-        shelves.append(shelf_of(draft.after))
-    work.shelves |= {shelf for shelf in shelves if shelf is not None}
+    work.shelves |= {shelf for shelf in (left, shelf_of(draft.after)) if shelf is not None}
 
 
 def set_field(draft: Draft, field: Field, values: Sequence[Any]) -> None:
     """Set the columns of a field to values as JSON has them; a column that may not be missing is left as it is."""
-    columns = TABLES[draft.kind].c
     for column, value in zip(field.columns, values, strict=True):
-        if value is not None or columns[column].nullable:
+        if value is not None or TABLES[draft.kind].c[column].nullable:
             draft.after[column] = column_value(draft.kind, column, value)
 
 

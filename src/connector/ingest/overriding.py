@@ -18,7 +18,6 @@ from connector.model.refs import EntityKind, SourceRef
 from connector.rules.golden.fields import FIELDS, UNIQUE, Field
 from connector.storage.database.drafts import TABLES, Draft, find_rows, load_drafts
 from connector.storage.database.engine import Transaction
-from connector.storage.golden.evidence import column_value, statement_value
 from connector.storage.golden.overrides import (
     Override,
     end_override,
@@ -27,6 +26,7 @@ from connector.storage.golden.overrides import (
     override_of_id,
     standing_override,
 )
+from connector.storage.golden.values import column_value, statement_value
 from connector.storage.sources.refs import lock_ingest
 from connector.storage.stock.book import claimed_assets, recount_shelves
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from connector.model.kinds import GoldenReason
 from connector.model.refs import EntityKind
@@ -16,8 +16,7 @@ EVERY_KIND = "default"
 """Under which the configuration names the order that holds where no other is named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """What a reference says of a field. values: of the field's columns, as JSON has them; one of them is not None.
 
     said: microseconds since 1970 at which the hub first heard it, later for what was said later. version: the
@@ -27,6 +26,10 @@ class Statement:
     values: tuple[Any, ...]
     said: int
     version: int | None = None
+
+
+Said: TypeAlias = dict[str, Statement]
+"""Field -> what a reference says of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +77,16 @@ def choose(
     """
     if not told:
         return None
+    if len(told) == 1:
+        [(teller, statement)] = told.items()
+        return Choice(teller, statement, GoldenReason.ONLY)
     lapsed = precedence.lapsed - {heard}
     fresh = {teller: one for teller, one in told.items() if teller[0] not in lapsed} or told
     ranks = {teller: precedence.rank(kind, name, teller[0]) for teller in told}
     first = min(rank for rank in (*(ranks[teller] for teller in fresh), _LAST) if rank is not None)
     candidates = {teller: one for teller, one in fresh.items() if first in (ranks[teller], _LAST)}
     teller = max(candidates, key=lambda each: (candidates[each].said, each))
-    if len(told) == 1:
-        reason = GoldenReason.ONLY
-    elif any(_goes_before(ranks[other], first) for other in told.keys() - fresh.keys()):
+    if any(_goes_before(ranks[other], first) for other in told.keys() - fresh.keys()):
         reason = GoldenReason.FRESHNESS
     else:
         reason = GoldenReason.LAST_SAID if first == _LAST else GoldenReason.PRECEDENCE

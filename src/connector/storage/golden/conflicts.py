@@ -48,10 +48,10 @@ async def note_conflicts(
 def _conflicts(kind: EntityKind, told: Told, precedence: Precedence) -> Mapping[str, dict[str, Any]]:
     """Field -> whose value holds, why, and what is said, where two values are said."""
     found: dict[str, dict[str, Any]] = {}
-    for name in sorted({name for said in told.by_ref.values() for name in said}):
+    for name in sorted(told.contested()):
         said = told.of(name)
         choice = choose(kind, name, said, precedence)
-        if choice is None or all(one.values == choice.statement.values for one in said.values()):
+        if choice is None:
             continue
         is_overridden = name in told.overrides
         found[name] = {

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeAlias
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     CompoundSelect,
-    Date,
-    Float,
     Select,
     Text,
     cast,
@@ -26,18 +24,13 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.refs import EntityKind
-from connector.rules.golden.choosing import NO_PRECEDENCE, Precedence, Statement, Teller
+from connector.rules.golden.choosing import NO_PRECEDENCE, Precedence, Said, Statement, Teller
 from connector.storage.database.bulk import among
-from connector.storage.database.drafts import TABLES
-from connector.storage.database.rows import json_value
 from connector.storage.tables import field_conflict, field_override, precedence, source, source_ref
-from connector.storage.tables.columns import EnumText, Json
+from connector.storage.tables.columns import Json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-Said: TypeAlias = dict[str, Statement]
-"""Field -> what a reference says of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +54,14 @@ class Told:
     def of(self, name: str) -> dict[Teller, Statement]:
         """What is said of a field."""
         return {teller: said[name] for teller, said in self.by_ref.items() if name in said}
+
+    def contested(self) -> set[str]:
+        """The fields of which different things are said."""
+        if len(self.by_ref) < 2:
+            return set()
+        first: Said = {}
+        statements = ((name, one) for said in self.by_ref.values() for name, one in said.items())
+        return {name for name, one in statements if first.setdefault(name, one).values != one.values}
 
 
 @dataclass(slots=True)
@@ -111,26 +112,6 @@ def microseconds(at: datetime) -> int:
 def instant(value: int) -> datetime:
     """The instant of so many microseconds since 1970."""
     return _EPOCH + value * _MICROSECOND
-
-
-def column_value(kind: EntityKind, column: str, value: Any) -> Any:
-    """A value as its column has it, from JSON."""
-    if value is None:
-        return None
-    match TABLES[kind].c[column].type:
-        case EnumText(enum=enum):
-            return enum(value)
-        case Date():
-            return date.fromisoformat(value)
-        case Float():
-            return float(value)
-        case _:
-            return value
-
-
-def statement_value(value: Any) -> Any:
-    """A column's value as statements have it."""
-    return list(value) if isinstance(value, tuple) else json_value(value)
 
 
 def _asked(

@@ -20,6 +20,10 @@ ON_SHELF = (AssetState.IN_STOCK, AssetState.RESERVED)
 """States of a unit that is on its shelf."""
 
 
+SHELF_COLUMNS = frozenset({"hub_id", "product_id", "lane"})
+"""What of an asset's row says which shelf it is for."""
+
+
 class Shelf(NamedTuple):
     """Where the units of one product are kept for one purpose."""
 
