@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import closing
+from pathlib import Path
 
-from connector.sdk import Adapter, Batch, Cursor, Health, Stream, Transient
+from connector.sdk import Adapter, Batch, Cursor, Health, Pulls, Stream, Transient, Watches
 from connector_file.config import FileConfig
 from connector_file.directory import find_sheet, list_directory, open_sheet
 from connector_file.mapping import SHEETS
 from connector_file.reading import read_batches, read_layout
 
 
-class File(Adapter[FileConfig]):
+class File(Adapter[FileConfig], Pulls, Watches):
     """Sites, hubs, products, substitutes, kits, assets and counted stock that a team keeps in sheets."""
 
     @classmethod
@@ -30,6 +31,13 @@ class File(Adapter[FileConfig]):
     async def check(self) -> Health:
         """Read the headers of all sheets. Raises ConfigError, Transient, UnexpectedResponse."""
         return Health(detail=await asyncio.to_thread(self._headers))
+
+    async def glance(self) -> Mapping[str, str]:
+        """Which file each sheet is, its size and when it was written; a sheet that is not there has none."""
+        return await asyncio.to_thread(self._seen)
+
+    def _seen(self) -> dict[str, str]:
+        return {stream: _identity(find_sheet(self.config, stream)) for stream in SHEETS}
 
     def _headers(self) -> str:
         found = [(stream, find_sheet(self.config, stream)) for stream in SHEETS]
@@ -70,6 +78,16 @@ class File(Adapter[FileConfig]):
                             hint="It is read again from its beginning; nothing was retired.",
                         )  # fmt: skip
                     yield batch
+
+
+def _identity(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        now = path.stat()
+    except FileNotFoundError:  # it went since the directory was read
+        return ""
+    return f"{path.name} {now.st_ino} {now.st_size} {now.st_mtime_ns}"
 
 
 async def _next(batches: Generator[Batch, None, None]) -> Batch | None:

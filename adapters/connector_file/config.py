@@ -17,7 +17,7 @@ class FileConfig(AdapterConfig):
     directory: Path = Field(description="Directory that holds the sheets.", examples=["sheets"])
     files: dict[str, str] = Field(
         default_factory=dict,
-        description="File name by stream, where it is not the stream's own name with .csv, .tsv or .xlsx. "
+        description="File name by stream, where it is not the stream's own name with .csv, .tsv, .xlsx or .jsonl. "
         "Several streams may name one workbook: each reads the sheet of its name.",
         examples=[{"hubs": "Depots 2026.xlsx"}],
     )
@@ -73,8 +73,10 @@ class FileConfig(AdapterConfig):
                 if stream not in COLUMNS:
                     raise ValueError(f"{setting}: there is no stream {stream!r}, only {', '.join(COLUMNS)}")
         for stream, name in self.files.items():
-            if Path(name).suffix.lower() not in {".csv", ".tsv", ".txt", ".xlsx", ".xlsm"}:
-                raise ValueError(f"files: {name!r} of {stream} is neither .csv, .tsv, .txt nor .xlsx, .xlsm")
+            if Path(name).suffix.lower() not in {".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".jsonl", ".ndjson"}:
+                raise ValueError(
+                    f"files: {name!r} of {stream} is neither .csv, .tsv, .txt, .xlsx, .xlsm nor .jsonl, .ndjson"
+                )
         for stream, headers in self.columns.items():
             known = [column.name for column in COLUMNS[stream]]
             for name in headers:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from connector.sdk import ConfigError, Transient
 from connector_file.config import FileConfig
 
-SUFFIXES = (".csv", ".tsv", ".xlsx", ".xlsm")
+SUFFIXES = (".csv", ".tsv", ".xlsx", ".xlsm", ".jsonl", ".ndjson")
 """Of files that are found by the stream's name."""
 
 

@@ -13,6 +13,7 @@ from connector.sdk import Batch, ConfigError, Record, Rejected, SourceRef
 from connector_file.columns import COLUMNS, Layout, known_headers, read_header
 from connector_file.config import FileConfig
 from connector_file.csv_sheet import read_csv
+from connector_file.jsonl_sheet import read_jsonl
 from connector_file.mapping import SHEETS, joined_record, record, reference
 from connector_file.row import Row
 from connector_file.sheets import BrokenLine, Line, shown
@@ -55,6 +56,8 @@ def _lines(file: BinaryIO, name: str, stream: str, config: FileConfig) -> Genera
     suffix = PurePath(name).suffix.lower()
     if suffix in {".xlsx", ".xlsm"}:
         return read_xlsx(file, name, stream)
+    if suffix in {".jsonl", ".ndjson"}:
+        return read_jsonl(file, name)
     headers = known_headers(stream, config.columns.get(stream, {}))
     delimiter = config.delimiter or ("\t" if suffix == ".tsv" else None)
     return read_csv(file, name, headers, delimiter=delimiter, encoding=config.encoding)

@@ -50,6 +50,7 @@ from connector.storage.database.engine import reading, wake_on_commit
 from connector.storage.database.growth import LogGrowth
 from connector.storage.policies.policies import active_policy_text
 from connector.storage.quality.days import Measured, measure_if_due
+from connector.watching import watch_sources
 
 if TYPE_CHECKING:
     from connector.api.identity import IdentityProvider
@@ -348,7 +349,10 @@ async def _begin(hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Even
     if process.is_first:
         await _tend(hub)
         wanted = [name for name in hub.connections if hub.settings.sources[name].schedule]
-        await asyncio.gather(*(pull_or_log(hub, name, None, by="start") for name in wanted))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(watch_sources(hub, pull_or_log))
+            for name in wanted:
+                tasks.create_task(pull_or_log(hub, name, None, by="start"))
 
 
 async def _read_policy(hub: Hub) -> None:

@@ -248,3 +248,25 @@ def test_templates_leave_files_alone_that_are_there(tmp_path):
 
     assert "hubs.csv" not in [path.name for path in written]
     assert (tmp_path / "hubs.csv").read_text() == "code\nBER\n"
+
+
+async def test_a_glance_tells_which_sheets_changed_without_reading_them(sheets, tmp_path):
+    source = sheets()
+    write(tmp_path / "stock.csv", 1)
+    before = await source.connection.adapter.glance()
+
+    write(tmp_path / "stock.csv", 2)
+    (tmp_path / "hubs.jsonl").write_text('{"code": "BER"}\n')
+    after = await source.connection.adapter.glance()
+
+    assert before.keys() == after.keys() == set(COLUMNS)
+    assert {stream for stream in COLUMNS if before[stream] != after[stream]} == {"stock", "hubs"}
+    assert await source.connection.adapter.glance() == after
+
+
+async def test_a_directory_that_is_not_there_cannot_be_watched(tmp_path):
+    source = Sheets(tmp_path / "away")
+
+    with pytest.raises(Transient, match="away' cannot be read: No such file or directory"):
+        await source.connection.adapter.glance()
+    await source.connection.aclose()

@@ -45,7 +45,10 @@ def test_the_example_can_be_used():
     ("settings", "message"),
     [
         ({"files": {"boxes": "a.csv"}}, "files: there is no stream 'boxes', only sites, hubs, products,"),
-        ({"files": {"hubs": "a.ods"}}, "files: 'a.ods' of hubs is neither .csv, .tsv, .txt nor .xlsx, .xlsm"),
+        (
+            {"files": {"hubs": "a.ods"}},
+            "files: 'a.ods' of hubs is neither .csv, .tsv, .txt, .xlsx, .xlsm nor .jsonl, .ndjson",
+        ),
         ({"columns": {"hubs": {"colour": "Farbe"}}}, "columns: hubs has no column 'colour', only code, name, tier,"),
         ({"encoding": "latin-99"}, "encoding 'latin-99' is not known: write e.g. 'cp1252'"),
         ({"encoding": "base64"}, "encoding 'base64' is not known: write e.g. 'cp1252'"),

@@ -69,7 +69,7 @@ class PullReport:
 class Wish:
     """What a pull is to bring. full: everything anew. since: what has changed from then on, besides what is new.
 
-    by: who wants it: a person, a program, `schedule` or `start`.
+    by: who wants it: a person, a program, `schedule`, `start` or `watch`.
     """
 
     full: bool = False

@@ -316,6 +316,17 @@ class Previews(Protocol):
 
 
 @runtime_checkable
+class Watches(Protocol):
+    """Sees by itself, and at no cost to anybody, that something is new: a directory of files is an example."""
+
+    async def glance(self) -> Mapping[str, str]:
+        """What there is, by stream: a text that is another one whenever the stream may have changed. Reads no content.
+
+        A stream that is left out is not watched. Raises ConfigError, Transient.
+        """
+
+
+@runtime_checkable
 class ShowsPages(Protocol):
     """Receives webhooks that people send from a page, for example one that a code on a label leads to."""
 

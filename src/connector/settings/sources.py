@@ -61,6 +61,14 @@ class SourceSettings(BaseModel):
         description="Pulls begin up to so much later, each time another while.",
         examples=[30],
     )
+    watch_seconds: int = Field(
+        default=5,
+        ge=0,
+        le=3_600,
+        description="How often a source that can be watched, such as a directory of sheets, is looked at for changes; "
+        "0 means never, and neither is one without a schedule.",
+        examples=[5],
+    )
     guard: GuardSettings = GuardSettings()
     webhook: bool = Field(default=True, description="Whether the system may post webhooks.", examples=[True])
 
