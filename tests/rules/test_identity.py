@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from connector.model.errors import InvalidConfiguration
 from connector.rules.identity.facts import Agreement, DeviceFacts, Fact, KnownDevice
 from connector.rules.identity.match_rules import DEFAULT_RULES, RULES, match_rules
-from connector.rules.identity.matching import Verdict, match_records
+from connector.rules.identity.matching import Verdict, match_records, resembling
 
 MAC, OTHER_MAC = "00:1B:54:00:00:01", "00:1B:54:00:00:02"
 CMDB, ITSM = 1, 2
@@ -230,3 +230,22 @@ def test_records_that_state_their_serials_end_linked_the_same_way_in_whatever_or
             hub.take(source, number, of_device(number, facts | {Fact.SERIAL}))
 
         assert sorted(min(truths) for truths in hub.records.values()) == sorted({number for _, number, _ in records})
+
+
+@given(SAID, st.lists(st.tuples(st.integers(0, 5), st.frozensets(st.sampled_from(Fact)), st.booleans()), max_size=4))
+def test_what_resembles_no_known_device_is_new_and_to_know_that_before_changes_no_other_verdict(
+    records: list[tuple[int, int, frozenset[Fact]]], devices: list[tuple[int, frozenset[Fact], bool]]
+):
+    told = {place: of_device(truth, facts) for place, (_, truth, facts) in enumerate(records)}
+    there = [
+        replace(known(n), facts=of_device(truth, facts), is_retired=is_retired)
+        for n, (truth, facts, is_retired) in enumerate(devices, 1)
+    ]
+
+    of_all = match_records(told, there, DEFAULT_RULES, source=ITSM)
+    alike = resembling(told, there, DEFAULT_RULES)
+    of_these = match_records(told, there, DEFAULT_RULES, source=ITSM, wanted=alike)
+
+    assert of_these == {name: verdict for name, verdict in of_all.items() if name in alike}
+    assert all(verdict.outcome == "new" for name, verdict in of_all.items() if name not in alike)
+    assert all(not any(a.found or a.left_out for a in of_all[name].attempts) for name in told.keys() - alike)

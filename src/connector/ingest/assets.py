@@ -7,7 +7,7 @@ from typing import Any
 
 from connector.ingest.addresses import note_addresses, write_addresses
 from connector.ingest.arrivals import Arrival
-from connector.ingest.devices import Device, identify
+from connector.ingest.devices import Device, identify, record_facts
 from connector.ingest.places import resolve_places
 from connector.ingest.products import product_id, product_name, resolve_products, waits_for_product
 from connector.ingest.relations import RelationPlan
@@ -15,7 +15,6 @@ from connector.ingest.swapped import follow_swaps
 from connector.ingest.work import Work
 from connector.model.kinds import Lane
 from connector.model.lifecycle import AssetState
-from connector.model.naming import serial_key, tag_key
 from connector.model.records import AssetRecord
 from connector.model.refs import EntityKind
 from connector.storage.database.drafts import Draft, Values, find_rows, load_drafts
@@ -81,7 +80,7 @@ async def _refer(work: Work, arrivals: Sequence[Arrival]) -> list[Device]:
             name = f"{record.place.kind.value} {record.place.external_id!r}"
             work.refuse_unknown(arrival, name, str(record.place), path="/place")
         else:
-            devices.append(Device(arrival, record, serial_key(record.serial), tag_key(record.asset_tag), found, place))
+            devices.append(Device(arrival, record, record_facts(record, found, place), place))
     return devices
 
 
@@ -91,16 +90,16 @@ def _macs(changes: Sequence[tuple[Arrival, Draft, Values]]) -> list[tuple[Draft,
 
 
 def _values(device: Device) -> dict[str, Any]:
-    record, (kind, place_id) = device.record, device.place or (None, None)
+    record, facts, (kind, place_id) = device.record, device.facts, device.place or (None, None)
     return {
         "name": record.name,
-        "serial": device.serial,
-        "asset_tag": device.asset_tag,
+        "serial": facts.serial,
+        "asset_tag": facts.asset_tag,
         "revision": record.revision,
         "warranty_ends_on": record.warranty_ends_on,
         "holder": record.holder,
         "url": record.url,
-        "product_id": device.product_id,
+        "product_id": facts.product,
         "site_id": place_id if kind is EntityKind.SITE else None,
         "hub_id": place_id if kind is EntityKind.HUB else None,
         "state": record.state,

@@ -14,9 +14,9 @@ from connector.model.naming import host_key, serial_key, tag_key
 from connector.model.records import AssetRecord
 from connector.model.refs import EntityKind
 from connector.rules.identity.facts import DeviceFacts, Fact, KnownDevice
-from connector.rules.identity.matching import Verdict, match_records
+from connector.rules.identity.matching import Verdict, match_records, resembling
 from connector.storage.database.engine import Transaction
-from connector.storage.sources.identities import Asked, look_up, match_rules_of
+from connector.storage.sources.identities import look_up, match_rules_of
 from connector.storage.sources.refs import RefKey
 
 _PATHS = {Fact.SERIAL: "/serial", Fact.ASSET_TAG: "/asset_tag", Fact.MAC: "/macs", Fact.HOSTNAME: "/name"}
@@ -24,19 +24,12 @@ _PATHS = {Fact.SERIAL: "/serial", Fact.ASSET_TAG: "/asset_tag", Fact.MAC: "/macs
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A record with what it refers to. serial, asset_tag: as the hub keeps them."""
+    """A record with what it refers to. facts: by which devices are told apart; its maker is the catalogue's to tell."""
 
     arrival: Arrival
     record: AssetRecord
-    serial: str | None
-    asset_tag: str | None
-    product_id: int | None
+    facts: DeviceFacts
     place: tuple[EntityKind, int] | None
-
-    @property
-    def facts(self) -> DeviceFacts:
-        """What it states of that by which devices are told apart; its maker is the catalogue's to tell."""
-        return record_facts(self.record, self.product_id, self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +72,13 @@ async def identify(work: Work, devices: Sequence[Device], *, is_known: bool = Tr
             matched[device.arrival.key] = known.entity_id
         else:
             new[device.arrival.key[1]] = device
-    judged = await judge(work.tx, work.source_id, {name: device.facts for name, device in new.items()})
+    records = {name: device.facts for name, device in new.items()}
+    judged = await judge(work.tx, work.source_id, records, in_full=False)
     for name, device in new.items():
-        found = judged[name]
-        if found.is_separate:
+        found = judged.get(name)
+        if found is None:
+            matched[device.arrival.key] = None
+        elif found.is_separate:
             matched[device.arrival.key] = None
             work.separated.add(name)
         elif found.verdict.outcome == "review":
@@ -93,21 +89,26 @@ async def identify(work: Work, devices: Sequence[Device], *, is_known: bool = Tr
 
 
 async def judge(
-    tx: Transaction, source_id: int, records: Mapping[str, DeviceFacts], *, own: int | None = None
+    tx: Transaction, source_id: int, records: Mapping[str, DeviceFacts], *, own: int | None = None, in_full: bool = True
 ) -> dict[str, Judged]:
     """What the configured match rules say of records of a source, by their references; one statement for all of them.
 
-    own: a device that is looked at as if the source had no record of it.
+    own: a device that is looked at as if the source had no record of it. in_full: without it, records that are new
+    because no device that the hub knows resembles them are left out.
     """
     rules = match_rules_of(tx)
-    known = await look_up(tx, source_id, [Asked(name, facts) for name, facts in records.items()], rules)
-    whole = {name: replace(facts, manufacturer=known.makers.get(facts.product or 0)) for name, facts in records.items()}
-    told = {name: facts for name, facts in whole.items() if name not in known.separate}
+    known = await look_up(tx, source_id, records, rules)
     devices = [
         replace(device, sources=device.sources - {source_id}) if device.id == own else device
         for device in known.devices
     ]
-    verdicts = match_records(told, devices, rules, source=source_id)
+    wanted = frozenset(records) if in_full else resembling(records, devices, rules)
+    whole = {
+        name: replace(records[name], manufacturer=known.makers.get(records[name].product or 0))
+        for name in wanted | known.separate
+    }
+    told = {name: facts for name, facts in {**records, **whole}.items() if name not in known.separate}
+    verdicts = match_records(told, devices, rules, source=source_id, wanted=wanted)
     by_id = {device.id: device for device in devices}
     said = Verdict("new", "a person has said that it is a device of its own", ())
     return {

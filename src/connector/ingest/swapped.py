@@ -30,14 +30,16 @@ async def follow_swaps(
         for device in devices
         if (draft := drafts.get(matched.get(device.arrival.key) or 0)) is not None
         and _is_known(device, draft.id)
-        and device.serial not in (None, draft.after["serial"] or device.serial)
+        and device.facts.serial not in (None, draft.after["serial"] or device.facts.serial)
     }
     if not other:
         return {}
     before = {key: matched[key] or 0 for key in other}
     sent = await sent_in_place_of(work.tx, set(before.values()))
     units = {
-        key: sent[before[key]].units.get(device.serial or "") for key, device in other.items() if before[key] in sent
+        key: sent[before[key]].units.get(device.facts.serial or "")
+        for key, device in other.items()
+        if before[key] in sent
     }
     live = await live_refs(work.tx, EntityKind.ASSET, {unit for unit in units.values() if unit is not None})
     followed: dict[RefKey, int | None] = {}

@@ -7,7 +7,7 @@ nothing is decided. Nothing here depends on the order in which records or device
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, TypeVar
 
@@ -56,24 +56,43 @@ class Verdict:
 
 
 def match_records(
-    records: Mapping[K, DeviceFacts], known: Sequence[KnownDevice], rules: Sequence[MatchRule], *, source: int
+    records: Mapping[K, DeviceFacts],
+    known: Sequence[KnownDevice],
+    rules: Sequence[MatchRule],
+    *,
+    source: int,
+    wanted: Collection[K] | None = None,
 ) -> dict[K, Verdict]:
     """A verdict for each record that its source's reference does not settle.
 
     known: at least all devices that share a value with one of the records. source: whose records they are; a device
-    that it knows by another reference is another one.
+    that it knows by another reference is another one. wanted: the records whose verdict is wanted, all where it is
+    None; what the others state counts.
     """
+    if wanted is not None and not wanted:
+        return {}
     finders = [_Finder(rule, records.values(), known, source) for rule in rules]
     by_id = {device.id: device for device in known}
     verdicts = {key: _verdict(facts, [finder.attempt(facts) for finder in finders], by_id)
-                for key, facts in records.items()}  # fmt: skip
-    wanted = Counter(verdict.device for verdict in verdicts.values() if verdict.device is not None)
+                for key, facts in records.items() if wanted is None or key in wanted}  # fmt: skip
+    takers = Counter(verdict.device for verdict in verdicts.values() if verdict.device is not None)
     return {
         key: verdict
-        if verdict.device is None or wanted[verdict.device] == 1
+        if verdict.device is None or takers[verdict.device] == 1
         else _wanted_twice(verdict, verdict.device)
         for key, verdict in verdicts.items()
     }
+
+
+def resembling(
+    records: Mapping[K, DeviceFacts], known: Sequence[KnownDevice], rules: Sequence[MatchRule]
+) -> frozenset[K]:
+    """The records that state what a rule looks for as one of these devices has it; the others are new by every rule."""
+    found: set[K] = set()
+    for rule in rules if known else ():
+        held = {key for device in known for key in _keys(rule, device.facts)}
+        found |= {name for name, facts in records.items() if not held.isdisjoint(_keys(rule, facts))}
+    return frozenset(found)
 
 
 class _Finder:

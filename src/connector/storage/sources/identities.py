@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import Text, bindparam, cast, false, literal_column, null, select, union_all
@@ -38,14 +39,6 @@ def match_rules_of(tx: AsyncConnection) -> tuple[MatchRule, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A record that is looked for. facts: all but its manufacturer, which the catalogue tells."""
-
-    external_id: str
-    facts: DeviceFacts
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
     """What is known. devices: each that has a value of one of the records, with those of its addresses.
 
@@ -58,14 +51,17 @@ class Known:
     separate: frozenset[str] = frozenset()
 
 
-async def look_up(tx: AsyncConnection, source_id: int, asked: Collection[Asked], rules: Sequence[MatchRule]) -> Known:
+async def look_up(
+    tx: AsyncConnection, source_id: int, records: Mapping[str, DeviceFacts], rules: Sequence[MatchRule]
+) -> Known:
     """The devices that these rules may find for records of a source, in one statement whatever their number.
 
-    Which of them a record is about is not decided here. A host name is looked for at the records' sites alone.
+    records: by what their source calls them; their manufacturers are the catalogue's to tell.
+    Which of the devices a record is about is not decided here. A host name is looked for at the records' sites alone.
     """
-    if not asked:
+    if not records:
         return Known()
-    facts = [item.facts for item in asked]
+    facts = records.values()
     wanted = {fact for rule in rules for fact in rule.equal}
     given = {
         "serials": _values(facts, Fact.SERIAL, wanted),
@@ -74,14 +70,18 @@ async def look_up(tx: AsyncConnection, source_id: int, asked: Collection[Asked],
         "hosts": _values([item for item in facts if item.site is not None], Fact.HOSTNAME, wanted),
         "sites": _values([item for item in facts if item.hostname is not None], Fact.SITE, wanted),
         "products": _values(facts, Fact.PRODUCT, {Fact.PRODUCT}),
-        "records": sorted({item.external_id for item in asked}),
+        "records": sorted(records),
         "source": source_id,
     }
     return _known((await tx.execute(_looked_up(), given)).all())
 
 
 def _values(facts: Iterable[DeviceFacts], fact: Fact, wanted: Collection[Fact]) -> list[Any]:
-    return sorted({value for item in facts for value in item.stated(fact)}, key=str) if fact in wanted else []
+    if fact not in wanted:
+        return []
+    if fact is Fact.MAC:
+        return sorted({mac for item in facts for mac in item.macs})
+    return sorted(set(map(attrgetter(fact.value), facts)) - {None})
 
 
 @lru_cache(maxsize=1)
@@ -133,23 +133,26 @@ def _looked_up() -> CompoundSelect[Any]:
 
 
 def _known(rows: Sequence[Any]) -> Known:
-    devices: dict[int, KnownDevice] = {}
+    devices: dict[int, Any] = {}
     macs: dict[int, set[str]] = defaultdict(set)
     sources: dict[int, set[int]] = defaultdict(set)
     makers: dict[int, str] = {}
     separate: set[str] = set()
-    for asset_id, name, serial, tag, mac, site, product_id, maker, is_retired, source in rows:
+    for row in rows:
+        asset_id, name, _, _, mac, _, product_id, maker, _, source = row
         if asset_id is not None:
-            facts = DeviceFacts(serial, maker, tag, frozenset(), host_key(name), site, product_id)
-            devices[asset_id] = KnownDevice(asset_id, facts, name, bool(is_retired))
+            devices[asset_id] = row
             macs[asset_id] |= {mac} - {None}
             sources[asset_id] |= {source} - {None}
         elif product_id is not None:
             makers[product_id] = maker
         else:
             separate.add(name)
-    known = [
-        replace(device, facts=replace(device.facts, macs=frozenset(macs[i])), sources=frozenset(sources[i]))
-        for i, device in sorted(devices.items())
-    ]
+    known = [_device(row, frozenset(macs[i]), frozenset(sources[i])) for i, row in sorted(devices.items())]
     return Known(known, makers, frozenset(separate))
+
+
+def _device(row: Any, macs: frozenset[str], sources: frozenset[int]) -> KnownDevice:
+    asset_id, name, serial, tag, _, site, product_id, maker, is_retired, _ = row
+    facts = DeviceFacts(serial, maker, tag, macs, host_key(name), site, product_id)
+    return KnownDevice(asset_id, facts, name, bool(is_retired), sources)
