@@ -16,7 +16,7 @@ from connector.model.records import TicketRecord
 from connector.model.refs import EntityKind, SourceRef
 from connector.storage.aliases.lookup import PlaceNames, names_of_places
 from connector.storage.database.drafts import Draft, Values, find_rows, load_drafts
-from connector.storage.tickets.late_references import waiting_tickets
+from connector.storage.tickets.late_references import is_awaited, waiting_tickets
 
 Found = Mapping[str, frozenset[int]]
 """Text -> the live things that are called so."""
@@ -77,8 +77,9 @@ async def settle_tickets(work: Work, arrivals: Sequence[Arrival]) -> None:
 
 async def link_tickets(work: Work) -> None:
     """Link tickets to devices and sites that they named before those had arrived."""
-    texts = _texts_of(work, EntityKind.ASSET, ("name", "serial", "asset_tag"))
-    sites = _texts_of(work, EntityKind.SITE, ("name", "code"))
+    for_device, for_site = await is_awaited(work.tx)
+    texts = _texts_of(work, EntityKind.ASSET, ("name", "serial", "asset_tag")) if for_device else set[str]()
+    sites = _texts_of(work, EntityKind.SITE, ("name", "code")) if for_site else set[str]()
     waiting = await waiting_tickets(work.tx, asset_hints=texts, site_hints=sites)
     if not waiting:
         return
