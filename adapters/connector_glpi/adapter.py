@@ -21,6 +21,7 @@ from connector.sdk import (
     ProductRecord,
     Pulls,
     Receipt,
+    ReceivesWebhooks,
     Record,
     RecordSwap,
     SetTicketFields,
@@ -32,11 +33,14 @@ from connector.sdk import (
     SwapReceipt,
     TicketRecord,
     UnexpectedResponse,
+    WebhookRequest,
+    WebhookResult,
     WritesAssets,
     WritesTickets,
 )
 from connector.sdk.rest import cursor_since
 from connector.sdk.rest.swaps import require_write_back
+from connector_glpi import webhook
 from connector_glpi.api import Api
 from connector_glpi.config import GlpiConfig
 from connector_glpi.mapping import asset_record, product_of_ref, read_asset_ref, read_product_ref
@@ -51,7 +55,7 @@ from connector_glpi.writing import TicketWriter
 OVERLAP = timedelta(minutes=5)
 
 
-class Glpi(Adapter[GlpiConfig], Pulls, Fetches, WritesTickets, WritesAssets):
+class Glpi(Adapter[GlpiConfig], Pulls, Fetches, ReceivesWebhooks, WritesTickets, WritesAssets):
     """One GLPI as a source of places, devices and tickets, and as the place where the hub answers."""
 
     def __init__(self, config: GlpiConfig, http: SourceClient, clock: Clock) -> None:
@@ -128,7 +132,10 @@ class Glpi(Adapter[GlpiConfig], Pulls, Fetches, WritesTickets, WritesAssets):
             row = await self._api.one(*known, ref, operation)
             statuses = await Statuses.read(self._api, self.config, operation)
             places = await self._reader.places()
-            return None if row.get("is_deleted") else asset_record(row, known[0], places, statuses, self.config)
+            related = await self._reader.relations()
+            of_row = related.of(*known) if related else None
+            gone = row.get("is_deleted")
+            return None if gone else asset_record(row, known[0], places, statuses, self.config, of_row)
         if ref.kind is EntityKind.PRODUCT and read_product_ref(ref):
             return product_of_ref(ref, await Catalogue.read(self._api, self.config, operation))
         if ref.kind is EntityKind.TICKET and is_number:
@@ -139,6 +146,14 @@ class Glpi(Adapter[GlpiConfig], Pulls, Fetches, WritesTickets, WritesAssets):
             record = place_record(row, await self._reader.places(), self.config)
             return record if record is not None and record.ref == ref else None
         return None
+
+    def verify(self, request: WebhookRequest) -> None:
+        """GLPI's signature. Raises AuthError."""
+        webhook.verify(request, self.config.webhook_secret)
+
+    def parse(self, request: WebhookRequest) -> WebhookResult:
+        """The ticket or device to read again. Raises Invalid."""
+        return webhook.parse(request, self.config)
 
     def takes(self, operation: type[object]) -> bool:
         """Tickets are written where GLPI is used for them, swaps where that is allowed."""

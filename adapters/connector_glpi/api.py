@@ -33,6 +33,21 @@ class Api(Protocol):
     async def with_serial(self, kind: str, serial: str, operation: str) -> Sequence[ListedRow]:
         """Devices that show a serial."""
 
+    async def rows(self, kind: str, operation: str) -> Sequence[ListedRow] | None:
+        """A whole list that few GLPI fill; None where it is not told."""
+
+    async def assigned(self, ticket: ListedRow, operation: str) -> Sequence[tuple[str, int]]:
+        """Users and groups that a ticket is assigned to, by type and id."""
+
+    async def actor(self, kind: str, name: str, operation: str) -> int | None:
+        """A user by login, or a group by name; None where nobody is called so, or names are not looked up."""
+
+    async def assign(self, ticket: SourceRef, kind: str, number: int, operation: str) -> None:
+        """Assign a user or group, beside those that are. Raises Invalid, OutcomeUnknown."""
+
+    async def link(self, ticket: SourceRef, kind: int, other: int, operation: str) -> None:
+        """Link a ticket to another one. kind: as v1 numbers it. Raises Invalid, OutcomeUnknown."""
+
     async def followups(self, ticket: SourceRef, operation: str) -> Sequence[ListedRow]:
         """A ticket's followups with id and content. Raises NotFound."""
 

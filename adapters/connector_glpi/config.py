@@ -70,6 +70,12 @@ class GlpiConfig(SwapsConfig):
     password: SecretStr | None = Field(
         default=None, min_length=1, description="Password of that login.", examples=[{"env": "GLPI_PASSWORD"}]
     )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        description="Secret of GLPI's webhooks; without it none is accepted.",
+        examples=[{"env": "GLPI_WEBHOOK_SECRET"}],
+    )
     profile: int | None = Field(
         default=None, gt=0, description="Id of the profile to act as; else the user's default one.", examples=[6]
     )
@@ -140,6 +146,11 @@ class GlpiConfig(SwapsConfig):
     )
     read_items: bool = Field(
         default=True, description="Ask for the devices of each ticket, a request each.", examples=[False]
+    )
+    read_relations: bool = Field(
+        default=True,
+        description="Read what devices have to do with each other, whenever one of them has changed.",
+        examples=[False],
     )
     read_links: bool = Field(
         default=True, description="Ask for the links of each ticket, two requests each.", examples=[False]

@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 
 from connector.sdk import (
     AssetRecord,
+    AssetRelation,
     AssetState,
     EntityKind,
     InvalidRecord,
@@ -72,7 +73,12 @@ def changed(row: Device | Location) -> datetime:
 
 
 def asset_record(
-    row: ListedRow, kind: DeviceType, places: LocationTree, statuses: Statuses, config: GlpiConfig
+    row: ListedRow,
+    kind: DeviceType,
+    places: LocationTree,
+    statuses: Statuses,
+    config: GlpiConfig,
+    relations: tuple[AssetRelation, ...] | None = None,
 ) -> AssetRecord | None:
     """A device; None for a template of devices. Raises InvalidRecord."""
     device = read_row(Device, row, kind, config.time_zone)
@@ -91,6 +97,7 @@ def asset_record(
             state=state,
             holder=device.user,
             url=config.page_of(kind, device.id),
+            relations=relations,
         )
     )
 

@@ -17,6 +17,7 @@ from connector_glpi.config import GlpiConfig
 from connector_glpi.mapping import VERSION, asset_record, asset_ref, product_record, tombstone
 from connector_glpi.names import Catalogue, Statuses
 from connector_glpi.places import place_record, tree_of
+from connector_glpi.relations import IMPACTS, PERIPHERALS, Relations
 from connector_glpi.rows import Details, Device, changed_at, read_row
 from connector_glpi.tickets import ticket_record, ticket_ref, ticket_tombstone
 from connector_glpi.words import DEVICE_TYPES, DeviceType
@@ -75,10 +76,18 @@ class Reader:
         places = await self.places()
         statuses = await Statuses.read(self._api, self._config, "read statuses")
 
+        known: list[Relations | None] = []
+
         async def read(kind: DeviceType, rows: Sequence[ListedRow]) -> Made:
-            return read_each(
-                rows, lambda row: asset_record(row, kind, places, statuses, self._config), partial(asset_ref, kind)
-            )
+            if not known and rows:  # nothing changed: nothing is asked
+                known.append(await self.relations())
+            related = known[0] if known else None
+
+            def made(row: ListedRow) -> Record | None:
+                of_row = related.of(kind, row["id"]) if related else None
+                return asset_record(row, kind, places, statuses, self._config, of_row)
+
+            return read_each(rows, made, partial(asset_ref, kind))
 
         async def gone(kind: DeviceType, rows: Sequence[ListedRow]) -> Made:
             return read_each(rows, lambda row: tombstone(row, kind, self._config), partial(asset_ref, kind))
@@ -91,6 +100,14 @@ class Reader:
         async with aclosing(self._pull(parts, stream, told).batches(since)) as batches:
             async for batch in batches:
                 yield batch
+
+    async def relations(self) -> Relations | None:
+        """What devices have to do with each other; None where GLPI tells nothing of it, or is not asked."""
+        if not self._config.read_relations:
+            return None
+        peripherals = await self._api.rows(PERIPHERALS, "read relations")
+        impacts = await self._api.rows(IMPACTS, "read relations")
+        return None if peripherals is None and impacts is None else Relations(peripherals or (), impacts or ())
 
     async def tickets(self, stream: Stream, since: Cursor | None) -> AsyncGenerator[Batch, None]:
         """Tickets, and those in the bin."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import httpx
@@ -86,6 +87,47 @@ class V1:
                 if row.get(here) == number and isinstance(kind, int) and isinstance(other, int):
                     found.append(Link(kind if here == "tickets_id_1" else _turned(kind), other))
         return found
+
+    async def rows(self, kind: str, operation: str) -> Sequence[ListedRow] | None:
+        """A whole list; None where this GLPI does not have it or the profile may not see it."""
+        found: list[ListedRow] = []
+        try:
+            async with aclosing(self.walk(kind, operation).along_ids()) as pages:
+                async for page in pages:
+                    found += page
+        except (Invalid, AuthError):
+            return None
+        return found
+
+    async def assigned(self, ticket: ListedRow, operation: str) -> Sequence[tuple[str, int]]:
+        """Rows of their own."""
+        found: list[tuple[str, int]] = []
+        for kind, path, column in (("User", "Ticket_User", "users_id"), ("Group", "Group_Ticket", "groups_id")):
+            rows = await self._of_ticket(ticket, path, operation)
+            found += [
+                (kind, row[column]) for row in rows if row.get("type") == ASSIGNED and isinstance(row.get(column), int)
+            ]
+        return found
+
+    async def actor(self, kind: str, name: str, operation: str) -> int | None:
+        """In any case; the filter of GLPI finds more than that."""
+        listing = await self._listing(kind, {"searchText[name]": name, "range": "0-99"}, operation)
+        wanted = name.strip().casefold()
+        found = (row for row in listing.rows if decoded(str(row.get("name") or "")).strip().casefold() == wanted)
+        return next((row["id"] for row in found if isinstance(row.get("id"), int)), None)
+
+    async def assign(self, ticket: SourceRef, kind: str, number: int, operation: str) -> None:
+        """A row of `Ticket_User` or `Group_Ticket`."""
+        path, column = ("Ticket_User", "users_id") if kind == "User" else ("Group_Ticket", "groups_id")
+        values = {"tickets_id": int(ticket.external_id), column: number, "type": ASSIGNED}
+        told = ("assignee",) if kind == "User" else ("assigned_group",)
+        await self._write("POST", path, values, operation, ticket, told_of=told)
+
+    async def link(self, ticket: SourceRef, kind: int, other: int, operation: str) -> None:
+        """A row of `Ticket_Ticket`."""
+        values = {"tickets_id_1": int(ticket.external_id), "tickets_id_2": other, "link": kind}
+        told = {CHILD_OF: "parent", DUPLICATE_OF: "duplicate_of"}.get(kind, "related")
+        await self._write("POST", "Ticket_Ticket", values, operation, ticket, told_of=(told,))
 
     async def with_serial(self, kind: str, serial: str, operation: str) -> Sequence[ListedRow]:
         """Devices that show a serial, in any case; the filter of GLPI finds more than that."""

@@ -98,6 +98,38 @@ class V2:
         """v2 does not tell of links between tickets."""
         return ()
 
+    async def rows(self, kind: str, operation: str) -> Sequence[ListedRow] | None:  # noqa: ARG002 - see below
+        """v2 does not tell what devices have to do with each other."""
+        return None
+
+    async def assigned(self, ticket: ListedRow, operation: str) -> Sequence[tuple[str, int]]:  # noqa: ARG002
+        """Those of the team."""
+        team = ticket.get("team")
+        return [
+            (str(each.get("type")), each["id"])
+            for each in (team if isinstance(team, list) else ())
+            if isinstance(each, dict) and each.get("role") == "assigned" and isinstance(each.get("id"), int)
+        ]
+
+    async def actor(self, kind: str, name: str, operation: str) -> int | None:  # noqa: ARG002 - ids are wanted
+        """Names are not looked up."""
+        return None
+
+    async def assign(self, ticket: SourceRef, kind: str, number: int, operation: str) -> None:
+        """A member of the team."""
+        body = {"type": kind, "id": number, "role": "assigned"}
+        path = f"{PATHS['Ticket']}/{ticket.external_id}/TeamMember"
+        told = ("assignee",) if kind == "User" else ("assigned_group",)
+        await self._write("POST", path, body, operation, ticket, told_of=told)
+
+    async def link(self, ticket: SourceRef, kind: int, other: int, operation: str) -> None:  # noqa: ARG002
+        """v2 has no links between tickets. Raises Invalid."""
+        raise Invalid(
+            f"{operation}: the high-level API of GLPI links no tickets", operation=operation, ref=ticket,
+            fields=dict.fromkeys(("parent", "duplicate_of", "related"), "over v1 alone"),
+            hint='Use api = "v1" for tickets that are linked.',
+        )  # fmt: skip
+
     async def with_serial(self, kind: str, serial: str, operation: str) -> Sequence[ListedRow]:
         """Devices that show a serial, in any case."""
         quote = "'" if '"' in serial else '"'

@@ -24,6 +24,7 @@ from connector.sdk.markup import mark_of, marked_html
 from connector.sdk.rest import ListedRow
 from connector_glpi.api import Api
 from connector_glpi.config import GlpiConfig
+from connector_glpi.joining import JOINED, Joining, refused
 from connector_glpi.rows import Ticket, read_row
 from connector_glpi.values import decoded, read_markup
 
@@ -40,6 +41,7 @@ class TicketWriter:
     def __init__(self, config: GlpiConfig, api: Api) -> None:
         self._config = config
         self._api = api
+        self._joining = Joining(api)
 
     async def push(self, op: Write) -> Receipt:
         """Do it unless it is done. Raises Invalid, NotFound, OutcomeUnknown."""
@@ -55,8 +57,7 @@ class TicketWriter:
             case SetTicketState():
                 return await self._change(op, {"status": self._config.written_for(op.state)}, "set state")
             case SetTicketFields():
-                row = await self._ticket(op.ticket, "set fields")
-                return await self._change(op, _values(op, row), "set fields")
+                return await self._set_fields(op)
 
     async def find(self, op: Write) -> Receipt | None:
         """The receipt when the operation took effect, or what it asks for is so already."""
@@ -72,7 +73,21 @@ class TicketWriter:
                 return self._receipt(op, row) if is_so else None
             case SetTicketFields():
                 row = await self._ticket(op.ticket, "find fields")
-                return None if _different(op, row) else self._receipt(op, row)
+                is_so = not _different(op, row) and not await self._joining.missing(op, row)
+                return self._receipt(op, row) if is_so else None
+
+    async def _set_fields(self, op: SetTicketFields) -> Receipt:
+        """Columns first, then people and links, which are rows of their own."""
+        row = await self._ticket(op.ticket, "set fields")
+        missing = await self._joining.missing(op, row)
+        if values := _values(op, row):
+            await self._change(op, values, "set fields")
+        for each in missing:
+            await self._joining.add(op, each)
+        row = await self._ticket(op.ticket, "set fields")
+        if left := await self._joining.missing(op, row):
+            raise refused(op.ticket, left[0].name, "GLPI took the request and added nothing")
+        return self._receipt(op, row)
 
     async def _find_note(self, op: AddNote) -> Receipt | None:
         number = _number(op.ticket, "find note")
@@ -144,14 +159,15 @@ def _different(op: SetTicketFields, row: ListedRow) -> list[str]:
 
     GLPI leaves out what it does not know, and says nothing.
     """
-    missing = [name for name in op.fields if name not in row or name in KEPT]
+    columns = {name: value for name, value in op.fields.items() if name not in JOINED}
+    missing = [name for name in columns if name not in row or name in KEPT]
     if missing:
         raise Invalid(
             f"tickets have no column {', '.join(map(repr, missing))} that can be set", operation="set fields",
             ref=op.ticket, fields=dict.fromkeys(missing, "no such column"),
             hint="Take the name from the answer of GLPI's API for a ticket, for example externalid.",
         )  # fmt: skip
-    return [name for name, value in op.fields.items() if not _holds(row, name, value)]
+    return [name for name, value in columns.items() if not _holds(row, name, value)]
 
 
 def _shown(row: ListedRow, name: str) -> str:

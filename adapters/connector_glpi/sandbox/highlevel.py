@@ -90,6 +90,8 @@ class HighLevel:
             raise ApiError(404, "ERROR_ITEM_NOT_FOUND", "Not found")
         if rest[1:] == ["Timeline", "Followup"]:
             return self._timeline(row) if request.method == "GET" else self._add(row, await request.json())
+        if rest[1:] == ["TeamMember"] and request.method == "POST":
+            return self._join(row, await request.json())
         if request.method == "PATCH":
             self._change(kind, row, await request.json())
         return JSONResponse(self._shown(kind, row))
@@ -121,6 +123,12 @@ class HighLevel:
         return JSONResponse(
             {"id": row["id"], "href": f"/Assistance/Ticket/{ticket['id']}/Timeline/Followup/{row['id']}"}
         )
+
+    def _join(self, ticket: Row, sent: Row) -> Response:
+        kind, column = {"User": ("Ticket_User", "users_id"), "Group": ("Group_Ticket", "groups_id")}[sent["type"]]
+        values = {"tickets_id": ticket["id"], column: sent["id"], "type": {"requester": 1, "assigned": 2}[sent["role"]]}
+        self._done(lambda: self._inventory.join(kind, values), "create")
+        return JSONResponse(self._team(ticket["id"]))
 
     def _change(self, kind: str, row: Row, sent: Row) -> None:
         columns = {shown: column for column, shown in SHOWN.items() if column in COLUMNS[kind]}

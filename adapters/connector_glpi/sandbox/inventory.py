@@ -39,9 +39,15 @@ COLUMNS: dict[str, Row] = {
     "Group_Ticket": {"tickets_id": 0, "groups_id": 0, "type": 1},
     "Item_Ticket": {"itemtype": None, "items_id": 0, "tickets_id": 0},
     "Ticket_Ticket": {"tickets_id_1": 0, "tickets_id_2": 0, "link": 1},
+    "Computer_Item": {"computers_id": 0, "itemtype": None, "items_id": 0, "is_deleted": 0},
+    "ImpactRelation": {
+        "itemtype_source": None, "items_id_source": 0, "itemtype_impacted": None, "items_id_impacted": 0,
+    },
     "ITILFollowup": {"itemtype": None, "items_id": 0, "users_id": 0, "content": None, "is_private": 0},
 }  # fmt: skip
-UNDATED = frozenset({"Ticket_User", "Group_Ticket", "Item_Ticket", "Ticket_Ticket"})
+JOINS = ("Ticket_User", "Group_Ticket", "Ticket_Ticket")
+"""What may be added to a ticket beside followups."""
+UNDATED = frozenset({*JOINS, "Item_Ticket", "Computer_Item", "ImpactRelation"})
 NAMES_BY: dict[str, str] = {
     "users_id": "User", "groups_id": "Group", "locations_id": "Location", "itilcategories_id": "ITILCategory",
     "states_id": "State", "manufacturers_id": "Manufacturer",
@@ -106,6 +112,17 @@ class Inventory:
         known = {name: self.kept(value) for name, value in values.items() if name in COLUMNS["ITILFollowup"]}
         ticket["date_mod"] = self.now()
         return self.add("ITILFollowup", self.now(), **known)
+
+    def join(self, kind: str, values: Row) -> Row:
+        """Somebody or another ticket, added to a ticket, which dates it anew."""
+        first = "tickets_id_1" if kind == "Ticket_Ticket" else "tickets_id"
+        others = {"Ticket_Ticket": ("tickets_id_2", "Ticket"), "Ticket_User": ("users_id", "User")}
+        column, table = others.get(kind, ("groups_id", "Group"))
+        ticket = self.tables["Ticket"].get(values.get(first, 0))
+        if ticket is None or values.get(column) not in self.tables[table]:
+            raise Refused("You don't have permission to perform this action.")
+        ticket["date_mod"] = self.now()
+        return self.add(kind, **{name: value for name, value in values.items() if name in COLUMNS[kind]})
 
     def bin(self, kind: str, number: int, at: datetime) -> None:
         """As a person deletes it; what has no bin is gone."""

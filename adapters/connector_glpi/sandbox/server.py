@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connector_glpi.sandbox.inventory import COLUMNS, Inventory, Refused, Row
+from connector_glpi.sandbox.inventory import COLUMNS, JOINS, Inventory, Refused, Row
 
 RESOURCES = {"initSession", "killSession", "changeActiveProfile", "changeActiveEntities"}
 FORM = "%Y-%m-%d %H:%M:%S"
@@ -176,7 +176,8 @@ class Apirest:
 
     def _create(self, parts: list[str], request: Request, session: dict[str, int], sent: Row) -> Response:  # noqa: ARG002
         try:
-            row = self._inventory.add_followup(self._input(sent))
+            given = self._input(sent)
+            row = self._inventory.join(parts[0], given) if parts[0] in JOINS else self._inventory.add_followup(given)
         except Refused as refused:
             raise ApiError(400, "ERROR_GLPI_ADD", str(refused)) from None
         return JSONResponse({"id": row["id"], "message": ""}, 201)

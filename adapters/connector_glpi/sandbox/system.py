@@ -9,20 +9,41 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from connector.sdk import Clock, EntityKind, IdempotencyKey, ProductKey, RecordSwap, SourceRef, TicketState
-from connector.sdk.testing import NotApplicable, Operation, OperationKind, Refused, TicketSandbox
+from connector.sdk import (
+    Clock,
+    EntityKind,
+    IdempotencyKey,
+    ProductKey,
+    RecordSwap,
+    SourceRef,
+    TicketState,
+    WebhookRequest,
+    hmac_hex,
+)
+from connector.sdk.testing import (
+    NotApplicable,
+    Operation,
+    OperationKind,
+    Refused,
+    SentWebhook,
+    Signature,
+    TicketSandbox,
+    json_webhook,
+)
 from connector_glpi.mapping import asset_ref, read_asset_ref, read_product_ref
 from connector_glpi.sandbox.highlevel import HighLevel
 from connector_glpi.sandbox.inventory import CLOSED, Inventory, Row
 from connector_glpi.sandbox.server import Apirest
 from connector_glpi.tickets import ticket_ref
 from connector_glpi.values import decoded, read_markup
+from connector_glpi.webhook import ITEMTYPE, SIGNATURE, TIMESTAMP
 from connector_glpi.words import WRITTEN_STATES
 
 APP_TOKEN = "sandbox-app-token-f7g3csp8mgat"  # noqa: S105 - opens nothing but this sandbox
 USER_TOKEN = "sandbox-user-token-q56hqkniwot8"  # noqa: S105
 USER, PASSWORD = "connector", "sandbox-password-5d1f0c"
 CLIENT = ("9b3a1d2f4e6c8a0b", "sandbox-client-secret-03be")
+SECRET = "sandbox-webhook-secret-81c7"  # noqa: S105
 ZONE = "America/New_York"
 FORM = {
     "grant_type": "password", "scope": "api", "client_id": CLIENT[0], "client_secret": CLIENT[1], "username": USER,
@@ -61,6 +82,7 @@ class GlpiSandbox(TicketSandbox):
         return {
             "base_url": "http://glpi.test", "app_token": APP_TOKEN, "user_token": USER_TOKEN, "time_zone": ZONE,
             "page_size": 5, "write_back": True, "device_types": ["Computer"], "read_links": False,
+            "read_relations": False, "webhook_secret": SECRET,
         }  # fmt: skip
 
     def wrong_settings(self) -> Mapping[str, object]:
@@ -105,6 +127,36 @@ class GlpiSandbox(TicketSandbox):
         ref = self._seeded(stream, at, **own.get(stream, {}))
         self.row(ref)["ai_mood"] = {"id": 1, "name": "sour"}
         return ref
+
+    # ReceivesWebhooks
+
+    def webhook(self, ref: SourceRef | None = None, *, at: datetime) -> SentWebhook:
+        """Change the name of a ticket or device, and what GLPI 11 then posts by itself."""
+        ref = ref or ticket_ref(self.ticket(at)["id"])
+        if ref.kind not in (EntityKind.TICKET, EntityKind.ASSET):
+            raise NotApplicable("webhooks are set up for tickets and devices; of the rest a pull tells")
+        self.touch(ref, at=at)
+        kind, number = self._place_of(ref)
+        return SentWebhook(ref, self.post({"event": "update", "item": {"id": number, "name": "still"}}, at, kind))
+
+    def webhook_of_unknown_kind(self, *, at: datetime) -> WebhookRequest:
+        """Of a type that is not read."""
+        return self.post({"event": "new", "item": {"id": 1, "name": "Certificate"}}, at, "Certificate")
+
+    def signature(self) -> Signature:
+        """The HMAC covers body and time."""
+        return Signature(
+            SIGNATURE,
+            covers_body=True,
+            expires_after=None,
+            reason="the queue of GLPI sends a webhook when its cron comes to it, and tries again",
+        )
+
+    def post(self, body: Mapping[str, object], at: datetime, kind: str) -> WebhookRequest:
+        """A post of a webhook whose address names the type."""
+        time = str(int(at.timestamp()))
+        sent = json_webhook(body, at, lambda raw: {SIGNATURE: hmac_hex(SECRET, raw + time.encode()), TIMESTAMP: time})
+        return replace(sent, query={ITEMTYPE: kind})
 
     # WritesTickets
 
