@@ -124,6 +124,32 @@ async def test_a_source_that_would_lose_too_much_is_planned_with_the_alarm(
         assert "39 of 40 records (site) are missing from the source" in plan.alarms[0]
 
 
+async def test_records_that_fit_one_device_are_planned_as_ambiguous_and_others_that_are_wrong_are_not(
+    engine: AsyncEngine, clock: MovableClock, cmdb: tuple[Scripted, Connection]
+):
+    adapter, connection = cmdb
+    adapter.scripts = {
+        "devices": [batch(asset("a1", name="sw-1", serial="S1", asset_tag="T1", place=None), resume="1")]
+    }
+    await pull_source(engine, connection, clock=clock)
+    other, second = scripted(clock, DEVICES, name="other")
+    wrong = Rejected(ref("asset", "o3"), b"{}", "line 3: column 'state' is 'asleep'")
+    other.scripts = {
+        "devices": [
+            batch(
+                asset("o1", serial="S1", asset_tag=None, place=None),
+                asset("o2", serial=None, asset_tag="T1", place=None),
+                rejected=(wrong,),
+                resume="1",
+            )
+        ]
+    }
+
+    found = {item.ref: item.is_ambiguous for item in await told(engine, second, clock) if isinstance(item, Unusable)}
+
+    assert found == {"asset:o1": True, "asset:o2": True, "asset:o3": False}
+
+
 async def test_what_the_database_refuses_is_planned_for_the_quarantine_and_the_rest_goes_on(
     engine: AsyncEngine, clock: MovableClock, cmdb: tuple[Scripted, Connection]
 ):

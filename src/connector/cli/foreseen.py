@@ -104,7 +104,8 @@ def show(plan: Plan, limit: int) -> None:
     unusable = plan.unusable
     for item in islice(unusable, limit):
         where = f" (at {item.path})" if item.path else ""
-        console.print(Text.assemble(("cannot ", "magenta"), f"{item.ref or 'a record'}: {item.reason}{where}"))
+        word = "unclear" if item.is_ambiguous else "cannot"
+        console.print(Text.assemble((f"{word} ", "magenta"), f"{item.ref or 'a record'}: {item.reason}{where}"))
     _say_rest(unusable, "records that could not be used")
     console.print()
 

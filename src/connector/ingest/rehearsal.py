@@ -40,11 +40,12 @@ from connector.storage.sources.sources import register_source, resumes_of, sourc
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A record that would go into quarantine."""
+    """A record that would go into quarantine. is_ambiguous: a person would have to say which device it is about."""
 
     ref: str | None
     reason: str
     path: str | None
+    is_ambiguous: bool = False
 
 
 class Plan:
@@ -248,7 +249,7 @@ class _Rehearsal:
         await self._tell()
         after = 0
         while page := await refused_since(self._tx, self.source_id, self._at, after=after):
-            self._plan.add([Unusable(ref, reason, path) for _, ref, reason, path in page])
+            self._plan.add([Unusable(ref, reason, path, is_ambiguous) for _, ref, reason, path, is_ambiguous in page])
             after = page[-1][0]
 
     async def _apply(self, stream: Stream, batch: Batch, snapshot: Snapshot | None) -> list[Applied]:

@@ -133,6 +133,7 @@ class PlannedQuarantine:
     external_ref: str | None = strawberry.field(description="What the source calls it.")
     reason: str = strawberry.field(description="What is wrong, where, and what to do.")
     path: str | None = strawberry.field(description="JSON pointer to what is wrong.")
+    is_ambiguous: bool = strawberry.field(description="Whether a person would have to say which device it is about.")
 
 
 @strawberry.type(description=f"A part of what a plan says: up to {PAGE} changes and records.")
@@ -189,7 +190,10 @@ def _fields(item: Mapping[str, Any], sight: Sight) -> Iterator[PlannedField]:
 
 
 def _unusable(item: Mapping[str, Any]) -> PlannedQuarantine:
-    return PlannedQuarantine(external_ref=item["ref"], reason=item["reason"], path=item["path"])
+    return PlannedQuarantine(
+        external_ref=item["ref"], reason=item["reason"], path=item["path"],
+        is_ambiguous=item.get("is_ambiguous", False),
+    )  # fmt: skip
 
 
 @strawberry.input(description="Keep a plan of what a sync would do.")

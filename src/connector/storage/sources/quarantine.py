@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import NotKnown
 from connector.model.kinds import AliasKind
+from connector.model.lifecycle import ReviewState
 from connector.model.refs import EntityKind
 from connector.storage.database.bulk import among, insert_rows, new_ids, update_rows
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.sources.reviews import settle_reviews
-from connector.storage.tables import hub, name_alias, product, quarantine, shipment, source, source_ref
+from connector.storage.tables import hub, identity_review, name_alias, product, quarantine, shipment, source, source_ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +177,18 @@ async def list_quarantine(
 
 async def refused_since(
     tx: AsyncConnection, source_id: int, at: datetime, *, after: int = 0, limit: int = 500
-) -> list[tuple[int, str | None, str, str | None]]:
-    """(id, reference, reason, path) of a page of open entries that were seen at that moment or later, by id."""
-    c = quarantine.c
-    statement = select(c.id, c.external_ref, c.reason, c.path).where(
+) -> list[tuple[int, str | None, str, str | None, bool]]:
+    """(id, reference, reason, path, is ambiguous) of a page of open entries seen at that moment or later, by id.
+
+    What is ambiguous waits for a person to say which device it is about.
+    """
+    c, asked = quarantine.c, identity_review.c
+    is_ambiguous = exists().where(asked.quarantine_id == c.id, asked.state == ReviewState.OPEN)
+    statement = select(c.id, c.external_ref, c.reason, c.path, is_ambiguous).where(
         c.source_id == source_id, c.resolved_at.is_(None), c.last_seen_at >= at, c.id > after
     )
-    return [(row[0], row[1], row[2], row[3]) for row in await tx.execute(statement.order_by(c.id).limit(limit))]
+    rows = await tx.execute(statement.order_by(c.id).limit(limit))
+    return [(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
 
 
 async def quarantine_entry(tx: AsyncConnection, entry_id: int) -> Entry:
