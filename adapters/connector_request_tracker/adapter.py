@@ -31,6 +31,7 @@ from connector.sdk import (
     Receipt,
     ReceivesWebhooks,
     Record,
+    RecordSwap,
     Rejected,
     RequestReplacement,
     SetTicketFields,
@@ -39,15 +40,18 @@ from connector.sdk import (
     SourceClient,
     SourceRef,
     Stream,
+    SwapReceipt,
     TicketRecord,
     Tombstone,
     UnexpectedResponse,
     WebhookRequest,
     WebhookResult,
+    WritesAssets,
     WritesTickets,
 )
 from connector.sdk.answers import read_records, unreadable_webhook
 from connector.sdk.cursors import read_instant
+from connector.sdk.rest.swaps import require_write_back
 from connector_request_tracker import ticket_sql, webhook
 from connector_request_tracker.asset_mapping import place_records
 from connector_request_tracker.assets import AssetReader
@@ -58,6 +62,7 @@ from connector_request_tracker.mapping import DELETED, FIELDS, hinted_ticket, re
 from connector_request_tracker.order_mapping import ORDER_FIELDS, is_in, order_record, order_ref
 from connector_request_tracker.ordering import OrderDesk
 from connector_request_tracker.removal import removed_ticket
+from connector_request_tracker.swaps import Swaps
 from connector_request_tracker.writing import TicketWriter
 
 OVERLAP = timedelta(minutes=5)
@@ -70,8 +75,10 @@ ASSETS = Stream("assets", AssetRecord, "incremental", overlap=OVERLAP, batch_lim
 DELETIONS = Stream("deletions", Tombstone, "incremental", overlap=OVERLAP, batch_limit=PAGE_LIMIT)
 
 
-class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebhooks, WritesTickets, Procures):
-    """Request Tracker 5 through REST2: tickets that are read and written to, and a queue that takes orders."""
+class RequestTracker(
+    Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebhooks, WritesTickets, Procures, WritesAssets
+):
+    """Request Tracker 5 through REST2: tickets and assets, read and written to, and a queue that takes orders."""
 
     def __init__(self, config: RequestTrackerConfig, http: SourceClient, clock: Clock) -> None:
         super().__init__(config, http, clock)
@@ -192,6 +199,19 @@ class RequestTracker(Adapter[RequestTrackerConfig], Pulls, Fetches, ReceivesWebh
     async def cancel_order(self, op: CancelOrder) -> Receipt:
         """Reject its ticket. Raises Conflict when it was sent or delivered, NotFound when there is none."""
         return await self._orders.cancel(op)
+
+    def may_write_assets(self) -> bool:
+        """Whether `write_back` allows it and there are catalogs."""
+        return self.config.write_back and bool(self.config.catalogs)
+
+    async def record_swap(self, op: RecordSwap) -> SwapReceipt:
+        """Record a swap in the assets, once. Raises ConfigError, NotFound, Conflict, Invalid, OutcomeUnknown."""
+        require_write_back(self.config.swaps())
+        return await Swaps(self._client, self._assets(), self.config).record(op)
+
+    async def find_swap(self, op: RecordSwap) -> SwapReceipt | None:
+        """Whether the assets show the swap already."""
+        return await Swaps(self._client, self._assets(), self.config).find(op)
 
     async def _pages(self, stream: Stream, where: str, position: Position) -> AsyncIterator[Batch]:
         fields, ref_of = (ORDER_FIELDS, order_ref) if stream.name == ORDERS.name else (FIELDS, ticket_ref)

@@ -35,8 +35,8 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
-    """A ticket as it is read by its number. etag: what a change must be based on."""
+class Found:
+    """A ticket or asset as it is read by its number. etag: what a change must be based on."""
 
     body: dict[str, Any]
     etag: str | None
@@ -90,6 +90,18 @@ class RequestTrackerClient:
         params: Params = (("query", json.dumps(query)), *order, ("fields", fields), ("per_page", per_page))
         return (await self._page("assets", "pull assets", params)).items
 
+    async def asset(self, ref: SourceRef, operation: str) -> Found:
+        """An asset as it is now. Raises NotFound."""
+        path = f"{API}/asset/{path_segment(ref.external_id)}"
+        response = await self._http.request("GET", path, operation=operation, ref=ref)
+        return Found(self._object(response, operation), response.headers.get("etag"))
+
+    async def update_asset(
+        self, ref: SourceRef, change: dict[str, object], etag: str | None, operation: str
+    ) -> list[str]:
+        """Ask for a change of an asset; what the server says to it. Raises Conflict when it changed since `etag`."""
+        return await self._update(f"{API}/asset/{path_segment(ref.external_id)}", ref, change, etag, operation)
+
     async def transactions(self, query: str, *, per_page: int) -> Page:
         """The first page of transactions that the query finds, by id."""
         params: Params = (("query", query), *BY_ID, ("fields", "Type,Created,ObjectId"), ("per_page", per_page))
@@ -106,10 +118,10 @@ class RequestTrackerClient:
         )
         return await self._page(f"ticket/{ticket.external_id}/attachments", "find note", params, ticket)
 
-    async def ticket(self, ref: SourceRef, operation: str) -> Ticket:
+    async def ticket(self, ref: SourceRef, operation: str) -> Found:
         """A ticket as it is now. Raises NotFound."""
         response = await self._http.request("GET", _ticket(ref), operation=operation, ref=ref)
-        return Ticket(self._object(response, operation), response.headers.get("etag"))
+        return Found(self._object(response, operation), response.headers.get("etag"))
 
     async def open_ticket(self, body: dict[str, object], operation: str) -> str:
         """Open a ticket; its number. Raises Invalid when the queue refuses it."""
@@ -123,10 +135,13 @@ class RequestTrackerClient:
 
     async def update(self, ref: SourceRef, change: dict[str, object], etag: str | None, operation: str) -> list[str]:
         """Ask for a change; what the server says to it. Raises Conflict when the ticket changed since `etag`."""
+        return await self._update(_ticket(ref), ref, change, etag, operation)
+
+    async def _update(
+        self, path: str, ref: SourceRef, change: dict[str, object], etag: str | None, operation: str
+    ) -> list[str]:
         headers = {"If-Match": etag} if etag else None
-        response = await self._http.request(
-            "PUT", _ticket(ref), operation=operation, json=change, headers=headers, ref=ref
-        )
+        response = await self._http.request("PUT", path, operation=operation, json=change, headers=headers, ref=ref)
         said = self._http.json(response, operation=operation)
         return [str(sentence) for sentence in said] if isinstance(said, list) else [str(said)]
 

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from connector.sdk import AssetState, HttpConfig, Priority, ProcurementState, TicketState, TicketType
 from connector.sdk.rest import Points
+from connector.sdk.rest.config import OUT_OF_USE, SwapsConfig
 
 STATES: dict[str, TicketState] = {
     "new": TicketState.NEW,
@@ -168,6 +169,20 @@ class RequestTrackerConfig(HttpConfig):
         default=(), description="Those of the places that hold spares.", examples=[["Depot Berlin"]]
     )
 
+    write_back: bool = Field(
+        default=False,
+        description="Whether swaps are written into assets; the token's user must be allowed to.",
+        examples=[True],
+    )
+    in_use_status: str = Field(
+        default="in-use", description="Status that a swap gives the replacement's asset.", examples=["in-use"]
+    )
+    failed_status: str | None = Field(
+        default=None,
+        description="Status that a swap gives the failed device's asset; the default lifecycle has none for it.",
+        examples=["defective"],
+    )
+
     order_queue: str | None = Field(
         default=None,
         min_length=1,
@@ -221,6 +236,27 @@ class RequestTrackerConfig(HttpConfig):
             if name.strip().casefold() not in known:
                 raise ValueError(f"hubs names {name!r}, which is not among `places`")
         return self
+
+    @model_validator(mode="after")
+    def _statuses_that_swaps_write_say_what_is_meant(self) -> RequestTrackerConfig:
+        if not self.write_back:
+            return self
+        if self.asset_state_of(self.in_use_status) is not AssetState.DEPLOYED:
+            raise ValueError(f"in_use_status {self.in_use_status!r} must mean deployed: add it to asset_states")
+        if self.failed_status is None or self.asset_state_of(self.failed_status) not in OUT_OF_USE:
+            meant = ", ".join(sorted(state.value for state in OUT_OF_USE))
+            raise ValueError(f"failed_status {self.failed_status!r} must mean one of {meant}: add it to asset_states")
+        return self
+
+    def swaps(self) -> SwapsConfig:
+        """What writing swaps back goes by."""
+        return SwapsConfig(
+            base_url=self.base_url,
+            states=ASSET_STATES | self.asset_states,
+            write_back=self.write_back,
+            in_use_status=self.in_use_status,
+            failed_status=self.failed_status or "",
+        )
 
     @field_validator("queues", "catalogs")
     @classmethod

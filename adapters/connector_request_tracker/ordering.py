@@ -29,7 +29,7 @@ from connector.sdk import (
     UnexpectedResponse,
 )
 from connector_request_tracker import ticket_sql
-from connector_request_tracker.client import RequestTrackerClient, Ticket
+from connector_request_tracker.client import Found, RequestTrackerClient
 from connector_request_tracker.config import RequestTrackerConfig
 from connector_request_tracker.mapping import ticket_ref
 from connector_request_tracker.order_mapping import ORDER_FIELDS, order_record, order_ref, order_ticket
@@ -107,7 +107,7 @@ class OrderDesk:
         state = self._config.order_state_of("new") or ProcurementState.ORDERED
         return OrderReceipt(op.key, order_ref(number), number, state, op.needed_by)
 
-    async def _order(self, ref: SourceRef) -> tuple[Ticket, OrderRecord]:
+    async def _order(self, ref: SourceRef) -> tuple[Found, OrderRecord]:
         """Raises NotFound for what is no order here, or not any more."""
         if ref.kind is not EntityKind.PROCUREMENT or not ref.external_id.isdigit():
             raise NotFound(f"{ref} is no order of Request Tracker: its orders have numbers", operation="read order")
@@ -134,6 +134,6 @@ class OrderDesk:
         return self._config.order_queue
 
 
-def _cancelled(op: CancelOrder, ticket: Ticket) -> Receipt:
+def _cancelled(op: CancelOrder, ticket: Found) -> Receipt:
     transaction = (ticket.etag or "").strip('"')
     return Receipt(key=op.key, external_id=transaction or op.order.external_id)

@@ -1,19 +1,27 @@
 """Writes on tickets so that each operation takes effect once, and finds out whether it did.
 
-A note carries its key in a last line of its own. A state and fields need none: they hold, or they do not. Request
-Tracker answers 200 to a change that it refuses, hence every change is read back and compared.
+A note carries its key in a last line of its own. A state, fields and links need none: they hold, or they do not.
+Request Tracker answers 200 to a change that it refuses, hence every change is read back and compared.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from connector.sdk import AddNote, Invalid, Receipt, SetTicketFields, SetTicketState, SourceRef, UnexpectedResponse
 from connector.sdk.cursors import read_instant
 from connector.sdk.markup import mark_of
-from connector_request_tracker.client import RequestTrackerClient, Ticket
+from connector_request_tracker.client import Found, RequestTrackerClient
 from connector_request_tracker.config import RequestTrackerConfig
-from connector_request_tracker.mapping import values_of
+from connector_request_tracker.mapping import NOBODY, values_of
+
+LINKS = {
+    "MemberOf": "parent", "Members": "child", "DependsOn": "depends-on", "DependedOnBy": "depended-on-by",
+    "RefersTo": "refers-to", "ReferredToBy": "referred-to-by",
+}  # fmt: skip
+"""Links by what a hyperlink of a ticket calls them. They are added; those that are there stay."""
+OWNER = "Owner"
 
 Write: TypeAlias = AddNote | SetTicketState | SetTicketFields
 
@@ -92,48 +100,80 @@ class TicketWriter:
 
     async def _set_fields(self, op: SetTicketFields) -> Receipt:
         ticket = await self._client.ticket(op.ticket, "set fields")
-        unknown = sorted(set(op.fields) - set(values_of(ticket.body)))
+        custom = set(values_of(ticket.body))
+        unknown = sorted(set(op.fields) - custom - {OWNER, *LINKS})
         if unknown:
             raise _refused(op.ticket, {name: "the ticket has no such custom field" for name in unknown})
-        changes = {name: op.fields[name].strip() or None for name in _different(op, ticket)}
+        if wrong := {name: "it is no number of a ticket" for name in _no_tickets(op, custom)}:
+            raise _refused(op.ticket, wrong)
+        changes = {name: op.fields[name].strip() for name in _different(op, ticket)}
         if not changes:
             return _receipt(op, ticket)
-        said = await self._client.update(
-            op.ticket, {"CustomFields": {n: v if v is not None else [] for n, v in changes.items()}}, ticket.etag,
-            "set fields",
-        )  # fmt: skip
+        body: dict[str, object] = {f"Add{n}": _numbers(v) for n, v in changes.items() if n in LINKS and n not in custom}
+        if OWNER in changes and OWNER not in custom:
+            body[OWNER] = changes[OWNER] or NOBODY
+        if any(name in custom for name in changes):
+            body["CustomFields"] = {n: v or [] for n, v in changes.items() if n in custom}
+        said = await self._client.update(op.ticket, body, ticket.etag, "set fields")
         ticket = await self._client.ticket(op.ticket, "set fields")
         if failed := _different(op, ticket):
             raise _refused(op.ticket, {name: " ".join(said) or "no reason given" for name in failed})
         return _receipt(op, ticket)
 
 
-def _different(op: SetTicketFields, ticket: Ticket) -> list[str]:
-    """Fields that do not hold exactly the wanted value."""
+def _different(op: SetTicketFields, ticket: Found) -> list[str]:
+    """Custom fields that do not hold exactly the wanted value, another owner, and links that are not there."""
     there = values_of(ticket.body)
-    wanted = {name: tuple(filter(None, [value.strip()])) for name, value in op.fields.items()}
-    return sorted(name for name, values in wanted.items() if there.get(name, ()) != values)
+    return sorted(name for name, value in op.fields.items() if not _holds(name, value.strip(), ticket, there))
+
+
+def _holds(name: str, value: str, ticket: Found, there: Mapping[str, tuple[str, ...]]) -> bool:
+    if name in there or name not in (OWNER, *LINKS):
+        return there.get(name, ()) == tuple(filter(None, [value]))
+    if name == OWNER:
+        owner: Any = ticket.body.get("Owner")
+        told = str(owner.get("id")) if isinstance(owner, dict) else ""
+        return told.casefold() == (value or NOBODY).casefold()
+    links: Any = ticket.body.get("_hyperlinks") or ()
+    linked = {str(each.get("id")) for each in links if isinstance(each, dict) and each.get("ref") == LINKS[name]}
+    return set(_numbers(value)) <= linked
+
+
+def _no_tickets(op: SetTicketFields, custom: set[str]) -> list[str]:
+    """Links that name something else than tickets by their numbers."""
+    named = {name: _numbers(op.fields[name]) for name in LINKS if name in op.fields and name not in custom}
+    return [name for name, numbers in named.items() if not numbers or not all(map(_is_number, numbers))]
+
+
+def _numbers(value: str) -> list[str]:
+    """Numbers of tickets, one or several."""
+    return [each.removeprefix("#") for each in value.replace(",", " ").split()]
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _refused(ticket: SourceRef, fields: dict[str, str]) -> Invalid:
     reasons = "; ".join(f"{name!r}: {reason}" for name, reason in fields.items())
     return Invalid(
-        f"Request Tracker refuses custom fields of ticket {ticket.external_id}: {reasons}",
+        f"Request Tracker refuses fields of ticket {ticket.external_id}: {reasons}",
         operation="set fields",
         ref=ticket,
         fields=fields,
-        hint="Check the fields of the ticket's queue, their values, and the right ModifyCustomField.",
+        hint="Check the fields of the ticket's queue, their values, and the rights ModifyCustomField, OwnTicket and "
+        "ModifyTicket.",
     )
 
 
-def _status(ticket: Ticket) -> str:
+def _status(ticket: Found) -> str:
     status: Any = ticket.body.get("Status")
     if isinstance(status, str):
         return status
     raise UnexpectedResponse("a ticket has no status", operation="read ticket", hint="Check the API version.")
 
 
-def _receipt(op: Write, ticket: Ticket) -> Receipt:
+def _receipt(op: Write, ticket: Found) -> Receipt:
     """The ticket's last transaction stands for the effect: it is what the ETag names."""
     transaction = (ticket.etag or "").strip('"')
     return Receipt(key=op.key, external_id=transaction or op.ticket.external_id)

@@ -210,6 +210,14 @@ class Desk:
             said.append(f"Ticket {ticket.id}: Queue changed from {old_queue} to {ticket.queue}")
         for name, value in (body.get("CustomFields") or {}).items():
             said += self._set_field(ticket, name, value, by, at)
+        for name in REFS:
+            told = body.get(f"Add{name}") or []
+            for number in [told] if isinstance(told, str) else told:
+                if (other := self.tickets.get(int(number))) is None:
+                    said.append(f"Link could not be created: ticket {number} does not exist")
+                elif [name, str(other.id)] not in ticket.links:
+                    self.link(ticket, name, other, by, at)
+                    said.append(f"Ticket {ticket.id} {name} Ticket {other.id}.")
         if into := self.tickets.get(int(body.get("MergeInto") or 0)):
             self.merge(ticket, into, by, at=at)
             said.append("Merge Successful")

@@ -50,6 +50,8 @@ class Desktop:
             ("GET", "/transactions", self._transactions),
             ("GET", "/catalog/{name}", self._catalog),
             ("GET", "/assets", self._assets),
+            ("GET", "/asset/{id:int}", self._asset),
+            ("PUT", "/asset/{id:int}", self._update_asset),
         ]
         return Starlette(
             routes=[Route(ROOT + path, self._guarded(answer), methods=[method]) for method, path, answer in routes],
@@ -99,6 +101,26 @@ class Desktop:
             return {name: told for name, told in whole.items() if name in fields}
 
         return _page(request, found, shown, is_counted=False)
+
+    async def _asset(self, request: Request) -> Response:
+        asset = self._known_asset(request)
+        return JSONResponse(
+            self._shelf.shown(asset, f"{str(request.base_url).rstrip('/')}{ROOT}") | {"id": asset.id},
+            headers={"ETag": asset.etag},
+        )
+
+    async def _update_asset(self, request: Request) -> Response:
+        asset = self._known_asset(request)
+        expected = request.headers.get("if-match")
+        if expected and expected not in ("*", asset.etag):
+            raise Refusal(412, "Precondition Failed")
+        return JSONResponse(self._shelf.update(asset, await _body(request)))
+
+    def _known_asset(self, request: Request) -> SandboxAsset:
+        asset = self._shelf.assets.get(request.path_params["id"])
+        if asset is None:
+            raise Refusal(404, "Not Found")
+        return asset
 
     async def _tickets(self, request: Request) -> Response:
         query = request.query_params.get("query", "")

@@ -15,10 +15,11 @@ from typing import Any
 
 from connector.sdk import Clock
 
+STATUSES = ("new", "allocated", "in-use", "recycled", "stolen", "deleted", "defective", "levitating")
 FIELDS = ("Serial Number", "Asset Tag", "Site", "Manufacturer", "Model", "Part Number")
 CATALOGS = ("General assets", "Furniture")
 TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": lambda have, want: have == want,
+    "=": lambda have, want: str(have).casefold() == str(want).casefold(),
     ">": lambda have, want: have > want,
     ">=": lambda have, want: have >= want,
 }
@@ -37,6 +38,12 @@ class SandboxAsset:
     held_by: list[str] = field(default_factory=list)
     links: list[tuple[str, int]] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def etag(self) -> str:
+        """Moves with each change."""
+        return f'"{self.id}-{len(self.history)}-{self.last_updated}"'
 
 
 class Shelf:
@@ -45,6 +52,7 @@ class Shelf:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.assets: dict[int, SandboxAsset] = {}
+        self.refused_tags: set[str] = set()
 
     def add(self, at: datetime | None = None, *, catalog: str = CATALOGS[0], **fields: str) -> SandboxAsset:
         """A new asset. fields: custom ones, with blanks for underscores."""
@@ -60,6 +68,32 @@ class Shelf:
             setattr(asset, name, value)
         asset.last_updated = self._now(at)
 
+    def update(self, asset: SandboxAsset, body: dict[str, Any], at: datetime | None = None) -> list[str]:
+        """Change an asset as `PUT /asset/N` does, and say in English what came of it."""
+        said: list[str] = []
+        done: dict[str, str] = {}
+        status = str(body.get("Status", asset.status))
+        if status != asset.status:
+            if status not in STATUSES:
+                said.append(f"Asset {asset.id}: Status '{status}' isn't a valid status for this asset.")
+            else:
+                done["Status"], asset.status = status, status
+                said.append(f"Asset {asset.id}: Status changed to '{status}'")
+        for name, value in (body.get("CustomFields") or {}).items():
+            values = [value] if isinstance(value, str) else list(value)
+            if name not in FIELDS:
+                continue  # passed over without a word
+            if name == "Asset Tag" and any(text in self.refused_tags for text in values):
+                said.append(f"Asset {asset.id}: '{values[0]}' is not a permitted value for this custom field.")
+            elif asset.fields.get(name, []) != values:
+                asset.fields[name] = values
+                done[name] = ", ".join(values)
+                said.append(f"{name} changed to {', '.join(values)}")
+        if done:
+            asset.history.append(done)
+            asset.last_updated = self._now(at)
+        return said
+
     def search(self, query: str) -> list[SandboxAsset]:
         """What is found by a list of conditions as JSON."""
         by_column: dict[str, list[tuple[str, Any]]] = defaultdict(list)
@@ -73,6 +107,8 @@ class Shelf:
             "id": asset.id, "Catalog": CATALOGS.index(asset.catalog) + 1, "Status": asset.status,
             "LastUpdated": asset.last_updated.replace("T", " ").removesuffix("Z"),
         }.get(name)  # fmt: skip
+        if name.startswith("CustomField.{") and name[13:-1] in FIELDS:
+            have = ", ".join(asset.fields.get(name[13:-1], []))
         if have is None:
             return True
         met = [TESTS[sign](have, type(have)(value)) for sign, value in tests]

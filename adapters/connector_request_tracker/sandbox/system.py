@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from connector.sdk import (
     OrderParts,
     Party,
     ProductKey,
+    RecordSwap,
     RequestReplacement,
     SourceRef,
     TicketState,
@@ -94,7 +96,9 @@ class RequestTrackerSandbox(TicketSandbox):
         return {
             "base_url": "http://rt.test", "token": self._token, "webhook_secret": self._hook_secret,
             "queues": ["Hardware"], "order_queue": ORDERS, "page_size": 5, "statuses": {"closed": "archived"},
-            "catalogs": ["General assets"],
+            "catalogs": ["General assets"], "hubs": ["Depot"],
+            "places": {"Vienna": [48.2, 16.4], "Depot": [48.1, 16.3]}, "asset_states": {"defective": "quarantined"},
+            "write_back": True, "failed_status": "defective",
         }  # fmt: skip
 
     def wrong_settings(self) -> Mapping[str, object]:
@@ -244,7 +248,7 @@ class RequestTrackerSandbox(TicketSandbox):
             return OrderParts(key, SWITCH, 2, HAMBURG, "1001", needed_by=self._clock.now() + timedelta(days=2))
         if kind is CancelOrder:
             return CancelOrder(key, order_ref(self.open_order().id), "a unit from stock came first")
-        return super().operation(kind, key)
+        return self._swap(key) if kind is RecordSwap else super().operation(kind, key)
 
     def effects(self, operation: Operation) -> int:
         """Orders, told by their tickets."""
@@ -253,6 +257,8 @@ class RequestTrackerSandbox(TicketSandbox):
                 return len(self._orders(operation.key))
             case CancelOrder():
                 return self._changes(operation.order, "Status", "", "rejected")
+            case RecordSwap():
+                return self._swapped(operation)
             case _:
                 return super().effects(operation)
 
@@ -260,7 +266,39 @@ class RequestTrackerSandbox(TicketSandbox):
         """No order."""
         if kind in (RequestReplacement, OrderParts, CancelOrder):
             raise NotApplicable("who refuses an order is a person, who rejects its ticket")
+        if kind is RecordSwap:
+            self.shelf.refused_tags.add("AT-1")
+            return Refused(replace(self._swap(key), asset_tag="AT-1"), "Asset Tag")
         return super().refused_operation(kind, key)
+
+    def settings_without_write_back(self) -> Mapping[str, object]:
+        """As they are by default."""
+        return {name: value for name, value in self.settings().items() if name != "write_back"}
+
+    def unknown_asset(self) -> SourceRef:
+        """A number that no asset has."""
+        return asset_ref(987654)
+
+    def _swap(self, key: IdempotencyKey) -> RecordSwap:
+        """A spare of the depot is put in place of a device."""
+        number = len(self.shelf.assets)
+        failed = self.shelf.add(Serial_Number=f"F{number}", Asset_Tag=f"A-{number}", Site="Vienna")
+        spare = self.shelf.add(Serial_Number=f"S{number}", Asset_Tag=f"B-{number}", Site="Depot")
+        for each in (failed, spare):
+            each.fields |= {"Manufacturer": ["Cisco"], "Model": ["C9300-48P"], "Part Number": ["C9300-48P-E"]}
+        spare.status = "new"
+        return RecordSwap(
+            key=key, failed=asset_ref(failed.id), replacement=asset_ref(spare.id), failed_serial=f"F{number}",
+            serial=f"S{number}", asset_tag=f"B-{number}", product=SWITCH, product_ref=None,
+            site=SourceRef(kind=EntityKind.SITE, external_id="vienna"), reference="1001",
+        )  # fmt: skip
+
+    def _swapped(self, operation: RecordSwap) -> int:
+        """Changes of the asset that stands for the replacement, once the failed one is out of use."""
+        changes = len(self.shelf.assets[int(operation.record.external_id)].history)
+        if operation.replacement is None or operation.failed is None:
+            return changes
+        return changes if self.shelf.assets[int(operation.failed.external_id)].status == "defective" else 0
 
     def longest_text(self, operation: WithText) -> int:
         """A fault is written as a note is."""

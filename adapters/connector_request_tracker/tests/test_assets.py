@@ -37,7 +37,7 @@ def sandbox() -> RequestTrackerSandbox:
 
 @pytest.fixture
 async def source(sandbox: RequestTrackerSandbox) -> AsyncIterator[Connected]:
-    settings = {**sandbox.settings(), **PLACES, "asset_states": {"On Loan": "deployed"}}
+    settings = {**sandbox.settings(), **PLACES, "asset_states": {"On Loan": "deployed", "defective": "quarantined"}}
     async with Connected("request_tracker", sandbox.app(), settings, MovableClock(NOON)) as connected:
         yield connected
 

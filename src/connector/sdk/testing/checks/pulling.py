@@ -123,6 +123,7 @@ async def empty_source(bench: Bench) -> None:
     """Nothing there is an answer, and the next pull goes on from it."""
 
     async def body(rig: Rig, stream: Stream) -> None:
+        seed(rig, stream, 0, step=SECOND)  # says where the system itself has no such list
         batches = await pull(rig.adapter(), stream)
         require(len(batches) == 1, f"an empty source yields {len(batches)} batches where one empty batch is right")
         require(not batches[0].records and not batches[0].rejected, "the batch of an empty source is not empty")
