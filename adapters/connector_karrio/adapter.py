@@ -35,11 +35,12 @@ from connector.sdk import (
     require_secret,
 )
 from connector.sdk.answers import read_records, unreadable_webhook, webhook_secret
-from connector.sdk.courier import rejected, require_unused
+from connector.sdk.courier import CancelPickup, PickupReceipt, rejected, require_unused
 from connector_karrio import rates
 from connector_karrio.client import KarrioClient, Page
 from connector_karrio.config import KarrioConfig
 from connector_karrio.cursor import Place, read_cursor, write_cursor
+from connector_karrio.pickups import Pickups, SchedulePickup
 from connector_karrio.requests import KEY, label_type, rates_request, shipment_request
 from connector_karrio.tracking import tracker_record, webhook_records
 
@@ -121,6 +122,23 @@ class Karrio(Adapter[KarrioConfig], Ships, TracksShipments, Pulls, ReceivesWebho
         if shipment.status != "cancelled":
             await self._client.cancel(op.shipment)
         return Receipt(key=op.key, external_id=op.shipment.external_id)
+
+    # Pickups, for programs of the customer's own
+
+    async def schedule_pickup(self, op: SchedulePickup) -> PickupReceipt:
+        """Have the carrier of a bought shipment come, once per key. Raises Invalid, OutcomeUnknown."""
+        return await self._pickups().schedule(op)
+
+    async def find_pickup(self, key: IdempotencyKey) -> PickupReceipt | None:
+        """The pickup that an earlier attempt with this key ordered, in the last 30 days."""
+        return await self._pickups().find(key)
+
+    async def cancel_pickup(self, op: CancelPickup) -> Receipt:
+        """Call a pickup off. Raises Conflict when the carrier was there, NotFound."""
+        return await self._pickups().cancel(op)
+
+    def _pickups(self) -> Pickups:
+        return Pickups(self._client, self.clock.now() - WINDOW)
 
     # TracksShipments
 

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from connector.sdk import Invalid, SourceClient, SourceRef, UnexpectedResponse
@@ -66,13 +67,32 @@ class KarrioClient:
         query: dict[str, str | int] = {"metadata_key": key, "metadata_value": value, "limit": 100}
         return (await self._list("v1/shipments", "find label", query)).results
 
-    async def shipment(self, shipment: SourceRef) -> object:
+    async def shipment(self, shipment: SourceRef, operation: str = "void label") -> object:
         """A shipment as it is now. Raises NotFound."""
-        return await self._call("GET", _shipment(shipment), "void label", ref=shipment)
+        return await self._call("GET", _shipment(shipment), operation, ref=shipment)
 
     async def cancel(self, shipment: SourceRef) -> object:
         """Void a shipment; one that is void already stays so. Raises Conflict when its parcel is under way."""
         return await self._call("POST", f"{_shipment(shipment)}/cancel", "void label", ref=shipment)
+
+    async def create_pickup(self, body: Mapping[str, object]) -> object:
+        """Have a carrier come."""
+        return await self._call("POST", "v1/pickups", "schedule pickup", json=body)
+
+    async def pickups(self, since: datetime, offset: int) -> Page:
+        """Pickups that were made since."""
+        written = since.isoformat().replace("+00:00", "Z")
+        query: dict[str, str | int] = {"created_after": written, "limit": 100, "offset": offset}
+        return await self._list("v1/pickups", "find pickup", query)
+
+    async def pickup(self, number: str) -> object:
+        """A pickup as it is now. Raises NotFound."""
+        return await self._call("GET", f"v1/pickups/{path_segment(number)}", "cancel pickup")
+
+    async def cancel_pickup(self, number: str) -> object:
+        """Call a pickup off. Raises Conflict when the carrier was there."""
+        body = {"reason": "not needed"}
+        return await self._call("POST", f"v1/pickups/{path_segment(number)}/cancel", "cancel pickup", json=body)
 
     async def track(self, carrier: str, tracking_number: str) -> object:
         """Have a carrier report on a parcel, also before it has it. Raises NotFound when no carrier can."""

@@ -61,6 +61,7 @@ class Shipment(Theirs):
     status: str
     created_at: datetime | None = None
     tracking_number: str | None = None
+    carrier_name: str | None = None
     tracking_url: str | None = None
     label_type: str | None = None
     rates: Rates = ()

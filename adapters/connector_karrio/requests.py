@@ -20,8 +20,8 @@ MILLIMETRES = {"CM": Decimal(10), "IN": Decimal("25.4")}
 def rates_request(parcel: Parcel, config: KarrioConfig) -> dict[str, Any]:
     """Body of `POST /v1/proxy/rates`."""
     body: dict[str, Any] = {
-        "shipper": _address(parcel.sender),
-        "recipient": _address(parcel.recipient),
+        "shipper": address_fields(parcel.sender),
+        "recipient": address_fields(parcel.recipient),
         "parcels": [_parcel(parcel, config)],
     }
     if config.carrier_ids:
@@ -43,7 +43,8 @@ def label_type(label_format: LabelFormat) -> str:
     return label_format.value.upper()
 
 
-def _address(party: Party) -> dict[str, str]:
+def address_fields(party: Party) -> dict[str, str]:
+    """A party as Karrio writes addresses."""
     address = party.address
     known = {
         "person_name": party.name, "company_name": party.company, "address_line1": address.line1,

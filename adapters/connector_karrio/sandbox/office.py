@@ -73,6 +73,7 @@ class Office:
         self._count = 0
         self.shipments: dict[str, dict[str, Any]] = {}
         self.trackers: dict[str, dict[str, Any]] = {}
+        self.pickups: dict[str, dict[str, Any]] = {}
         self.made_at: dict[str, datetime] = {}
         self.outbox: list[dict[str, Any]] = []
         if path and path.exists():
@@ -135,6 +136,30 @@ class Office:
         self._tell("shipment_cancelled", shipment)
         self.trackers.pop(shipment["tracker_id"] or "", None)
         return True
+
+    def schedule(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A pickup. Raises Refusal when no such carrier is connected or a parcel is none of its own."""
+        if body["carrier_code"] not in CARRIERS:
+            raise Refusal(404, "not_found", "No active carrier connection found to process the request")
+        known = {each["tracking_number"] for each in self.shipments.values() if each["status"] != "cancelled"}
+        if unknown := [number for number in body["tracking_numbers"] if number not in known]:
+            raise Refusal(
+                400, "validation", f"tracking_numbers: shipment with the tracking number {unknown[0]} not found"
+            )
+        number = self.new_id("pck")
+        self.made_at[number] = self._clock.now()
+        self.pickups[number] = {
+            "id": number, "object_type": "pickup", "status": "scheduled", "carrier_name": body["carrier_code"],
+            "confirmation_number": f"P{self._count:06}", **body,
+        }  # fmt: skip
+        return self.pickups[number]
+
+    def call_off(self, pickup: dict[str, Any]) -> dict[str, Any]:
+        """Cancel a pickup. Raises Refusal when the carrier was there, or it is called off already."""
+        if pickup["status"] != "scheduled":
+            raise Refusal(409, "state_error", f"The pickup is '{pickup['status']}' and can not be cancelled anymore...")
+        pickup["status"] = "cancelled"
+        return pickup
 
     def add_tracker(self, number: str, carrier: str, at: datetime | None = None) -> dict[str, Any]:
         """Have a carrier report; asked again, the tracker that there is. Raises Refusal when no carrier can."""

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from connector_karrio.sandbox.hooks import Hooks
 from connector_karrio.sandbox.labels import draw
 from connector_karrio.sandbox.office import SHIPMENT_STATUSES, TRACKER_STATUSES, Office, Refusal
-from connector_karrio.sandbox.shapes import RatesBody, ShipmentBody, TrackerBody, checked
+from connector_karrio.sandbox.shapes import PickupBody, RatesBody, ShipmentBody, TrackerBody, checked
 from connector_karrio.sandbox.tariff import CARRIERS
 
 VERSION = "2026.1.32 (sandbox)"
@@ -43,6 +43,10 @@ class Counter:
             ("POST", "/v1/shipments/{id}/purchase", self._purchase),
             ("POST", "/v1/shipments/{id}/cancel", self._cancel),
             ("POST", "/v1/shipments/{id}/documents/label", self._document),
+            ("GET", "/v1/pickups", self._pickups),
+            ("POST", "/v1/pickups", self._schedule),
+            ("GET", "/v1/pickups/{id}", self._pickup),
+            ("POST", "/v1/pickups/{id}/cancel", self._call_off),
             ("GET", "/v1/trackers", self._trackers),
             ("POST", "/v1/trackers", self._track),
             ("GET", "/v1/trackers/{id}", self._tracker),
@@ -134,6 +138,27 @@ class Counter:
         if shipment is None or not shipment["tracking_number"]:
             return JSONResponse({"errors": [{"message": "not found or has no label"}]}, status_code=404)
         return Response(draw(shipment, shipment["label_type"]), media_type=MEDIA[shipment["label_type"]])
+
+    async def _pickups(self, request: Request) -> Response:
+        after = datetime.fromisoformat(request.query_params.get("created_after", "1970-01-01T00:00:00Z"))
+        rows = [each for each in self._newest(self._office.pickups) if self._office.made_at[each["id"]] >= after]
+        return _page(request, rows)
+
+    async def _schedule(self, request: Request) -> Response:
+        body = checked(PickupBody, await _body(request))
+        return JSONResponse(self._office.schedule(body), status_code=201)
+
+    async def _pickup(self, request: Request) -> Response:
+        return JSONResponse(self._ordered(request))
+
+    async def _call_off(self, request: Request) -> Response:
+        return JSONResponse(self._office.call_off(self._ordered(request)))
+
+    def _ordered(self, request: Request) -> dict[str, Any]:
+        pickup = self._office.pickups.get(request.path_params["id"])
+        if pickup is None:
+            raise Refusal(404, "not_found", "Pickup not found")
+        return pickup
 
     async def _trackers(self, request: Request) -> Response:
         asked = request.query_params

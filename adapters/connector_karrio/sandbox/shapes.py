@@ -51,6 +51,17 @@ class ShipmentBody(RatesBody):
     label_type: str = Field(default="PDF", pattern="^(PDF|ZPL|PNG)$")
 
 
+class PickupBody(_Body):
+    """What a pickup is ordered with."""
+
+    carrier_code: str
+    pickup_date: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
+    ready_time: str = Field(pattern=r"^\d\d:\d\d$")
+    closing_time: str = Field(pattern=r"^\d\d:\d\d$")
+    address: Address
+    tracking_numbers: list[str] = Field(min_length=1)
+
+
 class TrackerBody(_Body):
     """What a tracker is made of."""
 
