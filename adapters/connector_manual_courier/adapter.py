@@ -27,12 +27,13 @@ from connector.sdk import (
     WebhookResult,
 )
 from connector.sdk.answers import webhook_secret
-from connector.sdk.courier import chosen_offer
+from connector.sdk.courier import CancelPickup, PickupReceipt, chosen_offer
 from connector_manual_courier import pages
 from connector_manual_courier.book import Book, Entry
 from connector_manual_courier.config import ManualCourierConfig
 from connector_manual_courier.numbers import read_number
 from connector_manual_courier.paper import label_document
+from connector_manual_courier.pickups import Pickups, SchedulePickup
 from connector_manual_courier.reports import HINT, Link, read_report, report_record, require_link
 from connector_manual_courier.tariff import offers_for
 
@@ -85,6 +86,23 @@ class ManualCourier(Adapter[ManualCourierConfig], Ships, ReceivesWebhooks, Shows
         await asyncio.to_thread(self._book.void, entry.number, op.key, self.clock.now())
         return Receipt(key=op.key, external_id=entry.number)
 
+    # Pickups, for programs of the customer's own
+
+    async def schedule_pickup(self, op: SchedulePickup) -> PickupReceipt:
+        """Tell whoever drives where a parcel waits, once per key. Raises NotFound, Conflict, Invalid."""
+        return await asyncio.to_thread(self._pickups().schedule, op)
+
+    async def find_pickup(self, key: IdempotencyKey) -> PickupReceipt | None:
+        """The pickup that an earlier attempt with this key noted."""
+        return await asyncio.to_thread(self._pickups().find, key)
+
+    async def cancel_pickup(self, op: CancelPickup) -> Receipt:
+        """Nobody is to come any more. Raises NotFound."""
+        return await asyncio.to_thread(self._pickups().cancel, op)
+
+    def _pickups(self) -> Pickups:
+        return Pickups(self._book, self.clock.now())
+
     # ReceivesWebhooks, ShowsPages
 
     def verify(self, request: WebhookRequest) -> None:
@@ -103,7 +121,8 @@ class ManualCourier(Adapter[ManualCourierConfig], Ships, ReceivesWebhooks, Shows
         if await asyncio.to_thread(self._book.voided, link.number) is not None:
             return pages.void_page(link.number, carrier)
         if not request.body:
-            return pages.form_page(link.number, carrier, self._secret(), request.received_at, self.config.zone)
+            waits = await asyncio.to_thread(self._book.pickups, link.number)
+            return pages.form_page(link.number, carrier, self._secret(), request.received_at, self.config.zone, waits)
         try:
             return pages.thanks_page(link.number, carrier, read_report(request))
         except Invalid as error:

@@ -24,13 +24,14 @@ from connector.sdk import (
     ConfigError,
     EntityKind,
     IdempotencyKey,
+    Party,
     SourceRef,
     Transient,
     UnexpectedResponse,
 )
 from connector_manual_courier.numbers import numbers_for
 
-ENTRY, VOID = ".json", ".void.json"
+ENTRY, VOID, PICKUP = ".json", ".void.json", ".pickup-"
 PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT})
 """What a file system says that may be otherwise in a while."""
 
@@ -64,7 +65,19 @@ class Voided:
     at: datetime
 
 
-_ENTRY, _VOIDED = TypeAdapter(Entry), TypeAdapter(Voided)
+@dataclass(frozen=True, slots=True)
+class Pickup:
+    """That somebody is to come for a parcel. at: where it waits."""
+
+    key: IdempotencyKey
+    at: Party
+    earliest: datetime
+    latest: datetime
+    instructions: str
+    noted_at: datetime
+
+
+_ENTRY, _VOIDED, _PICKUP = TypeAdapter(Entry), TypeAdapter(Voided), TypeAdapter(Pickup)
 
 
 class Book:
@@ -119,8 +132,30 @@ class Book:
 
     def entries(self) -> list[Entry]:
         """All parcels, by their numbers."""
-        paths = sorted(path for path in self._folder.glob(f"??/*{ENTRY}") if not path.name.endswith(VOID))
+        found = self._folder.glob(f"??/*{ENTRY}")
+        paths = sorted(path for path in found if not path.name.endswith(VOID) and PICKUP not in path.name)
         return [entry for path in paths if (entry := self._read(path, _ENTRY)) is not None]
+
+    def note_pickup(self, number: str, mark: str, pickup: Pickup) -> None:
+        """Somebody is to come for a parcel; of one mark once. mark: letters and digits."""
+        self._write(self._path(number, f"{PICKUP}{mark}{ENTRY}"), _PICKUP.dump_json(pickup))
+
+    def call_off(self, number: str, mark: str, key: IdempotencyKey, at: datetime) -> None:
+        """Nobody is to come any more; once is as good as twice."""
+        self._write(self._path(number, f"{PICKUP}{mark}{VOID}"), _VOIDED.dump_json(Voided(key, at)))
+
+    def pickup_of(self, mark: str) -> str | None:
+        """The number of the parcel for which a pickup was noted under this mark."""
+        found = (path.name.partition(".")[0] for path in self._folder.glob(f"??/*{PICKUP}{mark}{ENTRY}"))
+        return next(found, None)
+
+    def pickups(self, number: str) -> list[Pickup]:
+        """Those of a parcel that were not called off, the earliest first."""
+        paths = (self._folder / number[-2:]).glob(f"{number}{PICKUP}*{ENTRY}")
+        there = [path for path in paths if not path.name.endswith(VOID)]
+        kept = [path for path in there if not path.with_name(path.name.removesuffix(ENTRY) + VOID).exists()]
+        found = [pickup for path in kept if (pickup := self._read(path, _PICKUP)) is not None]
+        return sorted(found, key=lambda pickup: (pickup.earliest, pickup.key))
 
     def _path(self, number: str, ending: str) -> Path:
         return self._folder / number[-2:] / f"{number}{ending}"

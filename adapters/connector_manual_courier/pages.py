@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
 from zoneinfo import ZoneInfo
 
 from connector.sdk.labels import spaced
+from connector_manual_courier.book import Pickup
 from connector_manual_courier.reports import REPORTED, Link, Report
 
 AGO = {0: "now", 15: "15 minutes ago", 30: "30 minutes ago", 60: "1 hour ago", 120: "2 hours ago", 240: "4 hours ago",
@@ -18,9 +19,23 @@ STYLE = (
 )
 
 
-def form_page(number: str, carrier: str, secret: str, now: datetime, zone: ZoneInfo) -> str:
-    """What can be said of a parcel. The form can be sent for an hour, and sent twice it counts once."""
-    return _page(carrier, _form(number, secret, now, zone))
+def form_page(
+    number: str, carrier: str, secret: str, now: datetime, zone: ZoneInfo, waits: Sequence[Pickup] = ()
+) -> str:
+    """What can be said of a parcel. The form can be sent for an hour, and sent twice it counts once.
+
+    waits: where somebody is to come for it.
+    """
+    return _page(carrier, [*_waiting(waits, zone), *_form(number, secret, now, zone)])
+
+
+def _waiting(waits: Sequence[Pickup], zone: ZoneInfo) -> Iterator[str]:
+    for pickup in waits:
+        begin, end, at = pickup.earliest.astimezone(zone), pickup.latest.astimezone(zone), pickup.at
+        place = ", ".join(filter(None, (at.name, at.company, at.address.line1, at.address.city)))
+        until = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%a %d %b, %H:%M}"
+        text = f"Waits at {place}: {begin:%a %d %b, %H:%M} to {until}. {pickup.instructions}".strip()
+        yield f"<p>{escape(text)}</p>"
 
 
 def thanks_page(number: str, carrier: str, report: Report) -> str:
