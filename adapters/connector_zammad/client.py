@@ -68,6 +68,14 @@ class ZammadClient:
         body = _object(await self._call("GET", "links", operation, params=params), operation)
         return _list(body.get("links"), operation)
 
+    async def add_link(self, ref: SourceRef, kind: str, number: str, operation: str) -> None:
+        """Link a ticket to another. kind: what the other one is to it. number: of the other one. Raises Invalid."""
+        body = {
+            "link_type": kind, "link_object_source": "Ticket", "link_object_source_number": number,
+            "link_object_target": "Ticket", "link_object_target_value": int(ref.external_id),
+        }  # fmt: skip
+        await self._call("POST", "links/add", operation, ref=ref, json=body)
+
     async def article(self, article_id: int, operation: str) -> dict[str, Any]:
         """One article. Raises NotFound."""
         return _object(await self._call("GET", f"ticket_articles/{article_id}", operation), operation)

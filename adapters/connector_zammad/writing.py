@@ -1,7 +1,8 @@
 """Writes on tickets, once per key.
 
 An article has its key as subject. A change of the ticket leaves its key in the ticket's preferences, in the same
-request, so that it is known of even when somebody has changed the ticket again since.
+request, so that it is known of even when somebody has changed the ticket again since. Links, which come first, are
+known of as long as they are there.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from connector.sdk.cursors import read_instant
 from connector.sdk.markup import mark_of
 from connector_zammad.client import ZammadClient
 from connector_zammad.config import ZammadConfig
+from connector_zammad.linking import LINKS, add_links, missing_links
 from connector_zammad.mapping import NOBODY, Ticket, read_ticket
 from connector_zammad.refusals import refused
 from connector_zammad.values import holds, value_of
@@ -77,9 +79,11 @@ class TicketWriter:
                 return _receipt(op, body)
             case SetTicketFields():
                 body = await self._client.ticket(op.ticket, "find fields")
-                if _is_marked(body, op) or not await self._different(op, body, "find fields"):
+                if _is_marked(body, op):
                     return _receipt(op, body)
-                return None
+                is_so = not await self._different(op, body, "find fields")
+                is_so = is_so and not await missing_links(op, _links(op, body), self._client)
+                return _receipt(op, body) if is_so else None
 
     async def _find_note(self, op: AddNote) -> Receipt | None:
         for article in await self._client.articles(op.ticket, "find note"):
@@ -132,6 +136,9 @@ class TicketWriter:
         if _is_marked(body, op):
             return _receipt(op, body)
         wanted = await self._different(op, body, operation)
+        if missing := await missing_links(op, _links(op, body), self._client):
+            await add_links(op, missing, self._client)
+            body = await self._client.ticket(op.ticket, operation)
         if not wanted:
             return _receipt(op, body)
         changed = await self._change(op, {name: value_of(op, name, body[name]) for name in wanted}, operation)
@@ -158,7 +165,8 @@ class TicketWriter:
 
         Zammad leaves out what it does not know, and says nothing.
         """
-        missing = [name for name in op.fields if name not in body]
+        links = _links(op, body)
+        missing = [name for name in op.fields if name not in body and name not in links]
         if missing:
             raise Invalid(
                 f"tickets have no attribute {', '.join(map(repr, missing))}",
@@ -167,7 +175,8 @@ class TicketWriter:
                 fields=dict.fromkeys(missing, "no such attribute"),
                 hint="Take the name from the column Name under Objects in Zammad; it is none of those that people see.",
             )
-        return [name for name, value in op.fields.items() if not await self._has(name, value, body, operation)]
+        attributes = {name: value for name, value in op.fields.items() if name not in links}
+        return [name for name, value in attributes.items() if not await self._has(name, value, body, operation)]
 
     async def _has(self, name: str, value: str, body: Mapping[str, Any], operation: str) -> bool:
         if name not in PEOPLE or holds(body[name], value):
@@ -182,6 +191,11 @@ class TicketWriter:
         except NotFound:
             return False
         return str(person.get("email", "")).casefold() == value.strip().casefold()
+
+
+def _links(op: SetTicketFields, body: Mapping[str, Any]) -> set[str]:
+    """Fields that are links; an attribute of such a name goes before them."""
+    return {name for name in op.fields if name in LINKS and name not in body}
 
 
 def _read(body: Mapping[str, Any], operation: str) -> Ticket:

@@ -45,6 +45,7 @@ class Server:
             ("GET", "/tickets/{id}", self._ticket),
             ("PUT", "/tickets/{id}", self._update),
             ("GET", "/links", self._links),
+            ("POST", "/links/add", self._link),
             ("GET", "/ticket_articles/by_ticket/{id}", self._articles),
             ("GET", "/ticket_articles/{id}", self._article),
             ("POST", "/ticket_articles", self._write),
@@ -134,6 +135,18 @@ class Server:
         ticket = self._desk.find(request.path_params["id"])
         self._desk.update(ticket, await _body(request))
         return JSONResponse(self._asked(request, ticket))
+
+    async def _link(self, request: Request) -> Response:
+        asked = await request.json()
+        kind, target = asked["link_type"], int(asked["link_object_target_value"])
+        number = asked["link_object_source_number"]
+        source = next((each["id"] for each in self._desk.tickets.values() if each["number"] == number), None)
+        if source is None or target not in self._desk.tickets:
+            return JSONResponse({"error": "Couldn't find Ticket", "error_human": "Couldn't find Ticket"}, 404)
+        if (kind, source, target) in self._desk.links:
+            return JSONResponse({"error": "Link already exists", "error_human": "Link already exists"}, 422)
+        self._desk.link(kind, source, target)
+        return JSONResponse({"id": len(self._desk.links)}, 201)
 
     async def _links(self, request: Request) -> Response:
         wanted = int(request.query_params["link_object_value"])
