@@ -123,6 +123,11 @@ class JiraClient:
         """Change fields and properties of an issue, all or none. Raises Invalid."""
         await self._http.request("PUT", _issue(ref), operation="set fields", json=change, ref=ref)
 
+    async def link_types(self, operation: str) -> list[Any]:
+        """The types of links between issues."""
+        body = await self._object("GET", f"{API}/issueLinkType", operation)
+        return json_list(body, "issueLinkTypes", operation)
+
     async def assignable(self, ref: SourceRef, query: str) -> list[str]:
         """The ids of the accounts that may have the issue and that the query finds, for example by e-mail address."""
         operation = "find assignee"

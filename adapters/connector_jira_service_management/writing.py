@@ -17,6 +17,7 @@ from connector_jira_service_management.adf import document
 from connector_jira_service_management.client import JiraClient
 from connector_jira_service_management.config import JiraServiceManagementConfig
 from connector_jira_service_management.field_values import EditableField, NotWritable, holds, value_of
+from connector_jira_service_management.linking import LINKS, WantedLink, missing_links, wanted_links, ways_of
 from connector_jira_service_management.mapping import Theirs
 from connector_jira_service_management.refusals import named, refused
 
@@ -140,32 +141,46 @@ class TicketWriter:
         if _is_marked(issue, op):
             return _receipt(op)
         try:
-            wanted, _ = await self._wanted(op, "find fields")
+            wanted, _, links = await self._wanted(op, "find fields")
         except Invalid:
             return None  # what cannot be written was not written
-        issue = await self._client.issue(op.ticket, "find fields", fields=list(wanted))
-        return _receipt(op) if not _different(wanted, issue) else None
+        issue = await self._client.issue(op.ticket, "find fields", fields=_asked(wanted, links))
+        return _receipt(op) if not _different(wanted, issue) and not missing_links(links, issue) else None
 
     async def _set_fields(self, op: SetTicketFields) -> Receipt:
-        wanted, names = await self._wanted(op, "set fields")
-        issue = await self._client.issue(op.ticket, "set fields", fields=list(wanted), marks=[mark(op.key)])
-        changes = _different(wanted, issue)
-        if _is_marked(issue, op) or not changes:
+        wanted, names, links = await self._wanted(op, "set fields")
+        asked = _asked(wanted, links)
+        issue = await self._client.issue(op.ticket, "set fields", fields=asked, marks=[mark(op.key)])
+        changes, missing = _different(wanted, issue), missing_links(links, issue)
+        if _is_marked(issue, op) or not (changes or missing):
             return _receipt(op)
+        change: dict[str, object] = {"fields": changes, "properties": [_marking(op)]}
+        if missing:
+            change["update"] = {LINKS: [each.added() for each in missing]}
+            names = {**names, LINKS: ", ".join(sorted({each.says for each in missing}))}
         try:
-            await self._client.edit(op.ticket, {"fields": changes, "properties": [_marking(op)]})
+            await self._client.edit(op.ticket, change)
         except Invalid as error:
             raise named(error, names) from error
         return _receipt(op)
 
-    async def _wanted(self, op: SetTicketFields, operation: str) -> tuple[dict[str, Any], dict[str, str]]:
-        """Identifier of each field -> its value, and -> its name in the operation. Raises Invalid."""
+    async def _wanted(
+        self, op: SetTicketFields, operation: str
+    ) -> tuple[dict[str, Any], dict[str, str], list[WantedLink]]:
+        """Identifier of each field -> its value, and -> its name in the operation; and links. Raises Invalid."""
         editable = await self._client.editable(op.ticket, operation)
+        ways: dict[str, tuple[str, str]] | None = None
+        links: list[WantedLink] = []
         wanted: dict[str, Any] = {}
         names: dict[str, str] = {}
         problems: dict[str, str] = {}
         for name, text in op.fields.items():
             try:
+                if LINKS in editable and not _is_field(editable, name):
+                    ways = ways_of(await self._client.link_types(operation)) if ways is None else ways
+                    if name.casefold() in ways:
+                        links += wanted_links(name, text, ways)
+                        continue
                 identifier, field = _field(editable, name)
                 if field.is_user and "@" in text:
                     text = await self._account(op, text.strip())
@@ -177,7 +192,7 @@ class TicketWriter:
                 operation, op.ticket, problems,
                 "Check the fields' names and values; a field must be on the screen on which the issue is edited.",
             )  # fmt: skip
-        return wanted, names
+        return wanted, names, links
 
     async def _account(self, op: SetTicketFields, email: str) -> str:
         """The account with an e-mail address that may have the issue. Raises NotWritable."""
@@ -203,6 +218,19 @@ def _field(editable: dict[str, Any], name: str) -> tuple[str, EditableField]:
     if found:
         raise NotWritable(f"several fields have this name, give one of {', '.join(key for key, _ in found)}")
     raise NotWritable("the issue has no such field that can be edited")
+
+
+def _is_field(editable: dict[str, Any], name: str) -> bool:
+    try:
+        _field(editable, name)
+    except NotWritable:
+        return False
+    return True
+
+
+def _asked(wanted: dict[str, Any], links: list[WantedLink]) -> list[str]:
+    """The fields of the issue that tell whether all is so."""
+    return [*wanted, *([LINKS] if links else [])]
 
 
 def _different(wanted: dict[str, Any], issue: dict[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class Server:
             ("POST", "/issue/{issue}/transitions", self._transition),
             ("GET", "/issue/{issue}/editmeta", self._editmeta),
             ("GET", "/user/assignable/search", self._assignable),
+            ("GET", "/issueLinkType", self._link_types),
         ]
         return Starlette(
             routes=[Route(ROOT + path, self._guarded(answer), methods=[method]) for method, path, answer in routes]
@@ -131,8 +132,26 @@ class Server:
 
     async def _edit(self, request: Request) -> Response:
         asked = await _body(request)
-        self._site.edit(self._known(request), asked.get("fields") or {}, asked.get("properties") or [])
+        issue, links = self._known(request), (asked.get("update") or {}).get("issuelinks") or []
+        others = [self._end_of(each["add"]) for each in links]
+        self._site.edit(issue, asked.get("fields") or {}, asked.get("properties") or [])
+        for kind, way, other in others:
+            ends = (issue, other) if way == "outwardIssue" else (other, issue)
+            self._site.link(kind, *ends)
         return Response(status_code=204)
+
+    def _end_of(self, added: dict[str, Any]) -> tuple[str, str, SandboxIssue]:
+        """Type, way and other issue of a link that is to be added. Raises Refusal."""
+        way = "outwardIssue" if "outwardIssue" in added else "inwardIssue"
+        told = str(added[way].get("id") or added[way].get("key"))
+        for each in self._site.issues.values():
+            if told in (each.id, each.key):
+                return added["type"]["name"], way, each
+        raise Refusal(400, issuelinks=f"No issue could be found with key or id {told}")
+
+    async def _link_types(self, _request: Request) -> Response:
+        types = [{"id": str(number), **_link_type(name)} for number, name in enumerate(LINK_TYPES, 10000)]
+        return JSONResponse({"issueLinkTypes": types})
 
     async def _comments(self, request: Request) -> Response:
         issue, asked = self._known(request), request.query_params
@@ -168,7 +187,10 @@ class Server:
 
     async def _editmeta(self, request: Request) -> Response:
         self._known(request)
-        return JSONResponse({"fields": {key: _described(key, field) for key, field in EDITABLE.items()}})
+        links = {"name": "Linked Issues", "operations": ["add", "copy"],
+                 "schema": {"type": "array", "items": "issuelinks", "system": "issuelinks"}}  # fmt: skip
+        fields = {key: _described(key, field) for key, field in EDITABLE.items()}
+        return JSONResponse({"fields": {**fields, "issuelinks": links}})
 
     async def _assignable(self, request: Request) -> Response:
         query = request.query_params.get("query", "")
