@@ -169,6 +169,10 @@ class EasyPost(Adapter[EasyPostConfig], Ships, TracksShipments, Pulls, ReceivesW
                 # the tracker that marks the place was deleted meanwhile
                 place, began_anew = Place(place.since), True
                 continue
+            if page.has_more and not page.results:
+                raise UnexpectedResponse(
+                    "pull trackers: an empty page says that more follow", operation="pull trackers"
+                )
             start = place.since
             fresh = [body for body in page.results if start is None or (created_at(body) or start) >= start]
             goes_on = page.has_more and len(fresh) == len(page.results)

@@ -124,4 +124,4 @@ def _shipment(ref: SourceRef) -> str:
 def _page(body: object, key: str, operation: str) -> Page:
     answer = json_object(body, operation, hint=WHERE)
     results = json_list(answer, key, operation, hint=WHERE)
-    return Page(tuple(results), answer.get("has_more") is True and bool(results))
+    return Page(tuple(results), answer.get("has_more") is True)

@@ -66,9 +66,9 @@ class AssetTypes:
             read |= found
         return cls(names, frozenset(each for each in names if read & _chain(each, parents)))
 
-    def is_read(self, number: int | None) -> bool:
+    def is_read(self, number: object) -> bool:
         """Whether assets of a type are read."""
-        return number in self.read
+        return isinstance(number, int) and number in self.read
 
 
 def _chain(number: int, parents: Mapping[int, int | None]) -> set[int]:

@@ -34,7 +34,7 @@ class People:
         async with aclosing(self._graph.together(paths, operation)) as answers:
             async for parts in answers:
                 for part in parts:
-                    for row in (part.body or {}).get("value", []):
+                    for row in _rows(part.body):
                         with suppress(InvalidRecord):  # which is said of the person where places are read
                             if (place := workplace(row, self._config)) is not None:
                                 found[str(row.get("id")).lower()] = place.ref()
@@ -53,3 +53,8 @@ class People:
 
 def _quoted(users: Iterable[str]) -> str:
     return ",".join(f"'{user}'" for user in users)
+
+
+def _rows(body: object) -> list[Row]:
+    rows = body.get("value") if isinstance(body, dict) else None
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

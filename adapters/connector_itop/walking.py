@@ -12,12 +12,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from connector.sdk import UnexpectedResponse
 from connector.sdk.rest import ListedRow
 from connector_itop.client import Found
 
 AskRange: TypeAlias = Callable[[str, int], Awaitable[Found]]
 """Objects that fit a condition on their ids, at most so many."""
 GROWTH = 4
+HIGHEST = 2**63
+"""No id is higher."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class IdWalk:
                     return
             found = await self.ask(f"id > {after} AND id <= {after + width}", self.size)
             if found.total > len(found.rows):
+                if width == 1:
+                    raise _nonsense(found)
                 width = max(1, width * len(found.rows) // (2 * found.total))
                 continue
             after, left = after + width, left - found.total
@@ -55,6 +60,8 @@ class IdWalk:
         found = await self.ask("id > 0", self.size)
         low, high = 0, self.size
         while found.total > len(found.rows):
+            if high > HIGHEST:
+                raise _nonsense(found)
             found = await self.ask(f"id > {high}", self.size)
             if found.total > len(found.rows):
                 low, high = high, high * GROWTH
@@ -70,3 +77,10 @@ class IdWalk:
 
 def _sorted(rows: list[ListedRow]) -> list[ListedRow]:
     return sorted(rows, key=lambda row: int(row["id"]))
+
+
+def _nonsense(found: Found) -> UnexpectedResponse:
+    return UnexpectedResponse(
+        f"iTop says that {found.total} objects fit a range of ids, and shows {len(found.rows)} whatever the range is",
+        operation="pull", hint="Compare it with the API version in the adapter's README.",
+    )  # fmt: skip

@@ -79,6 +79,10 @@ class JiraClient:
         body = json_object(self._http.json(response, operation=operation), operation, hint=WHERE)
         items, following = json_list(body, "issues", operation, hint=WHERE), body.get("nextPageToken")
         is_last = body.get("isLast") is True or not isinstance(following, str) or not following
+        if not is_last and following == token:
+            raise UnexpectedResponse(
+                f"{operation}: a page leads to itself, the list does not go on", operation=operation, hint=WHERE
+            )
         return Page(tuple(items), None if is_last else following)
 
     async def issue(

@@ -211,6 +211,11 @@ class Karrio(Adapter[KarrioConfig], Ships, TracksShipments, Pulls, ReceivesWebho
                 place = Place(place.after, max(0, start - self.config.page_size))
                 continue
             skip = ids.index(place.last) + 1 if place.last and place.last in ids else 0
+            if page.has_more and not page.results[skip:]:
+                raise UnexpectedResponse(
+                    f"pull trackers: the page at {start} says that more follow and shows none that is new",
+                    operation="pull trackers",
+                )  # fmt: skip
             following = Place(place.after, start + len(ids), ids[-1] if ids else None)
             return Page(page.results[skip:], page.has_more), following if page.has_more else None
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from connector.sdk import Invalid, SourceClient, SourceRef
+from connector.sdk import Invalid, SourceClient, SourceRef, UnexpectedResponse
 from connector.sdk.answers import json_list, json_object, path_segment
 from connector_pagerduty.refusals import refused
 
@@ -56,7 +56,12 @@ class PagerDutyClient:
         response = await self._send("GET", kind, operation, params=params)
         body = json_object(self._http.json(response, operation=operation), operation, hint=WHERE)
         rows = json_list(body, kind, operation, hint=WHERE)
-        return Page(tuple(rows), body.get("more") is True and bool(rows), _date(response))
+        has_more = body.get("more") is True
+        if has_more and not rows:
+            raise UnexpectedResponse(
+                f"{operation}: an empty page of {kind} says that more follow", operation=operation, hint=WHERE
+            )
+        return Page(tuple(rows), has_more, _date(response))
 
     async def incident(self, ref: SourceRef, operation: str, *, with_details: bool = False) -> dict[str, Any]:
         """An incident. with_details: with its body and custom fields. Raises NotFound."""

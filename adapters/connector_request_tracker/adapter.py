@@ -263,7 +263,12 @@ class RequestTracker(
         """Those tickets that a search still finds in our queues."""
         query = ticket_sql.one_of(self._tickets_there, numbers)
         page = await self._client.tickets(query, fields="Status", per_page=PAGE_LIMIT)
-        return {int(item["id"]) for item in page.items}
+        try:
+            return {int(item["id"]) for item in page.items}
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnexpectedResponse(
+                f"tickets are found that have no number: {error}", operation="pull deletions"
+            ) from error
 
     def _assets(self) -> AssetReader:
         return AssetReader(self._client, self.config, self.clock, OVERLAP)

@@ -189,6 +189,11 @@ def _by_offset(rows: list[Any], body: Any, facts: ListFacts, token: Token) -> Pa
 
 def _is_last(body: Any, fresh: list[Any], seen: int, facts: ListFacts) -> bool:
     """Whether there is no further page. A page that is not full proves nothing: systems cap pages silently."""
+    if not fresh and facts.pages.more is not None and not _says_no_more(body, facts):
+        raise UnexpectedResponse(
+            f"{facts.operation}: an empty page says that more follow", operation=facts.operation,
+            hint="Correct `pages.more`, or ask whoever runs the system.",
+        )  # fmt: skip
     if not fresh:
         return True
     if _says_no_more(body, facts):

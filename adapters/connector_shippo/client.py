@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector.sdk import Invalid, SourceClient, SourceRef
+from connector.sdk import Invalid, SourceClient, SourceRef, UnexpectedResponse
 from connector.sdk.answers import json_list, json_object, path_segment
 from connector_shippo.refusals import refused
 
@@ -87,4 +87,7 @@ class ShippoClient:
 
 def _page(body: object, operation: str) -> Page:
     results = json_list(body, "results", operation, hint=WHERE)
-    return Page(tuple(results), bool(json_object(body, operation).get("next")) and bool(results))
+    has_more = bool(json_object(body, operation).get("next"))
+    if has_more and not results:
+        raise UnexpectedResponse(f"{operation}: an empty page says that more follow", operation=operation, hint=WHERE)
+    return Page(tuple(results), has_more)

@@ -29,9 +29,9 @@ def metadata_of(key: IdempotencyKey, carrier: str) -> str:
     return f"{mark_of(key)}{carrier} {readable}"[:METADATA_LIMIT]
 
 
-def carrier_in(metadata: str | None) -> str | None:
+def carrier_in(metadata: object) -> str | None:
     """The carrier's token in metadata of ours; None in those of others."""
-    words = (metadata or "").split()
+    words = metadata.split() if isinstance(metadata, str) else []
     return words[2] if len(words) > 2 and words[0] == MARK else None
 
 

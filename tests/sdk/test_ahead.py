@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import UTC, datetime
 
 import pytest
 
-from connector.sdk.ahead import read_ahead
+from connector.sdk import Batch, EntityKind, InvalidRecord, SourceRef, Tombstone, UnexpectedResponse
+from connector.sdk.ahead import MOST_REPEATS, going_on, read_ahead
 
 
 class Pages:
@@ -109,3 +111,52 @@ async def test_cancelling_ends_a_read_that_hangs():
         await task
 
     assert is_closed.is_set()
+
+
+async def batches_of(*batches: Batch) -> AsyncGenerator[Batch, None]:
+    for batch in batches:
+        yield batch
+
+
+def shown(*numbers: int, resume: str | None = None) -> Batch:
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    refs = [SourceRef(kind=EntityKind.SITE, external_id=str(number)) for number in numbers]
+    return Batch(tuple(Tombstone(ref=ref, updated_at=at) for ref in refs), resume=resume)
+
+
+@pytest.mark.parametrize("circle", [1, 2, 7])
+async def test_a_pull_that_goes_round_in_a_circle_ends(circle: int):
+    pages = [shown(number, number + 1) for number in range(circle)]
+    seen = 0
+
+    async def read() -> None:
+        nonlocal seen
+        async for _ in going_on(batches_of(*pages * 100), "sites"):
+            seen += 1
+
+    with pytest.raises(UnexpectedResponse, match="pull sites: the system gives the same records again and again"):
+        await read()
+    assert seen == circle + MOST_REPEATS
+
+
+async def test_an_empty_batch_that_leads_to_itself_ends_the_pull_and_one_that_leads_on_does_not():
+    on = [shown(resume=str(number)) for number in range(50)]
+
+    assert len([batch async for batch in going_on(batches_of(*on), "sites")]) == 50
+    with pytest.raises(UnexpectedResponse):
+        _ = [batch async for batch in going_on(batches_of(*[shown(resume="1")] * 50), "sites")]
+
+
+async def test_pages_that_come_twice_now_and_then_are_no_circle():
+    pages = [shown(number // 2) for number in range(400)]
+
+    assert len([batch async for batch in going_on(batches_of(*pages), "sites")]) == 400
+
+
+async def test_a_row_that_others_depend_on_is_an_unexpected_answer():
+    async def pull() -> AsyncGenerator[Batch, None]:
+        yield shown(1)
+        raise InvalidRecord("the type has no name", path="/name")
+
+    with pytest.raises(UnexpectedResponse, match="the type has no name"):
+        _ = [batch async for batch in going_on(pull(), "sites")]

@@ -33,7 +33,7 @@ def test_every_installed_adapter_is_in_it_and_breaks_no_promise(rows: list[list[
 
 
 def test_every_promise_is_in_it_as_it_reads_today(rows: list[list[str]]):
-    checks = [row for row in rows if row[0].isdecimal()]
+    checks = [row for row in rows if row[0].isdecimal() and "](https://" not in row[-1]]
 
     assert [(int(row[0]), row[1]) for row in checks] == [(check.number, check.title) for check in ALL_CHECKS], AGAIN
     assert {cell for row in checks for cell in row[2:]} <= {MARKS[Outcome.PASSED], MARKS[Outcome.NOT_APPLICABLE]}

@@ -238,3 +238,11 @@ async def test_a_port_that_speaks_no_tls_and_one_that_nobody_listens_on():
     async with SourceClient(system.url, attempts=1) as http:
         with pytest.raises(Transient):
             await get(http)
+
+
+async def test_half_a_character_is_replaced_and_a_whole_one_stays():
+    text = r'{"cut \ud83d": ["\ud83d\ude00", "cut \ud83d", {"a": "\udc00b"}], "plain": "ud83d"}'
+    async with connected(answer(200, text)) as (http, _, _slept):
+        found = await get(http)
+
+    assert found == {"cut \ufffd": ["\U0001f600", "cut \ufffd", {"a": "\ufffdb"}], "plain": "ud83d"}

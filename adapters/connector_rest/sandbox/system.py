@@ -82,6 +82,22 @@ class DepotDeskSandbox(TicketSandbox):
         else:
             del self.desk.lists[stream][key]
 
+    def last_when_empty(self, stream: str) -> str:
+        """By its numbered pages."""
+        return (
+            "its document names no sign that more follow; a total may count rows that are not shown"
+            if stream in ("sites", "hubs", "assets", "stock")
+            else ""
+        )
+
+    def times_twice(self, stream: str) -> str:
+        """Tickets have local times."""
+        return (
+            "its tickets have local times without a zone; where two instants share one, the pull stops and says so"
+            if stream == "tickets"
+            else ""
+        )
+
     def seed_malformed(self, stream: str, *, at: datetime) -> SourceRef | None:
         """A row with a value that cannot be used."""
         return _ref(stream, self.desk.add(stream, at, _WRONG[stream]))

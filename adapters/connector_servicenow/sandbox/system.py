@@ -100,6 +100,10 @@ class ServiceNowSandbox(TicketSandbox):
         self._row(ref)
         self.instance.remove(ref.external_id, at)
 
+    def full_pages(self, stream: str) -> str:  # noqa: ARG002 - the same for all
+        """Rows that may not be read are left out, and counted all the same."""
+        return "ServiceNow leaves out rows that the account may not read, and counts them: short pages tell nothing"
+
     def seed_malformed(self, stream: str, *, at: datetime) -> SourceRef | None:
         """A row without what its record needs."""
         ref = self._add(stream, at=at)

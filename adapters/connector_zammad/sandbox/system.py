@@ -60,6 +60,14 @@ class ZammadSandbox(TicketSandbox):
         """Not told by anything that is pulled."""
         raise NotApplicable(NOBODY_TELLS)
 
+    def full_pages(self, stream: str) -> str:  # noqa: ARG002 - the same for all
+        """By what its versions are known to do."""
+        return "no version of Zammad gives pages of fewer than 20; a shorter one is taken for the last"
+
+    def last_when_empty(self, stream: str) -> str:  # noqa: ARG002 - the same for all
+        """A list is all of an answer."""
+        return "Zammad answers with a list alone; one without rows is the only end there is"
+
     def seed_malformed(self, stream: str, *, at: datetime) -> SourceRef | None:  # noqa: ARG002
         """A ticket in a state of a type that no Zammad has."""
         self.desk.state_types["frobnicated"] = "sour"

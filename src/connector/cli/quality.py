@@ -11,6 +11,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from connector.cli.output import console
 from connector.sdk.registry import installed_adapters
 from connector.sdk.testing import CheckResult, Outcome, find_contract, run_contract
+from connector.sdk.testing.checks import ALL_CHECKS
 
 MARKS: Final[Mapping[Outcome, str]] = {
     Outcome.PASSED: "\N{CHECK MARK}",
@@ -83,12 +84,24 @@ def _page(results: Results) -> Iterator[str]:
         for each in zip(*results.values(), strict=True)
     ]
     yield from _table(["#", "check", *places.values()], rows)
+    yield "\n## Losses that others had\n"
+    yield (
+        "Public threads of other projects that tell of lost, doubled or wrongly deleted data, each with the check that "
+        "an adapter with the same mistake fails. A pull request of another project is cited like an issue.\n"
+    )
+    known = [[check.number, check.title, ", ".join(map(_link, check.seen_in))] for check in ALL_CHECKS if check.seen_in]
+    yield from _table(["#", "check", "seen in"], known)
     yield "\n## What does not apply, and why"
     for name, mine in results.items():
         absent = [result for result in mine if result.outcome is Outcome.NOT_APPLICABLE]
         if absent:
             yield f"\n**{name}**\n"
             yield from (f"- {result.number} {result.title}: {result.reason}" for result in absent)
+
+
+def _link(thread: str) -> str:
+    repository, _, number = thread.partition("#")
+    return f"[{thread}](https://github.com/{repository}/issues/{number})"
 
 
 def _table(head: Sequence[object], rows: Sequence[Any]) -> Iterator[str]:

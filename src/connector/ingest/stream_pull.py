@@ -18,7 +18,7 @@ from connector.ingest.reports import Progress, StreamReport, Wish
 from connector.ingest.snapshot import Snapshot, kinds_of, snapshot_of
 from connector.model.kinds import RunOutcome, SyncMode
 from connector.sdk.adapter import Backfills, Batch, Clock, Cursor, Pulls, Stream
-from connector.sdk.ahead import read_ahead
+from connector.sdk.ahead import going_on, read_ahead
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AdapterError
 from connector.storage.database.engine import (
@@ -230,7 +230,7 @@ class StreamPull:
         """What the adapter yields; whatever it raises is told apart from failures of the hub."""
         adapter = cast(Pulls, self.connection.adapter)
         try:
-            iterator = adapter.pull(stream, since)
+            iterator = going_on(adapter.pull(stream, since), stream.name)
         except Exception as error:
             raise PluginError from error
         try:
@@ -243,10 +243,8 @@ class StreamPull:
                     raise PluginError from error
                 yield batch
         finally:
-            close = getattr(iterator, "aclose", None)
-            if close is not None:
-                with suppress(Exception):
-                    await close()
+            with suppress(Exception):
+                await iterator.aclose()
 
     async def _take(self, stream: Stream, batch: Batch, snapshot: Snapshot | None) -> str | None:
         """Apply a batch in one transaction, as long as the stream is ours. Returns the alarm.

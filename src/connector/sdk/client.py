@@ -29,7 +29,7 @@ from connector.sdk.errors import (
     Transient,
     UnexpectedResponse,
 )
-from connector.sdk.reading import TooLongError, read_whole
+from connector.sdk.reading import TooLongError, read_json, read_whole
 from connector.sdk.retries import Circuit, Pace, Patience, Sleep, backoff, retry_after
 
 log = logging.getLogger("connector.sdk")
@@ -275,9 +275,9 @@ class SourceClient:
         return response
 
     def json(self, response: httpx.Response, *, operation: str) -> object:
-        """The body as JSON. Raises UnexpectedResponse when it is something else, whatever its status said."""
+        """The body as JSON, half characters replaced. Raises UnexpectedResponse when it is something else."""
         try:
-            return response.json()
+            return read_json(response)
         except (ValueError, RecursionError):
             raise UnexpectedResponse(
                 f"the answer to {operation} is not JSON but {response.headers.get('content-type', 'untyped')}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Any, Final
 
 import httpx
 
@@ -10,6 +11,10 @@ LONGEST_REFUSAL: Final = 64 * 2**10
 """Bytes that are read of an answer that is no success; what says why is at its beginning."""
 BODY_FORM: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 """Headers that say how a body came; what was read is none of this any more."""
+
+
+HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Half of a character beyond the basic plane, as JSON writes it; where the other half is missing, no text has it."""
 
 
 class TooLongError(Exception):
@@ -46,3 +51,21 @@ def _announced(response: httpx.Response) -> int:
     """The length that the answer says it has, compressed or not; 0 where it says none."""
     text = response.headers.get("content-length", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
+
+
+def read_json(response: httpx.Response) -> Any:
+    """The body as JSON, with U+FFFD in the place of half characters.
+
+    Systems that count in UTF-16 cut texts in the middle of one; no database takes such a text. Raises ValueError and
+    RecursionError for what is no JSON.
+    """
+    body = response.json()
+    return _whole(body) if HALF.search(response.content) else body
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_whole(name): _whole(each) for name, each in value.items()}
+    return [_whole(each) for each in value] if isinstance(value, list) else value

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connector_acme import Acme
@@ -109,6 +109,7 @@ class _OwnPages(Acme):
         answer = await self._ask("GET", "/api/tickets", "pull tickets", params=params)
         if not isinstance(answer.get("items"), list) or "more" not in answer:
             raise UnexpectedResponse("pull tickets: no items", operation="pull tickets")
+        self._last(answer["items"], "updated", "pull tickets")
         return answer["items"], answer["more"]
 
     async def tickets(self, since: Cursor | None) -> AsyncIterator[Batch]:
@@ -261,8 +262,8 @@ class OffsetPaging(Acme):
                 raise UnexpectedResponse("pull sites: no items", operation="pull sites")
             records, refused = self._mapped(stream, answer["items"])
             offset += len(answer["items"])
-            yield Batch(records, refused, complete=not answer["more"])
-            if not answer["more"]:
+            yield Batch(records, refused, complete=not answer.get("more"))
+            if not answer.get("more"):
                 return
 
 
@@ -570,6 +571,133 @@ class BackfillsTooLittle(Acme):
         return super().cursor_since(stream, at + timedelta(seconds=1))
 
 
+class TakesAShortPageForTheLast(_OwnPages):
+    """Looks at how many rows a page has, not at what it says."""
+
+    async def tickets(self, since: Cursor | None) -> AsyncIterator[Batch]:
+        position: dict[str, str] = json.loads(since) if since else {}
+        while True:
+            items, _ = await self.page(**position)
+            is_last = len(items) < self.config.page_size
+            records, refused = self._mapped(TICKETS, items)
+            if items:
+                position = {"from": items[-1]["updated"], "after": items[-1]["id"]}
+            yield Batch(records, refused, resume=json.dumps(self._back(position) if is_last else position))
+            if is_last:
+                return
+
+
+class TakesAnEmptyPageForTheLast(_OwnPages):
+    async def tickets(self, since: Cursor | None) -> AsyncIterator[Batch]:
+        position: dict[str, str] = json.loads(since) if since else {}
+        while True:
+            items, more = await self.page(**position)
+            is_last = not items or not more
+            records, refused = self._mapped(TICKETS, items)
+            if items:
+                position = {"from": items[-1]["updated"], "after": items[-1]["id"]}
+            yield Batch(records, refused, resume=json.dumps(self._back(position) if is_last else position))
+            if is_last:
+                return
+
+
+class CountsUpForEver(_OwnPages):
+    """Leaves out what it has shown, and asks for the next page as long as there is one."""
+
+    async def tickets(self, since: Cursor | None) -> AsyncIterator[Batch]:
+        position: dict[str, str] = json.loads(since) if since else {}
+        shown: set[str] = set()
+        while True:
+            items, more = await self.page(**position)
+            fresh = [item for item in items if not isinstance(item, dict) or str(item.get("id")) not in shown]
+            shown |= {item["id"] for item in fresh if isinstance(item, dict) and isinstance(item.get("id"), str)}
+            records, refused = self._mapped(TICKETS, fresh)
+            if items:
+                position = {"from": items[-1]["updated"], "after": items[-1]["id"]}
+            if records or refused or not more:
+                yield Batch(records, refused, resume=json.dumps(position if more else self._back(position)))
+            if not more:
+                return
+
+
+class GoesByItsOwnClock(Acme):
+    """The next pull begins when this one did, by the hub's clock."""
+
+    async def pull(self, stream: Stream, since: Cursor | None) -> AsyncIterator[Batch]:
+        began = self.clock.now() - TICKETS.overlap
+        async for batch in super().pull(stream, since):
+            position = json.loads(batch.resume) if batch.resume else {}
+            is_end = position and "after" not in position
+            yield replace(batch, resume=json.dumps({"from": began.isoformat()})) if is_end else batch
+
+
+class LivesInLocalTime(_ChangesRecords):
+    """Reads a time as the machine's clock shows it."""
+
+    def changed(self, record: Record) -> Record:
+        if record.updated_at is None:
+            return record
+        naive = datetime.fromtimestamp(record.updated_at.timestamp())  # noqa: DTZ006 - the fault
+        return record.model_copy(update={"updated_at": naive.replace(tzinfo=UTC)})
+
+
+class LeavesItToWebhooks(Acme):
+    """What is told by a webhook is not pulled again: it came already."""
+
+    async def pull(self, stream: Stream, since: Cursor | None) -> AsyncIterator[Batch]:
+        async for batch in super().pull(stream, since):
+            fresh = () if since == "{}" else batch.records
+            yield replace(batch, records=fresh)
+
+
+class GoesOnBehindTheHighestId(_OwnPages):
+    """Leaves out, after a restart, what has a lower identifier than it has seen, in a list that is sorted by time."""
+
+    async def tickets(self, since: Cursor | None) -> AsyncIterator[Batch]:
+        position = json.loads(since) if since else {}
+        top = position.pop("top", "")
+        async for batch in Acme.pull(self, TICKETS, json.dumps(position) if position else None):
+            position = json.loads(batch.resume or "{}")
+            if "after" in position:
+                position["top"] = max((record.ref.external_id for record in batch.records), default="")
+            fresh = tuple(record for record in batch.records if record.ref.external_id > top)
+            yield replace(batch, records=fresh, resume=json.dumps(position))
+
+
+class SaysOtherwiseTheSecondTime(Acme):
+    """Rows of the list of changes are mapped by another piece of code."""
+
+    async def pull(self, stream: Stream, since: Cursor | None) -> AsyncIterator[Batch]:
+        async for batch in super().pull(stream, since):
+            if since is None or "after" in since or stream.name == "sites":
+                yield batch
+            else:
+                yield replace(batch, records=tuple(_without_priority(record) for record in batch.records))
+
+
+def _without_priority(record: Any) -> Any:
+    return record.model_copy(update={"category": "changed"}) if isinstance(record, TicketRecord) else record
+
+
+class ResumesASnapshot(Acme):
+    """Goes on in the middle of a snapshot, and calls the rest of it complete."""
+
+    async def pull(self, stream: Stream, since: Cursor | None) -> AsyncIterator[Batch]:
+        last = None
+        async for batch in super().pull(stream, since):
+            if stream.name == "sites" and batch.records:
+                last = json.dumps({"after": batch.records[-1].ref.external_id})
+            yield replace(batch, resume=last) if stream.name == "sites" else batch
+
+
+class TrustsEveryValue(Acme):
+    """Looks into rows before anything has been made sure of."""
+
+    def _mapped(self, stream: Stream, items: list[Any]) -> Any:
+        sorted(item["id"] for item in items)
+        return super()._mapped(stream, items)
+
+
 WRONG: dict[type[Acme], dict[int, str]] = {
     UndescribedSettings: {3: "setting Config.region has no description"},
     PlainSecret: {3: "setting Config.proxy_password is named like a secret"},
@@ -586,25 +714,30 @@ WRONG: dict[type[Acme], dict[int, str]] = {
         16: "these are missing",
         17: "these are missing",
         25: "on a 401 in the middle of a pull it returns",
+        45: "are missing",
+        46: "are missing",
+        47: "are missing",
+        50: "are missing",
+        52: "are missing",
     },
     LosesTheBoundaryRecord: {16: "these are missing"},
     ForgetsTheOverlap: {16: "half an overlap earlier, these are missing"},
     GoesBackEachTime: {14: "cut off after each batch the pull gets nowhere", 16: "gets nowhere"},
-    ReadsAllFirst: {11: "of four pages it asks for 0 after the first batch was taken"},
+    ReadsAllFirst: {11: "of four pages it asks for 0 after the first batch was taken", 48: "it is asked for"},
     BatchesOverTheLimit: {11: "a batch has 6 records, the stream's batch_limit is 4"},
-    SilentWhenEmpty: {12: "an empty source yields 0 batches", 18: "yields no batch"},
+    SilentWhenEmpty: {12: "an empty source yields 0 batches", 18: "yields no batch", 51: "yields no batch"},
     MissesTheFullPage: {13: "of 5 records on pages of 5 these are missing", 19: "these are missing"},
-    KeepsStateBetweenPulls: {14: "after a restart behind batch", 16: "gets nowhere"},
-    StartsOverEachTime: {15: "old records again"},
+    KeepsStateBetweenPulls: {14: "after a restart behind batch", 16: "gets nowhere", 52: "after a restart"},
+    StartsOverEachTime: {15: "old records again", 45: "as well, which changed long before"},
     BackfillsEverything: {45: "as well, which changed long before"},
     BackfillsTooLittle: {45: "on these are missing"},
     HidesDeletions: {18: "is not seen: yield a Tombstone, or a complete snapshot"},
     CompleteAlthoughAborted: {18: "a snapshot that broke at request 1 of 3 says complete"},
     OffsetPaging: {17: "a snapshot taken while a record was deleted says complete and lacks"},
     DropsMalformed: {19: "a malformed object is dropped"},
-    TakesLocalTimeForUtc: {20: "check the zone in which the source writes times"},
+    TakesLocalTimeForUtc: {20: "check the zone in which the source writes times", 50: "its updated_at is"},
     NaiveTimes: {20: "which is not aware and UTC"},
-    CrashesOnUnknownValue: {21: "unexpected KeyError"},
+    CrashesOnUnknownValue: {21: "unexpected KeyError", 55: "reject the record"},
     LeavesATaskBehind: {22: "1 tasks still run after aclose()"},
     ForgetsHowLongToWait: {23: "retry_after is None where 0:00:17 is right"},
     TakesHtmlForEmpty: {24: "meets an HTML page with status 200 it returns"},
@@ -634,6 +767,28 @@ WRONG: dict[type[Acme], dict[int, str]] = {
     LeaksTheTokenInAnError: {37: "a secret leaks into"},
     LogsItsHeaders: {37: "a secret leaks into"},
     TokenInTheAddress: {37: "carries a secret in its address"},
+    TakesAShortPageForTheLast: {
+        46: "where pages are cut to 2 of 5 these are missing",
+        47: "has no rows and says that more follow",
+    },
+    TakesAnEmptyPageForTheLast: {47: "has no rows and says that more follow"},
+    CountsUpForEver: {48: "it is asked for"},
+    GoesByItsOwnClock: {
+        16: "these are missing",
+        18: "is not seen",
+        49: "by a clock that is two hours fast",
+        50: "these are missing",
+    },
+    LivesInLocalTime: {50: "its updated_at is"},
+    LeavesItToWebhooks: {51: "is not in the next pull"},
+    GoesOnBehindTheHighestId: {52: "after a restart behind batch"},
+    SaysOtherwiseTheSecondTime: {53: "the overlap says something else"},
+    ResumesASnapshot: {
+        17: "seen neither now nor next time",
+        18: "are reported as deleted and are not",
+        54: "it says complete and has not shown",
+    },
+    TrustsEveryValue: {55: "reject the record, or raise UnexpectedResponse"},
     AvoidsTheLimits: {38: "requests are under way at once, max_concurrency is 3"},
 }
 """Each with the checks that it fails, and a part of what they say."""

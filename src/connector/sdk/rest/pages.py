@@ -64,7 +64,7 @@ class PageWalk:
         the place is not found again.
         """
         self._recent = [] if self.last is None else [self.last]
-        searches = 0
+        searches = stalls = 0
         while True:
             start = max(0, self.offset - 1) if self._recent else 0
             cut = cut_at(start, self.size)
@@ -81,6 +81,13 @@ class PageWalk:
                 self.offset = max(0, self.offset - self.size)
                 continue
             fresh = page.rows[found or 0 :]
+            stalls = 0 if fresh or page.is_last else stalls + 1
+            if stalls > MOST_SEARCHES:
+                raise UnexpectedResponse(
+                    f"{self.operation}: page {cut.number} of {cut.size} has {len(page.rows)} rows, none of them new, "
+                    "and is not the last",
+                    operation=self.operation, hint="The system may give shorter pages: lower the source's page_size.",
+                )  # fmt: skip
             self.offset = here + len(page.rows)
             if fresh:
                 self._recent = [*self._recent, *(row_number(row, self.operation) for row in fresh)][-2 * self.size :]

@@ -193,9 +193,17 @@ def _unread(rows: list[SentRow], order: str, after: Position, rank: Callable[[st
 def position_of(row: Row, order: str, operation: str) -> Position:
     """Where a row stands in the order (`order`, id). Raises UnexpectedResponse when it does not say."""
     at, external_id = row.get(order), row_id(row)
-    if not isinstance(at, str) or external_id is None:
+    if not isinstance(at, str) or external_id is None or not _is_instant(at):
         raise UnexpectedResponse(
             f"{operation}: a row without {order!r} or `id`, with {order}={at!r} and id={row.get('id')!r}",
             operation=operation,
         )
     return Position(at, external_id)
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        read_instant(text)
+    except (ValueError, OverflowError):
+        return False
+    return True

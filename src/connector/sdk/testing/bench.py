@@ -52,9 +52,12 @@ class Rig:
     wire: Wire | None
     _clients: list[SourceClient] = field(default_factory=list)
 
-    def adapter(self, config: AdapterConfig | None = None) -> Adapter[Any]:
-        """A new instance that shares nothing with earlier ones. Its client tries each request once."""
-        config = config or self.config
+    def adapter(self, config: AdapterConfig | None = None, *, clock: MovableClock | None = None) -> Adapter[Any]:
+        """A new instance that shares nothing with earlier ones. Its client tries each request once.
+
+        clock: of the hub, where it is another than the system's.
+        """
+        config, clock = config or self.config, clock or self.clock
         client = SourceClient(
             config.server() or NO_SERVER,
             headers=config.headers(),
@@ -63,10 +66,10 @@ class Rig:
             attempts=1,
             secrets=secrets_of(config),
             transport=self.wire,
-            now=self.clock.now,
+            now=clock.now,
         )
         self._clients.append(client)
-        return self.adapter_type(config, client, self.clock)
+        return self.adapter_type(config, client, clock)
 
     def server(self) -> Wire:
         """The wire. Raises NotApplicable when the adapter talks to no server."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from connector.sdk.testing.bench import Bench, Broken
 from connector.sdk.testing.contract import CheckResult, Contract, Outcome
 from connector.sdk.testing.sandbox import NotApplicable, NotTold
 
+SEEN_IN = re.compile(r"\b[\w.-]+/[\w.-]+#\d+")
 LONGEST_SECONDS = 120
 """A check that takes longer than this hangs."""
 
@@ -33,6 +35,11 @@ class Check:
     def name(self) -> str:
         """Name for a test: number and function."""
         return f"{self.number:02}-{getattr(self.run, '__name__', 'check')}"
+
+    @property
+    def seen_in(self) -> tuple[str, ...]:
+        """Public threads, as `owner/repository#number`, in which others told of such a loss."""
+        return tuple(SEEN_IN.findall(self.run.__doc__ or ""))
 
 
 def check(number: int, title: str, *needs: str) -> Callable[[Callable[[Bench], Awaitable[None]]], Check]:

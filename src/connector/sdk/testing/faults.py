@@ -128,6 +128,10 @@ class Wire(httpx.AsyncBaseTransport):
         """Break the n-th request from now and all after it, or that one alone."""
         self._fault, self._only_once, self._from = fault, only_once, len(self.requests) + request
 
+    def forgive(self) -> None:
+        """Where the system itself breaks on what it is sent, it answers 500, as a real one does."""
+        self._system.raise_app_exceptions = False
+
     def heal(self) -> None:
         """Break nothing any more."""
         self._fault = None

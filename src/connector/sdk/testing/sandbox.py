@@ -160,6 +160,18 @@ class Sandbox:
         """Add one object with a field that is not documented, and a value outside a documented vocabulary."""
         raise NotTold(f"seed_unusual({stream!r}, ...)")
 
+    def full_pages(self, stream: str) -> str:
+        """Why a page always has as many rows as were asked for, as long as there are; empty where it may have fewer."""
+        return ""
+
+    def last_when_empty(self, stream: str) -> str:
+        """Why a page without rows is always the last; empty where the system says otherwise whether more follows."""
+        return ""
+
+    def times_twice(self, stream: str) -> str:
+        """Why two instants may have the same time in this system; empty where each has its own."""
+        return ""
+
     # ReceivesWebhooks
 
     def webhook(self, ref: SourceRef | None = None, *, at: datetime) -> SentWebhook:

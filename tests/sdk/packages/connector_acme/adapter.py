@@ -89,15 +89,33 @@ class Acme(Adapter[AcmeConfig]):
             if not isinstance(items, list) or not isinstance(more, bool):
                 raise UnexpectedResponse(f"{operation}: the answer has no 'items' and 'more'", operation=operation)
             records, refused = self._mapped(stream, items)
+            last = self._last(items, "id" if stream.name == "sites" else "updated", operation)
             if stream.name == "sites":
-                position = {"after": items[-1]["id"]} if items else position
+                position = {"after": last[1]} if last else position
                 yield Batch(records, refused, complete=not more)
             else:
-                if items:
-                    position = {"from": items[-1]["updated"], "after": items[-1]["id"]}
+                if last:
+                    position = {"from": last[0], "after": last[1]}
                 yield Batch(records, refused, resume=json.dumps(position if more else self._back(position)))
             if not more:
                 return
+
+    def _last(self, items: list[Any], order: str, operation: str) -> tuple[str, str] | None:
+        """What the list is sorted by, and the id, of the last object. Raises UnexpectedResponse."""
+        if not items:
+            return None
+        found = items[-1] if isinstance(items[-1], dict) else {}
+        at, key = found.get(order), found.get("id")
+        try:
+            if not isinstance(at, str) or not isinstance(key, str):
+                raise ValueError("they are no texts")
+            if order == "updated":
+                datetime.fromisoformat(at)
+        except ValueError as error:
+            raise UnexpectedResponse(
+                f"{operation}: the last object has {order}={at!r} and id={key!r}: {error}", operation=operation
+            ) from error
+        return at, key
 
     def cursor_since(self, stream: Stream, at: datetime) -> Cursor | None:
         """Tickets that have changed since an instant; sites are always read whole."""

@@ -6,6 +6,7 @@ from connector.sdk.testing.checks import (
     declaring,
     failing,
     hygiene,
+    losing,
     procuring,
     pulling,
     receiving,
@@ -27,6 +28,7 @@ ALL_CHECKS: tuple[Check, ...] = tuple(
             *hygiene.CHECKS,
             *procuring.CHECKS,
             *swapping.CHECKS,
+            *losing.CHECKS,
         ),
         key=lambda check: check.number,
     )

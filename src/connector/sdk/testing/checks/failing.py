@@ -155,7 +155,10 @@ async def expired_token(bench: Bench) -> None:
 
 @check(26, "the adapter tries each request once and never sleeps")
 async def no_retries(bench: Bench) -> None:
-    """Retrying twice over multiplies the load on a system that is down."""
+    """Retrying twice over multiplies the load on a system that is down; a failure that is hidden is a list cut short.
+
+    Seen in pipeshub-ai/pipeshub-ai#3095 (ServiceNow: an error between two pages ended the list, and was a success).
+    """
 
     async def count(rig: Rig, call: Callable[[], Awaitable[object]], request: int, what: str) -> None:
         wire = rig.server()

@@ -56,7 +56,10 @@ def require_same(expected: Iterable[SourceRef], found: Iterable[SourceRef], when
 
 @check(10, "yields every record exactly once or more, none missing", "Pulls")
 async def every_record(bench: Bench) -> None:
-    """Two pages and one more."""
+    """Two pages and one more.
+
+    Seen in elastic/connectors#3509 (ServiceNow: the first page is taken for all).
+    """
 
     async def body(rig: Rig, stream: Stream) -> None:
         refs = seed(rig, stream, 2 * rig.sandbox.page_size(stream.name) + 1, step=sparse(stream))
@@ -177,7 +180,10 @@ async def from_an_instant(bench: Bench) -> None:
 
 @check(18, "deletion seen; an aborted snapshot is never complete", "Pulls")
 async def deletions(bench: Bench) -> None:
-    """What is gone there goes here, and nothing else does."""
+    """What is gone there goes here, and nothing else does.
+
+    Seen in elastic/connectors#1822, airbytehq/airbyte#23905; elastic/connectors-ruby#174 (what a 503 hid was deleted).
+    """
     absent = await _aborted_snapshots(bench)
 
     async def body(rig: Rig, stream: Stream) -> None:

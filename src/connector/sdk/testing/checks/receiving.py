@@ -16,6 +16,7 @@ from connector.sdk.adapter import Adapter, Fetches, ReceivesWebhooks
 from connector.sdk.errors import AuthError, Invalid
 from connector.sdk.testing.bench import NOW, Bench, Broken, Rig, pull, records_of, require
 from connector.sdk.testing.check import Check, check
+from connector.sdk.testing.distortions import removed, replaced, spots
 from connector.sdk.testing.sandbox import NotApplicable, Signature
 from connector.sdk.webhook import WebhookRequest, WebhookResult
 
@@ -190,46 +191,16 @@ def _bodies(good: bytes) -> Iterator[bytes]:
         document = json.loads(good)
     except ValueError:
         return
-    spots = list(_spots(document))
-    dice.shuffle(spots)
+    places = list(spots(document))
+    dice.shuffle(places)
     count = 0
-    for spot in spots:
+    for spot in places:
         for value in (None, 0, -1.5, "", "x", [], {}, [None], {"id": None}, True, "2026-13-45T99:99:99Z"):
             count += 1
             if count > MOST_MUTATIONS:
                 return
-            yield json.dumps(_replaced(document, spot, value)).encode()
-        yield json.dumps(_removed(document, spot)).encode()
-
-
-Spot = tuple[str | int, ...]
-
-
-def _spots(document: Any, path: Spot = ()) -> Iterator[Spot]:
-    if path:
-        yield path
-    items = (
-        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
-    )
-    for key, value in items:
-        yield from _spots(value, (*path, key))
-
-
-def _replaced(document: Any, spot: Spot, value: object) -> Any:
-    if not spot:
-        return value
-    copy: Any = document.copy()
-    copy[spot[0]] = _replaced(document[spot[0]], spot[1:], value)
-    return copy
-
-
-def _removed(document: Any, spot: Spot) -> Any:
-    copy: Any = document.copy()
-    if len(spot) == 1:
-        del copy[spot[0]]
-    else:
-        copy[spot[0]] = _removed(document[spot[0]], spot[1:])
-    return copy
+            yield json.dumps(replaced(document, spot, value)).encode()
+        yield json.dumps(removed(document, spot)).encode()
 
 
 @check(31, "a webhook's record is the pulled record of the same object", "ReceivesWebhooks")

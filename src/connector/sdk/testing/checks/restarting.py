@@ -32,7 +32,10 @@ LONGEST_CURSOR = 4096
 
 @check(14, "restart after every batch gives the same set", "Pulls")
 async def restarts(bench: Bench) -> None:
-    """A process may end after any batch; the next one has only the cursor."""
+    """A process may end after any batch; the next one has only the cursor, which says no more than what was stored.
+
+    Seen in airbytehq/airbyte#15427, AgentWorkforce/relayhistory#108, moorcheh-ai/memanto#1837.
+    """
 
     async def body(rig: Rig, stream: Stream) -> None:
         refs = seed(rig, stream, 3 * rig.sandbox.page_size(stream.name) + 1, step=SECOND)
@@ -106,7 +109,11 @@ async def nothing_new(bench: Bench) -> None:
 
 @check(16, "equal times across a page boundary and late commits are not lost", "Pulls")
 async def equal_times(bench: Bench) -> None:
-    """Many changes share a second, and some become visible after later ones."""
+    """Many changes share a second, and some become visible after later ones.
+
+    Seen in airbytehq/airbyte#14732, airbytehq/airbyte#85918, openbkn-ai/bkn-foundry#1354; windmill-labs/windmill#10599
+    (ServiceNow's sys_updated_on).
+    """
 
     async def body(rig: Rig, stream: Stream) -> None:
         page = rig.sandbox.page_size(stream.name)
@@ -135,7 +142,10 @@ def _half(overlap: timedelta) -> timedelta:
 
 @check(17, "changes and deletions during a pull lose nothing", "Pulls")
 async def moving_source(bench: Bench) -> None:
-    """People work while the hub reads; what moves to another page is seen now or next time."""
+    """People work while the hub reads; what moves to another page is seen now or next time.
+
+    Seen in davidcelis/api-pagination#60, airbytehq/airbyte#21500.
+    """
 
     async def changed(rig: Rig, stream: Stream) -> None:
         refs = seed(rig, stream, 3 * rig.sandbox.page_size(stream.name), step=sparse(stream))
