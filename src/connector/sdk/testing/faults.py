@@ -40,6 +40,17 @@ def html_page() -> Fault:
     return Fault("an HTML page with status 200", fault.act)
 
 
+def oversized() -> Fault:
+    """The system answers with three gigabytes, and says so."""
+    length = {"content-type": "application/json", "content-length": str(3 * 2**30)}
+
+    async def act(request: httpx.Request, _: Forward) -> httpx.Response:
+        await request.aread()
+        return httpx.Response(200, headers=length, stream=_Half(b""))
+
+    return Fault("an answer of 3 GB", act)
+
+
 def refused() -> Fault:
     """Nobody listens at the address."""
 

@@ -24,7 +24,7 @@ from connector.sdk.operations import BuyLabel, Parcel
 from connector.sdk.testing.bench import NOW, Bench, Broken, Rig, puller, raised_by, require, sleeps_seen, sparse
 from connector.sdk.testing.check import Check, check
 from connector.sdk.testing.checks.pulling import seed
-from connector.sdk.testing.faults import Fault, answers, html_page, refused, silence, truncated
+from connector.sdk.testing.faults import Fault, answers, html_page, oversized, refused, silence, truncated
 from connector.sdk.testing.operating import kinds_of, perform
 from connector.sdk.testing.sandbox import NotApplicable
 
@@ -117,7 +117,8 @@ async def failures(bench: Bench) -> None:
 
     passing = [*(answers(status) for status in SERVER_ERRORS), refused(), silence(), truncated()]
     await each_broken_read(bench, passing, transient)
-    await each_broken_read(bench, [html_page()], unexpected)
+    strange = [html_page(), oversized(), answers(302, headers={"location": "/login"})]
+    await each_broken_read(bench, strange, unexpected)
     for kind in kinds_of(bench):
         for fault in (*(answers(status) for status in SERVER_ERRORS), silence()):
             async with bench.rig() as rig:
