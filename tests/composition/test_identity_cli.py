@@ -78,3 +78,28 @@ def test_the_configured_rules_are_those_that_explanations_tell(here: Path):
     found = run_json("identity", "explain", "itsm", "77")
 
     assert [attempt["rule"] for attempt in found["attempts"]] == ["source_reference", "asset_tag"]
+
+
+def test_devices_are_merged_taken_apart_and_split_under_the_name_of_the_account(here: Path):
+    assert run("identity", "merges").output == "No devices were made one.\n"
+    asyncio.run(take_in())
+
+    merged = run("identity", "merge", "1", "2", "--reason", "one device")
+    listed = run_json("identity", "merges")
+    undone = run("identity", "undo-merge", "1", "--reason", "two devices").output
+    again = run("identity", "undo-merge", "1", "--reason", "two devices")
+    told = run_json("identity", "merge", "1", "2", "--reason", "one device")
+    split = run("identity", "split", "1", "cmdb:a2", "--reason", "another one")
+    history = run("identity", "merges", "--all").output
+
+    me = f"cli:{getpass.getuser()}"
+    assert merged.output == "Asset 2 is asset 1 now (merge 1).\n"
+    assert [(row["kept_id"], row["merged_id"], row["merged_by"]) for row in listed] == [(1, 2, me)]
+    told_apart, _, stays = undone.partition("\n")
+    assert told_apart == "Assets 1 and 2 are two devices again."
+    assert "What stays with asset 1" in stays  # the name, by the records that had waited for the merge
+    assert "it was changed since" in stays
+    assert again.exit_code != 0
+    assert told == {"kept_id": 1, "merge_ids": [2]}
+    assert split.output == "1 record is of asset 3 now.\n"
+    assert max(map(len, history.splitlines())) <= 80

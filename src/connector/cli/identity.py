@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from connector.api.merging import Merged, Merges
 from connector.api.reviewing import IdentityReviews
 from connector.cli.approvals import whoever_types
 from connector.cli.configured import AsJson, Config, with_hub
@@ -16,8 +17,12 @@ from connector.cli.output import console, print_json, print_table
 from connector.hub import Hub
 from connector.ingest.deciding import Decided
 from connector.ingest.explaining import MatchExplanation, explain_match
+from connector.ingest.splitting import Split
+from connector.ingest.unmerging import Undone
 from connector.model.lifecycle import ReviewState
 from connector.storage.database.engine import reading
+from connector.storage.merging.merges import MergeRow, list_merges
+from connector.storage.merging.records import Record
 from connector.storage.sources.reviews import (
     CandidateRow,
     ReviewRow,
@@ -28,7 +33,7 @@ from connector.storage.sources.reviews import (
 from connector.storage.sources.sources import source_ids
 
 identity = typer.Typer(
-    help="Records that may be about one device or another: list, show, link, separate, dismiss, explain.",
+    help="Which device is it? Records that are not told apart, and devices that are merged or split.",
     no_args_is_help=True,
 )
 
@@ -98,7 +103,8 @@ def show(number: Number, config: Config = None, as_json: AsJson = False) -> None
     _show_attempts(review.attempts)
     for candidate in candidates:
         _show_candidate(candidate.asset_id, candidate.rules, candidate.facts)
-    console.print(f"The record: connector quarantine show {review.quarantine_id}", highlight=False)
+    if review.quarantine_id is not None:
+        console.print(f"The record: connector quarantine show {review.quarantine_id}", highlight=False)
 
 
 @identity.command()
@@ -170,6 +176,105 @@ def explain(
         _show_candidate(candidate["asset_id"], candidate["rules"], candidate["facts"])
     if found.review is not None:
         console.print(f"It is asked about: connector identity show {found.review}", highlight=False)
+
+
+@identity.command()
+def merge(
+    keep: Annotated[int, typer.Argument(help="Id of the device that is kept.")],
+    others: Annotated[list[int], typer.Argument(help="Ids of those that are the same one.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    key: Key = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that several devices are one: all that hangs on them comes to the one that is kept."""
+
+    async def run(hub: Hub) -> Merged:
+        by = whoever_types().name
+        return await _merges(hub).merge(keep, others, reason=reason, key=key or str(uuid.uuid4()), actor=by)
+
+    done = with_hub(config, run, as_json=as_json)
+    if as_json:
+        print_json(asdict(done))
+        return
+    for other, number in zip(others, done.merge_ids, strict=True):
+        console.print(f"Asset {other} is asset {keep} now (merge {number}).", highlight=False)
+
+
+@identity.command("undo-merge")
+def undo_merge(
+    number: Annotated[int, typer.Argument(help="Number of the merge, as `merges` shows it.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    key: Key = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that a merge was wrong: what it moved goes back, as far as it still is as the merge left it."""
+
+    async def run(hub: Hub) -> Undone:
+        by = whoever_types().name
+        return await _merges(hub).undo(number, reason=reason, key=key or str(uuid.uuid4()), actor=by)
+
+    done = with_hub(config, run, as_json=as_json)
+    if as_json:
+        print_json(asdict(done))
+        return
+    console.print(f"Assets {done.kept_id} and {done.merged_id} are two devices again.", highlight=False)
+    if done.stayed:
+        print_table(f"What stays with asset {done.kept_id}", done.stayed, empty="")
+
+
+@identity.command()
+def split(
+    asset: Annotated[int, typer.Argument(help="Id of the device.")],
+    records: Annotated[list[str], typer.Argument(help="Records that are about another one, each SOURCE:ID.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    key: Key = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that some records of a device are about another one, which is made of them."""
+    named = [Record(source, external_id) for source, _, external_id in (each.partition(":") for each in records)]
+
+    async def run(hub: Hub) -> Split:
+        by = whoever_types().name
+        return await _merges(hub).split(asset, named, reason=reason, key=key or str(uuid.uuid4()), actor=by)
+
+    done = with_hub(config, run, as_json=as_json)
+    if as_json:
+        print_json(asdict(done))
+        return
+    what = "record is" if len(records) == 1 else "records are"
+    console.print(f"{len(records)} {what} of asset {done.new_id} now.", highlight=False)
+
+
+@identity.command()
+def merges(
+    every: Annotated[bool, typer.Option("--all", help="Those too that were taken back.")] = False,
+    after: Annotated[int, typer.Option(help="Go on after this merge.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Merges a page.")] = 50,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """List devices that were made one, oldest first."""
+
+    async def read(hub: Hub) -> list[MergeRow]:
+        async with reading(hub.database) as tx:
+            return await list_merges(tx, every=every, after=after, limit=limit)
+
+    found = with_hub(config, read, as_json=as_json)
+    names = ("id", "kept_id", "merged_id", "reason", "merged_by", "created_at", "undone_by", "undone_at")
+    rows = [{name: value for name, value in asdict(row).items() if name in names} for row in found]
+    if as_json:
+        print_json(rows)
+        return
+    print_table("Merges", rows, empty="No devices were made one.")
+    if len(found) == limit:
+        console.print(f"More: --after {found[-1].id}")
+
+
+def _merges(hub: Hub) -> Merges:
+    return Merges(hub.database, hub.clock)
 
 
 def _answer(config: Config, do: Callable[[IdentityReviews, str], Awaitable[Decided]], *, as_json: bool) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from connector.ingest.merging import require_itself
 from connector.ingest.replay import replay_arrived_in, replay_in
-from connector.model.errors import InvalidInput, NotKnown
+from connector.model.errors import InvalidInput
 from connector.model.lifecycle import ReviewState
 from connector.model.refs import EntityKind
 from connector.sdk.adapter import Clock
-from connector.storage.database.drafts import find_rows
+from connector.storage.database.drafts import load_drafts
 from connector.storage.database.engine import Transaction
 from connector.storage.sources.quarantine import newest_entry_of
 from connector.storage.sources.refs import RefState, known_refs, live_refs, lock_ingest, write_refs
@@ -44,8 +45,7 @@ async def link_identity(
     """
     await lock_ingest(tx)
     review = await review_row(tx, review_id)
-    if not await find_rows(tx, EntityKind.ASSET, "id", [asset_id], columns=()):
-        raise NotKnown(f"there is no asset with id {asset_id}")
+    await require_itself(tx, (await load_drafts(tx, EntityKind.ASSET, {asset_id})).get(asset_id), asset_id)
     known = (await known_refs(tx, review.source_id, [(EntityKind.ASSET, review.external_id)])).get(
         (EntityKind.ASSET, review.external_id)
     )

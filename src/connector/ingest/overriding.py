@@ -75,6 +75,10 @@ async def override_field(
     draft = (await load_drafts(tx, kind, {entity_id})).get(entity_id)
     if draft is None:
         raise NotKnown(f"there is no {kind.value} with id {entity_id}")
+    if draft.after.get("merged_into_id") is not None:
+        raise IllegalTransition(
+            f"asset {entity_id} was merged into asset {draft.after['merged_into_id']}", hint="Override that one."
+        )
     await _require_free(tx, draft, field, values)
     work = Work(tx=tx, source_id=0, actor=by, cause=f"override: {reason.strip()}", at=at)
     await work.golden.load(kind, {entity_id})

@@ -44,6 +44,7 @@ class EntityKind(StrEnum):
     SERVICE_CLASS = "service_class"
     SOURCE = "source"
     QUARANTINE = "quarantine"
+    ASSET_MERGE = "asset_merge"
     IDENTITY_REVIEW = "identity_review"
     API_KEY = "api_key"
 

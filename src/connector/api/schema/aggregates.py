@@ -70,7 +70,9 @@ class _Values:
         self.__dict__.update(values)
 
     def __getattr__(self, name: str) -> None:
-        return None
+        if name.startswith("__"):  # whether it is awaitable, for one
+            raise AttributeError(name)
+        return
 
 
 _NOTHING = _Values()

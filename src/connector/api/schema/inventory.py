@@ -101,6 +101,10 @@ class Asset(Node):
     created_at: datetime = column("When the hub first heard of it.")
     updated_at: datetime = column("When the hub last changed it.")
     retired_at: datetime | None = column("When its source deleted it; null while it exists.")
+    merged_into: AnyAsset | None = related(
+        "merged_into",
+        "The device that it turned out to be, with all that hung on this one; null for a device that is one.",
+    )
 
 
 @strawberry.type(description="Units of one product in one hub and lane.")

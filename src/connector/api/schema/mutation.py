@@ -3,7 +3,7 @@
 import strawberry
 from strawberry.types import get_object_definition
 
-from connector.api.schema import dispatching, identities, operating, rolling_out, syncing
+from connector.api.schema import dispatching, identities, merges, operating, rolling_out, syncing
 from connector.api.schema.aliases import (
     AliasPayload,
     RejectSuggestionPayload,
@@ -31,6 +31,7 @@ from connector.api.schema.groups import confirm as confirm_group
 from connector.api.schema.groups import dismiss as dismiss_group
 from connector.api.schema.identities import IdentityReviewPayload
 from connector.api.schema.loans import LoanPayload, extend_loan, receive_loan
+from connector.api.schema.merges import MergeAssetsPayload, SplitAssetPayload, UndoMergePayload
 from connector.api.schema.offline import RecordOfflinePayload, record_offline
 from connector.api.schema.payloads import (
     CancelPayload,
@@ -186,6 +187,18 @@ class Mutation:
     dismiss_review: IdentityReviewPayload = strawberry.mutation(
         resolver=identities.dismiss,
         description="Leave a record in quarantine, and ask no more until what is known of it changes.",
+    )
+    merge_assets: MergeAssetsPayload = strawberry.mutation(
+        resolver=merges.merge,
+        description="Say that several devices are one: all that hangs on them comes to the one that is kept.",
+    )
+    undo_merge: UndoMergePayload = strawberry.mutation(
+        resolver=merges.undo,
+        description="Say that a merge was wrong: what it moved goes back, as far as it still is as the merge left it.",
+    )
+    split_asset: SplitAssetPayload = strawberry.mutation(
+        resolver=merges.split,
+        description="Say that some records of a device are about another one, which the hub makes of them.",
     )
     create_rollout: RolloutPayload = strawberry.mutation(
         resolver=rolling_out.create, description="Keep a rollout as a draft: many units for many sites."

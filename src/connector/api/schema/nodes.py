@@ -53,6 +53,7 @@ TYPE_NAMES: Mapping[str, str] = {
     "SyncRun": "sync_run",
     "SyncPlan": "sync_plan",
     "QuarantinedRecord": "quarantine",
+    "AssetMerge": "asset_merge",
     "IdentityReview": "identity_review",
     "IdentityCandidate": "identity_candidate",
 }

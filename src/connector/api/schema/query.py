@@ -35,6 +35,7 @@ from connector.api.schema.identities import IdentityReview, MatchExplanation, re
 from connector.api.schema.inventory import Asset, Stock
 from connector.api.schema.loans import Loan
 from connector.api.schema.me import Me
+from connector.api.schema.merges import AssetMerge
 from connector.api.schema.nodes import Node, global_id, key_of, parse_global_id
 from connector.api.schema.paging import Connection
 from connector.api.schema.placements import PlacementConnection, resolve_placements
@@ -276,6 +277,9 @@ class Query(AggregateFields):  # type: ignore[misc]
     identity_reviews: Connection[IdentityReview] = _listing(
         "identity_review", "Records of which a person has to say which device they are about, answered ones too."
     )
+    asset_merges: Connection[AssetMerge] = _listing(
+        "asset_merge", "Devices that were made one, those too that were taken back: filter `undoneAt: {isNull: true}`."
+    )
     explain_match: MatchExplanation = strawberry.field(
         resolver=resolve_explain_match,
         metadata={WEIGHT: COMPUTED},
@@ -304,6 +308,7 @@ class Query(AggregateFields):  # type: ignore[misc]
     quarantined_record: QuarantinedRecord | None = _single("quarantine", "quarantined record")
     sync_plan: SyncPlan | None = _single("sync_plan", "plan of a sync")
     identity_review: IdentityReview | None = _single("identity_review", "identity review")
+    asset_merge: AssetMerge | None = _single("asset_merge", "merge of devices")
     rollout_line: RolloutLine | None = _single("rollout_line", "line of a rollout")
     rollout: Rollout | None = strawberry.field(
         resolver=_rollout,

@@ -85,12 +85,17 @@ async def load_drafts(tx: AsyncConnection, kind: EntityKind, ids: Collection[int
 async def find_rows(
     tx: AsyncConnection, kind: EntityKind, column: str, values: Collection[Any], *, columns: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """The `id` and these columns of the rows whose column has one of the values, oldest row first."""
+    """The `id` and these columns of the rows whose column has one of the values, oldest row first.
+
+    What was merged into another thing is found by its id alone.
+    """
     if not values:
         return []
     table = TABLES[kind]
     wanted = [table.c[name] for name in dict.fromkeys(("id", column, *columns))]
     statement = select(*wanted).where(among(tx, table.c[column], values)).order_by(table.c.id)
+    if column != "id" and tables.MERGED_INTO in table.c:
+        statement = statement.where(table.c[tables.MERGED_INTO].is_(None))
     return [dict(row) for row in (await tx.execute(statement)).mappings()]
 
 

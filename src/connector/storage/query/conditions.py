@@ -43,6 +43,7 @@ from connector.storage.query.selection import (
     Related,
 )
 from connector.storage.query.sight import Sight, joining_key
+from connector.storage.tables import MERGED_INTO
 
 GIVEN: Final = "given_ids"
 """Name of the parameter that ids are told by."""
@@ -89,6 +90,8 @@ def page_condition(entity: Entity, source: FromClause, page: Page, sight: Sight)
     tests: list[ColumnElement[bool]] = []
     if entity.retires and not page.include_retired:
         tests.append(source.c.retired_at.is_(None))
+    elif MERGED_INTO in entity.table.c:
+        tests.append(joining_key(entity, MERGED_INTO, source).is_(None))
     if page.where is not None:
         tests.append(condition_sql(entity, source, page.where, sight))
     return and_(true(), *tests)

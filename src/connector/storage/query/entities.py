@@ -123,6 +123,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "product": ToOne("product", "product_id"),
                 "site": ToOne("site", "site_id"),
                 "hub": ToOne("hub", "hub_id"),
+                "merged_into": ToOne("asset", "merged_into_id"),
                 "tickets": ToMany("ticket", "asset_id"),
                 "reservations": ToMany("reservation", "asset_id"),
                 "loans": ToMany("loan", "asset_id"),
@@ -433,6 +434,12 @@ ENTITIES: Mapping[str, Entity] = {
             tables.quarantine,
             {"source": ToOne("source", "source_id")},
             private=frozenset({"fingerprint", "raw", "record"}),
+        ),
+        _entity(
+            "asset_merge",
+            tables.asset_merge,
+            {"kept": ToOne("asset", "kept_id"), "merged": ToOne("asset", "merged_id")},
+            private=frozenset({"moved", "journal", "stayed"}),
         ),
         _entity(
             "identity_review",

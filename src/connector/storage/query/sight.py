@@ -118,6 +118,7 @@ BELONGING: Final[Mapping[str, Belonging]] = {
     "sync_run": Ground.EVERYBODYS,
     "sync_plan": Ground.HUB_WIDE,
     "quarantine": Ground.HUB_WIDE,
+    "asset_merge": Through(("kept",)),
     "identity_review": Ground.HUB_WIDE,
     "identity_candidate": Through(("review",)),
 }

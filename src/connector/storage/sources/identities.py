@@ -89,11 +89,12 @@ def _looked_up() -> CompoundSelect[Any]:
     """One row for each device and source that knows it, each product, each record that is a device of its own."""
     none = cast(null(), Text)
     host: Any = literal_column(HOST, Text)
+    is_itself = asset.c.merged_into_id.is_(None)
     arms = (
-        select(asset.c.id, none.label("mac")).where(among_given(asset.c.serial, "serials")),
-        select(asset.c.id, none).where(among_given(asset.c.asset_tag, "tags")),
+        select(asset.c.id, none.label("mac")).where(among_given(asset.c.serial, "serials"), is_itself),
+        select(asset.c.id, none).where(among_given(asset.c.asset_tag, "tags"), is_itself),
         select(asset_mac.c.asset_id, asset_mac.c.mac).where(among_given(asset_mac.c.mac, "macs")),
-        select(asset.c.id, none).where(among_given(host, "hosts"), among_given(asset.c.site_id, "sites")),
+        select(asset.c.id, none).where(among_given(host, "hosts"), among_given(asset.c.site_id, "sites"), is_itself),
     )
     found = union_all(*arms).cte("found")
     number, no = cast(null(), Id), false()

@@ -64,7 +64,7 @@ class ReviewRow:
     source_id: int
     source: str
     external_id: str
-    quarantine_id: int
+    quarantine_id: int | None
     name: str | None
     state: ReviewState
     reason: str
@@ -184,6 +184,45 @@ async def note_separated(
     for row_id, external_id in (await tx.execute(statement.order_by(c.id))).all():
         values = {"asset_id": devices[external_id]}
         await update_logged(tx, identity_review, KIND, row_id, values, actor=actor, at=at)
+
+
+async def put_separation(
+    tx: AsyncConnection,
+    source_id: int,
+    external_id: str,
+    asset_id: int,
+    *,
+    name: str | None,
+    reason: str,
+    stated: Mapping[str, Any],
+    candidate: NewCandidate,
+    actor: str,
+    decision_reason: str,
+    at: datetime,
+) -> int:
+    """Keep that a record is about a device of its own, which nobody was asked; returns the review's id.
+
+    reason: why it is told. candidate: the device that it is not about.
+    """
+    evidence = NewReview(external_id, 0, name, reason, stated, (), (candidate,)).evidence
+    row = {
+        "source_id": source_id,
+        "external_id": external_id,
+        "quarantine_id": None,
+        "name": name,
+        "state": ReviewState.SEPARATE,
+        "reason": reason,
+        "stated": dict(stated),
+        "attempts": [],
+        "evidence": evidence,
+        "asset_id": asset_id,
+        "decided_by": actor,
+        "decided_at": at,
+        "decision_reason": decision_reason,
+    }
+    review_id = await insert_logged(tx, identity_review, KIND, row, actor=actor, cause=decision_reason, at=at)
+    await _put_candidates(tx, review_id, [candidate])
+    return review_id
 
 
 async def review_row(tx: AsyncConnection, review_id: int) -> ReviewRow:

@@ -13,7 +13,8 @@ from connector.storage.tables.catalogue import Compatibility, Kit, KitComponent,
 from connector.storage.tables.channels import RedChannel
 from connector.storage.tables.golden import FieldConflict, FieldOverride, PrecedenceRow
 from connector.storage.tables.groups import IncidentGroup, IncidentGroupTicket, IncidentSignal
-from connector.storage.tables.identities import AssetMac, AssetRelated, IdentityCandidate, IdentityReview
+from connector.storage.tables.identities import AssetMac, AssetMerge, AssetRelated, IdentityCandidate, IdentityReview
+from connector.storage.tables.inventory import MERGED_INTO as MERGED_INTO
 from connector.storage.tables.inventory import Asset, Stock
 from connector.storage.tables.keys import ApiKey
 from connector.storage.tables.lanes import LaneQuote, LaneRevision, LaneStatistic, TravelTime
@@ -62,6 +63,7 @@ approval = _table(Approval)
 approval_vote = _table(ApprovalVote)
 asset = _table(Asset)
 asset_mac = _table(AssetMac)
+asset_merge = _table(AssetMerge)
 asset_relation = _table(AssetRelated)
 change = _table(Change)
 compatibility = _table(Compatibility)

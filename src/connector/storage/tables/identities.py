@@ -8,9 +8,10 @@ from sqlmodel import Field
 
 from connector.model.kinds import RelationKind
 from connector.model.lifecycle import ReviewState
-from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, one_of
+from connector.storage.tables.columns import Declared, EnumText, Id, Json, UtcDateTime, WholeJson, one_of
 
 _OPEN = text("state = 'open'")
+_STANDS = text("undone_at IS NULL")
 
 
 class AssetMac(Declared, table=True):
@@ -57,9 +58,10 @@ class AssetRelated(Declared, table=True):
 class IdentityReview(Declared, table=True):
     """A record of which the match rules cannot tell which device it is about, and what a person says of it.
 
-    quarantine_id: where the record waits. stated: what it says of the facts that are compared. attempts: what each rule
-    came to. evidence: digest of both and of the candidates, by which the same question is known again. asset_id: the
-    device that the record stands for since it is decided, NULL before.
+    quarantine_id: where the record waits; NULL where it was no question, since somebody split it off a device. stated:
+    what it says of the facts that are compared. attempts: what each rule came to. evidence: digest of both and of the
+    candidates, by which the same question is known again. asset_id: the device that the record stands for since it is
+    decided, NULL before.
     """
 
     __tablename__: ClassVar[str] = "identity_review"
@@ -77,7 +79,7 @@ class IdentityReview(Declared, table=True):
     id: int | None = Field(default=None, primary_key=True, sa_type=Id)
     source_id: int = Field(foreign_key="source.id", sa_type=Id)
     external_id: str
-    quarantine_id: int = Field(foreign_key="quarantine.id", sa_type=Id)
+    quarantine_id: int | None = Field(default=None, foreign_key="quarantine.id", sa_type=Id)
     name: str | None = None
     state: ReviewState = Field(default=ReviewState.OPEN, sa_type=EnumText(ReviewState))
     reason: str
@@ -110,3 +112,32 @@ class IdentityCandidate(Declared, table=True):
     asset_id: int = Field(foreign_key="asset.id", sa_type=Id)
     rules: list[str] = Field(sa_type=Json)
     facts: list[dict[str, Any]] = Field(sa_type=Json)
+
+
+class AssetMerge(Declared, table=True):
+    """Two records of one device that somebody made one.
+
+    moved: how many rows went over, by the word for people. journal: what was changed and how it was before (see
+    `connector.storage.merging.journal`), for taking it back. stayed: what had changed meanwhile when it was taken back
+    and is the kept one's still, each with the reason; NULL while it stands.
+    """
+
+    __tablename__: ClassVar[str] = "asset_merge"
+    __table_args__ = (
+        Index("ix_asset_merge_kept", "kept_id", "id"),
+        Index("uq_asset_merge_standing", "merged_id", unique=True, sqlite_where=_STANDS, postgresql_where=_STANDS),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Id)
+    kept_id: int = Field(foreign_key="asset.id", sa_type=Id)
+    merged_id: int = Field(foreign_key="asset.id", sa_type=Id)
+    reason: str
+    merged_by: str
+    moved: dict[str, int] = Field(sa_type=Json)
+    journal: dict[str, Any] = Field(sa_type=WholeJson)
+    undone_by: str | None = None
+    undone_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    undo_reason: str | None = None
+    stayed: list[dict[str, Any]] | None = Field(default=None, sa_type=Json)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)

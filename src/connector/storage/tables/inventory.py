@@ -15,6 +15,10 @@ from connector.model.kinds import Lane, Tracking
 from connector.model.lifecycle import AssetState
 from connector.storage.tables.columns import Declared, EnumText, Id, UtcDateTime, one_of
 
+MERGED_INTO: Final = "merged_into_id"
+"""The column of what has turned out to be another thing; only its id finds such a one."""
+
+_MERGED = text(f"{MERGED_INTO} IS NOT NULL")
 _SIGNS = "abcdefghijklmnopqrstuvwxyz0123456789_-"
 HOST: Final = f"substr(lower(name), 1, length(lower(name)) - length(ltrim(lower(name), '{_SIGNS}')))"
 """The name of a device up to its first sign that host names do not have, in SQL of both databases, for an index.
@@ -27,6 +31,8 @@ class Asset(Declared, table=True):
     """One serialised device. It is at a site (in use) or in a hub (held), or on its way between.
 
     revision: of the hardware, as its maker writes it. warranty_ends_on: the last day of the maker's warranty.
+    merged_into_id: the device that it turned out to be, on which hangs all that did on this one; nothing finds it but
+    its id.
     """
 
     __tablename__: ClassVar[str] = "asset"
@@ -38,6 +44,7 @@ class Asset(Declared, table=True):
         Index("ix_asset_site", "site_id", "id"),
         Index("ix_asset_shelf", "hub_id", "product_id", "lane", "state"),
         Index("ix_asset_product", "product_id", "state", "retired_at"),  # the last: counted along it alone
+        Index("ix_asset_merged_into_id", "merged_into_id", sqlite_where=_MERGED, postgresql_where=_MERGED),
         one_of("state", AssetState),
         one_of("lane", Lane),
     )
@@ -58,6 +65,7 @@ class Asset(Declared, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
     retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    merged_into_id: int | None = Field(default=None, foreign_key="asset.id", sa_type=Id)
 
 
 class Stock(Declared, table=True):

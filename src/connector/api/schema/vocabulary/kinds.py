@@ -98,6 +98,7 @@ KINDS: Mapping[type[StrEnum], Mapping[str, str]] = {
         "SERVICE_CLASS": "How long an outage may last, and in which hours that counts.",
         "SOURCE": "A configured external system.",
         "QUARANTINE": "A record that could not be normalised.",
+        "ASSET_MERGE": "Two records of one device that were made one.",
         "IDENTITY_REVIEW": "A record of which a person has to say whose it is.",
         "API_KEY": "A key by which the hub knows who calls it.",
     },
