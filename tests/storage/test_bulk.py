@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import timedelta, timezone
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.factories import NOW
 
 from connector.model.kinds import HubTier
+from connector.model.refs import EntityKind
 from connector.storage.database.bulk import among, among_given, insert_rows, new_ids, update_rows
-from connector.storage.database.engine import transaction
-from connector.storage.tables import hub
+from connector.storage.database.engine import DatabaseRefusal, in_transaction, transaction
+from connector.storage.sources.sources import register_source
+from connector.storage.tables import hub, source_ref
 
 MORE_THAN_PARAMETERS = 40_000
 """SQLite allows 32,766 parameters in a statement, PostgreSQL 65,535."""
@@ -108,4 +111,55 @@ async def test_nothing_is_written_for_no_rows(engine: AsyncEngine):
     async with transaction(engine) as tx:
         await insert_rows(tx, hub, [])
         await update_rows(tx, hub, [])
+        assert await hubs(tx) == []
+
+
+async def test_bytes_and_json_come_back_as_they_were_and_a_row_that_is_there_is_left_out(engine: AsyncEngine):
+    known = {"kind": EntityKind.ASSET, "entity_id": 7, "version": NOW, "placement": None, "deleted_at": None}
+    hashes = (b"\x00\\x'\xff", b"", bytes(range(16)))
+    async with transaction(engine) as tx:
+        source_id = await register_source(tx, name="cmdb", adapter="test", at=NOW)
+        rows = [
+            {
+                "id": n,
+                "source_id": source_id,
+                "external_id": f"e{n}",
+                "content_hash": content,
+                "stated": stated,
+                **known,
+            }
+            for n, (content, stated) in enumerate(zip(hashes, ({"name": [["ä"], 1, None]}, None, {}), strict=True), 1)
+        ]
+        await insert_rows(tx, source_ref, rows)
+        await insert_rows(tx, source_ref, [{**rows[0], "id": 9, "content_hash": b"other"}], skip_existing=True)
+        found = (await tx.execute(select(source_ref).order_by(source_ref.c.id))).mappings().all()
+        unstated = (await tx.execute(select(source_ref.c.id).where(source_ref.c.stated.is_(None)))).scalars().all()
+
+    assert [dict(row) for row in found] == rows
+    assert unstated == [2]
+
+
+async def test_values_that_are_equal_and_of_different_types_are_stored_as_their_column_has_them(engine: AsyncEngine):
+    async with transaction(engine) as tx:
+        rows = [hub_row(1) | {"is_mobile": True}, hub_row(2) | {"is_mobile": False}]
+        rows[0] |= {"latitude": 1, "tier": "local"}
+        rows[1] |= {"latitude": 1.0, "created_at": NOW.astimezone(timezone(timedelta(hours=5)))}
+        await insert_rows(tx, hub, rows)
+        first, second = await hubs(tx)
+
+    assert (first["is_mobile"], second["is_mobile"]) == (True, False)
+    assert (first["latitude"], second["latitude"]) == (1.0, 1.0)
+    assert (first["tier"], second["tier"]) == (HubTier.LOCAL, HubTier.LOCAL)
+    assert first["created_at"] == second["created_at"] == NOW
+
+
+@pytest.mark.parametrize("unfit", [{"tier": "nowhere"}, {"created_at": NOW.replace(tzinfo=None)}])
+async def test_a_value_that_its_column_cannot_have_is_refused(engine: AsyncEngine, unfit: dict[str, object]):
+    async def insert(tx: AsyncConnection) -> None:
+        await insert_rows(tx, hub, [hub_row(1), hub_row(2) | unfit])
+
+    with pytest.raises(DatabaseRefusal, match=r"nowhere|has no time zone"):
+        await in_transaction(engine, insert)
+
+    async with transaction(engine) as tx:
         assert await hubs(tx) == []

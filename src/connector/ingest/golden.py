@@ -76,14 +76,12 @@ class Golden:
                 continue
             self.said[kind, arrival.key[1]] = after
             self.weighed[draft] = told
-            is_alone = speaks_alone(told)
-            for name in before | after:
-                was, now = before.get(name), after.get(name)
-                if was == now:
-                    continue
-                if is_alone:
-                    self._follow(draft, name, was, now)
-                else:
+            changed = {name: before.get(name) for name in before | after if before.get(name) != after.get(name)}
+            if speaks_alone(told):
+                for name, was in changed.items():
+                    self._follow(draft, told, name, was, after.get(name))
+            else:
+                for name, was in changed.items():
                     clashing += self._shift(draft, name, teller, was, heard=heard)
         await self._write_unique(kind, clashing)
 
@@ -181,16 +179,16 @@ class Golden:
         after = choose(draft.kind, name, said, precedence, heard=heard)
         held = None if before is None else before.statement
         if after is None:
-            self._follow(draft, name, held, None)
+            self._follow(draft, told, name, held, None)
         elif (draft.kind, name) not in UNIQUE or after.teller == teller:
-            self._follow(draft, name, held, after.statement)
+            self._follow(draft, told, name, held, after.statement)
         elif held is None or held.values != after.statement.values:
             yield draft, field, after
 
-    def _follow(self, draft: Draft, name: str, was: Statement | None, now: Statement | None) -> None:
+    def _follow(self, draft: Draft, told: Told, name: str, was: Statement | None, now: Statement | None) -> None:
         """Let a field follow from the statement that held to the one that holds."""
         field = FIELDS[draft.kind][name]
-        if field.is_event or name in self._told(draft).overrides:
+        if field.is_event or name in told.overrides:
             return
         if now is None:
             if was is not None and not field.is_kept and _holds(draft, field, was.values):

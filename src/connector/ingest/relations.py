@@ -52,6 +52,8 @@ class RelationPlan:
             stated = _stated(arrival.record)
             if stated is None:
                 stated = [row.related for row in rows]
+            if not rows and not stated:
+                continue
             known = {row.related for row in rows}
             self._gone += [row.id for row in rows if row.related not in stated]
             self._new += [(draft, name, related) for related in stated if related not in known]

@@ -1,7 +1,7 @@
 """Many rows in one go, whatever their number: looked up, numbered, inserted, updated.
 
 PostgreSQL takes new rows as one JSON list. An array per column (`unnest`), as for what is updated, costs twice as much
-to write down; rows with bytes need it. SQLite takes one JSON list (`json_each`), or one prepared statement that the
+to write down. SQLite takes one JSON list (`json_each`), or one prepared statement that the
 driver repeats.
 No statement has a parameter per row, so none meets a limit on parameters.
 """
@@ -20,7 +20,6 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Integer,
-    LargeBinary,
     Select,
     Table,
     Text,
@@ -40,6 +39,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Insert, ReturningInsert, Update
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
+
+from connector.storage.database.binding import as_documents, run_each
 
 
 def among(tx: AsyncConnection, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
@@ -117,7 +118,7 @@ async def new_ids(tx: AsyncConnection, table: Table, count: int) -> Sequence[int
 async def insert_rows(
     tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, skip_existing: bool = False
 ) -> None:
-    """Insert rows that all state the same columns.
+    """Insert rows that all state the same columns; defaults are not filled in for others.
 
     skip_existing: a row that a unique constraint refuses is left out instead of failing the statement.
     """
@@ -125,13 +126,10 @@ async def insert_rows(
         return
     names = tuple(rows[0])
     if tx.dialect.name == "postgresql":
-        if _goes_as_document(table, names):
-            await tx.execute(_insert_json(table, names, skip_existing), {"rows": _bound(tx, table, rows)})
-        else:
-            await tx.execute(_insert_arrays(table, names, skip_existing), _columns(rows, names))
+        statement = _insert_json(table, names, skip_existing)
+        await tx.execute(statement, {"rows": as_documents(tx.dialect, table, rows)})
     else:
-        statement = insert(table).prefix_with("OR IGNORE") if skip_existing else insert(table)
-        await tx.execute(statement, [dict(row) for row in rows])
+        await run_each(tx, _insert_each(table, names, skip_existing), rows)
 
 
 async def insert_numbered(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
@@ -154,14 +152,9 @@ async def update_rows(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[
     if tx.dialect.name == "postgresql":
         await tx.execute(_update_arrays(table, names), _columns(rows, ("id", *names)))
     else:
-        await tx.execute(
-            _update_each(table, names), [{f"new_{name}": row[name] for name in ("id", *names)} for row in rows]
+        await run_each(
+            tx, _update_each(table, names), [{f"new_{name}": row[name] for name in ("id", *names)} for row in rows]
         )
-
-
-def _goes_as_document(table: Table, names: tuple[str, ...]) -> bool:
-    """Whether rows are sent as one JSON document, which cannot hold bytes."""
-    return not any(isinstance(table.c[name].type, LargeBinary) for name in names)
 
 
 def _columns(rows: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> dict[str, list[Any]]:
@@ -180,11 +173,10 @@ def _insert_one(table: Table) -> ReturningInsert[Any]:
 
 
 @lru_cache(maxsize=256)
-def _insert_arrays(table: Table, names: tuple[str, ...], skip_existing: bool) -> Insert:
-    given = _given(table, names)
-    rows = select(*(given.c[name] for name in names))
-    statement = pg_insert(table).from_select(list(names), rows, include_defaults=False)
-    return statement.on_conflict_do_nothing() if skip_existing else statement
+def _insert_each(table: Table, names: tuple[str, ...], skip_existing: bool) -> Insert:
+    row = select(*(bindparam(name, type_=table.c[name].type) for name in names))
+    statement = insert(table).from_select(list(names), row, include_defaults=False)
+    return statement.prefix_with("OR IGNORE") if skip_existing else statement
 
 
 @lru_cache(maxsize=256)
@@ -196,14 +188,6 @@ def _insert_json(table: Table, names: tuple[str, ...], skip_existing: bool) -> I
         list(names), select(*(given.c[name] for name in names)), include_defaults=False
     )
     return statement.on_conflict_do_nothing() if skip_existing else statement
-
-
-def _bound(tx: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with their values as the types of their columns bind them, JSON values as they are."""
-    types = {name: table.c[name].type for name in rows[0]}
-    found = {n: t.bind_processor(tx.dialect) for n, t in types.items() if not isinstance(t, JSON)}
-    binds = [(name, bind) for name, bind in found.items() if bind is not None]
-    return [{**row, **{name: bind(row[name]) for name, bind in binds}} for row in rows]
 
 
 @lru_cache(maxsize=256)

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, literal_column, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from connector.model.errors import InvalidInput
 from connector.model.refs import EntityKind
+from connector.storage.database.binding import run_each
 from connector.storage.database.bulk import insert_rows
 from connector.storage.database.engine import LOGGED, transaction
 from connector.storage.tables import change, reader
@@ -31,7 +32,8 @@ Fields: TypeAlias = Mapping[str, tuple[Any, Any]]
 PUBLISHER_LOCK = 0x434F4E4E
 """Key of the advisory lock that makes publishing one at a time on PostgreSQL."""
 
-_APPEND = insert(change).values(position=select(func.coalesce(func.max(change.c.position), 0) + 1).scalar_subquery())
+_NEXT = func.coalesce(func.max(change.c.position), literal_column("0")) + literal_column("1")
+_APPEND = insert(change).values(position=select(_NEXT).scalar_subquery())
 """On SQLite a change has its position at once."""
 
 _PUBLISH = text(
@@ -88,7 +90,7 @@ async def log_changes(
             "kind": item.kind,
             "entity_id": item.entity_id,
             "operation": item.operation,
-            "fields": {name: list(pair) for name, pair in item.fields.items()},
+            "fields": item.fields,
             "actor": actor,
             "cause": cause if item.cause is None else item.cause,
             "at": at,
@@ -98,7 +100,7 @@ async def log_changes(
     if tx.dialect.name == "postgresql":
         await insert_rows(tx, change, rows)
     else:
-        await tx.execute(_APPEND, rows)
+        await run_each(tx, _APPEND, rows)
 
 
 async def publish_changes(tx: AsyncConnection) -> None:

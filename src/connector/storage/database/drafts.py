@@ -112,10 +112,8 @@ async def write_drafts(
     for draft, row_id in zip(new, await new_ids(tx, table, len(new)), strict=True):
         draft.id = row_id
     times = {name: at for name in _TIMES if name in table.c}
-    names = [column.name for column in table.c]
-    await insert_rows(
-        tx, table, [{name: draft.after.get(name) for name in names} | {"id": draft.id} | times for draft in new]
-    )
+    empty = dict.fromkeys(column.name for column in table.c)
+    await insert_rows(tx, table, [{**empty, **draft.after, "id": draft.id, **times} for draft in new])
 
     columns = sorted({name for _, fields in changed for name in fields})
     stamp = {"updated_at": at} if "updated_at" in table.c else {}
@@ -128,13 +126,22 @@ async def write_drafts(
         )
     await log_changes(
         tx,
-        [NewChange(kind, draft.id, "created", _logged(draft.changed() | draft.notes)) for draft in new]
+        [NewChange(kind, draft.id, "created", _logged_as_new(draft)) for draft in new]
         + [NewChange(kind, draft.id, "updated", _logged(fields | draft.notes)) for draft, fields in changed],
         actor=actor,
         cause=cause,
         at=at,
     )
     return Written(created=len(new), updated=len(changed))
+
+
+def _logged_as_new(draft: Draft) -> Fields:
+    stated = {
+        name: (None, json_value(value))
+        for name, value in draft.after.items()
+        if value is not None and name not in _TIMES
+    }
+    return {**stated, **_logged(draft.notes)} if draft.notes else stated
 
 
 def _logged(fields: Mapping[str, tuple[Any, Any]]) -> Fields:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -89,8 +89,13 @@ async def locked_row(tx: AsyncConnection, table: Table, kind: EntityKind, row_id
     return dict(row)
 
 
+_AS_IT_IS: Final = frozenset({type(None), bool, int, float, str, dict, list})
+
+
 def json_value(value: Any) -> Any:
     """The value as change rows carry it: times as ISO text ending in Z, days as ISO text, enums as their value."""
+    if type(value) in _AS_IT_IS:
+        return value
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, date):
