@@ -368,7 +368,7 @@ def test_adapters_are_listed_with_what_they_can_do():
 
     assert {"easypost", "file", "karrio", "nautobot", "request_tracker", "rest"} <= set(found)
     assert found["request_tracker"]["capabilities"] == [
-        "Backfills", "Fetches", "Procures", "Pulls", "ReceivesWebhooks", "WritesTickets",
+        "Backfills", "Fetches", "Procures", "Pulls", "ReceivesWebhooks", "WritesAssets", "WritesTickets",
     ]  # fmt: skip
     assert found["nautobot"]["problem"] is None
 
