@@ -79,14 +79,13 @@ async def serve(loaded: LoadedSettings, listener: socket.socket, process: Proces
     answering = asyncio.Event()
     async with open_hub(loaded, takes_policy=process.is_first) as hub, running(hub, answering, process) as app:
         config = server_config(app, keep_alive_seconds=hub.settings.server.keep_alive_seconds)
-        server = _Server(config, answering, app.state.streams)
+        host, port = listener.getsockname()[:2]
+        server = _Server(config, f"http://{host}:{port}/graphql", answering, app.state.streams)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, partial(setattr, server, "should_exit", True))
-        host, port = listener.getsockname()[:2]
         if hub.settings.auth.is_closed:
             log.warning(CLOSED)
-        log.info("listening on http://%s:%s/graphql", host, port)
         await server.serve(sockets=[listener])
     log.info("stopped")
 
@@ -224,14 +223,16 @@ class _Server(uvicorn.Server):
     handles no signals: the hub ends in order, whoever tells it to.
     """
 
-    def __init__(self, config: uvicorn.Config, answering: asyncio.Event, streams: Streams) -> None:
+    def __init__(self, config: uvicorn.Config, url: str, answering: asyncio.Event, streams: Streams) -> None:
         super().__init__(config)
+        self._url = url
         self._answering = answering
         self._streams = streams
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer from now on."""
         await super().startup(sockets)
+        log.info("listening on %s", self._url)
         self._answering.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
