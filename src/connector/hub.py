@@ -33,7 +33,7 @@ from connector.storage.database.engine import Database, open_engine, reading, tr
 from connector.storage.migrations import migrate
 from connector.storage.policies.active import ActivePolicy
 from connector.storage.policies.policies import active_policy_text, take_in_policy
-from connector.storage.quality.populations import Terms
+from connector.storage.quality.days import Measuring
 from connector.storage.sources.identities import use_match_rules
 from connector.storage.sources.sources import register_source, set_condition
 
@@ -71,9 +71,9 @@ class Hub:
         return {name: _guard(source.guard) for name, source in self.settings.sources.items()}
 
     @property
-    def quality_terms(self) -> Terms:
-        """On which terms data quality is measured now."""
-        return Terms(self.clock.now(), self.settings.quality.confirmed_for)
+    def measuring(self) -> Measuring:
+        """How data quality is measured."""
+        return Measuring(self.settings.quality.confirmed_for, self.settings.quality.kept)
 
     async def pull(
         self, name: str, streams: tuple[str, ...] | None = None, *, full: bool = False, by: str = SCHEDULE

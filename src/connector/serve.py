@@ -155,6 +155,7 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         kept=_kept_answers(hub),
         compresses=settings.graphql.compress_answers,
         fields=field_rights(settings),
+        measuring=hub.measuring,
     )
     starting = asyncio.create_task(_begin(hub, fulfilment, answering, process), name="begin")
     receiving = asyncio.create_task(inbox.run(), name="inbox")
@@ -373,7 +374,7 @@ async def _read_policy(hub: Hub) -> None:
 
 async def _measure_quality(hub: Hub) -> Measured | None:
     """Measure how good the data is, once a day: at the first hour of it at which the hub is there."""
-    return await measure_if_due(hub.database, hub.quality_terms, kept=hub.settings.quality.kept)
+    return await measure_if_due(hub.database, hub.measuring.terms(hub.clock.now()), kept=hub.measuring.kept)
 
 
 def _roads(hub: Hub, fulfilment: FulfilmentEngine) -> TravelConnection | None:

@@ -34,6 +34,7 @@ from connector.fulfilment.suppliers import require_suppliers
 from connector.model.errors import Unavailable
 from connector.rules.policy.reading import default_policy
 from connector.sdk.connection import Connection
+from connector.storage.quality.days import MEASURING, Measuring
 from tests.conftest import MovableClock
 
 TOKEN = "a-token-of-sufficient-length"
@@ -122,6 +123,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         subgraph: bool = False,
         kept: KeptAnswers | None = None,
         fields: FieldRights = EVERY_FIELD,
+        measuring: Measuring = MEASURING,
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
         feed = Feed(engine, **{"poll": timedelta(seconds=0.05), **feed_options})
@@ -144,6 +146,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             subgraph=subgraph,
             kept=kept,
             fields=fields,
+            measuring=measuring,
         )
         transport = httpx.ASGITransport(app)
         async with (

@@ -73,6 +73,9 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "AssetMerges": {"first": 5},
         "IdentityReviews": {"first": 5},
         "ExplainMatch": {"source": "cmdb", "externalId": "nothing"},
+        "DataQuality": {"siteId": seeded.id("Site"), "by": "PRODUCT"},
+        "DataQualityRecords": {"measure": "ASSET_OF_UNKNOWN_MODEL"},
+        "DataQualityTrend": {"siteId": seeded.id("Site")},
         "Loans": {"first": 5},
         "Replenishments": {"first": 5, "states": ["PROPOSED"]},
         "Returns": {"first": 5},
@@ -178,6 +181,16 @@ ANSWERS: dict[str, Any] = {
     "Placements": lambda data: (
         [(node["product"], node["inUse"], node["stands"], node["belongs"]) for node in data["placements"]["nodes"]]
         == [("Acme Switch 48", 1, [{"tier": "REGIONAL", "units": 2}], "REGIONAL")]
+    ),
+    "DataQuality": lambda data: (
+        data["dataQuality"]["lastMeasuredOn"] is None
+        and data["dataQuality"]["score"] == {"defects": 1, "records": 2, "percent": 50}
+        and [(part["name"], part["defects"]) for part in data["dataQuality"]["parts"]["nodes"]]
+        == [("Acme Switch 48", 2)]
+    ),
+    "DataQualityRecords": lambda data: data["dataQuality"]["records"]["totalCount"] == 3,
+    "DataQualityTrend": lambda data: (
+        {(trend["measure"], len(trend["days"])) for trend in data["dataQualityTrend"]} >= {(None, 0)}
     ),
     "BreakGlassUse": lambda data: data["breakGlassUse"] == [],
     "SyncPlans": lambda data: [plan["streams"][0]["updated"] for plan in data["syncPlans"]["nodes"]] == [3],

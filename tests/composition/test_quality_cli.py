@@ -58,7 +58,7 @@ def test_what_is_wrong_where_and_which_records_those_are(here: Path):
 
 def test_pages_of_records_and_the_trend_of_what_was_measured(here: Path):
     filled(here)
-    assert "No day was measured yet" in run("quality", "--trend").output
+    assert "None of these days was measured" in run("quality", "--trend").output
 
     first = run_json("quality", "--records", "site_without_address", "--limit", "1")
     rest = run_json("quality", "--records", "site_without_address", "--after", str(first["after"]))  # type: ignore[index]
@@ -85,3 +85,46 @@ def test_what_cannot_be_told_is_refused_with_what_can(here: Path):
     assert "there is no site 'P9'" in unknown.stderr
     assert "--by, --trend and --records are three reports" in twice.stderr
     assert "a trend is kept of the hub, of a source, of a site or of a product" in narrow.stderr
+
+
+def test_a_hub_without_records_and_days_without_any_are_told_as_such(here: Path):
+    empty, by_site, listed = (
+        run("quality", *words).output for words in ((), ("--by", "site"), ("--records", "duplicate_serial"))
+    )
+    never = run("quality", "--trend").output
+    done = run("quality", "--measure").output
+    trend = run("quality", "--trend").output
+
+    assert empty.strip() == by_site.strip() == "There is nothing to measure: no record is there of it."
+    assert listed.strip() == "There are no devices that share a serial."
+    assert never.strip().startswith("None of these days was measured")
+    assert "0 products and sites come to something else now" in done
+    assert trend.strip() == "On 1 day that was measured no record was there of it."
+
+
+def test_only_measures_that_can_be_narrowed_so_are_told_and_lists_end_as_lists(here: Path):
+    filled(here)
+
+    of_site = {item["measure"] for item in run_json("quality", "--site", "P2")["measures"]}  # type: ignore[index]
+    hint = run("quality", "--product", "Acme Swich X1").output
+    beyond = run("quality", "--records", "site_without_address", "--after", "2").output
+    none, alone, early = (
+        run("quality", *words)
+        for words in (
+            ("--records", "site_without_address", "--product", "Acme Dock 1", "--measure"),
+            ("--after", "2"),
+            ("--days", "90"),
+        )
+    )
+    trend = run("quality", "--trend").output
+
+    assert "site_without_address" in of_site
+    assert of_site.isdisjoint({"stock_disagrees", "product_not_confirmed", "record_in_quarantine"})
+    assert "--records asset_of_unknown_model --product 'Acme Swich X1'" in " ".join(hint.split())
+    assert beyond.strip() == "No more of 2 follow."
+    assert [each.exit_code for each in (none, alone, early)] == [2, 2, 2]
+    assert "site_without_address cannot be narrowed to a product: its records belong to none" in none.stderr
+    assert "It can be narrowed by: source, site." in none.stderr
+    assert "Add --records and its measure." in alone.stderr
+    assert "Add --trend." in early.stderr
+    assert "None of these days was measured" in trend  # what is refused has measured nothing

@@ -26,7 +26,7 @@ from tests.factories import (
 from connector.model.quality import DEFINITIONS, QualityMeasure, QualityScope, percent_of
 from connector.storage import tables
 from connector.storage.database.engine import reading, transaction
-from connector.storage.quality.days import Day, last_day, measure_day, measure_if_due, trend_of
+from connector.storage.quality.days import Day, TrendOf, last_day, measure_day, measure_if_due, trends_of
 from connector.storage.quality.measuring import (
     Count,
     Within,
@@ -305,12 +305,14 @@ async def test_a_day_is_measured_once_and_again_on_demand_and_old_ones_are_forgo
     assert (mended.day, mended.rescored) == (date(2026, 11, 25), 1)
     async with reading(engine) as tx:
         assert await last_day(tx) == NOW.date()
-        trend = await trend_of(tx, M.SITE_WITHOUT_COORDINATES, days=30, until=NOW.date())
-        of_site = await trend_of(tx, M.SITE_WITHOUT_COORDINATES, days=30, until=NOW.date(), scope=S.SITE, scope_id=bare)
-        score = await trend_of(tx, None, days=30, until=NOW.date(), scope=S.SITE, scope_id=bare)
+        measure, today = M.SITE_WITHOUT_COORDINATES, NOW.date()
+        trend = (await trends_of(tx, [measure], days=30, until=today))[measure]
+        trends = await trends_of(tx, [measure, None], days=30, until=today, of=TrendOf(S.SITE, bare))
+        before = (await trends_of(tx, [measure], days=1, until=today - timedelta(days=1)))[measure]
         row = (await tx.execute(select(tables.site).where(tables.site.c.id == bare))).mappings().one()
         log = (await tx.execute(select(tables.change.c.fields).order_by(tables.change.c.id))).scalars().all()
-    yesterday, today = NOW.date() - timedelta(days=1), NOW.date()
+    yesterday, of_site, score = today - timedelta(days=1), trends[measure], trends[None]
+    assert before == [Day(yesterday, 1, 1)]
     assert trend == [Day(yesterday, 1, 1), Day(today, 0, 1)]
     assert of_site == [Day(yesterday, 1, 1), Day(today, 0, None)]
     assert score == [Day(yesterday, 2, 2), Day(today, 1, 2)]

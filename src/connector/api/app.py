@@ -42,6 +42,7 @@ from connector.sdk.connection import Connection
 from connector.storage.database.engine import Database, reading
 from connector.storage.database.readiness import check_ready
 from connector.storage.policies.active import PolicySource
+from connector.storage.quality.days import MEASURING, Measuring
 from connector.storage.query.telling import PAPER
 from connector.storage.shipments.documents import read_document
 from connector.storage.sources.named import hub_called
@@ -72,6 +73,7 @@ def create_app(
     kept: KeptAnswers | None = None,
     compresses: bool = True,
     fields: FieldRights = EVERY_FIELD,
+    measuring: Measuring = MEASURING,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
@@ -81,6 +83,7 @@ def create_app(
     operation may ask for. live: what a WebSocket and a stream of events may have. origins: whose pages may ask from a
     browser, beside the hub's own. subgraph: it is part of a graph of Apollo Federation. kept: where answers are kept to
     be given again. compresses: answers, for clients that take that. fields: who reads which.
+    measuring: how data quality is measured.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, others=others, is_open=anonymous, hosts=frozenset({own_name} if own_name else ()))
@@ -108,6 +111,7 @@ def create_app(
             documents=known,
             limits=limits or Limits(),
             fields=fields,
+            measuring=measuring,
         )
 
     async def ready(_request: Request) -> Response:

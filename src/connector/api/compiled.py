@@ -1,7 +1,7 @@
 """Queries of stored data go around the ordinary executor: one statement reads everything, and its answer is shaped.
 
 Whatever cannot be compiled, or would answer an error, is left to the ordinary executor: root fields that compute
-(`explain`, `whatIf`, `placements`, `breakGlassUse`), an asset as it was, introspection and what a gateway is told
+(`explain`, `whatIf`, `placements`, `dataQuality` …), an asset as it was, introspection and what a gateway is told
 (`_service`), mutations and subscriptions. A query is compiled whole or not at all. The licence is the differential test
 `tests/api/compiled/test_differential.py`.
 """

@@ -28,6 +28,7 @@ from connector.rules.policy.reading import Policy
 from connector.sdk.adapter import Clock
 from connector.storage.database.engine import Database, Transaction, reading
 from connector.storage.policies.active import PolicySource, policy_now
+from connector.storage.quality.days import MEASURING, Measuring
 from connector.storage.query import (
     EVERYTHING,
     NO_VALUES,
@@ -123,8 +124,8 @@ class ApiContext:
     """The surroundings of a request. principal: who asks. public_url: without a slash at its end.
 
     kept: answers that were given before, None where none are kept. stretch: over what of the log a subscription is run;
-    None for from its `after` on. fields: who reads which. cost: of the operation, once it is known. patience: with
-    which it is run.
+    None for from its `after` on. fields: who reads which. measuring: of data quality. cost: of the operation, once
+    it is known. patience: with which it is run.
     receive: of the request whose client is watched while it is.
     """
 
@@ -143,6 +144,7 @@ class ApiContext:
     cost: int = 0
     patience: Patience | None = None
     fields: FieldRights = EVERY_FIELD
+    measuring: Measuring = MEASURING
     principal: Principal = NOBODY
     stretch: Stretch | None = None
     receive: Receive | None = None

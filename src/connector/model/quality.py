@@ -45,6 +45,20 @@ class QualityScope(StrEnum):
     MANUFACTURER = "manufacturer"
 
 
+class QualityDimension(StrEnum):
+    """What data quality is broken down by."""
+
+    SOURCE = "source"
+    SITE = "site"
+    PRODUCT = "product"
+    MANUFACTURER = "manufacturer"
+
+    @property
+    def scope(self) -> QualityScope:
+        """The same as a scope of measures."""
+        return QualityScope(self.value)
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """What a measure counts. title: in a few words. counts: the records with the defect; of: those it is held against.

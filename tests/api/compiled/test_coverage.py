@@ -24,8 +24,11 @@ from tests.api.seed import seed
 from tests.api.test_queries import statements
 from tests.factories import make_source, make_ticket
 
-COMPUTED = {"breakGlassUse", "explain", "explainMatch", "placements", "syncPlanPage", "whatIf"}
-"""Root fields that work something out, with policies and rules that are no rows."""
+COMPUTED = {
+    "breakGlassUse", "dataQuality", "dataQualityTrend", "explain", "explainMatch", "placements", "syncPlanPage",
+    "whatIf",
+}  # fmt: skip
+"""Root fields that work something out, with policies, rules and measures that are no rows."""
 
 
 @pytest.fixture(scope="module")

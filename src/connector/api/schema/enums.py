@@ -20,6 +20,7 @@ from connector.model.kinds import (
     Trouble,
 )
 from connector.model.lifecycle import GroupState
+from connector.model.quality import QualityDimension, QualityMeasure
 from connector.rules.placement.belonging import Place
 from connector.rules.policy.values import Mode
 
@@ -32,6 +33,8 @@ _NAMES = {
     Mode: "TransportMode",
     Place: "SparePlace",
     PlanState: "SyncPlanState",
+    QualityDimension: "DataQualityDimension",
+    QualityMeasure: "DataQualityMeasure",
     RunOutcome: "SyncOutcome",
     Success: "RolloutSuccess",
     SuggestionState: "AliasSuggestionState",

@@ -3,7 +3,7 @@
 import strawberry
 from strawberry.types import get_object_definition
 
-from connector.api.schema import dispatching, identities, merges, operating, rolling_out, syncing
+from connector.api.schema import data_quality, dispatching, identities, merges, operating, rolling_out, syncing
 from connector.api.schema.aliases import (
     AliasPayload,
     RejectSuggestionPayload,
@@ -25,6 +25,7 @@ from connector.api.schema.approvals import (
 )
 from connector.api.schema.channels import RedChannelPayload, close_channel, extend_channel, open_channel
 from connector.api.schema.claims import ClaimPayload, extend, move, split
+from connector.api.schema.data_quality import MeasureDataQualityPayload
 from connector.api.schema.groups import IncidentGroupPayload
 from connector.api.schema.groups import close as close_group
 from connector.api.schema.groups import confirm as confirm_group
@@ -254,6 +255,10 @@ class Mutation:
     reject_alias_suggestion: RejectSuggestionPayload = strawberry.mutation(
         resolver=reject_suggestion,
         description="Say that two names are of two things; it is not suggested again.",
+    )
+    measure_data_quality: MeasureDataQualityPayload = strawberry.mutation(
+        resolver=data_quality.measure,
+        description="Measure the data quality of today anew: for the trend, for the scores, and for rules that ask.",
     )
     activate_policy: PolicyPayload = strawberry.mutation(
         resolver=operating.activate_policy,

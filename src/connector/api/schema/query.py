@@ -27,6 +27,12 @@ from connector.api.schema.aliases import AliasSuggestion, NameAlias
 from connector.api.schema.approvals import Approval, Delegation
 from connector.api.schema.catalogue import Compatibility, Kit, Product
 from connector.api.schema.channels import RedChannel
+from connector.api.schema.data_quality import (
+    DataQuality,
+    DataQualityTrend,
+    resolve_data_quality,
+    resolve_trend,
+)
 from connector.api.schema.explaining import explanation_of
 from connector.api.schema.explanation import Explanation
 from connector.api.schema.fields import PageArguments
@@ -368,6 +374,16 @@ class Query(AggregateFields):  # type: ignore[misc]
         metadata={WEIGHT: COMPUTED},
         description="Where spares stand and where they belong, for each product that a region uses or keeps near; "
         "ordered by region and product.",
+    )
+    data_quality: DataQuality = strawberry.field(
+        resolver=resolve_data_quality,
+        description="What is missing, unknown, double, stale or waiting, as it stands: of the hub, or of what it is "
+        "narrowed to.",
+    )
+    data_quality_trend: list[DataQualityTrend] = strawberry.field(
+        resolver=resolve_trend,
+        metadata={WEIGHT: COMPUTED},
+        description="What the measures came to day by day: of the hub, or of one source, site or product.",
     )
     me: Me = strawberry.field(resolver=_me, metadata={ROOT: me_root}, description="Who asks, and what they may do.")
     feed_cursor: str = strawberry.field(

@@ -32,14 +32,14 @@ class NeedsRights(FieldExtension):
             require_permission(info.context.principal, info.field_name)
             if info.context.reader.sight.is_limited:
                 ids = [text for one in self._field.arguments for text in _ids(one.type, kwargs.get(one.python_name))]
-                await _require_sight(info.context.reader, ids)
+                await require_sight(info.context.reader, ids)
         except ConnectorError as error:
             payload: Any = info.return_type
             return payload(errors=[refusal_of(error)])
         return await next_(source, info, **kwargs)
 
 
-async def _require_sight(reader: Reader, ids: list[str]) -> None:
+async def require_sight(reader: Reader, ids: list[str]) -> None:
     """Refuse ids of what is not there for whoever reads. Raises NotKnown, and InvalidInput for ids that are none."""
     named = dict.fromkeys((parse_global_id(text), text) for text in ids)
     for name in dict.fromkeys(name for (name, _), _ in named):

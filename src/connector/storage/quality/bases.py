@@ -66,6 +66,10 @@ class Tables:
         """The same as another alias, to be looked into for one row of the first."""
         return self._sight.rows(ENTITIES[entity])
 
+    def hidden_of(self, entity: str) -> frozenset[str]:
+        """The names of its columns that are kept from whoever looks."""
+        return self._sight.hidden_of(ENTITIES[entity])
+
 
 def _asset(tables: Tables) -> Base:
     rows = tables.table("asset").c

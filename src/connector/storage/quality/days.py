@@ -15,12 +15,13 @@ from typing import Any, Final
 from sqlalchemy import Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connector.model.errors import InvalidInput
 from connector.model.quality import DEFINITIONS, QualityMeasure, QualityScope
 from connector.model.refs import EntityKind
 from connector.storage.database.bulk import among, insert_rows, update_rows
 from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.engine import Database, reading, transaction
-from connector.storage.quality.measuring import Count, breaks_down, groups_of, scores_of
+from connector.storage.quality.measuring import Count, Within, breaks_down, groups_of, scores_of
 from connector.storage.quality.populations import Probes, Terms
 from connector.storage.tables import product, quality_measure, site
 
@@ -30,7 +31,8 @@ HUB: Final = 0
 """Id of the hub as a whole."""
 MEASURER: Final = "data-quality"
 """Who changes the percent of products and sites, in the log."""
-LONGEST_TREND: Final = 400
+LONGEST_TREND: Final = 3_650
+"""Days, as long as they may be kept."""
 QUALITY_LOCK: Final = 0x5155414C
 """Advisory lock on PostgreSQL: one writes a day at a time."""
 
@@ -67,6 +69,22 @@ class _Reading:
     rows: list[dict[str, Any]]
     scores: dict[QualityScope, dict[int, Count]]
     defects: dict[QualityScope, dict[int, dict[str, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """How data quality is measured. confirmed_for: see `Terms`. kept: how long days are."""
+
+    confirmed_for: timedelta = timedelta(days=30)
+    kept: timedelta = timedelta(days=400)
+
+    def terms(self, at: datetime) -> Terms:
+        """On which terms it is measured at a moment."""
+        return Terms(at, self.confirmed_for)
+
+
+MEASURING: Final = Measuring()
+"""As it is done where nothing is configured."""
 
 
 def day_of(at: datetime) -> date:
@@ -111,35 +129,58 @@ async def last_day(tx: AsyncConnection) -> date | None:
     return found
 
 
-async def trend_of(
+@dataclass(frozen=True, slots=True)
+class TrendOf:
+    """Of what a trend is told: of the hub, a source, a site or a product."""
+
+    scope: QualityScope
+    id: int
+
+    @classmethod
+    def within(cls, within: Within) -> TrendOf:
+        """That which a question is narrowed to. Raises InvalidInput for what no days are kept of."""
+        stated = {
+            QualityScope.SOURCE: within.source_id,
+            QualityScope.SITE: within.site_id,
+            QualityScope.PRODUCT: within.product_id,
+        }
+        narrowed = [(scope, key) for scope, key in stated.items() if key is not None]
+        if len(narrowed) > 1 or within.manufacturer is not None:
+            raise InvalidInput("a trend is kept of the hub, of a source, of a site or of a product", hint="Name one.")
+        return cls(*narrowed[0]) if narrowed else WHOLE_HUB
+
+    @property
+    def measures(self) -> tuple[QualityMeasure | None, ...]:
+        """What is kept of it; None for the score."""
+        score: tuple[None, ...] = (None,) if self.scope in _SCORED else ()
+        return *score, *(each for each in DEFINITIONS if breaks_down(each, self.scope))
+
+
+WHOLE_HUB: Final = TrendOf(QualityScope.ALL, HUB)
+
+
+async def trends_of(
     tx: AsyncConnection,
-    measure: QualityMeasure | None,
+    measures: Collection[QualityMeasure | None],
     *,
     days: int,
     until: date,
-    scope: QualityScope = QualityScope.ALL,
-    scope_id: int = HUB,
-) -> list[Day]:
-    """The last days that were measured, at most so many calendar days back, the oldest first.
+    of: TrendOf = WHOLE_HUB,
+) -> dict[QualityMeasure | None, list[Day]]:
+    """The last days that were measured, at most so many calendar days back, the oldest first, by measure.
 
-    measure: None for the score, which products and sites have.
+    measures: None among them for the score, which products and sites have.
     """
-    c, name = quality_measure.c, SCORE if measure is None else measure.value
-    since = until - timedelta(days=min(days, LONGEST_TREND) - 1)
-    anchor = quality_measure.alias("anchor").c
-    every = (
-        select(anchor.day)
-        .where(
-            anchor.scope_kind == QualityScope.ALL,
-            anchor.scope_id == HUB,
-            anchor.measure == next(iter(DEFINITIONS)).value,
-            anchor.day.between(since, until),
-        )
-        .subquery("every")
-    )
-    own = (c.day == every.c.day) & (c.scope_kind == scope) & (c.scope_id == scope_id) & (c.measure == name)
-    statement = select(every.c.day, c.defects, c.records).outerjoin(quality_measure, own).order_by(every.c.day)
-    return [Day(row[0], row[1] or 0, row[2]) for row in await tx.execute(statement)]
+    c = quality_measure.c
+    since = date.fromordinal(max(1, until.toordinal() - min(days, LONGEST_TREND) + 1))
+    is_within = c.day.between(since, until)
+    anchor = (c.scope_kind == QualityScope.ALL, c.scope_id == HUB, c.measure == next(iter(DEFINITIONS)).value)
+    every = (await tx.execute(select(c.day).where(*anchor, is_within).order_by(c.day))).scalars().all()
+    names = {measure: SCORE if measure is None else measure.value for measure in measures}
+    own = (c.scope_kind == of.scope, c.scope_id == of.id, c.measure.in_(names.values()))
+    rows = await tx.execute(select(c.measure, c.day, c.defects, c.records).where(*own, is_within))
+    found = {(row[0], row[1]): (row[2], row[3]) for row in rows}
+    return {measure: [Day(day, *found.get((name, day), (0, None))) for day in every] for measure, name in names.items()}
 
 
 async def _read(tx: AsyncConnection, terms: Terms, day: date) -> _Reading:
@@ -149,7 +190,7 @@ async def _read(tx: AsyncConnection, terms: Terms, day: date) -> _Reading:
         [whole] = await groups_of(tx, probes, measure, QualityScope.ALL)
         found.rows.append(_row(day, measure.value, QualityScope.ALL, HUB, whole.count))
         for by in (by for by in _BY if breaks_down(measure, by)):
-            for group in await groups_of(tx, probes, measure, by, limit=None):
+            for group in await groups_of(tx, probes, measure, by):
                 if group.id is None or not (group.count.defects or by is QualityScope.SOURCE):
                     continue
                 found.rows.append(_row(day, measure.value, by, group.id, group.count))

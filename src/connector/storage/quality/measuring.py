@@ -24,13 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connector.model.quality import DEFINITIONS, QualityMeasure, QualityScope, percent_of
+from connector.model.errors import InvalidInput
+from connector.model.quality import DEFINITIONS, QualityDimension, QualityMeasure, QualityScope, percent_of
 from connector.model.refs import EntityKind
 from connector.storage.quality.populations import Probe, Probes, flawed_of
 from connector.storage.tables import product, site, source, source_ref
-
-MOST_GROUPS: Final = 1_000
-"""Groups of one breakdown that are told at most, those with the most defects first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,17 @@ class Within:
     site_id: int | None = None
     product_id: int | None = None
     manufacturer: str | None = None
+
+    @property
+    def scopes(self) -> frozenset[QualityScope]:
+        """What it is narrowed by."""
+        stated = (
+            (QualityScope.SOURCE, self.source_id),
+            (QualityScope.SITE, self.site_id),
+            (QualityScope.PRODUCT, self.product_id),
+            (QualityScope.MANUFACTURER, self.manufacturer),
+        )
+        return frozenset(scope for scope, key in stated if key is not None)
 
 
 HUB_WIDE: Final = Within()
@@ -63,6 +72,22 @@ def breaks_down(measure: QualityMeasure, by: QualityScope) -> bool:
     """Whether records of a measure can belong to such a part: a site is of no product."""
     entity = DEFINITIONS[measure].entity
     return by is QualityScope.ALL or by in _SCOPES[entity] or (by is QualityScope.SOURCE and entity in _OF_SOURCES)
+
+
+def is_about(measure: QualityMeasure, within: Within) -> bool:
+    """Whether records of a measure can belong to all that a question is narrowed to."""
+    return all(breaks_down(measure, scope) for scope in within.scopes)
+
+
+def require_about(measure: QualityMeasure, within: Within) -> None:
+    """Refuse a question that no record can answer. Raises InvalidInput naming what may be asked instead."""
+    if not is_about(measure, within):
+        *_, wrong = sorted(scope for scope in within.scopes if not breaks_down(measure, scope))
+        may = ", ".join(by.value for by in QualityDimension if breaks_down(measure, by.scope)) or "nothing"
+        raise InvalidInput(
+            f"{measure.value} cannot be narrowed to a {wrong}: its records belong to none",
+            hint=f"It can be narrowed by: {may}.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +137,15 @@ async def groups_of(
     by: QualityScope,
     *,
     within: Within = HUB_WIDE,
-    limit: int | None = MOST_GROUPS,
 ) -> list[Group]:
     """What it comes to for each source, site, product or manufacturer, those with the most defects first.
 
-    A record that two sources have counts for both of them. limit: None for all groups.
+    A record that two sources have counts for both of them.
     """
     rows = _looked_at(probes, measure, within)
     statement = _grouped(rows, DEFINITIONS[measure].entity, by)
-    ordered = statement.order_by(statement.selected_columns.defects.desc(), statement.selected_columns.name)
-    found = await tx.execute(ordered.limit(limit))
+    columns = statement.selected_columns
+    found = await tx.execute(statement.order_by(columns.defects.desc(), columns.name, columns.id))
     return [Group(row[0], row[1], Count(int(row[2]), int(row[3]))) for row in found]
 
 
@@ -153,8 +177,12 @@ async def scores_of(
     """Of each product or site how many of the records behind it have any defect that counts.
 
     Behind a product: itself, its devices, its shelves of serialised units. Behind a site: itself, the devices there.
+    Where no measure may be told of a kind of record, those do not count either.
     """
-    parts = [_scored(probes, entity, by) for entity in _SCORED[by]]
+    judged = {DEFINITIONS[measure].entity for measure in probes.seen if DEFINITIONS[measure].scores}
+    parts = [_scored(probes, entity, by) for entity in _SCORED[by] if entity in judged]
+    if not parts:
+        return {}
     rows = union_all(*parts).subquery("scored")
     statement = select(rows.c.scope_id, func.sum(rows.c.flawed), func.count()).group_by(rows.c.scope_id)
     if ids is not None:
@@ -241,11 +269,12 @@ def _grouped(rows: Subquery, entity: str, by: QualityScope) -> Select[Any]:
             key = rows.c.product_id
             return select(key.label("id"), name, defects, records).select_from(joined).group_by(key)
         case QualityScope.MANUFACTURER:
-            key = product.c.manufacturer_key
+            makers = _makers()
             joined = rows.outerjoin(product, product.c.id == rows.c.product_id)
-            name = func.max(product.c.manufacturer).label("name")
+            joined = joined.outerjoin(makers, makers.c.key == product.c.manufacturer_key)
             none = literal(None, product.c.id.type).label("id")
-            return select(none, name, defects, records).select_from(joined).group_by(key)
+            name = func.max(makers.c.name).label("name")
+            return select(none, name, defects, records).select_from(joined).group_by(makers.c.key)
         case QualityScope.SOURCE if "source_id" in rows.c:
             joined = rows.outerjoin(source, source.c.id == rows.c.source_id)
             name, key = func.max(source.c.name).label("name"), rows.c.source_id
@@ -266,3 +295,9 @@ def _grouped(rows: Subquery, entity: str, by: QualityScope) -> Select[Any]:
         case _:
             key = literal(0)
             return select(key.label("id"), func.max(literal("")).label("name"), defects, records)
+
+
+def _makers() -> Subquery:
+    """Every manufacturer with one name, whichever of its products a measure is about."""
+    key, name = product.c.manufacturer_key, product.c.manufacturer
+    return select(key.label("key"), func.max(name).label("name")).group_by(key).subquery("makers")

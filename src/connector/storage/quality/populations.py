@@ -32,9 +32,11 @@ from connector.model.kinds import GoldenReason, Tracking
 from connector.model.lifecycle import AssetState
 from connector.model.quality import DEFINITIONS, QualityMeasure
 from connector.model.refs import EntityKind
+from connector.rules.golden.fields import FIELDS
 from connector.storage.quality.bases import BASES, GONE, Base, Tables
 from connector.storage.query import EVERYTHING, Sight
-from connector.storage.query.telling import Column
+from connector.storage.query.sight import AS_SENT
+from connector.storage.query.telling import QUARANTINED, Column
 from connector.storage.tables import (
     field_conflict,
     name_alias,
@@ -99,7 +101,7 @@ class Probes(Tables):
         entity = DEFINITIONS[measure].entity
         if self._sight.is_limited and entity in _HUB_WIDE:
             return False
-        if entity == "quarantine" and ("quarantine", "raw") in self._sight.hidden:
+        if entity in AS_SENT and QUARANTINED in self._sight.hidden:
             return False
         return not (READS[measure] & self._sight.hidden)
 
@@ -201,7 +203,14 @@ def _not_confirmed(probes: Probes) -> Probe:
 
 def _in_conflict(kind: EntityKind, probes: Probes) -> Probe:
     base, conflict, ref = probes.base(kind.value), field_conflict.alias().c, source_ref.alias().c
-    differs = and_(conflict.kind == kind, conflict.entity_id == base.id, conflict.reason != GoldenReason.OVERRIDE)
+    kept = probes.hidden_of(kind.value)
+    untold = [field.name for field in FIELDS[kind].values() if not kept.isdisjoint(field.columns)]
+    differs = and_(
+        conflict.kind == kind,
+        conflict.entity_id == base.id,
+        conflict.reason != GoldenReason.OVERRIDE,
+        conflict.field.not_in(untold),
+    )
     has = and_(ref.kind == kind, ref.entity_id == base.id, ref.deleted_at.is_(None))
     sources = select(func.count(distinct(ref.source_id))).where(has).correlate(probes.table(kind.value))
     is_in_conflict = select(conflict.id).where(differs).exists()

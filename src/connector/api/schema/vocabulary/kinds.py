@@ -32,6 +32,7 @@ from connector.model.kinds import (
     Trouble,
     Verdict,
 )
+from connector.model.quality import DEFINITIONS, QualityDimension, QualityMeasure
 from connector.model.refs import EntityKind
 from connector.rules.placement.belonging import Place
 from connector.rules.placement.verdict import PlacementVerdict
@@ -183,6 +184,13 @@ KINDS: Mapping[type[StrEnum], Mapping[str, str]] = {
         "ACTIVE": "It is on sale, and may be bought to fill up shelves.",
         "END_OF_SALE": "Its maker sells it no more; none is bought to fill up shelves.",
         "OBSOLETE": "It is phased out; none is bought to fill up shelves.",
+    },
+    QualityMeasure: {measure.name: definition.counts for measure, definition in DEFINITIONS.items()},
+    QualityDimension: {
+        "SOURCE": "By the source that has the records.",
+        "SITE": "By the site that the records are at, or about.",
+        "PRODUCT": "By the product that the records are of.",
+        "MANUFACTURER": "By the maker of those products.",
     },
     ReplenishmentKind: {
         "TRANSFER": "From other hubs.",
