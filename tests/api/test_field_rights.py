@@ -414,8 +414,9 @@ def test_names_that_cannot_be_kept_are_told_with_the_reason():
 
 def test_what_tells_a_field_is_kept_with_it():
     assert told_with("Site.region", SCHEMA) == [
-        "Asset.region", "Decision.explanation", "QuarantinedRecord", "Replenishment.candidates", "Rollout.hubs",
-        "Shipment.region", "Ticket.region",
+        "Asset.region", "Decision.explanation", "FieldConflict.statements", "FieldOverride.replaced",
+        "FieldOverride.value", "QuarantinedRecord", "Replenishment.candidates", "Rollout.hubs", "Shipment.region",
+        "Ticket.region",
     ]  # fmt: skip
     assert told_with("Procurement.costCents", SCHEMA) == [
         "Approval.costCents", "Decision.explanation", "Procurement.cost", "QuarantinedRecord",

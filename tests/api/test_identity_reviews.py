@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.access import ApiKey
+from connector.api.field_names import rights_of
+from connector.api.schema import build_schema
 from connector.api.schema.nodes import global_id
 from connector.model.principals import Principal
 from tests.api.conftest import TOKEN, Hub, OpenHub
@@ -127,3 +129,23 @@ async def test_reviews_are_about_all_regions_and_answered_by_those_who_operate_a
     assert listed.json()["data"] == {"identityReviews": {"totalCount": 0}}
     assert [answer["data"]["linkIdentity"]["errors"][0]["code"] for answer in refused] == ["FORBIDDEN"] * 2
     assert len(await unclear.quarantine()) == 1
+
+
+async def test_who_does_not_read_all_that_a_source_sends_sees_no_reviews(open_hub: OpenHub, unclear: Intake):
+    fields = rights_of({"Asset.holder": ("chief",)}, build_schema()._schema)  # type: ignore[attr-defined]
+    query = """query ($id: ID!) { identityReviews { totalCount } identityReview(id: $id) { stated }
+        node(id: $id) { id } identityReviewAggregate(groupBy: []) { groups { count } } }"""
+    keys = [ApiKey.of(f"the-token-of-{name}", Principal(name, frozenset({name}))) for name in ("chief", "planner")]
+
+    async with open_hub(token=TOKEN, keys=keys, fields=fields) as hub:
+        body = {"query": query, "variables": {"id": REVIEW}}
+        chief, planner = [
+            (
+                await hub.client.post("/graphql", json=body, headers={"authorization": f"Bearer the-token-of-{name}"})
+            ).json()["data"]
+            for name in ("chief", "planner")
+        ]
+
+    assert (chief["identityReviews"]["totalCount"], chief["node"]) == (1, {"id": REVIEW})
+    assert (planner["identityReviews"]["totalCount"], planner["identityReview"], planner["node"]) == (0, None, None)
+    assert [group["count"] for group in planner["identityReviewAggregate"]["groups"]] == [0]

@@ -44,11 +44,23 @@ PLANNED = "sync_plan: plans of syncs are made and decided without a line in the 
 RAN = "sync_run: pulls are counted without a line in the log"
 FRESHNESS = "Source.freshness: depends on who asks, or when"
 LISTED = "listed(): nobody says that it is a function of its arguments alone"
+NOTED = "field_conflict: conflicts are noted without a line in the log"
+OF_THE_THING = "field_override: the line in the log is one of the thing, of whatever kind that is"
 NEVER = {
-    "asset": LISTED,
-    "assets": LISTED,
-    "Asset.provenance": LISTED,
-    "Asset.sourceRecords": LISTED,
+    **{
+        name: LISTED
+        for one, many, type_ in (
+            ("asset", "assets", "Asset"),
+            ("hub", "hubs", "Hub"),
+            ("product", "products", "Product"),
+            ("site", "sites", "Site"),
+        )
+        for name in (one, many, f"{type_}.provenance", f"{type_}.sourceRecords")
+    },
+    **{f"{type_}.fieldConflicts": NOTED for type_ in ("Asset", "Hub", "Product", "Site")},
+    **{f"{type_}.fieldOverrides": OF_THE_THING for type_ in ("Asset", "Hub", "Product", "Site")},
+    **dict.fromkeys(("fieldConflict", "fieldConflicts", "fieldConflictAggregate", "FieldConflict"), NOTED),
+    **dict.fromkeys(("fieldOverride", "fieldOverrides", "fieldOverrideAggregate", "FieldOverride"), OF_THE_THING),
     "decision": SAME,
     "decisions": SAME,
     "decisionAggregate": SAME,

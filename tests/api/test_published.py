@@ -72,6 +72,8 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "AliasSuggestions": {"first": 5},
         "AssetMerges": {"first": 5},
         "IdentityReviews": {"first": 5},
+        "FieldConflicts": {"first": 5},
+        "FieldOverrides": {"first": 5},
         "ExplainMatch": {"source": "cmdb", "externalId": "nothing"},
         "DataQuality": {"siteId": seeded.id("Site"), "by": "PRODUCT"},
         "DataQualityRecords": {"measure": "ASSET_OF_UNKNOWN_MODEL"},
@@ -165,6 +167,8 @@ ANSWERS: dict[str, Any] = {
     "AliasSuggestions": lambda data: data["aliasSuggestions"]["nodes"] == [],
     "AssetMerges": lambda data: data["assetMerges"]["nodes"] == [],
     "IdentityReviews": lambda data: data["identityReviews"]["nodes"] == [],
+    "FieldConflicts": lambda data: data["fieldConflicts"]["nodes"] == [],
+    "FieldOverrides": lambda data: data["fieldOverrides"]["nodes"] == [],
     "ExplainMatch": lambda data: [error["code"] for error in data["explainMatch"]["errors"]] == ["NOT_FOUND"],
     "IncidentGroups": lambda data: data["incidentGroups"] == {"totalCount": 0, "nodes": []},
     "TicketStatistics": lambda data: (

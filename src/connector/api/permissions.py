@@ -63,6 +63,8 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "undoMerge": _OPERATE,
     "splitAsset": _OPERATE,
     "measureDataQuality": _OPERATE,
+    "overrideField": _RESTOCK,
+    "releaseOverride": _RESTOCK,
     "createRollout": _PLAN,
     "planRollout": _PLAN,
     "startRollout": _PLAN,

@@ -15,7 +15,7 @@ from graphql import FieldNode, GraphQLField, GraphQLObjectType, GraphQLResolveIn
 
 from connector.api.conditions import condition_of, order_of
 from connector.api.document import Document, Fields, object_type
-from connector.api.schema.fields import COLUMNS, DEFAULT_PAGE, LARGEST_PAGE, PAGED, RELATION
+from connector.api.schema.fields import BESIDE, COLUMNS, DEFAULT_PAGE, LARGEST_PAGE, PAGED, RELATION
 from connector.api.schema.nodes import TYPE_NAMES
 from connector.api.variables import Leaf
 from connector.model.errors import InvalidInput
@@ -97,6 +97,7 @@ class Plan:
                 children.append(self._child(type_, key, nodes, metadata))
             else:
                 columns.update(metadata.get(COLUMNS, (definition.python_name,)))
+                columns.update(metadata.get(BESIDE, ()))
         return Selection(TYPE_NAMES[type_.name], frozenset(columns), tuple(children))
 
     def _child(self, type_: GraphQLObjectType, key: str, nodes: list[FieldNode], metadata: Mapping[str, Any]) -> Child:

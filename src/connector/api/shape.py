@@ -29,7 +29,7 @@ from connector.api.context import ApiContext
 from connector.api.document import Document, object_type
 from connector.api.forms import Forms
 from connector.api.ready import NotCompiled
-from connector.api.schema.fields import ADDRESS, COLUMNS, PAGED, RELATION
+from connector.api.schema.fields import ADDRESS, BESIDE, COLUMNS, PAGED, RELATION
 from connector.api.schema.nodes import global_id
 from connector.api.schema.scalars import format_time
 from connector.storage.query import Branch, Layout, Page, Row, encode_cursor, place_key
@@ -155,7 +155,7 @@ class Shaper:
         if definition.base_resolver is None:
             return self._column(field, layout, definition.python_name)
         self._note(type_, name)
-        columns = definition.metadata.get(COLUMNS, ())
+        columns = (*definition.metadata.get(COLUMNS, ()), *definition.metadata.get(BESIDE, ()))
         return _derived(_own(field, self._rows(layout, columns)), self.value(field.type, nodes))
 
     def _note(self, type_: GraphQLObjectType, name: str) -> None:

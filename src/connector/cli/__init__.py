@@ -28,6 +28,7 @@ COMMANDS = {
     "quarantine": "quarantine",
     "aliases": "aliases",
     "identity": "identity",
+    "golden": "golden",
     "approvals": "approvals",
     "keys": "keys",
     "groups": "groups",

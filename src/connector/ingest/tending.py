@@ -15,6 +15,7 @@ from connector.ingest.work import Work
 from connector.model.refs import EntityKind
 from connector.rules.golden.choosing import Precedence
 from connector.rules.golden.fields import FIELDS
+from connector.rules.golden.origin import WORKED_OUT
 from connector.sdk.adapter import Clock
 from connector.storage.database.drafts import load_drafts
 from connector.storage.database.engine import Database, Transaction, in_transaction, reading
@@ -25,7 +26,7 @@ from connector.storage.stock.book import recount_shelves
 
 PAGE: Final = 500
 """References that are looked at in a transaction."""
-ACTOR: Final = "golden-record"
+ACTOR: Final = WORKED_OUT
 """Who changes things because of the precedence, in the change log."""
 
 

@@ -173,6 +173,14 @@ class GoldenReason(StrEnum):
     LAST_SAID = "last_said"
 
 
+class ProvenanceBasis(StrEnum):
+    """Why a field has the value that it has."""
+
+    STATED = "stated"
+    OVERRIDDEN = "overridden"
+    CHANGED = "changed"
+
+
 class Verdict(StrEnum):
     """What somebody answers to a request for approval."""
 

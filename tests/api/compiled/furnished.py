@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import AutoString, SQLModel
 
+from connector.model.refs import EntityKind
 from connector.storage.database.engine import transaction
 from connector.storage.query import ENTITIES
 from connector.storage.tables.columns import EnumText, UtcDateTime
@@ -53,6 +54,7 @@ _REPORT = {"tickets": ["1"], "units": {"normal": 2}, "cost_cents": 3, "skipped_a
 _COUNTED = {
     "stream": "tickets", "records": 10, "new": 1, "changed": 3, "retired": 0, "unchanged": 6, "unusable": 2,
 }  # fmt: skip
+_SEVERAL_KNOW = (EntityKind.ASSET, EntityKind.SITE, EntityKind.HUB, EntityKind.PRODUCT)
 DOCUMENTS: dict[str, tuple[Any, ...]] = {
     "site.address": (None, {}, {"line1": "Kai 1", "city": "日本", "note": "not shown"}),
     "hub.address": (None, {"line1": "1 Depot Road", "country": "DE"}),
@@ -79,11 +81,19 @@ DOCUMENTS: dict[str, tuple[Any, ...]] = {
     "identity_review.attempts": ([], [_ATTEMPT]),
     "identity_candidate.rules": (["mac"], []),
     "identity_candidate.facts": ([], [_FACT]),
+    **{f"{table}.kind": _SEVERAL_KNOW for table in ("field_conflict", "field_override")},
+    **{f"{table}.field": ("place", "position", "holder", "tier") for table in ("field_conflict", "field_override")},
+    "field_conflict.statements": (
+        [],
+        [["cmdb", "a1", ["日"], 1_764_061_200_000_000, None], ["mdm", "7", [None, 5], 1_764_061_200_000_001, 1]],
+    ),
+    "field_override.value": ([None], ["ß"], [52.5, 13.4], [{"line1": "Kai 1", "postal_code": "20457"}, "DE"]),
+    "field_override.replaced": ([None], [1]),
     "asset_merge.moved": ({}, {"tickets": 2, "records": 1}),
     "asset_merge.stayed": (None, [], [{"what": "tickets", "id": 3, "why": "it is gone"}]),
     "quarantine.record": (None, {"id": 9, "text": "ß", "deep": [1, None, 2.5]}),
 }
-"""Values of columns that hold documents."""
+"""Values of columns that hold documents, or words that mean something."""
 
 EMPTY = frozenset({"asset.merged_into_id"})
 """Columns without values: lists leave out rows that have one, which is tested with merges themselves."""

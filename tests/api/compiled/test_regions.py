@@ -21,6 +21,8 @@ from connector.api.field_rights import FieldRights
 from connector.api.schema import build_schema
 from connector.api.schema.fields import PAGED, RELATION
 from connector.api.schema.nodes import TYPE_NAMES
+from connector.model.refs import EntityKind
+from connector.rules.golden.fields import field_of
 from connector.storage.database.engine import reading
 from connector.storage.database.refusals import TooDeep
 from connector.storage.query import (
@@ -89,6 +91,9 @@ def within(rows: Rows, regions: frozenset[str]) -> Rows:
             if isinstance(relation, ToOne) and not leads(relation, row)
         } | (belonging.hidden if isinstance(belonging, Through | Whole) else set())
         values = row.values | dict.fromkeys(lost)
+        if isinstance(belonging, Through):
+            lost_here = [name for name, (by, value) in belonging.hidden_where.items() if values[by] == value]
+            values |= dict.fromkeys(lost_here)
         if entity in ("asset", "shipment"):
             at_site = values["site_id"] is not None
             place = by_key.get(("site", values["site_id"]) if at_site else ("hub", values["hub_id"]))
@@ -118,7 +123,12 @@ def without(rows: Rows, hidden: frozenset[Column]) -> Rows:
     def shown(row: Row) -> Row:
         values = row.values | dict.fromkeys(gone[row.entity])
         if values.get("provenance") is not None:
-            values["provenance"] = [one for one in values["provenance"] if one[0] not in gone[row.entity]]
+            known = ENTITIES[row.entity].columns
+            columns = {known[name].name for name in gone[row.entity] if name in known}
+            values["provenance"] = [one for one in values["provenance"] if one[0] not in columns]
+            fields = {field_of(EntityKind(row.entity), column) for column in columns}
+            names = {field.name for field in fields if field is not None}
+            values["overridden"] = [one for one in values["overridden"] if one[0] not in names]
         return Row(row.entity, values)
 
     as_sent = AS_SENT if "raw" in gone["quarantine"] else frozenset[str]()

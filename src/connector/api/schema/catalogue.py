@@ -5,11 +5,21 @@ from datetime import datetime
 import strawberry
 
 from connector.api.schema.fields import column, paged, related
-from connector.api.schema.lazy import AnyAsset, AnyCompatibility, AnyKit, AnyProduct, AnyStock
+from connector.api.schema.lazy import (
+    AnyAsset,
+    AnyCompatibility,
+    AnyFieldConflict,
+    AnyFieldOverride,
+    AnyKit,
+    AnyProduct,
+    AnyStock,
+)
 from connector.api.schema.money import Money, money
 from connector.api.schema.nodes import Node
 from connector.api.schema.paging import Connection
+from connector.api.schema.provenance import FieldProvenance, SourceRecord, known_as, origins
 from connector.model.kinds import Criticality, ProductStatus, Tracking
+from connector.model.refs import EntityKind
 
 
 @strawberry.type(description="A stockable model of hardware.")
@@ -40,6 +50,14 @@ class Product(Node):
     kits: list[AnyKit] = related("kits", "Kits that it ships in.")
     assets: Connection[AnyAsset] = paged("asset", "assets", "Devices of this model.")
     stock: Connection[AnyStock] = paged("stock", "stock", "Where it is held.")
+    field_conflicts: Connection[AnyFieldConflict] = paged(
+        "field_conflict", "field_conflicts", "Its fields of which sources state different values."
+    )
+    field_overrides: Connection[AnyFieldOverride] = paged(
+        "field_override", "field_overrides", "What people said that its fields are, released ones too."
+    )
+    provenance: list[FieldProvenance] = origins(EntityKind.PRODUCT, "product")
+    source_records: list[SourceRecord] = known_as()
     created_at: datetime = column("When it was first known.")
     updated_at: datetime = column("When it last changed.")
     retired_at: datetime | None = column("When its source deleted it; null while it exists.")

@@ -20,6 +20,8 @@ from connector.api.weights import WEIGHT
 from connector.storage.query import ENTITIES, Row
 
 COLUMNS = "columns"
+BESIDE = "beside"
+"""Columns that a resolver needs, and of whose values it tells nothing."""
 RELATION = "relation"
 ADDRESS = "address"
 """That the resolver looks at nothing around the query but the address by which the hub was called."""
@@ -44,15 +46,18 @@ def derived(
     description: str,
     *,
     columns: tuple[str, ...],
+    beside: tuple[str, ...] = (),
     weight: int = 0,
     by_address: bool = False,
     deprecated: str | None = None,
 ) -> Any:
     """A field that is computed from columns of its row. weight: what it costs for each of them.
 
+    beside: columns that are needed for that, of whose values nothing is told.
+
     by_address: and from the address by which the hub is called. deprecated: since when, and what to use instead.
     """
-    metadata = {COLUMNS: columns, ADDRESS: by_address} | ({WEIGHT: weight} if weight else {})
+    metadata = {COLUMNS: columns, BESIDE: beside, ADDRESS: by_address} | ({WEIGHT: weight} if weight else {})
     return strawberry.field(
         resolver=resolver, description=description, metadata=metadata, deprecation_reason=deprecated
     )

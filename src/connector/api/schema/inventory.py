@@ -4,9 +4,11 @@ from datetime import date, datetime
 
 import strawberry
 
-from connector.api.schema.fields import column, derived, paged, related
+from connector.api.schema.fields import column, paged, related
 from connector.api.schema.lazy import (
     AnyAsset,
+    AnyFieldConflict,
+    AnyFieldOverride,
     AnyHub,
     AnyLoan,
     AnyProduct,
@@ -19,32 +21,10 @@ from connector.api.schema.lazy import (
 )
 from connector.api.schema.nodes import Node
 from connector.api.schema.paging import Connection
-from connector.api.schema.provenance import FieldProvenance, SourceRecord, provenance, source_records
-from connector.api.weights import HISTORY
+from connector.api.schema.provenance import FieldProvenance, SourceRecord, known_as, origins
 from connector.model.kinds import Lane, RelationKind, Tracking
 from connector.model.lifecycle import AssetState
-from connector.storage.query import Row
-
-_PLACES = ("site_id", "hub_id")
-_TOLD = (
-    "name",
-    "serial",
-    "asset_tag",
-    "product_id",
-    "revision",
-    "warranty_ends_on",
-    *_PLACES,
-    "state",
-    "lane",
-    "holder",
-    "url",
-    "retired_at",
-)
-"""Columns whose provenance is told."""
-
-
-def _provenance(root: Row) -> list[FieldProvenance]:
-    return provenance(root, _TOLD, _PLACES)
+from connector.model.refs import EntityKind
 
 
 @strawberry.type(description="What a source says of a device and another one: a blade in its chassis, a cable.")
@@ -88,16 +68,14 @@ class Asset(Node):
     related_from: Connection[AssetRelation] = paged(
         "asset_relation", "related_from", "Relations of other devices to it: its parts, and what depends on it."
     )
-    provenance: list[FieldProvenance] = derived(
-        _provenance,
-        "For each field, what gave it its value and when, by the newest 1,000 changes of the device. `site` and `hub` "
-        "only while it is there.",
-        columns=("provenance", "site_id", "hub_id"),
-        weight=HISTORY,
+    field_conflicts: Connection[AnyFieldConflict] = paged(
+        "field_conflict", "field_conflicts", "Its fields of which sources state different values."
     )
-    source_records: list[SourceRecord] = derived(
-        source_records, "What each source calls it.", columns=("source_records",), weight=HISTORY
+    field_overrides: Connection[AnyFieldOverride] = paged(
+        "field_override", "field_overrides", "What people said that its fields are, released ones too."
     )
+    provenance: list[FieldProvenance] = origins(EntityKind.ASSET, "device", places=("site_id", "hub_id"))
+    source_records: list[SourceRecord] = known_as()
     created_at: datetime = column("When the hub first heard of it.")
     updated_at: datetime = column("When the hub last changed it.")
     retired_at: datetime | None = column("When its source deleted it; null while it exists.")

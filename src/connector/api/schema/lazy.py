@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from connector.api.schema.approvals import Approval
     from connector.api.schema.catalogue import Compatibility, Kit, Product
     from connector.api.schema.channels import RedChannel
+    from connector.api.schema.golden import FieldConflict, FieldOverride
     from connector.api.schema.groups import IncidentGroupTicket
     from connector.api.schema.inventory import Asset, Stock
     from connector.api.schema.loans import Loan
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _approvals = strawberry.lazy("connector.api.schema.approvals")
 _channels = strawberry.lazy("connector.api.schema.channels")
 _catalogue = strawberry.lazy("connector.api.schema.catalogue")
+_golden = strawberry.lazy("connector.api.schema.golden")
 _groups = strawberry.lazy("connector.api.schema.groups")
 _inventory = strawberry.lazy("connector.api.schema.inventory")
 _loans = strawberry.lazy("connector.api.schema.loans")
@@ -45,6 +47,8 @@ AnyApproval: TypeAlias = Annotated["Approval", _approvals]
 AnyAsset: TypeAlias = Annotated["Asset", _inventory]
 AnyCompatibility: TypeAlias = Annotated["Compatibility", _catalogue]
 AnyDecision: TypeAlias = Annotated["Decision", _work]
+AnyFieldConflict: TypeAlias = Annotated["FieldConflict", _golden]
+AnyFieldOverride: TypeAlias = Annotated["FieldOverride", _golden]
 AnyHub: TypeAlias = Annotated["Hub", _places]
 AnyIncidentGroupTicket: TypeAlias = Annotated["IncidentGroupTicket", _groups]
 AnyKit: TypeAlias = Annotated["Kit", _catalogue]

@@ -3,7 +3,7 @@
 import strawberry
 from strawberry.types import get_object_definition
 
-from connector.api.schema import data_quality, dispatching, identities, merges, operating, rolling_out, syncing
+from connector.api.schema import data_quality, dispatching, golden, identities, merges, operating, rolling_out, syncing
 from connector.api.schema.aliases import (
     AliasPayload,
     RejectSuggestionPayload,
@@ -26,6 +26,7 @@ from connector.api.schema.approvals import (
 from connector.api.schema.channels import RedChannelPayload, close_channel, extend_channel, open_channel
 from connector.api.schema.claims import ClaimPayload, extend, move, split
 from connector.api.schema.data_quality import MeasureDataQualityPayload
+from connector.api.schema.golden import OverrideFieldPayload, ReleaseOverridePayload
 from connector.api.schema.groups import IncidentGroupPayload
 from connector.api.schema.groups import close as close_group
 from connector.api.schema.groups import confirm as confirm_group
@@ -200,6 +201,15 @@ class Mutation:
     split_asset: SplitAssetPayload = strawberry.mutation(
         resolver=merges.split,
         description="Say that some records of a device are about another one, which the hub makes of them.",
+    )
+    override_field: OverrideFieldPayload = strawberry.mutation(
+        resolver=golden.override,
+        description="Say what a field of a device, site, hub or product is, whatever sources say, until that is "
+        "released or its time is over. An override that stands is replaced.",
+    )
+    release_override: ReleaseOverridePayload = strawberry.mutation(
+        resolver=golden.release,
+        description="Let a field have what sources state again; what none states is again what it was before.",
     )
     create_rollout: RolloutPayload = strawberry.mutation(
         resolver=rolling_out.create, description="Keep a rollout as a draft: many units for many sites."

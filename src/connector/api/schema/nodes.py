@@ -22,6 +22,8 @@ TYPE_NAMES: Mapping[str, str] = {
     "KitComponent": "kit_component",
     "Asset": "asset",
     "AssetRelation": "asset_relation",
+    "FieldConflict": "field_conflict",
+    "FieldOverride": "field_override",
     "Stock": "stock",
     "Ticket": "ticket",
     "TicketLink": "ticket_link",

@@ -5,11 +5,22 @@ from datetime import date, datetime, timedelta
 import strawberry
 
 from connector.api.schema.fields import column, derived, minutes, paged, related
-from connector.api.schema.lazy import AnyAsset, AnyReservation, AnyShipment, AnyStock, AnyTask, AnyTicket
+from connector.api.schema.lazy import (
+    AnyAsset,
+    AnyFieldConflict,
+    AnyFieldOverride,
+    AnyReservation,
+    AnyShipment,
+    AnyStock,
+    AnyTask,
+    AnyTicket,
+)
 from connector.api.schema.nodes import Node
 from connector.api.schema.paging import Connection
+from connector.api.schema.provenance import FieldProvenance, SourceRecord, known_as, origins
 from connector.model.geo import Point
 from connector.model.kinds import CalendarKind, HubTier
+from connector.model.refs import EntityKind
 from connector.storage.query import Row
 
 
@@ -109,6 +120,14 @@ class Site(Node):
     assets: Connection[AnyAsset] = paged("asset", "assets", "Devices that are used here.")
     tickets: Connection[AnyTicket] = paged("ticket", "tickets", "Tickets about this place.")
     shipments: Connection[AnyShipment] = paged("shipment", "shipments", "Parcels that go here or come from here.")
+    field_conflicts: Connection[AnyFieldConflict] = paged(
+        "field_conflict", "field_conflicts", "Its fields of which sources state different values."
+    )
+    field_overrides: Connection[AnyFieldOverride] = paged(
+        "field_override", "field_overrides", "What people said that its fields are, released ones too."
+    )
+    provenance: list[FieldProvenance] = origins(EntityKind.SITE, "site")
+    source_records: list[SourceRecord] = known_as()
     created_at: datetime = column("When the hub first heard of it.")
     updated_at: datetime = column("When the hub last changed it.")
     retired_at: datetime | None = column("When its source deleted it; null while it exists.")
@@ -150,6 +169,14 @@ class Hub(Node):
     reservations: Connection[AnyReservation] = paged("reservation", "reservations", "Claims of its stock.")
     shipments: Connection[AnyShipment] = paged("shipment", "shipments", "Parcels that leave it or come back.")
     tasks: Connection[AnyTask] = paged("task", "tasks", "Work for the people there.")
+    field_conflicts: Connection[AnyFieldConflict] = paged(
+        "field_conflict", "field_conflicts", "Its fields of which sources state different values."
+    )
+    field_overrides: Connection[AnyFieldOverride] = paged(
+        "field_override", "field_overrides", "What people said that its fields are, released ones too."
+    )
+    provenance: list[FieldProvenance] = origins(EntityKind.HUB, "hub")
+    source_records: list[SourceRecord] = known_as()
     created_at: datetime = column("When it was first known.")
     updated_at: datetime = column("When it last changed.")
     retired_at: datetime | None = column("When its source deleted it; null while it exists.")

@@ -36,6 +36,7 @@ from connector.api.schema.data_quality import (
 from connector.api.schema.explaining import explanation_of
 from connector.api.schema.explanation import Explanation
 from connector.api.schema.fields import PageArguments
+from connector.api.schema.golden import FieldConflict, FieldOverride
 from connector.api.schema.groups import IncidentGroup
 from connector.api.schema.identities import IdentityReview, MatchExplanation, resolve_explain_match
 from connector.api.schema.inventory import Asset, Stock
@@ -286,6 +287,14 @@ class Query(AggregateFields):  # type: ignore[misc]
     asset_merges: Connection[AssetMerge] = _listing(
         "asset_merge", "Devices that were made one, those too that were taken back: filter `undoneAt: {isNull: true}`."
     )
+    field_conflicts: Connection[FieldConflict] = _listing(
+        "field_conflict", "Fields of which sources that have the thing state different values."
+    )
+    field_overrides: Connection[FieldOverride] = _listing(
+        "field_override", "What people said that fields are, released ones too: filter `releasedAt: {isNull: true}`."
+    )
+    field_conflict: FieldConflict | None = _single("field_conflict", "conflict of a field")
+    field_override: FieldOverride | None = _single("field_override", "override of a field")
     explain_match: MatchExplanation = strawberry.field(
         resolver=resolve_explain_match,
         metadata={WEIGHT: COMPUTED},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
 from connector.model.kinds import GoldenReason
@@ -11,6 +12,8 @@ from connector.model.refs import EntityKind
 
 Teller: TypeAlias = tuple[str, str]
 """A reference: name of the source, and what it calls the thing."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 EVERY_KIND = "default"
 """Under which the configuration names the order that holds where no other is named."""
@@ -26,6 +29,16 @@ class Statement(NamedTuple):
     values: tuple[Any, ...]
     said: int
     version: int | None = None
+
+    @property
+    def heard(self) -> datetime:
+        """The instant at which the hub first heard it."""
+        return _EPOCH + timedelta(microseconds=self.said)
+
+    @property
+    def updated(self) -> datetime | None:
+        """The source's own time of the record that brought it."""
+        return None if self.version is None else _EPOCH + timedelta(microseconds=self.version)
 
 
 Said: TypeAlias = dict[str, Statement]

@@ -1,8 +1,8 @@
-"""Who gave each field of a thing its value, by the change log, and what sources call the thing, as SQL sees it.
+"""Who said what of each field of a thing, and who changed it here; what sources call the thing. As SQL sees it.
 
-A change row holds every field that it changed and whoever did it, and there is none where nothing changed. So the
-newest change of a field is what gave it its value: not a source that said the same again, nor one that was not
-believed.
+What holds of all that is worked out of these by `connector.rules.golden.origin`. A change row holds every field that it
+changed and whoever did it, and there is none where nothing changed. So the newest change of a field is what gave it its
+value here: not a source that said the same again, nor one that was not believed.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, ColumnElement, FromClause, TableValuedAlias, func, select, type_coerce
+from sqlalchemy import JSON, ColumnElement, FromClause, TableValuedAlias, func, or_, select, type_coerce
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from connector.model.refs import EntityKind
-from connector.storage.tables import change, source, source_ref
+from connector.rules.golden.fields import field_of
+from connector.storage.tables import change, field_override, source, source_ref
+from connector.storage.tables import precedence as precedence_row
 
 MOST_CHANGES: Final = 1_000
 """Changes of one thing that are looked at, the newest ones: a field that none of them has touched is left out."""
@@ -39,6 +41,14 @@ class _List(FunctionElement[Any]):
     type = JSON()
 
 
+class _Document(FunctionElement[Any]):
+    """A document as a member of another one, not as the text that SQLite keeps it as."""
+
+    name = "document"
+    inherit_cache = True
+    type = JSON()
+
+
 @compiles(_Each, "postgresql")
 def _each_of_jsonb(element: _Each, compiler: SQLCompiler, **kwargs: Any) -> str:
     return f"jsonb_each({compiler.process(element.clauses, **kwargs)})"
@@ -57,6 +67,16 @@ def _json_agg(element: _List, compiler: SQLCompiler, **kwargs: Any) -> str:
 @compiles(_List, "sqlite")
 def _json_group_array(element: _List, compiler: SQLCompiler, **kwargs: Any) -> str:
     return f"json_group_array(json_array({compiler.process(element.clauses, **kwargs)}))"
+
+
+@compiles(_Document, "postgresql")
+def _jsonb(element: _Document, compiler: SQLCompiler, **kwargs: Any) -> str:
+    return compiler.process(element.clauses, **kwargs)
+
+
+@compiles(_Document, "sqlite")
+def _json_of_text(element: _Document, compiler: SQLCompiler, **kwargs: Any) -> str:
+    return f"json({compiler.process(element.clauses, **kwargs)})"
 
 
 def members_of(document: ColumnElement[Any]) -> TableValuedAlias:
@@ -82,10 +102,48 @@ def provenance_of(kind: EntityKind, row: FromClause, *, until: datetime | None =
     )
     last = ranked.c
     listed = select(_List(last.key, last.at, last.actor, last.cause)).where(last.place == 1).correlate(row)
-    untold = [column.name.removeprefix(UNTOLD) for column in row.c if column.name.startswith(UNTOLD)]
+    untold = _untold(row)
     if untold:
         listed = listed.where(last.key.not_in(untold))
     return type_coerce(listed.scalar_subquery(), JSON())
+
+
+def stated_of(kind: EntityKind, row: FromClause) -> ColumnElement[Any]:
+    """What sources state of it: a list of (source, external id, field, statement) in no order.
+
+    A statement is as references keep it: values, microseconds, version. Fields of which nothing is told are left out.
+    """
+    ref, named = source_ref.alias("speaks_of"), source.alias("speaker")
+    members = members_of(ref.c.stated)
+    listed = (
+        select(_List(named.c.name, ref.c.external_id, members.c.key, _Document(members.c.value)))
+        .join_from(ref, named, named.c.id == ref.c.source_id)
+        .where(ref.c.kind == kind, ref.c.entity_id == row.c.id, ref.c.deleted_at.is_(None))
+    )
+    untold = _untold_fields(kind, row)
+    if untold:
+        listed = listed.where(members.c.key.not_in(untold))
+    return type_coerce(listed.correlate(row).scalar_subquery(), JSON())
+
+
+def overridden_of(kind: EntityKind, row: FromClause, *, until: datetime | None = None) -> ColumnElement[Any]:
+    """What people say of it: a list of (field, who, why, when). until: those that stood then."""
+    c = field_override.alias("says_otherwise").c
+    listed = select(_List(c.field, c.created_by, c.reason, c.created_at)).where(c.kind == kind, c.entity_id == row.c.id)
+    if until is None:
+        listed = listed.where(c.released_at.is_(None))
+    else:
+        listed = listed.where(c.created_at <= until, or_(c.released_at.is_(None), c.released_at > until))
+    untold = _untold_fields(kind, row)
+    if untold:
+        listed = listed.where(c.field.not_in(untold))
+    return type_coerce(listed.correlate(row).scalar_subquery(), JSON())
+
+
+def precedence_now(_row: FromClause) -> ColumnElement[Any]:
+    """Whose word goes first: a list of one (orders, lapsed), or of none before the first was set."""
+    c = precedence_row.alias("goes_first").c
+    return type_coerce(select(_List(_Document(c.orders), _Document(c.lapsed))).scalar_subquery(), JSON())
 
 
 def records_of(kind: EntityKind, row: FromClause) -> ColumnElement[Any]:
@@ -99,3 +157,13 @@ def records_of(kind: EntityKind, row: FromClause) -> ColumnElement[Any]:
         .where(ref.c.kind == kind, ref.c.entity_id == row.c.id)
     )
     return type_coerce(listed.correlate(row).scalar_subquery(), JSON())
+
+
+def _untold(row: FromClause) -> list[str]:
+    """Columns of which nothing is told."""
+    return [column.name.removeprefix(UNTOLD) for column in row.c if column.name.startswith(UNTOLD)]
+
+
+def _untold_fields(kind: EntityKind, row: FromClause) -> list[str]:
+    found = {field_of(kind, column) for column in _untold(row)}
+    return sorted(field.name for field in found if field is not None)

@@ -38,6 +38,8 @@ KINDS: Final[Mapping[str, EntityKind]] = {
 
 UNANNOUNCED: Final[Mapping[str, str]] = {
     "change": "the log itself, where positions are given after the commit",
+    "field_conflict": "conflicts are noted without a line in the log",
+    "field_override": "the line in the log is one of the thing, of whatever kind that is",
     "incident_group_ticket": "a ticket joins a group without a line in the log",
     "quarantine": "further attempts at a record are counted without a line in the log",
     "source_stream": "pulls are counted without a line in the log",

@@ -16,7 +16,8 @@ from sqlalchemy import Select, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.refs import EntityKind
-from connector.storage.facts.provenance import members_of, provenance_of
+from connector.storage.facts.provenance import members_of, overridden_of, provenance_of
+from connector.storage.golden.evidence import microseconds
 from connector.storage.query.entities import ENTITIES
 from connector.storage.query.entity import Entity, ToOne
 from connector.storage.query.fetch import fetch_rows
@@ -64,6 +65,12 @@ async def fetch_row_at(
         rows = sight.rows(entity)
         statement = select(provenance_of(EntityKind(entity.name), rows, until=at)).select_from(rows)
         row.values["provenance"] = (await tx.execute(statement.where(rows.c.id == key))).scalar_one()
+    if "stated" in row.values:
+        row.values["stated"] = [one for one in row.values["stated"] if one[3][1] <= microseconds(at)]
+    if "overridden" in row.values:
+        rows = sight.rows(entity)
+        statement = select(overridden_of(EntityKind(entity.name), rows, until=at)).select_from(rows)
+        row.values["overridden"] = (await tx.execute(statement.where(rows.c.id == key))).scalar_one()
     return row
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Final
 
 from sqlalchemy import FromClause, Table
 
@@ -15,7 +16,7 @@ from connector.model.refs import EntityKind
 from connector.storage import tables
 from connector.storage.facts.kits import complete_kits
 from connector.storage.facts.protection import usable_units
-from connector.storage.facts.provenance import provenance_of, records_of
+from connector.storage.facts.provenance import overridden_of, precedence_now, provenance_of, records_of, stated_of
 from connector.storage.facts.regions import region_of_hub, region_of_place
 from connector.storage.query.computed import MEASURED, free_units, is_active, is_below_reorder_point
 from connector.storage.query.entity import Entity, Expression, Relation, ToMany, ToOne
@@ -44,6 +45,25 @@ def _entity(
     )
 
 
+SAID: Final = frozenset({"provenance", "stated", "overridden", "precedence", "source_records"})
+"""Columns in which it is told who said what of a thing that several sources know."""
+
+_ABOUT: Final[Mapping[str, Relation]] = {
+    kind: ToOne(kind, f"{kind}_id") for kind in ("asset", "site", "hub", "product")
+}
+"""What rows of the golden record are about: one of these."""
+
+
+def _said(kind: EntityKind) -> Mapping[str, Callable[[FromClause], Expression]]:
+    return {
+        "provenance": partial(provenance_of, kind),
+        "stated": partial(stated_of, kind),
+        "overridden": partial(overridden_of, kind),
+        "precedence": precedence_now,
+        "source_records": partial(records_of, kind),
+    }
+
+
 ENTITIES: Mapping[str, Entity] = {
     entity.name: entity
     for entity in (
@@ -62,8 +82,11 @@ ENTITIES: Mapping[str, Entity] = {
                 "assets": ToMany("asset", "site_id"),
                 "tickets": ToMany("ticket", "site_id"),
                 "shipments": ToMany("shipment", "site_id"),
+                "field_conflicts": ToMany("field_conflict", "site_id"),
+                "field_overrides": ToMany("field_override", "site_id"),
             },
-            private=frozenset({"address", "data_defects"}),
+            computed=_said(EntityKind.SITE),
+            private=frozenset({"address", "data_defects"}) | SAID,
         ),
         _entity(
             "hub",
@@ -74,14 +97,18 @@ ENTITIES: Mapping[str, Entity] = {
                 "reservations": ToMany("reservation", "hub_id"),
                 "shipments": ToMany("shipment", "hub_id"),
                 "tasks": ToMany("task", "hub_id"),
+                "field_conflicts": ToMany("field_conflict", "hub_id"),
+                "field_overrides": ToMany("field_override", "hub_id"),
             },
+            computed=_said(EntityKind.HUB),
             renamed={
                 "handling_time": "handling_minutes",
                 "pick_time": "pick_minutes",
                 "qa_time": "qa_minutes",
                 "pack_time": "pack_minutes",
             },
-            private=frozenset({"address", "courier_cut_offs", "handling_time", "pick_time", "qa_time", "pack_time"}),
+            private=frozenset({"address", "courier_cut_offs", "handling_time", "pick_time", "qa_time", "pack_time"})
+            | SAID,
         ),
         _entity(
             "policy",
@@ -98,8 +125,11 @@ ENTITIES: Mapping[str, Entity] = {
                 "stock": ToMany("stock", "product_id"),
                 "substitutes": ToMany("compatibility", "product_id", sorted_by=("preference",)),
                 "kits": ToMany("kit", "product_id"),
+                "field_conflicts": ToMany("field_conflict", "product_id"),
+                "field_overrides": ToMany("field_override", "product_id"),
             },
-            private=frozenset({"manufacturer_key", "model_key", "data_defects"}),
+            computed=_said(EntityKind.PRODUCT),
+            private=frozenset({"manufacturer_key", "model_key", "data_defects"}) | SAID,
         ),
         _entity(
             "compatibility",
@@ -130,14 +160,25 @@ ENTITIES: Mapping[str, Entity] = {
                 "rmas": ToMany("rma", "asset_id"),
                 "relations": ToMany("asset_relation", "asset_id"),
                 "related_from": ToMany("asset_relation", "other_id"),
+                "field_conflicts": ToMany("field_conflict", "asset_id"),
+                "field_overrides": ToMany("field_override", "asset_id"),
             },
-            computed={
-                "provenance": partial(provenance_of, EntityKind.ASSET),
-                "source_records": partial(records_of, EntityKind.ASSET),
-                "region": region_of_place,
-            },
+            computed={**_said(EntityKind.ASSET), "region": region_of_place},
             nullable=frozenset({"region"}),
-            private=frozenset({"provenance", "source_records"}),
+            private=SAID,
+        ),
+        _entity(
+            "field_conflict",
+            tables.field_conflict,
+            _ABOUT,
+            private=frozenset({"entity_id", "statements"}),
+        ),
+        _entity(
+            "field_override",
+            tables.field_override,
+            _ABOUT,
+            renamed={"ends_at": "until"},
+            private=frozenset({"entity_id", "value", "replaced"}),
         ),
         _entity(
             "asset_relation",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias, assert_never
@@ -52,11 +52,13 @@ class Ground(Enum):
 class Through:
     """It belongs where one of these relations to one thing leads; nowhere when none leads anywhere.
 
-    hidden: columns that tell of hubs everywhere; they read as missing.
+    hidden: columns that tell of hubs everywhere; they read as missing. hidden_where: columns that do so in some rows:
+    those in which another column, that is never null, has a value.
     """
 
     relations: tuple[str, ...]
     hidden: frozenset[str] = frozenset()
+    hidden_where: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ BELONGING: Final[Mapping[str, Belonging]] = {
     "kit_component": Ground.EVERYBODYS,
     "asset": Through(("site", "hub")),
     "asset_relation": Through(("asset",)),
+    "field_conflict": Through(("asset", "site", "hub", "product"), hidden_where={"statements": ("field", "place")}),
+    "field_override": Through(("asset", "site", "hub", "product")),
     "stock": Through(("hub",)),
     "ticket": Through(("site",)),
     "ticket_link": Through(("ticket",)),
@@ -206,9 +210,8 @@ class _Views:
 
     def source(self, entity: Entity) -> Table | CTE:
         """Where the entity's rows are read from."""
-        if entity.name not in self._hidden and (
-            self._regions is None or (BELONGING[entity.name] is Ground.EVERYBODYS and not _guarded(entity))
-        ):
+        is_whole = self._regions is None or (BELONGING[entity.name] is Ground.EVERYBODYS and not _guarded(entity))
+        if is_whole and entity.name not in self._hidden and not self._is_gone(entity):
             return entity.table
         if entity.name not in self._rows:
             self._rows[entity.name] = self._rows_of(entity)
@@ -231,11 +234,14 @@ class _Views:
         Written out at every place, tests within tests are deeper than SQLite's parser goes. Views are looked into row
         by row, so they must not be worked out as a whole.
         """
-        guarded, hidden = self._guarded(entity), self._hidden_in(entity)
+        guarded, hidden, sometimes = self._guarded(entity), self._hidden_in(entity), self._hidden_where(entity)
         columns: list[ColumnElement[Any]] = []
         for column in entity.table.c:
             if column.name in hidden:
                 columns.append(_missing(column, column.name))
+            elif column.name in sometimes:
+                by, value = sometimes[column.name]
+                columns.append(case((entity.table.c[by] != value, column)).label(column.name))
             elif column.name in guarded:
                 tests = [self._leads(entity.table, relation) for relation in guarded[column.name]]
                 columns += [case((and_(*tests), column)).label(column.name), column.label(f"{RAW}{column.name}")]
@@ -261,6 +267,10 @@ class _Views:
             return own | belonging.hidden
         return own
 
+    def _hidden_where(self, entity: Entity) -> Mapping[str, tuple[str, str]]:
+        belonging = BELONGING[entity.name]
+        return belonging.hidden_where if self._regions is not None and isinstance(belonging, Through) else {}
+
     def _seen_of(self, entity: str) -> CTE:
         """The ids of what is there, to be looked into by id."""
         if entity not in self._seen:
@@ -270,7 +280,7 @@ class _Views:
 
     def _is_there(self, entity: Entity) -> ColumnElement[bool]:
         table = entity.table
-        if entity.name in AS_SENT and QUARANTINED[1] in self._hidden.get(QUARANTINED[0], ()):
+        if self._is_gone(entity):
             return false()
         if self._regions is None:
             return true()
@@ -296,6 +306,10 @@ class _Views:
                 return select(named.c.id).where(own, self._names(named.c.id, name)).correlate(table).exists()
             case _ as never:
                 assert_never(never)
+
+    def _is_gone(self, entity: Entity) -> bool:
+        """Whether none of it is there, since records are kept as they were sent and some of that is hidden."""
+        return entity.name in AS_SENT and QUARANTINED[1] in self._hidden.get(QUARANTINED[0], ())
 
     def _leads(self, source: FromClause, relation: ToOne) -> ColumnElement[bool]:
         """What the relation leads to is there."""

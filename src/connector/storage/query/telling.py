@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from connector.storage.query.entities import ENTITIES
+from connector.rules.golden.fields import FIELDS
+from connector.storage.query.entities import ENTITIES, SAID
 from connector.storage.query.entity import ToOne
 
 Column: TypeAlias = tuple[str, str]
@@ -22,8 +23,7 @@ _REGIONS: Final = frozenset({("site", "region"), ("hub", "region")})
 
 WORKED_OUT_OF: Final[Mapping[Column, frozenset[Column]]] = {
     ("policy", "is_active"): frozenset(),
-    ("asset", "provenance"): frozenset(),  # it leaves out what is kept from whoever reads it
-    ("asset", "source_records"): frozenset(),
+    **{(kind.value, name): frozenset() for kind in FIELDS for name in SAID},  # of what is kept they tell nothing
     ("asset", "region"): _REGIONS,
     ("shipment", "region"): _REGIONS,
     ("stock", "region"): frozenset({("hub", "region")}),
@@ -55,6 +55,14 @@ _ORDERED: Final = frozenset({("procurement", "cost_cents"), ("replenishment", "c
 
 _PRICE: Final = frozenset({("product", "unit_cost_cents")})
 
+_GOLDEN: Final = frozenset(
+    (kind.value, name)
+    for kind, fields in FIELDS.items()
+    for name, column in ENTITIES[kind.value].columns.items()
+    if any(column.name in field.columns for field in fields.values())
+)
+"""What sources state of things that several of them know."""
+
 _COPIES: Final[Mapping[Column, frozenset[Column]]] = {
     PACKING_LIST: _PACKED,
     LABEL: _ADDRESSES | {("shipment", name) for name in ("tracking_number", "carrier", "service")},
@@ -72,6 +80,9 @@ _COPIES: Final[Mapping[Column, frozenset[Column]]] = {
     ("rma", "tracking_number"): _TRACKING,
     ("reservation", "revision"): _REVISION,
     ("procurement", "revision"): _REVISION,
+    ("field_conflict", "statements"): _GOLDEN,
+    ("field_override", "value"): _GOLDEN,
+    ("field_override", "replaced"): _GOLDEN,
 }
 """Columns -> others of which they hold copies, or out of which they were worked out when they were written."""
 

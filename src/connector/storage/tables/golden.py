@@ -14,6 +14,15 @@ _STANDS = text("released_at IS NULL")
 _ABOUT_ONE = "entity_id = coalesce(asset_id, site_id, hub_id, product_id)"
 
 
+def _about(table: str) -> list[Index]:
+    """An index for each column that may say of which thing a row is; it holds the rows that are of such a thing."""
+    of = {name: text(f"{name}_id IS NOT NULL") for name in ("asset", "site", "hub", "product")}
+    return [
+        Index(f"ix_{table}_{name}", f"{name}_id", "id", sqlite_where=there, postgresql_where=there)
+        for name, there in of.items()
+    ]
+
+
 class FieldOverride(Declared, table=True):
     """What somebody said that a field of a thing is, whatever sources say.
 
@@ -30,6 +39,7 @@ class FieldOverride(Declared, table=True):
             sqlite_where=_STANDS,
             postgresql_where=_STANDS,
         ),
+        *_about("field_override"),
         CheckConstraint(_ABOUT_ONE, name="about_one"),
     )
 
@@ -61,6 +71,7 @@ class FieldConflict(Declared, table=True):
     __tablename__: ClassVar[str] = "field_conflict"
     __table_args__ = (
         UniqueConstraint("kind", "entity_id", "field", name="uq_field_conflict"),
+        *_about("field_conflict"),
         one_of("reason", GoldenReason),
         CheckConstraint(_ABOUT_ONE, name="about_one"),
     )

@@ -10,6 +10,7 @@ from connector.model.kinds import (
     CalendarKind,
     Criticality,
     Direction,
+    GoldenReason,
     GroupKind,
     HubTier,
     LabelFormat,
@@ -21,6 +22,7 @@ from connector.model.kinds import (
     Priority,
     ProcurementKind,
     ProductStatus,
+    ProvenanceBasis,
     RelationKind,
     ReplenishmentKind,
     RolloutOutcome,
@@ -102,6 +104,13 @@ KINDS: Mapping[type[StrEnum], Mapping[str, str]] = {
         "ASSET_MERGE": "Two records of one device that were made one.",
         "IDENTITY_REVIEW": "A record of which a person has to say whose it is.",
         "API_KEY": "A key by which the hub knows who calls it.",
+    },
+    GoldenReason: {
+        "OVERRIDE": "A person says what it is; the override stands.",
+        "PRECEDENCE": "Its source goes before the others.",
+        "FRESHNESS": "A source that goes before it has not been heard of for too long.",
+        "ONLY": "Nobody else states anything.",
+        "LAST_SAID": "None goes before another, and it was said last.",
     },
     GroupKind: {
         "SITE_EVENT": "Many devices of one site fail close together.",
@@ -191,6 +200,11 @@ KINDS: Mapping[type[StrEnum], Mapping[str, str]] = {
         "SITE": "By the site that the records are at, or about.",
         "PRODUCT": "By the product that the records are of.",
         "MANUFACTURER": "By the maker of those products.",
+    },
+    ProvenanceBasis: {
+        "STATED": "A source states it now.",
+        "OVERRIDDEN": "A person says so, whatever sources say; the override stands.",
+        "CHANGED": "The hub or a person changed it, or a record did whose source does not state it now.",
     },
     ReplenishmentKind: {
         "TRANSFER": "From other hubs.",

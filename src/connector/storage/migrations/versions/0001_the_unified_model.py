@@ -647,6 +647,38 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_field_conflict")),
         sa.UniqueConstraint("kind", "entity_id", "field", name="uq_field_conflict"),
     )
+    op.create_index(
+        "ix_field_conflict_asset",
+        "field_conflict",
+        ["asset_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("asset_id IS NOT NULL"),
+        postgresql_where=sa.text("asset_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_field_conflict_site",
+        "field_conflict",
+        ["site_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("site_id IS NOT NULL"),
+        postgresql_where=sa.text("site_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_field_conflict_hub",
+        "field_conflict",
+        ["hub_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("hub_id IS NOT NULL"),
+        postgresql_where=sa.text("hub_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_field_conflict_product",
+        "field_conflict",
+        ["product_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("product_id IS NOT NULL"),
+        postgresql_where=sa.text("product_id IS NOT NULL"),
+    )
     op.create_table(
         "field_override",
         sa.Column("id", Id, nullable=False),
@@ -681,6 +713,38 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("released_at IS NULL"),
         postgresql_where=sa.text("released_at IS NULL"),
+    )
+    op.create_index(
+        "ix_field_override_asset",
+        "field_override",
+        ["asset_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("asset_id IS NOT NULL"),
+        postgresql_where=sa.text("asset_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_field_override_site",
+        "field_override",
+        ["site_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("site_id IS NOT NULL"),
+        postgresql_where=sa.text("site_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_field_override_hub",
+        "field_override",
+        ["hub_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("hub_id IS NOT NULL"),
+        postgresql_where=sa.text("hub_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_field_override_product",
+        "field_override",
+        ["product_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("product_id IS NOT NULL"),
+        postgresql_where=sa.text("product_id IS NOT NULL"),
     )
     op.create_table(
         "lane_quote",
@@ -2030,7 +2094,55 @@ def downgrade() -> None:
         sqlite_where=sa.text("released_at IS NULL"),
         postgresql_where=sa.text("released_at IS NULL"),
     )
+    op.drop_index(
+        "ix_field_override_asset",
+        table_name="field_override",
+        sqlite_where=sa.text("asset_id IS NOT NULL"),
+        postgresql_where=sa.text("asset_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_field_override_site",
+        table_name="field_override",
+        sqlite_where=sa.text("site_id IS NOT NULL"),
+        postgresql_where=sa.text("site_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_field_override_hub",
+        table_name="field_override",
+        sqlite_where=sa.text("hub_id IS NOT NULL"),
+        postgresql_where=sa.text("hub_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_field_override_product",
+        table_name="field_override",
+        sqlite_where=sa.text("product_id IS NOT NULL"),
+        postgresql_where=sa.text("product_id IS NOT NULL"),
+    )
     op.drop_table("field_override")
+    op.drop_index(
+        "ix_field_conflict_asset",
+        table_name="field_conflict",
+        sqlite_where=sa.text("asset_id IS NOT NULL"),
+        postgresql_where=sa.text("asset_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_field_conflict_site",
+        table_name="field_conflict",
+        sqlite_where=sa.text("site_id IS NOT NULL"),
+        postgresql_where=sa.text("site_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_field_conflict_hub",
+        table_name="field_conflict",
+        sqlite_where=sa.text("hub_id IS NOT NULL"),
+        postgresql_where=sa.text("hub_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_field_conflict_product",
+        table_name="field_conflict",
+        sqlite_where=sa.text("product_id IS NOT NULL"),
+        postgresql_where=sa.text("product_id IS NOT NULL"),
+    )
     op.drop_table("field_conflict")
     op.drop_index(op.f("ix_kit_component_product_id"), table_name="kit_component")
     op.drop_table("kit_component")
