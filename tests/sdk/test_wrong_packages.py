@@ -19,7 +19,7 @@ with importable(PACKAGES):
     from connector_acme.mapping import records_of
     from connector_acme_wrong import WRONG
 
-README = "API version: 2\nSource: https://acme.test/api\n"
+README = "API version: 2\nSource: https://acme.test/api\n\n## Verified, and not\nNothing yet.\n"
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ WRONG_PACKAGES: dict[str, WrongPackage] = {
     "undescribed": WrongPackage(6, "has no README.md: add it to the package", files={"README.md": None}),
     "of_no_version": WrongPackage(
         6, "README.md has no line that begins 'API version:'", files={"README.md": "Source: https://acme.test\n"}
+    ),
+    "of_unknown_worth": WrongPackage(
+        6, "README.md has no section '## Verified, and not': say what was tried against what",
+        files={"README.md": README.partition("Nothing")[0] + "## Sandbox\n"},
     ),
     "maps_otherwise": WrongPackage(
         39, 'sites.json becomes [{"ref": {"kind": "site", "external_id": "s1"}, "name": "Depot"}], '

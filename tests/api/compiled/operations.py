@@ -25,7 +25,7 @@ from connector.api.limits import QueryLimits
 from connector.api.schema.fields import RELATION
 from connector.storage.query import ENTITIES
 from tests.api.compiled.arguments import LATER, Writing, argument, filter_of, group_key, id_of, ids_of, page_arguments
-from tests.api.compiled.literals import Either, literal
+from tests.api.compiled.literals import Either, Word, literal
 from tests.api.compiled.plain import ENTITY_OF, TYPES, PlainExecutor, _snake
 
 DEPTH = 3
@@ -79,6 +79,7 @@ def _subscription(w: Writing) -> tuple[str, Mapping[str, str], Operation]:
     name = w.choose(sorted(type_.fields))
     field_ = type_.fields[name]
     narrowed: dict[str, str] = {}
+    values: dict[str, str | Word] = {}
     if w.chance(3):
         argument = w.choose(sorted(set(field_.args) - {"after"}) or [None])
         if argument is not None:
@@ -87,7 +88,8 @@ def _subscription(w: Writing) -> tuple[str, Mapping[str, str], Operation]:
             narrowed[argument] = (
                 w.choose(list(states.values)) if is_state else id_of(w, _snake(argument.removesuffix("Id")))
             )
-    given = [f"{argument}: {w.variable(str(field_.args[argument].type), narrowed[argument])}" for argument in narrowed]
+            values[argument] = Word(narrowed[argument]) if is_state else narrowed[argument]
+    given = [f"{argument}: {w.variable(str(field_.args[argument].type), value)}" for argument, value in values.items()]
     given.append(f"after: {w.variable('String', '0') if w.chance(2) else literal('0')}")
     alias = f"{w.name('s')}: " if w.chance(3) else ""
     body = f"{alias}{name}({', '.join(given)}) {_object(w, get_named_type(field_.type).name, DEPTH)}"

@@ -54,7 +54,9 @@ sandbox.
 Conventions that checks rely on:
 
 - Check 6 reads `README.md` in the adapter's package: a line that begins `API version:` names the version of the
-  vendor's interface, one that begins `Source:` holds the address of its description.
+  vendor's interface, one that begins `Source:` holds the address of its description, and a section
+  `## Verified, and not` says what was tried against the system itself, its description or its
+  documentation, and what was not.
 - A cursor in the middle of a pull goes on exactly where it stopped; the cursor of the *last* batch goes back by
   the stream's overlap. Otherwise a pull that is cut off after each batch never ends (check 14).
 - In an incremental stream every record has its `updated_at`: the time that the source says, to the second.

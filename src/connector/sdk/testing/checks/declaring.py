@@ -102,9 +102,9 @@ async def typed(bench: Bench) -> None:
     require(not found, f"mypy --strict finds: {' | '.join(found)}")
 
 
-@check(6, "at least one capability; README names the vendor's API version and its source")
+@check(6, "at least one capability; README names the vendor's API version and its source, and what was verified")
 async def says_what_it_is_for(bench: Bench) -> None:
-    """A reader can see what was implemented, and by which description."""
+    """A reader can see what was implemented, by which description, and how far it was tried."""
     require(bool(capabilities(bench.adapter_type)), "the adapter implements no capability: see connector.sdk.adapter")
     readme = _package(bench.contract.adapter) / "README.md"
     require(readme.is_file(), f"{readme.parent.name} has no README.md: add it to the package")
@@ -114,6 +114,10 @@ async def says_what_it_is_for(bench: Bench) -> None:
             re.search(rf"^{re.escape(heading)}\s*\S", text, re.MULTILINE) is not None,
             f"README.md has no line that begins {heading!r}: say for which version, and where it is described",
         )
+    require(
+        re.search(r"^## Verified.*\n+[^#\s]", text, re.MULTILINE) is not None,
+        "README.md has no section '## Verified, and not': say what was tried against what, and what was not",
+    )
 
 
 CHECKS: tuple[Check, ...] = (
