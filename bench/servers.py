@@ -16,19 +16,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
+from bench.asking import OURS, asked, exchange, fill_database, new_database
 from bench.databases import postgres_server
-from bench.graphql import (
-    CONNECTIONS,
-    OURS,
-    ROUNDS,
-    SECONDS,
-    TICKETS,
-    WARM_UP_SECONDS,
-    _asked,
-    _database,
-    _exchange,
-    _fill,
-)
+from bench.graphql import CONNECTIONS, ROUNDS, SECONDS, TICKETS, WARM_UP_SECONDS
 from bench.measure import Measure
 from bench.peers.install import install_granian
 from bench.peers.load import Exchange, load
@@ -49,12 +39,12 @@ def measures() -> Iterator[Measure]:
         home = Path(directory)
         postgres = postgres_server(home / "postgres")
         stack.callback(postgres.cleanup)
-        database = _database(postgres.get_uri(), TICKETS)
-        asyncio.run(_fill(database, TICKETS))
+        database = new_database(postgres.get_uri(), TICKETS)
+        asyncio.run(fillnew_database(database, TICKETS))
         body = home / "body.json"
         body.write_bytes(b"{}")
         with hub_on(UVICORN, packages, database, body) as first:
-            body.write_bytes(first.ask(*_asked(OURS, OPERATIONS[0])))
+            body.write_bytes(first.ask(*asked(OURS, OPERATIONS[0])))
         yield _starts(packages, database, body)
         running = {name: stack.enter_context(hub_on(name, packages, database, body)) for name in SERVERS}
         for what in ASKED:
@@ -78,8 +68,8 @@ def _starts(packages: Path, database: str, body: Path) -> Measure:
 
 def _exchanged(server: Server, what: str) -> list[Exchange]:
     operation = next((operation for operation in OPERATIONS if operation.name == what), None)
-    path, body = ("/bytes", {"variables": {}}) if operation is None else _asked(OURS, operation)
-    return [_exchange(server.port, path, body, server.ask(path, body))]
+    path, body = ("/bytes", {"variables": {}}) if operation is None else asked(OURS, operation)
+    return [exchange(server.port, path, body, server.ask(path, body))]
 
 
 def _compared(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from connector.api.app import create_app
 from connector.api.commands import Commands
 from connector.api.feed import Feed
+from connector.api.sync_commands import SyncCommands
 from connector.fulfilment.suppliers import require_suppliers
 from connector.model.errors import Unavailable
 from connector.rules.policy.reading import default_policy
@@ -37,6 +39,7 @@ def _application() -> Any:
         commands=Commands(
             *[_out_of_order] * 10,
             check_suppliers=partial(require_suppliers, connections={}),
+            syncing=SyncCommands(*[_out_of_order] * len(fields(SyncCommands))),
         ),
         policy=default_policy(),
         feed=Feed(engine),

@@ -90,7 +90,7 @@ async def test_a_statement_and_an_answer_of_megabytes_pass(direct: DirectConnect
 
     (same, length) = await direct.row("SELECT %(t)s::text, length(%(t)s::text)", {"t": text_})
 
-    assert (same, length) == (text_, len(text_))
+    assert (same, length) == (text_.encode(), len(text_))
 
 
 VALUES: list[tuple[str, Any]] = [
@@ -112,10 +112,17 @@ VALUES: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("type_", "value"), VALUES)
 async def test_a_value_arrives_as_it_was_sent_each_time(direct: DirectConnections, type_: str, value: Any):
+    expected = value.encode() if isinstance(value, str) else value
     for _ in range(3):  # as it is, prepared, and known to be
         row = await direct.row(f"SELECT %(it)s::{type_}, '100%%', %(it)s::{type_}", {"it": value})
 
-        assert tuple(row) == (value, "100%", value)
+        assert tuple(row) == (expected, b"100%", expected)
+
+
+async def test_json_arrives_as_the_bytes_that_the_server_wrote(direct: DirectConnections):
+    row = await direct.row("""SELECT '{"a":  "ü"}'::json, NULL::json, NULL::text""", {})
+
+    assert tuple(row) == ('{"a":  "ü"}'.encode(), None, None)
 
 
 async def test_a_value_of_which_nobody_knows_how_it_is_written_is_refused(direct: DirectConnections):

@@ -81,6 +81,8 @@ class Admitted:
     again: Again | None = None
 
 
+_ANYBODY: Final = Admitted(ANYBODY)
+
 Admit: TypeAlias = Callable[[str], Awaitable[Admitted | None]]
 """Says who shows a token of some kind, None for one that is of another kind. Raises what is in `NOT_ADMITTED`."""
 
@@ -113,7 +115,7 @@ class Access:
         Every key is compared, whichever fits, so that the time taken says nothing of them.
         """
         if self._is_open:
-            return Admitted(ANYBODY)
+            return _ANYBODY
         scheme, _, token = (authorization or "").partition(" ")
         shown = token.strip() if scheme.lower() == "bearer" else ""
         digest = digest_of(shown)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from starlette.types import Receive
 
 from connector.api.answer import Answer
 from connector.api.context import ApiContext
@@ -18,6 +17,7 @@ from connector.api.ready import NotCompiled
 from connector.api.request import GraphQLRequest
 from connector.model.errors import ConnectorError, InvalidInput
 from connector.storage.database.refusals import NotAnswered
+from connector.storage.query import Given
 
 if TYPE_CHECKING:
     from connector.api.compiled import CompiledQuery
@@ -29,7 +29,7 @@ class Understood:
 
     asked: GraphQLRequest
     query: CompiledQuery
-    values: Mapping[str, Any]
+    values: Given
 
 
 def understand(asked: GraphQLRequest, context: ApiContext) -> Understood | None:
@@ -41,22 +41,25 @@ def understand(asked: GraphQLRequest, context: ApiContext) -> Understood | None:
     if query is None:
         return None
     try:
-        return Understood(asked, query, query.values(asked.variables or {}))
+        return Understood(asked, query, Given(query.values(asked.variables or {})))
     except (NotCompiled, ConnectorError):
         return None
 
 
-async def answer_understood(understood: Understood, context: ApiContext) -> Answer | None:
-    """Its answer; None where the ordinary executor has to say what is wrong. Raises BrokenOff."""
-    query = understood.query
-    with suppress(NotCompiled, NotAnswered, InvalidInput):
-        async with Patience(context.limits.longest_query, context.receive):
-            if context.kept is None or (kinds := query.announced_by(context.reader.dialect)) is None:
+async def answer_understood(understood: Understood, context: ApiContext, receive: Receive | None) -> Answer | None:
+    """Its answer; None where the ordinary executor has to say what is wrong. Raises BrokenOff.
+
+    receive: over HTTP, what tells when the client is gone.
+    """
+    try:
+        async with Patience(context.limits.longest_query, receive):
+            if context.kept is None or (kinds := understood.query.announced_by(context.reader.dialect)) is None:
                 return Answer(await _read(understood, context))
             return await context.kept.answer(
                 _key(understood.asked, context), kinds, partial(_read, understood, context)
             )
-    return None
+    except (NotCompiled, NotAnswered, InvalidInput):
+        return None
 
 
 async def answer_again(asked: GraphQLRequest, context: ApiContext) -> Answer | None:
@@ -65,7 +68,7 @@ async def answer_again(asked: GraphQLRequest, context: ApiContext) -> Answer | N
     Raises BrokenOff.
     """
     understood = understand(asked, context)
-    return None if understood is None else await answer_understood(understood, context)
+    return None if understood is None else await answer_understood(understood, context, context.receive)
 
 
 async def _read(understood: Understood, context: ApiContext) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -12,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connector.api.access import ANYBODY, Access, Admit, ApiKey, Guarded, error_response
 from connector.api.commands import Commands
@@ -49,6 +51,20 @@ from connector.storage.sources.named import hub_called
 
 _PAPER = "default-src 'none'; style-src 'unsafe-inline'"
 """What a page may do that is printed: have its own style, and nothing else."""
+
+
+class Application(Starlette):
+    """An application that some requests have a short way through, around all that is built of it."""
+
+    _first: ASGIApp | None = None
+
+    def shorten(self, shortcut: Callable[[ASGIApp], ASGIApp]) -> None:
+        """Have what comes go this way first. shortcut: makes it, before the application."""
+        self._first = shortcut(super().__call__)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        await (super().__call__ if self._first is None else self._first)(scope, receive, send)
 
 
 def create_app(
@@ -169,7 +185,7 @@ def create_app(
     schema = build_schema(subgraph=subgraph)
     streams = Streams(schema, feed, context, lasting)
     endpoint = Endpoint(schema, access, context, streams, lasting, origins, compresses=compresses)
-    app = Starlette(
+    app = Application(
         routes=[
             Route(
                 "/graphql", endpoint, middleware=[*_cross_origin(origins), Middleware(BodyLimit, limit=LARGEST_REQUEST)]
@@ -189,18 +205,18 @@ def create_app(
             ),
             Route("/webhooks/{source}", webhooks.show, methods=["GET"]),
         ],
-        middleware=[
-            Middleware(
-                Shortcut,
-                access=access,
-                context=context,
-                address=endpoint.address,
-                encoder=endpoint.encoder,
-                origins=bool(origins),
-            ),
-            Middleware(SecurityHeaders),
-        ],
+        middleware=[Middleware(SecurityHeaders)],
         lifespan=lifespan,
+    )
+    app.shorten(
+        partial(
+            Shortcut,
+            access=access,
+            context=context,
+            address=endpoint.address,
+            encoder=endpoint.encoder,
+            origins=bool(origins),
+        )
     )
     app.state.streams, app.state.access = streams, access
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -63,7 +63,7 @@ class Reader:
         """Name of the database system."""
         return self._engine.dialect.name
 
-    async def fetch(self, reads: PreparedReads, values: Mapping[str, Any] = NO_VALUES) -> list[Any]:
+    async def fetch(self, reads: PreparedReads, values: Mapping[str, Any] = NO_VALUES) -> Sequence[Any]:
         """What the reads answer, by one statement, which is a snapshot by itself; its sight is theirs.
 
         values: of the statement's parameters. Raises NotAnswered.

@@ -45,15 +45,19 @@ LARGEST_UNDERSTOOD: Final = 4 * 1024
 _RawHeaders: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Client:
-    """What the headers of requests say. headers: of answers, but for their length."""
+    """What the headers of requests say. headers: of answers, but for their length. context: of the last one's holder.
+
+    What is answered this way only looks into a context, so that those who come again share one.
+    """
 
     form: MediaType
     coding: Coding | None
     authorization: str | None
     public_url: str
     headers: _RawHeaders
+    context: ApiContext | None = None
 
 
 class Shortcut:
@@ -111,12 +115,13 @@ class Shortcut:
     async def _answered(self, body: bytes, client: _Client, receive: Receive) -> Answer | None:
         try:
             admitted = await self._access.check(client.authorization)
-            context = self._context(client.public_url, admitted.principal)
-            context.receive = receive
+            context = client.context
+            if context is None or context.principal is not admitted.principal:
+                context = client.context = self._context(client.public_url, admitted.principal)
             understood = await self._understand(body, context)
         except (*NOT_ADMITTED, BadRequest, DocumentRefused):
             return None
-        return None if understood is None else await answer_understood(understood, context)
+        return None if understood is None else await answer_understood(understood, context, receive)
 
     async def _understand(self, body: bytes, context: ApiContext) -> Understood | None:
         """What a body asks for. A document that registers itself does so each time."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from psycopg import AsyncConnection, Error, OperationalError
@@ -18,7 +17,7 @@ from sqlalchemy.engine import URL
 from connector.storage.database.refusals import NotAnswered, unknown_zone
 from connector.storage.database.wire import Wire
 
-CONNECTIONS: Final = 6
+CONNECTIONS: Final = 10
 """Kept at most: a server has a hundred for all processes together, so who comes beyond them waits."""
 
 SETTINGS: Final = "SELECT set_config('TimeZone', 'UTC', false), set_config('jit', 'off', false)"
@@ -35,20 +34,24 @@ class DirectConnections:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def row(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
-        """The one row that a statement answers. It must change nothing: it may be sent twice.
+        """The one row that a statement answers, its texts as bytes. It must change nothing: it may be sent twice.
 
         Raises NotAnswered, and UnknownZone.
         """
-        async with self._free:
-            try:
-                while self._idle:
-                    with suppress(OperationalError):  # the server may have gone, and come back, since it was used
-                        return await self._ask(self._idle.pop(), sql, parameters)
-                return await self._ask(await self._connect(), sql, parameters)
-            except InvalidParameterValue as error:
-                raise (unknown_zone() if "time zone" in str(error) else NotAnswered(str(error))) from error
-            except Error as error:
-                raise NotAnswered(str(error)) from error
+        await self._free.acquire()
+        try:
+            while self._idle:
+                try:
+                    return await self._ask(self._idle.pop(), sql, parameters)
+                except OperationalError:  # the server may have gone, and come back, since it was used
+                    continue
+            return await self._ask(await self._connect(), sql, parameters)
+        except InvalidParameterValue as error:
+            raise (unknown_zone() if "time zone" in str(error) else NotAnswered(str(error))) from error
+        except Error as error:
+            raise NotAnswered(str(error)) from error
+        finally:
+            self._free.release()
 
     async def _connect(self) -> Wire:
         connection = await AsyncConnection.connect(self._address, autocommit=True)

@@ -192,6 +192,13 @@ def readers_of(engine: AsyncEngine) -> Readers | None:
     return readers
 
 
+def single_statements(engine: AsyncEngine) -> DirectConnections | Readers | None:
+    """Whichever of both there is."""
+    options = engine.sync_engine.get_execution_options()
+    there: DirectConnections | Readers | None = options.get(DIRECT) or options.get(READERS)
+    return there
+
+
 def _first_line(error: object) -> str:
     """What the database says, without the statement and the values that it may add in further lines."""
     return str(error).replace("\x00", "").strip().split("\n", 1)[0]

@@ -12,7 +12,7 @@ import asyncio
 import sqlite3
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -120,8 +120,8 @@ def _asking(engine: AsyncEngine) -> _Ask:
         return _OwnConnection(engine)
 
     async def ask(position: int) -> tuple[int, int, str | None]:
-        found: Any = await direct.row(_ON_POSTGRESQL, {"position": position})
-        return tuple(found)
+        last, unnumbered, kinds = await direct.row(_ON_POSTGRESQL, {"position": position})
+        return last, unnumbered, None if kinds is None else kinds.decode()
 
     return ask
 

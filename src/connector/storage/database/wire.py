@@ -17,8 +17,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from psycopg import AsyncConnection, Error, OperationalError
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader, Transformer
+from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
@@ -31,21 +30,16 @@ MOST_NUMBERED: Final = 2_000
 CANCELLING_S: Final = 5.0
 """How long the server is waited for when a statement is to be broken off."""
 
+_AS_THEY_CAME: Final = frozenset({25, 114})
+"""Texts and JSON, by their numbers in PostgreSQL's catalogue (`pg_type.dat`)."""
+
 _PLACEHOLDER: Final = re.compile(r"%(?:\((\w+)\)s|%)")
-
-
-class _AsItIs(Loader):
-    """JSON stays the bytes that came."""
-
-    def load(self, data: Buffer) -> bytes:
-        return bytes(data)
 
 
 class Wire:
     """A connection that nobody else uses. Close it at the end."""
 
     def __init__(self, connection: Connection) -> None:
-        connection.adapters.register_loader("json", _AsItIs)
         self._connection = connection
         self._pgconn = connection.pgconn
         self._loop = asyncio.get_running_loop()
@@ -57,7 +51,9 @@ class Wire:
         self._loop.add_reader(self._socket, self._readable)
 
     async def row(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        """The first row that a statement answers, None where there is none. sql: with `%(name)s` for parameters.
+        """The first row that a statement answers, its texts as bytes, None where there is none.
+
+        sql: with `%(name)s` for parameters.
 
         Raises psycopg's Error, after which it is to be closed; where nobody waits for the answer, `break_off`.
         """
@@ -65,7 +61,12 @@ class Wire:
             raise OperationalError("the connection was lost")
         statement, names = _numbered(sql)
         values = [_text_of(parameters[name]) for name in names]
-        name = await self._name_of(sql, statement)
+        name = self._prepared.get(sql)
+        if name is None:
+            name = await self._name_of(sql, statement)
+        else:
+            del self._prepared[sql]
+            self._prepared[sql] = name  # the last one
         if name is None:
             self._pgconn.send_query_params(statement, values)
         else:
@@ -73,10 +74,15 @@ class Wire:
         result = await self._result()
         if not result.ntuples:
             return None
+        return [self._value(result, column) for column in range(result.nfields)]
+
+    def _value(self, result: PGresult, column: int) -> Any:
+        if result.ftype(column) in _AS_THEY_CAME:
+            return result.get_value(0, column)
         made = Transformer(self._connection)
         made.set_pgresult(result)
-        row: Sequence[Any] | None = made.load_row(0, tuple)
-        return row
+        row: Sequence[Any] = made.load_row(0, tuple)
+        return row[column]
 
     async def break_off(self) -> None:
         """Have the server stop what it is at, and close."""

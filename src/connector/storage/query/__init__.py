@@ -10,7 +10,7 @@ from connector.storage.query.entity import Entity, ToMany, ToOne
 from connector.storage.query.fetch import fetch, fetch_page, fetch_rows, place_key
 from connector.storage.query.keyset import checked_cursor, encode_cursor, missing_in, opened
 from connector.storage.query.layout import Branch, Layout, layout_of
-from connector.storage.query.prepared import NO_VALUES, PreparedReads
+from connector.storage.query.prepared import NO_VALUES, Given, PreparedReads
 from connector.storage.query.rows import Connection, Edge, PageInfo, Row
 from connector.storage.query.rows_by_id import RowsByIds
 from connector.storage.query.selection import (
@@ -62,6 +62,7 @@ __all__ = [
     "Edge",
     "Entity",
     "Function",
+    "Given",
     "Group",
     "GroupKey",
     "Layout",

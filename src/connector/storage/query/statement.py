@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     JSON,
@@ -85,6 +85,9 @@ class ValueRead:
 
     sql: Select[Any]
 
+
+WRITTEN: Final = (WrittenPage, WrittenRow, WrittenGroups)
+"""Whose one column is the answer as it is."""
 
 Read: TypeAlias = PageRead | RowsRead | WrittenPage | WrittenRow | WrittenGroups | ValueRead | AggregateRead
 
