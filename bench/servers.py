@@ -40,7 +40,7 @@ def measures() -> Iterator[Measure]:
         postgres = postgres_server(home / "postgres")
         stack.callback(postgres.cleanup)
         database = new_database(postgres.get_uri(), TICKETS)
-        asyncio.run(fillnew_database(database, TICKETS))
+        asyncio.run(fill_database(database, TICKETS))
         body = home / "body.json"
         body.write_bytes(b"{}")
         with hub_on(UVICORN, packages, database, body) as first:

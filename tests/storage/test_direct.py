@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -19,6 +21,11 @@ SLEEPING = """SELECT count(*) FROM pg_stat_activity
 """How many statements are at it that end by themselves only after the test."""
 END_SLEEPING = text("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND query LIKE '%pg_sleep(20)'""")
+
+
+HELD = text("""SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted""")
+"""How many statements wait for the lock of a test."""
 
 
 @pytest.fixture
@@ -165,3 +172,44 @@ async def test_a_connection_that_nobody_waits_for_any_more_is_closed(
         await asked
 
     assert [connection.closed for connection in opened] == [True]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_becomes_of_others_each_is_told_what_it_asked_for_and_no_place_is_lost(
+    direct: DirectConnections, engine: AsyncEngine, seed: int
+):
+    chance, places = random.Random(seed), range(CONNECTIONS)  # noqa: S311 - a test that can be had again
+
+    async def ask(number: int) -> None:
+        match chance.choices(["plain", "slow", "cancelled", "fails", "lost"], [6, 6, 4, 1, 1])[0]:
+            case "plain":
+                (text_, same) = await direct.row("SELECT 'n' || %(n)s::int, %(n)s::int", {"n": number})
+                assert (text_, same) == (f"n{number}".encode(), number)
+            case "fails":
+                with pytest.raises(NotAnswered, match="division by zero"):
+                    await direct.row("SELECT %(n)s::int / 0", {"n": number})
+            case "lost":
+                with pytest.raises(NotAnswered, match=r"terminating connection|lost|closed"):
+                    await direct.row("SELECT pg_terminate_backend(pg_backend_pid()), %(n)s::int", {"n": number})
+            case "slow":
+                assert tuple(await direct.row("SELECT %(n)s::int FROM pg_sleep(0.02)", {"n": number})) == (number,)
+            case _:
+                asked = asyncio.create_task(direct.row("SELECT %(n)s::int FROM pg_sleep(0.02)", {"n": number}))
+                for _ in range(chance.randrange(30)):
+                    await asyncio.sleep(0)
+                asked.cancel()
+                with suppress(asyncio.CancelledError):
+                    assert tuple(await asked) == (number,)
+
+    async with asyncio.timeout(60):
+        for first in range(0, 600, 30):
+            await asyncio.gather(*(ask(number) for number in range(first, first + 30)))
+
+    async with transaction(engine) as tx:
+        await tx.execute(text("SELECT pg_advisory_xact_lock(7)"))
+        held = [asyncio.create_task(direct.row("SELECT 1 FROM pg_advisory_xact_lock_shared(7)", {})) for _ in places]
+        async with asyncio.timeout(30):
+            while (await tx.execute(HELD)).scalar_one() < CONNECTIONS:
+                continue
+        assert direct._taken == CONNECTIONS
+    assert [tuple(row) for row in await asyncio.gather(*held)] == [(1,) for _ in places]

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from psycopg import AsyncConnection, Error, OperationalError
 from psycopg.adapt import Transformer
@@ -36,42 +36,87 @@ _AS_THEY_CAME: Final = frozenset({25, 114})
 _PLACEHOLDER: Final = re.compile(r"%(?:\((\w+)\)s|%)")
 
 
-class Wire:
-    """A connection that nobody else uses. Close it at the end."""
+class Statement(NamedTuple):
+    """What is asked. values: of its parameters, in their order, as PostgreSQL reads them."""
 
-    def __init__(self, connection: Connection) -> None:
+    sql: str
+    text: bytes
+    values: list[bytes | None]
+
+    @classmethod
+    def of(cls, sql: str, parameters: Mapping[str, Any]) -> Statement:
+        """sql: with `%(name)s` for parameters. Raises TypeError for a value that is of no type known here."""
+        text, names = _numbered(sql)
+        return cls(sql, text, [_text_of(parameters[name]) for name in names])
+
+
+class Wire:
+    """A connection that nobody else uses. Close it at the end.
+
+    freed: called when it answered what it was to `begin`. failed: called with the future and what went wrong, when it
+    did not; it is to be closed then.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        freed: Callable[[Wire], None],
+        failed: Callable[[Wire, asyncio.Future[Any], Error], None],
+    ) -> None:
         self._connection = connection
+        self._freed = freed
+        self._failed = failed
         self._pgconn = connection.pgconn
         self._loop = asyncio.get_running_loop()
         self._socket = self._pgconn.socket
+        self._answer: asyncio.Future[Any] | None = None
+        self._last: PGresult | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._prepared: dict[str, bytes | None] = {}
         self._numbers = 0
         self.is_open = True
         self._loop.add_reader(self._socket, self._readable)
 
-    async def row(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        """The first row that a statement answers, its texts as bytes, None where there is none.
+    def begin(self, statement: Statement, answer: asyncio.Future[Any]) -> bool:
+        """Ask for the first row that a statement answers; whether it was prepared, without which nothing is asked.
 
-        sql: with `%(name)s` for parameters.
+        answer: is given it, its texts as bytes; None where there is none. Raises OperationalError when the connection
+        was lost.
+        """
+        self._require_open()
+        name = self._prepared.get(statement.sql)
+        if name is None:
+            return False
+        del self._prepared[statement.sql]
+        self._prepared[statement.sql] = name  # the last one
+        self._pgconn.send_query_prepared(name, statement.values)
+        if self._pgconn.flush():
+            self._loop.add_writer(self._socket, self._writable)
+        self._answer = answer
+        return True
+
+    def is_asked(self, answer: asyncio.Future[Any]) -> bool:
+        """Whether it was begun for this and has not answered yet."""
+        return self._answer is answer
+
+    def abandon(self) -> None:
+        """Nobody waits for what it was begun for: neither is told of it."""
+        self._answer = None
+
+    async def row(self, statement: Statement) -> Sequence[Any] | None:
+        """The same for one that may have to be prepared.
 
         Raises psycopg's Error, after which it is to be closed; where nobody waits for the answer, `break_off`.
         """
-        if not self.is_open:
-            raise OperationalError("the connection was lost")
-        statement, names = _numbered(sql)
-        values = [_text_of(parameters[name]) for name in names]
-        name = self._prepared.get(sql)
+        self._require_open()
+        name = await self._name_of(statement)
         if name is None:
-            name = await self._name_of(sql, statement)
+            self._pgconn.send_query_params(statement.text, statement.values)
         else:
-            del self._prepared[sql]
-            self._prepared[sql] = name  # the last one
-        if name is None:
-            self._pgconn.send_query_params(statement, values)
-        else:
-            self._pgconn.send_query_prepared(name, values)
-        result = await self._result()
+            self._pgconn.send_query_prepared(name, statement.values)
+        return self._row_of(await self._result())
+
+    def _row_of(self, result: PGresult) -> Sequence[Any] | None:
         if not result.ntuples:
             return None
         return [self._value(result, column) for column in range(result.nfields)]
@@ -83,6 +128,10 @@ class Wire:
         made.set_pgresult(result)
         row: Sequence[Any] = made.load_row(0, tuple)
         return row[column]
+
+    def _require_open(self) -> None:
+        if not self.is_open:
+            raise OperationalError("the connection was lost")
 
     async def break_off(self) -> None:
         """Have the server stop what it is at, and close."""
@@ -98,8 +147,9 @@ class Wire:
         self._unregister()
         self._pgconn.finish()
 
-    async def _name_of(self, sql: str, statement: bytes) -> bytes | None:
+    async def _name_of(self, statement: Statement) -> bytes | None:
         """The name that the statement is prepared by; None for the first time."""
+        sql = statement.sql
         if sql not in self._prepared:
             if len(self._prepared) >= MOST_PREPARED:
                 await self._forget(next(iter(self._prepared)))
@@ -109,7 +159,7 @@ class Wire:
         if name is None:
             self._numbers += 1
             name = b"wire_%d" % self._numbers
-            self._pgconn.send_prepare(name, statement)
+            self._pgconn.send_prepare(name, statement.text)
             await self._result()
         self._prepared[sql] = name
         return name
@@ -123,16 +173,23 @@ class Wire:
     async def _result(self) -> PGresult:
         """The result of what was sent. Raises Error."""
         if self._pgconn.flush():
-            await self._flushed()
-        last: PGresult | None = None
-        while True:
-            if self._pgconn.is_busy():
-                await self._input()
-                continue
+            self._loop.add_writer(self._socket, self._writable)
+        while not self._is_whole():
+            await self._input()
+        return self._taken()
+
+    def _is_whole(self) -> bool:
+        """Whether all has come that is answered to what was sent. What has come is kept."""
+        while not self._pgconn.is_busy():
             result = self._pgconn.get_result()
             if result is None:
-                break
-            last = result
+                return True
+            self._last = result
+        return False
+
+    def _taken(self) -> PGresult:
+        """What has come. Raises Error."""
+        last, self._last = self._last, None
         if last is None:
             raise OperationalError("the connection was lost")
         if last.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
@@ -156,33 +213,48 @@ class Wire:
             return
         if self._pgconn.status == ConnStatus.BAD:
             self._lost(OperationalError("the connection was lost"))
-        elif self._waiter is not None and not self._waiter.done() and not self._pgconn.is_busy():
-            self._waiter.set_result(None)  # a long answer comes in many parts, and is waited for once
+        elif self._pgconn.is_busy():
+            return  # a long answer comes in many parts, and is waited for once
+        elif self._answer is not None:
+            self._give_answer(self._answer)
+        elif self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _give_answer(self, answer: asyncio.Future[Any]) -> None:
+        try:
+            if not self._is_whole():
+                return
+            row = self._row_of(self._taken())
+        except Error as error:
+            self._answer = None
+            self._failed(self, answer, error)
+            return
+        self._answer = None
+        if not answer.done():
+            answer.set_result(row)
+        self._freed(self)
+
+    def _writable(self) -> None:
+        """As the event loop calls it: send the rest of a statement that the socket did not take at once."""
+        try:
+            if not self._pgconn.flush():
+                self._loop.remove_writer(self._socket)
+        except OperationalError as error:
+            self._lost(error)
 
     def _lost(self, error: OperationalError) -> None:
         self._unregister()
-        if self._waiter is not None and not self._waiter.done():
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            self._failed(self, answer, error)
+        elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
-
-    async def _flushed(self) -> None:
-        """Wait until a statement that the socket did not take at once is on its way."""
-        while self._pgconn.flush():
-            writable = self._loop.create_future()
-            self._loop.add_writer(self._socket, _tell, writable)
-            try:
-                await writable
-            finally:
-                self._loop.remove_writer(self._socket)
 
     def _unregister(self) -> None:
         if self.is_open and not self._loop.is_closed():
             self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
         self.is_open = False
-
-
-def _tell(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
 
 
 @lru_cache(MOST_NUMBERED)
