@@ -17,6 +17,7 @@ from connector.model.errors import InvalidConfiguration, InvalidInput
 from connector.storage.database.checkpoint import LOG_PAGES, Checkpointer
 from connector.storage.database.functions import add_functions
 from connector.storage.database.one_visit import connect_in_one_visit
+from connector.storage.database.sqlite_memory import spare_memory_count
 
 if TYPE_CHECKING:
     from connector.storage.database.direct import DirectConnections
@@ -72,6 +73,7 @@ def open_engine(text: str, *, pool_size: int = 10) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
         from connector.storage.database.readers import Readers
 
+        spare_memory_count()
         if url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(
