@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector.api.schema.nodes import global_id
 from connector.storage import tables
-from connector.storage.database.engine import direct_connections, readers_of, transaction
+from connector.storage.database.engine import single_statements, transaction
 from connector.storage.query import RowsByIds
 from tests.api.conftest import Hub, OpenHub
 from tests.api.seed import LABEL, seed
@@ -49,7 +49,7 @@ def statements(engine: AsyncEngine) -> Iterator[list[str]]:
             seen.append(statement)
 
     is_sqlite = engine.dialect.name == "sqlite"
-    direct: Any = direct_connections(engine) or readers_of(engine)
+    direct: Any = single_statements(engine)
     event.listen(engine.sync_engine, "before_cursor_execute", note)
     if direct is not None:
         send = direct.row

@@ -184,21 +184,19 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 def direct_connections(engine: AsyncEngine) -> DirectConnections | None:
     """What single statements go through; None where they go as all others."""
-    direct: DirectConnections | None = engine.get_execution_options().get(DIRECT)
+    direct: DirectConnections | None = engine.sync_engine.get_execution_options().get(DIRECT)
     return direct
 
 
 def readers_of(engine: AsyncEngine) -> Readers | None:
     """The threads that single statements go to, on a SQLite file; None on any other database."""
-    readers: Readers | None = engine.get_execution_options().get(READERS)
+    readers: Readers | None = engine.sync_engine.get_execution_options().get(READERS)
     return readers
 
 
 def single_statements(engine: AsyncEngine) -> DirectConnections | Readers | None:
     """Whichever of both there is."""
-    options = engine.sync_engine.get_execution_options()
-    there: DirectConnections | Readers | None = options.get(DIRECT) or options.get(READERS)
-    return there
+    return direct_connections(engine) or readers_of(engine)
 
 
 def _first_line(error: object) -> str:

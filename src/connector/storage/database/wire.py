@@ -119,15 +119,17 @@ class Wire:
     def _row_of(self, result: PGresult) -> Sequence[Any] | None:
         if not result.ntuples:
             return None
-        return [self._value(result, column) for column in range(result.nfields)]
+        as_they_came = [result.ftype(column) in _AS_THEY_CAME for column in range(result.nfields)]
+        loaded: Sequence[Any] = () if all(as_they_came) else self._loaded(result)
+        return [
+            result.get_value(0, column) if is_plain else loaded[column] for column, is_plain in enumerate(as_they_came)
+        ]
 
-    def _value(self, result: PGresult, column: int) -> Any:
-        if result.ftype(column) in _AS_THEY_CAME:
-            return result.get_value(0, column)
+    def _loaded(self, result: PGresult) -> Sequence[Any]:
         made = Transformer(self._connection)
         made.set_pgresult(result)
         row: Sequence[Any] = made.load_row(0, tuple)
-        return row[column]
+        return row
 
     def _require_open(self) -> None:
         if not self.is_open:
