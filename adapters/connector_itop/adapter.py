@@ -19,6 +19,7 @@ from connector.sdk import (
     ProductRecord,
     Pulls,
     Receipt,
+    ReceivesWebhooks,
     Record,
     RecordSwap,
     SetTicketFields,
@@ -29,10 +30,13 @@ from connector.sdk import (
     SwapReceipt,
     TicketRecord,
     UnexpectedResponse,
+    WebhookRequest,
+    WebhookResult,
     WritesAssets,
     WritesTickets,
 )
 from connector.sdk.rest.swaps import require_write_back
+from connector_itop import webhook
 from connector_itop.client import Rest
 from connector_itop.config import ItopConfig
 from connector_itop.mapping import asset_record, number_of, place_record, product_record
@@ -45,7 +49,7 @@ from connector_itop.writing import TicketWriter, comment_of
 OVERLAP = timedelta(minutes=5)
 
 
-class Itop(Adapter[ItopConfig], Pulls, Fetches, WritesTickets, WritesAssets):
+class Itop(Adapter[ItopConfig], Pulls, Fetches, ReceivesWebhooks, WritesTickets, WritesAssets):
     """One iTop as a source of places, devices and tickets, and as the place where the hub answers."""
 
     @classmethod
@@ -112,7 +116,11 @@ class Itop(Adapter[ItopConfig], Pulls, Fetches, WritesTickets, WritesAssets):
         match ref.kind:
             case EntityKind.ASSET:
                 rows = await reader.devices([number], operation)
-                return asset_record(rows[0], await reader.places(), self.config) if rows else None
+                if not rows:
+                    return None
+                related = await reader.related(rows, operation)
+                stated = None if related is None else related.get(number, ())
+                return asset_record(rows[0], await reader.places(), self.config, related=stated)
             case EntityKind.PRODUCT:
                 rows = (await rest.find("Model", f"id = {number}", MODEL, operation, limit=1)).rows
                 return product_record(rows[0], self.config) if rows else None
@@ -135,6 +143,14 @@ class Itop(Adapter[ItopConfig], Pulls, Fetches, WritesTickets, WritesAssets):
         for each in refused:
             raise UnexpectedResponse(each.reason, operation=operation, ref=each.ref)
         return records[0]
+
+    def verify(self, request: WebhookRequest) -> None:
+        """The secret that webhook actions send along. Raises AuthError."""
+        webhook.verify(request, self.config.webhook_secret)
+
+    def parse(self, request: WebhookRequest) -> WebhookResult:
+        """The device, model or ticket to read again. Raises Invalid."""
+        return webhook.parse(request, self.config)
 
     def takes(self, operation: type[object]) -> bool:
         """Tickets are written where iTop is used for them, swaps where that is allowed."""

@@ -55,6 +55,12 @@ class ItopConfig(SwapsConfig):
         description="Personal or application token, for `token`.",
         examples=[{"env": "ITOP_TOKEN"}],
     )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        description="What webhook actions send as `Authorization: Bearer ...`; without it no webhook is accepted.",
+        examples=[{"env": "ITOP_WEBHOOK_SECRET"}],
+    )
     time_zone: TimeZone = Field(
         default="UTC",
         description="Time zone of iTop's server (`timezone` in its configuration): its times state none.",
@@ -122,6 +128,11 @@ class ItopConfig(SwapsConfig):
     read_contacts: bool = Field(
         default=True,
         description="Ask for the contacts of devices, of whom the first person is the holder.",
+        examples=[False],
+    )
+    read_relations: bool = Field(
+        default=True,
+        description="Ask what devices are in and are connected to, up to four requests for a page of devices.",
         examples=[False],
     )
     ticket_classes: tuple[TicketClass, ...] = Field(

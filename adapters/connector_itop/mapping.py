@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 from connector.sdk import (
@@ -19,10 +19,11 @@ from connector.sdk import (
 )
 from connector.sdk.rest import ListedRow, LocationNode, LocationTree, point_of, valid
 from connector_itop.config import ItopConfig
+from connector_itop.relations import relations_of
 from connector_itop.rows import Device, Location, Model, read_row
 from connector_itop.words import SYSTEM
 
-VERSION = "1"
+VERSION = "2"
 """Of this mapping; another one reads all anew."""
 
 
@@ -78,9 +79,18 @@ def product_record(row: ListedRow, config: ItopConfig) -> ProductRecord:
     )
 
 
-def asset_record(row: ListedRow, places: LocationTree, config: ItopConfig, at: datetime | None = None) -> AssetRecord:
-    """A device. at: of its last change, as far as iTop's history said. Raises InvalidRecord."""
+def asset_record(
+    row: ListedRow,
+    places: LocationTree,
+    config: ItopConfig,
+    at: datetime | None = None,
+    related: Sequence[ListedRow] | None = None,
+) -> AssetRecord:
+    """A device. at: of its last change, as far as iTop's history said. related: what it has to do with others, by
+    each class that was asked; None where nothing was. Raises InvalidRecord.
+    """
     device = read_row(Device, row, "device", config)
+    relations = None if related is None else relations_of(related, config)
     state = state_of(device, config)
     ends_on = _day(device.end_of_warranty, config)
     return valid(
@@ -96,6 +106,7 @@ def asset_record(row: ListedRow, places: LocationTree, config: ItopConfig, at: d
             holder=_holder(device),
             warranty_ends_on=ends_on,
             url=config.page_of(device.finalclass, device.id),
+            relations=relations,
         )
     )
 

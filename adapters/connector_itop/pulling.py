@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -15,6 +16,8 @@ from connector_itop.client import Found, Rest
 from connector_itop.config import ItopConfig
 from connector_itop.history import HistoryPull, Made, Part, ReadChanges
 from connector_itop.mapping import VERSION, asset_record, place_record, places_of, product_record, ref_of
+from connector_itop.refusals import NoSuchClass
+from connector_itop.relations import QUESTIONS
 from connector_itop.rows import (
     CHANGE,
     DEVICE,
@@ -47,6 +50,7 @@ class Reader:
         self._rest = rest
         self._config = config
         self._clock = clock
+        self._absent: set[str] = set()
 
     def walk(
         self, kind: str, fields: Sequence[str], operation: str, *, where: str = "", optional: Sequence[str] = ()
@@ -100,24 +104,27 @@ class Reader:
 
         entries = (*classes, CI_ROOT, DEVICE_ROOT)
 
-        def made(rows: Sequence[ListedRow], times: Mapping[int, datetime], as_of: datetime | None = None) -> Made:
-            return read_each(
-                rows,
-                lambda row: asset_record(row, places, self._config, times.get(row["id"], as_of)),
-                of_kind(EntityKind.ASSET),
-            )
+        async def made(rows: Sequence[ListedRow], times: Mapping[int, datetime], as_of: datetime | None = None) -> Made:
+            related = await self.related(rows, "read relations")
+
+            def record(row: ListedRow) -> Record:
+                stated = None if related is None else related.get(row["id"], ())
+                return asset_record(row, places, self._config, times.get(row["id"], as_of), stated)
+
+            return read_each(rows, record, of_kind(EntityKind.ASSET))
 
         async def read(rows: Sequence[ListedRow], as_of: datetime | None) -> Made:
-            return made(rows, await self._changed([row["id"] for row in rows], entries), as_of)
+            return await made(rows, await self._changed([row["id"] for row in rows], entries), as_of)
 
         async def changes(told: Sequence[Change]) -> Made:
             changed, gone = await self._sorted(told, classes, EntityKind.ASSET)
             rows = await self.devices(changed, "pull hardware") if changed else []
-            records, refused = made(rows, changed)
+            records, refused = await made(rows, changed)
             return (*records, *gone), refused
 
         part = Part(self._walk_of_devices("pull hardware"), read)
         told = [*classes, *places.told(), *map(repr, sorted(self._config.asset_states().items()))]
+        told += ["relations"] if self._config.read_relations else []
         pull = self._pull([part], entries, changes, stream, told, sweeps=True)
         async with aclosing(pull.batches(since)) as batches:
             async for batch in batches:
@@ -134,6 +141,26 @@ class Reader:
             )
             rows += found.rows
         return rows
+
+    async def related(self, rows: Sequence[ListedRow], operation: str) -> Mapping[int, Sequence[ListedRow]] | None:
+        """What devices have to do with others, for at most a page of them; None where that is not asked."""
+        if not self._config.read_relations:
+            return None
+        found: defaultdict[int, list[ListedRow]] = defaultdict(list)
+        for question in QUESTIONS:
+            ids = question.about(rows)
+            if not ids or question.kind in self._absent:
+                continue
+            try:
+                told = await self._rest.find(
+                    question.kind, with_ids(ids), (), operation, limit=self._config.page_size, optional=question.fields
+                )
+            except NoSuchClass:
+                self._absent.add(question.kind)
+                continue
+            for row in told.rows:
+                found[row["id"]].append(row)
+        return found
 
     def _walk_of_devices(self, operation: str) -> IdWalk:
         return self.walk(DEVICE_ROOT, self._device_fields(), operation, where=self._of_devices())

@@ -51,6 +51,10 @@ class NoSuchAttribute(Invalid):
         self.name = name
 
 
+class NoSuchClass(ConfigError):  # noqa: N818 - says what is so
+    """The data model has no such class: its module was not installed."""
+
+
 def refusal(
     code: int,
     message: str,
@@ -77,7 +81,7 @@ def refusal(
         failed = Transient if written is None else OutcomeUnknown
         return failed(said, operation=operation, ref=ref, detail=detail)
     if found := NO_CLASS.search(message):
-        return ConfigError(
+        return NoSuchClass(
             said, operation=operation, ref=ref, detail=detail,
             hint=f"The data model has no class {found['name']}: correct device_classes or ticket_classes, or roles.",
         )  # fmt: skip

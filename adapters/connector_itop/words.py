@@ -19,9 +19,13 @@ TICKET_ROOT: Final = "Ticket"
 
 DEVICE_CLASSES: Final = (
     "PC", "Server", "NetworkDevice", "Printer", "MobilePhone", "Phone", "IPPhone", "Tablet", "Peripheral",
-    "StorageSystem", "SANSwitch", "TapeLibrary", "NAS", "PDU", "PowerSource",
+    "StorageSystem", "SANSwitch", "TapeLibrary", "NAS", "PDU", "PowerSource", "Enclosure", "Rack",
 )  # fmt: skip
 """Hardware of the modules that iTop is delivered with."""
+DATACENTER: Final = frozenset({"Server", "NetworkDevice", "StorageSystem", "SANSwitch", "TapeLibrary", "NAS"})
+"""Of these, the classes below DatacenterDevice: they are in racks and enclosures, and have power."""
+CONNECTABLE: Final = frozenset({"PC", "Printer"})
+"""Of these, the classes below ConnectableCI that are not below DatacenterDevice: they hang on network devices."""
 
 STATES: Final[dict[str, AssetState]] = {
     "production": AssetState.DEPLOYED,

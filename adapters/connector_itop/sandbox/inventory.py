@@ -18,6 +18,11 @@ DEVICE: Row = {
     **CI, "serialnumber": "", "location_id": 0, "status": "production", "brand_id": 0, "model_id": 0,
     "asset_number": "", "purchase_date": "", "end_of_warranty": "",
 }  # fmt: skip
+CONNECTABLE: Row = {**DEVICE, "networkdevice_list": ()}
+DATACENTER: Row = {
+    **CONNECTABLE, "rack_id": 0, "enclosure_id": 0, "nb_u": "", "managementip": "", "powerA_id": 0, "powerB_id": 0,
+    "san_list": (),
+}  # fmt: skip
 TICKET: Row = {
     "ref": "", "org_id": 1, "caller_id": 0, "team_id": 0, "agent_id": 0, "title": "", "description": "",
     "start_date": None, "end_date": None, "last_update": None, "close_date": None, "private_log": (),
@@ -41,7 +46,20 @@ CLASSES: dict[str, tuple[str, Row]] = {
     "FunctionalCI": ("", CI),
     "ApplicationSolution": ("FunctionalCI", CI),
     "PhysicalDevice": ("FunctionalCI", DEVICE),
+    "ConnectableCI": ("PhysicalDevice", CONNECTABLE),
+    "DatacenterDevice": ("ConnectableCI", DATACENTER),
+    "PowerConnection": ("PhysicalDevice", DEVICE),
     **{name: ("PhysicalDevice", DEVICE) for name in DEVICE_CLASSES},
+    **{name: ("ConnectableCI", CONNECTABLE) for name in ("PC", "Printer")},
+    **{
+        name: ("DatacenterDevice", DATACENTER)
+        for name in ("Server", "NetworkDevice", "StorageSystem", "SANSwitch", "TapeLibrary", "NAS")
+    },
+    "Rack": ("PhysicalDevice", {**DEVICE, "nb_u": ""}),
+    "Enclosure": ("PhysicalDevice", {**DEVICE, "rack_id": 0, "nb_u": ""}),
+    "PowerSource": ("PowerConnection", DEVICE),
+    "PDU": ("PowerConnection", {**DEVICE, "rack_id": 0, "powerstart_id": 0}),
+    "Blade": ("Server", DATACENTER),
     "Ticket": ("", {name: TICKET[name] for name in ("ref", "org_id", "caller_id", "title", "last_update")}),
     "UserRequest": ("Ticket", {**TICKET, "request_type": "service_request", "parent_request_id": 0,
                                "parent_incident_id": 0}),
@@ -50,6 +68,9 @@ CLASSES: dict[str, tuple[str, Row]] = {
     "CMDBChangeOpCreate": ("CMDBChangeOp", OP),
     "CMDBChangeOpDelete": ("CMDBChangeOp", {**OP, "fclass": "", "fname": ""}),
     "CMDBChangeOpSetAttribute": ("CMDBChangeOp", {**OP, "attcode": ""}),
+    "CMDBChangeOpSetAttributeLinksAddRemove": (
+        "CMDBChangeOpSetAttribute", {**OP, "attcode": "", "type": "added", "item_class": "", "item_id": 0}
+    ),
     "CMDBChangeOpSetAttributeScalar": ("CMDBChangeOpSetAttribute", {**OP, "attcode": ""}),
     "CMDBChangeOpSetAttributeCaseLog": ("CMDBChangeOpSetAttribute", {**OP, "attcode": ""}),
 }  # fmt: skip
@@ -57,8 +78,14 @@ KEYS: dict[str, str] = {
     "org_id": "Organization", "location_id": "Location", "brand_id": "Brand", "model_id": "Model",
     "caller_id": "Person", "agent_id": "Person", "team_id": "Team", "service_id": "Service",
     "servicesubcategory_id": "ServiceSubcategory", "parent_request_id": "UserRequest",
-    "parent_incident_id": "Incident",
+    "parent_incident_id": "Incident", "rack_id": "Rack", "enclosure_id": "Enclosure",
+    "powerA_id": "PowerConnection", "powerB_id": "PowerConnection", "powerstart_id": "PowerConnection",
 }  # fmt: skip
+LINKS = {
+    "networkdevice_list": ("networkdevice_id", "connectablecis_list"),
+    "san_list": ("san_id", "datacenterdevice_list"),
+}
+"""Of a device's links: the key to the other end, and what that calls its own."""
 LOGS = ("private_log", "public_log")
 LIFE: dict[str, dict[str, str]] = {
     "new": {"ev_assign": "assigned", "ev_timeout": "escalated_tto"},
@@ -97,7 +124,7 @@ class Inventory:
     """Objects by class and id. Ids are given out by the class at the top. Times are kept as instants.
 
     frozen: tickets that a check of the data model's lets nobody change. unique: attributes that two devices may not
-    have the same value of. lacking: attributes that this data model does not have.
+    have the same value of. lacking: attributes that this data model does not have. absent: classes likewise.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -106,6 +133,7 @@ class Inventory:
         self.frozen: set[int] = set()
         self.unique: set[str] = set()
         self.lacking: set[str] = set()
+        self.absent: set[str] = set()
         self.log: list[tuple[str, int, Row]] = []
         self._given: dict[str, int] = {}
 
@@ -157,6 +185,27 @@ class Inventory:
             entry = "CMDBChangeOpSetAttributeCaseLog" if name in LOGS else "CMDBChangeOpSetAttributeScalar"
             self.record(entry, kind, number, at, attcode=name, userinfo=comment)
         self.log.append((kind, number, changed))
+
+    def link(self, row: Row, name: str, other: Row, **values: Any) -> None:
+        """A link from a device to another. The history has it at either end."""
+        key, theirs = LINKS[name]
+        told = {key: str(other["id"]), key.replace("_id", "_name"): other["name"], "friendlyname": "", **values}
+        row[name] = (*row[name], told)
+        for one, attribute, end in ((row, name, other), (other, theirs, row)):
+            self._linked("added", one, attribute, end)
+
+    def unlink(self, row: Row, name: str, other: Row) -> None:
+        """The link goes."""
+        key, theirs = LINKS[name]
+        row[name] = tuple(each for each in row[name] if each[key] != str(other["id"]))
+        for one, attribute, end in ((row, name, other), (other, theirs, row)):
+            self._linked("removed", one, attribute, end)
+
+    def _linked(self, what: str, row: Row, name: str, end: Row) -> None:
+        self.record(
+            "CMDBChangeOpSetAttributeLinksAddRemove", row["finalclass"], row["id"],
+            attcode=name, type=what, item_class=end["finalclass"], item_id=end["id"],
+        )  # fmt: skip
 
     def apply(self, row: Row, stimulus: str, values: Mapping[str, Any], comment: str) -> None:
         """A transition, where the life cycle has it and nothing is missing."""

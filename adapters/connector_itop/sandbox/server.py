@@ -66,7 +66,7 @@ class Services:
 
     def _respond(self, told: Mapping[str, Any]) -> Row:
         kind = str(told.get("class"))
-        if kind not in CLASSES:
+        if kind not in CLASSES or kind in self._inventory.absent:
             raise Refused(f"Error: class: '{kind}' is not a valid class'")
         shown = [name.strip() for name in str(told.get("output_fields", "id,friendlyname")).split(",")]
         for name in shown:

@@ -9,15 +9,34 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from connector.sdk import Clock, EntityKind, IdempotencyKey, ProductKey, RecordSwap, SourceRef, TicketState
-from connector.sdk.testing import Operation, OperationKind, Refused, TicketSandbox
+from connector.sdk import (
+    Clock,
+    EntityKind,
+    IdempotencyKey,
+    ProductKey,
+    RecordSwap,
+    SourceRef,
+    TicketState,
+    WebhookRequest,
+)
+from connector.sdk.testing import (
+    Operation,
+    OperationKind,
+    Refused,
+    SentWebhook,
+    Signature,
+    TicketSandbox,
+    json_webhook,
+)
 from connector_itop.mapping import ref_of
 from connector_itop.sandbox.inventory import Inventory, Row
 from connector_itop.sandbox.server import Services
+from connector_itop.webhook import SCHEME, SECRET_HEADER
 from connector_itop.words import WRITTEN_STATES
 
 USER, PASSWORD = "connector", "sandbox-password-7a20f9"
 TOKEN = "sandbox-personal-token-1b8fd2e6c3"  # noqa: S105 - opens nothing but this sandbox
+SECRET = "sandbox-webhook-secret-5c41"  # noqa: S105 - opens nothing but this sandbox
 ZONE = "America/New_York"
 TOP = {
     EntityKind.SITE: "Location", EntityKind.HUB: "Location", EntityKind.PRODUCT: "Model",
@@ -54,7 +73,7 @@ class ItopSandbox(TicketSandbox):
         """Settings of the adapter that fit, with small pages."""
         return {
             "base_url": "http://itop.test", "username": USER, "password": PASSWORD, "time_zone": ZONE,
-            "page_size": 5, "write_back": True, "device_classes": ["PC", "NetworkDevice"],
+            "webhook_secret": SECRET, "page_size": 5, "write_back": True, "device_classes": ["PC", "NetworkDevice"],
             "stimulus_fields": {
                 "ev_assign": {"team_id": {"name": "Field service"}, "agent_id": {"name": "Lovelace"}},
                 "ev_resolve": {"service_id": self.service["id"], "servicesubcategory_id": self.subcategory["id"]},
@@ -92,6 +111,28 @@ class ItopSandbox(TicketSandbox):
             "hardware": {"status": "haunted"}, "tickets": {"status": "sour"}, "models": {"type": "Robot"}
         }  # fmt: skip
         return self._seeded(stream, at, **own.get(stream, {"country": "Atlantis"}))
+
+    # ReceivesWebhooks
+
+    def webhook(self, ref: SourceRef | None = None, *, at: datetime) -> SentWebhook:
+        """Change the object, and what an action with the payload of the README then posts."""
+        about = ref or ref_of(EntityKind.TICKET, self.ticket(at)["id"])
+        self.touch(about, at=at)
+        told = {"class": self.row(about)["finalclass"], "id": about.external_id}
+        return SentWebhook(about, self.post(told, at))
+
+    def webhook_of_unknown_kind(self, *, at: datetime) -> WebhookRequest:
+        """Of a trigger on something that is no hardware."""
+        return self.post({"class": "ApplicationSolution", "id": "12"}, at)
+
+    def signature(self) -> Signature:
+        """A secret that is sent along."""
+        why = "iTop's extension signs nothing; a header of one's own is all that it can send"
+        return Signature(SECRET_HEADER.lower(), covers_body=False, expires_after=None, reason=why)
+
+    def post(self, payload: object, at: datetime) -> WebhookRequest:
+        """A webhook with its secret."""
+        return json_webhook(payload, at, lambda _: {SECRET_HEADER.lower(): SCHEME + SECRET})
 
     # WritesTickets
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from connector.sdk import AdapterError, AuthError, ConfigError, Conflict, Invalid, NotFound, OutcomeUnknown, Transient
 from connector_itop import ItopConfig
-from connector_itop.refusals import refusal
+from connector_itop.refusals import NoSuchClass, refusal
 from connector_itop.sandbox.system import TOKEN
 
 from .conftest import Opened
@@ -49,7 +49,7 @@ WRITTEN = {"team_id": 1, "title": "x"}
     [
         (1, "Error: Invalid login", None, AuthError, []),
         (10, "Error: There is no service available for version '9'", None, ConfigError, []),
-        (100, "Error: class: 'Incident' is not a valid class'", None, ConfigError, []),
+        (100, "Error: class: 'Incident' is not a valid class'", None, NoSuchClass, []),
         (100, "Error: Invalid object Server::99", WRITTEN, NotFound, []),
         (100, "Error: No item found for query: SELECT PC WHERE id = 1", WRITTEN, Conflict, []),
         (100, "Error: team_id: Invalid object Team::9", WRITTEN, Invalid, ["team_id"]),

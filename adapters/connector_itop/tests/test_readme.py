@@ -18,4 +18,4 @@ def test_the_example_can_be_used():
     settings = tomllib.loads(README.split("```toml")[1].split("```")[0])["sources"]["itop"]
     assert settings.pop("adapter") == "itop"
 
-    ItopConfig.model_validate(settings | {"password": "value"})
+    ItopConfig.model_validate(settings | {"password": "value", "webhook_secret": "another"})
