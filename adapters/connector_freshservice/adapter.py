@@ -41,13 +41,13 @@ from connector.sdk import (
 from connector.sdk.rest import of_kind, read_each
 from connector.sdk.rest.swaps import OPERATION, require_write_back
 from connector_freshservice import webhook
-from connector_freshservice.assets import asset_record, product_record
+from connector_freshservice.assets import product_record
 from connector_freshservice.client import FreshserviceClient
 from connector_freshservice.config import FreshserviceConfig
 from connector_freshservice.names import is_id
 from connector_freshservice.places import place_record, tree_of
 from connector_freshservice.pulling import Reader
-from connector_freshservice.swaps import WITH_FIELDS, Swaps
+from connector_freshservice.swaps import Swaps
 from connector_freshservice.writing import TicketWriter
 
 OVERLAP = timedelta(minutes=5)
@@ -83,6 +83,8 @@ class Freshservice(Adapter[FreshserviceConfig], Pulls, Fetches, ReceivesWebhooks
         if "cmdb" in config.roles:
             await self._reader.types(operation)
             await self._client.page("assets", "assets", {}, operation, number=1, size=1)
+            if self.config.read_relations:
+                await self._reader.relation_types(operation)
         if "itsm" in config.roles:
             await self._client.page("tickets", "tickets", {}, operation, number=1, size=1)
             statuses = [each for each in (*config.ticket_states, *config.written_states.values()) if not is_id(each)]
@@ -129,9 +131,7 @@ class Freshservice(Adapter[FreshserviceConfig], Pulls, Fetches, ReceivesWebhooks
             case EntityKind.TICKET if "itsm" in self.config.roles:
                 return await self._reader.ticket(ref, operation)
             case EntityKind.ASSET if "cmdb" in self.config.roles:
-                row = await self._client.one("assets", "asset", ref, operation, WITH_FIELDS)
-                types, places = await self._reader.types(operation), await self._reader.places(operation)
-                return asset_record(row, types, places, self.config)
+                return await self._reader.asset(ref, operation)
             case EntityKind.PRODUCT if "cmdb" in self.config.roles:
                 row = await self._client.one("products", "product", ref, operation)
                 return product_record(row, await self._reader.types(operation))

@@ -27,6 +27,7 @@ from connector.sdk.cursors import read_instant
 from connector.sdk.rest import ListedRow, LocationTree, asset_facts, optional, valid
 from connector_freshservice.client import plain_name
 from connector_freshservice.config import FreshserviceConfig
+from connector_freshservice.relations import Relations
 
 VERSION = "1"
 """Of this mapping; another one reads all assets anew."""
@@ -116,9 +117,16 @@ def product_record(row: ListedRow, types: AssetTypes) -> ProductRecord | None:
 
 
 def asset_record(
-    row: ListedRow, types: AssetTypes, places: LocationTree, config: FreshserviceConfig
+    row: ListedRow,
+    types: AssetTypes,
+    places: LocationTree,
+    config: FreshserviceConfig,
+    relations: Relations | None = None,
 ) -> AssetRecord | None:
-    """An asset; None for one of a type that is not read. Raises InvalidRecord."""
+    """An asset; None for one of a type that is not read. relations: None where nothing was asked.
+
+    Raises InvalidRecord.
+    """
     if not types.is_read(row.get("asset_type_id")):
         return None
     ref, fields = asset_ref(_number(row, "display_id")), type_fields(row)
@@ -133,6 +141,7 @@ def asset_record(
         "place": places.of_location(location) if isinstance(location, int) else None,
         "state": state_of(fields, config),
         "url": config.page_of("cmdb/items", ref.external_id),
+        "relations": None if relations is None else relations.of(int(ref.external_id)),
     }
     at = changed(row)
     return valid(lambda: AssetRecord(ref=ref, updated_at=at, **facts, **values))

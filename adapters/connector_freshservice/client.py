@@ -16,7 +16,10 @@ WHERE = "Check that base_url is the address of Freshservice, `https://NAME.fresh
 NEXT = re.compile(r';\s*rel="?next"?')
 Params: TypeAlias = Mapping[str, str | int]
 ALONG_IDS = {"order_by": "id", "order_type": "asc"}
+WITH_FIELDS = {"include": "type_fields"}
 NEWEST_FIRST = {"order_by": "updated_at", "order_type": "desc"}
+MOST_RELATIONSHIPS = 50_000
+"""Five hundred requests, which is what the largest plan allows in a minute."""
 
 
 class FreshserviceClient:
@@ -64,7 +67,7 @@ class FreshserviceClient:
         async def ask(newest: bool, offset: int, limit: int) -> Listing:
             cut = cut_at(offset, min(limit, size))
             order = NEWEST_FIRST if newest else ALONG_IDS
-            asked = {**params, "include": "type_fields", **order}
+            asked = {**params, **WITH_FIELDS, **order}
             page = await self.page("assets", "assets", asked, operation, number=cut.number, size=cut.size)
             rows = page.rows[cut.skip :]
             return Listing(rows, offset + len(rows) + (not page.is_last))
@@ -74,10 +77,29 @@ class FreshserviceClient:
     async def search_assets(self, name: str, text: str, operation: str, params: Params) -> list[ListedRow]:
         """Assets with a text in a field, 30 at most: searches know no pages of another size. The index lags minutes."""
         quoted = text.replace("\\", "\\\\").replace("'", "\\'")
-        asked = {**params, "search": f"\"{name}:'{quoted}'\"", "include": "type_fields"}
+        asked = {**params, "search": f"\"{name}:'{quoted}'\"", **WITH_FIELDS}
         response = await self._http.request("GET", f"{API}/assets", operation=operation, params=asked)
         rows = json_list(self._http.json(response, operation=operation), "assets", operation, hint=WHERE)
         return [json_object(row, f"{operation} (`assets`)", hint=WHERE) for row in rows]
+
+    async def relationships_of(self, display_id: int, operation: str) -> list[ListedRow]:
+        """Those of one asset, at whichever end it is; none where it is gone."""
+        try:
+            return await self.all(f"assets/{display_id}/relationships", "relationships", operation)
+        except NotFound:
+            return []
+
+    async def relationships(self, operation: str) -> list[ListedRow]:
+        """All of the account. Raises ConfigError where there are more than anybody wants to read again and again."""
+        found: list[ListedRow] = []
+        async for rows in self.pages("relationships", "relationships", 100, operation).rows():
+            found += rows
+            if len(found) > MOST_RELATIONSHIPS:
+                raise ConfigError(
+                    f"{operation}: {SYSTEM} has more than {MOST_RELATIONSHIPS} relationships", operation=operation,
+                    hint="Set read_relations = false: what devices have to do with each other is then not read.",
+                )  # fmt: skip
+        return found
 
     async def one(
         self, path: str, name: str, ref: SourceRef, operation: str, params: Params | None = None

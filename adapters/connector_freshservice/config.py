@@ -37,6 +37,21 @@ TYPES: dict[str, TicketType] = {
 """In lower case; those behind the first three are of workspaces that are not for IT."""
 
 
+RelationWord: TypeAlias = Literal["contains", "part_of", "needed_by", "depends_on", "connected_to"]
+"""What the primary of a relationship is to its secondary."""
+RELATIONS: dict[str, RelationWord] = {
+    "Depends On::Used By": "depends_on",
+    "Runs on::Runs": "depends_on",
+    "Hosted On::Hosts": "depends_on",
+    "Virtualized by::Virtualizes": "depends_on",
+    "In Rack::Contains": "part_of",
+    "Contains::Attached to": "contains",
+    "Consists of::Are part of": "contains",
+    "Connected to::Connected to": "connected_to",
+}
+"""Types that come with Freshservice and tell of hardware, each by its downstream and upstream name."""
+
+
 class FreshserviceConfig(SwapsConfig):
     """Settings below `[sources.NAME]` with `adapter = "freshservice"`."""
 
@@ -145,6 +160,18 @@ class FreshserviceConfig(SwapsConfig):
         description="Asset types that are read, by name or id, with all that are below.",
         examples=[["Hardware", "Network"]],
     )
+    read_relations: bool = Field(
+        default=False,
+        description="Read what assets have to do with each other: a request for each changed asset where few have "
+        "changed, else the list of all relationships of the account.",
+        examples=[True],
+    )
+    relations: dict[str, RelationWord] = Field(
+        default_factory=lambda: dict(RELATIONS),
+        description="Relationship types that are read, `Downstream::Upstream`, with what the primary is to the "
+        "secondary; what is given replaces the defaults.",
+        examples=[{"Depends On::Used By": "depends_on", "In Rack::Contains": "part_of"}],
+    )
     hub_locations: tuple[str, ...] = Field(
         default=(),
         description="Locations, by name or id, that are hubs; what is below one belongs to it.",
@@ -197,6 +224,14 @@ class FreshserviceConfig(SwapsConfig):
             except ValueError as error:
                 raise ValueError(f"position of {name!r}: {error}") from None
         return points
+
+    @field_validator("relations")
+    @classmethod
+    def _have_two_names(cls, relations: dict[str, RelationWord]) -> dict[str, RelationWord]:
+        for name in relations:
+            if len([each for each in name.split("::") if each.strip()]) != 2:
+                raise ValueError(f"{name!r} is no relationship type: write both its names, Downstream::Upstream")
+        return relations
 
     @model_validator(mode="after")
     def _countries_are_codes(self) -> Self:

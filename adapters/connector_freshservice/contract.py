@@ -13,6 +13,7 @@ from connector_freshservice.assets import AssetTypes, asset_record, product_reco
 from connector_freshservice.config import FreshserviceConfig
 from connector_freshservice.names import read_form
 from connector_freshservice.places import place_record, tree_of
+from connector_freshservice.relations import Relations, RelationTypes
 from connector_freshservice.sandbox import FreshserviceSandbox
 from connector_freshservice.tickets import Desk
 
@@ -34,7 +35,8 @@ def read_payload(name: str, payload: bytes) -> Sequence[Record]:  # noqa: ARG001
     desk = Desk(read_form(answers["ticket_fields"]), CONFIG, types)
     found: list[Record | None] = [place_record(row, places, CONFIG) for row in answers["locations"]]
     found += [product_record(row, types) for row in answers["products"]]
-    found += [asset_record(row, types, places, CONFIG) for row in answers["assets"]]
+    relations = Relations(answers["relationships"], RelationTypes.of(answers["relationship_types"], CONFIG))
+    found += [asset_record(row, types, places, CONFIG, relations) for row in answers["assets"]]
     found += [desk.record(row) for row in answers["tickets"]]
     return [record for record in found if record is not None]
 

@@ -6,7 +6,7 @@ of them, page by page, each joined to the one before; the trash and the spam fol
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,10 +42,11 @@ from connector.sdk.rest import (
 )
 from connector.sdk.rest.watermark import Progress
 from connector_freshservice.assets import VERSION, AssetTypes, asset_record, asset_ref, asset_tombstone, changed
-from connector_freshservice.client import FreshserviceClient
+from connector_freshservice.client import WITH_FIELDS, FreshserviceClient
 from connector_freshservice.config import FreshserviceConfig
 from connector_freshservice.names import Form, read_form
 from connector_freshservice.places import tree_of
+from connector_freshservice.relations import Relations, RelationTypes
 from connector_freshservice.tickets import ENDED, Desk, read_ticket, ticket_ref
 
 LISTS: dict[str, dict[str, str]] = {"listed": {}, "deleted": {"filter": "deleted"}, "spam": {"filter": "spam"}}
@@ -59,6 +60,10 @@ CLOCKS_APART = timedelta(days=1)
 """How far our clock and theirs may differ: in the first pull, nothing older than that is looked for in the trash."""
 TICKETS = "pull tickets"
 ASSETS = "pull hardware"
+
+
+FEW = 10
+"""So many changed assets of a page are asked for their relationships one by one; the account's list tells of more."""
 
 
 class Reader:
@@ -106,6 +111,32 @@ class Reader:
         wanted = BESIDE if self._config.associations == "none" else OF_ONE
         row = await self._client.one("tickets", "ticket", ref, operation, wanted)
         return (await self._desk(workspace_of(row, self._config), operation)).record(row)
+
+    async def relation_types(self, operation: str) -> RelationTypes:
+        """Types of relationships that mean something here. Raises ConfigError for one that is not there."""
+        return RelationTypes.of(
+            await self._client.all("relationship_types", "relationship_types", operation), self._config
+        )
+
+    async def relations(self, display_ids: Sequence[int], operation: str, known: _Related) -> Relations | None:
+        """What assets have to do with others; None where that is not read. known: what this pull has asked so far."""
+        if not self._config.read_relations:
+            return None
+        if known.whole is not None or not display_ids:
+            return known.whole or Relations((), RelationTypes({}))
+        known.types = known.types or await self.relation_types(operation)
+        if len(display_ids) > FEW:
+            known.whole = Relations(await self._client.relationships(operation), known.types)
+            return known.whole
+        rows = [row for each in display_ids for row in await self._client.relationships_of(each, operation)]
+        return Relations(rows, known.types)
+
+    async def asset(self, ref: SourceRef, operation: str) -> Record | None:
+        """An asset as it is now; None for one of a type that is not read. Raises NotFound, InvalidRecord."""
+        row = await self._client.one("assets", "asset", ref, operation, WITH_FIELDS)
+        types, places = await self.types(operation), await self.places(operation)
+        relations = await self.relations(_display_ids([row], types), operation, _Related())
+        return asset_record(row, types, places, self._config, relations)
 
     async def _desk(self, workspace: int | None, operation: str) -> Desk:
         is_needed = "cmdb" in self._config.roles and self._config.associations != "none"
@@ -179,9 +210,14 @@ class Reader:
         told = [VERSION, *sorted(f"{name}={state}" for name, state in config.states.items())]
         told += [*sorted(f"{ours}={theirs}" for ours, theirs in config.custom_fields.items()), *places.told()]
         told += [f"type {each}" for each in sorted(types.read)]
+        told += [f"relation {each}" for each in sorted(config.relations.items())] if config.read_relations else []
+        known = _Related()
 
         async def read(is_gone: bool, rows: Any) -> tuple[tuple[Record, ...], tuple[Rejected, ...]]:
-            make = asset_tombstone if is_gone else partial(asset_record, types=types, places=places, config=config)
+            if is_gone:
+                return read_each(rows, asset_tombstone, asset_ref, name="display_id")
+            relations = await self.relations(_display_ids(rows, types), ASSETS, known)
+            make = partial(asset_record, types=types, places=places, config=config, relations=relations)
             return read_each(rows, make, asset_ref, name="display_id")
 
         parts: list[ListedPart] = []
@@ -203,6 +239,20 @@ class _Later:
     """What is asked for when the first row needs it: an idle pull costs no more than its lists."""
 
     known: Desk | None = None
+
+
+@dataclass
+class _Related:
+    """What a pull knows of relationships: their types, and all of them once many assets have changed."""
+
+    types: RelationTypes | None = None
+    whole: Relations | None = None
+
+
+def _display_ids(rows: Iterable[ListedRow], types: AssetTypes) -> list[int]:
+    """Assets that become records."""
+    numbers = [row.get("display_id") for row in rows if types.is_read(row.get("asset_type_id"))]
+    return [each for each in numbers if isinstance(each, int) and not isinstance(each, bool)]
 
 
 def _changed_at(row: ListedRow, *, latest: bool = False) -> datetime:  # noqa: ARG001 - times here state their zone

@@ -15,14 +15,13 @@ from connector.sdk import Conflict, Invalid, InvalidRecord, SourceRef, Unexpecte
 from connector.sdk.rest import ListedRow, LocationTree, SentRow, SwapRecorder
 from connector.sdk.rest.swaps import OPERATION
 from connector_freshservice.assets import PRODUCT, SERIAL, STATE, WARRANTY, AssetTypes, asset_ref, changed, type_fields
-from connector_freshservice.client import SYSTEM, FreshserviceClient, number_of, plain_name
+from connector_freshservice.client import SYSTEM, WITH_FIELDS, FreshserviceClient, number_of, plain_name
 from connector_freshservice.config import FreshserviceConfig
 
 COLUMNS = {"asset_tag": "asset_tag", "comments": "description", "location": "location_id"}
 OF_TYPE = {"serial": SERIAL, "status": STATE, "device_type": PRODUCT}
 NEEDED = (PRODUCT, STATE)
 """What an asset of a type of hardware must always have, so that it goes along with each change of what its type has."""
-WITH_FIELDS = {"include": "type_fields"}
 
 
 class Swaps(SwapRecorder):

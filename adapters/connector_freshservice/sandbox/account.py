@@ -16,6 +16,11 @@ LONGEST_NOTE, LONGEST_FIELD = 65_000, 255
 HARDWARE, COMPUTER, LAPTOP, SOFTWARE = 25, 26, 27, 40
 TYPES = ((HARDWARE, "Hardware", None), (COMPUTER, "Computer", HARDWARE), (LAPTOP, "Laptop", COMPUTER),
          (SOFTWARE, "Software", None))  # fmt: skip
+RELATIONSHIP_TYPES = {
+    21: ("Depends On", "Used By"), 22: ("Uses", "Used By"), 23: ("In Rack", "Contains"),
+    24: ("Contains", "Attached to"), 25: ("Connected to", "Connected to"),
+}  # fmt: skip
+"""Names downstream and upstream."""
 STATUSES = {2: "Open", 3: "Pending", 4: "Resolved", 5: "Closed", 6: "Waiting for parts"}
 PRIORITIES = {1: "Low", 2: "Medium", 3: "High", 4: "Urgent"}
 GROUPS = {9: "Hardware Team", 10: "Service Desk"}
@@ -53,7 +58,7 @@ class Account:
         self.now = now
         self._last = 0
         self.tables: dict[str, dict[int, Row]] = {
-            name: {} for name in ("tickets", "assets", "locations", "products", "conversations")
+            name: {} for name in ("tickets", "assets", "locations", "products", "conversations", "relationships")
         }
         self.types = {
             number: {"id": number, "name": name, "parent_asset_type_id": parent, "visible": True}
@@ -84,6 +89,14 @@ class Account:
         """An asset by its display id. Raises Refusal."""
         found = [each for each in self.tables["assets"].values() if each["display_id"] == display_id]
         return self.find("assets", found[0]["id"] if found else None)
+
+    def relate(self, kind: int, primary: Row, secondary: Row, **values: Any) -> Row:
+        """A relationship between two assets, which dates neither."""
+        ends = {
+            "primary_id": primary["display_id"], "primary_type": "asset",
+            "secondary_id": secondary["display_id"], "secondary_type": "asset",
+        }  # fmt: skip
+        return self.add("relationships", relationship_type_id=kind, **(ends | values))
 
     # Tickets
 

@@ -15,7 +15,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connector.sdk.cursors import read_instant
-from connector_freshservice.sandbox.account import AGENTS, PRIMARY, REQUESTER, Account, Refusal, Row
+from connector_freshservice.sandbox.account import (
+    AGENTS,
+    PRIMARY,
+    RELATIONSHIP_TYPES,
+    REQUESTER,
+    Account,
+    Refusal,
+    Row,
+)
 
 MOST = 100
 DEFAULT = 30
@@ -47,6 +55,9 @@ class Server:
             ("GET", "/assets", self._assets),
             ("GET", "/assets/{id:int}", self._asset),
             ("PUT", "/assets/{id:int}", self._update_asset),
+            ("GET", "/assets/{id:int}/relationships", self._relationships_of),
+            ("GET", "/relationships", self._relationships),
+            ("GET", "/relationship_types", self._relationship_types),
             ("GET", "/asset_types", self._types),
             ("GET", "/{table:str}", self._list),
             ("GET", "/products/{id:int}", self._product),
@@ -116,6 +127,29 @@ class Server:
 
     async def _types(self, request: Request) -> Response:
         return self._page(request, "asset_types", list(self._account.types.values()))
+
+    async def _relationships(self, request: Request) -> Response:
+        return self._page(request, "relationships", self._related())
+
+    async def _relationships_of(self, request: Request) -> Response:
+        number = self._account.asset(request.path_params["id"])["display_id"]
+        rows = [
+            each for each in self._related()
+            if (each["primary_type"], each["primary_id"]) == ("asset", number)
+            or (each["secondary_type"], each["secondary_id"]) == ("asset", number)
+        ]  # fmt: skip
+        return self._page(request, "relationships", rows)
+
+    def _related(self) -> list[Row]:
+        """The newest first."""
+        return [_shown(each) for each in reversed(self._account.tables["relationships"].values())]
+
+    async def _relationship_types(self, request: Request) -> Response:
+        rows = [
+            {"id": number, "downstream_relation": downstream, "upstream_relation": upstream, "is_default": True}
+            for number, (downstream, upstream) in RELATIONSHIP_TYPES.items()
+        ]
+        return self._page(request, "relationship_types", rows)
 
     async def _conversations(self, request: Request) -> Response:
         number = self._account.find("tickets", request.path_params["id"])["id"]

@@ -66,6 +66,7 @@ class FreshserviceSandbox(TicketSandbox):
         return {
             "base_url": "http://desk.test", "api_key": KEY, "webhook_secret": SECRET, "page_size": 20,
             "write_back": True, "requests_per_minute": None, "associations": "none",
+            "read_relations": True,
         }  # fmt: skip
 
     def wrong_settings(self) -> Mapping[str, object]:
