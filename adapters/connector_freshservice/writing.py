@@ -30,6 +30,8 @@ CHOSEN = {"priority": PRIORITY, "urgency": "urgency", "impact": "impact"}
 REFERRED = {"group": ("group_id", GROUP), "department": ("department_id", DEPARTMENT)}
 BASE = COLUMNS | CHOSEN.keys() | {"status", "due_by", "responder_id", *(column for column, _ in REFERRED.values())}
 """What is no custom field."""
+LINKS = frozenset({"parent", "child", "child_of", "parent_id", "related", "related_tickets", "duplicate_of", "problem"})
+"""What other desks call links between tickets. A custom field of such a name or label goes before them."""
 BOOLEANS = {"true": True, "false": False}
 KINDS = {
     "custom_checkbox": "true or false", "custom_number": "a whole number", "custom_decimal": "a number",
@@ -165,6 +167,8 @@ class TicketWriter:
                 value = _chosen(op, name, form, field) if text else None
             elif name == "assignee":
                 column, value = "responder_id", await self._agent(op, text, form) if text else None
+            elif name in LINKS and form.custom(name) is None:
+                raise _no_link(op, name)
             else:
                 found = form.writable(name, op.ticket)
                 column, value = found.name, _custom(op, name, found)
@@ -194,6 +198,15 @@ def _no_such(op: SetTicketFields, name: str, text: str, choices: tuple[str, ...]
     return Invalid(
         f"Freshservice has no {name} {text[:80]!r}", operation="set fields", ref=op.ticket,
         fields={name: f"no such {name}"}, hint=f"It has {', '.join(choices[:10])}." if choices else "",
+    )  # fmt: skip
+
+
+def _no_link(op: SetTicketFields, name: str) -> Invalid:
+    return Invalid(
+        f"{name!r} would be a link, and Freshservice's API links no ticket to one that exists: it makes a child with "
+        "its parent, and refers to problems and changes, only when a ticket is made",
+        operation="set fields", ref=op.ticket, fields={name: "links are not written"},
+        hint="Associate them in Freshservice itself: the hub reads a parent. Or make a custom field of this name.",
     )  # fmt: skip
 
 

@@ -29,6 +29,8 @@ from connector_pagerduty.shapes import FieldValue, Incident, read_fields, read_i
 Write: TypeAlias = AddNote | SetTicketState | SetTicketFields
 
 RESOLVED = "resolved"
+LINKS = frozenset({"parent", "related", "related_incidents", "duplicate_of", "merge", "merged_into"})
+"""What other desks call links between tickets. A custom field of such a name goes before them."""
 
 
 class IncidentWriter:
@@ -132,6 +134,16 @@ class IncidentWriter:
             raise UnexpectedResponse(str(error), operation=operation, ref=op.ticket) from error
         known = {name: field for field in there for name in (field.display_name, field.name) if name}
         missing = [name for name in op.fields if name not in known]
+        if links := [name for name in missing if name in LINKS]:
+            raise Invalid(
+                f"{', '.join(map(repr, links))} would be a link, and PagerDuty links no incidents: related ones are "
+                "what it finds out by itself, and a merge resolves an incident and moves its alerts",
+                operation=operation,
+                ref=op.ticket,
+                fields=dict.fromkeys(links, "links are not written"),
+                hint="Merge incidents in PagerDuty, which the hub then reads as duplicates; or add a custom field of "
+                "this name.",
+            )
         if missing:
             raise Invalid(
                 f"there is no custom field {', '.join(map(repr, missing))}, only {', '.join(known) or 'none'}",

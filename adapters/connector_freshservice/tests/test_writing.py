@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from connector.sdk import AddNote, Invalid, SetTicketFields, SetTicketState, TicketState
+from connector_freshservice.sandbox import account
 
 from .conftest import Hub
 
@@ -111,6 +112,24 @@ async def test_what_freshservice_could_not_take_is_refused_before_it_is_sent(
 
     assert list(refused.value.fields) == [name.replace("_", " ")]
     assert "PUT" not in [request.method for request in hub.asked]
+
+
+@pytest.mark.parametrize("name", ["parent", "related", "duplicate_of"])
+async def test_a_link_is_refused_with_what_to_do_instead(hub: Hub, name: str) -> None:
+    op = SetTicketFields("wf-1:link", hub.sandbox.new_ticket(), {name: "2"})
+    with pytest.raises(Invalid, match=r"links no ticket to one that exists.*in Freshservice itself") as refused:
+        await hub.adapter().push(op)
+
+    assert refused.value.fields == {name: "links are not written"}
+    assert "PUT" not in [request.method for request in hub.asked]
+
+
+async def test_a_custom_field_that_is_called_as_a_link_is_written(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account, "CUSTOM", (*account.CUSTOM, ("related", "Related", "custom_text", ())))
+    op = fields(hub, related="R-77")
+    await hub.adapter().push(op)
+
+    assert hub.account.log == [("tickets", 1, {"related": "R-77"})]
 
 
 async def test_a_refusal_names_the_field_as_the_operation_does(hub: Hub) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -129,6 +130,28 @@ async def test_a_field_that_does_not_exist_or_cannot_take_the_value_is_named(
     with pytest.raises(Invalid, match="custom field 'Quantity' takes integer, 'a few' is none") as refused:
         await pagerduty.push(SetTicketFields("k", ref, {"Quantity": "a few"}))
     assert list(refused.value.fields) == ["Quantity"]
+
+
+@pytest.mark.parametrize("name", ["parent", "related", "duplicate_of"])
+async def test_a_link_is_refused_with_what_to_do_instead(
+    sandbox: PagerDutySandbox, pagerduty: PagerDuty, wire: Between, name: str
+):
+    operation = SetTicketFields("k", incident_ref(sandbox.account.open().id), {name: "PT4KHLK", "Site": "Hamburg"})
+    for attempt in (pagerduty.push, pagerduty.find):
+        with pytest.raises(Invalid, match=r"PagerDuty links no incidents.*Merge incidents in PagerDuty") as refused:
+            await attempt(operation)
+        assert refused.value.fields == {name: "links are not written"}
+
+    assert {request.method for request in wire.requests} == {"GET"}
+
+
+async def test_a_custom_field_that_is_called_as_a_link_is_written(sandbox: PagerDutySandbox, pagerduty: PagerDuty):
+    text = next(each for each in sandbox.account.fields.values() if each.name == "asset_tag")
+    sandbox.account.fields["PRELATED"] = replace(text, id="PRELATED", name="related", display_name="Related")
+    incident = sandbox.account.open()
+    await pagerduty.push(SetTicketFields("k", incident_ref(incident.id), {"related": "R-77"}))
+
+    assert list(incident.fields.values()) == ["R-77"]
 
 
 async def test_an_incident_that_is_not_there_is_said_to_be(pagerduty: PagerDuty):
