@@ -10,7 +10,7 @@ import orjson
 
 from connector.sdk import AuthError, Invalid, SourceClient, SourceRef
 from connector.sdk.answers import json_object
-from connector.sdk.rest import Page, Position, Row, SentRow, answered_page, named_refusal
+from connector.sdk.rest import Page, Position, Row, SentRow, answered_page, named_refusal, row_id
 from connector.sdk.rest import walk as watermark_walk
 
 IDS_PER_REQUEST = 50
@@ -52,11 +52,28 @@ class NautobotClient:
             raise named_refusal(error, "Nautobot") from error
         return SentRow(orjson.dumps(json_object(self._http.json(response, operation=operation), operation, ref=ref)))
 
-    async def by_ids(self, path: str, ids: Sequence[str], operation: str, *, name: str = "id") -> list[SentRow]:
-        """All rows whose `name` is one of the ids, in no order."""
+    async def by_ids(self, path: str, ids: Iterable[str], operation: str) -> list[SentRow]:
+        """The rows that have these ids, as far as they can be seen, in no order.
+
+        No bound of time is asked for: device bays know none. Where a page is shorter than what was asked for, the
+        others are asked for by their ids.
+        """
         rows: list[SentRow] = []
-        for start in range(0, len(ids), IDS_PER_REQUEST):
-            filters = [(name, external_id) for external_id in ids[start : start + IDS_PER_REQUEST]]
+        wanted = list(dict.fromkeys(ids))
+        while wanted:
+            asked, wanted = wanted[:IDS_PER_REQUEST], wanted[IDS_PER_REQUEST:]
+            page = await self.page(path, [*(("id", key) for key in asked), ("limit", len(asked))], operation)
+            rows += page.rows
+            shown = {row_id(row) for row in page.rows}
+            if not page.is_last and not shown.isdisjoint(asked):
+                wanted = [key for key in asked if key not in shown] + wanted
+        return rows
+
+    async def children(self, path: str, parents: Sequence[str], operation: str) -> list[SentRow]:
+        """All rows whose `parent` is one of these, in no order."""
+        rows: list[SentRow] = []
+        for start in range(0, len(parents), IDS_PER_REQUEST):
+            filters = [("parent", parent) for parent in parents[start : start + IDS_PER_REQUEST]]
             async for part in self.walk(path, filters, operation, size=TABLE_PAGE):
                 rows += part
         return rows
@@ -116,14 +133,22 @@ class NautobotClient:
         try:
             return await self._http.request("GET", path, operation=operation, params=params, ref=ref)
         except AuthError as error:
-            raise _explained(error, operation) from error
+            raise _explained(error, operation, f"Let the user view {_named(path)} in Nautobot.") from error
 
 
-def _explained(error: AuthError, operation: str, permit: str = "") -> AuthError:
-    """Nautobot answers 403 to a wrong token and to a missing permission alike; its text tells them apart."""
+def _named(path: str) -> str:
+    """What people call the objects of a list, as its address has it: `/api/dcim/device-bays/` holds device bays."""
+    return path.split("/")[3].replace("-", " ") or "its status"
+
+
+def _explained(error: AuthError, operation: str, permit: str) -> AuthError:
+    """Nautobot answers 403 to a wrong token and to a missing permission alike; its text tells them apart.
+
+    permit: what to do about a missing permission.
+    """
     if "permission" in error.detail:
         summary = "the token's user lacks a permission in Nautobot"
-        hint = permit or "Let the user view locations, device types, devices and object changes."
+        hint = permit
     else:
         summary = "Nautobot does not accept the token"
         hint = "Create a token in Nautobot (user menu, API Tokens) and set it as `token`."

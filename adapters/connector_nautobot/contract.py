@@ -241,10 +241,16 @@ def read_recorded(_name: str, body: bytes) -> Sequence[Record]:
 
     found: list[Record | None] = [mapping.location(row, lineage(row["id"]), custom) for row in lists["locations"]]
     found += [mapping.product(row, names["manufacturers"], custom) for row in lists["device_types"]]
+    relatives = mapping.Relatives(
+        chassis={row["id"]: row["device"]["id"] for row in lists["device_bays"]},
+        masters={row["id"]: (row["master"] or {}).get("id") for row in lists["virtual_chassis"]},
+    )
     for row in lists["devices"]:
+        related = mapping.relations_of(row, relatives)
         place = place_of(lineage(row["location"]["id"]))
         base = "https://nautobot.example.com"
-        found.append(mapping.device(row, names["statuses"], config.asset_states(), place, custom, base))
+        states = config.asset_states()
+        found.append(mapping.device(row, names["statuses"], states, place, custom, base, relations=related))
     return [record for record in found if record is not None]
 
 

@@ -1,4 +1,4 @@
-"""What a device's row says at first sight: four fields of it tell whether anything in it is new."""
+"""What a device's row says at first sight: six fields of it tell whether anything in it is new."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Glance(msgspec.Struct, gc=False):
     last_updated: Annotated[datetime, msgspec.Meta(tz=True)]
     location: Reference
     status: Reference
+    parent_bay: Reference | None = None
+    virtual_chassis: Reference | None = None
 
 
 _glances = msgspec.json.Decoder(Glance)

@@ -1,4 +1,7 @@
-"""What rows refer to: names of statuses, types and manufacturers, and where locations belong. Kept for one call."""
+"""What rows refer to: names of statuses, types and manufacturers, where locations belong, bays and stacks.
+
+Kept for one call.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from connector_nautobot.config import NautobotConfig
 from connector_nautobot.places import Location, LocationUses, place_of
 
 LOCATIONS = "/api/dcim/locations/"
+BAYS, STACKS = "/api/dcim/device-bays/", "/api/dcim/virtual-chassis/"
 PLACES_KEPT = 50_000
 """Locations that are remembered at once; beyond that they are asked for again."""
 
@@ -41,6 +45,18 @@ class Lookup:
     async def manufacturers(self, wanted: Iterable[str] = ()) -> dict[str, str]:
         """Name of each manufacturer by id."""
         return await self._table("/api/dcim/manufacturers/", wanted)
+
+    async def relatives(self, bays: Iterable[str], stacks: Iterable[str]) -> mapping.Relatives:
+        """Whose bays these are, and who is master of these stacks, as far as they can be seen.
+
+        They are not kept: no two devices are in one bay, and the members of a stack mostly come in one page.
+        """
+        bay_rows = await self._client.by_ids(BAYS, bays, "look up device bays")
+        stack_rows = await self._client.by_ids(STACKS, stacks, "look up virtual chassis")
+        return mapping.Relatives(
+            chassis={text(row, "id"): mapping.reference(row, "device") for row in bay_rows},
+            masters={text(row, "id"): mapping.maybe_reference(row, "master") for row in stack_rows},
+        )
 
     async def learn(self, ids: Iterable[str]) -> None:
         """Make these locations and all above them known."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from connector.sdk import (
     AssetRecord,
+    AssetRelation,
     AssetState,
     EntityKind,
     HubRecord,
@@ -16,6 +18,7 @@ from connector.sdk import (
     Point,
     ProductKey,
     ProductRecord,
+    RelationKind,
     SiteRecord,
     SourceRef,
     Tombstone,
@@ -36,6 +39,8 @@ from connector.sdk.rest import (
 )
 from connector_nautobot.places import Location, LocationUses, Use, place_of, region_of
 
+T = TypeVar("T")
+
 KINDS: Mapping[str, EntityKind] = {
     "dcim.location": EntityKind.SITE,
     "dcim.devicetype": EntityKind.PRODUCT,
@@ -43,8 +48,20 @@ KINDS: Mapping[str, EntityKind] = {
 }
 """Our kind by Nautobot's content type; a location may be a hub as well."""
 
-DEVICE_VERSION = 2
+DEVICE_VERSION = 3
 """Of what `device` makes of a row. One more with each change of it: then every device is made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relatives:
+    """Devices that others refer to, by what they refer to.
+
+    chassis: the device that has a bay, by the bay's id. masters: a virtual chassis' master by its id, None without one.
+    What may not be seen, or is gone, is in neither.
+    """
+
+    chassis: Mapping[str, str]
+    masters: Mapping[str, str | None]
 
 
 def location(row: Row, lineage: Sequence[Location], custom: CustomField) -> SiteRecord | HubRecord | None:
@@ -105,9 +122,12 @@ def device(
     place: SourceRef | None,
     custom: CustomField,
     base_url: str,
+    *,
+    relations: tuple[AssetRelation, ...],
 ) -> AssetRecord:
     """A device. statuses: name by id. states: ours by that name, lower case. place: where its location belongs.
 
+    relations: to other devices, by `relations_of`.
     Raises InvalidRecord.
     """
     external_id = text(row, "id")
@@ -129,9 +149,26 @@ def device(
             place=place,
             state=state,
             url=f"{base_url}/dcim/devices/{external_id}/",
+            relations=relations,
             **asset_facts(row, custom),
         )
     )
+
+
+def relations_of(row: Row, relatives: Relatives) -> tuple[AssetRelation, ...]:
+    """The chassis in whose bay a device is, and the master of the stack that it is a member of.
+
+    Raises InvalidRecord for a bay or stack that cannot be seen.
+    """
+    found: list[AssetRelation] = []
+    bay, stack = maybe_reference(row, "parent_bay"), maybe_reference(row, "virtual_chassis")
+    if bay is not None:
+        found.append(AssetRelation.to(RelationKind.PART_OF, _seen(relatives.chassis, bay, "parent_bay", "device bays")))
+    if stack is not None:
+        master = _seen(relatives.masters, stack, "virtual_chassis", "virtual chassis")
+        if master is not None and master != row.get("id"):
+            found.append(AssetRelation.to(RelationKind.CONNECTED_TO, master))
+    return tuple(found)
 
 
 def tombstones(content_type: str, external_id: str, data: object, at: datetime, uses: LocationUses) -> list[Tombstone]:
@@ -174,11 +211,32 @@ def facts_of_location(row: Row, uses: LocationUses, types: Mapping[str, str]) ->
 
 def reference(row: Row, name: str) -> str:
     """Identifier of what a field points to. Raises InvalidRecord."""
+    found = maybe_reference(row, name)
+    if found is None:
+        raise InvalidRecord(f"field {name!r} is {row.get(name)!r}, expected a reference with an id", path=f"/{name}")
+    return found
+
+
+def maybe_reference(row: Row, name: str) -> str | None:
+    """Identifier of what a field points to, None when it points to nothing. Raises InvalidRecord."""
     value = row.get(name)
+    if value is None:
+        return None
     external_id = value.get("id") if isinstance(value, dict) else None
     if not isinstance(external_id, str):
         raise InvalidRecord(f"field {name!r} is {value!r}, expected a reference with an id", path=f"/{name}")
     return external_id
+
+
+def _seen(known: Mapping[str, T], external_id: str, name: str, what: str) -> T:
+    """What is known of a bay or stack. Raises InvalidRecord."""
+    if external_id not in known:
+        raise InvalidRecord(
+            f"{name} {external_id!r} is not among the {what} that Nautobot shows",
+            path=f"/{name}",
+            hint=f"Let the user view {what} in Nautobot; one that was just deleted is settled by the next full pull.",
+        )
+    return known[external_id]
 
 
 @lru_cache(maxsize=4096)

@@ -15,11 +15,13 @@ from connector.sdk.rest import Row, SentRow, made, named
 from connector_nautobot import mapping
 from connector_nautobot.client import NautobotClient
 from connector_nautobot.config import NautobotConfig
-from connector_nautobot.glances import glance
+from connector_nautobot.glances import Glance, glance
 from connector_nautobot.lookup import LOCATIONS, Lookup, fingerprint, ids_in
 from connector_nautobot.places import LocationUses
 
 DIGEST_BYTES = 16
+UNSEEN = ""
+"""In a digest, the master of a stack that cannot be seen; one without a master has none."""
 SURROUNDINGS_KEPT = 10_000
 """Begun digests that are remembered at once: one for each location and status that devices have."""
 
@@ -83,7 +85,7 @@ class Locations(Reader):
         """Everything below the locations."""
         level = [str(row.get("id")) for row in rows]
         while level:
-            children = await self.client.by_ids(self.path, level, self.operation, name="parent")
+            children = await self.client.children(self.path, level, self.operation)
             for start in range(0, len(children), self.config.page_size):
                 yield children[start : start + self.config.page_size]
             level = [str(row.get("id")) for row in children]
@@ -125,22 +127,29 @@ class Devices(Reader):
 
     async def records(self, rows: Sequence[SentRow]) -> tuple[list[Record], list[Rejected]]:
         """Assets."""
-        return made(rows, await self._mapping(ids_in(rows, "status"), ids_in(rows, "location")), _asset)
+        relatives = await self.lookup.relatives(ids_in(rows, "parent_bay"), ids_in(rows, "virtual_chassis"))
+        return made(rows, await self._mapping(ids_in(rows, "status"), ids_in(rows, "location"), relatives), _asset)
 
     async def pulled(self, rows: Sequence[SentRow]) -> tuple[list[Record | Deferred], list[Rejected]]:
         """Assets, made only where a row, or a name or setting that it is read with, is another than last time."""
         glances = [glance(row) for row in rows]
         unclear = [row for row, seen in zip(rows, glances, strict=True) if seen is None]
+        relatives = await self.lookup.relatives(
+            {seen.parent_bay.id for seen in glances if seen and seen.parent_bay} | ids_in(unclear, "parent_bay"),
+            {seen.virtual_chassis.id for seen in glances if seen and seen.virtual_chassis}
+            | ids_in(unclear, "virtual_chassis"),
+        )
         make = await self._mapping(
             {seen.status.id for seen in glances if seen} | ids_in(unclear, "status"),
             {seen.location.id for seen in glances if seen} | ids_in(unclear, "location"),
+            relatives,
         )
         statuses, kind = await self.lookup.statuses(), EntityKind.ASSET
         deferred = [
             Deferred(
                 ref=SourceRef(kind=kind, external_id=seen.id),
                 updated_at=seen.last_updated,
-                digest=self._digest(row, seen.location.id, statuses.get(seen.status.id)),
+                digest=self._digest(row, seen, statuses.get(seen.status.id), relatives),
                 raw=row.raw,
                 make=partial(named, row, make),
             )
@@ -150,8 +159,9 @@ class Devices(Reader):
         in_full: tuple[list[Record], list[Rejected]] = made(unclear, make, _asset)
         return [*deferred, *in_full[0]], in_full[1]
 
-    def _digest(self, row: SentRow, location: str, status: str | None) -> bytes:
-        """Of everything that the record is made from: settings and names, which many rows share, and the row."""
+    def _digest(self, row: SentRow, seen: Glance, status: str | None, relatives: mapping.Relatives) -> bytes:
+        """Of everything that the record is made from: settings and names, which many rows share, the row, relatives."""
+        location = seen.location.id
         begun = self._begun.get((location, status))
         if begun is None:
             if len(self._begun) >= SURROUNDINGS_KEPT:
@@ -162,9 +172,15 @@ class Devices(Reader):
             begun = self._begun[location, status] = blake2b(content, digest_size=DIGEST_BYTES)
         digest = begun.copy()
         digest.update(row.raw)
+        if seen.parent_bay or seen.virtual_chassis:
+            bay, stack = seen.parent_bay, seen.virtual_chassis
+            told = [bay and relatives.chassis.get(bay.id), stack and relatives.masters.get(stack.id, UNSEEN)]
+            digest.update(orjson.dumps(told))
         return digest.digest()
 
-    async def _mapping(self, statuses: set[str], locations: set[str]) -> Callable[[Row], Record]:
+    async def _mapping(
+        self, statuses: set[str], locations: set[str], relatives: mapping.Relatives
+    ) -> Callable[[Row], Record]:
         """What makes a record of a row that names these."""
         names = await self.lookup.statuses(statuses)
         await self.lookup.learn(locations)
@@ -173,7 +189,8 @@ class Devices(Reader):
 
         def one(row: Row) -> Record:
             place = lookup.place(mapping.reference(row, "location"))
-            return mapping.device(row, names, states, place, custom, base)
+            related = mapping.relations_of(row, relatives)
+            return mapping.device(row, names, states, place, custom, base, relations=related)
 
         return one
 

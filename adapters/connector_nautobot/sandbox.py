@@ -21,6 +21,7 @@ import orjson
 from starlette.applications import Starlette
 
 from connector.sdk import Clock, hmac_hex
+from connector_nautobot.sandbox_relations import follow
 from connector_nautobot.sandbox_rest import routes
 from connector_nautobot.sandbox_shapes import (
     CHANGE,
@@ -145,6 +146,7 @@ class NautobotSandbox:
         given = {name: value for name, value in fields.items() if value is not None}
         row = {"id": str(uuid.uuid4()), "created": now, "last_updated": now, **given}
         self.store.put(content_type, row)
+        follow(self.store, content_type, None, row, at=now)
         return str(row["id"])
 
     def status(self, name: str) -> str:
@@ -171,6 +173,7 @@ class NautobotSandbox:
             fields["custom_fields"] = {**row.get("custom_fields", {}), **fields["custom_fields"]}
         changed = {**row, **fields, "last_updated": micros(moment)}
         self.store.put(content_type, changed)
+        follow(self.store, content_type, row, changed, at=micros(moment))
         self._record("update", content_type, changed, before=before, at=moment)
         return changed
 
@@ -178,8 +181,10 @@ class NautobotSandbox:
         """Delete an object."""
         content_type, row = self._find(external_id)
         before = shown(self.store, content_type, row, depth=1)
-        self._record("delete", content_type, row, before=before, at=at or self.clock.now())
+        moment = at or self.clock.now()
+        self._record("delete", content_type, row, before=before, at=moment)
         self.store.drop(content_type, external_id)
+        follow(self.store, content_type, row, None, at=micros(moment))
 
     def _find(self, external_id: str) -> tuple[str, Fields]:
         found = self.store.find(external_id)

@@ -43,6 +43,8 @@ def select(store: Store, content_type: str, params: QueryParams) -> tuple[int, l
     limit, offset = limits(params)
     names = [name for name in dict.fromkeys(params.keys()) if name not in GENERAL]
     sort = params.get("sort", "")
+    if not SHAPES[content_type].has_time_filters:
+        _refuse_times(names)
     if names in ([], [f"{table.order}__gte"]) and sort.startswith(table.order):
         start = table.since(_moment(names[0], params[names[0]])) if names else 0
         page = table.index[start + offset : start + offset + limit]
@@ -99,6 +101,12 @@ def _filtered(
             values = values[-1:]
         return (row for row in rows if _has(row.get(field, shape.blank.get(field)), values))
     raise BadFilter(name, "Unknown filter field")
+
+
+def _refuse_times(names: Iterable[str]) -> None:
+    for name in names:
+        if name.partition("__")[0] in ("created", "last_updated"):
+            raise BadFilter(name, "Unknown filter field")
 
 
 def _has(value: object, wanted: list[str]) -> bool:

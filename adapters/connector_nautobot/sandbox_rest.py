@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from connector_nautobot.sandbox_lists import BadFilter, neighbours, select
-from connector_nautobot.sandbox_shapes import DEVICE, DEVICE_TYPE, LOCATION, SHAPES, shown
+from connector_nautobot.sandbox_relations import refusal
+from connector_nautobot.sandbox_shapes import DEVICE, DEVICE_TYPE, LOCATION, SHAPES, VIRTUAL_CHASSIS, shown
 from connector_nautobot.sandbox_store import Fields
 
 if TYPE_CHECKING:
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
 API_VERSION = "3.2"
 NAUTOBOT_VERSION = "3.2.7"
 DEEPEST = 10
-USED_BY = {LOCATION: ((DEVICE, "location"), (LOCATION, "parent")), DEVICE_TYPE: ((DEVICE, "device_type"),)}
+USED_BY = {
+    LOCATION: ((DEVICE, "location"), (LOCATION, "parent")),
+    DEVICE_TYPE: ((DEVICE, "device_type"),),
+    DEVICE: ((VIRTUAL_CHASSIS, "master"),),
+}
 """What keeps an object from being deleted: (content type, its field)."""
+
+READ_ONLY = frozenset({"parent_bay"})
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -118,13 +125,16 @@ class _Endpoints:
     def _given(self, body: Fields, *, row: Fields | None) -> Fields:
         """The fields of a body that exist; others are ignored without a word, as in the real API."""
         shape = SHAPES[self._type]
-        fields = {name: value for name, value in body.items() if name in shape.blank}
+        fields = {name: value for name, value in body.items() if name in shape.blank and name not in READ_ONLY}
         for name, target in shape.refs.items():
             if fields.get(name) is not None:
                 fields[name] = self._resolved(name, target, fields[name])
         tag = fields.get("asset_tag")
         if tag and any(other.get("asset_tag") == tag and other is not row for other in self._table.rows.values()):
             raise Refused(400, {"asset_tag": ["device with this Asset tag already exists."]})
+        refused = refusal(self._sandbox.store, self._type, row, fields)
+        if refused:
+            raise Refused(400, refused)
         for name in ("latitude", "longitude"):
             if fields.get(name) is not None:
                 fields[name] = _degrees(name, fields[name])

@@ -10,17 +10,23 @@ from connector_nautobot.sandbox_store import Fields, Store
 
 LOCATION, LOCATION_TYPE = "dcim.location", "dcim.locationtype"
 DEVICE, DEVICE_TYPE, MANUFACTURER = "dcim.device", "dcim.devicetype", "dcim.manufacturer"
+DEVICE_BAY, VIRTUAL_CHASSIS = "dcim.devicebay", "dcim.virtualchassis"
 STATUS, CHANGE, WEBHOOK = "extras.status", "extras.objectchange", "extras.webhook"
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One content type. blank: fields that an object has unless it says otherwise. refs: where fields point to."""
+    """One content type.
+
+    blank: fields that an object has unless it says otherwise. refs: where fields point to. has_time_filters: whether
+    its list can be asked by times.
+    """
 
     path: str
     blank: Fields
     refs: dict[str, str]
     label: str = "name"
+    has_time_filters: bool = True
 
 
 SHAPES: dict[str, Shape] = {
@@ -62,7 +68,23 @@ SHAPES: dict[str, Shape] = {
             "primary_ip6": None, "virtual_chassis": None, "device_redundancy_group": None, "software_version": None,
             "secrets_group": None, "controller_managed_device_group": None, "custom_fields": {}, "parent_bay": None,
         },
-        {"device_type": DEVICE_TYPE, "status": STATUS, "location": LOCATION},
+        {
+            "device_type": DEVICE_TYPE, "status": STATUS, "location": LOCATION, "parent_bay": DEVICE_BAY,
+            "virtual_chassis": VIRTUAL_CHASSIS,
+        },
+    ),
+    DEVICE_BAY: Shape(
+        "/api/dcim/device-bays/",
+        {
+            "name": "", "label": "", "description": "", "device": None, "installed_device": None, "custom_fields": {},
+        },
+        {"device": DEVICE, "installed_device": DEVICE},
+        has_time_filters=False,
+    ),
+    VIRTUAL_CHASSIS: Shape(
+        "/api/dcim/virtual-chassis/",
+        {"name": "", "domain": "", "master": None, "custom_fields": {}},
+        {"master": DEVICE},
     ),
     CHANGE: Shape("/api/extras/object-changes/", {"related_object_type": None, "changed_object": None}, {}, "id"),
     WEBHOOK: Shape(

@@ -30,6 +30,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
+def cmdb() -> Iterator[Nautobot]:
+    """Nautobot alone, stopped afterwards; the very one of `systems` where that is up."""
+    try:
+        yield nautobot.up()
+    finally:
+        if not os.environ.get(KEEP_VARIABLE):
+            nautobot.down()
+
+
+@pytest.fixture(scope="session")
 def systems() -> Iterator[Systems]:
     """All three, started side by side, stopped afterwards."""
     starts = (nautobot.up, request_tracker.up, karrio.up)

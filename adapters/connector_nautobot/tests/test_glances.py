@@ -1,4 +1,4 @@
-"""A device is known at first sight by four of its fields."""
+"""A device is known at first sight by six of its fields."""
 
 from __future__ import annotations
 
@@ -23,8 +23,17 @@ def test_a_glance_tells_who_and_when_in_utc():
 
     assert seen is not None
     assert (seen.id, seen.location.id, seen.status.id) == ("d1", "l1", "s1")
+    assert (seen.parent_bay, seen.virtual_chassis) == (None, None)
     assert seen.last_updated == datetime(2026, 3, 1, 10, 0, 0, 500_000, tzinfo=UTC)
     assert seen.last_updated.tzinfo is UTC
+
+
+def test_a_glance_tells_bay_and_stack_where_there_are_some():
+    seen = glance(SentRow(orjson.dumps(DEVICE | {"parent_bay": {"id": "b1", "url": "x"}, "virtual_chassis": None})))
+
+    assert seen is not None
+    assert seen.parent_bay is not None
+    assert (seen.parent_bay.id, seen.virtual_chassis) == ("b1", None)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +47,8 @@ def test_a_glance_tells_who_and_when_in_utc():
         {"last_updated": "0001-01-01T00:00:00+14:00"},
         {"location": None},
         {"status": "active"},
+        {"parent_bay": "b1"},
+        {"virtual_chassis": {"id": 7}},
     ],
 )
 def test_a_row_that_says_less_is_read_in_full(change):

@@ -12,6 +12,7 @@ from connector_nautobot.sandbox import Hook, NautobotSandbox, sign
 from .conftest import NOW, SECRET, TOKEN
 
 DEVICES = "/api/dcim/devices/"
+BAYS, STACKS = "/api/dcim/device-bays/", "/api/dcim/virtual-chassis/"
 
 
 @pytest.fixture
@@ -174,3 +175,59 @@ async def test_webhooks_are_posted_signed(world):
         "2026-11-25 09:00:00+00:00",
     )
     assert payload["snapshots"]["differences"] == {"removed": {"facility": ""}, "added": {"facility": "VIE"}}
+
+
+async def test_a_bay_names_its_device_and_the_device_its_bay_without_a_change_of_its_time(world, api):
+    chassis, blade = world.device("chassis"), world.device("blade")
+    before = (await api.get(f"{DEVICES}{blade}/")).json()
+
+    bay = (await api.post(BAYS, json={"name": "Slot 1", "device": chassis})).json()["id"]
+    installed = (await api.patch(f"{BAYS}{bay}/", json={"installed_device": blade})).json()
+
+    url = f"http://cmdb.proxy.test{BAYS}{bay}/"
+    after = (await api.get(f"{DEVICES}{blade}/")).json()
+    assert installed["installed_device"]["id"] == blade
+    assert after == before | {"parent_bay": {"id": bay, "object_type": "dcim.devicebay", "url": url}}
+    twice = await api.post(BAYS, json={"name": "Slot 2", "device": chassis, "installed_device": blade})
+    assert twice.json() == {"installed_device": ["device bay with this installed device already exists."]}
+    await api.delete(f"{DEVICES}{chassis}/")
+    assert (await api.get(f"{DEVICES}{blade}/")).json() == before
+    assert (await api.get(f"{BAYS}{bay}/")).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["last_updated", "last_updated__gte", "last_updated__isnull", "created__lte"])
+async def test_the_list_of_bays_knows_no_times(api, name):
+    answer = await api.get(BAYS, params={name: "2026-01-01T00:00:00Z", "sort": "last_updated,id"})
+
+    assert (answer.status_code, answer.json()) == (400, {name: ["Unknown filter field"]})
+
+
+async def test_a_stack_takes_its_first_master_in_and_a_later_one_has_to_be_a_member(world, api):
+    master, member, alone = world.device("master"), world.device("member"), world.device("alone")
+
+    stack = (await api.post(STACKS, json={"name": "stack", "master": master})).json()["id"]
+    first = (await api.get(f"{DEVICES}{master}/")).json()
+    nowhere = await api.patch(f"{DEVICES}{member}/", json={"virtual_chassis": stack})
+    second = (await api.patch(f"{DEVICES}{member}/", json={"virtual_chassis": stack, "vc_position": 2})).json()
+    foreign = await api.patch(f"{STACKS}{stack}/", json={"master": alone})
+    kept = await api.delete(f"{DEVICES}{master}/")
+
+    assert (first["virtual_chassis"]["id"], first["vc_position"]) == (stack, 1)
+    assert first["last_updated"] == "2026-11-25T09:00:00Z"
+    assert (second["virtual_chassis"]["id"], second["vc_position"]) == (stack, 2)
+    told = {"vc_position": ["A device assigned to a virtual chassis must have its position defined."]}
+    assert (nowhere.status_code, nowhere.json()) == (400, told)
+    assert foreign.json() == {"master": ["The selected master (alone) is not assigned to this virtual chassis."]}
+    text = f"Unable to delete object. 1 dependent objects were found: stack ({stack})"
+    assert (kept.status_code, kept.json()) == (409, {"detail": text})
+
+
+async def test_members_of_a_deleted_stack_are_in_none_and_their_time_moves(world, api):
+    master = world.device("master")
+    stack = world.nautobot.add("dcim.virtualchassis", name="stack", master=master, at=world.old)
+
+    await api.delete(f"{STACKS}{stack}/")
+
+    row = (await api.get(f"{DEVICES}{master}/")).json()
+    assert (row["virtual_chassis"], row["vc_position"]) == (None, None)
+    assert row["last_updated"] == "2026-11-25T09:00:00Z"
