@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from connector.sdk import Batch, Clock, Cursor, Record, Rejected
-from connector.sdk.cursors import load_cursor, read_instant
+from connector.sdk.cursors import load_cursor, read_instant, watermark
 from connector.sdk.rest import ListedRow, write_time
 from connector_itop.config import ItopConfig
 from connector_itop.rows import Change, changed_at, read_entry
@@ -154,7 +154,7 @@ class HistoryPull:
         """The last of the entries that are so much older than the latest that none can appear before them any more."""
         if not changes:
             return None
-        latest = max(changed_at(each, self.config) for each in changes)
+        latest = watermark(max(changed_at(each, self.config) for each in changes), began)
         until = latest - self.lag - (self.clock.now() - began)
         return max((each.id for each in changes if changed_at(each, self.config, latest=True) <= until), default=None)
 

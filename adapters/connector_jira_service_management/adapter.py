@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -89,6 +90,7 @@ class JiraServiceManagement(
     async def pull(self, stream: Stream, since: Cursor | None) -> AsyncIterator[Batch]:  # noqa: ARG002 - the only one
         """Batches of at most a page."""
         start, started = read_cursor(since), self.clock.now()
+        began = start.began or started
         zone = await self._client.time_zone("pull tickets")
 
         async def ask(floor: datetime | None, token: str | None) -> Page:
@@ -97,7 +99,9 @@ class JiraServiceManagement(
 
         async for step in walk(ask, start.floor(OVERLAP), start.within()):
             records, unread = read_records(step.items, lambda item: ticket_record(item, self.config), rejected)
-            end = start.end_of_pull(step.here, started, OVERLAP) if step.is_last else step.here
+            end = replace(step.here, began=began)
+            if step.is_last:
+                end = start.end_of_pull(step.here, started, OVERLAP).not_after(began)
             yield Batch(records, unread, resume=write_cursor(end))
 
     def cursor_since(self, stream: Stream, at: datetime) -> Cursor | None:  # noqa: ARG002 - all of them alike

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from connector.sdk import Cursor
-from connector.sdk.cursors import load_cursor, read_instant
+from connector.sdk.cursors import load_cursor, read_instant, watermark
 from connector_jira_service_management.jql import minute_of
 
 Stamp: TypeAlias = tuple[datetime, str]
@@ -32,6 +32,7 @@ class Position:
 
     at: when the last issue changed, None before the first. since: everything before was read; of what changed then or
     later, `seen` was. is_exact: reading goes on directly behind it. reached: our time when it was first the last one.
+    began: when the pull under way did, None between pulls.
     """
 
     at: datetime | None = None
@@ -39,6 +40,7 @@ class Position:
     seen: frozenset[Stamp] = field(default_factory=frozenset)
     is_exact: bool = False
     reached: datetime | None = None
+    began: datetime | None = None
 
     def floor(self, overlap: timedelta) -> datetime | None:
         """From when on issues are asked for; None means all."""
@@ -69,6 +71,12 @@ class Position:
                             reached=self.reached or started)  # fmt: skip
         return Position(last.at, last.since, last.seen, reached=started)
 
+    def not_after(self, began: datetime) -> Position:
+        """The position, or where the pull began when that was before: the next one then goes back from there."""
+        if self.at is None or watermark(self.at, began) == self.at:
+            return self
+        return Position(began, reached=began)
+
     def _has_all_of(self, other: Position) -> bool:
         return all(self.has_passed(stamp) for stamp in other.seen)
 
@@ -84,6 +92,8 @@ def write_cursor(position: Position) -> Cursor:
         "exact": position.is_exact,
         "reached": position.reached.isoformat() if position.reached else None,
     }
+    if position.began:
+        kept["began"] = position.began.isoformat()
     return json.dumps(kept, separators=(",", ":"))
 
 
@@ -100,6 +110,7 @@ def read_cursor(cursor: Cursor | None) -> Position:
             seen=frozenset(_stamp(each, since) for each in saved["seen"]) if since else frozenset(),
             is_exact=bool(saved["exact"]),
             reached=_time(saved["reached"]),
+            began=_time(saved.get("began")),
         )
 
     return load_cursor(cursor, read, adapter="Jira Service Management")

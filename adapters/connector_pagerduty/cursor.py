@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 from connector.sdk import Cursor
-from connector.sdk.cursors import load_cursor, read_instant
+from connector.sdk.cursors import load_cursor, read_instant, watermark
 
 Part: TypeAlias = Literal["history", "open", "changes"]
 """Incidents by the time when they were made; those that are open; what happened to incidents."""
@@ -57,7 +57,7 @@ class Position:
     def end_of_pull(self, now: datetime, overlap: timedelta) -> Position:
         """Where the pull leaves off. now: when it ends, by our clock."""
         started = self.started or now
-        newest = min(self.newest, started) if self.newest else None
+        newest = watermark(self.newest, started) if self.newest else None
         if self.at is not None and (newest is None or newest <= self.at):
             waited = self.reached is not None and started - self.reached >= overlap
             return Position(self.at, is_exact=self.is_exact or waited, reached=self.reached or now)

@@ -160,7 +160,7 @@ class IncidentPull:
             return _is_new(incident.changed_at, position)
         is_history = position.place is not None and position.place.part == "history"
         started = position.started or incident.created_at
-        return is_history or incident.created_at < started - self._config.history + DAY
+        return is_history or incident.created_at < started - self._config.history + DAY or incident.created_at > started
 
     async def _read(self, ref: SourceRef, row: Any, read: _Read) -> None:
         """Read an incident by itself. row: what named it."""

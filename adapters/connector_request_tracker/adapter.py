@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -216,6 +217,7 @@ class RequestTracker(
     async def _pages(self, stream: Stream, where: str, position: Position) -> AsyncIterator[Batch]:
         fields, ref_of = (ORDER_FIELDS, order_ref) if stream.name == ORDERS.name else (FIELDS, ticket_ref)
         start, started = position, self.clock.now()
+        began = start.began or started
         while True:
             query = ticket_sql.changed_tickets(where, position, OVERLAP)
             page = await self._client.tickets(
@@ -230,13 +232,16 @@ class RequestTracker(
                     hint=UTC_HINT,
                 )
             position = reached if page.items else position
-            end = position if page.has_more else start.end_of_pull(position, started, OVERLAP)
+            end = replace(position, began=began)
+            if not page.has_more:
+                end = start.end_of_pull(position, started, OVERLAP).not_after(began)
             yield Batch(records=tuple(records), rejected=tuple(unread), resume=write_cursor(end))
             if not page.has_more:
                 return
 
     async def _removal_pages(self, position: Position) -> AsyncIterator[Batch]:
         start, started, latest = position, self.clock.now(), position.at
+        began = start.began or started
         while True:
             query = ticket_sql.removals(position, OVERLAP)
             page = await self._client.transactions(query, per_page=self.config.page_size)
@@ -254,7 +259,9 @@ class RequestTracker(
                 reached = position_of(page.items, "Created", "pull deletions")
                 latest = max(latest, reached.at) if latest and reached.at else reached.at
                 position = Position(latest, reached.id, is_exact=True)
-            end = position if page.has_more else start.end_of_pull(position, started, OVERLAP)
+            end = replace(position, began=began)
+            if not page.has_more:
+                end = start.end_of_pull(position, started, OVERLAP).not_after(began)
             yield Batch(records=gone, rejected=tuple(unread), resume=write_cursor(end))
             if not page.has_more:
                 return

@@ -8,6 +8,7 @@ are missed by reading all.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -53,6 +54,7 @@ class AssetReader:
         """Batches of one page each; a pull from the beginning that is not cut off ends complete."""
         start = position = read_cursor(since)
         started = self._clock.now()
+        began = start.began or started
         where = await self.catalogs()
         while True:
             items = await self._behind(position, where)
@@ -67,7 +69,9 @@ class AssetReader:
                     hint="Check that the server is Request Tracker 5 and that nothing between rewrites requests.",
                 )
             position = reached if items else position
-            end = position if items else start.end_of_pull(position, started, self._overlap)
+            end = replace(position, began=began)
+            if not items:
+                end = start.end_of_pull(position, started, self._overlap).not_after(began)
             yield Batch(records, unread, resume=write_cursor(end), complete=since is None and not items)
             if not items:
                 return

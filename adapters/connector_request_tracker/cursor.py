@@ -15,20 +15,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connector.sdk import Cursor, UnexpectedResponse
-from connector.sdk.cursors import load_cursor, read_instant
+from connector.sdk.cursors import load_cursor, read_instant, watermark
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
     """The last row that was read. at: its time, None before the first.
 
-    is_exact: reading goes on directly behind it. reached: our time when it was first the last of all.
+    is_exact: reading goes on directly behind it. reached: our time when it was first the last of all. began: when the
+    pull under way did, None between pulls.
     """
 
     at: datetime | None = None
     id: int = 0
     is_exact: bool = False
     reached: datetime | None = None
+    began: datetime | None = None
 
     def precedes(self, other: Position) -> bool:
         """Whether the other comes later in a list sorted by time, then id."""
@@ -42,12 +44,19 @@ class Position:
                             reached=self.reached or started)  # fmt: skip
         return Position(last.at, last.id, reached=started)
 
+    def not_after(self, began: datetime) -> Position:
+        """The position, or where the pull began when that was before: the next one then goes back from there."""
+        if self.at is None or watermark(self.at, began) == self.at:
+            return self
+        return Position(began, reached=began)
+
 
 def write_cursor(position: Position) -> Cursor:
     """The position as the hub keeps it."""
     kept: dict[str, object] = {"at": _text(position.at), "id": position.id, "exact": position.is_exact}
-    if position.reached:
-        kept["reached"] = _text(position.reached)
+    for name, at in (("reached", position.reached), ("began", position.began)):
+        if at:
+            kept[name] = _text(at)
     return json.dumps(kept, separators=(",", ":"))
 
 
@@ -57,8 +66,10 @@ def read_cursor(cursor: Cursor | None) -> Position:
         return Position()
 
     def read(saved: Any) -> Position:
-        at, reached = (read_instant(text) if (text := saved.get(name)) else None for name in ("at", "reached"))
-        return Position(at=at, id=int(saved["id"]), is_exact=bool(saved["exact"]), reached=reached)
+        at, reached, began = (
+            read_instant(text) if (text := saved.get(name)) else None for name in ("at", "reached", "began")
+        )
+        return Position(at, int(saved["id"]), is_exact=bool(saved["exact"]), reached=reached, began=began)
 
     return load_cursor(cursor, read, adapter="Request Tracker")
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connector.sdk import Cursor, Invalid
+from connector.sdk.cursors import watermark
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,11 @@ class Progress:
         """The state after the pull."""
         if self.latest is None or self.started is None:
             return Progress()
-        if self.before is not None and self.latest <= self.before:
+        latest = watermark(self.latest, self.started)
+        if self.before is not None and self.latest <= self.before and latest == self.latest:
             waited = self.reached is not None and self.started - self.reached >= overlap
-            return Progress(self.latest, self.reached or self.started, self.settled or waited)
-        return Progress(self.latest, self.started)
+            return Progress(latest, self.reached or self.started, self.settled or waited)
+        return Progress(latest, self.started)
 
 
 _TIMES = ("latest", "reached", "started", "at", "before")

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector.sdk import Cursor
-from connector.sdk.cursors import load_cursor, read_instant
+from connector.sdk.cursors import load_cursor, read_instant, watermark
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,15 @@ class Position:
     """Behind which ticket reading goes on.
 
     at, id: when it changed, and which it is; at is None before the first. is_exact: what lies before needs no second
-    look. reached: when by our clock a pull ended here for the first time.
+    look. reached: when by our clock a pull ended here for the first time. began: when the pull under way did, None
+    between pulls.
     """
 
     at: datetime | None = None
     id: int = 0
     is_exact: bool = False
     reached: datetime | None = None
+    began: datetime | None = None
 
     def floor(self, overlap: timedelta) -> datetime | None:
         """From when on tickets are asked for; None means all."""
@@ -44,10 +46,16 @@ class Position:
     def end_of_pull(self, last: Position, started: datetime, overlap: timedelta) -> Position:
         """Where a pull that began here at `started` leaves off, having read up to `last`."""
         if last.at is not None and self._lies_before(last.at, last.id):
-            return replace(last, is_exact=False, reached=started)
+            return Position(last.at, last.id, reached=started)
         if self.reached is None:
-            return replace(self, is_exact=False, reached=started)
-        return replace(self, is_exact=self.is_exact or started - self.reached >= overlap)
+            return Position(self.at, self.id, reached=started)
+        return replace(self, is_exact=self.is_exact or started - self.reached >= overlap, began=None)
+
+    def not_after(self, began: datetime) -> Position:
+        """The position, or where the pull began when that was before: the next one then goes back from there."""
+        if self.at is None or watermark(self.at, began) == self.at:
+            return self
+        return Position(began, reached=began)
 
     def _lies_before(self, at: datetime, ticket_id: int) -> bool:
         return self.at is None or (self.at, self.id) < (at, ticket_id)
@@ -61,6 +69,8 @@ def write_cursor(position: Position) -> Cursor:
         "exact": position.is_exact,
         "reached": position.reached.isoformat() if position.reached else None,
     }
+    if position.began:
+        kept["began"] = position.began.isoformat()
     return json.dumps(kept, separators=(",", ":"))
 
 
@@ -68,7 +78,8 @@ def read_cursor(cursor: Cursor | None) -> Position:
     """The position. Raises ConfigError when the cursor is not one of this adapter."""
 
     def read(saved: Any) -> Position:
-        return Position(_time(saved["at"]), int(saved["id"]), bool(saved["exact"]), _time(saved["reached"]))
+        at, reached, began = (_time(saved.get(name)) for name in ("at", "reached", "began"))
+        return Position(at, int(saved["id"]), bool(saved["exact"]), reached, began)
 
     return Position() if cursor is None else load_cursor(cursor, read, adapter="Zammad")
 

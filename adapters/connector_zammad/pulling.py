@@ -8,6 +8,7 @@ are its pages counted, and then the row before each page is looked at, too.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 
@@ -59,10 +60,13 @@ class TicketPull:
     async def batches(self, start: Position) -> AsyncIterator[Batch]:
         """Batches of at most a page; a page is asked for when it is wanted."""
         started = self._clock.now()
+        began = start.began or started
         state_types = await self._client.state_types("pull tickets")
         async for rows, here, is_last in self._walk(start):
             made = [await self._made(row, state_types) for row in rows]
-            end = start.end_of_pull(here, started, OVERLAP) if is_last else here
+            end = replace(here, began=began)
+            if is_last:
+                end = start.end_of_pull(here, started, OVERLAP).not_after(began)
             yield Batch(
                 records=tuple(each for each in made if not isinstance(each, Rejected)),
                 rejected=tuple(each for each in made if isinstance(each, Rejected)),

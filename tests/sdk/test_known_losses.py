@@ -28,6 +28,7 @@ NAMED = {
     "an order that is not that of the cursor": 52,
     "a snapshot resumed in its middle": 54,
     "one null that ends a sync": 55,
+    "a record from the future": 56,
 }
 
 

@@ -68,7 +68,7 @@ def test_the_test_that_comes_with_a_new_adapter_is_green(tmp_path: Path):
     )  # fmt: skip
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "42 passed, 11 skipped, 2 deselected" in ended.stdout
+    assert "43 passed, 11 skipped, 2 deselected" in ended.stdout
 
 
 @pytest.mark.parametrize(

@@ -37,3 +37,13 @@ def read_instant(text: str) -> datetime:
     if at.tzinfo is None:
         raise ValueError(f"time {text!r} has no zone")
     return at.astimezone(UTC)
+
+
+def watermark(latest: datetime, began: datetime) -> datetime:
+    """Up to when a pull has read: the latest time that it has seen, and never one after it began.
+
+    began: when the pull did, also where it was broken off and goes on. A row that is stamped in the future (a clock
+    that was wrong, a bad import) is taken, and says nothing of how far its list was read: the next pull would pass
+    over whatever changes until that time.
+    """
+    return min(latest, began)

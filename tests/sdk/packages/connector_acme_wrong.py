@@ -131,7 +131,7 @@ class StopsAtTheFirstPage(_OwnPages):
         records, refused = self._mapped(TICKETS, items)
         if items:
             position = {"from": items[-1]["updated"], "after": items[-1]["id"]}
-        yield Batch(records, refused, resume=json.dumps(self._back(position)))
+        yield Batch(records, refused, resume=self._resume(position, self.clock.now(), more=False))
 
 
 class LosesTheBoundaryRecord(_OwnPages):
@@ -144,7 +144,7 @@ class LosesTheBoundaryRecord(_OwnPages):
             records, refused = self._mapped(TICKETS, items)
             if items:
                 position = {"from": items[-1]["updated"], "after": "~"}
-            yield Batch(records, refused, resume=json.dumps(position if more else self._back(position)))
+            yield Batch(records, refused, resume=self._resume(position, self.clock.now(), more=more))
             if not more:
                 return
 
@@ -198,7 +198,7 @@ class MissesTheFullPage(_OwnPages):
             records, refused = self._mapped(TICKETS, items)
             if items:
                 position = {"from": items[-1]["updated"], "after": items[-1]["id"]}
-            yield Batch(records, refused, resume=json.dumps(position if more else self._back(position)))
+            yield Batch(records, refused, resume=self._resume(position, self.clock.now(), more=more))
             if not more:
                 return
 
@@ -213,7 +213,7 @@ class KeepsStateBetweenPulls(Acme):
     async def pull(self, stream: Stream, since: Cursor | None) -> AsyncIterator[Batch]:
         known = self.pages.get(since or "", since)
         if since is not None and since not in self.pages:
-            known = since if "after" not in since else json.dumps({"from": "9999"})
+            known = since if "after" not in since else json.dumps({"from": "9999-12-31T00:00:00+00:00"})
         async for batch in super().pull(stream, known):
             if batch.resume:
                 self.pages[batch.resume] = batch.resume
@@ -582,7 +582,7 @@ class TakesAShortPageForTheLast(_OwnPages):
             records, refused = self._mapped(TICKETS, items)
             if items:
                 position = {"from": items[-1]["updated"], "after": items[-1]["id"]}
-            yield Batch(records, refused, resume=json.dumps(self._back(position) if is_last else position))
+            yield Batch(records, refused, resume=self._resume(position, self.clock.now(), more=not is_last))
             if is_last:
                 return
 
@@ -596,7 +596,7 @@ class TakesAnEmptyPageForTheLast(_OwnPages):
             records, refused = self._mapped(TICKETS, items)
             if items:
                 position = {"from": items[-1]["updated"], "after": items[-1]["id"]}
-            yield Batch(records, refused, resume=json.dumps(self._back(position) if is_last else position))
+            yield Batch(records, refused, resume=self._resume(position, self.clock.now(), more=not is_last))
             if is_last:
                 return
 
@@ -615,7 +615,7 @@ class CountsUpForEver(_OwnPages):
             if items:
                 position = {"from": items[-1]["updated"], "after": items[-1]["id"]}
             if records or refused or not more:
-                yield Batch(records, refused, resume=json.dumps(position if more else self._back(position)))
+                yield Batch(records, refused, resume=self._resume(position, self.clock.now(), more=more))
             if not more:
                 return
 
@@ -629,6 +629,13 @@ class GoesByItsOwnClock(Acme):
             position = json.loads(batch.resume) if batch.resume else {}
             is_end = position and "after" not in position
             yield replace(batch, resume=json.dumps({"from": began.isoformat()})) if is_end else batch
+
+
+class FollowsTheFuture(Acme):
+    """Goes on behind the newest change, whatever its time."""
+
+    def _resume(self, position: dict[str, str], began: datetime, *, more: bool) -> Cursor:
+        return super()._resume(position, datetime.max.replace(tzinfo=UTC), more=more)
 
 
 class LivesInLocalTime(_ChangesRecords):
@@ -717,8 +724,10 @@ WRONG: dict[type[Acme], dict[int, str]] = {
         45: "are missing",
         46: "are missing",
         47: "are missing",
+        49: "are missing",
         50: "are missing",
         52: "are missing",
+        56: "are missing",
     },
     LosesTheBoundaryRecord: {16: "these are missing"},
     ForgetsTheOverlap: {16: "half an overlap earlier, these are missing"},
@@ -727,8 +736,13 @@ WRONG: dict[type[Acme], dict[int, str]] = {
     BatchesOverTheLimit: {11: "a batch has 6 records, the stream's batch_limit is 4"},
     SilentWhenEmpty: {12: "an empty source yields 0 batches", 18: "yields no batch", 51: "yields no batch"},
     MissesTheFullPage: {13: "of 5 records on pages of 5 these are missing", 19: "these are missing"},
-    KeepsStateBetweenPulls: {14: "after a restart behind batch", 16: "gets nowhere", 52: "after a restart"},
-    StartsOverEachTime: {15: "old records again", 45: "as well, which changed long before"},
+    KeepsStateBetweenPulls: {
+        14: "after a restart behind batch",
+        16: "gets nowhere",
+        52: "after a restart",
+        56: "gone on later",
+    },
+    StartsOverEachTime: {15: "old records again", 45: "as well, which changed long before", 56: "reads again"},
     BackfillsEverything: {45: "as well, which changed long before"},
     BackfillsTooLittle: {45: "on these are missing"},
     HidesDeletions: {18: "is not seen: yield a Tombstone, or a complete snapshot"},
@@ -779,6 +793,7 @@ WRONG: dict[type[Acme], dict[int, str]] = {
         49: "by a clock that is two hours fast",
         50: "these are missing",
     },
+    FollowsTheFuture: {56: "behind a record from the future does not see"},
     LivesInLocalTime: {50: "its updated_at is"},
     LeavesItToWebhooks: {51: "is not in the next pull"},
     GoesOnBehindTheHighestId: {52: "after a restart behind batch"},

@@ -12,6 +12,8 @@ is read again is found without comparing our clock with theirs: only durations o
   and the length of the pull before that has been read.
 - A pull that begins `lag` after the latest stamp was first seen reads everything up to that stamp. From then on
   a source in which nothing happens costs no row per pull, not its last five minutes again and again.
+- A stamp from the future says nothing of the server's time. So no pull has read further than until `lag` before it
+  began by our clock. That binds only where a stamp is ahead of our clock; ours being slow costs rows read twice.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from typing import Any
 import orjson
 
 from connector.sdk.adapter import Cursor
-from connector.sdk.cursors import read_instant
+from connector.sdk.cursors import read_instant, watermark
 from connector.sdk.errors import Invalid, UnexpectedResponse
 from connector.sdk.rest.rows import Page, Row, SentRow, row_id
 
@@ -90,7 +92,8 @@ class Progress:
         if self.end and self.reached and started - read_instant(self.reached) >= lag:
             settled.append(read_instant(self.end) + RESOLUTION)
         reached = self.reached if latest == self.end else write_time(now)
-        return Progress(floor=write_time(max(settled)), end=latest, reached=reached, facts=self.facts)
+        floor = watermark(max(settled), started - lag)
+        return Progress(floor=write_time(floor), end=latest, reached=reached, facts=self.facts)
 
 
 RESOLUTION = timedelta(microseconds=1)

@@ -172,6 +172,10 @@ class Sandbox:
         """Why two instants may have the same time in this system; empty where each has its own."""
         return ""
 
+    def never_ahead(self, stream: str) -> str:
+        """Why the system shows nothing that is stamped in the future; empty where it may."""
+        return ""
+
     # ReceivesWebhooks
 
     def webhook(self, ref: SourceRef | None = None, *, at: datetime) -> SentWebhook:

@@ -47,6 +47,7 @@ from connector.sdk import (
     require_json,
     require_recent,
 )
+from connector.sdk.cursors import read_instant, watermark
 from connector_acme.config import AcmeConfig
 from connector_acme.mapping import STATUSES, asset_of, order_of, rejected, site_of, ticket_of
 
@@ -82,6 +83,7 @@ class Acme(Adapter[AcmeConfig]):
         """Pages by key: `(updated, id)` for tickets, `id` for sites."""
         operation = f"pull {stream.name}"
         position: dict[str, str] = json.loads(since) if since else {}
+        began = self.clock.now()
         while True:
             params = {**position, "limit": str(self.config.page_size)}
             answer = await self._ask("GET", f"/api/{stream.name}", operation, params=params)
@@ -96,7 +98,7 @@ class Acme(Adapter[AcmeConfig]):
             else:
                 if last:
                     position = {"from": last[0], "after": last[1]}
-                yield Batch(records, refused, resume=json.dumps(position if more else self._back(position)))
+                yield Batch(records, refused, resume=self._resume(position, began, more=more))
             if not more:
                 return
 
@@ -110,7 +112,7 @@ class Acme(Adapter[AcmeConfig]):
             if not isinstance(at, str) or not isinstance(key, str):
                 raise ValueError("they are no texts")
             if order == "updated":
-                datetime.fromisoformat(at)
+                read_instant(at)
         except ValueError as error:
             raise UnexpectedResponse(
                 f"{operation}: the last object has {order}={at!r} and id={key!r}: {error}", operation=operation
@@ -120,6 +122,14 @@ class Acme(Adapter[AcmeConfig]):
     def cursor_since(self, stream: Stream, at: datetime) -> Cursor | None:
         """Tickets that have changed since an instant; sites are always read whole."""
         return json.dumps({"from": at.isoformat()}) if stream.name == "tickets" else None
+
+    def _resume(self, position: dict[str, str], began: datetime, *, more: bool) -> Cursor:
+        """Behind what was read; where that is ahead of the beginning of the pull, the overlap before that."""
+        if "from" in position:
+            at = datetime.fromisoformat(position["from"])
+            if (reached := watermark(at, began)) != at:
+                position, more = {"from": reached.isoformat(), "after": ""}, False
+        return json.dumps(position if more else self._back(position))
 
     def _back(self, position: dict[str, str]) -> dict[str, str]:
         """Where the next pull begins: the overlap before the newest change."""

@@ -1,4 +1,4 @@
-"""Losses that other connectors had, checks 46 to 55: each is a case of its own, and says where it was seen.
+"""Losses that other connectors had, checks 46 to 56: each is a case of its own, and says where it was seen.
 
 Where a docstring names `owner/repository#number`, that is a public thread of an issue tracker; the quality table lists
 them. Losses that earlier checks stand for name theirs there.
@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from connector.model.records import Record
 from connector.model.refs import SourceRef
-from connector.sdk.adapter import Batch, Stream
+from connector.sdk.adapter import Batch, Cursor, Stream
 from connector.sdk.ahead import going_on
 from connector.sdk.errors import AdapterError
 from connector.sdk.testing.bench import (
@@ -42,6 +42,7 @@ MOST_MUTATIONS = 120
 """Answers with one wrong value that are tried in place of each request's."""
 FURTHER = 100
 """Requests beyond the usual after which a pull is taken for one that does not end."""
+MONTH = timedelta(days=30)
 TURNED_BACK = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
 """When clocks in Berlin go back from 03:00 to 02:00."""
 
@@ -317,6 +318,53 @@ async def any_value(bench: Bench) -> None:
     await bench.each_stream(body)
 
 
+@check(56, "a record from the future hides no later change", "Pulls")
+async def from_the_future(bench: Bench) -> None:
+    """One object is stamped a month ahead. It is taken, or rejected with its reason; what changes later comes, too.
+
+    An idle source stays cheap meanwhile.
+
+    Seen in laminardb/laminardb#388, singer-io/tap-salesforce#10.
+    """
+
+    async def body(rig: Rig, stream: Stream) -> None:
+        if why := rig.sandbox.never_ahead(stream.name):
+            raise NotApplicable(why)
+        hour, still = timedelta(hours=1), timedelta(0)
+        seeded = seed(rig, stream, 2 * rig.sandbox.page_size(stream.name) + 1, step=sparse(stream))
+        old = set(seeded) if NOW - hour < NOW - stream.overlap else set(seeded[:-1])
+        ahead = rig.sandbox.seed(stream.name, 1, at=NOW + MONTH, step=still)
+        first = batches = await pull(rig.adapter(), stream)
+        told = {each.ref for batch in first for each in batch.rejected if each.ref in ahead}
+        met = {*records_of(first), *filter(None, told)}
+        require_same({*seeded, *ahead}, met, "of a pull that meets a record from the future")
+        for run in ("second", "third"):
+            changed = rig.sandbox.seed(stream.name, 1, at=rig.clock.now() + hour / 2, step=still)
+            rig.clock.advance(hour)
+            batches = await pull(rig.adapter(), stream, end_of(batches))
+            found = set(records_of(batches))
+            lost = {*changed} - found
+            require(not lost, f"a {run} pull behind a record from the future does not see {listed(lost)}")
+        rig.clock.advance(hour)
+        idle = records_of(await pull(rig.adapter(), stream, end_of(batches)))
+        again = old & idle.keys() if stream.mode == "incremental" else set()
+        require(not again, f"an idle pull behind a record from the future reads again {listed(again)}")
+        for number, batch in enumerate(first, 1):
+            if batch.resume is not None:
+                since: Cursor | None = batch.resume
+                found = set()
+                for _ in range(2):
+                    rest = await pull(rig.adapter(), stream, since)
+                    found |= records_of(rest).keys()
+                    since = end_of(rest)
+                lost = {*changed} - found
+                require(
+                    not lost, f"gone on later behind batch {number}, before a record from the future: {listed(lost)}"
+                )
+
+    await bench.each_stream(body)
+
+
 async def _requests(rig: Rig, stream: Stream) -> int:
     """How many requests a whole pull takes."""
     before = rig.sent()
@@ -353,4 +401,5 @@ CHECKS: tuple[Check, ...] = (
     same_overlap,
     resumed_snapshot,
     any_value,
+    from_the_future,
 )
