@@ -219,6 +219,11 @@ def test_a_paused_source_is_not_pulled_until_it_is_resumed(here: Path):
     assert (source["state"], source["pause_reason"]) == ("paused", "stocktaking")
     assert "goes on by its schedule" in run("sources", "resume", "sheets").output
     assert "was not paused" in run("sources", "resume", "sheets").output
+    config = here / "connector.toml"
+    config.write_text(config.read_text().replace("[sources.sheets]\n", '[sources.sheets]\nschedule = ""\n'))
+    run("sources", "pause", "sheets", "--because", "stocktaking")
+    told = " ".join(run("sources", "resume", "sheets").output.split())
+    assert "Source sheets is not paused any more; it has no schedule, and is pulled by hand only. Now:" in told
     (report,) = run_json("sync")  # type: ignore[misc]
     assert report["outcome"] == "pulled"
 

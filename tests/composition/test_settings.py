@@ -171,6 +171,20 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: py
     assert settings.sources["sheets"].adapter_settings() == {"directory": f"{tmp_path}/sheets"}
 
 
+def test_a_bundle_of_authorities_is_looked_for_beside_the_file_and_must_be_there(tmp_path: Path):
+    file = write(
+        tmp_path,
+        '[sources.itsm]\nadapter = "request_tracker"\nbase_url = "https://rt.example.com"\ntoken = "x"\n'
+        'ca_bundle = "tls/company-ca.pem"\n',
+    )
+
+    with pytest.raises(InvalidConfiguration) as raised:
+        load_settings(file)
+
+    said = f"sources.itsm.ca_bundle: Value error, '{tmp_path}/tls/company-ca.pem' cannot be read: No such file"
+    assert said in str(raised.value)
+
+
 def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CONNECTOR_SERVER__PORT", "8123")
     monkeypatch.setenv("CONNECTOR_DATABASE", "postgresql://hub:open-sesame@db/hub")

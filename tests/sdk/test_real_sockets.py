@@ -229,6 +229,26 @@ async def test_a_certificate_that_nobody_vouches_for_gets_no_request(tmp_path: P
     assert raised.value.hint.startswith("Check the name in base_url")
 
 
+async def test_an_answer_that_drips_is_given_up_at_the_deadline_however_often_a_byte_comes():
+    """Its bytes come far more often than the time-out allows, and never end."""
+
+    async def respond(_: httpx.Request) -> Raw:
+        return chunked(repeat(b" "))
+
+    patience = {"timeout": timedelta(seconds=0.2), "deadline": timedelta(seconds=0.5), "attempts": 1}
+    async with listening(respond) as system, SourceClient(system.url, **patience) as http:
+        with pytest.raises(Transient) as of_read:
+            await get(http)
+        with pytest.raises(OutcomeUnknown) as of_write:
+            await post(http)
+        taken = system.sent
+
+    assert of_read.value.message == "pull devices: the answer was not whole after 0.5 s"
+    assert of_read.value.hint.endswith("ask for smaller pages, or set a longer `deadline`.")
+    assert of_write.value.message == "add note: the answer was not whole after 0.5 s after the request was sent"
+    assert 0 < taken < LARGEST_ANSWER
+
+
 async def test_a_port_that_speaks_no_tls_and_one_that_nobody_listens_on():
     async with connected(answer(200, "[]")) as (_, system, _slept):
         encrypted = SourceClient(system.url.replace("http:", "https:"), attempts=1, timeout=timedelta(seconds=0.3))

@@ -13,6 +13,7 @@ from connector.cli.output import console, print_json, print_table
 from connector.hub import Hub
 from connector.model.errors import NotKnown
 from connector.model.kinds import RunOutcome, SourceState
+from connector.settings.sources import SourceSettings
 from connector.storage.database.engine import Transaction, reading, transaction
 from connector.storage.sources.overview import SourceOverview, source_overviews, stream_overviews
 from connector.storage.sources.pauses import pause_source, resume_source
@@ -119,14 +120,23 @@ def pause(
 def resume(name: Name, config: Config = None, as_json: AsJson = False) -> None:
     """Let a source go on that somebody, or the guard, has paused."""
 
-    async def do(hub: Hub) -> bool:
+    async def do(hub: Hub) -> str:
         async with transaction(hub.database) as tx:
             source_id = await _source_id(tx, name)
-            return await resume_source(tx, source_id, by=whoever_types().name, at=hub.clock.now())
+            was_paused = await resume_source(tx, source_id, by=whoever_types().name, at=hub.clock.now())
+        return _goes_on(hub.settings.sources.get(name)) if was_paused else "was not paused"
 
-    was_paused = with_hub(config, do, as_json=as_json)
-    text = "goes on by its schedule" if was_paused else "was not paused"
+    text = with_hub(config, do, as_json=as_json)
     _tell(name, f"Source {name} {text}. Now: connector sync {name}", state="new", as_json=as_json)
+
+
+def _goes_on(source: SourceSettings | None) -> str:
+    """What a source that is not paused any more does by itself, if anything. source: None for one that is gone."""
+    if source is None:
+        return "is not paused any more, but is not in connector.toml"
+    if source.schedule or source.schedules or source.full_schedule:
+        return "goes on by its schedule"
+    return "is not paused any more; it has no schedule, and is pulled by hand only"
 
 
 def _run(run: Run) -> dict[str, object]:

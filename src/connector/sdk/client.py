@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeAlias
 from urllib.parse import quote, urlsplit
@@ -31,6 +30,7 @@ from connector.sdk.errors import (
 )
 from connector.sdk.reading import TooLongError, read_json, read_whole
 from connector.sdk.retries import Circuit, Pace, Patience, Sleep, backoff, retry_after
+from connector.sdk.trust import authorities_with, known_authorities
 
 log = logging.getLogger("connector.sdk")
 
@@ -42,16 +42,11 @@ MOST_GIVEN_OUT: Final = 4
 
 Params: TypeAlias = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
 Now: TypeAlias = Callable[[], datetime]
+Failure: TypeAlias = httpx.HTTPError | TooLongError | TimeoutError
 
 
 def _wall_clock() -> datetime:
     return datetime.now(UTC)
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The certificate authorities that are trusted, read once for all clients: it takes longer than a request."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 class SourceClient:
@@ -59,9 +54,11 @@ class SourceClient:
 
     base_url: every request goes there and nowhere else; an absolute URL of another host is refused, so that
     credentials never leave. headers: sent with each request, credentials included. secrets: texts that are
-    cut out of errors and logs. attempts: tries of a request that failed without effect; 1 means no retry, and
-    waiting because the system asked for it is no try. largest_answer: bytes of an answer, decompressed, at most; a
-    longer one is not read to its end. now: tells how far away a date in Retry-After is. transport, sleep: for tests.
+    cut out of errors and logs. timeout: of each step, such as the next piece of an answer. deadline: of a request and
+    its whole answer; at least `timeout`. ca_bundle: authorities that are trusted beside the known ones. attempts: tries
+    of a request that failed without effect; 1 means no retry, and waiting because the system asked for it is no try.
+    largest_answer: bytes of an answer, decompressed, at most; a longer one is not read to its end. now: tells how far
+    away a date in Retry-After is. transport, sleep: for tests.
     """
 
     def __init__(
@@ -70,6 +67,8 @@ class SourceClient:
         *,
         headers: Mapping[str, str] | None = None,
         timeout: timedelta = timedelta(seconds=30),
+        deadline: timedelta = timedelta(minutes=5),
+        ca_bundle: Path | None = None,
         max_concurrency: int = 4,
         requests_per_minute: int | None = None,
         attempts: int = 4,
@@ -87,11 +86,12 @@ class SourceClient:
             headers=dict(headers or {}),
             timeout=timeout.total_seconds(),
             transport=transport,
-            verify=_trusted() if transport is None else True,
+            verify=known_authorities() if ca_bundle is None else authorities_with(ca_bundle),
             follow_redirects=False,
             trust_env=False,
             limits=httpx.Limits(max_connections=max_concurrency),
         )
+        self._deadline = max(deadline, timeout).total_seconds()
         self._slots = asyncio.Semaphore(max_concurrency)
         self._pace = Pace(requests_per_minute, sleep)
         self._circuit = Circuit()
@@ -246,8 +246,9 @@ class SourceClient:
                 await self._pace.wait()
                 request = build()
                 try:
-                    response = await read_whole(await self._http.send(request, stream=True), self._largest_answer)
-                except (httpx.HTTPError, TooLongError) as error:
+                    async with asyncio.timeout(self._deadline):
+                        response = await read_whole(await self._http.send(request, stream=True), self._largest_answer)
+                except (httpx.HTTPError, TooLongError, TimeoutError) as error:
                     # not chained: the library's message may quote a header with its credential
                     raise self._failure(error, operation, ref, harmless) from None
             where = self.redact(str(request.url))
@@ -306,7 +307,11 @@ class SourceClient:
         return path
 
     def _failure(
-        self, error: httpx.HTTPError | TooLongError, operation: str, ref: SourceRef | None, harmless: bool
+        self,
+        error: httpx.HTTPError | TooLongError | TimeoutError,
+        operation: str,
+        ref: SourceRef | None,
+        harmless: bool,
     ) -> AdapterError:
         what, detail = f"{operation}: {type(error).__name__}", self.redact(str(error))
         if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
@@ -323,8 +328,16 @@ class SourceClient:
         if never_sent and "CERTIFICATE_VERIFY_FAILED" in detail:
             return Transient(
                 f"{operation}: the system's certificate is not trusted", operation=operation, ref=ref, detail=detail,
-                hint="Check the name in base_url, and that the certificate is valid and of a known authority.",
+                hint="Check the name in base_url, and that the certificate is valid and of a known authority; "
+                "one of your own goes into `ca_bundle`.",
             )  # fmt: skip
+        if isinstance(error, TimeoutError):
+            what, detail = f"{operation}: the answer was not whole after {self._deadline:g} s", "deadline"
+            if harmless:
+                return Transient(
+                    what, operation=operation, ref=ref, detail=detail,
+                    hint="If the system really takes so long, ask for smaller pages, or set a longer `deadline`.",
+                )  # fmt: skip
         if harmless or never_sent:
             return Transient(f"{what}, the system did not answer", operation=operation, ref=ref, detail=detail)
         return OutcomeUnknown(

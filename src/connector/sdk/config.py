@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, PositiveInt
 
 from connector.model.calendars import check_time_zone
+from connector.sdk.trust import check_bundle
 
 TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 """A name of the IANA database."""
@@ -24,6 +26,18 @@ class AdapterConfig(BaseModel):
 
     timeout: timedelta = Field(
         default=timedelta(seconds=30), description="Longest wait for one answer.", examples=["PT30S"]
+    )
+    deadline: timedelta = Field(
+        default=timedelta(minutes=5),
+        gt=timedelta(0),
+        description="Longest time that one answer may take in all, however steadily it comes; at least `timeout`.",
+        examples=["PT5M"],
+    )
+    ca_bundle: Annotated[Path, AfterValidator(check_bundle)] | None = Field(
+        default=None,
+        description="File of PEM certificates of authorities that are trusted beside the known ones, for a system "
+        "whose certificate is signed by the company itself.",
+        examples=["/etc/ssl/company-ca.pem"],
     )
     max_concurrency: PositiveInt = Field(
         default=4, description="Requests under way at the same time, at most.", examples=[4]

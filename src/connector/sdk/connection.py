@@ -52,6 +52,8 @@ def connect(
         config.server() or NO_SERVER,
         headers=config.headers(),
         timeout=config.timeout,
+        deadline=config.deadline,
+        ca_bundle=config.ca_bundle,
         max_concurrency=config.max_concurrency,
         requests_per_minute=config.requests_per_minute,
         attempts=attempts,

@@ -138,7 +138,7 @@ def _anchor_paths(values: dict[str, Any], base: Path) -> None:
         ]
     sources = values.get("sources")
     for source in sources.values() if isinstance(sources, dict) else ():
-        for key in ("directory", "definition"):
+        for key in ("directory", "definition", "ca_bundle"):
             if isinstance(source, dict) and isinstance(source.get(key), str):
                 source[key] = str((base / source[key]).resolve())
 
