@@ -12,13 +12,25 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.ingest.adapters import Scripted, scripted
 from tests.ingest.conftest import Intake
-from tests.ingest.records import SWITCH, asset, batch, deferred, ref, site
+from tests.ingest.records import SWITCH, asset, batch, count, deferred, gone, hub, product, ref, site
 
 from connector.ingest.pull import pull_source
 from connector.ingest.rehearsal import Unusable, rehearse
 from connector.ingest.spool import Spool
 from connector.model.errors import InvalidInput
-from connector.sdk import AssetRecord, AuthError, Connection, Rejected, SiteRecord, Stream, Tombstone
+from connector.model.refs import EntityKind
+from connector.sdk import (
+    AssetRecord,
+    AuthError,
+    Connection,
+    HubRecord,
+    ProductRecord,
+    Rejected,
+    SiteRecord,
+    StockRecord,
+    Stream,
+    Tombstone,
+)
 from connector.storage import tables
 from connector.storage.database.engine import reading, transaction
 
@@ -79,6 +91,51 @@ async def test_a_plan_tells_what_would_change_and_changes_nothing(
     assert [(r.name, r.seen, r.created, r.updated, r.deleted) for r in plan.streams] == [
         ("sites", 2, 1, 1, 1), ("devices", 2, 0, 1, 0),
     ]  # fmt: skip
+
+
+async def test_a_product_that_is_new_and_counted_in_the_same_sync_is_told_once(
+    engine: AsyncEngine, clock: MovableClock
+):
+    adapter, connection = scripted(
+        clock,
+        Stream("hubs", HubRecord, "snapshot"),
+        Stream("products", ProductRecord, "snapshot"),
+        Stream("stock", StockRecord, "snapshot"),
+    )
+    adapter.scripts = {
+        "hubs": [batch(hub("h1", name="Hamburg"), complete=True)],
+        "products": [batch(product("p1"), complete=True)],
+        "stock": [batch(count("b1", quantity=3), complete=True)],
+    }
+
+    with await rehearse(engine, connection, clock=clock) as plan:
+        (found,) = [item for item in plan.changes if item.kind is EntityKind.PRODUCT]
+
+    assert (found.operation, found.fields["tracking"]) == ("created", (None, "counted"))
+
+
+async def test_a_record_that_vanishes_from_one_source_of_two_is_told_as_gone(
+    engine: AsyncEngine, clock: MovableClock, cmdb: tuple[Scripted, Connection]
+):
+    adapter, connection = cmdb
+    mdm, other = scripted(clock, DEVICES, name="mdm")
+    adapter.scripts = {"devices": [batch(asset("a1", name="sw-1", serial="S1", place=None), resume="1")]}
+    mdm.scripts = {
+        "devices": [batch(asset("m1", name="sw-1", serial="S1", asset_tag="TAG-A1", place=None), resume="1")]
+    }
+    await pull_source(engine, connection, clock=clock)
+    await pull_source(engine, other, clock=clock)
+    mdm.scripts = {"devices": [batch(gone("asset", "m1"), resume="2")]}
+
+    with await rehearse(engine, other, clock=clock) as plan:
+        found = [(item.operation, item.kind, item.name, item.external_ids, item.fields) for item in plan.changes]
+        fingerprint, counts = plan.fingerprint, [(report.name, report.deleted) for report in plan.streams]
+    mdm.scripts = {"devices": [batch(resume="2")]}
+    with await rehearse(engine, other, clock=clock) as nothing:
+        assert (list(nothing.changes), nothing.fingerprint == fingerprint) == ([], False)
+
+    assert found == [("withdrawn", EntityKind.ASSET, "sw-1", ("m1",), {})]
+    assert counts == [("devices", 1)]
 
 
 async def test_the_plan_of_a_source_that_was_never_synced_leaves_no_trace_of_it(
@@ -216,15 +273,24 @@ async def test_a_sync_does_what_its_plan_said(
         c = tables.change.c
         async with reading(engine) as tx:
             rows = await tx.execute(
-                select(c.kind, c.operation, c.fields)
+                select(c.kind, c.entity_id, c.operation, c.fields)
                 .where(c.id > (last or 0), c.actor == "source:cmdb", c.kind.not_in(["source", "quarantine"]))
                 .order_by(c.id)
             )
-        done = [
-            (kind, "retired" if operation == "updated" and (fields.get("retired_at") or [0, None])[1] else operation)
-            for kind, operation, fields in rows
+        done: dict[tuple[Any, int], dict[str, list[Any]]] = {}
+        began: dict[tuple[Any, int], str] = {}
+        for kind, entity_id, operation, fields in rows:
+            began.setdefault((kind, entity_id), operation)
+            so_far = done.setdefault((kind, entity_id), {})
+            for name, (before, after) in fields.items():
+                so_far[name] = [so_far[name][0] if name in so_far else before, after]
+        retired = {key for key, fields in done.items() if fields.get("retired_at", [0, None])[1]}
+        expected = [
+            (key[0], "retired" if operation == "updated" and key in retired else operation)
+            for key, operation in began.items()
+            if operation == "created" or any(before != after for before, after in done[key].values())
         ]
-        assert [(kind, operation) for kind, _, operation in planned] == done
+        assert [(kind, operation) for kind, _, operation in planned if operation != "withdrawn"] == expected
         assert list(report.streams) == counted
 
 

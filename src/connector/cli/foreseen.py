@@ -18,7 +18,12 @@ from connector.ingest.planned import counts_of, guard_of, keep
 from connector.ingest.rehearsal import Plan, rehearse
 from connector.storage.sources.foreseen import Foreseen
 
-_WORDS: Final = {"created": ("new", "green"), "updated": ("changed", "yellow"), "retired": ("retired", "red")}
+_WORDS: Final = {
+    "created": ("new", "green"),
+    "updated": ("changed", "yellow"),
+    "retired": ("retired", "red"),
+    "withdrawn": ("gone", "red"),
+}
 LONGEST: Final = 60
 """Signs of a value that are shown on the screen; JSON has all of them."""
 
@@ -115,6 +120,8 @@ def _lines(change: Foreseen) -> Iterator[Text]:
     word, colour = _WORDS.get(change.operation, (change.operation, ""))
     refs = f" ({', '.join(change.external_ids)})" if change.external_ids else ""
     yield Text.assemble((f"{word:7} ", colour), f"{change.kind.value} {change.name or change.entity_id}{refs}")
+    if change.operation == "withdrawn":
+        yield Text("          the source has it no more; it stays, since another one has it or it is history")
     if change.operation == "updated":
         for name, (before, after) in _told(change.fields).items():
             yield Text(f"          {name}: {_cell(before)} \u2192 {_cell(after)}")

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
+
+from connector.model.refs import EntityKind
+
+Left: TypeAlias = tuple[EntityKind, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,8 +16,8 @@ class Applied:
 
     seen: records, rejected ones included. created, updated: rows. deleted: references that the source let go.
     changed: of the updates, those by records of things that the source had before. unchanged: records that said nothing
-    new. quarantined: records that could not be used; refused: their
-    fingerprints. alarm: why a complete snapshot retired nothing, or None.
+    new. quarantined: records that could not be used; refused: their fingerprints. left: of what the source let go,
+    kind, id of the thing, and what the source called it. alarm: why a complete snapshot retired nothing, or None.
     """
 
     seen: int = 0
@@ -23,4 +28,5 @@ class Applied:
     unchanged: int = 0
     quarantined: int = 0
     refused: frozenset[str] = frozenset()
+    left: tuple[Left, ...] = ()
     alarm: str | None = None

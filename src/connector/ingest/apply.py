@@ -139,6 +139,7 @@ async def apply(
         unchanged=unchanged,
         quarantined=len(entries),
         refused=frozenset(entry.fingerprint for entry in entries),
+        left=tuple(work.left),
         alarm=alarm,
     )
 

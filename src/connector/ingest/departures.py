@@ -96,6 +96,7 @@ async def _leave(work: Work, leaving: Sequence[Leaving]) -> None:
             stay = {item.external_id: drafts[item.entity_id] for item in items if item.entity_id not in gone}
             await work.write(kind, await work.golden.withdraw(kind, stay))
         work.deleted += len(items)
+        work.left += [(kind, item.entity_id, item.external_id) for item in items]
         await delete_refs(work.tx, {item.ref_id: item.version for item in items}, at=work.at)
 
 

@@ -6,10 +6,12 @@ are all others, on PostgreSQL whoever takes records in.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from tempfile import SpooledTemporaryFile
 from typing import Any, Self, TypeAlias, cast
 
@@ -31,9 +33,9 @@ from connector.sdk.adapter import Batch, Clock, Pulls, Stream
 from connector.sdk.connection import Connection
 from connector.storage.database.engine import Database, DatabaseRefusal, Transaction, reading, refusals, transaction
 from connector.storage.database.rows import json_value
-from connector.storage.sources.foreseen import Foreseen, changes_after, newest_change
+from connector.storage.sources.foreseen import PAGE, Foreseen, changes_after, named, newest_change
 from connector.storage.sources.quarantine import refused_since
-from connector.storage.sources.refs import lock_ingest, newest_ref
+from connector.storage.sources.refs import known_refs, lock_ingest, newest_ref
 from connector.storage.sources.runs import last_seen
 from connector.storage.sources.sources import register_source, resumes_of, source_ids
 
@@ -201,13 +203,17 @@ async def _read(
 
 
 class _Rehearsal:
-    """Applies what was set aside within one transaction. last: the change that was told last."""
+    """Applies what was set aside within one transaction.
+
+    last: the newest change before. left: of each thing that the source has no more, what it called it.
+    """
 
     def __init__(self, connection: Connection, clock: Clock, plan: Plan) -> None:
         self._connection, self._clock, self._plan = connection, clock, plan
         self._actor = f"source:{connection.name}"
         self._at = plan.at
         self._last = 0
+        self._left: defaultdict[tuple[EntityKind, int], list[str]] = defaultdict(list)
         self.source_id = 0
 
     async def begin(self, tx: Transaction) -> None:
@@ -231,7 +237,8 @@ class _Rehearsal:
                 tally = tally and await self._tallied(tally, applied, batch)
                 if applied.alarm is not None:
                     self._plan.alarms.append(applied.alarm)
-            await self._tell()
+                for kind, entity_id, external_id in applied.left:
+                    self._left[kind, entity_id].append(external_id)
         self._plan.streams.append(report)
 
     async def _tallied(self, tally: Tally, applied: Applied, batch: Batch) -> Tally | None:
@@ -244,7 +251,7 @@ class _Rehearsal:
         return tally
 
     async def end(self) -> None:
-        """Apply what waited for something that came later, and note what could not be used."""
+        """Apply what waited for something that came later; note what changes, and what could not be used."""
         await replay_arrived_in(self._tx, self.source_id, actor=self._actor, clock=self._clock)
         await self._tell()
         after = 0
@@ -273,6 +280,22 @@ class _Rehearsal:
                 )
 
     async def _tell(self) -> None:
-        """Note what has changed since this was called last."""
-        changes, self._last = await changes_after(self._tx, self._last, source_id=self.source_id, actor=self._actor)
-        self._plan.add(changes)
+        """Note what changes, and what the source has no more and is not retired for it."""
+        pages = changes_after(self._tx, self._last, source_id=self.source_id, actor=self._actor)
+        async with aclosing(pages):
+            async for page in pages:
+                self._plan.add(page)
+                for item in page:
+                    if item.operation == "retired":
+                        self._left.pop((item.kind, item.entity_id), None)
+        for start in range(0, len(self._left), PAGE):
+            chosen = list(islice(self._left.items(), start, start + PAGE))
+            keys = {(kind, name) for (kind, _), names in chosen for name in names}
+            refs = await known_refs(self._tx, self.source_id, keys)
+            gone = {key for key, ref in refs.items() if ref.deleted_at is not None}  # else it came back meanwhile
+            staying = [
+                Foreseen(kind, entity_id, "withdrawn", {}, external_ids=tuple(sorted(lost)))
+                for (kind, entity_id), names in chosen
+                if (lost := {name for name in names if (kind, name) in gone})
+            ]
+            self._plan.add(await named(self._tx, staying, self.source_id))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from connector.ingest.applied import Left
 from connector.ingest.arrivals import Arrival
 from connector.ingest.golden import Golden
 from connector.model.refs import EntityKind, SourceRef
@@ -74,6 +75,7 @@ class Work:
     created: int = 0
     updated: int = 0
     deleted: int = 0
+    left: list[Left] = field(default_factory=list)
     golden: Golden = field(init=False)
 
     def __post_init__(self) -> None:

@@ -115,12 +115,14 @@ class PlannedField:
     after: JSON | None = strawberry.field(description="What it would be.")
 
 
-@strawberry.type(description="A thing that would be new, changed or retired.")
+@strawberry.type(description="A thing that would be new, changed, retired, or no longer in the source.")
 class PlannedChange:
     """A change."""
 
     kind: EntityKind = strawberry.field(description="What kind of thing.")
-    operation: str = strawberry.field(description="`created`, `updated` or `retired`.")
+    operation: str = strawberry.field(
+        description="`created`, `updated`, `retired`, or `withdrawn`: the source has it no more, and it stays."
+    )
     name: str | None = strawberry.field(description="What people call it.")
     external_refs: list[str] = strawberry.field(description="What the source calls it.")
     fields: list[PlannedField] = strawberry.field(description="Its fields; of a new thing before is null.")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, Table, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.refs import EntityKind
@@ -25,6 +25,8 @@ _NAMED_BY: Final[Mapping[EntityKind, tuple[str, ...]]] = {
     EntityKind.PROCUREMENT: ("order_number",),
 }
 """The columns that people know a thing by; the first one that is filled in."""
+PAGE: Final = 500
+"""Things that are told at once."""
 _LEADS_TO: Final[Mapping[str, EntityKind]] = {
     "site_id": EntityKind.SITE,
     "hub_id": EntityKind.HUB,
@@ -38,10 +40,11 @@ _LEADS_TO: Final[Mapping[str, EntityKind]] = {
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """A change that was made and is not committed.
+    """What becomes of a thing, by changes that were made and are not committed.
 
-    operation: created, updated, retired. name: what people call the thing, "" where nothing says so. external_ids:
-    what the source calls it. fields: by name, before and after; of other things their names instead of their ids.
+    operation: created, updated, retired; withdrawn, where its source has it no more and it stays as it is. name: what
+    people call the thing, "" where nothing says so. external_ids: what the source calls it. fields: by name, before and
+    after; of other things their names instead of their ids.
     """
 
     kind: EntityKind
@@ -57,17 +60,52 @@ async def newest_change(tx: AsyncConnection) -> int:
     return int((await tx.execute(select(func.coalesce(func.max(change.c.id), 0)))).scalar_one())
 
 
-async def changes_after(tx: AsyncConnection, after: int, *, source_id: int, actor: str) -> tuple[list[Foreseen], int]:
-    """What somebody changed about things of the model after a change, in order, and the id of the last one."""
-    c = change.c
-    statement = select(c.id, c.kind, c.entity_id, c.operation, c.fields)
-    told = c.kind.not_in([EntityKind.SOURCE, EntityKind.QUARANTINE, EntityKind.IDENTITY_REVIEW])
-    rows = (await tx.execute(statement.where(c.id > after, c.actor == actor, told).order_by(c.id))).all()
-    found = [
-        Foreseen(kind, entity_id, _operation(operation, fields), {name: tuple(pair) for name, pair in fields.items()})
-        for _, kind, entity_id, operation, fields in rows
-    ]
-    return await _named(tx, found, source_id), rows[-1].id if rows else after
+async def changes_after(
+    tx: AsyncConnection, after: int, *, source_id: int, actor: str
+) -> AsyncGenerator[list[Foreseen], None]:
+    """What becomes of each thing of the model that somebody changed after a change, in pages.
+
+    In the order in which things were changed first. What was changed several times is told once, as it ends; what ends
+    as it began is left out.
+    """
+    c, earlier = change.c, change.alias()
+    told = (c.actor == actor, c.kind.not_in([EntityKind.SOURCE, EntityKind.QUARANTINE, EntityKind.IDENTITY_REVIEW]))
+    same = (earlier.c.kind == c.kind, earlier.c.entity_id == c.entity_id, earlier.c.id < c.id)
+    is_first = ~exists().where(*same, earlier.c.id > after, earlier.c.actor == actor)
+    last = after
+    while True:
+        statement = select(c.id, c.kind, c.entity_id).where(c.id > last, *told, is_first).order_by(c.id).limit(PAGE)
+        firsts = (await tx.execute(statement)).all()
+        if not firsts:
+            return
+        last = firsts[-1].id
+        by_kind: defaultdict[EntityKind, set[int]] = defaultdict(set)
+        for _, kind, entity_id in firsts:
+            by_kind[kind].add(entity_id)
+        steps: defaultdict[tuple[EntityKind, int], list[tuple[str, Mapping[str, Sequence[Any]]]]] = defaultdict(list)
+        for kind, ids in by_kind.items():
+            rows = select(c.entity_id, c.operation, c.fields).where(c.id > after, c.actor == actor, c.kind == kind)
+            for entity_id, operation, fields in await tx.execute(
+                rows.where(among(tx, c.entity_id, ids)).order_by(c.id)
+            ):
+                steps[kind, entity_id].append((operation, fields))
+        found = [_together(kind, entity_id, steps[kind, entity_id]) for _, kind, entity_id in firsts]
+        yield await named(tx, [item for item in found if item is not None], source_id)
+
+
+def _together(
+    kind: EntityKind, entity_id: int, steps: Sequence[tuple[str, Mapping[str, Sequence[Any]]]]
+) -> Foreseen | None:
+    """Changes of one thing as one; None where they take each other back."""
+    fields: dict[str, tuple[Any, Any]] = {}
+    for _, changed in steps:
+        for name, (before, after) in changed.items():
+            fields[name] = (fields[name][0] if name in fields else before, after)
+    if len(steps) > 1:
+        fields = {name: pair for name, pair in fields.items() if pair[0] != pair[1]}
+        if not fields and steps[0][0] == "updated":
+            return None
+    return Foreseen(kind, entity_id, _operation(steps[0][0], fields), fields)
 
 
 def _operation(operation: str, fields: Mapping[str, Sequence[Any]]) -> str:
@@ -75,7 +113,8 @@ def _operation(operation: str, fields: Mapping[str, Sequence[Any]]) -> str:
     return "retired" if operation == "updated" and is_retired else operation
 
 
-async def _named(tx: AsyncConnection, changes: Sequence[Foreseen], source_id: int) -> list[Foreseen]:
+async def named(tx: AsyncConnection, changes: Sequence[Foreseen], source_id: int) -> list[Foreseen]:
+    """The same, with the names of things; where nothing says what the source calls one, that as well."""
     things: defaultdict[EntityKind, set[int]] = defaultdict(set)
     mentioned: defaultdict[EntityKind, set[int]] = defaultdict(set)
     for item in changes:
@@ -90,7 +129,7 @@ async def _named(tx: AsyncConnection, changes: Sequence[Foreseen], source_id: in
         replace(
             item,
             name=names[item.kind].get(item.entity_id, ""),
-            external_ids=tuple(known[item.kind].get(item.entity_id, ())),
+            external_ids=item.external_ids or tuple(known[item.kind].get(item.entity_id, ())),
             fields={name: _told(name, pair, names) for name, pair in item.fields.items()},
         )
         for item in changes
