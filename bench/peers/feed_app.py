@@ -28,6 +28,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import GraphQL
 
 from bench.databases import migrated_engine
+from bench.peers.gathering import gathering_sockets
 from connector.api.app import create_app
 from connector.api.commands import Commands
 from connector.api.context import ApiContext
@@ -35,11 +36,11 @@ from connector.api.feed import Feed
 from connector.api.limits import Limits
 from connector.api.live.limits import LiveLimits
 from connector.api.schema import build_schema
+from connector.framing import FramingSocket
 from connector.fulfilment.approvals import Approvals, holders_of
 from connector.fulfilment.channels import Channels
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.work import Work
-from connector.gathering import gathering_sockets
 from connector.memory import calm_garbage_collection
 from connector.model.errors import Unavailable
 from connector.model.kinds import TaskKind
@@ -174,7 +175,7 @@ async def main(way: str) -> None:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", int(os.environ["PORT"])))
-        ws: Any = "websockets-sansio" if way == "strawberry" else gathering_sockets()
+        ws: Any = {"connector": FramingSocket, "raw": gathering_sockets(), "strawberry": "websockets-sansio"}[way]
         if way != "strawberry":
             calm_garbage_collection()
         config = uvicorn.Config(app, log_config=None, access_log=False, ws=ws, ws_ping_interval=None)

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from connector.api.limits import LARGEST_REQUEST
-from connector.gathering import gathering_sockets
+from connector.framing import FramingSocket
 
 KEEP_ALIVE_SECONDS: Final = 75
 """A connection without requests. Proxies and gateways keep theirs for about a minute; were the hub to close it first,
@@ -37,7 +37,7 @@ def server_config(app: Starlette, *, keep_alive_seconds: int = KEEP_ALIVE_SECOND
         log_config=None,
         access_log=False,
         http=KeptConnection,
-        ws=gathering_sockets(),
+        ws=FramingSocket,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         timeout_keep_alive=keep_alive_seconds,
         ws_ping_interval=20,

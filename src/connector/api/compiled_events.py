@@ -47,7 +47,7 @@ class CompiledEvents(Generic[EventT]):
         except (ConnectorError, GraphQLError) as error:
             raise NotCompiled("what is asked for cannot be used") from error
 
-    async def texts(self, changes: Sequence[LoggedChange]) -> dict[int, str | None]:
+    async def texts(self, changes: Sequence[LoggedChange]) -> dict[int, bytes | None]:
         """Position -> the JSON of the event, None where there is none for whoever sees no more.
 
         Positions of events that the ordinary executor has to make are left out. Raises TimeoutError when reading takes
@@ -91,7 +91,7 @@ class CompiledEvents(Generic[EventT]):
                 found.setdefault(self._key_of(row), []).append(row)
         return found
 
-    def _texts(self, changes: Sequence[LoggedChange], found: Mapping[int, _Rows]) -> Iterator[tuple[int, str | None]]:
+    def _texts(self, changes: Sequence[LoggedChange], found: Mapping[int, _Rows]) -> Iterator[tuple[int, bytes | None]]:
         for change in changes:
             rows = found.get(change.entity_id, ())
             if not rows and self._sight.is_limited:
@@ -102,7 +102,7 @@ class CompiledEvents(Generic[EventT]):
             except NotCompiled:
                 continue
 
-    def _text(self, change: LoggedChange, rows: _Rows) -> str:
+    def _text(self, change: LoggedChange, rows: _Rows) -> bytes:
         event = self._topic.event_of(change, self._state_of(rows[0]) if rows else None, self._sight)
         around = self._around
         data: dict[str, Any] = {}
@@ -114,7 +114,7 @@ class CompiledEvents(Generic[EventT]):
         body: dict[str, Any] = {"data": {self._key: data}}
         if self._extensions:
             body["extensions"] = self._extensions
-        return orjson.dumps(body).decode()
+        return orjson.dumps(body)
 
     def _state_of(self, row: Any) -> Row:
         """As much of the row as an event shows by itself."""

@@ -59,7 +59,7 @@ class Stretch:
     start: int | None = None
     until: int | None = None
     together: Together | None = None
-    tell: Callable[[str], Awaitable[None]] | None = None
+    tell: Callable[[bytes], Awaitable[None]] | None = None
     begun_at: int | None = field(default=None, init=False)
     position: int = field(default=0, init=False)
 

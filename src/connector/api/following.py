@@ -61,7 +61,7 @@ async def follow(
             news = [change for change in page if topic.is_news(change)]
             for change, event in await events.of(news):
                 stretch.position = change.position
-                if not isinstance(event, str):
+                if not isinstance(event, bytes):
                     yield event
                 elif stretch.tell is not None:
                     await stretch.tell(event)
@@ -85,10 +85,10 @@ class _Events(Generic[EventT]):
         if self._compiled is None:
             self._selection = self._asked()
 
-    async def of(self, changes: Sequence[LoggedChange]) -> list[tuple[LoggedChange, EventT | str]]:
+    async def of(self, changes: Sequence[LoggedChange]) -> list[tuple[LoggedChange, EventT | bytes]]:
         """The events in order; without those of things that somebody limited does not see. Raises TimedOut."""
         longest = self._context.limits.longest_query
-        made: dict[int, EventT | str | None] = {}
+        made: dict[int, EventT | bytes | None] = {}
         if changes and self._compiled is not None:
             try:
                 made.update(await self._compiled.texts(changes))

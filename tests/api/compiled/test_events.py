@@ -138,8 +138,8 @@ async def made(context: ApiContext, operation: Operation, until: int, together: 
     """The texts that a subscription gets, and how many of its events the ordinary executor had to make."""
     told: list[bytes] = []
 
-    async def tell(text: str) -> None:
-        told.append(text.encode())
+    async def tell(text: bytes) -> None:
+        told.append(text)
 
     results = await build_schema().stream(
         operation.document,

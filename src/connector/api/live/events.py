@@ -28,8 +28,8 @@ from connector.api.media_types import EVENT_STREAM
 from connector.api.request import GraphQLRequest
 
 LAST_EVENT_ID: Final = "last-event-id"
-_KEEP_ALIVE: Final = ":\n\n"
-_COMPLETE: Final = "event: complete\ndata:\n\n"
+_KEEP_ALIVE: Final = b":\n\n"
+_COMPLETE: Final = b"event: complete\ndata:\n\n"
 
 
 class EventStream:
@@ -55,7 +55,7 @@ class EventStream:
         self._execute = execute
         self._limits = limits
         self._start = start
-        self._mark = Mark(lambda position, text: f"event: next\nid: {position}\ndata: {text}\n\n")
+        self._mark = Mark(lambda position, text: b"event: next\nid: %d\ndata: %b\n\n" % (position, text))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """As ASGI has it."""
@@ -67,10 +67,10 @@ class EventStream:
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": raw})
 
-        async def send_text(text: str) -> None:
-            await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+        async def send_texts(texts: list[bytes]) -> None:
+            await send({"type": "http.response.body", "body": b"".join(texts), "more_body": True})
 
-        outlet = Outlet(send_text, self._limits)
+        outlet = Outlet(send_texts, self._limits, self._streams.turn)
         duties: list[Coroutine[Any, Any, None]] = [
             self._operate(outlet),
             _gone(receive),
@@ -92,7 +92,7 @@ class EventStream:
         with suppress(TimeoutError, OSError):
             async with asyncio.timeout(self._limits.patience.total_seconds()):
                 if failed:
-                    await send_text(_next({"errors": [self._told(failed[0])]}) + _COMPLETE)
+                    await send_texts([_next({"errors": [self._told(failed[0])]}), _COMPLETE])
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _operate(self, outlet: Outlet) -> None:
@@ -103,7 +103,7 @@ class EventStream:
                 await self._streams.follow(Following(asked, self._context, outlet, self._mark, self._start))
             else:
                 result = await self._execute(self._request, self._context)
-                outlet.say(f"event: next\ndata: {result.decode()}\n\n")
+                outlet.say(b"event: next\ndata: %b\n\n" % result)
         except Refused as refused:
             outlet.say(_next({"errors": refused.errors}))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told in the form that it accepts
@@ -136,5 +136,5 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def _next(result: Mapping[str, Sequence[GraphQLFormattedError]]) -> str:
-    return f"event: next\ndata: {orjson.dumps(result).decode()}\n\n"
+def _next(result: Mapping[str, Sequence[GraphQLFormattedError]]) -> bytes:
+    return b"event: next\ndata: %b\n\n" % orjson.dumps(result)

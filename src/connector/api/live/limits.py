@@ -10,7 +10,7 @@ from datetime import timedelta
 class LiveLimits:
     """operations: under way on one WebSocket.
 
-    queue, queue_size: events, and signs of them, that wait for one client. recent, recent_size: events, and signs of
+    queue, queue_size: events, and bytes of them, that wait for one client. recent, recent_size: events, and bytes of
     them, that a stream keeps for those who are a little behind. init: within which a client introduces itself.
     patience: how long a client whose queue is full may take nothing of it. heartbeat: after so much silence a client is
     asked whether it is there, and a server-sent event says that the hub is; after twice as much it is taken for dead.

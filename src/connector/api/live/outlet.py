@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from typing import Any, Final
 
 from connector.api.live.limits import LiveLimits
+from connector.api.live.turn import Turn
+
+MOST_GATHERED: Final = 64 * 1024
+"""Bytes that are sent in one piece, and not held back for more."""
 
 
 class Mark:
@@ -18,7 +22,7 @@ class Mark:
 
     __slots__ = ("is_over", "sent", "wrap")
 
-    def __init__(self, wrap: Callable[[int, str], str]) -> None:
+    def __init__(self, wrap: Callable[[int, bytes], bytes]) -> None:
         self.wrap = wrap
         self.sent: int | None = None
         self.is_over = False
@@ -35,16 +39,11 @@ class _Begun:
     sending: the coroutine; waited_for: what it gave to its event loop to be woken by.
     """
 
-    __slots__ = ("_sending", "_waited_for", "mark", "position", "size")
+    __slots__ = ("_sending", "_waited_for")
 
-    def __init__(
-        self, sending: Coroutine[Any, Any, None], waited_for: Any, size: int, mark: Mark, position: int
-    ) -> None:
+    def __init__(self, sending: Coroutine[Any, Any, None], waited_for: Any) -> None:
         self._sending = sending
         self._waited_for = waited_for
-        self.size = size
-        self.mark = mark
-        self.position = position
 
     def __await__(self) -> Generator[Any, Any, None]:
         try:
@@ -56,19 +55,23 @@ class _Begun:
 
 
 class Outlet:
-    """A bounded queue and what empties it. send: sends one text, and waits as long as the network does not take it.
+    """A bounded queue and what empties it. send: sends some messages, and waits as long as the network takes none.
 
-    An event for which nothing waits is sent at once, without anything to be woken up for it; mostly the network takes
-    it. The JSON of an event waits once, whatever the number of those whom it waits for.
+    turn: at whose end events are sent for which nothing else waits, together and without anything to be woken up for
+    it; mostly the network takes them. The JSON of an event waits once, whatever the number of those whom it waits for.
     """
 
-    def __init__(self, send: Callable[[str], Coroutine[Any, Any, None]], limits: LiveLimits) -> None:
+    def __init__(
+        self, send: Callable[[list[bytes]], Coroutine[Any, Any, None]], limits: LiveLimits, turn: Turn
+    ) -> None:
         self._send = send
         self._limits = limits
+        self._turn = turn
         self._now = asyncio.get_running_loop().time
-        self._waiting: deque[tuple[str, Mark | None, int]] = deque()
+        self._waiting: deque[tuple[bytes, Mark | None, int]] = deque()
+        self._under_way: list[tuple[Mark, int]] | None = None
         self._size = 0
-        self._unsent = 0
+        self._size_under_way = 0
         self._is_resting = False
         self._begun: _Begun | None = None
         self._taken_at = self._now()
@@ -88,19 +91,26 @@ class Outlet:
         """Whether it was full and the client has long taken nothing of it."""
         return not self._room.is_set() and self._now() - self._taken_at > self._limits.patience.total_seconds()
 
-    def put(self, text: str, mark: Mark, position: int) -> bool:
+    def put(self, text: bytes, mark: Mark, position: int) -> bool:
         """Have an event sent; whether there was room for it."""
-        if self._is_resting and not mark.is_over:
-            self._send_at_once(text, mark, position)
-        elif self.is_full:
+        if self._is_resting:
+            if not self._waiting:
+                self._turn.add(self)
+            elif self._size >= MOST_GATHERED or self.is_full:
+                self.deliver()
+        if self.is_full:
             return False
-        else:
-            self._add(text, mark, position)
+        self._waiting.append((text, mark, position))
+        self._size += len(text)
+        if not self._is_resting:
+            self._note_full()
         return True
 
-    def say(self, text: str) -> None:
+    def say(self, text: bytes) -> None:
         """Have a message sent that is no event; wait for `room` before."""
-        self._add(text, None, 0)
+        self._waiting.append((text, None, 0))
+        self._size += len(text)
+        self._go_on()
 
     async def room(self) -> None:
         """Wait until at least half of the queue is free."""
@@ -123,60 +133,62 @@ class Outlet:
 
     async def flush(self) -> None:
         """Wait until all is sent."""
-        while self._unsent:
+        while self._waiting or self._under_way is not None:
             self._sent.clear()
             await self._sent.wait()
 
-    def _send_at_once(self, text: str, mark: Mark, position: int) -> None:
-        """Send an event for which nothing waits; what the network does not take now is sent on by `run`."""
-        sending = self._send(mark.wrap(position, text))
-        try:
-            waited_for = sending.send(None)
-        except StopIteration:
-            mark.sent = position
-            return
-        except Exception as error:  # noqa: BLE001 - this client is gone, which is for `run` to say
-            waited_for, sending = None, _raising(error)
-        self._begun = _Begun(sending, waited_for, len(text), mark, position)
-        self._is_resting = False
-        self._taken_at = self._now()
-        self._size += len(text)
-        self._unsent += 1
-        self._news.set()
-        self._note_full()
+    def deliver(self) -> None:
+        """Send what has gathered while nothing else waited; what the network does not take now is sent on by `run`."""
+        while self._is_resting and self._waiting:
+            sending = self._send(self._taken())
+            try:
+                waited_for = sending.send(None)
+            except StopIteration:
+                self._note_sent()
+                continue
+            except Exception as error:  # noqa: BLE001 - this client is gone, which is for `run` to say
+                waited_for, sending = None, _raising(error)
+            self._begun = _Begun(sending, waited_for)
+            self._go_on()
 
     async def _send_waiting(self) -> None:
         if self._begun is not None:
-            begun = self._begun
+            begun, self._begun = self._begun, None
             await begun
-            self._begun = None
-            begun.mark.sent = begun.position
-            self._sent_one(begun.size)
+            self._note_sent()
         while self._waiting:
-            text, mark, position = self._waiting.popleft()
-            if mark is None:
-                await self._send(text)
-            elif not mark.is_over:
-                await self._send(mark.wrap(position, text))
-                mark.sent = position
-            self._sent_one(len(text))
-        self._sent.set()
+            self._taken_at = self._now()
+            await self._send(self._taken())
+            self._note_sent()
 
-    def _sent_one(self, size: int) -> None:
-        self._size -= size
-        self._taken_at = self._now()
-        self._unsent -= 1
+    def _taken(self) -> list[bytes]:
+        """The next messages."""
+        waiting, messages, marks, size = self._waiting, [], [], 0
+        while waiting and size < MOST_GATHERED:
+            text, mark, position = waiting.popleft()
+            size += len(text)
+            if mark is None:
+                messages.append(text)
+            elif not mark.is_over:
+                messages.append(mark.wrap(position, text))
+                marks.append((mark, position))
+        self._under_way, self._size_under_way = marks, size
+        return messages
+
+    def _note_sent(self) -> None:
+        for mark, position in self._under_way or ():
+            mark.sent = position
+        self._under_way = None
+        self._size -= self._size_under_way
+        self._sent.set()
         if self._full.is_set() and self._is_half_free():
             self._full.clear()
             self._room.set()
 
-    def _add(self, text: str, mark: Mark | None, position: int) -> None:
-        if not self._waiting:
-            self._taken_at = self._now()
+    def _go_on(self) -> None:
+        """Have `run` send what waits."""
         self._is_resting = False
-        self._waiting.append((text, mark, position))
-        self._size += len(text)
-        self._unsent += 1
+        self._taken_at = self._now()
         self._news.set()
         self._note_full()
 

@@ -27,14 +27,12 @@ from connector.api.feed import Feed, Stretch
 from connector.api.live.asked import Asked, Key
 from connector.api.live.limits import LiveLimits
 from connector.api.live.outlet import Mark, Outlet
+from connector.api.live.turn import AT_ONCE, Turn
 from connector.model.principals import Principal
 from connector.storage.query import Together
 
 SHARING: Final = "whoever shares a stream"
 """Name under which an event is made for all who have the same rights: nothing in it is of one of them."""
-
-AT_ONCE: Final = 100
-"""Subscribers that are sent an event before anything else of the process has its turn."""
 
 Rights: TypeAlias = tuple[Key, frozenset[str], frozenset[str] | None, str]
 """What is asked for, roles and regions of who asks, and the address under which the hub is reached."""
@@ -57,7 +55,7 @@ class _Subscriber:
         self.position = position
         self.left = asyncio.get_running_loop().create_future()
 
-    def offer(self, position: int, text: str) -> bool:
+    def offer(self, position: int, text: bytes) -> bool:
         """Send an event unless it was sent; whether there was room for it."""
         if position > self.position:
             if not self.outlet.put(text, self.mark, position):
@@ -72,7 +70,7 @@ class _Stream:
     def __init__(self, start: int, limits: LiveLimits) -> None:
         self.floor = start
         self._limits = limits
-        self._recent: deque[tuple[int, str]] = deque()
+        self._recent: deque[tuple[int, bytes]] = deque()
         self._size = 0
         self._subscribers: dict[_Subscriber, None] = {}
 
@@ -90,7 +88,7 @@ class _Stream:
         """Send it nothing more."""
         self._subscribers.pop(subscriber, None)
 
-    async def emit(self, position: int, text: str) -> None:
+    async def emit(self, position: int, text: bytes) -> None:
         """Send an event to all; whoever joins meanwhile has it from the recent ones."""
         self._recent.append((position, text))
         self._size += len(text)
@@ -134,7 +132,7 @@ class Following:
 
 
 class Streams:
-    """All streams of this process. context: makes the surroundings of an operation."""
+    """All streams of this process. context: makes the surroundings of an operation. turn: of what it sends."""
 
     def __init__(
         self, schema: strawberry.Schema, feed: Feed, context: Callable[[], ApiContext], limits: LiveLimits
@@ -143,6 +141,7 @@ class Streams:
         self._feed = feed
         self._context = context
         self._limits = limits
+        self.turn = Turn()
         surroundings = context()
         self._together = Together(surroundings.engine, surroundings.limits.longest_query)
         self._streams: dict[Rights, _Stream] = {}
@@ -216,10 +215,11 @@ class Streams:
     async def _catch_up(self, following: Following, position: int | None) -> int:
         """Send what happened up to now, for this one alone; the position that it is at then."""
 
-        async def tell(text: str) -> None:
+        async def tell(text: bytes) -> None:
             following.mark.begin(stretch.begun_at or 0)
             await following.outlet.room()
-            following.outlet.put(text, following.mark, stretch.position)
+            while not following.outlet.put(text, following.mark, stretch.position):
+                await following.outlet.room()
 
         start = following.start if position is None else position
         stretch = Stretch(start, await self._feed.now(), self._together, tell)
@@ -251,7 +251,7 @@ class Streams:
     async def _pump(self, stream: _Stream, following: Following) -> None:
         """Run the subscription for all who ask for it."""
 
-        async def tell(text: str) -> None:
+        async def tell(text: bytes) -> None:
             await stream.emit(stretch.position, text)
 
         stretch = Stretch(stream.floor, together=self._together, tell=tell)
@@ -288,11 +288,11 @@ class Streams:
             task.add_done_callback(self._ending.discard)
 
 
-def _text_of(result: Any, stretch: Stretch) -> str:
+def _text_of(result: Any, stretch: Stretch) -> bytes:
     """The JSON of an event. Raises Refused when it is none, but says why there is none."""
     make_public(result)
     if not isinstance(result, ExecutionResult):
         raise TypeError(f"{type(result).__name__} is no event")
     if result.data is None and (stretch.begun_at is None or not any(error.path for error in result.errors or ())):
         raise Refused([error.formatted for error in result.errors or ()])
-    return orjson.dumps(body_of(result)).decode()
+    return orjson.dumps(body_of(result))
