@@ -57,17 +57,13 @@ class Desk:
 
 
 async def everything(engine: AsyncEngine) -> Mapping[str, list[dict[str, Any]]]:
-    """All rows of all tables but the log, without the times at which they were last written.
-
-    A shelf on which nothing is and of which nothing is wanted is as good as none.
-    """
+    """All rows of all tables but the log, without the times at which they were last written."""
     found: dict[str, list[dict[str, Any]]] = {}
     async with reading(engine) as tx:
         for table in tables.metadata.sorted_tables:
             if table.name not in LEFT_OUT:
                 rows = (await tx.execute(select(table).order_by(*table.primary_key))).mappings()
                 found[table.name] = [{name: row[name] for name in row if name != "updated_at"} for row in rows]
-    found["stock"] = [{k: v for k, v in row.items() if k != "id"} for row in found["stock"] if row["on_hand"]]
     return found
 
 

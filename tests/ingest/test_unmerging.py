@@ -167,6 +167,35 @@ async def test_units_go_back_to_their_shelves(intake: Intake, clock: MovableCloc
     assert await miscounted(intake.engine) == []
 
 
+async def test_a_shelf_that_came_to_be_by_the_merge_goes_with_it_unless_something_is_wanted_of_it(
+    intake: Intake, clock: MovableClock
+):
+    await intake(site(), hub(), asset("a1", serial="S1", product=None, place=ref("hub", "h1"),
+                                      state=AssetState.IN_STOCK))  # fmt: skip
+    await intake(asset("m1", serial="S2", asset_tag=None, place=None, state=None), source="mdm")
+    desk = Desk(intake.engine, clock)
+    before = await everything(intake.engine)
+
+    [number] = await desk.merge(1, 2)
+    [shelf] = await intake.rows("stock")
+    await desk.undo(number)
+
+    assert (before["stock"], shelf["on_hand"]) == ([], 1)
+    assert await everything(intake.engine) == before
+    told = [row for row in await intake.changes() if row["kind"] is EntityKind.STOCK]
+    assert (told[-1]["operation"], told[-1]["entity_id"], told[-1]["fields"]) == (
+        "deleted", shelf["id"],
+        {"hub_id": [1, None], "lane": ["normal", None], "product_id": [shelf["product_id"], None]},
+    )  # fmt: skip
+
+    [number] = await desk.merge(1, 2)
+    async with transaction(intake.engine) as tx:
+        await tx.execute(update(tables.stock).values(reorder_point=2))
+    await desk.undo(number)
+    [kept] = await intake.rows("stock")
+    assert (kept["on_hand"], kept["reorder_point"]) == (0, 2)
+
+
 async def test_a_unit_that_was_sent_since_may_be_either(intake: Intake, clock: MovableClock):
     await intake(site(), hub(), asset("a1", serial="S1", **HELD), asset("a2", serial="S2", **HELD), ticket("1"))
     desk = Desk(intake.engine, clock)

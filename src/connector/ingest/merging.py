@@ -114,7 +114,7 @@ async def _merge(tx: Transaction, keep: int, other: int, *, reason: str, actor: 
     work.shelves |= {shelf for draft in (kept, merged) if (shelf := shelf_of(draft.after)) is not None}
     entries = [*given_way, *(changed("asset", draft.id, draft.changed()) for draft in (kept, merged)), *moved.entries]
     await work.write(_KIND, [kept, merged])
-    await recount_shelves(tx, work.shelves, actor=actor, cause=work.cause, at=at)
+    begun = await recount_shelves(tx, work.shelves, actor=actor, cause=work.cause, at=at)
     await note_conflicts(tx, _KIND, now.things.items(), now.precedence, at=at)
     journal = {
         "entries": entries,
@@ -125,6 +125,7 @@ async def _merge(tx: Transaction, keep: int, other: int, *, reason: str, actor: 
             "after": [as_known(row) for row in await conflicts_of(tx, both)],
         },
         "holds": [[hold.table, hold.id] for hold in holds.get(other, ())],
+        "books": begun,
     }
     counts = {word: count for word, count in moved.counts.items() if count}
     return await insert_merge(tx, keep, other, moved=counts, journal=journal, reason=reason, actor=actor, at=at)

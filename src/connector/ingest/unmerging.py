@@ -36,7 +36,7 @@ from connector.storage.merging.merges import MergeRow, end_merge, later_merge_in
 from connector.storage.merging.taking_back import TakenBack, move_back, put_back_conflicts
 from connector.storage.sources.macs import macs_of
 from connector.storage.sources.refs import lock_ingest
-from connector.storage.stock.book import recount_shelves, shelf_of
+from connector.storage.stock.book import close_books, recount_shelves, shelf_of
 from connector.storage.tables import asset
 
 _KIND: Final = EntityKind.ASSET
@@ -93,6 +93,7 @@ async def undo_merge(tx: Transaction, merge_id: int, *, reason: str, actor: str,
     work.shelves |= {shelf for draft in (kept, merged) if (shelf := shelf_of(draft.after)) is not None}
     await work.write(_KIND, [kept, merged])
     await recount_shelves(tx, work.shelves, actor=actor, cause=work.cause, at=at)
+    await close_books(tx, merge.journal["books"], actor=actor, cause=work.cause, at=at)
     await note_conflicts(tx, _KIND, now.things.items(), now.precedence, at=at)
     await end_merge(tx, merge_id, stayed=back.stayed, reason=reason.strip(), actor=actor, at=at)
     return Undone(merge_id, kept.id, merged.id, back.stayed)

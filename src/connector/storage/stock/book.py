@@ -6,15 +6,17 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, delete, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.kinds import Lane, Tracking
 from connector.model.lifecycle import AssetState, ReservationState
 from connector.model.refs import EntityKind
 from connector.storage.database.bulk import among, insert_rows
+from connector.storage.database.changes import NewChange, log_changes
 from connector.storage.database.drafts import Draft, write_drafts
-from connector.storage.tables import asset, product, reservation, stock
+from connector.storage.database.rows import json_value
+from connector.storage.tables import asset, product, replenishment, reservation, source_ref, stock
 
 ON_SHELF = (AssetState.IN_STOCK, AssetState.RESERVED)
 """States of a unit that is on its shelf."""
@@ -88,15 +90,17 @@ async def shelf_drafts(tx: AsyncConnection, shelves: Collection[Shelf]) -> dict[
 
 async def recount_shelves(
     tx: AsyncConnection, shelves: Collection[Shelf], *, actor: str, cause: str | None = None, at: datetime
-) -> None:
+) -> list[int]:
     """Set the books of serialised products to what is on these shelves, with a change row for each that differed.
+
+    Returns the ids of books that had to be begun for it.
 
     A handful of statements, however many shelves. Whoever changes a unit and its book in another transaction is
     waited for, and what is not committed there is left to it. Books of counted products are not touched.
     """
     serialised = await _serialised(tx, shelves)
     if not serialised:
-        return
+        return []
     drafts = await shelf_drafts(tx, serialised)
     counts = await count_units(tx, serialised)
     missing = [shelf for shelf in counts if shelf not in drafts]
@@ -116,6 +120,28 @@ async def recount_shelves(
         count = counts.get(shelf, Count())
         draft.after |= {"tracking": Tracking.SERIALISED, "on_hand": count.on_hand, "reserved": count.reserved}
     await write_drafts(tx, EntityKind.STOCK, drafts.values(), actor=actor, cause=cause, at=at)
+    return sorted(drafts[shelf].id for shelf in missing if shelf in drafts)
+
+
+async def close_books(
+    tx: AsyncConnection, stock_ids: Collection[int], *, actor: str, cause: str | None = None, at: datetime
+) -> None:
+    """Take away those of these books in which nothing is: no units, nothing that should be there, no source's count."""
+    c = stock.c
+    wanted = (c.reorder_point, c.target, c.safety_stock, c.emergency_buffer, c.counted_at)
+    counted = exists().where(source_ref.c.kind == EntityKind.STOCK, source_ref.c.entity_id == c.id)
+    asked_for = exists().where(replenishment.c.stock_id == c.id)
+    nothing = (c.on_hand == 0, c.reserved == 0, *(each.is_(None) for each in wanted), ~counted, ~asked_for)
+    statement = select(stock).where(among(tx, c.id, stock_ids), *nothing).order_by(c.id).with_for_update()
+    empty = [dict(row) for row in (await tx.execute(statement)).mappings()]
+    if not empty:
+        return
+    await tx.execute(delete(stock).where(among(tx, c.id, [row["id"] for row in empty]), *nothing))
+    changes = list[NewChange]()
+    for row in empty:
+        fields = {name: (json_value(row[name]), None) for name in sorted(SHELF_COLUMNS)}
+        changes.append(NewChange(EntityKind.STOCK, row["id"], "deleted", fields))
+    await log_changes(tx, changes, actor=actor, cause=cause, at=at)
 
 
 async def counted_products(tx: AsyncConnection, product_ids: Collection[int]) -> frozenset[int]:
