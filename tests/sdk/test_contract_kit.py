@@ -6,12 +6,17 @@ import asyncio
 import random
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TextIO
 
 import pytest
 
-from connector.sdk import ConfigError, SourceRef
+from connector.sdk import Batch, ConfigError, Cursor, SourceRef, Stream
 from connector.sdk.testing import (
     AdapterContract,
     CheckResult,
@@ -26,9 +31,10 @@ from connector.sdk.testing.suite import ALL_CHECKS
 from tests.sdk.plugins import PACKAGES, importable, name_of
 
 with importable(PACKAGES):
+    from connector_acme import Acme
     from connector_acme.contract import CONTRACT
     from connector_acme.sandbox import AcmeSandbox
-    from connector_acme_wrong import WRONG
+    from connector_acme_wrong import WRONG, SleepsInside
 
 IN_A_PROCESS_OF_THEIR_OWN = {4, 5}
 """Checks that start Python or mypy: only those wrong adapters run them that should fail them."""
@@ -145,6 +151,51 @@ def test_the_sdk_and_the_kit_import_no_test_tool():
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert found.stdout.strip() == "[]"
+
+
+async def test_threads_that_sleep_beside_the_adapter_are_not_taken_for_it():
+    """A process that runs tests has other threads, for example of a library that polls its database."""
+    ends, slept = threading.Event(), []
+
+    def poll() -> None:
+        while not ends.is_set():
+            time.sleep(0.0005)
+            slept.append(1)
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    try:
+        found = [await run_check(CONTRACT, check_of(26), kind) for kind in (Acme, SleepsInside)]
+    finally:
+        ends.set()
+        poller.join()
+
+    assert [each.reason for each in found] == ["", "check() sleeps 0.2 s: leave waiting to the hub"]
+    assert slept
+
+
+@pytest.mark.parametrize(("leaks", "outcome"), [(1, Outcome.PASSED), (99, Outcome.FAILED)], ids=["once", "each time"])
+async def test_a_file_that_something_else_opened_is_not_the_adapters(leaks: int, outcome: Outcome):
+    path, opened = Path(__file__), list[TextIO]()
+
+    def open_one() -> None:
+        if len(opened) < leaks:
+            opened.append(path.open(encoding="utf-8"))
+
+    class Opens(Acme):
+        async def pull(self, stream: Stream, since: Cursor | None) -> AsyncIterator[Batch]:
+            async for batch in super().pull(stream, since):
+                open_one()
+                yield batch
+
+    try:
+        found = await run_check(CONTRACT, check_of(22), Opens)
+    finally:
+        for each in opened:
+            each.close()
+
+    assert found.outcome is outcome
+    assert found.reason in ("", f"stream 'sites': still open after aclose(): {path}")
 
 
 def check_of(number: int) -> Check:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
@@ -239,24 +240,35 @@ async def raised_by(work: Awaitable[object], *expected: type[ErrorT], when: str)
 
 @contextmanager
 def sleeps_seen() -> Iterator[list[float]]:
-    """Seconds of each sleep that anything asks for meanwhile; nobody sleeps in truth. The list may be emptied."""
+    """Seconds of each sleep that is asked for within the block, which is then none in truth. The list may be emptied.
+
+    Tasks and threads (`asyncio.to_thread`) that are started within belong to it. What else runs in this process, such
+    as a thread of a library, sleeps as ever and is not told of.
+    """
     seen: list[float] = []
+    within: ContextVar[bool] = ContextVar("within", default=False)
     real_async, real_sync = asyncio.sleep, time.sleep
 
     async def asleep(delay: float, result: object = None) -> object:
+        if not within.get():
+            return await real_async(delay, result)
         if delay > 0:
             seen.append(delay)
-        await real_async(0)
-        return result
+        return await real_async(0, result)
 
     def sleep(delay: float) -> None:
-        seen.append(delay)
+        if within.get():
+            seen.append(delay)
+        else:
+            real_sync(delay)
 
     instead = ((real_async, asleep), (real_sync, sleep))
     _replace(instead)
+    token = within.set(True)
     try:
         yield seen
     finally:
+        within.reset(token)
         _replace(tuple((stand_in, real) for real, stand_in in instead))  # also where it was imported meanwhile
 
 
