@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from pathlib import Path
 
 import httpx
@@ -12,9 +13,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from connector.sdk import ConfigError, SourceClient, Transient
-from connector.sdk.connection import read_config
+from connector.sdk.connection import connect, read_config
 from connector.sdk.registry import load_adapter
-from tests.loopback import Raw, answer, listening, self_signed, signed_by_own_authority
+from connector.sdk.testing import MovableClock
+from connector.sdk.travel import connect_travel_times
+from tests.loopback import Raw, answer, chunked, listening, self_signed, signed_by_own_authority
 
 NOT_TRUSTED = "pull devices: the system's certificate is not trusted"
 
@@ -53,6 +56,34 @@ async def test_a_bundle_is_no_switch_that_turns_checks_off(tmp_path: Path):
             await get(system.url, bundle)
 
     assert system.requests == []
+
+
+async def test_the_settings_of_a_source_and_of_a_provider_of_travel_times_reach_their_clients(tmp_path: Path):
+    tls, bundle = signed_by_own_authority(tmp_path)
+    clock = MovableClock(datetime(2026, 12, 1, tzinfo=UTC))
+    async with listening(respond, tls=tls) as system:
+        own = {"base_url": system.url, "ca_bundle": str(bundle)}
+        token = {"token": "canary-0123456789", "webhook_secret": "canary-9876543210"}
+        source = connect("desk", "acme", {**own, **token}, clock=clock, attempts=1)
+        provider = connect_travel_times("osrm", own, clock=clock)
+        for http in (source.http, provider.http):
+            async with http:
+                await http.request("GET", "/api", operation="look")
+
+    assert len(system.requests) == 2
+
+
+async def test_the_deadline_of_a_source_reaches_its_client():
+    async def drip(_: httpx.Request) -> Raw:
+        return chunked(repeat(b" "))
+
+    token = {"token": "canary-0123456789", "webhook_secret": "canary-9876543210"}
+    clock = MovableClock(datetime(2026, 12, 1, tzinfo=UTC))
+    async with listening(drip) as system:
+        settings = {"base_url": system.url, "timeout": "PT0.1S", "deadline": "PT0.2S", **token}
+        async with connect("desk", "acme", settings, clock=clock, attempts=1).http as http:
+            with pytest.raises(Transient, match=r"the answer was not whole after 0\.2 s"):
+                await http.request("GET", "/api", operation="look")
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,8 @@ def connect_travel_times(
         config.server() or NO_SERVER,
         headers=config.headers(),
         timeout=config.timeout,
+        deadline=config.deadline,
+        ca_bundle=config.ca_bundle,
         max_concurrency=config.max_concurrency,
         requests_per_minute=config.requests_per_minute,
         secrets=secrets_of(config),

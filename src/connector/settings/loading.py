@@ -137,7 +137,7 @@ def _anchor_paths(values: dict[str, Any], base: Path) -> None:
             str((base / folder).resolve()) if isinstance(folder, str) else folder for folder in graphql["folders"]
         ]
     sources = values.get("sources")
-    for source in sources.values() if isinstance(sources, dict) else ():
+    for source in (*(sources.values() if isinstance(sources, dict) else ()), values.get("travel_time")):
         for key in ("directory", "definition", "ca_bundle"):
             if isinstance(source, dict) and isinstance(source.get(key), str):
                 source[key] = str((base / source[key]).resolve())
