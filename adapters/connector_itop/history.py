@@ -115,6 +115,8 @@ class HistoryPull:
                 latest=self._latest(last, None),
             )  # fmt: skip
         as_of = standing.as_of()
+        if as_of and standing.started:  # devices have this for their version: one from the future would outlive changes
+            as_of = watermark(as_of, read_instant(standing.started))
         for number, part in enumerate(self.parts):
             if number < (standing.part or 0):
                 continue

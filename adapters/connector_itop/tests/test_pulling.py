@@ -40,6 +40,22 @@ async def test_a_pull_in_which_nothing_happened_is_one_request(
     assert asked(source) == ["CMDBChangeOp"]
 
 
+async def test_an_entry_from_the_future_does_not_date_devices_that_have_none_of_their_own(
+    sandbox: ItopSandbox, source: Connected, clock: MovableClock
+):
+    """Their version is as of the history's end; one from the future would be newer than what changes until then."""
+    old = sandbox.device(NOON - HOUR * 30)
+    for kind, rows in sandbox.inventory.objects.items():
+        if kind.startswith("CMDBChangeOp"):  # as after a purge of the history
+            rows.clear()
+    sandbox.device(NOON + HOUR * 700)
+
+    found = by_ref(await source.pull("hardware"))[ref_of(EntityKind.ASSET, old["id"])]
+
+    assert found.updated_at is not None
+    assert found.updated_at <= clock.now()
+
+
 async def test_what_changed_is_read_as_it_is_and_what_was_deleted_is_a_tombstone(
     sandbox: ItopSandbox, source: Connected, clock: MovableClock
 ):
