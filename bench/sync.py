@@ -48,7 +48,7 @@ FLAT = 0.85
 IN_FULL, AS_SCHEDULED = 5, 10
 ROUNDS = 3
 """Syncs as scheduled; the median counts."""
-BOOKKEEPING = frozenset({"source", "source_stream"})
+BOOKKEEPING = frozenset({"source", "source_stream", "sync_run"})
 """Tables that record that a pull took place; what a sync must not write is everything else."""
 IDENTIFIES = re.compile(r"\bWHERE\b.*\basset\.(serial|asset_tag)\b", re.DOTALL)
 """A statement that looks for devices by what tells them apart."""
