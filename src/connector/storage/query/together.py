@@ -2,8 +2,9 @@
 
 When something happens, everyone who follows it asks for its rows in the same turn of the event loop. What is equal is
 read once. SQLite answers all of it in one visit to a connection's thread, in one snapshot; PostgreSQL is sent each
-statement by itself. What took long the last time is read apart from the others, two at a time, so that nobody waits
-for it who has not asked for it.
+statement by itself, and the answers are handed on together, since what is made of them goes to the same clients. What
+took long the last time is read apart from the others, two at a time, so that nobody waits for it who has not asked for
+it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -80,15 +81,16 @@ class Together:
         """Read what is waited for."""
         waiting, self._waiting = self._waiting, {}
         direct = direct_connections(self._engine)
-        if direct is not None:
-            for asked, answer in waiting.items():
-                self._begin(self._directly(direct.row, asked, answer))
-            return
         quick = {asked: answer for asked, answer in waiting.items() if not asked[0].is_slow}
         if quick:
-            self._begin(self._visit(quick))
+            self._begin(self._visit(quick) if direct is None else self._at_once(direct.row, quick))
         for asked in waiting.keys() - quick.keys():
-            self._begin(self._apart(self._visit({asked: waiting[asked]})))
+            answer = waiting[asked]
+            self._begin(
+                self._apart(
+                    self._visit({asked: answer}) if direct is None else self._directly(direct.row, asked, answer)
+                )
+            )
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name="rows")
@@ -99,14 +101,22 @@ class Together:
         async with self._slow:
             await work
 
+    async def _at_once(self, row: Callable[..., Any], wanted: Mapping[_Asked, _Answer]) -> None:
+        """Hand on all answers in one turn, but those that are slow by themselves."""
+        loop = asyncio.get_running_loop()
+        found: dict[_Answer, _Answer] = {loop.create_future(): answer for answer in wanted.values()}
+        for asked, one in zip(wanted, found, strict=True):
+            self._begin(self._directly(row, asked, one))
+        try:
+            await asyncio.wait(found, timeout=SLOW.total_seconds())
+        finally:
+            for one, answer in found.items():
+                one.add_done_callback(partial(_hand_on, answer))
+
     async def _directly(self, row: Callable[..., Any], asked: _Asked, answer: _Answer) -> None:
         read, ids = asked
         try:
-            if read.is_slow:
-                async with self._slow:
-                    await self._ask(row, read, ids, answer)
-            else:
-                await self._ask(row, read, ids, answer)
+            await self._ask(row, read, ids, answer)
         except BaseException as error:
             _fail(answer, error)
             if not isinstance(error, Exception):
@@ -196,6 +206,15 @@ class _Visit:
                 read.is_slow = time.perf_counter() - begun_at > SLOW.total_seconds()
         finally:
             connection.execute("ROLLBACK")
+
+
+def _hand_on(answer: _Answer, found: _Answer) -> None:
+    if found.cancelled():
+        answer.cancel()
+    elif (error := found.exception()) is not None:
+        _fail(answer, error)
+    elif not answer.done():
+        answer.set_result(found.result())
 
 
 def _fail(answer: _Answer, error: BaseException) -> None:
