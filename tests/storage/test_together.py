@@ -14,6 +14,7 @@ from connector.storage.database.direct import CONNECTIONS
 from connector.storage.database.engine import transaction
 from connector.storage.query import Selection, Together
 from connector.storage.query.sight import Sight
+from connector.storage.query.together import SLOW_AT_A_TIME
 
 ENTITIES = ("asset", "hub", "product", "reservation", "shipment", "site", "task", "ticket")
 COLUMNS = ("id", "created_at", "updated_at")
@@ -53,6 +54,25 @@ async def test_nobody_waits_long_for_what_others_read(together: Together, engine
         assert not held.done()
 
     assert await held == [[]]
+
+
+async def test_what_waits_behind_what_is_slow_is_broken_off_as_well(together: Together, engine: AsyncEngine):
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite locks no single table")
+    reads = [together.read_of([Selection("ticket", frozenset({column}))], Sight()) for column in COLUMNS]
+    assert len(reads) > SLOW_AT_A_TIME
+    for read in reads:
+        read.is_slow = True
+    async with transaction(engine) as tx:
+        await tx.execute(text("LOCK TABLE ticket IN ACCESS EXCLUSIVE MODE"))
+        held = [asyncio.create_task(together.rows(read, [1])) for read in reads]
+        assert await reading(together, "site") == [[]]
+
+        await together.aclose()
+
+        assert all(
+            isinstance(one, asyncio.CancelledError) for one in await asyncio.gather(*held, return_exceptions=True)
+        )
 
 
 async def test_what_is_broken_off_fails_for_all_who_wait(together: Together, engine: AsyncEngine):

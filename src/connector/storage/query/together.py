@@ -85,12 +85,10 @@ class Together:
         if quick:
             self._begin(self._visit(quick) if direct is None else self._at_once(direct.row, quick))
         for asked in waiting.keys() - quick.keys():
-            answer = waiting[asked]
-            self._begin(
-                self._apart(
-                    self._visit({asked: answer}) if direct is None else self._directly(direct.row, asked, answer)
-                )
-            )
+            if direct is None:
+                self._begin(self._apart(self._visit({asked: waiting[asked]})))
+            else:
+                self._begin(self._directly(direct.row, asked, waiting[asked]))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name="rows")
@@ -116,7 +114,11 @@ class Together:
     async def _directly(self, row: Callable[..., Any], asked: _Asked, answer: _Answer) -> None:
         read, ids = asked
         try:
-            await self._ask(row, read, ids, answer)
+            if read.is_slow:
+                async with self._slow:
+                    await self._ask(row, read, ids, answer)
+            else:
+                await self._ask(row, read, ids, answer)
         except BaseException as error:
             _fail(answer, error)
             if not isinstance(error, Exception):
