@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -132,6 +133,25 @@ async def test_an_event_that_is_larger_than_the_queue_is_sent_and_waited_for():
         await outlet.flush()
 
     assert network.taken == ["1 " + "x" * 20, "2 b"]
+
+
+async def test_a_client_that_takes_nothing_is_stuck_whatever_else_is_said_to_it(monkeypatch: pytest.MonkeyPatch):
+    now = 100.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    network, mark = Network(), _mark()
+    outlet = Outlet(network.send, LiveLimits(queue=1, patience=timedelta(seconds=10)), Turn())
+    async with _running(outlet):
+        network.is_open.clear()
+        assert outlet.put(b"a", mark, 1)
+        await asyncio.sleep(0)
+        assert outlet.put(b"b", mark, 2)
+        for now in (109.0, 111.0):
+            outlet.say(b"are you there?")
+            assert outlet.is_stuck == (now > 110)
+
+        network.is_open.set()
+        await outlet.flush()
+        assert not outlet.is_stuck
 
 
 @pytest.mark.parametrize("is_blocked", [False, True])

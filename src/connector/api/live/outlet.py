@@ -187,8 +187,9 @@ class Outlet:
 
     def _go_on(self) -> None:
         """Have `run` send what waits."""
-        self._is_resting = False
-        self._taken_at = self._now()
+        if self._is_resting:
+            self._is_resting = False
+            self._taken_at = self._now()
         self._news.set()
         self._note_full()
 
