@@ -16,7 +16,7 @@ from typing import TypeAlias
 import orjson
 
 from connector.ingest.applied import Applied
-from connector.ingest.arrivals import Arrival, digest, newest_of_each
+from connector.ingest.arrivals import Arrival, Heard, Hearing, arrivals_of
 from connector.ingest.assets import settle_assets
 from connector.ingest.departures import retire_unseen, settle_tombstones
 from connector.ingest.kits import settle_kits
@@ -91,13 +91,14 @@ async def apply(
     actor: str,
     at: datetime,
     snapshot: Snapshot | None = None,
+    hearing: Hearing | None = None,
 ) -> Applied:
     """Take over what a batch of one source says.
 
-    snapshot: what a complete look has shown so far, over all of its batches; a `complete` batch without one is the
-    whole look.
+    hearing: when each record was heard; as what the source said unasked just now, where it is not told. snapshot: what
+    a complete look has shown so far, over all of its batches; a `complete` batch without one is the whole look.
     """
-    arrivals = _arrivals(batch)
+    arrivals = arrivals_of(batch.records, hearing or (lambda _: Heard(by=at)))
     if batch.complete and snapshot is None:
         kinds = {kind for kind, _ in (arrival.key for arrival in arrivals)}
         snapshot = Snapshot(kinds=kinds, newest=await newest_ref(tx))
@@ -153,10 +154,6 @@ def unpack(packed: Mapping[str, object]) -> Record:
     """The record that was packed. Raises pydantic's ValidationError when the model has moved on since."""
     types: dict[str, type[Record]] = {kind.__name__: kind for kind in SETTLE}
     return types[str(packed["type"])].model_validate(packed["record"])
-
-
-def _arrivals(batch: Batch) -> list[Arrival]:
-    return [Arrival(record, key, digest(record)) for key, record in newest_of_each(batch.records).items()]
 
 
 async def _recall(tx: Transaction, source_id: int, arrivals: Sequence[Arrival]) -> None:
@@ -235,6 +232,7 @@ def _state(known: KnownRef, arrival: Arrival) -> RefState:
         known.content_hash,
         known.placement,
         known.deleted_at,
+        heard_at=arrival.heard_at,
     )
 
 
@@ -251,6 +249,7 @@ def _states(work: Work) -> list[RefState]:
             version=landing.arrival.version,
             content_hash=landing.arrival.digest if landing.complete else b"",
             placement=landing.placement,
+            heard_at=landing.arrival.heard_at,
             stated=kept(said) if (said := work.golden.said.get((kind, external_id))) is not None else UNTOUCHED,
         )
         if known is None or state.stated is not UNTOUCHED or _remembered(known) != (

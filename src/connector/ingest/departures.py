@@ -46,8 +46,11 @@ async def settle_tombstones(work: Work, arrivals: Sequence[Arrival]) -> None:
             kind, external_id = arrival.key
             if arrival.version is not None:
                 work.ref_states.append(
-                    RefState(row_id, kind, external_id, None, arrival.version, b"", deleted_at=work.at)
-                )
+                    RefState(
+                        row_id, kind, external_id, None, arrival.version, b"", deleted_at=work.at,
+                        heard_at=arrival.heard_at,
+                    )
+                )  # fmt: skip
         else:
             leaving.append(Leaving(known.id, known.kind, arrival.key[1], known.entity_id, arrival.version, arrival))
     await _leave(work, leaving)
@@ -97,7 +100,9 @@ async def _leave(work: Work, leaving: Sequence[Leaving]) -> None:
             await work.write(kind, await work.golden.withdraw(kind, stay))
         work.deleted += len(items)
         work.left += [(kind, item.entity_id, item.external_id) for item in items]
-        await delete_refs(work.tx, {item.ref_id: item.version for item in items}, at=work.at)
+        heard = {item.ref_id: item.arrival.heard_at if item.arrival else None for item in items}
+        versions = {item.ref_id: (item.version, heard[item.ref_id]) for item in items}
+        await delete_refs(work.tx, versions, at=work.at)
 
 
 async def _claimed(work: Work, kind: EntityKind, items: Sequence[Leaving]) -> frozenset[int]:

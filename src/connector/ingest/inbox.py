@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import orjson
 
 from connector.ingest.apply import apply, fingerprint
+from connector.ingest.arrivals import Heard
 from connector.ingest.replay import WEBHOOKS, replay_arrived
 from connector.model.errors import InvalidInput
 from connector.model.records import Record, Tombstone
@@ -100,8 +101,9 @@ async def process_inbox(
 
 
 async def _deal_with(engine: Database, connection: Connection, delivery: Delivery, clock: Clock) -> bool:
+    asked = clock.now()
     try:
-        records, refused = await _records(connection, delivery, clock)
+        records, fetched, refused = await _records(connection, delivery, clock)
     except RateLimited as error:
         until = clock.now() + (error.retry_after or _pause(delivery.attempts))
         async with transaction(engine) as tx:
@@ -112,8 +114,11 @@ async def _deal_with(engine: Database, connection: Connection, delivery: Deliver
         return False
 
     async def take(tx: Transaction) -> None:
-        batch = Batch(records=records)
-        await apply(tx, delivery.source_id, WEBHOOKS, batch, actor=f"webhook:{delivery.source}", at=clock.now())
+        now, refs = clock.now(), {(record.ref.kind, record.ref.external_id) for record in fetched}
+        await apply(
+            tx, delivery.source_id, WEBHOOKS, Batch((*records, *fetched)), actor=f"webhook:{delivery.source}", at=now,
+            hearing=lambda key: Heard(by=now, since=asked) if key in refs else Heard(by=delivery.received_at),
+        )  # fmt: skip
         if refused:
             await _quarantine(tx, delivery, refused, clock.now())
         else:
@@ -127,13 +132,15 @@ async def _deal_with(engine: Database, connection: Connection, delivery: Deliver
         return False
     if refused:
         log.warning("parts of a webhook of source %s went to quarantine: %s", delivery.source, refused)
-    return bool(records) or not refused
+    return bool(records or fetched) or not refused
 
 
-async def _records(connection: Connection, delivery: Delivery, clock: Clock) -> tuple[tuple[Record, ...], str]:
+async def _records(
+    connection: Connection, delivery: Delivery, clock: Clock
+) -> tuple[tuple[Record, ...], list[Record], str]:
     """What the webhook says, and what its source says now of the things that it only hints at.
 
-    The second says why parts of it cannot be used; empty when all can.
+    The third says why parts of it cannot be used; empty when all can.
     """
     adapter = connection.adapter
     if not isinstance(adapter, ReceivesWebhooks):
@@ -143,7 +150,7 @@ async def _records(connection: Connection, delivery: Delivery, clock: Clock) -> 
     )
     result = adapter.parse(request)
     fetched = [await _fetch(connection, ref, clock.now()) for ref in dict.fromkeys(result.fetch)]
-    return (*result.records, *fetched), connection.http.redact("; ".join(result.refused))
+    return result.records, fetched, connection.http.redact("; ".join(result.refused))
 
 
 async def _fetch(connection: Connection, ref: SourceRef, now: datetime) -> Record:

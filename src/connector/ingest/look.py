@@ -18,7 +18,7 @@ async def look(tx: Transaction, source_id: int, batch: Batch, snapshot: Snapshot
     """What a batch comes to in which everything was said before; None for one that `apply` has to judge.
 
     A thing that is unknown, comes twice, is called otherwise or has a newer version is for `apply`, even where it
-    would change nothing.
+    would change nothing; so is one that comes back from the future.
     """
     if batch.rejected or batch.complete:
         return None
@@ -33,10 +33,10 @@ async def look(tx: Transaction, source_id: int, batch: Batch, snapshot: Snapshot
         rows = await said_before(tx, source_id, kind, items)
         if len(rows) < len(items):
             return None
-        for external_id, ref_id, version, content_hash, is_deleted in rows:
+        for external_id, ref_id, version, content_hash, is_deleted, is_ahead in rows:
             item = items[external_id]
             at = item.updated_at
-            if at is not None and (version is None or at > version):
+            if at is not None and (version is None or at > version or (is_ahead and at < version)):
                 return None
             if is_deleted:
                 if not isinstance(item, Tombstone):

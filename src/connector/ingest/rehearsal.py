@@ -19,6 +19,7 @@ import orjson
 
 from connector.ingest.applied import Applied
 from connector.ingest.apply import apply, refusal
+from connector.ingest.arrivals import Heard
 from connector.ingest.asking import with_parcels
 from connector.ingest.fingerprint import fingerprint_of, mark_of
 from connector.ingest.guard import GUARD, Guard, Tally, TooMuchError
@@ -275,9 +276,11 @@ class _Rehearsal:
     async def _try(self, stream: Stream, batch: Batch, snapshot: Snapshot | None) -> Applied:
         with refusals():
             async with self._tx.begin_nested():
+                heard = Heard(by=self._clock.now(), since=self._at)
                 return await apply(
-                    self._tx, self.source_id, stream.name, batch, actor=self._actor, at=self._at, snapshot=snapshot
-                )
+                    self._tx, self.source_id, stream.name, batch, actor=self._actor, at=self._at, snapshot=snapshot,
+                    hearing=lambda _: heard,
+                )  # fmt: skip
 
     async def _tell(self) -> None:
         """Note what changes, and what the source has no more and is not retired for it."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from connector.ingest.apply import apply, unpack
+from connector.ingest.arrivals import Heard
 from connector.model.records import Record
 from connector.model.refs import EntityKind, SourceRef
 from connector.sdk.adapter import Batch, Clock, Fetches
@@ -67,10 +68,11 @@ async def replay(
     waiting = [entry for entry in entries if entry.resolved_at is None and _tried(once, entry.id) not in tried]
     applied = sum(int(receipt["applied"]) for receipt in tried.values())
     for entry in waiting:
+        asked = clock.now()
         found = await _read_again(entry, connections.get(entry.source))
         async with transaction(engine) as tx:
             if once is None or await record_receipt(tx, _tried(once, entry.id), {"applied": 0}, at=clock.now()):
-                closed = await _again(tx, known[entry.source], {entry.id: (entry, found)}, clock=clock)
+                closed = await _again(tx, known[entry.source], {entry.id: (entry, found)}, clock=clock, asked=asked)
                 if once is not None:
                     await settle_receipt(tx, _tried(once, entry.id), {"applied": closed})
             else:  # meanwhile, by somebody else with the same key
@@ -158,10 +160,12 @@ async def _again(
     *,
     clock: Clock,
     actor: str | None = None,
+    asked: datetime | None = None,
 ) -> int:
     """Apply the records of entries of one source; returns how many entries that closed.
 
-    The second of each pair is the record, or why there is none, or None for a webhook.
+    The second of each pair is the record, or why there is none, or None for a webhook. asked: when those that are not
+    kept were read again.
     """
     now = clock.now()
     closed: list[int] = []
@@ -178,7 +182,11 @@ async def _again(
     for stream, pairs in records.items():
         by = actor or f"source:{pairs[0][0].source}"
         batch = Batch(records=tuple(record for _, record in pairs))
-        applied = await apply(tx, source_id, stream, batch, actor=by, at=now)
+        heard = {
+            (record.ref.kind, record.ref.external_id): Heard(entry.first_seen_at) if entry.record else Heard(now, asked)
+            for entry, record in pairs
+        }
+        applied = await apply(tx, source_id, stream, batch, actor=by, at=now, hearing=heard.__getitem__)
         closed += [entry.id for entry, _ in pairs if entry.fingerprint not in applied.refused]
     await resolve_entries(tx, closed, actor=actor or "replay", at=now)
     return len(closed)

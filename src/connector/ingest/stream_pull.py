@@ -6,12 +6,12 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import cast
 from uuid import uuid4
 
 from connector.ingest.applied import Applied
 from connector.ingest.apply import MakingError, apply, refusal
+from connector.ingest.arrivals import Heard
 from connector.ingest.guard import Guard, Tally, TooMuchError
 from connector.ingest.look import look
 from connector.ingest.reports import Progress, StreamReport, Wish
@@ -74,7 +74,7 @@ class StreamPull:
     report: how far the stream under way has come. leg: which part of its pull. end: where it goes on, if that is not
     saved before it has ended. passed: where it goes on after batches in which nothing was new; saved with the next one
     that is written, or when the stream ends or fails. reports, alarms: of the streams so far. is_quiet: nothing was new
-    in the last batch. held: when the lease was last made sure of.
+    in the last batch. held: when the lease was last made sure of. began: when the stream under way was first asked.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class StreamPull:
         self.end: str | None = None
         self.passed: str | None = None
         self.is_quiet = True
-        self.held = clock.now()
+        self.held = self.began = clock.now()
         self.statistics = Statistics(engine)
 
     async def all(self, streams: Sequence[Stream]) -> None:
@@ -126,7 +126,7 @@ class StreamPull:
     async def _stream(self, stream: Stream) -> str | None:
         """Pull one stream to its end, and note in the history how that went; why a snapshot retired nothing, if so."""
         self.report, self.end, self.passed, self.is_quiet = StreamReport(stream.name, "pulled"), None, None, True
-        self.held = began = self.clock.now()
+        self.held = self.began = self.clock.now()
         legs, newest = await self._begin(stream)
         if not legs:
             self.report = replace(self.report, outcome="busy")
@@ -149,7 +149,7 @@ class StreamPull:
             outcome, trouble = RunOutcome.STOPPED, str(error)
             raise
         finally:
-            run = self._run(legs[0].mode, outcome, trouble, began)
+            run = self._run(legs[0].mode, outcome, trouble)
             async with transaction(self.engine) as tx:
                 if self.passed is not None and await self._hold(tx, stream):
                     await self._save(tx, stream, self.passed)
@@ -209,11 +209,11 @@ class StreamPull:
                 await save_backfill(tx, self.source_id, stream.name, None)
         return alarm
 
-    def _run(self, mode: SyncMode, outcome: RunOutcome, trouble: str | None, began: datetime) -> NewRun:
+    def _run(self, mode: SyncMode, outcome: RunOutcome, trouble: str | None) -> NewRun:
         """What the history says of the pull of a stream."""
         told = self.report
         return NewRun(
-            told.name, mode, outcome, self.wish.by, began, told.seen, told.created, told.updated, told.deleted,
+            told.name, mode, outcome, self.wish.by, self.began, told.seen, told.created, told.updated, told.deleted,
             told.unchanged, told.quarantined, trouble,
         )  # fmt: skip
 
@@ -276,7 +276,10 @@ class StreamPull:
             if not await self._hold(tx, stream):
                 raise _LeaseLostError
             said = replace(batch, resume=None) if self.leg.is_aside else batch
-            done = await apply(tx, self.source_id, stream.name, said, actor=self.actor, at=now, snapshot=snapshot)
+            done = await apply(
+                tx, self.source_id, stream.name, said, actor=self.actor, at=now, snapshot=snapshot,
+                hearing=lambda _: Heard(by=now, since=self.began),
+            )  # fmt: skip
             if self.leg.is_aside and batch.resume is not None:
                 await save_backfill(tx, self.source_id, stream.name, batch.resume)
             await self.tally.admit(tx, done, is_complete=batch.complete)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,6 +21,9 @@ RefKey: TypeAlias = tuple[EntityKind, str]
 
 PAGE = 10_000
 """References that are read at a time when all of a source are looked at."""
+
+AHEAD = timedelta(minutes=5)
+"""By how much a source's clock may be ahead of the hub's before its time of a record is one from the future."""
 
 INGEST_LOCK = 0x494E4753
 """Key of the advisory lock that makes the writing part of ingest one at a time on PostgreSQL."""
@@ -45,6 +48,7 @@ class KnownRef(NamedTuple):
     content_hash: bytes
     placement: str | None
     deleted_at: datetime | None
+    heard_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,12 @@ class RefState:
     placement: str | None = None
     deleted_at: datetime | None = None
     stated: Mapping[str, Any] | Untouched | None = UNTOUCHED
+    heard_at: datetime | None = None
+
+
+def is_ahead(version: datetime | None, by: datetime) -> bool:
+    """Whether a version that the hub had by some time was in the future by then."""
+    return version is not None and version > by + AHEAD
 
 
 async def lock_ingest(tx: AsyncConnection) -> None:
@@ -84,7 +94,7 @@ async def known_refs(tx: AsyncConnection, source_id: int, keys: Iterable[RefKey]
     c = source_ref.c
     for kind, external_ids in by_kind.items():
         statement = select(
-            c.external_id, c.id, c.entity_id, c.version, c.content_hash, c.placement, c.deleted_at
+            c.external_id, c.id, c.entity_id, c.version, c.content_hash, c.placement, c.deleted_at, c.heard_at
         ).where(c.source_id == source_id, c.kind == kind, among(tx, c.external_id, external_ids))
         for row in (await tx.execute(statement)).all():
             known[kind, row[0]] = KnownRef(kind, *row[1:])
@@ -93,12 +103,14 @@ async def known_refs(tx: AsyncConnection, source_id: int, keys: Iterable[RefKey]
 
 async def said_before(
     tx: AsyncConnection, source_id: int, kind: EntityKind, external_ids: Collection[str]
-) -> Sequence[Row[str, int, datetime | None, bytes, bool]]:
-    """(external id, row id, version, content hash, whether its source deleted it) of references that are known."""
+) -> Sequence[Row[str, int, datetime | None, bytes, bool, bool]]:
+    """Of references that are known: (external id, row id, version, content hash, whether its source deleted it, whether
+    its version was in the future when it was heard).
+    """
     c = source_ref.c
-    statement = select(c.external_id, c.id, c.version, c.content_hash, c.deleted_at.is_not(None)).where(
-        c.source_id == source_id, c.kind == kind, among(tx, c.external_id, external_ids)
-    )
+    statement = select(
+        c.external_id, c.id, c.version, c.content_hash, c.deleted_at.is_not(None), c.heard_at.is_not(None)
+    ).where(c.source_id == source_id, c.kind == kind, among(tx, c.external_id, external_ids))
     return (await tx.execute(statement)).all()
 
 
@@ -130,6 +142,7 @@ async def write_refs(tx: AsyncConnection, source_id: int, states: Iterable[RefSt
             "content_hash": state.content_hash,
             "placement": state.placement,
             "deleted_at": state.deleted_at,
+            "heard_at": state.heard_at,
         }
         stated = {} if state.stated is UNTOUCHED else {"stated": state.stated}
         if state.id is None:
@@ -144,8 +157,10 @@ async def write_refs(tx: AsyncConnection, source_id: int, states: Iterable[RefSt
     return ids
 
 
-async def delete_refs(tx: AsyncConnection, versions: Mapping[int, datetime | None], *, at: datetime) -> None:
-    """Mark references, by row id, as deleted in their source with the version that did it, if it has one."""
+async def delete_refs(
+    tx: AsyncConnection, versions: Mapping[int, tuple[datetime | None, datetime | None]], *, at: datetime
+) -> None:
+    """Mark references, by row id, as deleted in their source, with the version that did it and when that was heard."""
     await update_rows(
         tx,
         source_ref,
@@ -156,9 +171,10 @@ async def delete_refs(tx: AsyncConnection, versions: Mapping[int, datetime | Non
                 "content_hash": b"",
                 "placement": None,
                 "deleted_at": at,
+                "heard_at": heard_at,
                 "stated": None,
             }
-            for row_id, version in sorted(versions.items())
+            for row_id, (version, heard_at) in sorted(versions.items())
         ],
     )
 

@@ -15,7 +15,7 @@ from connector.model.lifecycle import ASSET_MOVES, AssetState
 from connector.model.refs import EntityKind, SourceRef
 from connector.storage.database.engine import Transaction
 from connector.storage.database.rows import locked_row, update_logged
-from connector.storage.sources.refs import KnownRef, RefState, known_refs, lock_ingest, write_refs
+from connector.storage.sources.refs import KnownRef, RefState, is_ahead, known_refs, lock_ingest, write_refs
 from connector.storage.stock.swaps import Swap
 from connector.storage.tables import asset
 
@@ -56,22 +56,23 @@ async def settle_swap(
             changes[unit_id] |= {name: rows[failed_id][name] for name in OF_THE_POSITION}
             changes[failed_id] |= dict.fromkeys(OF_THE_POSITION)
             record = record._replace(entity_id=unit_id)
-        states.append(_state(told.record, _of_version(record, told.updated_at)))
+        states.append(_state(told.record, _of_version(record, told.updated_at, at)))
     own = known.get((told.failed.kind, told.failed.external_id)) if told.failed is not None else None
     has_moved_on = rows[failed_id]["state"] is not AssetState.DEPLOYED
     if told.failed is not None and told.failed_state is not None and own is not None and own.placement and has_moved_on:
         place = own.placement.partition("@")[2]
         own = own._replace(placement=f"{told.failed_state.value}@{place}")
-        states.append(_state(told.failed, _of_version(own, told.failed_updated_at)))
+        states.append(_state(told.failed, _of_version(own, told.failed_updated_at, at)))
     await write_refs(tx, source_id, states)
     for asset_id in sorted(changes):
         await update_logged(tx, asset, EntityKind.ASSET, asset_id, changes[asset_id], actor=actor, cause=cause, at=at)
 
 
-def _of_version(known: KnownRef, version: datetime | None) -> KnownRef:
+def _of_version(known: KnownRef, version: datetime | None, at: datetime) -> KnownRef:
     """A reference of which nothing older counts any more: a page that was read before may be applied after."""
-    is_newer = version is not None and (known.version is None or version > known.version)
-    return known._replace(version=version) if is_newer else known
+    if version is None or (known.heard_at is None and known.version is not None and version <= known.version):
+        return known
+    return known._replace(version=version, heard_at=at if is_ahead(version, at) else None)
 
 
 def _in_use(row: Mapping[str, Any], site_id: int | None) -> dict[str, Any]:
@@ -91,4 +92,5 @@ def _state(ref: SourceRef, known: KnownRef) -> RefState:
         content_hash=known.content_hash,
         placement=known.placement,
         deleted_at=known.deleted_at,
+        heard_at=known.heard_at,
     )

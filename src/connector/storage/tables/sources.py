@@ -89,6 +89,7 @@ class SourceRefRow(Declared, table=True):
     """What a source calls one of our things.
 
     entity_id: NULL when the source deleted it before the hub ever saw it. version: the source's updated_at.
+    heard_at: when the hub began to hear a version that was in the future by then; NULL for all others.
     content_hash: of the record as last applied, so that an unchanged one costs a look-up and writes nothing;
     empty when part of the record could not be used yet, so that it is looked at again. placement: what the
     source last said of an asset's state and place and the hub took over; said again it changes nothing. stated: of
@@ -111,6 +112,7 @@ class SourceRefRow(Declared, table=True):
     content_hash: bytes = Field(sa_type=LargeBinary)
     placement: str | None = None
     deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     stated: dict[str, Any] | None = Field(default=None, sa_type=Json)
 
 

@@ -443,6 +443,7 @@ def upgrade() -> None:
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("placement", sa.Text(), nullable=True),
         sa.Column("deleted_at", UtcDateTime(), nullable=True),
+        sa.Column("heard_at", UtcDateTime(), nullable=True),
         sa.Column("stated", Json, nullable=True),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_source_ref_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source_ref")),
