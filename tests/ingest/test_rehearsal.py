@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.ingest.adapters import Scripted, scripted
 from tests.ingest.conftest import Intake
 from tests.ingest.records import SWITCH, asset, batch, count, deferred, gone, hub, product, ref, site
+from tests.ingest.test_assets import claim
 
 from connector.ingest.pull import pull_source
 from connector.ingest.rehearsal import Unusable, rehearse
 from connector.ingest.spool import Spool
 from connector.model.errors import InvalidInput
+from connector.model.lifecycle import AssetState, ReservationState
 from connector.model.refs import EntityKind
 from connector.sdk import (
     AssetRecord,
@@ -136,6 +139,26 @@ async def test_a_record_that_vanishes_from_one_source_of_two_is_told_as_gone(
 
     assert found == [("withdrawn", EntityKind.ASSET, "sw-1", ("m1",), {})]
     assert counts == [("devices", 1)]
+
+
+async def test_a_deletion_in_quarantine_is_for_a_person_and_neither_a_plan_nor_a_sync_tries_it_again(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake, cmdb: tuple[Scripted, Connection]
+):
+    adapter, connection = cmdb
+    await intake(hub(), asset("a1", place=ref("hub", "h1"), state=AssetState.IN_STOCK))
+    await claim(engine, intake, "committed")
+    await intake(gone("asset", "a1"))
+    async with transaction(engine) as tx:
+        await tx.execute(update(tables.reservation).values(state=ReservationState.RELEASED))
+    adapter.scripts = {"devices": [batch(asset("a2", place=ref("hub", "h1")), resume="2")]}
+    clock.advance(timedelta(minutes=1))
+
+    planned = await told(engine, connection, clock)
+    report = await pull_source(engine, connection, clock=clock)
+
+    assert [item[:3] for item in planned] == [("created", "asset", "sw-a2")]
+    assert report.replayed == 0
+    assert [row["waits_for"] for row in await intake.quarantine()] == [None]
 
 
 async def test_the_plan_of_a_source_that_was_never_synced_leaves_no_trace_of_it(

@@ -252,6 +252,19 @@ async def test_later_merges_are_taken_back_first(desk: Desk, intake: Intake):
     assert refused.value.hint == f"Take merge {second} back first."
 
 
+async def test_merges_that_share_no_device_are_taken_back_in_any_order(desk: Desk, intake: Intake):
+    await intake(asset("a3", serial="S3", name="sw-3", asset_tag=None))
+    await intake(asset("m4", **MDM | {"name": "SW-FOUR", "asset_tag": "T4"}), source="mdm")
+    before = await everything(intake.engine)
+    [first] = await desk.merge(1, 2)
+    [second] = await desk.merge(3, 4)
+
+    undone = [await desk.undo(number) for number in (first, second)]
+
+    assert await everything(intake.engine) == before
+    assert [each.stayed for each in undone] == [[], []]
+
+
 async def test_what_cannot_be_taken_back_is_refused(desk: Desk):
     [number] = await desk.merge(1, 2)
 

@@ -115,7 +115,14 @@ async def test_nothing_is_written_for_no_rows(engine: AsyncEngine):
 
 
 async def test_bytes_and_json_come_back_as_they_were_and_a_row_that_is_there_is_left_out(engine: AsyncEngine):
-    known = {"kind": EntityKind.ASSET, "entity_id": 7, "version": NOW, "placement": None, "deleted_at": None}
+    known = {
+        "kind": EntityKind.ASSET,
+        "entity_id": 7,
+        "version": NOW,
+        "placement": None,
+        "deleted_at": None,
+        "heard_at": None,
+    }
     hashes = (b"\x00\\x'\xff", b"", bytes(range(16)))
     async with transaction(engine) as tx:
         source_id = await register_source(tx, name="cmdb", adapter="test", at=NOW)
