@@ -13,7 +13,17 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from connector.sdk import AssetRecord, Batch, Clock, ConfigError, Cursor, NotFound, SourceRef, UnexpectedResponse
+from connector.sdk import (
+    AssetRecord,
+    AuthError,
+    Batch,
+    Clock,
+    ConfigError,
+    Cursor,
+    NotFound,
+    SourceRef,
+    UnexpectedResponse,
+)
 from connector.sdk.answers import read_records
 from connector_request_tracker.asset_mapping import ASSET_FIELDS, asset_record, asset_ref
 from connector_request_tracker.client import BY_ID, Condition, RequestTrackerClient
@@ -36,12 +46,16 @@ class AssetReader:
         self._overlap = overlap
 
     async def catalogs(self) -> list[Condition]:
-        """The condition that an asset is in one of the catalogs. Raises ConfigError for one that is not there."""
+        """The condition that an asset is in one of the catalogs.
+
+        Raises ConfigError for one that is not there or hidden, which are answered alike; AuthError for the token.
+        """
         found: list[Condition] = []
         for name in self._config.catalogs:
             try:
                 found.append(("Catalog", "=", await self._client.catalog(name)))
-            except NotFound as error:
+            except (AuthError, NotFound) as error:
+                await self._client.version()  # not even that is told to a token that is not valid
                 raise ConfigError(
                     f"catalog {name!r} does not exist, or the token's user may not see it",
                     operation="read catalogs",

@@ -77,7 +77,7 @@ class RequestTrackerClient:
         return await self._page("tickets", operation, params)
 
     async def catalog(self, name: str) -> str:
-        """The number of a catalog of assets. Raises NotFound, or AuthError when it is hidden."""
+        """The number of a catalog of assets. Raises AuthError, the server's answer also to one that does not exist."""
         path = f"catalog/{path_segment(name)}"
         body = json_object(await self._get(path, "read catalogs"), "read catalogs", hint=WHERE)
         return str(body.get("id"))

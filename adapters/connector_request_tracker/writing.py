@@ -161,8 +161,8 @@ def _refused(ticket: SourceRef, fields: dict[str, str]) -> Invalid:
         operation="set fields",
         ref=ticket,
         fields=fields,
-        hint="Check the fields of the ticket's queue, their values, and the rights ModifyCustomField, OwnTicket and "
-        "ModifyTicket.",
+        hint="Check the fields of the ticket's queue, their values, and the rights ModifyCustomField, ModifyTicket, "
+        "ReassignTicket, and OwnTicket of who is to own it.",
     )
 
 

@@ -40,6 +40,16 @@ def cmdb() -> Iterator[Nautobot]:
 
 
 @pytest.fixture(scope="session")
+def desk() -> Iterator[RequestTracker]:
+    """Request Tracker alone, stopped afterwards; the very one of `systems` where that is up."""
+    try:
+        yield request_tracker.up()
+    finally:
+        if not os.environ.get(KEEP_VARIABLE):
+            request_tracker.down()
+
+
+@pytest.fixture(scope="session")
 def systems() -> Iterator[Systems]:
     """All three, started side by side, stopped afterwards."""
     starts = (nautobot.up, request_tracker.up, karrio.up)

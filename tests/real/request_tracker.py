@@ -1,4 +1,5 @@
-"""A real Request Tracker 5 on the loopback address, with a queue, custom fields and the tickets of past months.
+"""A real Request Tracker 5 on the loopback address, with a queue, a catalog of assets, their custom fields
+and the tickets of past months.
 
     python -m tests.real.request_tracker up|down|wipe
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import random
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,25 @@ README = Path(__file__).parents[2] / "adapters" / "connector_request_tracker" / 
 EXAMPLE_URL = "https://connector.example.com/webhooks/itsm"
 EXAMPLE_SECRET = "the webhook_secret"
 QUEUE = "Hardware"
+ORDER_QUEUE = "Purchasing"
+CATALOG = "Network devices"
+PLACES = {"Hamburg": (53.55, 10.0), "Vienna": (48.21, 16.37), "Depot Berlin": (52.52, 13.4)}
+"""Those that the assets' field `Site` may name."""
+LIFECYCLE = """
+Set(%Lifecycles, devices => {
+    type => 'asset', initial => ['new'], active => ['allocated', 'in-use', 'defective'],
+    inactive => ['recycled', 'stolen', 'deleted'], defaults => { on_create => 'new' },
+    transitions => {
+        '' => ['new', 'allocated', 'in-use'], new => ['allocated', 'in-use', 'stolen', 'deleted'],
+        allocated => ['in-use', 'defective', 'recycled', 'stolen', 'deleted'],
+        'in-use' => ['allocated', 'defective', 'recycled', 'stolen', 'deleted'],
+        defective => ['allocated', 'recycled', 'deleted'], recycled => ['allocated'], stolen => ['allocated'],
+        deleted => ['allocated'],
+    },
+    rights => { '* -> *' => 'ModifyAsset' },
+});
+"""
+"""That of assets as it is delivered, with a status for what failed, as the adapter's README asks for."""
 USER = "hub"
 WORKERS = 2
 PAST_TICKETS = 240
@@ -44,20 +65,20 @@ COMPLAINTS = (
 
 @dataclass(frozen=True, slots=True)
 class RequestTracker:
-    """Where it is served, and the token of the hub's user."""
+    """Where it is served, the token of the hub's user, and the password of root."""
 
     url: str
     token: str
     queue: str
+    password: str
     durations: dict[str, float]
 
     def __str__(self) -> str:
         return f"RT_URL={self.url}\nRT_TOKEN={self.token}\nRT_QUEUE={self.queue}"
 
     def client(self) -> httpx.Client:
-        """A client of its REST interface, for what a person would do."""
-        headers = {"Authorization": f"token {self.token}"}
-        return httpx.Client(base_url=f"{self.url}/REST/2.0/", headers=headers, timeout=60)
+        """A client of its REST interface, for what people do, as root: the hub's user may do less."""
+        return httpx.Client(base_url=f"{self.url}/REST/2.0/", auth=("root", self.password), timeout=60)
 
     def reject_open_incidents(self) -> None:
         """Put an end to the P1 tickets that an earlier run left open: a new hub would send spares for them."""
@@ -81,21 +102,26 @@ def up() -> RequestTracker:
     port = server.port("web")
     url = f"http://{LOOPBACK}:{port}"
     _write_settings(server, url, port)
-    server.once("database", lambda: _make_database(server))
-    token_file = server.directory / "token"
+    scripts = [(INSIDE / name).read_bytes() for name in ("request_tracker_seed.pl", "RealPaths.pm")]
+    made_by = sha256(b"".join(scripts) + LIFECYCLE.encode()).hexdigest()
+    server.once("database", lambda: _make_database(server), for_=made_by)
+    token_file, password = server.directory / "token", server.secret("password", 16)
 
     def seed() -> None:
-        given = {"RT_QUEUE": QUEUE, "RT_USER": USER, "ROOT_PASSWORD": server.secret("password", 16)}
+        given = {
+            "RT_QUEUE": QUEUE, "RT_ORDER_QUEUE": ORDER_QUEUE, "RT_CATALOG": CATALOG, "RT_PLACES": ";".join(PLACES),
+            "RT_USER": USER, "ROOT_PASSWORD": password,
+        }  # fmt: skip
         token_file.write_text(_perl(server, "seed", "request_tracker_seed.pl", given).split()[-1])
         token_file.chmod(0o600)
 
-    server.once("seed", seed)
-    system = RequestTracker(url, token_file.read_text(), QUEUE, server.durations)
+    server.once("seed", seed, for_=made_by)
+    system = RequestTracker(url, token_file.read_text(), QUEUE, password, server.durations)
     starman = ("starman", "-MRealPaths", "--listen", f"{LOOPBACK}:{port}", "--workers", str(WORKERS))
     server.start(
         "web", *starman, SHARE / "libexec" / "rt-server", env=_environment(server), ready=lambda: _answers(system)
     )
-    server.once("tickets", lambda: _add_past_tickets(system))
+    server.once("tickets", lambda: _add_past_tickets(system), for_=made_by)
     return system
 
 
@@ -183,10 +209,11 @@ def _write_settings(server: Server, url: str, port: int) -> None:
         "EnablePriorityAsString": 0,
     }
     lines = [f"Set(${name}, {value if isinstance(value, int) else repr(value)});" for name, value in settings.items()]
-    (state / "RT_SiteConfig.pm").write_text("\n".join([*lines, "Set($LogToSyslog, undef);", "1;", ""]))
+    (state / "RT_SiteConfig.pm").write_text("\n".join([*lines, "Set($LogToSyslog, undef);", LIFECYCLE, "1;", ""]))
 
 
 def _make_database(server: Server) -> None:
+    server.stop("web")
     (server.directory / "rt.db").unlink(missing_ok=True)
     program = ("rt-setup-database-5", "--action", "init", "--dba", "rt", "--dba-password", "none")
     server.run("database", *program, env=_environment(server))

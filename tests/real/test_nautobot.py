@@ -13,6 +13,7 @@ import pytest
 
 from connector.sdk import AssetRecord, AssetRelation, AuthError, Deferred, Record, Rejected, RelationKind
 from connector.sdk.connection import Connection, connect
+from tests.real.connected import SystemClock
 from tests.real.nautobot import Nautobot
 
 VIEWED = (
@@ -20,14 +21,6 @@ VIEWED = (
     "extras.objectchange",
 )  # fmt: skip
 """What the adapter reads of a Nautobot without bays and virtual chassis."""
-
-
-class SystemClock:
-    """The time of this machine, which the server shares."""
-
-    def now(self) -> datetime:
-        """The current instant."""
-        return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

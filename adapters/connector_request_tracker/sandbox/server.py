@@ -88,7 +88,7 @@ class Desktop:
     async def _catalog(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name not in CATALOGS:
-            raise Refusal(404, "Not Found")
+            raise Refusal(403, "Forbidden")
         return JSONResponse({"id": CATALOGS.index(name) + 1, "Name": name})
 
     async def _assets(self, request: Request) -> Response:

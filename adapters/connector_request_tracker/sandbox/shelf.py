@@ -122,13 +122,18 @@ class Shelf:
             "Catalog": {"type": "catalog", "id": str(CATALOGS.index(asset.catalog) + 1)},
             "HeldBy": [{"type": "user", "id": name, "_url": f"{root}/user/{name}"} for name in asset.held_by],
             "CustomFields": [
-                {"type": "customfield", "id": str(number), "name": name, "values": asset.fields.get(name, [])}
+                {"type": "customfield", "id": str(number), "name": name, "values": self._values(asset, name)}
                 for number, name in enumerate(FIELDS, 100)
             ],
             "_hyperlinks": [{"ref": "self", "type": "asset", "id": str(asset.id)}] + [
                 {"ref": name, "type": "asset", "id": str(number)} for name, number in asset.links
             ],
         } | asset.extra  # fmt: skip
+
+    def _values(self, asset: SandboxAsset, name: str) -> list[str | None]:
+        """A field that was emptied has a value that is none."""
+        values = asset.fields.get(name)
+        return [] if values is None else list(values) or [None]
 
     def _now(self, at: datetime | None) -> str:
         return (at or self._clock.now()).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

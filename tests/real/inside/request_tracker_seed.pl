@@ -1,5 +1,5 @@
-# Makes the queue, its custom fields, and the user whose token the hub uses. May run again.
-# Given: RT_QUEUE, RT_USER, ROOT_PASSWORD. Prints the token as the last line.
+# Makes queues and catalog, their custom fields, and the user whose token the hub uses.
+# Given: RT_QUEUE, RT_ORDER_QUEUE, RT_CATALOG, RT_PLACES (separated by semicolons), RT_USER, ROOT_PASSWORD. Prints the token as the last line.
 use strict;
 use warnings;
 use RT -init;
@@ -17,41 +17,66 @@ my $root = RT::User->new($system);
 $root->Load('root');
 $root->SetPassword( $ENV{ROOT_PASSWORD} );
 
-my $queue = RT::Queue->new($system);
-$queue->Load( $ENV{RT_QUEUE} );
-made( $queue->Create( Name => $ENV{RT_QUEUE} ) ) unless $queue->id;
+my ( $queue, $orders, $elsewhere ) = map {
+    my $made = RT::Queue->new($system);
+    made( $made->Create( Name => $_ ) );
+    $made;
+} @ENV{qw(RT_QUEUE RT_ORDER_QUEUE)}, 'Facilities';
 
-my %fields = (
-    'Asset Tag'       => ['FreeformSingle'],
-    'Serial Number'   => ['FreeformSingle'],
-    'Hostname'        => ['FreeformSingle'],
-    'Site'            => ['FreeformSingle'],
-    'Category'        => ['FreeformSingle'],
-    'External Id'     => ['FreeformSingle'],
-    'Tracking Number' => ['FreeformMultiple'],
-    'Hub Priority'    => [ 'SelectSingle', qw(P1 P2 P3 P4 P5) ],
-);
-for my $name ( sort keys %fields ) {
-    my ( $type, @values ) = @{ $fields{$name} };
-    my $of    = RT::Ticket->CustomFieldLookupType;
-    my $field = RT::CustomField->new($system);
-    $field->LoadByName( Name => $name, LookupType => $of, ObjectId => 0, IncludeGlobal => 1 );
-    if ( !$field->id ) {
-        made( $field->Create( Name => $name, Type => $type, LookupType => $of ) );
-        $field->AddValue( Name => $_ ) for @values;
-    }
-    $field->AddToObject($queue) unless $field->IsAdded( $queue->id );
+my ( $catalog, $other ) = ( RT::Catalog->new($system), RT::Catalog->new($system) );
+made( $catalog->Create( Name => $ENV{RT_CATALOG}, Lifecycle => 'devices' ) );
+made( $other->Create( Name => 'Furniture' ) );
+
+my @one  = ('FreeformSingle');
+my @many = ('FreeformMultiple');
+my @p    = ( 'SelectSingle', qw(P1 P2 P3 P4 P5) );
+add_fields( $queue, RT::Ticket->CustomFieldLookupType,
+    'Asset Tag' => [@one], 'Serial Number' => [@one], 'Hostname' => [@one], 'Site' => [@one], 'Category' => [@one],
+    'External Id' => [@one], 'Tracking Number' => [@many], 'Hub Priority' => [@p], 'Duplicate Of' => [@one],
+    'Quantity' => [@one] );
+add_fields( $catalog, RT::Asset->CustomFieldLookupType,
+    'Asset Tag' => [@one], 'Serial Number' => [@one], 'Hostname' => [@one], 'Manufacturer' => [@one],
+    'Model' => [@one], 'Part Number' => [@one], 'Site' => [ 'SelectSingle', split /;/, $ENV{RT_PLACES} ] );
+
+add_fields( $orders, RT::Ticket->CustomFieldLookupType,
+    'Part Number' => [@one], 'Serial Number' => [@one], 'Carrier' => [@one], 'Tracking Number' => [@many],
+    'Delivered Serials' => [@many] );
+
+# No more than the adapter's README asks for: what people do is done as root.
+my $user = RT::User->new($system);
+made( $user->Create( Name => $ENV{RT_USER}, EmailAddress => "$ENV{RT_USER}\@itsm.test", Privileged => 1 ) );
+my @in_queue = qw(SeeQueue ShowTicket ShowTicketComments SeeCustomField CommentOnTicket ReplyToTicket ModifyTicket
+    ModifyCustomField);
+grant( $user, $queue,   @in_queue, 'ReassignTicket' );
+grant( $user, $orders,  @in_queue, 'CreateTicket' );
+grant( $user, $catalog, qw(ShowCatalog ShowAsset SeeCustomField ModifyAsset ModifyCustomField) );
+
+# One agent who may own tickets, and one who may not.
+for my $name (qw(kim lee)) {
+    my $agent = RT::User->new($system);
+    made( $agent->Create( Name => $name, EmailAddress => "$name\@itsm.test", Privileged => 1 ) );
+    grant( $agent, $queue, 'OwnTicket' ) if $name eq 'kim';
 }
 
-my $user = RT::User->new($system);
-$user->Load( $ENV{RT_USER} );
-made( $user->Create( Name => $ENV{RT_USER}, EmailAddress => "$ENV{RT_USER}\@itsm.test", Privileged => 1 ) )
-    unless $user->id;
-my @in_queue = qw(SeeQueue ShowTicket CreateTicket CommentOnTicket ReplyToTicket ModifyTicket OwnTicket TakeTicket
-    ShowTicketComments ShowOutgoingEmail SeeCustomField ModifyCustomField StealTicket ReassignTicket DeleteTicket);
-$user->PrincipalObj->GrantRight( Object => $queue, Right => $_ ) for @in_queue;
-$user->PrincipalObj->GrantRight( Object => RT->System, Right => $_ )
-    for qw(ManageAuthTokens ShowHistory SeeCustomField ModifyCustomField);
+sub grant {
+    my ( $to, $object, @rights ) = @_;
+    made( $to->PrincipalObj->GrantRight( Object => $object, Right => $_ ) ) for @rights;
+}
+
+# A field of the same name in two queues is one field.
+sub add_fields {
+    my ( $to, $of, %fields ) = @_;
+    for my $name ( sort keys %fields ) {
+        my ( $type, @values ) = @{ $fields{$name} };
+        my $field = RT::CustomField->new($system);
+        $field->LoadByCols( Name => $name, LookupType => $of );
+        if ( !$field->id ) {
+            made( $field->Create( Name => $name, Type => $type, LookupType => $of ) );
+            $field->AddValue( Name => $_ ) for @values;
+        }
+        made( $field->AddToObject($to) );
+    }
+}
 
 # What is delivered with Request Tracker only sends mail.
 my $scrips = RT::Scrips->new($system);
