@@ -50,6 +50,16 @@ def desk() -> Iterator[RequestTracker]:
 
 
 @pytest.fixture(scope="session")
+def parcels() -> Iterator[Karrio]:
+    """Karrio alone, stopped afterwards; the very one of `systems` where that is up."""
+    try:
+        yield karrio.up()
+    finally:
+        if not os.environ.get(KEEP_VARIABLE):
+            karrio.down()
+
+
+@pytest.fixture(scope="session")
 def systems() -> Iterator[Systems]:
     """All three, started side by side, stopped afterwards."""
     starts = (nautobot.up, request_tracker.up, karrio.up)
