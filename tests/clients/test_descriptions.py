@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import json
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from connector.sdk import (
-    AddNote,
+    Address,
     BuyLabel,
-    SetTicketFields,
-    SetTicketState,
+    Party,
     SourceClient,
-    TicketState,
     TrackShipment,
     VoidLabel,
 )
@@ -27,10 +25,6 @@ from connector_fedex import SchedulePickup as ScheduleFedExPickup
 from connector_fedex.sandbox import FedExSandbox
 from connector_fedex.sandbox.system import AUSTIN as FEDEX_AUSTIN
 from connector_fedex.sandbox.system import PARCEL as FEDEX_PARCEL
-from connector_pagerduty import PagerDuty, PagerDutyConfig
-from connector_pagerduty.adapter import INCIDENTS
-from connector_pagerduty.sandbox import PagerDutySandbox
-from connector_pagerduty.shapes import incident_ref
 from connector_shippo import SchedulePickup, Shippo, ShippoConfig
 from connector_shippo.adapter import PARCELS
 from connector_shippo.sandbox import ShippoSandbox
@@ -41,71 +35,21 @@ from connector_ups.sandbox import UpsSandbox
 from connector_ups.sandbox.system import AUSTIN as UPS_AUSTIN
 from connector_ups.sandbox.system import PARCEL as UPS_PARCEL
 from tests.api.conftest import served
-from tests.clients.described import Noting, Sorting, description, readable, watched
+from tests.clients.described import Noting, Sorting, description, usable, watched
 from tests.conftest import MovableClock
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-async def test_pagerduty_is_asked_as_its_description_says(prism: Path):
-    clock = MovableClock(NOON)
-    sandbox = PagerDutySandbox(clock)
-    incident = sandbox.account.open(NOON - MINUTE, priority=("PP1", "P1"), details="Serial number: FOC1")
-    ref = incident_ref(incident.id)
-    wire = Noting()
-    operations = [
-        AddNote("k1", ref, "On its way."),
-        SetTicketState("k2", ref, TicketState.IN_PROGRESS),
-        SetTicketFields("k3", ref, {"Tracking Number": "00340434161094042557"}),
-        SetTicketState("k4", ref, TicketState.RESOLVED),
-    ]
-    settings: dict[str, Any] = {"services": ["PIJ90N7"], "teams": ["PQ9K7I8"]}
-
-    async with (
-        served(sandbox.app()) as upstream,
-        watched(prism, description("pagerduty-rest.json"), f"http://{upstream}") as address,
-    ):
-        config = PagerDutyConfig.model_validate({**sandbox.settings(), **settings, "base_url": address})
-        async with SourceClient(address, headers=config.headers(), transport=wire) as http:
-            adapter = PagerDuty(config, http, clock)
-            await adapter.check()
-            since = [batch.resume async for batch in adapter.pull(INCIDENTS, None)][-1]
-            for operation in operations:
-                await adapter.push(operation)
-                assert await adapter.find(operation) is not None
-            clock.advance(MINUTE)
-            records = [record async for batch in adapter.pull(INCIDENTS, since) for record in batch.records]
-            fetched = await adapter.fetch(ref)
-
-    assert records == [fetched]
-    assert wire.asked == {
-        ("GET", "/abilities"), ("GET", "/services/PIJ90N7"), ("GET", "/teams/PQ9K7I8"), ("GET", "/incidents"),
-        ("GET", "/log_entries"), ("GET", "/incidents/ID"), ("PUT", "/incidents/ID"), ("GET", "/incidents/ID/notes"),
-        ("POST", "/incidents/ID/notes"), ("GET", VALUES), ("PUT", VALUES),
-    }  # fmt: skip
-    assert {place: said for place, said in wire.objections.items() if place not in AGAINST_ITSELF} == {}
-
-
-VALUES = "/incidents/ID/custom_fields/values"
-AGAINST_ITSELF = {
-    # the value of a custom field is an object by its schema, and the value itself in each of its examples
-    ("PUT", VALUES, "request/body/custom_fields/*"), ("PUT", VALUES, "request/body/custom_fields/*/value"),
-    ("PUT", VALUES, "response/body/custom_fields/*/value"), ("GET", VALUES, "response/body/custom_fields/*/value"),
-    # an entry is of type acknowledge_log_entry or acknowledgement_log_entry, and those of fields are in one list only
-    ("GET", "/log_entries", "response/body/log_entries/*"), ("GET", "/log_entries", "response/body/log_entries/*/type"),
-}  # fmt: skip
-"""Where PagerDuty's description says two things."""
-
-
-async def test_shippo_is_asked_as_its_description_says(prism: Path):
+async def test_shippo_is_asked_as_its_description_says(prism: Path, tmp_path: Path):
     clock = MovableClock(NOON)
     sandbox = ShippoSandbox(clock)
     wire = Noting()
 
     async with (
         served(sandbox.app()) as upstream,
-        watched(prism, description("shippo-public-api.yaml"), f"http://{upstream}") as address,
+        watched(prism, usable("shippo-public-api.yaml", tmp_path), f"http://{upstream}") as address,
     ):
         sandbox.office.store = upstream
         settings = {**sandbox.settings(), "base_url": address, "label_hosts": [upstream]}
@@ -160,7 +104,7 @@ async def test_ups_is_asked_as_its_descriptions_say(prism: Path, tmp_path: Path)
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(served(sandbox.app()))
         for name, starts in UPS.items():
-            address = await stack.enter_async_context(watched(prism, readable(name, tmp_path), f"http://{upstream}"))
+            address = await stack.enter_async_context(watched(prism, usable(name, tmp_path), f"http://{upstream}"))
             homes += [(start, CUT.get(start, "/api"), address) for start in starts]
         wire = Sorting(homes)
         config = UpsConfig.model_validate(sandbox.settings())
@@ -170,6 +114,7 @@ async def test_ups_is_asked_as_its_descriptions_say(prism: Path, tmp_path: Path)
         adapter = Ups(config, http, clock)
         await adapter.check()
         assert len(await adapter.quote(UPS_PARCEL)) == 3
+        await adapter.quote(replace(UPS_PARCEL, recipient=ABROAD))
         label = await adapter.buy_label(BuyLabel("k1", UPS_PARCEL, "INC-1", service="03"))
         found = await adapter.find_label("k1")
         assert found is not None
@@ -189,6 +134,7 @@ async def test_ups_is_asked_as_its_descriptions_say(prism: Path, tmp_path: Path)
 
     assert wire.asked == {
         ("POST", "/security/v1/oauth/token"), ("POST", "/rating/v2409/Shoptimeintransit"),
+        ("POST", "/rating/v2409/Shop"),
         ("POST", "/shipments/v2409/ship"), ("POST", "/labels/v1/recovery"), ("GET", "/track/v1/details/ID"),
         ("GET", "/track/v1/reference/details/ID"), ("POST", "/subscription/standard/package"),
         ("POST", "/pickupcreation/v2409/pickup"), ("GET", "/shipments/v2409/pickup/oncall"),
@@ -197,6 +143,8 @@ async def test_ups_is_asked_as_its_descriptions_say(prism: Path, tmp_path: Path)
     assert {place: said for place, said in wire.objections.items() if place not in UPS_AGAINST_ITSELF} == {}
 
 
+ABROAD = Party("Site", Address(line1="2 Quay", city="Toronto", postal_code="M5H2N2", state="ON", country="CA"), "Sites")
+"""Where the option Shop asks for offers."""
 CUT = {"/security": "", "/api/track/v2": "/api/track/v2"}
 """What Prism leaves out of paths: what is in the address of a description's server."""
 RECOVERED = "/labels/v1/recovery"

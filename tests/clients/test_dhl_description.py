@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,12 +14,11 @@ from connector_dhl.sandbox import DhlSandbox
 from connector_dhl.sandbox.office import IMPORT_ACCOUNT
 from connector_dhl.sandbox.system import HAMBURG, PARCEL
 from tests.api.conftest import served
-from tests.clients.described import Sorting, readable, watched
+from tests.clients.described import Sorting, usable, watched
 from tests.conftest import MovableClock
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-ITEM = re.compile(r"\s*- \w+\s*")
 
 
 async def test_dhl_is_asked_as_its_description_says(prism: Path, tmp_path: Path):
@@ -28,8 +26,7 @@ async def test_dhl_is_asked_as_its_description_says(prism: Path, tmp_path: Path)
     sandbox = DhlSandbox(clock)
     settings = {**sandbox.settings(), "return_account_number": IMPORT_ACCOUNT, "return_services": ["PT"]}
     config = DhlConfig.model_validate(settings)
-    path = readable("mydhl-express-3.1.1.yaml", tmp_path)
-    path.write_text(without_repetitions(path.read_text(encoding="utf-8")), encoding="utf-8")
+    path = usable("mydhl-express-3.1.1.yaml", tmp_path)
 
     async with served(sandbox.app()) as upstream, watched(prism, path, f"http://{upstream}/mydhlapi") as address:
         wire = Sorting([("/mydhlapi", "/mydhlapi", address)])
@@ -61,17 +58,3 @@ async def test_dhl_is_asked_as_its_description_says(prism: Path, tmp_path: Path)
         ("POST", "/rates"), ("POST", "/shipments"), ("GET", "/shipments/ID/tracking"), ("GET", "/tracking"),
         ("POST", "/pickups"), ("DELETE", "/pickups/ID"),
     }  # fmt: skip
-
-
-def without_repetitions(text: str) -> str:
-    """A description whose lists have each value once: Prism passes over bodies whose schema has one twice."""
-    kept: list[str] = []
-    seen: set[str] = set()
-    for line in text.split("\n"):
-        if not ITEM.fullmatch(line):
-            seen.clear()
-        elif line.strip() in seen:
-            continue
-        seen.add(line.strip())
-        kept.append(line)
-    return "\n".join(kept)

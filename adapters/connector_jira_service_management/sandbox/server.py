@@ -32,6 +32,7 @@ from connector_jira_service_management.sandbox.site import (
     Site,
 )
 
+SITE = "http://jira.test"
 ROOT = "/rest/api/3"
 VERSION = "1001.0.0-SNAPSHOT"
 CATEGORY_IDS = {"undefined": 1, "new": 2, "done": 3, "indeterminate": 4}
@@ -187,7 +188,7 @@ class Server:
 
     async def _editmeta(self, request: Request) -> Response:
         self._known(request)
-        links = {"name": "Linked Issues", "operations": ["add", "copy"],
+        links = {"key": "issuelinks", "name": "Linked Issues", "required": False, "operations": ["add", "copy"],
                  "schema": {"type": "array", "items": "issuelinks", "system": "issuelinks"}}  # fmt: skip
         fields = {key: _described(key, field) for key, field in EDITABLE.items()}
         return JSONResponse({"fields": {**fields, "issuelinks": links}})
@@ -200,7 +201,7 @@ class Server:
         return self._site.find(request.path_params["issue"])
 
     def _shown(self, issue: SandboxIssue, names: list[str]) -> dict[str, Any]:
-        body: dict[str, Any] = {"id": issue.id, "key": issue.key, "self": f"{ROOT}/issue/{issue.id}"}
+        body: dict[str, Any] = {"id": issue.id, "key": issue.key, "self": f"{SITE}{ROOT}/issue/{issue.id}"}
         if names != ["id"]:
             whole = self.whole(issue)
             body["fields"] = {name: whole[name] for name in names if name in whole}
@@ -228,7 +229,7 @@ class Server:
 
     def _other(self, number: str) -> dict[str, Any]:
         other = self._site.issues.get(number)
-        return {"id": number, "key": other.key if other else "GONE-1", "self": f"{ROOT}/issue/{number}"}
+        return {"id": number, "key": other.key if other else "GONE-1", "self": f"{SITE}{ROOT}/issue/{number}"}
 
     def _comment(self, each: Comment, *, with_properties: bool) -> dict[str, Any]:
         return {
@@ -283,7 +284,8 @@ def _screen(name: str) -> dict[str, Any]:
     if STATUSES[name].category != "done":
         return {}
     allowed = [{"name": each} for each in RESOLUTIONS]
-    return {"resolution": {"required": True, "name": "Resolution", "allowedValues": allowed,
+    return {"resolution": {"required": True, "key": "resolution", "name": "Resolution", "operations": ["set"],
+                           "allowedValues": allowed,
                            "schema": {"type": "resolution", "system": "resolution"}}}  # fmt: skip
 
 

@@ -150,7 +150,8 @@ class Office:
         self.made_at[number] = self._clock.now()
         self.pickups[number] = {
             "id": number, "object_type": "pickup", "status": "scheduled", "carrier_name": body["carrier_code"],
-            "confirmation_number": f"P{self._count:06}", **body,
+            "carrier_id": body["carrier_code"], "confirmation_number": f"P{self._count:06}", "parcels": [],
+            "test_mode": True, **body,
         }  # fmt: skip
         return self.pickups[number]
 

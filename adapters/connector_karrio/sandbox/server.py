@@ -81,7 +81,8 @@ class Counter:
     async def _connections(self, request: Request) -> Response:
         rows = [
             {"id": f"car_{name}", "object_type": "carrier-connection", "carrier_name": name, "carrier_id": name,
-             "display_name": name, "capabilities": ["rating", "shipping", "tracking"], "active": True}
+             "display_name": name, "capabilities": ["rating", "shipping", "tracking"], "active": True,
+             "test_mode": True, "is_system": False}
             for name in CARRIERS
         ]  # fmt: skip
         return _page(request, rows)

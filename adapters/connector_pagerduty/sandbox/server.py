@@ -72,7 +72,9 @@ class Switchboard:
         return JSONResponse({"abilities": ["teams", "urgencies", "read_only_users"]})
 
     async def _service(self, request: Request) -> Response:
-        return JSONResponse({"service": {"id": _known(request, self.services), "type": "service"}})
+        policy = _reference("escalation_policy", "PT20YPA", "Whoever is there")
+        service = {"id": _known(request, self.services), "type": "service", "escalation_policy": policy}
+        return JSONResponse({"service": service})
 
     async def _team(self, request: Request) -> Response:
         return JSONResponse({"team": {"id": _known(request, self.teams), "type": "team", "name": "Engineering"}})
