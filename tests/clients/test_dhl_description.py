@@ -11,8 +11,9 @@ import pytest
 from connector.sdk import AuthError, BuyLabel, LabelFormat, NotOffered, SourceClient, VoidLabel
 from connector_dhl import CancelPickup, Dhl, DhlConfig, SchedulePickup
 from connector_dhl.sandbox import DhlSandbox
-from connector_dhl.sandbox.office import IMPORT_ACCOUNT
+from connector_dhl.sandbox.office import IMPORT_ACCOUNT, seen
 from connector_dhl.sandbox.system import HAMBURG, PARCEL
+from connector_dhl.shapes import parcel_ref
 from tests.api.conftest import served
 from tests.clients.described import Sorting, usable, watched
 from tests.conftest import MovableClock
@@ -58,3 +59,23 @@ async def test_dhl_is_asked_as_its_description_says(prism: Path, tmp_path: Path)
         ("POST", "/rates"), ("POST", "/shipments"), ("GET", "/shipments/ID/tracking"), ("GET", "/tracking"),
         ("POST", "/pickups"), ("DELETE", "/pickups/ID"),
     }  # fmt: skip
+
+
+UNIFIED = "public in github.com/CaptnCodr/dhl-cli: Data/utapi-traking-api-1.4.1.yaml at commit d451d3b"
+PARCEL_DE = "00340434161094000001"
+
+
+async def test_shipment_tracking_unified_is_asked_as_its_description_says(prism: Path, tmp_path: Path):
+    clock = MovableClock(NOON)
+    sandbox = DhlSandbox(clock)
+    sandbox.office.elsewhere[PARCEL_DE] = seen(PARCEL_DE, NOON, "delivered", "Delivered")
+    path = usable("dhl-tracking-1.4.1.yaml", tmp_path, UNIFIED)
+
+    async with served(sandbox.app()) as upstream, watched(prism, path, f"http://{upstream}/track") as address:
+        config = DhlConfig.model_validate(sandbox.settings())
+        wire = Sorting([("/track", "/track", address)])
+        async with SourceClient(str(config.base_url), headers=config.headers(), transport=wire) as http:
+            await Dhl(config, http, clock).fetch(parcel_ref(PARCEL_DE))
+
+    assert wire.asked == {("GET", "/shipments")}
+    assert {place: said for place, said in wire.objections.items() if place[2].startswith("request")} == {}
