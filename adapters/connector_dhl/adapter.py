@@ -19,6 +19,7 @@ from connector.sdk import (
     LabelReceipt,
     NotFound,
     NotOffered,
+    OrderPickup,
     Parcel,
     Quote,
     Receipt,
@@ -48,7 +49,7 @@ from connector_dhl import pickups
 from connector_dhl.client import VERSION, DhlClient
 from connector_dhl.config import DhlConfig
 from connector_dhl.customs import require_no_customs
-from connector_dhl.pickups import SchedulePickup
+from connector_dhl.pickups import SchedulePickup, translated
 from connector_dhl.refusals import NO_PRODUCT, reasons
 from connector_dhl.requests import planned, rate_request, reference_query, ship_request
 from connector_dhl.shapes import CARRIER, Made, Product, Rates, parcel_ref, price_of
@@ -111,7 +112,15 @@ class Dhl(Adapter[DhlConfig], Ships, Fetches, ReceivesWebhooks):
             require_unused(await self._known(op.shipment, "void label"), op.shipment)
         _refuse_to_void(op.shipment)
 
-    # Pickups, which the hub itself does not order
+    # OrdersPickups, CancelsPickups
+
+    async def order_pickup(self, op: OrderPickup) -> PickupReceipt:
+        """Have a driver come."""
+        return await self.schedule_pickup(translated(op))
+
+    def is_pickup_found_again(self, op: OrderPickup) -> bool:  # noqa: ARG002 - of none
+        """DHL cannot be asked which pickups were ordered."""
+        return False
 
     async def schedule_pickup(self, op: SchedulePickup) -> PickupReceipt:
         """Have a driver come."""

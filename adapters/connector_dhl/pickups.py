@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from connector.sdk import IdempotencyKey, Parcel, Receipt, SourceRef
+from connector.sdk import IdempotencyKey, OrderPickup, Parcel, Receipt, SourceRef, WaitingParcel
 from connector.sdk.answers import Theirs, read_answer
 from connector.sdk.courier import CancelPickup, PickupReceipt, key_mark
 from connector_dhl.client import DhlClient
@@ -21,7 +21,10 @@ INSTRUCTION_LENGTH, INSTRUCTIONS = 80, 4
 
 @dataclass(frozen=True, slots=True)
 class SchedulePickup:
-    """Have a driver come to the parcel's sender between two times of one day. service: the label's product code."""
+    """Have a driver come to the parcel's sender between two times of one day. service: the label's product code.
+
+    others: parcels that wait beside it, whose service is their label's product code.
+    """
 
     key: IdempotencyKey
     shipment: SourceRef
@@ -31,10 +34,21 @@ class SchedulePickup:
     service: str
     time_zone: str = "UTC"
     instructions: str = ""
+    others: tuple[WaitingParcel, ...] = ()
 
 
 class _Created(Theirs):
     numbers: tuple[str, ...] = Field(alias="dispatchConfirmationNumbers", min_length=1)
+
+
+def translated(op: OrderPickup) -> SchedulePickup:
+    """What the hub orders, as DHL is asked."""
+    first, *others = op.parcels
+    parcel = replace(first.parcel, sender=op.at)
+    return SchedulePickup(
+        op.key, first.shipment, parcel, op.earliest, op.latest, first.service, op.time_zone, op.instructions,
+        tuple(others),
+    )  # fmt: skip
 
 
 async def schedule(op: SchedulePickup, client: DhlClient, config: DhlConfig) -> PickupReceipt:
@@ -64,12 +78,16 @@ def pickup_request(op: SchedulePickup, config: DhlConfig) -> dict[str, Any]:
         },
         "shipmentDetails": [
             {
-                "productCode": op.service,
+                "productCode": service,
                 "isCustomsDeclarable": False,
-                "unitOfMeasurement": units(op.parcel, config),
-                "shipmentTrackingNumber": op.shipment.external_id,
-                "packages": [package(op.parcel, config)],
+                "unitOfMeasurement": units(parcel, config),
+                "shipmentTrackingNumber": shipment.external_id,
+                "packages": [package(parcel, config)],
             }
+            for service, shipment, parcel in (
+                (op.service, op.shipment, op.parcel),
+                *((each.service, each.shipment, each.parcel) for each in op.others),
+            )
         ],
         **({"specialInstructions": [{"value": line} for line in told]} if told else {}),
     }

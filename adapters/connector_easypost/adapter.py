@@ -1,4 +1,4 @@
-"""EasyPost as the hub's way to couriers: offers, labels, tracking, and pickups for programs of one's own."""
+"""EasyPost as the hub's way to couriers: offers, labels, tracking and pickups."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from connector.sdk import (
     InvalidRecord,
     LabelReceipt,
     NotFound,
+    OrderPickup,
     Parcel,
     Pulls,
     Quote,
@@ -35,12 +36,12 @@ from connector.sdk import (
     WebhookResult,
 )
 from connector.sdk.answers import id_of, read_answer, read_records, unreadable_webhook, webhook_secret
-from connector.sdk.courier import rejected, require_label, require_unused
+from connector.sdk.courier import CancelPickup, PickupReceipt, rejected, require_label, require_unused
 from connector_easypost import shipments
 from connector_easypost.client import EasyPostClient
 from connector_easypost.config import EasyPostConfig
 from connector_easypost.cursor import Place, read_cursor, write_cursor
-from connector_easypost.pickups import CancelPickup, PickupReceipt, Pickups, SchedulePickup
+from connector_easypost.pickups import Pickups, SchedulePickup
 from connector_easypost.requests import label_type, rates_request, reference_of, shipment_request
 from connector_easypost.shapes import Offers, Shipment
 from connector_easypost.signatures import require_v1, require_v2
@@ -127,7 +128,15 @@ class EasyPost(Adapter[EasyPostConfig], Ships, TracksShipments, Pulls, ReceivesW
                 )
         return Receipt(key=op.key, external_id=op.shipment.external_id)
 
-    # Pickups, which the hub itself does not order
+    # OrdersPickups, CancelsPickups
+
+    async def order_pickup(self, op: OrderPickup) -> PickupReceipt:
+        """Have carriers come, once per key."""
+        return await self._pickups.order(op)
+
+    def is_pickup_found_again(self, op: OrderPickup) -> bool:  # noqa: ARG002 - each
+        """Each is found by its key."""
+        return True
 
     async def schedule_pickup(self, op: SchedulePickup) -> PickupReceipt:
         """Have a carrier come, once per key. Raises Invalid when none would, OutcomeUnknown when an answer was lost."""

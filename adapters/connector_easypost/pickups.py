@@ -6,9 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from connector.sdk import Conflict, IdempotencyKey, Invalid, NotFound, Party, Receipt, SourceRef, UnexpectedResponse
+from connector.sdk import (
+    Conflict,
+    IdempotencyKey,
+    Invalid,
+    NotFound,
+    OrderPickup,
+    Party,
+    Receipt,
+    SourceRef,
+    UnexpectedResponse,
+)
 from connector.sdk.answers import read_answer
-from connector.sdk.courier import party_fields
+from connector.sdk.courier import CancelPickup, PickupReceipt, cancel_each, order_each, party_fields
 from connector_easypost.client import EasyPostClient
 from connector_easypost.requests import reference_of
 from connector_easypost.shapes import Pickup, Rate, said
@@ -26,27 +36,6 @@ class SchedulePickup:
     earliest: datetime
     latest: datetime
     instructions: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CancelPickup:
-    """Call a pickup off. pickup: `external_id` of the receipt. One that is called off already stays so."""
-
-    key: IdempotencyKey
-    pickup: str
-
-
-@dataclass(frozen=True, slots=True)
-class PickupReceipt:
-    """Proof of a pickup that was ordered. confirmation: the carrier's number for the telephone."""
-
-    key: IdempotencyKey
-    external_id: str
-    carrier: str
-    service: str
-    confirmation: str | None
-    amount_cents: int
-    currency: str
 
 
 class Pickups:
@@ -71,6 +60,16 @@ class Pickups:
             )
         return _receipt(pickup, op.key, offer)
 
+    async def order(self, op: OrderPickup) -> PickupReceipt:
+        """Order one for each parcel: a pickup of EasyPost is for one shipment."""
+        return await order_each(op, self._order_one, self.cancel)
+
+    async def _order_one(self, op: OrderPickup) -> PickupReceipt:
+        [parcel] = op.parcels
+        return await self.schedule(
+            SchedulePickup(op.key, parcel.shipment, op.at, op.earliest, op.latest, op.instructions)
+        )
+
     async def find(self, key: IdempotencyKey) -> PickupReceipt | None:
         """The pickup of this key, also when it was called off since."""
         pickup = await self._of(key)
@@ -79,7 +78,10 @@ class Pickups:
         return _receipt(pickup, key, cheapest(pickup))
 
     async def cancel(self, op: CancelPickup) -> Receipt:
-        """Call it off. Raises Conflict when the carrier says that it is too late."""
+        """Call off one, or all that `order` ordered. Raises Conflict when the carrier says that it is too late."""
+        return await cancel_each(op, self._cancel_one)
+
+    async def _cancel_one(self, op: CancelPickup) -> Receipt:
         pickup = read_answer(Pickup, await self._client.pickup(op.pickup, "cancel pickup"), "cancel pickup")
         if pickup.status == SCHEDULED:
             pickup = read_answer(Pickup, await self._client.cancel_pickup(pickup.id), "cancel pickup")
@@ -123,8 +125,6 @@ def _receipt(pickup: Pickup, key: IdempotencyKey, offer: Rate) -> PickupReceipt:
     return PickupReceipt(
         key=key,
         external_id=pickup.id,
-        carrier=offer.carrier,
-        service=offer.service,
         confirmation=pickup.confirmation,
         amount_cents=offer.amount_cents,
         currency=offer.currency,

@@ -1,4 +1,4 @@
-"""FedEx as the hub's courier: offers, labels and tracking, and pickups for programs of one's own."""
+"""FedEx as the hub's courier: offers, labels, tracking and pickups."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from connector.sdk import (
     InvalidRecord,
     LabelReceipt,
     NotFound,
+    OrderPickup,
     OutcomeUnknown,
     Parcel,
     Quote,
@@ -48,7 +49,7 @@ from connector.sdk.courier import (
 from connector_fedex import pickups
 from connector_fedex.client import MOST_NUMBERS, VERSION, FedExClient
 from connector_fedex.config import FedExConfig
-from connector_fedex.pickups import SchedulePickup
+from connector_fedex.pickups import SchedulePickup, translated
 from connector_fedex.requests import rate_request, ship_day, ship_request
 from connector_fedex.search import Search
 from connector_fedex.shapes import CARRIER, Made, Rates, Shipped, parcel_ref
@@ -120,7 +121,15 @@ class FedEx(Adapter[FedExConfig], Ships, Fetches, ReceivesWebhooks):
             await self._search.void(op.shipment.external_id)
         return Receipt(key=op.key, external_id=op.shipment.external_id)
 
-    # Pickups, which the hub itself does not order
+    # OrdersPickups, CancelsPickups
+
+    async def order_pickup(self, op: OrderPickup) -> PickupReceipt:
+        """Have a driver come."""
+        return await self.schedule_pickup(translated(op))
+
+    def is_pickup_found_again(self, op: OrderPickup) -> bool:  # noqa: ARG002 - of none
+        """FedEx cannot be asked which pickups were ordered."""
+        return False
 
     async def schedule_pickup(self, op: SchedulePickup) -> PickupReceipt:
         """Have a driver come."""

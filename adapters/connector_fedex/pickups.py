@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from connector.sdk import IdempotencyKey, Invalid, Party, Receipt, SourceRef
+from connector.sdk import IdempotencyKey, Invalid, OrderPickup, Party, Receipt, SourceRef
 from connector.sdk.answers import Theirs, read_answer
 from connector.sdk.courier import CancelPickup, PickupReceipt, key_mark
 from connector_fedex.client import FedExClient
@@ -17,6 +17,8 @@ from connector_fedex.config import FedExConfig
 from connector_fedex.requests import party
 
 OPERATION = "schedule pickup"
+GROUND = frozenset({"FEDEX_GROUND", "GROUND_HOME_DELIVERY"})
+"""Services whose parcels the drivers of FedEx Ground fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,21 @@ class _Answer(Theirs):
     output: _Created
 
 
+def translated(op: OrderPickup) -> SchedulePickup:
+    """What the hub orders, as FedEx is asked. Raises Invalid for parcels that different drivers fetch."""
+    drivers: set[Literal["FDXE", "FDXG"]] = {"FDXG" if each.service in GROUND else "FDXE" for each in op.parcels}
+    if len(drivers) > 1:
+        raise Invalid(
+            "parcels of FedEx Ground and express parcels are fetched by different drivers",
+            operation=OPERATION, fields={"carrierCode": "is FDXE and FDXG"},
+            hint="Order one pickup for the ground parcels and one for the others.",
+        )  # fmt: skip
+    return SchedulePickup(
+        op.key, op.parcels[0].shipment, op.at, op.earliest, op.latest, drivers.pop(), op.time_zone, len(op.parcels),
+        op.instructions,
+    )  # fmt: skip
+
+
 async def schedule(op: SchedulePickup, client: FedExClient, config: FedExConfig) -> PickupReceipt:
     """Order it. FedEx cannot be asked whether it was: after a lost answer a second order is a second pickup.
 
@@ -54,7 +71,8 @@ async def schedule(op: SchedulePickup, client: FedExClient, config: FedExConfig)
     body = pickup_request(op, config)
     created = read_answer(_Answer, await client.create_pickup(body, key_mark(op.key)), OPERATION).output
     day = body["originDetail"]["readyDateTimestamp"][:10]
-    return PickupReceipt(op.key, "/".join((op.carrier, day, created.location or "", created.code)))
+    external_id = "/".join((op.carrier, day, created.location or "", created.code))
+    return PickupReceipt(op.key, external_id, confirmation=created.code)
 
 
 async def cancel(op: CancelPickup, client: FedExClient, config: FedExConfig) -> Receipt:

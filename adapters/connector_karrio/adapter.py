@@ -17,6 +17,7 @@ from connector.sdk import (
     InvalidRecord,
     LabelReceipt,
     NotFound,
+    OrderPickup,
     Parcel,
     Pulls,
     Quote,
@@ -40,7 +41,7 @@ from connector_karrio import rates
 from connector_karrio.client import KarrioClient, Page
 from connector_karrio.config import KarrioConfig
 from connector_karrio.cursor import Place, read_cursor, write_cursor
-from connector_karrio.pickups import Pickups, SchedulePickup
+from connector_karrio.pickups import Pickups, SchedulePickup, translated
 from connector_karrio.requests import KEY, label_type, rates_request, shipment_request
 from connector_karrio.tracking import tracker_record, webhook_records
 
@@ -123,7 +124,15 @@ class Karrio(Adapter[KarrioConfig], Ships, TracksShipments, Pulls, ReceivesWebho
             await self._client.cancel(op.shipment)
         return Receipt(key=op.key, external_id=op.shipment.external_id)
 
-    # Pickups, for programs of the customer's own
+    # OrdersPickups, CancelsPickups
+
+    async def order_pickup(self, op: OrderPickup) -> PickupReceipt:
+        """Have a carrier come, once per key."""
+        return await self.schedule_pickup(translated(op))
+
+    def is_pickup_found_again(self, op: OrderPickup) -> bool:  # noqa: ARG002 - each
+        """Each is found by its key."""
+        return True
 
     async def schedule_pickup(self, op: SchedulePickup) -> PickupReceipt:
         """Have the carrier of a bought shipment come, once per key. Raises Invalid, OutcomeUnknown."""

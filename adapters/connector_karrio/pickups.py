@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from connector.sdk import IdempotencyKey, Invalid, Party, Receipt, SourceRef
+from connector.sdk import IdempotencyKey, Invalid, OrderPickup, Party, Receipt, SourceRef
 from connector.sdk.answers import Theirs, read_answer
 from connector.sdk.courier import CancelPickup, PickupReceipt
 from connector_karrio import rates
@@ -22,7 +22,10 @@ CANCELLED = "cancelled"
 
 @dataclass(frozen=True, slots=True)
 class SchedulePickup:
-    """Have the carrier come for a parcel between two times of one day. at: where it waits, in `time_zone`."""
+    """Have the carrier come for a parcel between two times of one day. at: where it waits, in `time_zone`.
+
+    others: tracking numbers of parcels of the same carrier that wait beside it.
+    """
 
     key: IdempotencyKey
     shipment: SourceRef
@@ -31,10 +34,19 @@ class SchedulePickup:
     latest: datetime
     time_zone: str = "UTC"
     instructions: str = ""
+    others: tuple[str, ...] = ()
+
+
+def translated(op: OrderPickup) -> SchedulePickup:
+    """What the hub orders, as Karrio is asked."""
+    first, *others = op.parcels
+    numbers = tuple(each.tracking_number for each in others)
+    return SchedulePickup(op.key, first.shipment, op.at, op.earliest, op.latest, op.time_zone, op.instructions, numbers)
 
 
 class _Pickup(Theirs):
     id: str = Field(min_length=1)
+    confirmation_number: str | None = None
     status: str | None = None
     metadata: dict[str, Any] | None = None
 
@@ -53,7 +65,7 @@ class Pickups:
         shipment = rates.read_shipment(await self._client.shipment(op.shipment, OPERATION), OPERATION)
         body = pickup_request(op, shipment)
         made = read_answer(_Pickup, await self._client.create_pickup(body), OPERATION)
-        return PickupReceipt(op.key, made.id)
+        return PickupReceipt(op.key, made.id, confirmation=made.confirmation_number)
 
     async def find(self, key: IdempotencyKey) -> PickupReceipt | None:
         """The pickup of this key, also when it was called off since."""
@@ -62,7 +74,8 @@ class Pickups:
             page = await self._client.pickups(self._since, offset)
             for body in page.results:
                 if isinstance(body, dict) and (body.get("metadata") or {}).get(KEY) == key:
-                    return PickupReceipt(key, read_answer(_Pickup, body, "find pickup").id)
+                    found = read_answer(_Pickup, body, "find pickup")
+                    return PickupReceipt(key, found.id, confirmation=found.confirmation_number)
             if not page.has_more:
                 return None
             offset += len(page.results)
@@ -92,5 +105,5 @@ def pickup_request(op: SchedulePickup, shipment: rates.Shipment) -> dict[str, An
     return {
         "carrier_code": shipment.carrier_name, "pickup_date": f"{begin:%Y-%m-%d}", "ready_time": f"{begin:%H:%M}",
         "closing_time": f"{end:%H:%M}", "address": address_fields(op.at), "instruction": op.instructions or None,
-        "tracking_numbers": [shipment.tracking_number], "metadata": {KEY: op.key},
+        "tracking_numbers": [shipment.tracking_number, *op.others], "metadata": {KEY: op.key},
     }  # fmt: skip

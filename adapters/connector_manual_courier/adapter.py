@@ -14,6 +14,7 @@ from connector.sdk import (
     Invalid,
     LabelReceipt,
     NotFound,
+    OrderPickup,
     Parcel,
     Party,
     Quote,
@@ -27,7 +28,7 @@ from connector.sdk import (
     WebhookResult,
 )
 from connector.sdk.answers import webhook_secret
-from connector.sdk.courier import CancelPickup, PickupReceipt, chosen_offer
+from connector.sdk.courier import CancelPickup, PickupReceipt, cancel_each, chosen_offer, order_each
 from connector_manual_courier import pages
 from connector_manual_courier.book import Book, Entry
 from connector_manual_courier.config import ManualCourierConfig
@@ -86,7 +87,15 @@ class ManualCourier(Adapter[ManualCourierConfig], Ships, ReceivesWebhooks, Shows
         await asyncio.to_thread(self._book.void, entry.number, op.key, self.clock.now())
         return Receipt(key=op.key, external_id=entry.number)
 
-    # Pickups, for programs of the customer's own
+    # OrdersPickups, CancelsPickups
+
+    async def order_pickup(self, op: OrderPickup) -> PickupReceipt:
+        """Have somebody come, once per key."""
+        return await order_each(op, self._order_one, self._cancel_one)
+
+    def is_pickup_found_again(self, op: OrderPickup) -> bool:  # noqa: ARG002 - each
+        """Each is found by its key."""
+        return True
 
     async def schedule_pickup(self, op: SchedulePickup) -> PickupReceipt:
         """Tell whoever drives where a parcel waits, once per key. Raises NotFound, Conflict, Invalid."""
@@ -98,6 +107,14 @@ class ManualCourier(Adapter[ManualCourierConfig], Ships, ReceivesWebhooks, Shows
 
     async def cancel_pickup(self, op: CancelPickup) -> Receipt:
         """Nobody is to come any more. Raises NotFound."""
+        return await cancel_each(op, self._cancel_one)
+
+    async def _order_one(self, op: OrderPickup) -> PickupReceipt:
+        [parcel] = op.parcels
+        one = SchedulePickup(op.key, parcel.shipment, op.at, op.earliest, op.latest, op.instructions)
+        return await self.schedule_pickup(one)
+
+    async def _cancel_one(self, op: CancelPickup) -> Receipt:
         return await asyncio.to_thread(self._pickups().cancel, op)
 
     def _pickups(self) -> Pickups:

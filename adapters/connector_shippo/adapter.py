@@ -1,4 +1,4 @@
-"""Shippo as the hub's way to couriers: offers, labels, tracking, and pickups for programs of one's own."""
+"""Shippo as the hub's way to couriers: offers, labels, tracking and pickups."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from connector.sdk import (
     InvalidRecord,
     LabelReceipt,
     NotFound,
+    OrderPickup,
     Parcel,
     Pulls,
     Quote,
@@ -40,12 +41,12 @@ from connector.sdk import (
     WebhookResult,
 )
 from connector.sdk.answers import read_answer, rejected, unreadable_webhook, webhook_secret
-from connector.sdk.courier import UNDER_WAY, require_unused
+from connector.sdk.courier import UNDER_WAY, PickupReceipt, require_unused
 from connector_shippo import labels, pickups
 from connector_shippo.client import ShippoClient
 from connector_shippo.config import API_VERSION, ShippoConfig
 from connector_shippo.cursor import Place, read_cursor, write_cursor
-from connector_shippo.pickups import PickupReceipt, SchedulePickup
+from connector_shippo.pickups import SchedulePickup, translated
 from connector_shippo.refusals import failed
 from connector_shippo.requests import carrier_in, shipment_request, transaction_request
 from connector_shippo.search import bought_at, find_transaction, still_under_way
@@ -131,7 +132,15 @@ class Shippo(Adapter[ShippoConfig], Ships, TracksShipments, Pulls, Fetches, Rece
                 )
         return Receipt(key=op.key, external_id=op.shipment.external_id)
 
-    # Pickups, which the hub itself does not order
+    # OrdersPickups
+
+    async def order_pickup(self, op: OrderPickup) -> PickupReceipt:
+        """Have a driver come."""
+        return await self.schedule_pickup(translated(op))
+
+    def is_pickup_found_again(self, op: OrderPickup) -> bool:  # noqa: ARG002 - of none
+        """Shippo cannot be asked which pickups were ordered."""
+        return False
 
     async def schedule_pickup(self, op: SchedulePickup) -> PickupReceipt:
         """Have a carrier come. Not found again when the answer is lost: see `pickups.schedule`."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from connector.sdk import IdempotencyKey, Invalid, Party, SourceRef
+from connector.sdk import IdempotencyKey, Invalid, OrderPickup, Party, SourceRef
 from connector.sdk.answers import read_answer
-from connector.sdk.courier import party_fields
+from connector.sdk.courier import PickupReceipt, party_fields
 from connector_shippo.client import ShippoClient
 from connector_shippo.requests import MARK, METADATA_LIMIT
 from connector_shippo.shapes import Pickup, Rate, Transaction
@@ -22,6 +22,7 @@ class SchedulePickup:
     """Have the carrier of a bought label come for its parcel, between two times. at: where it waits.
 
     place: one of Shippo's, such as `Front Door`, `Shipping Dock` (DHL Express) or `Other`, which needs instructions.
+    others: labels of the same carrier whose parcels wait beside it.
     """
 
     key: IdempotencyKey
@@ -31,18 +32,16 @@ class SchedulePickup:
     latest: datetime
     place: str = "Front Door"
     instructions: str = ""
+    others: tuple[SourceRef, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PickupReceipt:
-    """Proof of a pickup that was ordered. confirmation: the carrier's number, by which alone it can be called off."""
-
-    key: IdempotencyKey
-    external_id: str
-    carrier: str
-    confirmation: str | None
-    earliest: datetime | None
-    latest: datetime | None
+def translated(op: OrderPickup) -> SchedulePickup:
+    """What the hub orders, as Shippo is asked."""
+    first, *others = op.parcels
+    return SchedulePickup(
+        op.key, first.shipment, op.at, op.earliest, op.latest, instructions=op.instructions,
+        others=tuple(each.shipment for each in others),
+    )  # fmt: skip
 
 
 async def schedule(op: SchedulePickup, client: ShippoClient) -> PickupReceipt:
@@ -62,14 +61,7 @@ async def schedule(op: SchedulePickup, client: ShippoClient) -> PickupReceipt:
             fields={"requested_start_time": told[:500]},
             hint="Choose another time or address, or have the parcel brought to the carrier.",
         )
-    return PickupReceipt(
-        key=op.key,
-        external_id=pickup.id,
-        carrier=rate.provider,
-        confirmation=pickup.confirmation_code,
-        earliest=pickup.confirmed_start_time,
-        latest=pickup.confirmed_end_time,
-    )
+    return PickupReceipt(key=op.key, external_id=pickup.id, confirmation=pickup.confirmation_code)
 
 
 def pickup_request(op: SchedulePickup, rate: Rate) -> dict[str, Any]:
@@ -78,7 +70,8 @@ def pickup_request(op: SchedulePickup, rate: Rate) -> dict[str, Any]:
     if op.instructions:
         location["instructions"] = op.instructions
     return {
-        "carrier_account": rate.carrier_account, "location": location, "transactions": [op.shipment.external_id],
+        "carrier_account": rate.carrier_account, "location": location,
+        "transactions": [each.external_id for each in (op.shipment, *op.others)],
         "requested_start_time": _written(op.earliest), "requested_end_time": _written(op.latest),
         "metadata": f"{MARK} {op.key}"[:METADATA_LIMIT],
     }  # fmt: skip

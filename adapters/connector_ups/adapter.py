@@ -1,4 +1,4 @@
-"""UPS as the hub's courier: offers, labels, tracking and alerts, and pickups for programs of one's own."""
+"""UPS as the hub's courier: offers, labels, tracking, alerts and pickups."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from connector.sdk import (
     LabelFormat,
     LabelReceipt,
     NotFound,
+    OrderPickup,
     OutcomeUnknown,
     Parcel,
     Quote,
@@ -41,7 +42,7 @@ from connector.sdk.courier import CancelPickup, PickupReceipt, allowed_offers, c
 from connector_ups import pickups
 from connector_ups.client import VERSION, UpsClient
 from connector_ups.config import UpsConfig
-from connector_ups.pickups import SchedulePickup
+from connector_ups.pickups import SchedulePickup, is_listed, translated
 from connector_ups.refusals import ALREADY_VOID, NO_SERVICE, TEST_NUMBERS_ONLY, codes
 from connector_ups.requests import rate_request, ship_request
 from connector_ups.search import Found, Search
@@ -126,7 +127,15 @@ class Ups(Adapter[UpsConfig], Ships, TracksShipments, Fetches, ReceivesWebhooks)
             await self._void(op.shipment)
         return Receipt(key=op.key, external_id=op.shipment.external_id)
 
-    # Pickups, which the hub itself does not order
+    # OrdersPickups, CancelsPickups
+
+    async def order_pickup(self, op: OrderPickup) -> PickupReceipt:
+        """Have a driver come: once per key, as far as UPS lists pickups."""
+        return await self.schedule_pickup(translated(op))
+
+    def is_pickup_found_again(self, op: OrderPickup) -> bool:
+        """Those of today and tomorrow."""
+        return is_listed(op, self.clock.now())
 
     async def schedule_pickup(self, op: SchedulePickup) -> PickupReceipt:
         """Have a driver come, once per key."""

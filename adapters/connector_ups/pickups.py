@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from connector.sdk import IdempotencyKey, Invalid, Party, Receipt, SourceRef
+from connector.sdk import IdempotencyKey, Invalid, OrderPickup, Party, Receipt, SourceRef
 from connector.sdk.answers import Theirs, read_answer
 from connector.sdk.courier import CancelPickup, PickupReceipt, key_mark
 from connector_ups.client import UpsClient
@@ -25,7 +26,7 @@ OPERATION = "schedule pickup"
 class SchedulePickup:
     """Have a driver come for a parcel between two times of one day. at: where it waits. service: UPS's code.
 
-    destination: country that it goes to.
+    destination: country that it goes to. others: service, destination and number of parcels of other kinds.
     """
 
     key: IdempotencyKey
@@ -38,6 +39,7 @@ class SchedulePickup:
     time_zone: str = "UTC"
     quantity: int = 1
     instructions: str = ""
+    others: tuple[tuple[str, str, int], ...] = ()
 
 
 class _Created(Theirs):
@@ -59,6 +61,23 @@ class _PendingResponse(Theirs):
 
 class _PendingAnswer(Theirs):
     response: _PendingResponse = Field(alias="PickupPendingStatusResponse")
+
+
+def translated(op: OrderPickup) -> SchedulePickup:
+    """What the hub orders, as UPS is asked."""
+    kinds = Counter((each.service, each.parcel.recipient.address.country or "") for each in op.parcels)
+    (service, destination), quantity = next(iter(kinds.items()))
+    others = tuple((*kind, number) for kind, number in list(kinds.items())[1:])
+    return SchedulePickup(
+        op.key, op.parcels[0].shipment, op.at, op.earliest, op.latest, service, destination, op.time_zone, quantity,
+        op.instructions, others,
+    )  # fmt: skip
+
+
+def is_listed(op: OrderPickup, now: datetime) -> bool:
+    """Whether UPS lists a pickup of then as pending, by which it is found again: today and tomorrow alone."""
+    zone = ZoneInfo(op.time_zone)
+    return op.earliest.astimezone(zone).date() <= now.astimezone(zone).date() + timedelta(days=1)
 
 
 async def schedule(op: SchedulePickup, client: UpsClient, config: UpsConfig) -> PickupReceipt:
@@ -113,8 +132,9 @@ def pickup_request(op: SchedulePickup, config: UpsConfig) -> dict[str, Any]:
             "PickupAddress": {name: value for name, value in place.items() if value},
             "AlternateAddressIndicator": "Y",
             "PickupPiece": [
-                {"ServiceCode": op.service.zfill(3), "Quantity": str(op.quantity),
-                 "DestinationCountryCode": op.destination, "ContainerCode": "01"},
+                {"ServiceCode": service.zfill(3), "Quantity": str(quantity),
+                 "DestinationCountryCode": destination, "ContainerCode": "01"}
+                for service, destination, quantity in ((op.service, op.destination, op.quantity), *op.others)
             ],
             "PaymentMethod": "01",
             "ReferenceNumber": key_mark(op.key),

@@ -42,6 +42,7 @@ def variables(seeded: Seeded) -> dict[str, dict[str, Any]]:
         "TicketDesk": {"id": seeded.id("Ticket")},
         "SiteOverview": {"id": seeded.id("Site")},
         "HubBoard": {"id": seeded.id("Hub")},
+        "Pickups": {"hub": seeded.id("Hub")},
         "TrackReplacement": {"number": "INC-1"},
         "TrackReservation": {"id": seeded.id("Reservation")},
         "ServiceDesk": {"region": "EU"},

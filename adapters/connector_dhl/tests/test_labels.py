@@ -19,11 +19,13 @@ from connector.sdk import (
     LabelFormat,
     NotFound,
     NotOffered,
+    OrderPickup,
     OutcomeUnknown,
     Party,
     Transient,
     UnexpectedResponse,
     VoidLabel,
+    WaitingParcel,
 )
 from connector.sdk.courier import key_mark
 from connector.sdk.testing import Between
@@ -267,3 +269,20 @@ async def test_a_pickup_is_ordered_at_the_times_of_the_place_and_called_off(dhl:
     assert sandbox.office.pickups == {}
     with pytest.raises(NotFound):
         await dhl.cancel_pickup(CancelPickup("c", receipt.external_id))
+
+
+async def test_a_driver_of_the_hub_is_told_of_every_parcel(dhl: Dhl, sandbox: DhlSandbox) -> None:
+    parcels = tuple(
+        WaitingParcel(parcel_ref(number), number, "dhl", service, PARCEL)
+        for number, service in (("5374500000", "U"), ("5374500011", "P"))
+    )
+    times = (NOON + timedelta(hours=1), NOON + timedelta(hours=5))
+    op = OrderPickup("p", parcels, BERLIN, *times, "Europe/Berlin")
+
+    receipt = await dhl.order_pickup(op)
+
+    told = sandbox.office.pickups[receipt.external_id]["shipmentDetails"]
+    assert [(each["shipmentTrackingNumber"], each["productCode"]) for each in told] == [
+        ("5374500000", "U"), ("5374500011", "P"),
+    ]  # fmt: skip
+    assert not dhl.is_pickup_found_again(op)

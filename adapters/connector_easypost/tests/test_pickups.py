@@ -10,10 +10,19 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.sdk import Conflict, EntityKind, Invalid, NotFound, OutcomeUnknown, SourceRef
+from connector.sdk import (
+    Conflict,
+    EntityKind,
+    Invalid,
+    NotFound,
+    OrderPickup,
+    OutcomeUnknown,
+    SourceRef,
+    WaitingParcel,
+)
 from connector_easypost import CancelPickup, EasyPost, SchedulePickup
 from connector_easypost.sandbox import EasyPostSandbox
-from connector_easypost.sandbox.system import AUSTIN
+from connector_easypost.sandbox.system import AUSTIN, PARCEL
 
 
 @pytest.fixture
@@ -30,7 +39,7 @@ async def test_a_pickup_is_ordered_once_and_found_by_its_key(
     first, second = await easypost.schedule_pickup(op), await easypost.schedule_pickup(op)
 
     assert first == second == await easypost.find_pickup(op.key)
-    assert (first.carrier, first.service, first.amount_cents, first.currency) == ("SandPost", "NextDay", 350, "USD")
+    assert (first.amount_cents, first.currency) == (350, "USD")
     (pickup,) = sandbox.office.pickups.values()
     assert (pickup["status"], pickup["min_datetime"], pickup["max_datetime"], pickup["instructions"]) == (
         "scheduled", "2026-11-25T12:00:00Z", "2026-11-25T16:00:00Z", "Dock 2",
@@ -114,3 +123,34 @@ async def test_where_no_carrier_comes_nothing_is_ordered(
 
     with pytest.raises(Invalid, match=r"no carrier comes for this parcel then\. Carriers say: SandPost: Too far\."):
         await easypost.schedule_pickup(op)
+
+
+def of_hub(op: SchedulePickup, *shipments: SourceRef) -> OrderPickup:
+    parcels = tuple(WaitingParcel(each, each.external_id, "SandPost", "Ground", PARCEL) for each in shipments)
+    return OrderPickup(op.key, parcels, op.at, op.earliest, op.latest, "America/Chicago", op.instructions)
+
+
+async def test_each_parcel_of_an_order_has_its_pickup_once_and_all_are_called_off(
+    sandbox: EasyPostSandbox, easypost: EasyPost, op: SchedulePickup
+) -> None:
+    other = SourceRef(kind=EntityKind.SHIPMENT, external_id=sandbox.bought("wf-2:label")["id"])
+    order = of_hub(op, op.shipment, other)
+
+    receipt = await easypost.order_pickup(order)
+
+    assert await easypost.order_pickup(order) == receipt
+    assert (receipt.external_id.split(" "), receipt.amount_cents) == (list(sandbox.office.pickups), 700)
+    assert easypost.is_pickup_found_again(order)
+    await easypost.cancel_pickup(CancelPickup("c", receipt.external_id))
+    assert [each["status"] for each in sandbox.office.pickups.values()] == ["canceled", "canceled"]
+
+
+async def test_an_order_of_which_one_parcel_is_refused_leaves_no_driver_under_way(
+    sandbox: EasyPostSandbox, easypost: EasyPost, op: SchedulePickup
+) -> None:
+    unknown = SourceRef(kind=EntityKind.SHIPMENT, external_id="shp_unknown")
+
+    with pytest.raises((Invalid, NotFound)):
+        await easypost.order_pickup(of_hub(op, op.shipment, unknown))
+
+    assert [each["status"] for each in sandbox.office.pickups.values()] == ["canceled"]

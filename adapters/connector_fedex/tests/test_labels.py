@@ -16,11 +16,13 @@ from connector.sdk import (
     Conflict,
     Invalid,
     LabelFormat,
+    OrderPickup,
     OutcomeUnknown,
     Party,
     Transient,
     UnexpectedResponse,
     VoidLabel,
+    WaitingParcel,
 )
 from connector.sdk.courier import key_mark
 from connector.sdk.testing import Between, MovableClock
@@ -232,3 +234,20 @@ async def test_a_pickup_is_ordered_at_the_times_of_the_place_and_called_off(
     for unknown in (receipt.external_id, "3001"):
         with pytest.raises(Invalid):
             await fedex.cancel_pickup(CancelPickup("c", unknown))
+
+
+async def test_drivers_of_ground_and_express_are_ordered_apart(fedex: FedEx, sandbox: FedExSandbox) -> None:
+    times = (NOON + timedelta(hours=3), NOON + timedelta(hours=8))
+    ground, also, express = (
+        WaitingParcel(parcel_ref(number), number, "fedex", service, PARCEL)
+        for number, service in (("1", "FEDEX_GROUND"), ("2", "GROUND_HOME_DELIVERY"), ("3", "PRIORITY_OVERNIGHT"))
+    )
+    op = OrderPickup("p", (ground, also), AUSTIN, *times, "America/Chicago")
+
+    receipt = await fedex.order_pickup(op)
+
+    assert (receipt.external_id, receipt.confirmation) == ("FDXG/2026-11-25/AUSA/3001", "3001")
+    assert sandbox.office.pickups["3001"]["packageCount"] == 2
+    assert not fedex.is_pickup_found_again(op)
+    with pytest.raises(Invalid, match="are fetched by different drivers"):
+        await fedex.order_pickup(replace(op, parcels=(ground, express)))

@@ -6,7 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connector.sdk import Address, BuyLabel, Conflict, EntityKind, Invalid, NotFound, Party, SourceRef
+from connector.sdk import (
+    Address,
+    BuyLabel,
+    Conflict,
+    EntityKind,
+    Invalid,
+    NotFound,
+    OrderPickup,
+    Party,
+    SourceRef,
+    WaitingParcel,
+)
 from connector.sdk.courier import CancelPickup
 from connector.sdk.testing import Connected, MovableClock
 from connector_karrio.pickups import SchedulePickup
@@ -62,3 +73,22 @@ async def test_what_cannot_be_picked_up_is_refused_by_name() -> None:
         sandbox.office.pickups[receipt.external_id]["status"] = "picked_up"
         with pytest.raises(Conflict):
             await source.adapter.cancel_pickup(CancelPickup("wf-1:off", receipt.external_id))
+
+
+async def test_one_driver_comes_for_all_parcels_of_an_order() -> None:
+    clock = MovableClock(NOON)
+    sandbox = KarrioSandbox(clock)
+    async with Connected.to("karrio", sandbox, clock) as source:
+        labels = [await source.adapter.buy_label(BuyLabel(f"wf-{n}:label", PARCEL, "INC-1")) for n in (1, 2)]
+        parcels = tuple(
+            WaitingParcel(label.shipment, label.tracking_number, label.carrier, label.service, PARCEL)
+            for label in labels
+        )
+        op = OrderPickup("p", parcels, DEPOT, NOON, NOON + timedelta(hours=4), "Europe/Berlin")
+
+        receipt = await source.adapter.order_pickup(op)
+
+        assert await source.adapter.order_pickup(op) == receipt
+        assert source.adapter.is_pickup_found_again(op)
+        [ordered] = sandbox.office.pickups.values()
+        assert ordered["tracking_numbers"] == [label.tracking_number for label in labels]

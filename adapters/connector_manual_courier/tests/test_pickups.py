@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from connector.sdk import Address, BuyLabel, Conflict, EntityKind, Invalid, NotFound, Party, SourceRef, VoidLabel
+from connector.sdk import (
+    Address,
+    BuyLabel,
+    Conflict,
+    EntityKind,
+    Invalid,
+    NotFound,
+    OrderPickup,
+    Party,
+    SourceRef,
+    VoidLabel,
+    WaitingParcel,
+)
 from connector.sdk.courier import CancelPickup
 from connector.sdk.testing import Connected, MovableClock
 from connector_manual_courier import pages
@@ -78,3 +91,30 @@ async def test_what_cannot_be_fetched_is_refused(van: ManualCourierSandbox, cloc
         await source.adapter.void_label(VoidLabel("wf-1:void", shipment))
         with pytest.raises(Conflict, match="is not carried any more"):
             await source.adapter.schedule_pickup(pickup(shipment))
+
+
+async def test_every_parcel_of_an_order_tells_where_it_waits_or_none(
+    van: ManualCourierSandbox, clock: MovableClock
+) -> None:
+    async with Connected.to("manual_courier", van, clock) as source:
+        labels = [await source.adapter.buy_label(BuyLabel(f"wf-{n}:label", PARCEL, "INC-1")) for n in (1, 2)]
+        parcels = tuple(
+            WaitingParcel(label.shipment, label.tracking_number, label.carrier, label.service, PARCEL)
+            for label in labels
+        )
+        op = OrderPickup("p", parcels, YARD, NOON, NOON + timedelta(hours=4))
+
+        receipt = await source.adapter.order_pickup(op)
+
+        assert await source.adapter.order_pickup(op) == receipt
+        assert [await waiting(source, label.shipment) for label in labels] == [1, 1]
+        await source.adapter.cancel_pickup(CancelPickup("c", receipt.external_id))
+        assert [await waiting(source, label.shipment) for label in labels] == [0, 0]
+        await source.adapter.void_label(VoidLabel("v", labels[1].shipment))
+        with pytest.raises(Conflict, match="is not carried any more"):
+            await source.adapter.order_pickup(replace(op, key="q"))
+        assert [await waiting(source, label.shipment) for label in labels] == [0, 0]
+
+
+async def waiting(source: Connected, shipment: SourceRef) -> int:
+    return len(await asyncio.to_thread(book_of(source).pickups, shipment.external_id))

@@ -16,11 +16,13 @@ from connector.sdk import (
     Invalid,
     LabelFormat,
     NotFound,
+    OrderPickup,
     OutcomeUnknown,
     SourceRef,
     Transient,
     UnexpectedResponse,
     VoidLabel,
+    WaitingParcel,
 )
 from connector.sdk.testing import Between, MovableClock
 from connector_shippo import SchedulePickup, Shippo
@@ -260,8 +262,7 @@ async def test_a_pickup_is_ordered_from_the_labels_carrier(sandbox: ShippoSandbo
     assert (pickup["requested_start_time"], pickup["requested_end_time"], pickup["location"]["instructions"]) == (
         "2026-11-25T12:00:00Z", "2026-11-25T16:00:00Z", "Dock 2",
     )  # fmt: skip
-    assert (ordered.carrier, ordered.external_id, ordered.earliest) == ("USPS", pickup["object_id"], NOON)
-    assert ordered.confirmation == pickup["confirmation_code"]
+    assert (ordered.external_id, ordered.confirmation) == (pickup["object_id"], pickup["confirmation_code"])
 
 
 async def test_a_carrier_who_does_not_come_says_why(shippo: Shippo) -> None:
@@ -277,3 +278,17 @@ async def test_a_test_token_says_so(opened: Opened, sandbox: ShippoSandbox) -> N
     async with opened(api_token="shippo_live_1234567890") as shippo:
         with pytest.raises(AuthError):
             await shippo.check()
+
+
+async def test_one_driver_comes_for_all_parcels_of_an_order(sandbox: ShippoSandbox, shippo: Shippo) -> None:
+    labels = [await shippo.buy_label(replace(OP, key=f"wf-{n}:label")) for n in (1, 2)]
+    parcels = tuple(
+        WaitingParcel(label.shipment, label.tracking_number, label.carrier, label.service, PARCEL) for label in labels
+    )
+    op = OrderPickup("p", parcels, AUSTIN, NOON, NOON + timedelta(hours=4), instructions="Dock 2")
+
+    receipt = await shippo.order_pickup(op)
+
+    [pickup] = sandbox.office.pickups.values()
+    assert pickup["transactions"] == [label.shipment.external_id for label in labels]
+    assert (receipt.external_id, shippo.is_pickup_found_again(op)) == (pickup["object_id"], False)

@@ -18,11 +18,13 @@ from connector.sdk import (
     Invalid,
     LabelFormat,
     NotFound,
+    OrderPickup,
     OutcomeUnknown,
     Party,
     Transient,
     UnexpectedResponse,
     VoidLabel,
+    WaitingParcel,
 )
 from connector.sdk.courier import key_mark, tenths_of_weight
 from connector.sdk.testing import Between, MovableClock
@@ -407,3 +409,23 @@ async def test_a_pickup_is_called_off_and_twice_is_once(ups: Ups, sandbox: UpsSa
 async def test_nobody_is_fetched_from_without_a_telephone(ups: Ups) -> None:
     with pytest.raises(Invalid, match="UPS comes to no one without a telephone number, Site Boston has none"):
         await ups.schedule_pickup(replace(pickup(), at=BOSTON))
+
+
+async def test_a_driver_of_the_hub_is_told_of_every_kind_of_parcel(ups: Ups, sandbox: UpsSandbox) -> None:
+    abroad = replace(PARCEL, recipient=replace(PARCEL.recipient, address=Address(country="CA")))
+    parcels = tuple(
+        WaitingParcel(parcel_ref(f"1Z{place}"), f"1Z{place}", "ups", service, parcel)
+        for place, (service, parcel) in enumerate([("03", PARCEL), ("03", PARCEL), ("11", abroad)])
+    )
+    times = (NOON + timedelta(hours=3), NOON + timedelta(hours=8))
+    op = OrderPickup("p", parcels, AUSTIN, *times, "America/Chicago", "Dock 2")
+
+    receipt = await ups.order_pickup(op)
+
+    assert await ups.order_pickup(op) == receipt
+    pieces = sandbox.office.pickups[receipt.external_id]["PickupPiece"]
+    assert [(piece["ServiceCode"], piece["Quantity"], piece["DestinationCountryCode"]) for piece in pieces] == [
+        ("003", "2", "US"), ("011", "1", "CA"),
+    ]  # fmt: skip
+    later = replace(op, earliest=op.earliest + timedelta(days=2), latest=op.latest + timedelta(days=2))
+    assert (ups.is_pickup_found_again(op), ups.is_pickup_found_again(later)) == (True, False)

@@ -15,6 +15,7 @@ from connector.api.sync_commands import SyncCommands, connection_of, sync_comman
 from connector.fulfilment.commands import Commands as FulfilmentCommands
 from connector.fulfilment.commands import PickupResult, ReceiveResult, ReserveResult, WithdrawResult
 from connector.fulfilment.once import Keep, answered_once, command_key, once_in
+from connector.fulfilment.pickups import NewOrder
 from connector.fulfilment.procurement import Recorded, Report
 from connector.fulfilment.suppliers import require_suppliers
 from connector.ingest.guard import GUARD, Guard
@@ -32,6 +33,10 @@ Withdraw: TypeAlias = Callable[[int, str, Request], Awaitable[WithdrawResult]]
 """(reservation or ticket, reason)."""
 ConfirmPickup: TypeAlias = Callable[[int, Request], Awaitable[PickupResult]]
 """(task)."""
+OrderPickup: TypeAlias = Callable[[NewOrder, Request], Awaitable[int]]
+"""(what is ordered): number of the pickup."""
+CancelPickup: TypeAlias = Callable[[int, Request], Awaitable[None]]
+"""(pickup)."""
 Receive: TypeAlias = Callable[[int, Request], Awaitable[ReceiveResult]]
 """(shipment)."""
 RecordProcurement: TypeAlias = Callable[[int, Report, Request], Awaitable[Recorded]]
@@ -57,6 +62,8 @@ class Commands:
     release: Withdraw
     cancel: Withdraw
     confirm_pickup: ConfirmPickup
+    order_pickup: OrderPickup
+    cancel_pickup: CancelPickup
     receive: Receive
     record_procurement: RecordProcurement
     receive_procurement: ReceiveProcurement
@@ -93,6 +100,12 @@ def hub_commands(
 
     async def confirm_pickup(task_id: int, by: Request) -> PickupResult:
         return await fulfilment.confirm_pickup(task_id, key=by.key, actor=by.actor)
+
+    async def order_pickup(new: NewOrder, by: Request) -> int:
+        return await fulfilment.pickups.order(new, key=by.key, actor=by.actor)
+
+    async def cancel_pickup(pickup_id: int, by: Request) -> None:
+        await fulfilment.pickups.cancel(pickup_id, key=by.key, actor=by.actor)
 
     async def receive(shipment_id: int, by: Request) -> ReceiveResult:
         return await fulfilment.receive(shipment_id, key=by.key, actor=by.actor)
@@ -152,6 +165,8 @@ def hub_commands(
         release=release,
         cancel=cancel,
         confirm_pickup=confirm_pickup,
+        order_pickup=order_pickup,
+        cancel_pickup=cancel_pickup,
         receive=receive,
         record_procurement=record_procurement,
         receive_procurement=receive_procurement,

@@ -29,6 +29,8 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "split": _DISPATCH,
     "cancel": _DISPATCH,
     "confirmPickup": _HANDLE,
+    "orderPickup": _HANDLE,
+    "cancelPickup": _HANDLE,
     "acceptTask": _HANDLE,
     "handBackTask": _HANDLE,
     "receive": _HANDLE,

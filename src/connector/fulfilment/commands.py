@@ -17,6 +17,7 @@ from connector.fulfilment.handover import leave_hub, take_in
 from connector.fulfilment.keys import undo_id
 from connector.fulfilment.loans import Loans, call_back
 from connector.fulfilment.once import Do, once
+from connector.fulfilment.pickups import Pickups
 from connector.fulfilment.procurement import Procurements
 from connector.fulfilment.react import Reactor
 from connector.fulfilment.returns import Returns
@@ -110,6 +111,7 @@ class Commands:
         self._reactor = reactor
         self._policy = policy
         self.procurements = Procurements(work)
+        self.pickups = Pickups(work)
         self.loans = Loans(work.database, work.clock)
         self.returns = Returns(work.database, work.clock)
 

@@ -82,6 +82,11 @@ def effect_key(key: str, made_at: datetime) -> IdempotencyKey:
     return f"{key}:{made_at:%Y%m%dT%H%M%S.%fZ}"
 
 
+def pickup_key(pickup_id: int) -> str:
+    """What an order of a driver is known by."""
+    return f"pickup-{pickup_id}"
+
+
 def delivered_key(shipment_id: int) -> IdempotencyKey:
     """The key of the note that tells of a delivery."""
     return f"{delivered_id(shipment_id)}:note"

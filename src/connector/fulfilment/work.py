@@ -115,7 +115,7 @@ class Work:
     def courier(self) -> tuple[Connection, Ships]:
         """The connection that carries parcels. Raises ConfigError when it is not there or cannot."""
         name = self.options.courier or ""
-        connection = self._connection(name, "send a parcel")
+        connection = self.connection(name, "send a parcel")
         if not isinstance(connection.adapter, Ships):
             raise ConfigError(
                 f"source {name!r} is named as the courier, but adapter {connection.adapter_name!r} carries no parcels",
@@ -126,7 +126,7 @@ class Work:
 
     def supplier(self, name: str) -> tuple[Connection, Procures]:
         """The connection that takes orders to a supplier. Raises ConfigError when it is not there or cannot."""
-        connection = self._connection(name, "send an order")
+        connection = self.connection(name, "send an order")
         if not isinstance(connection.adapter, Procures):
             raise ConfigError(
                 f"source {name!r} is to take an order, but adapter {connection.adapter_name!r} takes none",
@@ -152,7 +152,7 @@ class Work:
 
     def asset_writer(self, source: str) -> tuple[Connection, WritesAssets]:
         """The connection that is told of swaps. Raises ConfigError when it is not there or may not be told any more."""
-        connection = self._connection(source, "record a swap")
+        connection = self.connection(source, "record a swap")
         writer = self.asset_writers().get(source)
         if writer is None:
             raise ConfigError(
@@ -183,7 +183,7 @@ class Work:
         """The same, for a ticket of a source; nothing is written to the hub's own."""
         if source == OWN_SOURCE:
             return {"skipped": "the ticket is the hub's own"}
-        connection = self._connection(source, "write to the ticket")
+        connection = self.connection(source, "write to the ticket")
         if not isinstance(connection.adapter, TicketWriter):
             return {"skipped": f"adapter {connection.adapter_name!r} does not write to tickets"}
         if not _takes(connection, operation):
@@ -193,7 +193,8 @@ class Work:
             receipt = await writer.find(operation) or await writer.push(operation)
         return {"external_id": receipt.external_id}
 
-    def _connection(self, name: str, operation: str) -> Connection:
+    def connection(self, name: str, operation: str) -> Connection:
+        """The connection of a source. operation: for the message. Raises ConfigError when it is not there."""
         connection = self.connections.get(name)
         if connection is None:
             raise ConfigError(

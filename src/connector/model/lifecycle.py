@@ -169,6 +169,18 @@ class RecoveryState(StrEnum):
     SETTLED = "settled"
 
 
+class PickupState(StrEnum):
+    """State of a driver whom a courier is to send to a hub.
+
+    ordering: the courier is asked, and has not answered, or its answer was lost. refused: it sends nobody.
+    """
+
+    ORDERING = "ordering"
+    ORDERED = "ordered"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
 class LoanState(StrEnum):
     """State of a unit that is lent to a ticket until its replacement is there.
 
@@ -229,6 +241,16 @@ RECOVERY_MOVES: Mapping[RecoveryState, frozenset[RecoveryState]] = {
     RecoveryState.RETURNING: frozenset({RecoveryState.SETTLED}),
     RecoveryState.SETTLED: frozenset({RecoveryState.RETURNING}),
 }
+
+PICKUP_MOVES: Mapping[PickupState, frozenset[PickupState]] = {
+    PickupState.ORDERING: frozenset({PickupState.ORDERED, PickupState.REFUSED, PickupState.CANCELLED}),
+    PickupState.ORDERED: frozenset({PickupState.CANCELLED}),
+    PickupState.REFUSED: frozenset(),
+    PickupState.CANCELLED: frozenset(),
+}
+
+PICKUP_OPEN = frozenset({PickupState.ORDERING, PickupState.ORDERED})
+"""A driver comes, or may come."""
 
 LOAN_MOVES: Mapping[LoanState, frozenset[LoanState]] = {
     LoanState.RESERVED: frozenset({LoanState.LENT, LoanState.WITHDRAWN}),

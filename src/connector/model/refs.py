@@ -27,6 +27,7 @@ class EntityKind(StrEnum):
     DECISION = "decision"
     RESERVATION = "reservation"
     SHIPMENT = "shipment"
+    PICKUP = "pickup"
     PROCUREMENT = "procurement"
     LOAN = "loan"
     REPLENISHMENT = "replenishment"

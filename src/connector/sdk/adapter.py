@@ -16,8 +16,11 @@ from connector.sdk.config import AdapterConfig
 from connector.sdk.operations import (
     AddNote,
     BuyLabel,
+    CancelPickup,
     LabelReceipt,
+    OrderPickup,
     Parcel,
+    PickupReceipt,
     Quote,
     Receipt,
     SetTicketFields,
@@ -240,6 +243,28 @@ class Ships(Protocol):
 
     async def find_label(self, key: IdempotencyKey) -> LabelReceipt | None:
         """The label that an earlier attempt with this key bought, if it did."""
+
+
+@runtime_checkable
+class OrdersPickups(Protocol):
+    """Has drivers come for parcels whose labels it bought."""
+
+    async def order_pickup(self, op: OrderPickup) -> PickupReceipt:
+        """Order it. Raises Invalid when nobody comes then, OutcomeUnknown when the answer was lost."""
+
+    def is_pickup_found_again(self, op: OrderPickup) -> bool:
+        """Whether the same order, sent again after a lost answer, is the same pickup; pure.
+
+        Where it is not, a second order may be a second driver, and the hub sends none.
+        """
+
+
+@runtime_checkable
+class CancelsPickups(Protocol):
+    """Calls off the pickups that were ordered by it."""
+
+    async def cancel_pickup(self, op: CancelPickup) -> Receipt:
+        """Have no driver come. Raises NotFound, Conflict or Invalid when it is over or called off already."""
 
 
 @runtime_checkable

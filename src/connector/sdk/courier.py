@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, ROUND_UP, Decimal, InvalidOperation
 from math import ceil
@@ -22,8 +22,10 @@ from connector.model.records import ShipmentRecord
 from connector.model.refs import EntityKind, IdempotencyKey, SourceRef
 from connector.sdk import answers
 from connector.sdk.adapter import Rejected
-from connector.sdk.errors import Conflict, Invalid, UnexpectedResponse
-from connector.sdk.operations import BuyLabel, Parcel, Party, Quote
+from connector.sdk.errors import Conflict, Invalid, NotFound, UnexpectedResponse
+from connector.sdk.operations import BuyLabel, OrderPickup, Parcel, Party, Quote, Receipt
+from connector.sdk.operations import CancelPickup as CancelPickup
+from connector.sdk.operations import PickupReceipt as PickupReceipt
 
 UNDER_WAY = frozenset(ShipmentStatus) - {
     ShipmentStatus.PENDING,
@@ -278,17 +280,36 @@ def rejected(body: Any, error: InvalidRecord) -> Rejected:
     return answers.rejected(body, error, ref)
 
 
-@dataclass(frozen=True, slots=True)
-class CancelPickup:
-    """Have no driver come. pickup: the receipt's external_id."""
+async def order_each(
+    op: OrderPickup,
+    order: Callable[[OrderPickup], Awaitable[PickupReceipt]],
+    cancel: Callable[[CancelPickup], Awaitable[object]],
+) -> PickupReceipt:
+    """Order for each parcel by itself, all or none: for couriers that are sent for one parcel at a time.
 
-    key: IdempotencyKey
-    pickup: str
+    Each has the key with its place in the order, so that the parcels must be given in the same order each time. The
+    external_id holds those of all, apart by spaces. What was ordered before one was refused is called off again.
+    """
+    done: list[PickupReceipt] = []
+    for place, parcel in enumerate(op.parcels):
+        try:
+            done.append(await order(replace(op, key=f"{op.key}.{place}", parcels=(parcel,))))
+        except (Invalid, NotFound, Conflict):
+            for receipt in done:
+                await cancel(CancelPickup(f"{receipt.key}.off", receipt.external_id))
+            raise
+    prices = [receipt.amount_cents for receipt in done if receipt.amount_cents is not None]
+    return PickupReceipt(
+        key=op.key,
+        external_id=" ".join(receipt.external_id for receipt in done),
+        confirmation=", ".join(receipt.confirmation for receipt in done if receipt.confirmation) or None,
+        amount_cents=sum(prices) if len(prices) == len(done) else None,
+        currency=next((receipt.currency for receipt in done), None),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class PickupReceipt:
-    """Proof of a pickup that was ordered. external_id: what it is called off by, made by the adapter."""
-
-    key: IdempotencyKey
-    external_id: str
+async def cancel_each(op: CancelPickup, cancel: Callable[[CancelPickup], Awaitable[object]]) -> Receipt:
+    """Call all off that `order_each` ordered."""
+    for place, pickup in enumerate(op.pickup.split(" ")):
+        await cancel(CancelPickup(f"{op.key}.{place}", pickup))
+    return Receipt(op.key, op.pickup)

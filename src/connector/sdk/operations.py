@@ -138,3 +138,56 @@ class TrackShipment:
     key: IdempotencyKey
     tracking_number: str
     carrier: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingParcel:
+    """A parcel whose label was bought and that no driver has. shipment: the courier's own object.
+
+    service: as its label's receipt has it; empty where the courier did not say.
+    """
+
+    shipment: SourceRef
+    tracking_number: str
+    carrier: str
+    service: str
+    parcel: Parcel
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPickup:
+    """Have a driver come for parcels of one carrier, between two times of one day in `time_zone`. at: where they wait.
+
+    instructions: for the driver; couriers cut it to the length that they take.
+    """
+
+    key: IdempotencyKey
+    parcels: tuple[WaitingParcel, ...]
+    at: Party
+    earliest: datetime
+    latest: datetime
+    time_zone: str = "UTC"
+    instructions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPickup:
+    """Have no driver come. pickup: the receipt's external_id."""
+
+    key: IdempotencyKey
+    pickup: str
+
+
+@dataclass(frozen=True, slots=True)
+class PickupReceipt:
+    """Proof of a pickup that was ordered. external_id: what it is called off by, made by the adapter.
+
+    confirmation: the carrier's number, for the telephone; None where the external_id is all there is, or nothing was
+    told yet. amount_cents, currency: its price, where the courier tells one.
+    """
+
+    key: IdempotencyKey
+    external_id: str
+    confirmation: str | None = None
+    amount_cents: int | None = None
+    currency: str | None = None

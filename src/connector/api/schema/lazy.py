@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from connector.api.schema.groups import IncidentGroupTicket
     from connector.api.schema.inventory import Asset, Stock
     from connector.api.schema.loans import Loan
+    from connector.api.schema.pickups import Pickup
     from connector.api.schema.places import Hub, ServiceClass, Site
     from connector.api.schema.policies import Policy
     from connector.api.schema.procurement import Procurement
@@ -31,6 +32,7 @@ _golden = strawberry.lazy("connector.api.schema.golden")
 _groups = strawberry.lazy("connector.api.schema.groups")
 _inventory = strawberry.lazy("connector.api.schema.inventory")
 _loans = strawberry.lazy("connector.api.schema.loans")
+_pickups = strawberry.lazy("connector.api.schema.pickups")
 _places = strawberry.lazy("connector.api.schema.places")
 _policies = strawberry.lazy("connector.api.schema.policies")
 _procurement = strawberry.lazy("connector.api.schema.procurement")
@@ -53,6 +55,7 @@ AnyHub: TypeAlias = Annotated["Hub", _places]
 AnyIncidentGroupTicket: TypeAlias = Annotated["IncidentGroupTicket", _groups]
 AnyKit: TypeAlias = Annotated["Kit", _catalogue]
 AnyLoan: TypeAlias = Annotated["Loan", _loans]
+AnyPickup: TypeAlias = Annotated["Pickup", _pickups]
 AnyPolicy: TypeAlias = Annotated["Policy", _policies]
 AnyProcurement: TypeAlias = Annotated["Procurement", _procurement]
 AnyProduct: TypeAlias = Annotated["Product", _catalogue]

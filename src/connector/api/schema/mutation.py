@@ -46,6 +46,7 @@ from connector.api.schema.payloads import (
     ReservePayload,
     SyncSourcePayload,
 )
+from connector.api.schema.pickups import PickupPayload, cancel_pickup, order_pickup
 from connector.api.schema.replenishments import (
     ApproveReplenishmentsPayload,
     ReplenishmentPayload,
@@ -92,6 +93,13 @@ class Mutation:
     )
     confirm_pickup: ConfirmPickupPayload = strawberry.mutation(
         resolver=dispatching.confirm_pickup, description="Confirm that the unit of a pickup task has been handed over."
+    )
+    order_pickup: PickupPayload = strawberry.mutation(
+        resolver=order_pickup,
+        description="Have a courier send a driver to a hub, for its parcels with a label that are still there.",
+    )
+    cancel_pickup: PickupPayload = strawberry.mutation(
+        resolver=cancel_pickup, description="Call a driver off; its parcels wait for another one."
     )
     accept_task: TaskPayload = strawberry.mutation(
         resolver=accept_task, description="Take a task, so that nobody else begins it."

@@ -36,6 +36,7 @@ TYPE_NAMES: Mapping[str, str] = {
     "Reservation": "reservation",
     "Procurement": "procurement",
     "Shipment": "shipment",
+    "Pickup": "pickup",
     "ShipmentEvent": "shipment_event",
     "ShipmentLabel": "document",
     "Task": "task",

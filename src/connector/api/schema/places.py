@@ -9,6 +9,7 @@ from connector.api.schema.lazy import (
     AnyAsset,
     AnyFieldConflict,
     AnyFieldOverride,
+    AnyPickup,
     AnyReservation,
     AnyShipment,
     AnyStock,
@@ -168,6 +169,7 @@ class Hub(Node):
     assets: Connection[AnyAsset] = paged("asset", "assets", "Serialised units that it holds.")
     reservations: Connection[AnyReservation] = paged("reservation", "reservations", "Claims of its stock.")
     shipments: Connection[AnyShipment] = paged("shipment", "shipments", "Parcels that leave it or come back.")
+    pickups: Connection[AnyPickup] = paged("pickup", "pickups", "Drivers of couriers who come, or came, for parcels.")
     tasks: Connection[AnyTask] = paged("task", "tasks", "Work for the people there.")
     field_conflicts: Connection[AnyFieldConflict] = paged(
         "field_conflict", "field_conflicts", "Its fields of which sources state different values."

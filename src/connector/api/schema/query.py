@@ -45,6 +45,7 @@ from connector.api.schema.me import Me
 from connector.api.schema.merges import AssetMerge
 from connector.api.schema.nodes import Node, global_id, key_of, parse_global_id
 from connector.api.schema.paging import Connection
+from connector.api.schema.pickups import Pickup
 from connector.api.schema.placements import PlacementConnection, resolve_placements
 from connector.api.schema.places import Hub, ServiceClass, Site
 from connector.api.schema.policies import Policy
@@ -257,6 +258,7 @@ class Query(AggregateFields):  # type: ignore[misc]
     )
     rmas: Connection[Rma] = _listing("rma", "Returns of units that have failed.")
     shipments: Connection[Shipment] = _listing("shipment", "Parcels.")
+    pickups: Connection[Pickup] = _listing("pickup", "Drivers of couriers who come, or came, to hubs for parcels.")
     approvals: Connection[Approval] = _listing("approval", "Requests for approval.")
     red_channels: Connection[RedChannel] = _listing("red_channel", "Red channels, open and past ones.")
     red_channel: RedChannel | None = _single("red_channel", "red channel")
@@ -317,6 +319,7 @@ class Query(AggregateFields):  # type: ignore[misc]
     replenishment: Replenishment | None = _single("replenishment", "replenishment")
     rma: Rma | None = _single("rma", "return of a unit that has failed")
     shipment: Shipment | None = _single("shipment", "shipment")
+    pickup: Pickup | None = _single("pickup", "pickup of parcels at a hub")
     task: Task | None = _single("task", "task")
     incident_group: IncidentGroup | None = _single("incident_group", "incident group")
     recovery: Recovery | None = _single("recovery", "recovery of a parcel")

@@ -6,7 +6,7 @@ from typing import Any
 import strawberry
 
 from connector.api.schema.fields import RELATION, column, derived, related
-from connector.api.schema.lazy import AnyHub, AnyReservation, AnySite, AnySource, AnyTask, AnyTicket
+from connector.api.schema.lazy import AnyHub, AnyPickup, AnyReservation, AnySite, AnySource, AnyTask, AnyTicket
 from connector.api.schema.money import Money, money
 from connector.api.schema.nodes import Node
 from connector.model.kinds import Direction, LabelFormat
@@ -85,6 +85,9 @@ class Shipment(Node):
         "Region of the site that it goes to, or comes from; of `hub` where there is no site, null when nobody knows."
     )
     source: AnySource | None = related("source", "The courier's system; null when our own people carry it.")
+    pickup: AnyPickup | None = related(
+        "pickup", "The driver who was last ordered for it; its state says whether somebody comes."
+    )
     tasks: list[AnyTask] = related("tasks", "Work for people about it.")
     estimated_delivery_at: datetime | None = column("When it should arrive.")
     delivered_at: datetime | None = column("When it arrived.")

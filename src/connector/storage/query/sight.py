@@ -103,6 +103,7 @@ BELONGING: Final[Mapping[str, Belonging]] = {
     "rma": Through(("ticket", "hub", "site")),
     "replenishment": Through(("hub",), hidden=frozenset({"explanation"})),
     "shipment": Through(("ticket", "hub", "site", "to_hub")),
+    "pickup": Through(("hub",)),
     "shipment_event": Through(("shipment",)),
     "document": ReferredTo("shipment", "label_document_id"),
     "recovery": Through(("ticket",)),

@@ -78,6 +78,8 @@ _COPIES: Final[Mapping[Column, frozenset[Column]]] = {
     ("shipment", "tracking_url"): _TRACKING,
     ("procurement", "tracking_number"): _TRACKING,
     ("rma", "tracking_number"): _TRACKING,
+    ("pickup", "external_id"): _TRACKING | {("shipment", "external_id")},
+    ("pickup", "carrier"): frozenset({("shipment", "carrier")}),
     ("reservation", "revision"): _REVISION,
     ("procurement", "revision"): _REVISION,
     ("field_conflict", "statements"): _GOLDEN,

@@ -21,6 +21,7 @@ from connector.storage.tables.lanes import LaneQuote, LaneRevision, LaneStatisti
 from connector.storage.tables.loans import LOAN_LINE as LOAN_LINE
 from connector.storage.tables.loans import Loan
 from connector.storage.tables.log import Change, Reader, StepReceipt
+from connector.storage.tables.pickups import Pickup
 from connector.storage.tables.places import Hub, ServiceClass, Site
 from connector.storage.tables.policies import Policy, PolicyActivation
 from connector.storage.tables.procurement import Procurement
@@ -86,6 +87,7 @@ lane_revision = _table(LaneRevision)
 lane_statistic = _table(LaneStatistic)
 loan = _table(Loan)
 name_alias = _table(NameAlias)
+pickup = _table(Pickup)
 policy = _table(Policy)
 policy_activation = _table(PolicyActivation)
 precedence = _table(PrecedenceRow)

@@ -211,7 +211,8 @@ class Document(Declared, table=True):
 class Shipment(Declared, table=True):
     """A parcel's life. source_id: the courier; NULL when our own people carry it.
 
-    to_hub_id: the hub that a transfer goes to. received_at: when a hub has taken in what a transfer brought.
+    to_hub_id: the hub that a transfer goes to. pickup_id: the driver who was last ordered for it. received_at: when a
+    hub has taken in what a transfer brought.
     """
 
     __tablename__: ClassVar[str] = "shipment"
@@ -234,6 +235,7 @@ class Shipment(Declared, table=True):
     site_id: int | None = Field(default=None, foreign_key="site.id", sa_type=Id)
     to_hub_id: int | None = Field(default=None, foreign_key="hub.id", index=True, sa_type=Id)
     source_id: int | None = Field(default=None, foreign_key="source.id", sa_type=Id)
+    pickup_id: int | None = Field(default=None, foreign_key="pickup.id", index=True, sa_type=Id)
     external_id: str | None = None
     direction: Direction = Field(default=Direction.OUTBOUND, sa_type=EnumText(Direction))
     status: ShipmentStatus = Field(sa_type=EnumText(ShipmentStatus))

@@ -84,6 +84,7 @@ KINDS: Mapping[type[StrEnum], Mapping[str, str]] = {
         "DECISION": "What the rules decided for a ticket.",
         "RESERVATION": "A claim of stock for one line of a ticket.",
         "SHIPMENT": "A parcel.",
+        "PICKUP": "A driver of a courier who comes to a hub for parcels.",
         "PROCUREMENT": "Units that are got from outside, or a place in the queue for stock.",
         "LOAN": "A unit that is lent to a ticket until its replacement is there.",
         "REPLENISHMENT": "Units that fill up a shelf which is low.",

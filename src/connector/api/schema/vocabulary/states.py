@@ -9,6 +9,7 @@ from connector.model.lifecycle import (
     AssetState,
     GroupState,
     LoanState,
+    PickupState,
     ProcurementState,
     RecoveryState,
     ReplenishmentState,
@@ -65,6 +66,12 @@ STATES: Mapping[type[StrEnum], Mapping[str, str]] = {
         "DUE_BACK": "The unit must come back now: the replacement is there, the ticket is over, or its time is up.",
         "RETURNED": "A hub has received the unit.",
         "WITHDRAWN": "The claim ended before the unit left its hub.",
+    },
+    PickupState: {
+        "ORDERING": "The courier was asked and has not answered, or its answer was lost.",
+        "ORDERED": "The courier sends a driver.",
+        "REFUSED": "The courier sends nobody; the reason says why.",
+        "CANCELLED": "It was called off.",
     },
     ProcurementState: {
         "REQUESTED": "It waits for an approval; a backorder waits for stock.",

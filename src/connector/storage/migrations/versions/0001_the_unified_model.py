@@ -1347,6 +1347,36 @@ def upgrade() -> None:
     op.create_index("uq_loan_reservation", "loan", ["reservation_id"], unique=True)
     op.create_index("uq_loan_ticket", "loan", ["ticket_id"], unique=True)
     op.create_table(
+        "pickup",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("hub_id", Id, nullable=False),
+        sa.Column("source_id", Id, nullable=False),
+        sa.Column("carrier", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("earliest_at", UtcDateTime(), nullable=False),
+        sa.Column("latest_at", UtcDateTime(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("external_id", sa.Text(), nullable=True),
+        sa.Column("confirmation", sa.Text(), nullable=True),
+        sa.Column("cost_cents", sa.Integer(), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("attempted_at", UtcDateTime(), nullable=True),
+        sa.Column("ordered_by", sa.Text(), nullable=False),
+        sa.Column("cancelled_by", sa.Text(), nullable=True),
+        sa.Column("cancelled_at", UtcDateTime(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('ordering', 'ordered', 'refused', 'cancelled')", name=op.f("ck_pickup_state_known")
+        ),
+        sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_pickup_hub_id")),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_pickup_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pickup")),
+    )
+    op.create_index("ix_pickup_hub_id", "pickup", ["hub_id", "id"], unique=False)
+    op.create_index("ix_pickup_state", "pickup", ["state", "latest_at"], unique=False)
+    op.create_table(
         "shipment",
         sa.Column("id", Id, nullable=False),
         sa.Column("reservation_id", Id, nullable=True),
@@ -1355,6 +1385,7 @@ def upgrade() -> None:
         sa.Column("site_id", Id, nullable=True),
         sa.Column("to_hub_id", Id, nullable=True),
         sa.Column("source_id", Id, nullable=True),
+        sa.Column("pickup_id", Id, nullable=True),
         sa.Column("external_id", sa.Text(), nullable=True),
         sa.Column("direction", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
@@ -1383,6 +1414,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["hub_id"], ["hub.id"], name=op.f("fk_shipment_hub_id")),
         sa.ForeignKeyConstraint(["label_document_id"], ["document.id"], name=op.f("fk_shipment_label_document_id")),
+        sa.ForeignKeyConstraint(["pickup_id"], ["pickup.id"], name=op.f("fk_shipment_pickup_id")),
         sa.ForeignKeyConstraint(["reservation_id"], ["reservation.id"], name=op.f("fk_shipment_reservation_id")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_shipment_site_id")),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_shipment_source_id")),
@@ -1392,6 +1424,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("source_id", "external_id", name="uq_shipment_external"),
     )
     op.create_index("ix_shipment_hub_id", "shipment", ["hub_id", "id"], unique=False)
+    op.create_index(op.f("ix_shipment_pickup_id"), "shipment", ["pickup_id"], unique=False)
     op.create_index(op.f("ix_shipment_reservation_id"), "shipment", ["reservation_id"], unique=False)
     op.create_index("ix_shipment_site_id", "shipment", ["site_id", "id"], unique=False)
     op.create_index("ix_shipment_status", "shipment", ["status"], unique=False)
@@ -1955,8 +1988,12 @@ def downgrade() -> None:
     op.drop_index("ix_shipment_status", table_name="shipment")
     op.drop_index("ix_shipment_site_id", table_name="shipment")
     op.drop_index(op.f("ix_shipment_reservation_id"), table_name="shipment")
+    op.drop_index(op.f("ix_shipment_pickup_id"), table_name="shipment")
     op.drop_index("ix_shipment_hub_id", table_name="shipment")
     op.drop_table("shipment")
+    op.drop_index("ix_pickup_state", table_name="pickup")
+    op.drop_index("ix_pickup_hub_id", table_name="pickup")
+    op.drop_table("pickup")
     op.drop_index("uq_loan_ticket", table_name="loan")
     op.drop_index("uq_loan_reservation", table_name="loan")
     op.drop_index(op.f("ix_loan_site_id"), table_name="loan")
