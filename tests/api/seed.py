@@ -131,11 +131,16 @@ async def seed(engine: AsyncEngine) -> Seeded:
         )  # fmt: skip
         label = {"name": "label.pdf", "media_type": "application/pdf", "sha256": "5e" * 32, "content": LABEL}
         document = await insert_row(tx, tables.document, {**label, "created_at": NOW})
+        pickup = await insert_row(
+            tx, tables.pickup,
+            {"hub_id": hub, "source_id": source, "carrier": "ups", "state": "ordered", "earliest_at": NOW,
+             "latest_at": NOW + timedelta(hours=3), "confirmation": "PRG1", "ordered_by": "ada", **times},
+        )  # fmt: skip
         shipment = await insert_row(
             tx, tables.shipment,
             {"ticket_id": ticket, "reservation_id": reservation, "hub_id": hub, "site_id": site, "source_id": source,
              "status": "in_transit", "carrier": "ups", "tracking_number": "1Z1", "label_format": "pdf",
-             "label_document_id": document, "cost_cents": 1250, "currency": "EUR", **times},
+             "label_document_id": document, "pickup_id": pickup, "cost_cents": 1250, "currency": "EUR", **times},
         )  # fmt: skip
         for hours, status in ((2, "in_transit"), (1, "picked_up")):
             scan = {"shipment_id": shipment, "status": status, "description": status, "fingerprint": status}

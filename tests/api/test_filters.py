@@ -124,6 +124,17 @@ async def test_numbers_and_truth_values_are_compared_too(hub: Hub):
     }
 
 
+async def test_a_shelf_that_keeps_far_more_than_it_has_breaks_no_list(hub: Hub):
+    largest = 2**31 - 1
+    async with transaction(hub.engine) as tx:
+        shelf = {"hub_id": await make_hub(tx), "safety_stock": largest, "emergency_buffer": largest}
+        await make_counted_stock(tx, **shelf, product_id=await make_product(tx), on_hand=2)
+
+    data = await hub.query("{ stock(orderBy: [{field: USABLE}]) { nodes { free usable } } }")
+
+    assert data["stock"]["nodes"] == [{"free": 2, "usable": 0}]
+
+
 async def test_things_within_a_distance_of_a_point_are_found(hub: Hub):
     async with transaction(hub.engine) as tx:
         for name, latitude, longitude in (

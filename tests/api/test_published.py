@@ -178,6 +178,14 @@ ANSWERS: dict[str, Any] = {
     ),
     "Loans": lambda data: data["loans"] == {"totalCount": 0, "nodes": []},
     "Replenishments": lambda data: data["replenishments"] == {"totalCount": 0, "nodes": []},
+    "Pickups": lambda data: (
+        [
+            (node["state"], [parcel["status"] for parcel in node["shipments"]["nodes"]])
+            for node in data["pickups"]["nodes"]
+        ]
+        == [("ORDERED", ["IN_TRANSIT"])]
+        and data["waiting"] == {"totalCount": 0, "nodes": []}
+    ),
     "Returns": lambda data: data["rmas"] == {"totalCount": 0, "nodes": []},
     "Rollouts": lambda data: (
         data["rollouts"]["nodes"][0]["waves"] == [{"number": 1, "counts": [{"state": "PLANNED", "lines": 1}]}]

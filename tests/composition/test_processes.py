@@ -53,8 +53,8 @@ class Program:
             time.sleep(0.005)
 
     def serving(self) -> tuple[int, int]:
-        """Wait until both processes serve; their ids."""
-        self.until(lambda: self.said.count("serves") == 2)
+        """Wait until both processes serve; their ids. A process may serve before its parent says that it is started."""
+        self.until(lambda: self.said.count("serves") == 2 and self.started(1) and self.started(2))
         return self.started(1)[0], self.started(2)[0]
 
     def status(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from connector.model.records import (
     Address,
@@ -13,6 +13,7 @@ from connector.model.records import (
     HubRecord,
     ProductKey,
     ProductRecord,
+    Record,
     SiteRecord,
     StockRecord,
     TicketRecord,
@@ -125,3 +126,23 @@ def test_a_reference_reads_as_kind_and_identifier_and_is_never_empty():
     assert str(REF) == "ticket:17"
     with pytest.raises(ValidationError, match="at least 1 character"):
         SourceRef(kind=EntityKind.TICKET, external_id="")
+
+
+def test_no_number_of_a_record_is_larger_than_a_database_keeps():
+    """PostgreSQL's integers have 32 bits, and a batch with a larger one could not be written at all."""
+    schema = TypeAdapter(Record).json_schema()
+    fields = {
+        f"{kind}.{name}": field
+        for kind, part in schema["$defs"].items()
+        for name, field in part.get("properties", {}).items()
+    }
+    assert fields["StockRecord.quantity"]["maximum"] == 100_000_000
+
+    unbounded = [
+        name
+        for name, field in fields.items()
+        for choice in field.get("anyOf", [field])
+        if choice.get("type") == "integer" and choice.get("maximum", 2**31) >= 2**31
+    ]
+
+    assert unbounded == []

@@ -54,6 +54,11 @@ TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 Text = Annotated[str, Field(max_length=65_536)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 StepMinutes = Annotated[int, Field(ge=0, le=10_080)]
+Units = Annotated[int, Field(ge=0, le=100_000_000)]
+"""How many of a thing; what is more is a mistake of the source, and would break what adds them up."""
+Measure = Annotated[int, Field(ge=0, le=100_000_000)]
+"""A weight in grams or a length in millimetres: 100 tonnes, 100 km."""
+Cents = Annotated[int, Field(ge=0, le=2_000_000_000)]
 Macs = Annotated[tuple[str, ...], AfterValidator(mac_keys)]
 """Addresses of network adapters, kept in one way of writing; those that tell nothing of a device are left out."""
 Revision = Annotated[str, Field(min_length=1, max_length=255)]
@@ -139,12 +144,12 @@ class ProductRecord(_Record):
     sku: str | None = None
     asset_class: str | None = None
     criticality: Criticality | None = None
-    unit_cost_cents: Annotated[int, Field(ge=0)] | None = None
+    unit_cost_cents: Cents | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
-    weight_g: Annotated[int, Field(ge=0)] | None = None
-    length_mm: Annotated[int, Field(ge=0)] | None = None
-    width_mm: Annotated[int, Field(ge=0)] | None = None
-    height_mm: Annotated[int, Field(ge=0)] | None = None
+    weight_g: Measure | None = None
+    length_mm: Measure | None = None
+    width_mm: Measure | None = None
+    height_mm: Measure | None = None
     is_data_bearing: bool | None = None
     tracking: Tracking | None = None
     status: ProductStatus | None = None
@@ -206,11 +211,11 @@ class StockRecord(_Record):
     hub: SourceRef | str
     product: SourceRef | ProductKey
     lane: Lane = Lane.NORMAL
-    quantity: Annotated[int, Field(ge=0)]
-    reorder_point: Annotated[int, Field(ge=0)] | None = None
-    target: Annotated[int, Field(ge=0)] | None = None
-    safety_stock: Annotated[int, Field(ge=0)] | None = None
-    emergency_buffer: Annotated[int, Field(ge=0)] | None = None
+    quantity: Units
+    reorder_point: Units | None = None
+    target: Units | None = None
+    safety_stock: Units | None = None
+    emergency_buffer: Units | None = None
     counted_at: UtcDatetime | None = None
 
 

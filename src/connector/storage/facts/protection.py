@@ -6,7 +6,7 @@ decided releases them (see docs/competition.md).
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, FromClause, case, func
+from sqlalchemy import BigInteger, ColumnElement, FromClause, case, cast, func
 
 from connector.model.kinds import Protection
 
@@ -17,8 +17,11 @@ def protections(source: FromClause) -> tuple[ColumnElement[int], ...]:
 
 
 def usable_units(source: FromClause) -> ColumnElement[int]:
-    """Free units that any claim may take: without those that are kept, never below zero."""
-    left = source.c.on_hand - source.c.reserved
+    """Free units that any claim may take: without those that are kept, never below zero.
+
+    Counted in 64 bits: a shelf that keeps far more than it has must not break the list that it is in.
+    """
+    left = cast(source.c.on_hand, BigInteger) - source.c.reserved
     for kept in protections(source):
         left = left - kept
     return case((left > 0, left), else_=0)
