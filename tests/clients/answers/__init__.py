@@ -1,0 +1,1 @@
+"""Every answer that vendors document, read by our adapters."""
