@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -27,6 +29,7 @@ from connector.sdk import (
     SourceRef,
     TrackShipment,
     VoidLabel,
+    WebhookRequest,
 )
 from connector.sdk.answers import read_answer
 from connector.sdk.testing import MovableClock
@@ -37,7 +40,13 @@ from connector_easypost.requests import shipment_request
 from connector_easypost.sandbox import EasyPostSandbox
 from connector_easypost.shapes import Pickup, Shipment
 
-RECORDED = Path(__file__).parents[4] / "shared" / "openapi" / "easypost-cassettes"
+HOME = Path(os.environ.get("CONNECTOR_DESCRIPTIONS", Path(__file__).parents[4] / "shared" / "openapi"))
+RECORDED = HOME / "easypost-cassettes"
+UNREAD = {
+    "test_batch_create": "labels are bought one at a time, each under its own key; no batch is ever made",
+    "test_webhook_create": "people make the webhook at EasyPost, with its secret; the adapter makes and deletes none",
+}
+"""Recordings that no test reads, and why they do not concern the adapter."""
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 SENDER = Party(
     "Jack Sparrow", Address(line1="388 Townsend St", city="San Francisco", postal_code="94107", country="US")
@@ -47,7 +56,8 @@ PARCEL = Parcel(SENDER, RECIPIENT, weight_g=436, length_mm=254, width_mm=203, he
 PNG, PDF = ".png", ".pdf"
 
 pytestmark = pytest.mark.skipif(
-    not RECORDED.is_dir(), reason="the recorded answers of EasyPost are not beside the repository (../shared/openapi)"
+    not RECORDED.is_dir(),
+    reason="EasyPost's recorded answers are neither in ../shared/openapi nor where CONNECTOR_DESCRIPTIONS says",
 )
 
 
@@ -89,6 +99,12 @@ def recorded(name: str, number: int = -1) -> Any:
 
 def ref(external_id: str) -> SourceRef:
     return SourceRef(kind=EntityKind.SHIPMENT, external_id=external_id)
+
+
+def test_every_recording_is_read_or_it_is_said_why_not() -> None:
+    named = set(re.findall(r'"(test_\w+)"', Path(__file__).read_text(encoding="utf-8")))
+
+    assert {each.stem for each in RECORDED.glob("*.yaml")} == named
 
 
 async def test_offers_of_uspss_test_mode() -> None:
@@ -170,6 +186,27 @@ async def test_a_tracker_is_made() -> None:
         receipt = await adapter.track(TrackShipment("wf-1:track", "EZ1000000001", "USPS"))
 
     assert receipt.external_id == "trk_e7e8f143f3eb40d38be9562e3767c36a"
+
+
+async def test_events_of_trackers_become_records_and_events_of_batches_do_not() -> None:
+    """The list of events leaves out what each is about, which a webhook has as `result`: a recorded tracker here."""
+    tracker = recorded("test_tracker_create")
+    read = []
+    async with easypost(Replay()) as adapter:
+        for event in recorded("test_event_all")["events"]:
+            body = json.dumps({**event, "result": tracker}).encode()
+            result = adapter.parse(WebhookRequest(headers={}, body=body, received_at=NOON))
+            read.append((event["description"], [str(each.ref) for each in result.records]))
+
+    about = ["shipment:trk_e7e8f143f3eb40d38be9562e3767c36a"]
+    assert read == [("tracker.created", about)] * 2 + [("batch.updated", [])] * 3
+
+
+async def test_an_event_of_a_tracker_without_the_tracker_is_refused() -> None:
+    event = recorded("test_event_all")["events"][0]
+    async with easypost(Replay()) as adapter:
+        with pytest.raises(Invalid, match="tracker"):
+            adapter.parse(WebhookRequest(headers={}, body=json.dumps(event).encode(), received_at=NOON))
 
 
 async def test_a_pickup_is_made_and_ordered() -> None:
