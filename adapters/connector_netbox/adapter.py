@@ -54,7 +54,6 @@ from connector_netbox.swaps import Swaps
 
 CHANGES = "/api/core/object-changes/"
 CHANGE_FIELDS = "id,time,changed_object_type,changed_object_id"
-DELETIONS: tuple[tuple[str, str], ...] = (("action", "delete"), *(("changed_object_type", kind) for kind in KINDS))
 
 
 class NetBox(Adapter[NetBoxConfig]):
@@ -137,18 +136,22 @@ class NetBox(Adapter[NetBoxConfig]):
                 yield rows
 
     async def _deletions(self, stream: Stream, since: Cursor | None) -> AsyncGenerator[Batch, None]:
-        progress = read_cursor(since).of("rows").begin(self.clock.now(), "")
-        pages = self._client.changed(
-            CHANGES, DELETIONS, "pull deletions", CHANGE_FIELDS, size=max(1, self.config.page_size // 2),
-            order="time", bound="time_after", floor=progress.floor, after=progress.position(),
-        )  # fmt: skip
-        async with aclosing(pages):
-            async for rows in pages:
-                progress = progress.step(position_of(rows[-1], "time", "pull deletions"))
-                if batch := _batch(*self._erased(rows), write_cursor({"rows": progress})):
-                    yield batch
-        done = progress.finish(self.clock.now(), stream.overlap)
-        yield Batch(records=(), resume=write_cursor({"rows": done}))
+        """One kind of object after the other: before 4.6, NetBox takes only the last of several that are asked for."""
+        saved = read_cursor(since)
+        feeds = {kind: saved.of(kind).begin(self.clock.now(), "") for kind in KINDS}
+        for kind in KINDS:
+            pages = self._client.changed(
+                CHANGES, (("action", "delete"), ("changed_object_type", kind)), "pull deletions", CHANGE_FIELDS,
+                size=max(1, self.config.page_size // 2), order="time", bound="time_after",
+                floor=feeds[kind].floor, after=feeds[kind].position(),
+            )  # fmt: skip
+            async with aclosing(pages):
+                async for rows in pages:
+                    feeds[kind] = feeds[kind].step(position_of(rows[-1], "time", "pull deletions"))
+                    if batch := _batch(*self._erased(rows), write_cursor(feeds)):
+                        yield batch
+        done = {kind: progress.finish(self.clock.now(), stream.overlap) for kind, progress in feeds.items()}
+        yield Batch(records=(), resume=write_cursor(done))
 
     def _erased(self, rows: list[SentRow]) -> tuple[list[Record], list[Rejected]]:
         records: list[Record] = []

@@ -42,7 +42,10 @@ def page_of(
     limit, offset = _limit(params, largest), _whole(params.get("offset"), 0)
     rows: Iterable[Fields] = tables[object_type].values()
     for name in dict.fromkeys(params.keys()):
-        rows = _filtered(tables, object_type, rows, name, params.getlist(name))
+        values = params.getlist(name)
+        if name == "changed_object_type" and not has_start:
+            values = values[-1:]  # takes several kinds since 4.6
+        rows = _filtered(tables, object_type, rows, name, values)
     found = list(rows)
     if has_start and "start" in params:
         return _from_start(found, params, url, limit)

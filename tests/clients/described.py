@@ -159,8 +159,11 @@ class _Plain(_Loader):
 
 
 def _usable(node: Any) -> Any:
-    """Values once in each `enum`; null not at all where `nullable` says it, for Prism adds it."""
+    """Values once in each `enum`; null not at all where `nullable` says it, for Prism adds it, if there is a type."""
     match node:
+        case {"nullable": True, **rest} if not isinstance(rest.get("type"), str):
+            wanted = _usable(rest)
+            return {"anyOf": [wanted, {"enum": [None]}]} if rest.keys() - {"description", "title"} else wanted
         case {"enum": [*values], **rest}:
             kept = [each for number, each in enumerate(values) if each not in values[:number]]
             if rest.get("nullable") is True:
