@@ -31,15 +31,18 @@ async def _out_of_order(*_arguments: Any) -> Any:
     raise Unavailable("this hub has no workflows", hint="Only queries are measured here.")
 
 
+def _none(commands: type[Any], **others: Any) -> Any:
+    """Commands of which each is out of order, but for others."""
+    return commands(**{field.name: _out_of_order for field in fields(commands)} | others)
+
+
 def _application() -> Any:
     engine = open_engine(os.environ["DATABASE"])
     return create_app(
         engine=engine,
         clock=_Clock(),
-        commands=Commands(
-            *[_out_of_order] * 10,
-            check_suppliers=partial(require_suppliers, connections={}),
-            syncing=SyncCommands(*[_out_of_order] * len(fields(SyncCommands))),
+        commands=_none(
+            Commands, check_suppliers=partial(require_suppliers, connections={}), syncing=_none(SyncCommands)
         ),
         policy=default_policy(),
         feed=Feed(engine),

@@ -304,11 +304,13 @@ async def test_no_answer_is_older_than_what_was_told_is_done_though_processes_ar
         for name in ("ada", "eve", "joe"):
             tasks.create_task(asking.go_on(name))
         await asking.has_told(10)
-        for restarts, number in enumerate((1, 2), 1):
+        for restarts, number in enumerate((1, 2) * 10, 1):
             os.kill(hub.started(number)[-1], signal.SIGKILL)
             await asking.has_told(10)
             await hub.listening(2 + restarts)
             await asking.has_told(10)
+            if restarts >= 2 and asking.cut_off:  # a process may be killed between two answers
+                break
         asking.is_over = True
 
     assert asking.told == asking.begun
