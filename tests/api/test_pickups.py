@@ -133,7 +133,10 @@ async def test_one_that_is_called_off_leaves_its_parcels_for_another(opening: Op
 
     number = (await at.scene.rows(tables.pickup))[0]["id"]
     assert [(error["code"], error["message"]) for error in more["errors"]] == [
-        ("INVALID_INPUT", f"every parcel of courier at Berlin Depot waits for a driver already: pickup {number}")
+        (
+            "INVALID_INPUT",
+            f"every parcel of source 'courier' at Berlin Depot waits for a driver already: pickup {number}",
+        )
     ]
     assert (off["errors"], off["pickup"]["state"], again) == ([], "CANCELLED", off)
     assert [(error["code"], error["message"]) for error in twice["errors"]] == [
@@ -154,7 +157,7 @@ async def test_one_that_is_called_off_leaves_its_parcels_for_another(opening: Op
             {"earliest": "2026-11-25T22:00:00Z", "latest": "2026-11-25T23:30:00Z"},
             "a driver comes within one day, not from 2026-11-25 23:00 to 2026-11-26 00:30 (Europe/Berlin)",
         ),
-        ({"carrier": "dhl"}, "no parcel at Berlin Depot has a label of dhl by courier and waits for a driver"),
+        ({"carrier": "dhl"}, "no parcel at Berlin Depot has a label of dhl by source 'courier' and waits for a driver"),
         ({"shipments": []}, "`shipmentIds` names no parcel"),
         ({"note": "x" * 501}, "the note has 501 characters, 500 are allowed"),
     ],
@@ -190,7 +193,7 @@ async def test_a_hub_without_an_address_and_a_parcel_that_has_left_are_named(ope
         "hub 'Berlin Depot (BER)' has no line1, city in its address, so no driver would find it"
     ]
     assert [error["message"] for error in none["errors"]] == [
-        "no parcel at Empty has a label of courier and waits for a driver"
+        "no parcel at Empty has a label of source 'courier' and waits for a driver"
     ]
 
 

@@ -45,7 +45,7 @@ async def chosen_parcels(
         elif parcel.status is not ShipmentStatus.LABEL_CREATED:
             why = f"is {parcel.status.value.replace('_', ' ')}"
         else:
-            why = f"does not wait at {hub_name} with a label of {connection.name}"
+            why = f"does not wait at {hub_name} with a label of source {connection.name!r}"
         if parcel.id not in at_hub or parcel.pickup_id is not None:
             reasons.append(f"{parcel.name} {why}")
     raise InvalidInput(
@@ -57,7 +57,7 @@ def nothing_waits(
     waiting: Sequence[LabelledParcel], connection: Connection, hub_name: str, carrier: str | None
 ) -> InvalidInput:
     """Why there is no parcel to come for. waiting: those that have a driver already. carrier: of whom alone."""
-    of = f"{carrier} by {connection.name}" if carrier else connection.name
+    of = f"{carrier} by source {connection.name!r}" if carrier else f"source {connection.name!r}"
     numbers = sorted({parcel.pickup_id for parcel in waiting if parcel.pickup_id is not None})
     if numbers:
         listed = ", ".join(map(str, numbers))
