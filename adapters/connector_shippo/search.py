@@ -22,12 +22,20 @@ async def find_transaction(
     """The transaction of this key that bought a label, void ones included.
 
     Raises Transient while one is under way: to buy another would buy two. Raises UnexpectedResponse when the list is
-    not sorted newest first, since then there is no telling where to stop.
+    not sorted newest first, or shows the same page again, since then there is no telling where to stop.
     """
     since = clock.now() - config.look_back
     mark, page, last = mark_of(key), 1, None
+    before: tuple[Any, ...] = ()
     while True:
         found = await client.transactions(page, config.page_size, OPERATION)
+        if found.results and found.results == before:
+            raise UnexpectedResponse(
+                f"Shippo's list of labels does not go on: page {page} is page {page - 1} again, and has another page",
+                operation=OPERATION,
+                hint="Nothing was bought; it is tried again by itself. Report it to Shippo where it stays so.",
+            )
+        before = found.results
         for body in found.results:
             at = bought_at(body)
             if at is not None and last is not None and at > last:

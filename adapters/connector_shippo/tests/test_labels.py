@@ -131,6 +131,20 @@ async def test_a_list_in_another_order_buys_nothing(
     assert sandbox.labels_of(OP.key) == []
 
 
+async def test_a_search_in_a_list_that_does_not_go_on_ends(sandbox: ShippoSandbox, opened: Opened) -> None:
+    """Each page says that another follows, and all are the same."""
+    page = {"results": [{"object_id": "t1", "object_created": "2026-11-25T11:00:00Z"}], "next": "https://shippo.test"}
+
+    def change(request: httpx.Request) -> httpx.Response | None:
+        return httpx.Response(200, json=page) if request.url.path == LISTS else None
+
+    async with opened(change) as shippo:
+        with pytest.raises(UnexpectedResponse, match="does not go on: page 2 is page 1 again"):
+            await shippo.buy_label(OP)
+
+    assert sandbox.labels_of(OP.key) == []
+
+
 @pytest.mark.parametrize("status", ["QUEUED", "WAITING"])
 async def test_a_label_that_is_still_being_bought_is_waited_for(
     sandbox: ShippoSandbox, shippo: Shippo, status: str
