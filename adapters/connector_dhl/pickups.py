@@ -58,7 +58,7 @@ async def schedule(op: SchedulePickup, client: DhlClient, config: DhlConfig) -> 
 
 
 async def cancel(op: CancelPickup, client: DhlClient) -> Receipt:
-    """Call it off. Raises NotFound, or Invalid when it is called off or over already."""
+    """Call it off. Raises NotFound, or Invalid when it is called off or over already: DHL has one word for both."""
     await client.cancel_pickup(op.pickup, {"requestorName": "Connector", "reason": "not needed"})
     return Receipt(op.key, op.pickup)
 

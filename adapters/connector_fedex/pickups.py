@@ -9,16 +9,18 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from connector.sdk import IdempotencyKey, Invalid, OrderPickup, Party, Receipt, SourceRef
+from connector.sdk import IdempotencyKey, Invalid, NotFound, OrderPickup, Party, Receipt, SourceRef
 from connector.sdk.answers import Theirs, read_answer
 from connector.sdk.courier import CancelPickup, PickupReceipt, key_mark
 from connector_fedex.client import FedExClient
 from connector_fedex.config import FedExConfig
+from connector_fedex.refusals import reasons
 from connector_fedex.requests import party
 
 OPERATION = "schedule pickup"
 GROUND = frozenset({"FEDEX_GROUND", "GROUND_HOME_DELIVERY"})
 """Services whose parcels the drivers of FedEx Ground fetch."""
+CALLED_OFF, NO_SUCH_PICKUP = "DUPLICATE.REQUEST.CANCEL", "NO.DISPATCH.FOUND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ async def schedule(op: SchedulePickup, client: FedExClient, config: FedExConfig)
 
 
 async def cancel(op: CancelPickup, client: FedExClient, config: FedExConfig) -> Receipt:
-    """Call it off. Raises Invalid when FedEx refuses."""
+    """Call it off. One that is called off already counts as such. Raises NotFound, or Invalid when FedEx refuses."""
     parts = op.pickup.split("/")
     if len(parts) != 4:
         raise Invalid(
@@ -88,7 +90,14 @@ async def cancel(op: CancelPickup, client: FedExClient, config: FedExConfig) -> 
         "associatedAccountNumber": {"value": config.account_number}, "pickupConfirmationCode": code,
         "carrierCode": carrier, "scheduledDate": day,
     }  # fmt: skip
-    await client.cancel_pickup({**body, **({"location": location} if location else {})})
+    try:
+        await client.cancel_pickup({**body, **({"location": location} if location else {})})
+    except Invalid as error:
+        told = reasons(error)
+        if NO_SUCH_PICKUP in told:
+            raise NotFound(error.message, operation=error.operation, hint=error.hint, detail=error.detail) from error
+        if CALLED_OFF not in told:
+            raise
     return Receipt(op.key, op.pickup)
 
 

@@ -19,7 +19,18 @@ from connector.api.commands import hub_commands
 from connector.api.schema.nodes import global_id
 from connector.fulfilment.pickups import NewOrder, Pickups
 from connector.model.principals import Principal
-from connector.sdk import Connection, Invalid, OrderPickup, OutcomeUnknown, PickupReceipt, Transient
+from connector.sdk import (
+    AdapterError,
+    CancelPickup,
+    Connection,
+    Invalid,
+    NotFound,
+    OrderPickup,
+    OutcomeUnknown,
+    PickupReceipt,
+    Receipt,
+    Transient,
+)
 from connector.sdk.connection import connect
 from connector.storage import tables
 from connector.storage.database.engine import transaction
@@ -303,6 +314,41 @@ async def test_a_courier_that_cannot_be_asked_again_is_not_sent_a_second_order(
             1, "CANCELLED",
             "Nobody knows whether courier has it, since its answer was lost: tell it by telephone.",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("then", "state", "codes"),
+    [
+        (None, "CANCELLED", []),
+        (NotFound("there is no such pickup"), "CANCELLED", []),
+        (Invalid("the driver is under way"), "ORDERED", ["SOURCE_REFUSED"]),
+    ],
+    ids=("done-already", "unknown", "refused"),
+)
+async def test_a_process_that_dies_after_calling_off_is_followed_by_one_that_believes_the_courier(
+    opening: Opening, monkeypatch: pytest.MonkeyPatch, then: AdapterError | None, state: str, codes: list[str]
+):
+    async with opening() as at:
+        await at.order()
+        number = (await at.scene.row(tables.pickup))["id"]
+        cancel, answers = at.courier.cancel_pickup, [Killed(), then]
+
+        async def cancel_pickup(op: CancelPickup) -> Receipt:
+            receipt: Receipt = await cancel(op)
+            answer = answers.pop(0)
+            if answer is not None:
+                raise answer
+            return receipt
+
+        monkeypatch.setattr(at.courier, "cancel_pickup", cancel_pickup)
+        with pytest.raises(Killed):
+            await at.pickups.cancel(number, key="c1", actor="ada")
+        assert (await at.scene.row(tables.pickup))["state"].value == "ordered"
+        again = await at.do("CancelPickup", pickup=global_id("Pickup", number), key="c1")
+
+        assert [error["code"] for error in again["errors"]] == codes
+        assert (await at.scene.row(tables.pickup))["state"].name == state
+        assert at.called_off == 1
 
 
 async def test_a_courier_that_sends_nobody_says_why_and_leaves_the_parcels(

@@ -56,6 +56,7 @@ class Office:
         self._clock = clock
         self.parcels: dict[str, Parcel] = {}
         self.pickups: dict[str, dict[str, Any]] = {}
+        self.called_off: set[str] = set()
         self.lag = timedelta(0)
 
     # Rates and Transit Times
@@ -188,15 +189,18 @@ class Office:
     def create_pickup(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """A driver comes."""
         _require_account(body["associatedAccountNumber"])
-        code = f"{len(self.pickups) + 3001}"
+        code = f"{len(self.pickups) + len(self.called_off) + 3001}"
         self.pickups[code] = dict(body)
         return _output({"pickupConfirmationCode": code, "message": "Courier on the way", "location": "AUSA"})
 
     def cancel_pickup(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """No driver comes."""
         code = body["pickupConfirmationCode"]
+        if code in self.called_off:
+            raise Refusal(400, "DUPLICATE.REQUEST.CANCEL", "Duplicate cancel request")
         if self.pickups.pop(code, None) is None:
-            raise Refusal(400, "PICKUP.CANCEL.FAILED", "The pickup cannot be cancelled")
+            raise Refusal(400, "NO.DISPATCH.FOUND", "No Dispatch found for this account.")
+        self.called_off.add(code)
         return _output({"pickupConfirmationCode": code, "cancelConfirmationMessage": "Requested pickup is cancelled"})
 
 

@@ -16,6 +16,7 @@ from connector.sdk import (
     Conflict,
     Invalid,
     LabelFormat,
+    NotFound,
     OrderPickup,
     OutcomeUnknown,
     Party,
@@ -231,9 +232,32 @@ async def test_a_pickup_is_ordered_at_the_times_of_the_place_and_called_off(
     assert (asked["readyDateTimestamp"], asked["customerCloseTime"]) == ("2026-11-25T09:00:00Z", "14:00:00")
     await fedex.cancel_pickup(CancelPickup("c", receipt.external_id))
     assert sandbox.office.pickups == {}
-    for unknown in (receipt.external_id, "3001"):
-        with pytest.raises(Invalid):
-            await fedex.cancel_pickup(CancelPickup("c", unknown))
+
+
+async def test_a_pickup_that_is_called_off_already_is_called_off(
+    fedex: FedEx, sandbox: FedExSandbox, wire: Between
+) -> None:
+    receipt = await fedex.schedule_pickup(pickup())
+    await fedex.cancel_pickup(CancelPickup("c", receipt.external_id))
+
+    again = await fedex.cancel_pickup(CancelPickup("c", receipt.external_id))
+
+    assert (again.external_id, sandbox.office.pickups) == (receipt.external_id, {})
+    assert wire.count("/pickup/v1/pickups/cancel") == 2
+
+
+async def test_a_pickup_that_fedex_does_not_know_is_not_found_and_one_that_was_made_is_refused(
+    fedex: FedEx, opened: Opened
+) -> None:
+    pickup = CancelPickup("c", "FDXE/2026-11-25/AUSA/3001")
+    with pytest.raises(NotFound, match=r"NO\.DISPATCH\.FOUND: No Dispatch found for this account"):
+        await fedex.cancel_pickup(pickup)
+    with pytest.raises(Invalid, match="is no pickup of FedEx"):
+        await fedex.cancel_pickup(CancelPickup("c", "3001"))
+    made = error("PICKUPCONFIRMATION.CODE.ALREADYEXIST", "Pickup already made, cannot cancel or update.")
+    async with opened(says("/pickup/v1/pickups/cancel", 400, made)) as refusing:
+        with pytest.raises(Invalid, match="Pickup already made"):
+            await refusing.cancel_pickup(pickup)
 
 
 async def test_drivers_of_ground_and_express_are_ordered_apart(fedex: FedEx, sandbox: FedExSandbox) -> None:

@@ -99,6 +99,6 @@ HANDLED = {
 OF_ANOTHER_REQUEST = {
     # the documented pickup is none of the sandbox's, which is asked to cancel it then
     "cancel: POST /pickup/v1/pickups 200 full": (
-        "Invalid: FedEx refuses to cancel pickup: PICKUP.CANCEL.FAILED: The pickup cannot be cancelled"
+        "NotFound: FedEx refuses to cancel pickup: NO.DISPATCH.FOUND: No Dispatch found for this account."
     ),
 }
