@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ from connector.fulfilment.engine import EVERY_HOUR, FulfilmentEngine
 from connector.fulfilment.roads import measure_roads
 from connector.fulfilment.suppliers import require_suppliers
 from connector.hub import Hub, executor_name, fulfilment_options, open_hub, roles_by_key
-from connector.ingest.inbox import process_inbox
+from connector.inbox import Inbox
 from connector.ingest.tending import tend_golden_record
 from connector.memory import calm_garbage_collection
 from connector.model.errors import Unavailable
@@ -50,6 +50,7 @@ from connector.storage.database.engine import reading, wake_on_commit
 from connector.storage.database.growth import LogGrowth
 from connector.storage.policies.policies import active_policy_text
 from connector.storage.quality.days import Measured, measure_if_due
+from connector.takeover import Takeover
 from connector.watching import watch_sources
 
 if TYPE_CHECKING:
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("connector")
 
-INBOX_POLL_SECONDS = 1.0
 TENDING = "*/5 * * * *"
 """When overrides end by themselves, and sources that are not heard of yield."""
 CLOSED = (
@@ -109,7 +109,8 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         executor=executor_name(settings, process),
         holders=holders_of(roles_by_key(settings)),
     )
-    inbox = _Inbox(hub)
+    inbox = Inbox(hub, fulfilment.presence.me.incarnation)
+    takeover = Takeover(hub.database, hub.clock, fulfilment)
     for name in hub.connections:
         schedule_pulls(hub, fulfilment, name)
     fulfilment.schedule("golden-record", TENDING, partial(_tend, hub))
@@ -157,7 +158,8 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         fields=field_rights(settings),
         measuring=hub.measuring,
     )
-    starting = asyncio.create_task(_begin(hub, fulfilment, answering, process), name="begin")
+    await takeover.enter()
+    starting = asyncio.create_task(_begin(hub, fulfilment, answering, process, takeover), name="begin")
     receiving = asyncio.create_task(inbox.run(), name="inbox")
     try:
         yield app
@@ -165,6 +167,7 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         for task in (starting, receiving, *background):
             task.cancel()
         await asyncio.gather(starting, receiving, *background, return_exceptions=True)
+        await takeover.leave()
         await fulfilment.close()
         if roads is not None:
             await roads.aclose()
@@ -183,31 +186,6 @@ def _kept_answers(hub: Hub) -> KeptAnswers | None:
         return None
     most_bytes = settings.kept_answers_mb * 1_000_000
     return KeptAnswers(LogGrowth(hub.database), most=settings.most_kept_answers, most_bytes=most_bytes)
-
-
-class _Inbox:
-    """Deals with webhooks as they come."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._arrived = asyncio.Event()
-
-    async def arrived(self) -> None:
-        """A webhook was stored."""
-        self._arrived.set()
-
-    async def run(self) -> None:
-        """Until cancelled: what is waiting now, then whatever comes; those that are to be tried again, in time."""
-        while self._hub.connections:
-            self._arrived.clear()
-            try:
-                while await process_inbox(self._hub.database, self._hub.connections, clock=self._hub.clock):
-                    continue
-            except Exception:
-                log.exception("webhooks could not be dealt with; they are tried again")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(INBOX_POLL_SECONDS):
-                    await self._arrived.wait()
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -337,7 +315,9 @@ def _spawn(background: set[asyncio.Task[object]], work: Coroutine[object, object
     task.add_done_callback(background.discard)
 
 
-async def _begin(hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Event, process: Process) -> None:
+async def _begin(
+    hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Event, process: Process, takeover: Takeover
+) -> None:
     """Launch durable execution; then pull every source, each at its own pace, when the hub begins with this process."""
     await answering.wait()
     try:
@@ -348,10 +328,11 @@ async def _begin(hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Even
     finally:
         process.tell_serves()
     await _read_policy(hub)
-    if process.is_first:
-        await _tend(hub)
-        wanted = [name for name in hub.connections if hub.settings.sources[name].schedule]
-        async with asyncio.TaskGroup() as tasks:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(takeover.run())
+        if process.is_first:
+            await _tend(hub)
+            wanted = [name for name in hub.connections if hub.settings.sources[name].schedule]
             tasks.create_task(watch_sources(hub, pull_or_log))
             for name in wanted:
                 tasks.create_task(pull_or_log(hub, name, None, by="start"))

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.factories import NOW
 from tests.ingest.adapters import SECRET, scripted
+from tests.ingest.arriving import receive
 from tests.ingest.conftest import Intake
 from tests.ingest.records import asset, batch, gone, ref, site
 
-from connector.ingest.inbox import process_inbox, receive
+from connector.ingest.inbox import process_inbox
 from connector.ingest.pull import pull_source
 from connector.ingest.rehearsal import rehearse
 from connector.ingest.replay import replay

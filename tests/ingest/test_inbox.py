@@ -9,12 +9,25 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.ingest.adapters import SECRET, Scripted, scripted
+from tests.ingest.arriving import receive
 from tests.ingest.conftest import Intake
 from tests.ingest.records import asset, ref, site, ticket
 
-from connector.ingest.inbox import ATTEMPTS, Received, process_inbox, receive
+from connector.ingest.inbox import ATTEMPTS, process_inbox
+from connector.ingest.receiving import Received
 from connector.model.errors import InvalidInput
-from connector.sdk import AuthError, Batch, Connection, Pulls, RateLimited, Transient, WebhookRequest, WebhookResult
+from connector.sdk import (
+    AuthError,
+    Batch,
+    Connection,
+    Pulls,
+    RateLimited,
+    Record,
+    SourceRef,
+    Transient,
+    WebhookRequest,
+    WebhookResult,
+)  # fmt: skip
 from connector.storage.database.engine import reading
 from connector.storage.tables import inbox
 
@@ -240,7 +253,7 @@ async def test_a_webhook_whose_process_died_is_taken_over(
     adapter.webhooks[b"{}"] = WebhookResult(records=(site(),))
     await receive(engine, connection, request(clock))
     async with transaction(engine) as tx:
-        assert len(await claim_deliveries(tx, ["cmdb"], limit=5, at=clock.now())) == 1
+        assert len(await claim_deliveries(tx, "cmdb", limit=5, at=clock.now())) == 1
 
     early = await process_inbox(engine, {"cmdb": connection}, clock=clock)
     clock.advance(CLAIM)
@@ -286,3 +299,90 @@ async def test_a_record_that_waited_for_what_a_webhook_brings_is_applied(
     assert [row["name"] for row in await intake.rows("asset")] == ["sw-a1"]
     assert isinstance(adapter, Pulls)
     assert isinstance(Batch(records=()).records, tuple)
+
+
+async def test_what_several_hint_at_is_asked_for_once(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake, source: Source
+):
+    adapter, connection = source
+    one, two = ref("ticket", "1"), ref("ticket", "2")
+    adapter.objects = {one: ticket("1"), two: ticket("2")}
+    for number in range(5):
+        adapter.webhooks[b"%d" % number] = WebhookResult(fetch=(one, two) if number % 2 else (one,))
+        await receive(engine, connection, request(clock, b"%d" % number))
+
+    assert await process_inbox(engine, {"cmdb": connection}, clock=clock) == 5
+    assert sorted(each.external_id for each in adapter.fetched) == ["1", "2"]
+    assert all(row["processed_at"] for row in await deliveries(engine))
+
+
+async def test_one_that_cannot_be_asked_for_holds_up_only_those_that_hint_at_it(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake, source: Source
+):
+    adapter, connection = source
+    adapter.webhooks = {
+        b"hint": WebhookResult(fetch=(ref("ticket", "1"),)), b"told": WebhookResult(records=(ticket("2"),)),
+        b"nonsense": KeyError("id"), b"told too": WebhookResult(records=(ticket("3"),)),
+    }  # fmt: skip
+    adapter.failing = Transient("no answer")
+    for body in adapter.webhooks:
+        await receive(engine, connection, request(clock, body))
+
+    assert await process_inbox(engine, {"cmdb": connection}, clock=clock) == 2
+    assert {row["body"] for row in await deliveries(engine) if row["processed_at"] is None} == {b"hint", b"nonsense"}
+    assert len(await intake.rows("ticket")) == 2
+
+
+async def test_the_same_bytes_that_come_while_they_are_dealt_with_are_dealt_with_again(
+    engine: AsyncEngine, clock: MovableClock, intake: Intake, source: Source
+):
+    adapter, connection = source
+    one = ref("ticket", "1")
+    adapter.webhooks[b"x"] = WebhookResult(fetch=(one,))
+    adapter.objects = {one: ticket("1", v=1, title="dead")}
+    plain = adapter.fetch
+
+    async def fetch(asked: SourceRef) -> Record:
+        found = await plain(asked)
+        if len(adapter.fetched) == 1:
+            adapter.objects[one] = ticket("1", v=2, title="still dead")
+            await receive(engine, connection, request(clock, b"x"))
+        return found
+
+    adapter.fetch = fetch  # type: ignore[method-assign]
+    await receive(engine, connection, request(clock, b"x"))
+
+    assert await process_inbox(engine, {"cmdb": connection}, clock=clock) == 1
+    assert (await deliveries(engine))[0]["processed_at"] is None
+    assert await process_inbox(engine, {"cmdb": connection}, clock=clock) == 1
+    assert (await intake.row("ticket"))["title"] == "still dead"
+
+
+async def test_a_source_that_does_not_answer_gives_back_what_it_was_not_asked_for(
+    engine: AsyncEngine, clock: MovableClock, source: Source, monkeypatch: pytest.MonkeyPatch
+):
+    """It takes longer than webhooks can be kept from others; what is left is no attempt and is due at once."""
+    adapter, connection = source
+    monkeypatch.setattr("connector.ingest.inbox.FETCHING_S", 0.05)
+    one, two = ref("ticket", "1"), ref("ticket", "2")
+    adapter.objects = {one: ticket("1"), two: ticket("2")}
+    plain = adapter.fetch
+
+    async def fetch(asked: SourceRef) -> Record:
+        found = await plain(asked)
+        if asked == two and adapter.fetched.count(two) == 1:
+            await asyncio.Event().wait()
+        return found
+
+    adapter.fetch = fetch  # type: ignore[method-assign]
+    adapter.webhooks = {b"1": WebhookResult(fetch=(one,)), b"2": WebhookResult(fetch=(two,))}
+    for body in adapter.webhooks:
+        await receive(engine, connection, request(clock, body))
+
+    first = await process_inbox(engine, {"cmdb": connection}, clock=clock)
+    (left,) = [row for row in await deliveries(engine) if row["processed_at"] is None]
+    second = await process_inbox(engine, {"cmdb": connection}, clock=clock)
+
+    assert (first, second) == (1, 1)
+    assert (left["attempts"], left["not_before"], left["holder"]) == (0, clock.now(), None)
+    assert "the source is slow to answer" in left["error"]

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
+from tests.ingest.arriving import receive
 from tests.ingest.conftest import Intake
 
-from connector.ingest.inbox import process_inbox, receive
+from connector.ingest.inbox import process_inbox
 from connector.ingest.pull import pull_source
 from connector.sdk.testing import Connected
 from connector_jira_service_management.sandbox import JiraServiceManagementSandbox, SandboxIssue

@@ -4,11 +4,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
 from tests.ingest.adapters import SECRET, scripted
+from tests.ingest.arriving import receive
 from tests.ingest.conftest import Intake
 from tests.ingest.records import asset, batch, ref, rejected, site
 from tests.ingest.test_inbox import request
 
-from connector.ingest.inbox import process_inbox, receive
+from connector.ingest.inbox import process_inbox
 from connector.ingest.replay import Replayed, discard, replay, replay_source
 from connector.model.errors import NotKnown
 from connector.sdk import Transient, WebhookResult

@@ -11,9 +11,10 @@ import pytest
 import yaml
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import MovableClock
+from tests.ingest.arriving import receive
 from tests.ingest.conftest import Intake
 
-from connector.ingest.inbox import process_inbox, receive
+from connector.ingest.inbox import process_inbox
 from connector.ingest.replay import Replayed, replay_source
 from connector.sdk import WebhookRequest
 from connector.sdk.testing import Connected

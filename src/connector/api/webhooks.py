@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from connector.api.access import error_response
-from connector.ingest.inbox import receive
+from connector.ingest.receiving import Receiving
 from connector.model.errors import InvalidInput, NotKnown
 from connector.sdk.adapter import Clock, ShowsPages
 from connector.sdk.connection import Connection
@@ -32,7 +32,7 @@ class Webhooks:
         clock: Clock,
         received: Callable[[], Awaitable[None]] | None,
     ) -> None:
-        self._engine = engine
+        self._receiving = Receiving(engine)
         self._connections = connections
         self._clock = clock
         self._received = received
@@ -41,7 +41,7 @@ class Webhooks:
         """Take a webhook in: 202, or the reply that its sender waits for; a page, where a browser sent it."""
         try:
             connection, webhook = self._connection(request), await self._webhook(request)
-            taken = await receive(self._engine, connection, webhook)
+            taken = await self._receiving.receive(connection, webhook)
         except NotKnown as error:
             return error_response(404, error)
         except AuthError as error:

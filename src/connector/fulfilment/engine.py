@@ -27,7 +27,7 @@ from connector.fulfilment.watching import Watch
 from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.sdk import Clock, Connection
-from connector.storage.database.engine import Database, transaction
+from connector.storage.database.engine import Database, reading, transaction
 from connector.storage.database.presence import Presence, is_present
 from connector.storage.facts.lane_statistics import Learned, learn_lanes
 from connector.storage.policies.active import PolicySource
@@ -66,7 +66,8 @@ class FulfilmentEngine:
         self._work = Work(database, connections, clock, options)
         is_shared = database.dialect.name == "postgresql"
         name = executor if is_shared else ONLY_PROCESS
-        self._presence = Presence(database, name) if is_shared else None
+        self.presence = Presence(database, name)
+        self._is_shared = is_shared
         self._durable = Durable(database_url, executor=name)
         self._workflows = Workflows(self._durable, self._work, policy)
         self.reactor = Reactor(self._work, self._workflows, policy)
@@ -101,7 +102,7 @@ class FulfilmentEngine:
 
     async def launch(self) -> None:
         """Resume what a previous process left, begin the schedules, and follow the change log."""
-        if self._presence is not None and not await self._presence.claim():
+        if not await self.presence.claim():
             log.warning("another process has this one's name: what either of them does is not told from the other's")
         await self._durable.launch()
         await self.adopt()
@@ -114,8 +115,7 @@ class FulfilmentEngine:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
         await self._durable.close()
-        if self._presence is not None:
-            await self._presence.drop()
+        await self.presence.drop()
         if following is not None and not following.cancelled():
             following.result()
 
@@ -125,16 +125,21 @@ class FulfilmentEngine:
 
     async def adopt(self) -> int:
         """Go on with the workflows of processes that are there no more; returns how many that were."""
-        if self._presence is None:
+        if not self._is_shared:
             return 0
-        await self._presence.hold()
-        adopted = 0
-        for executor in await self._durable.executors_at_work():
-            async with transaction(self._work.database) as tx:
-                is_there = await is_present(tx, executor)
-            if not is_there:
-                adopted += await self._durable.adopt(executor)
-        return adopted
+        await self.presence.hold()
+        return sum([await self.adopt_from(executor) for executor in await self._durable.executors_at_work()])
+
+    async def adopt_from(self, name: str) -> int:
+        """Go on with the workflows of a process, if none of its name is there; returns how many that were.
+
+        What another start of this process left is resumed by its launch.
+        """
+        if not self._is_shared or name == self.presence.me.name:
+            return 0
+        async with reading(self._work.database) as tx:
+            is_there = await is_present(tx, name)
+        return 0 if is_there else await self._durable.adopt(name)
 
     async def watch(self) -> int:
         """Look at the parcels under way; returns how many something was done about."""

@@ -38,6 +38,7 @@ from connector.storage.database.changes import (
 )
 from connector.storage.database.engine import Transaction, reading, transaction
 from connector.storage.database.growth import Rest
+from connector.storage.database.outages import DatabaseAway
 from connector.storage.policies.active import PolicySource
 from connector.storage.shipments.recoveries import recovery_of_second
 from connector.storage.stock.stopping import stop_reason
@@ -54,6 +55,9 @@ TOGETHER: Final = 100
 POLL: Final = timedelta(seconds=1)
 TRIES: Final = 5
 """Times that a change is tried before a person is asked and the reader goes on."""
+
+LONGEST_WAIT: Final = timedelta(seconds=2)
+"""For a database that is away: it is asked for again often, so that what waits is dealt with once it is back."""
 
 KINDS: Final = (
     EntityKind.TICKET, EntityKind.RESERVATION, EntityKind.SHIPMENT, EntityKind.APPROVAL, EntityKind.ROLLOUT,
@@ -89,6 +93,11 @@ class Reactor:
             self._wake.clear()
             try:
                 dealt = await self.catch_up() if await self._rest.has_ended() else 0
+            except DatabaseAway as error:
+                failures += 1
+                log.warning("the change log cannot be followed; it is tried again: %s", error.message)
+                await asyncio.sleep(min(self._work.options.backoff.wait(failures), LONGEST_WAIT).total_seconds())
+                continue
             except Exception:
                 failures += 1
                 log.exception("following the change log failed; it is tried again")
@@ -147,6 +156,8 @@ class Reactor:
             async with transaction(self._work.database) as tx:
                 if await claim_reader(tx, READER) < end:
                     await self._reactions.on_tickets(tx, {ticket_id: {} for ticket_id in ticket_ids})
+        except DatabaseAway:  # which is no fault of a ticket's
+            raise
         except Exception:
             log.exception("%s waiting tickets could not be decided about", len(ticket_ids))
             return False
@@ -191,6 +202,8 @@ class Reactor:
                 new = {change.entity_id: change for change in run if change.position > position}
                 unknown = await self._reactions.on_tickets(tx, {n: change.fields for n, change in new.items()})
                 await move_reader(tx, READER, max(run[-1].position, position))
+        except DatabaseAway:
+            raise
         except Exception:
             log.exception("%s tickets could not be decided together; each is decided by itself", len(run))
             return False
@@ -207,6 +220,8 @@ class Reactor:
             except NotKnown as error:
                 log.warning("change %s is passed over: %s", change.position, error)
                 return
+            except DatabaseAway:
+                raise
             except Exception:
                 log.exception("change %s of %s %s failed", change.position, change.kind.value, change.entity_id)
                 if number == TRIES:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Final, cast
 from uuid import uuid4
 
 from connector.ingest.applied import Applied
@@ -45,6 +45,11 @@ from connector.storage.sources.sources import (
 )
 
 log = logging.getLogger("connector.ingest")
+
+UNDER_WAY: Final[set[str]] = set()
+"""The leases of this process's pulls; one that the database says it has beside these is left from a pull that could not
+give it back.
+"""
 
 
 class _LeaseLostError(Exception):
@@ -127,6 +132,14 @@ class StreamPull:
         """Pull one stream to its end, and note in the history how that went; why a snapshot retired nothing, if so."""
         self.report, self.end, self.passed, self.is_quiet = StreamReport(stream.name, "pulled"), None, None, True
         self.held = self.began = self.clock.now()
+        UNDER_WAY.add(self.token)
+        try:
+            return await self._leased(stream)
+        finally:
+            UNDER_WAY.discard(self.token)
+
+    async def _leased(self, stream: Stream) -> str | None:
+        """The same, while its lease is known to be under way."""
         legs, newest = await self._begin(stream)
         if not legs:
             self.report = replace(self.report, outcome="busy")

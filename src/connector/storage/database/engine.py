@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -17,6 +18,7 @@ from connector.model.errors import InvalidConfiguration, InvalidInput
 from connector.storage.database.checkpoint import LOG_PAGES, Checkpointer
 from connector.storage.database.functions import add_functions
 from connector.storage.database.one_visit import connect_in_one_visit
+from connector.storage.database.outages import outages
 from connector.storage.database.sqlite_memory import spare_memory_count
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ BROKEN_OFF = frozenset({"40001", "40P01"})
 T = TypeVar("T")
 LOGGED = "connector_logged"
 """Set in a connection's info when its transaction wrote to the change log."""
+DURABLE = "connector_durable"
+"""Set in a connection's info when its commits wait for the disk."""
 WOKEN = "connector_woken"
 CHECKPOINTER = "connector_checkpointer"
 DIRECT = "connector_direct"
@@ -104,22 +108,27 @@ def open_engine(text: str, *, pool_size: int = 10) -> AsyncEngine:
 
 
 @asynccontextmanager
-async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def transaction(engine: AsyncEngine, *, durable: bool = False) -> AsyncIterator[AsyncConnection]:
     """A writing transaction: commits at the end, rolls back on any exception.
 
-    On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so it never fails half-way for want of it.
+    On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so it never fails half-way for want of it. durable:
+    what is written outlives a power cut as well, together with all that was written before; others there do only once
+    the next durable one or a checkpoint has come. On PostgreSQL all are durable.
+    Raises DatabaseAway when the database cannot be had.
     """
-    async with engine.connect() as connection:
-        connection = await connection.execution_options(writes=True)
-        connection.info.pop(LOGGED, None)
-        async with connection.begin():
-            yield connection
-        checkpointer = engine.get_execution_options().get(CHECKPOINTER)
-        if checkpointer is not None:
-            checkpointer.committed()
-        if connection.info.pop(LOGGED, False):
-            for woken in engine.get_execution_options().get(WOKEN, ()):
-                woken()
+    with outages():
+        async with engine.connect() as connection:
+            connection = await connection.execution_options(writes=True, durable=durable)
+            connection.info.pop(LOGGED, None)
+            async with connection.begin():
+                yield connection
+            is_logged = connection.info.pop(LOGGED, False)
+    checkpointer = engine.get_execution_options().get(CHECKPOINTER)
+    if checkpointer is not None:
+        checkpointer.committed()
+    if is_logged:
+        for woken in engine.get_execution_options().get(WOKEN, ()):
+            woken()
 
 
 def wake_on_commit(engine: AsyncEngine, wake: Callable[[], None]) -> None:
@@ -127,13 +136,15 @@ def wake_on_commit(engine: AsyncEngine, wake: Callable[[], None]) -> None:
     engine.update_execution_options(**{WOKEN: (*engine.get_execution_options().get(WOKEN, ()), wake)})
 
 
-async def in_transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+async def in_transaction(
+    engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]], *, durable: bool = False
+) -> T:
     """Do the work in a writing transaction; once more, and once more again, when it was the victim of a deadlock.
 
     The work must have no effect but through its transaction.
     Raises DatabaseRefusal when what is to be written breaks a rule of the schema or cannot be stored.
     """
-    return await _attempt(transaction, engine, work)
+    return await _attempt(partial(transaction, durable=durable), engine, work)
 
 
 async def in_reading(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -172,14 +183,18 @@ def refusals() -> Iterator[None]:
 
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection for reads: one snapshot of the data, nothing is written."""
-    async with engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
-            connection = await connection.execution_options(isolation_level="REPEATABLE READ")
-        async with connection.begin() as snapshot:
-            yield connection
-            if connection.invalidated:  # a statement was broken off, and its connection given up
-                await snapshot.rollback()
+    """A connection for reads: one snapshot of the data, nothing is written.
+
+    Raises DatabaseAway when the database cannot be had.
+    """
+    with outages():
+        async with engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection = await connection.execution_options(isolation_level="REPEATABLE READ")
+            async with connection.begin() as snapshot:
+                yield connection
+                if connection.invalidated:  # a statement was broken off, and its connection given up
+                    await snapshot.rollback()
 
 
 def direct_connections(engine: AsyncEngine) -> DirectConnections | None:
@@ -233,5 +248,9 @@ def _set_up(dbapi_connection: Any) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    durable = options.get("durable", False)
+    if connection.info.get(DURABLE, False) != durable:
+        connection.info[DURABLE] = durable
+        connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
@@ -14,11 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector.model.kinds import SourceState
 from connector.model.refs import EntityKind
 from connector.storage.database.changes import NewChange, log_changes
+from connector.storage.database.presence import holder_of
 from connector.storage.database.rows import json_value
 from connector.storage.tables import source, source_stream
 
 LEASE = timedelta(minutes=5)
-"""How long a pull may be silent before another process takes its stream over."""
+"""How long a pull may be silent before another process takes its stream over; of one that is gone, see
+`release_leases`.
+"""
+
+
+_FREE: Final = {"lease": None, "lease_until": None, "holder": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +153,7 @@ async def take_lease(
         update(source_stream)
         .where(c.source_id == source_id, c.name == stream)
         .where(or_(c.lease.is_(None), c.lease == token, c.lease_until < at))
-        .values(lease=token, lease_until=at + LEASE)
+        .values(lease=token, lease_until=at + LEASE, holder=holder_of(tx))
         .returning(c.resume, c.last_success_at, c.backfill)
     )
     found = (await tx.execute(taken)).one_or_none()
@@ -169,7 +176,22 @@ async def drop_lease(tx: AsyncConnection, source_id: int, stream: str, *, token:
     """Let others pull the stream."""
     c = source_stream.c
     statement = update(source_stream).where(c.source_id == source_id, c.name == stream, c.lease == token)
-    await tx.execute(statement.values(lease=None, lease_until=None))
+    await tx.execute(statement.values(**_FREE))
+
+
+async def leases_of(tx: AsyncConnection, holder: str) -> set[str]:
+    """The leases that a process has."""
+    c = source_stream.c
+    return set((await tx.execute(select(c.lease).where(c.holder == holder, c.lease.is_not(None)))).scalars())
+
+
+async def release_leases(tx: AsyncConnection, holder: str, *, only: Collection[str] | None = None) -> int:
+    """Let others pull what a process pulled that does so no more; how many streams those are. only: these leases."""
+    c = source_stream.c
+    statement = update(source_stream).where(c.holder == holder)
+    if only is not None:
+        statement = statement.where(c.lease.in_(only))
+    return (await tx.execute(statement.values(**_FREE))).rowcount
 
 
 async def finish_stream(

@@ -24,6 +24,7 @@ from connector.storage.tables.log import Change, Reader, StepReceipt
 from connector.storage.tables.pickups import Pickup
 from connector.storage.tables.places import Hub, ServiceClass, Site
 from connector.storage.tables.policies import Policy, PolicyActivation
+from connector.storage.tables.processes import HubProcess
 from connector.storage.tables.procurement import Procurement
 from connector.storage.tables.quality import QualityMeasureRow
 from connector.storage.tables.recoveries import Recovery
@@ -91,6 +92,7 @@ pickup = _table(Pickup)
 policy = _table(Policy)
 policy_activation = _table(PolicyActivation)
 precedence = _table(PrecedenceRow)
+process = _table(HubProcess)
 procurement = _table(Procurement)
 product = _table(Product)
 quarantine = _table(Quarantine)

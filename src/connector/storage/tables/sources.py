@@ -40,7 +40,8 @@ class SourceStream(Declared, table=True):
     """How far one stream of a source has been pulled. resume: the adapter's cursor.
 
     backfill: the cursor of a backfill that is not done yet. records_seen, records_changed: of the last pull.
-    lease, lease_until: who is pulling it, and until when that holds unless it is renewed.
+    lease, lease_until: the pull that is under way, and until when that holds unless it is renewed. holder: the process
+    that pulls, where it says that it is there (see HubProcess).
     """
 
     __tablename__: ClassVar[str] = "source_stream"
@@ -53,6 +54,7 @@ class SourceStream(Declared, table=True):
     backfill: str | None = None
     lease: str | None = None
     lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    holder: str | None = None
     last_success_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     records_seen: int = 0
     records_changed: int = 0
@@ -148,7 +150,8 @@ class Quarantine(Declared, table=True):
 class Inbox(Declared, table=True):
     """A verified webhook as it arrived, without the source's secrets; answered 2xx once it is here.
 
-    not_before: until when it is left alone, by backing off or because somebody works on it.
+    not_before: until when it is left alone, by backing off or because somebody works on it. holder: the process that
+    does, where it says that it is there (see HubProcess).
     """
 
     __tablename__: ClassVar[str] = "inbox"
@@ -167,6 +170,7 @@ class Inbox(Declared, table=True):
     processed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     attempts: int = 0
     not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    holder: str | None = None
     error: str | None = None
 
 

@@ -188,6 +188,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_precedence")),
     )
     op.create_table(
+        "process",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("incarnation", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("began_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_process")),
+        sa.UniqueConstraint("incarnation", name=op.f("uq_process_incarnation")),
+    )
+    op.create_table(
         "product",
         sa.Column("id", Id, nullable=False),
         sa.Column("manufacturer", sa.Text(), nullable=False),
@@ -349,6 +359,7 @@ def upgrade() -> None:
         sa.Column("processed_at", UtcDateTime(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("not_before", UtcDateTime(), nullable=True),
+        sa.Column("holder", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_inbox_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
@@ -459,6 +470,7 @@ def upgrade() -> None:
         sa.Column("backfill", sa.Text(), nullable=True),
         sa.Column("lease", sa.Text(), nullable=True),
         sa.Column("lease_until", UtcDateTime(), nullable=True),
+        sa.Column("holder", sa.Text(), nullable=True),
         sa.Column("last_success_at", UtcDateTime(), nullable=True),
         sa.Column("records_seen", sa.Integer(), nullable=False),
         sa.Column("records_changed", sa.Integer(), nullable=False),
@@ -2230,6 +2242,7 @@ def downgrade() -> None:
     op.drop_index("ix_product_part_number", table_name="product")
     op.drop_index(op.f("ix_product_asset_class"), table_name="product")
     op.drop_table("product")
+    op.drop_table("process")
     op.drop_index(op.f("ix_policy_name"), table_name="policy")
     op.drop_table("precedence")
     op.drop_table("policy")
