@@ -24,6 +24,7 @@ FILES = [
     "connector_acme_desk_7/config.py",
     "connector_acme_desk_7/contract.py",
     "connector_acme_desk_7/mapping.py",
+    "connector_acme_desk_7/payloads/SOURCES.md",
     "connector_acme_desk_7/payloads/tickets.expected.json",
     "connector_acme_desk_7/payloads/tickets.json",
     "connector_acme_desk_7/py.typed",
@@ -68,7 +69,7 @@ def test_the_test_that_comes_with_a_new_adapter_is_green(tmp_path: Path):
     )  # fmt: skip
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "43 passed, 11 skipped, 2 deselected" in ended.stdout
+    assert "44 passed, 11 skipped, 2 deselected" in ended.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Packages that are wrong as packages: files, types and declarations, found by checks 1, 2, 4 to 6 and 39."""
+"""Packages that are wrong as packages: files, types and declarations, found by checks 1, 2, 4 to 6, 39 and 57."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ with importable(PACKAGES):
     from connector_acme.mapping import records_of
     from connector_acme_wrong import WRONG
 
+SOURCES_HEAD = "| payload | kind | source | changed |\n| --- | --- | --- | --- |\n"
 README = "API version: 2\nSource: https://acme.test/api\n\n## Verified, and not\nNothing yet.\n"
 
 
@@ -81,6 +82,10 @@ WRONG_PACKAGES: dict[str, WrongPackage] = {
     ),
     "expects_nothing": WrongPackage(
         39, "sites.json has no sites.expected.json beside it", files={"payloads/sites.json": '{"items": []}'}
+    ),
+    "says_no_source": WrongPackage(
+        57, "sites.json has no row in SOURCES.md: say where it comes from",
+        files={"payloads/sites.json": "{}", "payloads/SOURCES.md": SOURCES_HEAD},
     ),
 }  # fmt: skip
 """By name, with the check that each fails and a part of what it says."""

@@ -60,7 +60,8 @@ Conventions that checks rely on:
 - A cursor in the middle of a pull goes on exactly where it stopped; the cursor of the *last* batch goes back by
   the stream's overlap. Otherwise a pull that is cut off after each batch never ends (check 14).
 - In an incremental stream every record has its `updated_at`: the time that the source says, to the second.
-- Recorded payloads are in the package, `payloads/NAME.json` beside `payloads/NAME.expected.json`.
+- Recorded payloads are in the package, `payloads/NAME.json` beside `payloads/NAME.expected.json`, and
+  `payloads/SOURCES.md` says of each where it comes from (check 57): `connector.sdk.testing.payloads` has its form.
 
 pytest is needed only where `AdapterContract` runs; importing this package imports no test tool.
 '''
@@ -69,6 +70,7 @@ from connector.sdk.testing.connected import Between, Changing, Connected, Movabl
 from connector.sdk.testing.contract import CheckResult, Contract, Golden, Outcome, find_contract
 from connector.sdk.testing.couriers import CourierSandbox, shipment_ref
 from connector.sdk.testing.labels import draw_label
+from connector.sdk.testing.payloads import PayloadKind, PayloadSource, payload_sources
 from connector.sdk.testing.sandbox import (
     App,
     NotApplicable,
@@ -86,7 +88,7 @@ from connector.sdk.testing.webhooks import json_webhook
 
 __all__ = [
     "AdapterContract", "App", "Between", "Changing", "CheckResult", "Connected", "Contract", "CourierSandbox",
-    "Golden", "MovableClock", "NotApplicable", "Operation", "OperationKind", "Outcome", "Refused", "Sandbox",
-    "SentWebhook", "Signature", "TicketSandbox", "WithText", "by_ref", "draw_label", "find_contract", "ids",
-    "json_webhook", "run_contract", "shipment_ref",
+    "Golden", "MovableClock", "NotApplicable", "Operation", "OperationKind", "Outcome", "PayloadKind",
+    "PayloadSource", "Refused", "Sandbox", "SentWebhook", "Signature", "TicketSandbox", "WithText", "by_ref",
+    "draw_label", "find_contract", "ids", "json_webhook", "payload_sources", "run_contract", "shipment_ref",
 ]  # fmt: skip

@@ -25,7 +25,7 @@ class Golden:
     """Payloads of the real system and the records that they must become.
 
     folder: `NAME.json` (or any other ending) beside `NAME.expected.json`, a list of records
-    as JSON, without the fields that are not known.
+    as JSON, without the fields that are not known; `SOURCES.md` says where each comes from.
     read: the adapter's pure mapping; file name and bytes to records.
     """
 

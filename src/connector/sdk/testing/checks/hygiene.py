@@ -1,4 +1,4 @@
-"""Secrets, concurrency and recorded payloads: checks 37 to 39."""
+"""Secrets, concurrency and recorded payloads: checks 37 to 39, and 57."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from connector.sdk.testing.check import Check, check
 from connector.sdk.testing.checks.failing import reads
 from connector.sdk.testing.faults import Fault, answers, html_page, refused, truncated
 from connector.sdk.testing.operating import kinds_of, perform
+from connector.sdk.testing.payloads import payloads_in, require_sources
 from connector.sdk.testing.sandbox import NotApplicable
 
 CONCURRENT_CALLS = 32
@@ -167,11 +168,20 @@ async def golden_payloads(bench: Bench) -> None:
 def _pairs(folder: Path) -> list[tuple[Path, Path]]:
     """Payloads with what is expected of them; a payload without is a mistake. Raises Broken."""
     pairs = []
-    for payload in sorted(path for path in folder.glob("*") if path.is_file() and ".expected." not in path.name):
+    for payload in payloads_in(folder):
         expected = folder / f"{payload.stem}.expected.json"
         require(expected.is_file(), f"{payload.name} has no {expected.name} beside it")
         pairs.append((payload, expected))
     return pairs
 
 
-CHECKS: tuple[Check, ...] = (no_leaks, concurrency, golden_payloads)
+@check(57, "each recorded payload has a source that can be looked up")
+async def payloads_have_sources(bench: Bench) -> None:
+    """A payload that nobody knows the source of proves what its author believed."""
+    golden = bench.contract.golden
+    if isinstance(golden, NotApplicable):
+        raise golden
+    await asyncio.to_thread(require_sources, golden.folder)
+
+
+CHECKS: tuple[Check, ...] = (no_leaks, concurrency, golden_payloads, payloads_have_sources)
