@@ -26,6 +26,7 @@ from connector.sdk import (
     UnexpectedResponse,
 )
 from connector.sdk.facts import RowReader, Spelling, raw_row
+from connector.sdk.facts.times import EARLIEST_ASKED
 from connector_rest.client import ListFacts, Page, RestClient, Token, row_key
 from connector_rest.cursor import Progress, read_cursor, write_cursor
 from connector_rest.definition import Changes, StreamFacts
@@ -202,9 +203,10 @@ class StreamWalk:
 
     def _time_of(self, row: Any) -> datetime | None:
         try:
-            return self._reader.updated_at(row, self._now)
+            at = self._reader.updated_at(row, self._now)
         except InvalidRecord:
             return None
+        return None if at is None else max(at, EARLIEST_ASKED)
 
     async def _page(self, time: list[tuple[str, str]] | None, token: Token | None) -> Page:
         facts = self._facts
@@ -215,7 +217,7 @@ class StreamWalk:
 
     def _time(self, changes: Changes, at: datetime | None) -> list[tuple[str, str]]:
         """The parameter that asks for what changed at a time or after it."""
-        if at is None:
+        if at is None or at <= EARLIEST_ASKED:
             return []
         return [(changes.param, changes.value.replace("{time}", self._asked.write(self._asked_at(changes, at))))]
 
@@ -224,7 +226,9 @@ class StreamWalk:
 
     def _is_later(self, changes: Changes, last: datetime | None, at: datetime | None) -> bool:
         """Whether asking by the time of the last row leads further than the pages of this instant."""
-        return last is not None and (at is None or self._asked_at(changes, last) > self._asked_at(changes, at))
+        if last is None or last <= EARLIEST_ASKED:
+            return False
+        return at is None or at <= EARLIEST_ASKED or (self._asked_at(changes, last) > self._asked_at(changes, at))
 
     def _same_instant(self, rows: list[Any], changes: Changes, at: datetime | None) -> list[Any]:
         """The rows that are asked for by the same text as this time."""

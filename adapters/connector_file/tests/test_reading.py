@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connector.sdk import ConfigError, EntityKind, HubTier, Lane, Point, SourceRef, UnexpectedResponse
 from connector_file import FileConfig
@@ -430,3 +433,37 @@ def test_revision_and_end_of_the_warranty_of_a_device():
     assert (first.revision, first.warranty_ends_on) == ("V03", date(2027, 1, 31))
     assert (second.revision, second.warranty_ends_on) == (None, None)
     assert "column 'Warranty until' is 'next year', expected a date such as 2026-01-31" in refused.reason
+
+
+@given(
+    st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Havana"]),
+    st.datetimes(datetime.fromisoformat("2026-01-01"), datetime.fromisoformat("2026-12-31")),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_local_time_is_one_instant_also_where_clocks_are_set(zone, local):
+    """Where it comes twice, the first."""
+    local = local.replace(microsecond=0)
+    body = f"hub,maker,model,qty,counted\nBER,Acme,Dock,3,{local.isoformat(sep=' ')}\n"
+
+    (count,), _, _ = read(body, "stock", time_zone=zone)
+
+    means = [local.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1)]
+    exist = [at for at in means if at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local]
+    assert count.counted_at == (min(exist) if exist else max(means))
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2026-10-25 01:59", datetime(2026, 10, 24, 23, 59, tzinfo=UTC)),
+        ("2026-10-25 02:30", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+        ("2026-10-25 03:00", datetime(2026, 10, 25, 2, 0, tzinfo=UTC)),
+        ("2026-03-29 02:30", datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+    ],
+)
+def test_in_berlin_an_hour_comes_twice_and_one_does_not_come(text, at):
+    body = f"hub,maker,model,qty,counted\nBER,Acme,Dock,3,{text}\n"
+
+    (count,), _, _ = read(body, "stock", time_zone="Europe/Berlin")
+
+    assert count.counted_at == at

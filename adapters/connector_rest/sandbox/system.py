@@ -93,7 +93,7 @@ class DepotDeskSandbox(TicketSandbox):
     def times_twice(self, stream: str) -> str:
         """Tickets have local times."""
         return (
-            "its tickets have local times without a zone; where two instants share one, the pull stops and says so"
+            "its tickets have local times without a zone; those of an hour that comes twice are read as its beginning"
             if stream == "tickets"
             else ""
         )

@@ -73,6 +73,7 @@ def test_an_hour_that_comes_twice_is_asked_for_from_before():
         text = spelling.write(at)
         assert asked <= at
         assert not text.startswith("2026-10-25 02:")
+        assert at - asked < timedelta(hours=2, seconds=1)
         assert spelling.read(text) == asked
 
 

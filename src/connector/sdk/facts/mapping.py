@@ -68,7 +68,7 @@ class RowReader:
                 return None
             raise InvalidRecord(f"updated_at: there is no time at {str(self.facts.updated_at)!r}")
         try:
-            at = self.spelling.read(found)
+            at = self.spelling.read_change(found)
         except InvalidRecord as error:
             raise InvalidRecord(f"updated_at at {str(self.facts.updated_at)!r}: {error}") from None
         if at > now + AHEAD:
