@@ -35,7 +35,7 @@ from connector.sdk import (
     WebhookResult,
     require_secret,
 )
-from connector.sdk.answers import read_records, unreadable_webhook, webhook_secret
+from connector.sdk.answers import COMPARE, read_records, unreadable_webhook, webhook_secret
 from connector.sdk.courier import CancelPickup, PickupReceipt, rejected, require_unused
 from connector_karrio import rates
 from connector_karrio.client import KarrioClient, Page
@@ -121,7 +121,11 @@ class Karrio(Adapter[KarrioConfig], Ships, TracksShipments, Pulls, ReceivesWebho
         if shipment.status == "created" and shipment.tracking_number:
             await self._require_unused(op, shipment.tracking_number)
         if shipment.status != "cancelled":
-            await self._client.cancel(op.shipment)
+            try:
+                await self._client.cancel(op.shipment)
+            except UnexpectedResponse:  # 304: there was nothing to change
+                if rates.read_shipment(await self._client.shipment(op.shipment), "void label").status != "cancelled":
+                    raise
         return Receipt(key=op.key, external_id=op.shipment.external_id)
 
     # OrdersPickups, CancelsPickups
@@ -202,9 +206,15 @@ class Karrio(Adapter[KarrioConfig], Ships, TracksShipments, Pulls, ReceivesWebho
         """Look at the trackers: Karrio joins a shipment only to the tracker that it made itself."""
         page = await self._client.trackers({"tracking_number": tracking_number, "limit": 100}, "void label")
         for body in page.results:
-            record = tracker_record(body, self.config)
-            if record.tracking_number == tracking_number:
-                require_unused(record, op.shipment)
+            if not isinstance(body, dict) or body.get("tracking_number") != tracking_number:
+                continue
+            try:
+                record = tracker_record(body, self.config)
+            except InvalidRecord as error:
+                raise UnexpectedResponse(
+                    str(error), operation="void label", ref=op.shipment, hint=error.hint or COMPARE
+                ) from None
+            require_unused(record, op.shipment)
 
     async def _next_page(self, place: Place) -> tuple[Page, Place | None]:
         """What follows the place, and the place behind it; None when nothing does."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connector.sdk import Invalid, SourceClient, SourceRef, UnexpectedResponse
+from connector.sdk import Invalid, NotFound, SourceClient, SourceRef, UnexpectedResponse
 from connector.sdk.answers import json_list, json_object, path_segment
 from connector_karrio.refusals import refused
 
@@ -52,9 +52,16 @@ class KarrioClient:
         return await self._call("POST", f"{_shipment(shipment)}/purchase", "buy label", json=body, ref=shipment)
 
     async def label(self, shipment: SourceRef) -> bytes:
-        """The label's file, whatever its format."""
+        """The label's file, whatever its format. Raises UnexpectedResponse where Karrio has none: it was bought."""
         path = f"{_shipment(shipment)}/documents/label"
-        body = await self._call("POST", path, "download label", reads=True, ref=shipment)
+        try:
+            body = await self._call("POST", path, "download label", reads=True, ref=shipment)
+        except NotFound as error:
+            raise UnexpectedResponse(
+                f"Karrio has no file of the label of {shipment.external_id}, which is bought",
+                operation="download label", ref=shipment, detail=error.detail,
+                hint="It is asked again. If that goes on, look at the shipment in Karrio.",
+            ) from error  # fmt: skip
         try:
             return base64.b64decode(body["base64"], validate=True)  # type: ignore[index]
         except (KeyError, TypeError, ValueError, binascii.Error) as error:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from connector.sdk import IdempotencyKey, Invalid, OrderPickup, Party, Receipt, SourceRef
+from connector.sdk import IdempotencyKey, Invalid, OrderPickup, Party, Receipt, SourceRef, UnexpectedResponse
 from connector.sdk.answers import Theirs, read_answer
 from connector.sdk.courier import CancelPickup, PickupReceipt
 from connector_karrio import rates
@@ -68,10 +68,17 @@ class Pickups:
         return PickupReceipt(op.key, made.id, confirmation=made.confirmation_number)
 
     async def find(self, key: IdempotencyKey) -> PickupReceipt | None:
-        """The pickup of this key, also when it was called off since."""
+        """The pickup of this key, also when it was called off since. Raises UnexpectedResponse, if pages repeat."""
         offset = 0
+        before: tuple[Any, ...] = ()
         while True:
             page = await self._client.pickups(self._since, offset)
+            if page.has_more and page.results == before:
+                raise UnexpectedResponse(
+                    f"Karrio's list of pickups does not go on: behind {offset} is nothing new, and more follow",
+                    operation="find pickup", hint="No pickup was ordered. Report it to Karrio where it stays so.",
+                )  # fmt: skip
+            before = page.results
             for body in page.results:
                 if isinstance(body, dict) and (body.get("metadata") or {}).get(KEY) == key:
                     found = read_answer(_Pickup, body, "find pickup")

@@ -116,12 +116,19 @@ def choose(shipment: Shipment, op: BuyLabel, config: KarrioConfig) -> Rate:
 
 
 def label_receipt(shipment: Shipment, key: str, document: bytes, config: KarrioConfig) -> LabelReceipt:
-    """Proof of a bought label. Raises UnexpectedResponse when the shipment was not bought."""
+    """Proof of a bought label. Raises UnexpectedResponse when the shipment was not bought, or as an image."""
     rate = shipment.selected_rate
     if rate is None or not shipment.tracking_number:
         raise UnexpectedResponse(
             f"shipment {shipment.id} is {shipment.status} and has no tracking number", operation="buy label"
         )
+    written = shipment.label_type or LabelFormat.PDF.value
+    label_format = next((each for each in LabelFormat if each.value == written.lower()), None)
+    if label_format is None:
+        raise UnexpectedResponse(
+            f"the label of shipment {shipment.id} is a {written}, not PDF or ZPL", operation="buy label",
+            ref=shipment.ref, hint="It is bought: print it from Karrio, or cancel the shipment there.",
+        )  # fmt: skip
     url = shipment.tracking_url
     return LabelReceipt(
         key=key,
@@ -129,7 +136,7 @@ def label_receipt(shipment: Shipment, key: str, document: bytes, config: KarrioC
         tracking_number=shipment.tracking_number,
         carrier=rate.carrier_name,
         service=rate.service,
-        label_format=LabelFormat((shipment.label_type or "PDF").lower()),
+        label_format=label_format,
         document=document,
         amount_cents=rate.amount_cents,
         currency=rate.currency,
