@@ -49,7 +49,7 @@ from connector_shippo.cursor import Place, read_cursor, write_cursor
 from connector_shippo.pickups import SchedulePickup, translated
 from connector_shippo.refusals import failed
 from connector_shippo.requests import carrier_in, shipment_request, transaction_request
-from connector_shippo.search import bought_at, find_transaction, still_under_way
+from connector_shippo.search import bought_at, does_not_go_on, find_transaction, still_under_way
 from connector_shippo.shapes import UNDER_WAY as BEING_BOUGHT
 from connector_shippo.shapes import VOID, Rate, Refund, Shipment, Transaction
 from connector_shippo.signatures import require_signature, require_token
@@ -58,6 +58,8 @@ from connector_shippo.tracking import STATUSES, parcel_ref, track_record, webhoo
 WINDOW = timedelta(days=30)
 """How long after its label was bought a parcel is asked after; Shippo does not tell which ones moved."""
 PARCELS = Stream("parcels", ShipmentRecord, "incremental", overlap=WINDOW, batch_limit=100)
+MOST_REPEATS = 5
+"""Pages in a row that are the page before again: labels that are bought meanwhile move the others to later pages."""
 TEST_TOKEN = "shippo_test_"  # noqa: S105 - how test tokens begin
 
 
@@ -104,7 +106,7 @@ class Shippo(Adapter[ShippoConfig], Ships, TracksShipments, Pulls, Fetches, Rece
         body = await self._client.buy(transaction_request(op, rate, self.config))
         transaction = read_answer(Transaction, body, "buy label")
         if transaction.status in BEING_BOUGHT:
-            raise still_under_way(transaction)
+            raise still_under_way(transaction, "buy label")
         if not transaction.is_bought:
             raise failed(transaction)
         return await self._receipt(transaction, rate, op.key)
@@ -117,9 +119,14 @@ class Shippo(Adapter[ShippoConfig], Ships, TracksShipments, Pulls, Fetches, Rece
         return await self._receipt(transaction, await self._rate(transaction, "find label"), key)
 
     async def void_label(self, op: VoidLabel) -> Receipt:
-        """Hand the label back. Raises Conflict when its parcel is under way or the carrier refuses."""
+        """Hand the label back. Raises Conflict when its parcel is under way or the carrier refuses.
+
+        Raises Transient while it is being bought: to call it void would leave it to be paid for.
+        """
         body = await self._client.transaction(op.shipment, "void label")
         transaction = read_answer(Transaction, body, "void label")
+        if transaction.status in BEING_BOUGHT:
+            raise still_under_way(transaction, "void label")
         if transaction.is_bought and transaction.status not in VOID:
             await self._require_unused(transaction)
             refund = read_answer(Refund, await self._client.refund(op.shipment), "void label")
@@ -157,10 +164,19 @@ class Shippo(Adapter[ShippoConfig], Ships, TracksShipments, Pulls, Fetches, Rece
     # Pulls, Fetches
 
     async def pull(self, stream: Stream, since: Cursor | None) -> AsyncIterator[Batch]:  # noqa: ARG002 - the only one
-        """Batches of one page of labels: all first, those bought in the last 30 days from then on."""
+        """Batches of one page of labels: all first, those bought in the last 30 days from then on.
+
+        Raises UnexpectedResponse when the list does not go on.
+        """
         place: Place | None = read_cursor(since, self.clock.now() - WINDOW) if since else Place()
+        before: tuple[Any, ...] = ()
+        repeats = 0
         while place is not None:
             page = await self._client.transactions(place.page, self.config.page_size, "pull parcels")
+            repeats = repeats + 1 if page.results == before and page.has_more else 0
+            if repeats > MOST_REPEATS:
+                raise does_not_go_on(place.page, "pull parcels")
+            before = page.results
             start = place.since
             fresh = [body for body in page.results if start is None or (bought_at(body) or start) >= start]
             seen = [await self._seen(body) for body in fresh]

@@ -30,11 +30,7 @@ async def find_transaction(
     while True:
         found = await client.transactions(page, config.page_size, OPERATION)
         if found.results and found.results == before:
-            raise UnexpectedResponse(
-                f"Shippo's list of labels does not go on: page {page} is page {page - 1} again, and has another page",
-                operation=OPERATION,
-                hint="Nothing was bought; it is tried again by itself. Report it to Shippo where it stays so.",
-            )
+            raise does_not_go_on(page, OPERATION)
         before = found.results
         for body in found.results:
             at = bought_at(body)
@@ -50,7 +46,7 @@ async def find_transaction(
             if isinstance(body, dict) and str(body.get("metadata") or "").startswith(mark):
                 transaction = read_answer(Transaction, body, OPERATION)
                 if transaction.status in UNDER_WAY:
-                    raise still_under_way(transaction)
+                    raise still_under_way(transaction, OPERATION)
                 if transaction.is_bought:
                     return transaction
         if not found.has_more:
@@ -58,11 +54,20 @@ async def find_transaction(
         page += 1
 
 
-def still_under_way(transaction: Transaction) -> Transient:
+def does_not_go_on(page: int, operation: str) -> UnexpectedResponse:
+    """A list that would be read for ever. page: which is the one before it again."""
+    return UnexpectedResponse(
+        f"Shippo's list of labels does not go on: page {page} is page {page - 1} again, and has another page",
+        operation=operation,
+        hint="Nothing was bought; it is tried again by itself. Report it to Shippo where it stays so.",
+    )
+
+
+def still_under_way(transaction: Transaction, operation: str) -> Transient:
     """A label that Shippo is just buying."""
     return Transient(
         f"Shippo is still buying label {transaction.id}: it is {transaction.status}",
-        operation=OPERATION,
+        operation=operation,
         ref=transaction.ref,
     )
 

@@ -158,6 +158,24 @@ async def test_a_label_that_is_still_being_bought_is_waited_for(
     assert len(sandbox.office.transactions) == 1
 
 
+@pytest.mark.parametrize("status", ["QUEUED", "WAITING"])
+async def test_a_label_that_is_still_being_bought_is_not_called_void(
+    sandbox: ShippoSandbox, shippo: Shippo, status: str
+) -> None:
+    """It would be bought all the same, and paid for."""
+    sandbox.bought(OP.key)["status"] = status
+    (label,) = sandbox.labels_of(OP.key)
+    ref = SourceRef(kind=EntityKind.SHIPMENT, external_id=label["object_id"])
+
+    with pytest.raises(Transient, match=f"still buying label .*: it is {status}"):
+        await shippo.void_label(VoidLabel("wf-1:void", ref))
+
+    assert sandbox.office.refunds == {}
+    label["status"] = "SUCCESS"
+    await shippo.void_label(VoidLabel("wf-1:void", ref))
+    assert sandbox.is_void(ref)
+
+
 async def test_a_purchase_that_failed_says_201_and_can_be_tried_again(sandbox: ShippoSandbox, shippo: Shippo) -> None:
     sandbox.office.failures = [{"source": "USPS", "code": "", "text": "The address is undeliverable."}]
 

@@ -16,6 +16,7 @@ from connector.sdk import (
     ShipmentRecord,
     ShipmentStatus,
     TrackShipment,
+    UnexpectedResponse,
     WebhookRequest,
 )
 from connector.sdk.testing import Between, MovableClock
@@ -102,6 +103,18 @@ async def test_parcels_of_others_void_ones_and_failures_are_not_asked_after(
         parcel_ref("usps", kept["tracking_number"])
     ]
     assert sum(request.url.path.startswith("/tracks/") for request in wire.requests) == 1
+
+
+async def test_a_list_of_labels_that_does_not_go_on_ends_the_pull(opened: Opened, wire: Between) -> None:
+    """All of them are of others, so that no record shows that they are the same ones."""
+    label = {"object_id": "t1", "object_created": "2026-11-25T11:00:00Z", "metadata": "Order ID #12345"}
+    page = {"results": [label], "next": "https://shippo.test"}
+
+    async with opened(lambda _: httpx.Response(200, json=page)) as shippo:
+        with pytest.raises(UnexpectedResponse, match="does not go on: page 7 is page 6 again"):
+            [batch async for batch in shippo.pull(PARCELS, None)]
+
+    assert [request.url.params["page"] for request in wire.requests] == [str(number) for number in range(1, 8)]
 
 
 async def test_a_parcel_is_asked_after_for_thirty_days(

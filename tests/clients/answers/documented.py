@@ -18,8 +18,8 @@ MOST_TURNS = 40
 """Full instances of a schema that are tried: as many as its longest list of words has, up to this."""
 LEAST = "least"
 NOTHING: Mapping[str, object] = {}
-NUMBERS = {"default": 500, "5XX": 500}
-"""What statuses that are none stand for."""
+OTHERWISE = 500
+"""What `default` stands for: whatever is not listed is no success."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Description:
         return Operation(method, template, self) if template is not None else None
 
     def answers(self, operation: Operation) -> Iterator[Answer]:
-        """All that are documented."""
+        """All that are documented. A range such as `4XX` is tried as the first of its class, 400."""
         for status, named in self._root["paths"][operation.path][operation.method.lower()]["responses"].items():
-            code = NUMBERS.get(str(status)) or int(status)
+            code = OTHERWISE if status == "default" else int(str(status).upper().replace("X", "0"))
             response = self._followed(named)
             content: Mapping[str, Any] = response.get("content") or {}
             chosen = next((content[kind] for kind in content if "json" in kind), None)

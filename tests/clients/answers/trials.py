@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -80,6 +81,20 @@ class Found:
         else:
             said = outcome if isinstance(outcome, str) else type(outcome).__name__
             self.departures[place] = " or ".join(sorted({said, self.departures.get(place, said)}))
+
+
+MOST_BATCHES = 3
+
+
+async def begun(batches: AsyncGenerator[Batch, None]) -> list[Batch]:
+    """The first batches of a pull: a documented page that names a next one is its own next one, for ever."""
+    read: list[Batch] = []
+    async with aclosing(batches):
+        async for batch in batches:
+            read.append(batch)
+            if len(read) == MOST_BATCHES:
+                break
+    return read
 
 
 async def tried(
