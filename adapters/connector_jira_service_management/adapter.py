@@ -32,7 +32,7 @@ from connector.sdk import (
     WebhookResult,
     WritesTickets,
 )
-from connector.sdk.answers import read_records
+from connector.sdk.answers import one_read, read_records
 from connector_jira_service_management import webhook
 from connector_jira_service_management.client import JiraClient, Page
 from connector_jira_service_management.config import JiraServiceManagementConfig
@@ -112,10 +112,11 @@ class JiraServiceManagement(
         """The issue as it is now; a Tombstone when it was moved where this source does not read.
 
         Raises NotFound when it was deleted or is hidden from the account, AuthError when that account sees nothing: to
-        whoever is not known to it, Jira says that an issue does not exist.
+        whoever is not known to it, Jira says that an issue does not exist; UnexpectedResponse when it cannot be read.
         """
         issue = await self._believing(self._client.issue(ref, "fetch ticket", fields=self._fields), "fetch ticket")
-        return ticket_record(issue, self.config)
+        with one_read("fetch ticket", ref):
+            return ticket_record(issue, self.config)
 
     def verify(self, request: WebhookRequest) -> None:
         """Jira's signature. Raises AuthError."""

@@ -30,6 +30,7 @@ from connector.sdk import (
     WebhookResult,
     WritesTickets,
 )
+from connector.sdk.answers import one_read
 from connector_pagerduty import webhook
 from connector_pagerduty.client import PagerDutyClient
 from connector_pagerduty.config import PagerDutyConfig
@@ -105,14 +106,16 @@ class PagerDuty(Adapter[PagerDutyConfig], Pulls, Fetches, ReceivesWebhooks, Writ
             if error_code(error) != LOST_ACCESS:
                 raise
             raise NotFound(f"{ref} is hidden from the key's user", operation="fetch incident", ref=ref) from error
-        incident = read_incident(item)
+        with one_read("fetch incident", ref):
+            incident = read_incident(item)
         if not is_in_scope(incident, self.config):
             raise NotFound(
                 f"incident {incident.incident_number} is of none of the services and teams that are read",
                 operation="fetch incident",
                 ref=ref,
             )
-        return ticket_record(incident, self.config)
+        with one_read("fetch incident", ref):
+            return ticket_record(incident, self.config)
 
     def verify(self, request: WebhookRequest) -> None:
         """One of the signatures. Raises AuthError."""

@@ -50,7 +50,7 @@ from connector.sdk import (
     WritesAssets,
     WritesTickets,
 )
-from connector.sdk.answers import read_records, unreadable_webhook
+from connector.sdk.answers import one_read, read_records, unreadable_webhook
 from connector.sdk.cursors import read_instant
 from connector.sdk.rest.swaps import require_write_back
 from connector_request_tracker import ticket_sql, webhook
@@ -156,7 +156,8 @@ class RequestTracker(
         query = ticket_sql.one_of(scope, [_number(ref)])
         page = await self._client.tickets(query, fields=FIELDS, per_page=1)
         if page.items:
-            return self._read(page.items[0])
+            with one_read("fetch ticket", ref):
+                return self._read(page.items[0])
         try:
             body = (await self._client.ticket(ticket_ref(ref.external_id), "fetch ticket")).body
         except AuthError as error:
@@ -281,10 +282,8 @@ class RequestTracker(
         return AssetReader(self._client, self.config, self.clock, OVERLAP)
 
     async def _fetch_asset(self, ref: SourceRef) -> Record:
-        try:
+        with one_read("fetch asset", ref):
             return await self._assets().one(ref)
-        except InvalidRecord as error:
-            raise UnexpectedResponse(str(error), operation="fetch asset", ref=ref, hint=error.hint) from error
 
     async def _require_utc(self, where: str) -> None:
         """Refuse a token's user of another time zone, with whom tickets would be lost or pages never end."""

@@ -40,7 +40,7 @@ from connector.sdk import (
     WebhookRequest,
     WebhookResult,
 )
-from connector.sdk.answers import read_answer, rejected, unreadable_webhook, webhook_secret
+from connector.sdk.answers import one_read, read_answer, rejected, unreadable_webhook, webhook_secret
 from connector.sdk.courier import UNDER_WAY, PickupReceipt, require_unused
 from connector_shippo import labels, pickups
 from connector_shippo.client import ShippoClient
@@ -191,7 +191,9 @@ class Shippo(Adapter[ShippoConfig], Ships, TracksShipments, Pulls, Fetches, Rece
     async def fetch(self, ref: SourceRef) -> Record:
         """What is known of a parcel now. Raises NotFound while that is nothing."""
         carrier, _, number = ref.external_id.partition("/")
-        record = track_record(await self._client.tracked(carrier, number, "fetch parcel")) if number else None
+        track = await self._client.tracked(carrier, number, "fetch parcel") if number else None
+        with one_read("fetch parcel", ref):
+            record = track_record(track) if track is not None else None
         if record is None:
             raise NotFound(f"no carrier says anything of {ref}", operation="fetch parcel", ref=ref)
         return record

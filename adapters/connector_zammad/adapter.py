@@ -29,6 +29,7 @@ from connector.sdk import (
     WebhookResult,
     WritesTickets,
 )
+from connector.sdk.answers import one_read
 from connector_zammad import webhook
 from connector_zammad.client import ZammadClient
 from connector_zammad.config import ZammadConfig
@@ -88,7 +89,8 @@ class Zammad(Adapter[ZammadConfig], Pulls, Fetches, ReceivesWebhooks, WritesTick
         """
         operation = "fetch ticket"
         body = await self._pull.seen(self._client.ticket(_numbered(ref), operation), ref, operation)
-        return await self._pull.record(body)
+        with one_read(operation, ref):
+            return await self._pull.record(body)
 
     def verify(self, request: WebhookRequest) -> None:
         """Zammad's signature. Raises AuthError."""

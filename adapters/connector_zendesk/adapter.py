@@ -30,6 +30,7 @@ from connector.sdk import (
     WebhookResult,
     WritesTickets,
 )
+from connector.sdk.answers import one_read
 from connector_zendesk import webhook
 from connector_zendesk.client import ZendeskClient
 from connector_zendesk.config import ZendeskConfig
@@ -94,7 +95,8 @@ class Zendesk(Adapter[ZendeskConfig], Pulls, Fetches, ReceivesWebhooks, WritesTi
 
         Raises NotFound when it was deleted.
         """
-        return await self._pull.record(_numbered(ref))
+        with one_read("fetch ticket", ref):
+            return await self._pull.record(_numbered(ref))
 
     def verify(self, request: WebhookRequest) -> None:
         """Zendesk's signature and its time. Raises AuthError."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from connector.sdk import ConfigError, EntityKind, Invalid, InvalidRecord, SourceRef, Tombstone, UnexpectedResponse
-from connector.sdk.answers import json_list, json_object, path_segment, read_records, refusal, rejected, said
+from connector.sdk.answers import json_list, json_object, one_read, path_segment, read_records, refusal, rejected, said
 from connector.sdk.cursors import load_cursor, read_instant
 
 ORDER = SourceRef(kind=EntityKind.PROCUREMENT, external_id="7")
@@ -19,6 +19,16 @@ def test_a_list_is_found_and_anything_else_is_told_by_its_name():
         json_list({"rows": {"1": 2}}, "rows", "pull")
     with pytest.raises(UnexpectedResponse, match="the answer to pull is no JSON object but list"):
         json_list([1, 2], "rows", "pull")
+
+
+def test_one_object_that_cannot_be_read_is_an_answer_that_was_not_expected():
+    with (
+        pytest.raises(UnexpectedResponse, match=r"^status 'odd' says nothing\. Say what it means\.$") as raised,
+        one_read("fetch order", ORDER),
+    ):
+        raise InvalidRecord("status 'odd' says nothing", path="/status", hint="Say what it means.")
+
+    assert (raised.value.operation, raised.value.ref) == ("fetch order", ORDER)
 
 
 def test_what_is_no_object_says_of_what_it_is_the_answer():

@@ -193,6 +193,7 @@ async def test_one_attempt_means_no_retry_of_anything():
         (402, "POST", ConfigError),
         (410, "GET", NotFound),
         (412, "PUT", Conflict),
+        (413, "POST", Invalid),
         (422, "PATCH", Invalid),
         (425, "POST", Transient),
         (429, "GET", RateLimited),

@@ -200,7 +200,7 @@ class Fetches(Protocol):
     """Reads one object again."""
 
     async def fetch(self, ref: SourceRef) -> Record:
-        """The object as it is now. Raises NotFound."""
+        """The object as it is now. Raises NotFound, UnexpectedResponse for one that cannot be read."""
 
 
 @runtime_checkable

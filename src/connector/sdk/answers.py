@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -67,6 +68,15 @@ def unreadable(error: ValidationError, what: str) -> InvalidRecord:
     """Why something cannot become a record, with its place. what: it is, for people."""
     path, why = _first(error)
     return InvalidRecord(f"the {what} cannot be read at {path}: {why}", path=path, hint=COMPARE)
+
+
+@contextmanager
+def one_read(operation: str, ref: SourceRef) -> Iterator[None]:
+    """Reads one object where there is nothing to put aside: InvalidRecord becomes UnexpectedResponse."""
+    try:
+        yield
+    except InvalidRecord as error:
+        raise UnexpectedResponse(error.message, operation=operation, ref=ref, hint=error.hint or COMPARE) from error
 
 
 def unreadable_webhook(error: InvalidRecord) -> Invalid:

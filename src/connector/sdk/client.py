@@ -368,7 +368,7 @@ class SourceClient:
             raise NotFound(summary, operation=operation, ref=ref, detail=detail)
         if status in (409, 412):
             raise Conflict(summary, operation=operation, ref=ref, detail=detail)
-        if status in (400, 422, 424):  # 424: whoever the system passed it on to refused
+        if status in (400, 413, 422, 424):  # 413: too much; 424: whoever the system passed it on to refused
             raise Invalid(f"{summary}: {detail[:300]}", operation=operation, ref=ref, detail=detail)
         if status >= 500 or status in (408, 425):
             if harmless or status in (425, 503):

@@ -8,7 +8,7 @@ AdapterError
 ├── OutcomeUnknown      time-out or reset after a write was sent: `find(key)`, only then again
 ├── NotFound            404, 410: tombstone on fetch, a failed step on push
 ├── Conflict            409, 412: fetch again, decide anew
-├── Invalid             400, 422, 424 on our request: dead letter, compensate; never retried
+├── Invalid             400, 413, 422, 424 on our request: dead letter, compensate; never retried
 ├── NotOffered          the system has no such operation: what it leaves behind is given to a person
 └── UnexpectedResponse  not JSON, a field missing, an unknown value: their API changed or our mapping is wrong
 

@@ -31,7 +31,7 @@ NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 READ = "read"
 CLASSES: Mapping[int, tuple[type[AdapterError], ...]] = {
     400: (Invalid,), 401: (AuthError,), 402: (ConfigError,), 403: (AuthError,), 404: (NotFound,), 409: (Conflict,),
-    410: (NotFound,), 412: (Conflict,), 422: (Invalid,), 424: (Invalid,), 429: (RateLimited,),
+    410: (NotFound,), 412: (Conflict,), 413: (Invalid,), 422: (Invalid,), 424: (Invalid,), 429: (RateLimited,),
 }  # fmt: skip
 """What an answer of each status is for the hub; whatever else is 500 and above may leave a write's outcome unknown."""
 

@@ -28,6 +28,7 @@ from connector.sdk import (
     Cursor,
     Health,
     Invalid,
+    InvalidRecord,
     NotFound,
     OrderParts,
     OrderReceipt,
@@ -272,6 +273,14 @@ class DropsMalformed(Acme):
         async for batch in super().pull(stream, since):
             known = tuple(item for item in batch.rejected if "/subject" not in (item.path or ""))
             yield replace(batch, rejected=known)
+
+
+class FetchesWhatItCannotRead(Acme):
+    async def fetch(self, ref: SourceRef) -> Record:
+        try:
+            return await super().fetch(ref)
+        except UnexpectedResponse as error:
+            raise InvalidRecord(error.message) from error
 
 
 class _ChangesRecords(Acme):
@@ -749,6 +758,7 @@ WRONG: dict[type[Acme], dict[int, str]] = {
     CompleteAlthoughAborted: {18: "a snapshot that broke at request 1 of 3 says complete"},
     OffsetPaging: {17: "a snapshot taken while a record was deleted says complete and lacks"},
     DropsMalformed: {19: "a malformed object is dropped"},
+    FetchesWhatItCannotRead: {19: "fetch of a malformed object raises InvalidRecord"},
     TakesLocalTimeForUtc: {20: "check the zone in which the source writes times", 50: "its updated_at is"},
     NaiveTimes: {20: "which is not aware and UTC"},
     CrashesOnUnknownValue: {21: "unexpected KeyError", 55: "reject the record"},

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ValidationError
 
 from connector.model.records import Record, Tombstone
 from connector.model.refs import SourceRef
-from connector.sdk.adapter import Backfills, Cursor, Stream
+from connector.sdk.adapter import Backfills, Cursor, Fetches, Stream
 from connector.sdk.config import AdapterConfig
 from connector.sdk.connection import config_problems, read_config
-from connector.sdk.errors import AdapterError
+from connector.sdk.errors import AdapterError, UnexpectedResponse
 from connector.sdk.testing.bench import (
     NOW,
     Bench,
@@ -277,8 +277,23 @@ async def malformed_record(bench: Bench) -> None:
             require(
                 bad is None or item.ref in (None, bad), f"the Rejected names {item.ref}, the malformed object is {bad}"
             )
+        if bad is not None and isinstance(fetcher := rig.adapter(), Fetches):
+            await _require_unread(fetcher, bad)
 
     await bench.each_stream(body)
+
+
+async def _require_unread(adapter: Fetches, bad: SourceRef) -> None:
+    """Read by itself it cannot be put aside: the hub is told that the answer is not what was expected."""
+    try:
+        await adapter.fetch(bad)
+    except UnexpectedResponse:
+        return
+    except Exception as error:  # noqa: BLE001 - whatever else it is, is told
+        told = f"raises {type(error).__name__}"
+    else:
+        told = "returns a record"
+    require(False, f"fetch of a malformed object {told}: raise UnexpectedResponse, so that it goes to quarantine")
 
 
 @check(20, "times aware and UTC, values canonical, ids stable over runs", "Pulls")
