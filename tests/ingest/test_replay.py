@@ -80,6 +80,23 @@ async def test_a_record_that_could_not_be_normalised_is_read_again_from_its_sour
     assert await intake.quarantine() == []
 
 
+async def test_an_adapter_that_breaks_off_keeps_the_reason_and_ends_no_replay(
+    intake: Intake, engine: AsyncEngine, clock: MovableClock
+):
+    adapter, connection = scripted(clock)
+    await intake.batch(batch(rejected=(rejected(b"broken", of=ref("site", "s1")),)))
+    adapter.failing = KeyError(SECRET)
+
+    result = await replay_source(engine, {"cmdb": connection}, "cmdb", clock=clock)
+
+    (after,) = await intake.quarantine()
+    assert result == Replayed(applied=0, remaining=1)
+    assert after["reason"] == (
+        f"site:s1 could not be read again: the adapter {connection.adapter_name!r} failed with KeyError: '[redacted]'. "
+        "That is a defect of the adapter; report it to whoever maintains it."
+    )
+
+
 async def test_a_record_that_no_longer_exists_says_so(intake: Intake, engine: AsyncEngine, clock: MovableClock):
     _, connection = scripted(clock)
     await intake.batch(batch(rejected=(rejected(b"broken", of=ref("site", "s1")),)))

@@ -219,3 +219,8 @@ async def _read_again(entry: Entry, connection: Connection | None) -> Record | s
         return f"{entry.external_ref} no longer exists in source {entry.source!r}. Discard this entry."
     except AdapterError as error:
         return connection.http.redact(f"{entry.external_ref} could not be read again: {error}")
+    except Exception as error:  # noqa: BLE001 - a plugin may fail in any way; the entry keeps the reason
+        return connection.http.redact(
+            f"{entry.external_ref} could not be read again: the adapter {connection.adapter_name!r} failed with "
+            f"{type(error).__name__}: {error}. That is a defect of the adapter; report it to whoever maintains it."
+        )
