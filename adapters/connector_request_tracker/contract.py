@@ -15,7 +15,7 @@ from connector_request_tracker.sandbox import RequestTrackerSandbox
 
 
 def read_payload(name: str, payload: bytes) -> Sequence[Record]:
-    """Records of an answer of `GET /REST/2.0/tickets`, as it was recorded or, for orders, as the sandbox makes it."""
+    """Records of an answer of `GET /REST/2.0/tickets`."""
     config = RequestTrackerConfig.model_validate({"base_url": "https://rt.example.com", "token": name})
     read = order_record if name.startswith("order") else ticket_record
     return [read(item, config) for item in json.loads(payload)["items"]]

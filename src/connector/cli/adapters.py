@@ -61,7 +61,7 @@ def check_adapter(
         else:
             results = quality.checked_adapters(is_quiet=as_json)
         if write is not None:
-            write.write_text(quality.as_markdown(results), encoding="utf-8")
+            write.write_text(quality.as_markdown(results, quality.known_sources(results)), encoding="utf-8")
     if as_json:
         told_of = [quality.as_json(adapter, mine) for adapter, mine in results.items()]
         print_json(told_of if every else told_of[0])

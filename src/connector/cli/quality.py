@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from connector.cli.output import console
 from connector.sdk.registry import installed_adapters
-from connector.sdk.testing import CheckResult, Outcome, find_contract, run_contract
+from connector.sdk.testing import (
+    CheckResult,
+    Golden,
+    Outcome,
+    PayloadKind,
+    PayloadSource,
+    find_contract,
+    payload_sources,
+    run_contract,
+)
 from connector.sdk.testing.checks import ALL_CHECKS
 
 MARKS: Final[Mapping[Outcome, str]] = {
@@ -24,9 +33,16 @@ Written by `connector adapters check --all --write docs/adapter-quality.md`: eve
 against a sandbox of each adapter's system. {passed} passes, {not_applicable} does not apply, {failed} fails. What was
 verified against the real system, its description or its documentation, and what was not, says each adapter's README.
 """
+_ORIGINS: Final = """
+Golden payloads of check 39: `recorded` from a running system, the vendor's published `example`, `written` after the
+vendor's description or source code, of the adapter's `own` format. `payloads/SOURCES.md` of each adapter has address
+and changes.
+"""
 
 Results = Mapping[str, Sequence[CheckResult]]
 """By adapter, the result of each check, in order."""
+Sources = Mapping[str, Sequence[PayloadSource]]
+"""By adapter, where its golden payloads come from."""
 
 
 def checked_adapters(*, is_quiet: bool) -> Results:
@@ -41,6 +57,12 @@ def checked_adapters(*, is_quiet: bool) -> Results:
             results[name] = asyncio.run(run_contract(find_contract(name)))
             progress.advance(bar)
     return results
+
+
+def known_sources(names: Iterable[str]) -> Sources:
+    """Where the golden payloads of these adapters come from. Raises Broken when one does not say it."""
+    found = {name: find_contract(name).golden for name in names}
+    return {name: payload_sources(golden.folder) for name, golden in found.items() if isinstance(golden, Golden)}
 
 
 def counted(results: Sequence[CheckResult]) -> dict[Outcome, int]:
@@ -67,12 +89,12 @@ def summary(results: Results) -> list[dict[str, object]]:
     ]
 
 
-def as_markdown(results: Results) -> str:
-    """The table as a page: a row per adapter, a row per check with a column per adapter, and what does not apply."""
-    return "\n".join([*_page(results), ""])
+def as_markdown(results: Results, sources: Sources) -> str:
+    """The table as a page: adapters and checks, where payloads come from, and what does not apply."""
+    return "\n".join([*_page(results, sources), ""])
 
 
-def _page(results: Results) -> Iterator[str]:
+def _page(results: Results, sources: Sources) -> Iterator[str]:
     yield _HEAD.format(**{outcome.name.lower(): mark for outcome, mark in MARKS.items()})
     yield from _table(["adapter", *(outcome.value for outcome in Outcome)], [row.values() for row in summary(results)])
     names = list(results)
@@ -91,6 +113,11 @@ def _page(results: Results) -> Iterator[str]:
     )
     known = [[check.number, check.title, ", ".join(map(_link, check.seen_in))] for check in ALL_CHECKS if check.seen_in]
     yield from _table(["#", "check", "seen in"], known)
+    yield "\n## Where the payloads come from"
+    yield _ORIGINS
+    kinds = list(PayloadKind)
+    named = [[name, *(sum(each.kind is kind for each in mine) for kind in kinds)] for name, mine in sources.items()]
+    yield from _table(["adapter", *kinds], named)
     yield "\n## What does not apply, and why"
     for name, mine in results.items():
         absent = [result for result in mine if result.outcome is Outcome.NOT_APPLICABLE]
