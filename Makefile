@@ -18,7 +18,7 @@ checks: .venv/dev
 suite: .venv/dev
 	$(PY) -m pytest
 
-test-real: .venv/dev ## against real Nautobot, Request Tracker and Karrio (minutes of set-up)
+test-real: .venv/dev ## against real Nautobot, Request Tracker, Karrio and Roundup (minutes of set-up)
 	$(PY) -m pytest tests/real --run-real -n 0 -s
 
 lint: .venv/dev ## format and lint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ MOST_ROWS = 20_000
 """Rows of one answer."""
 LONGEST_TOKEN = 2_000
 """Characters of what names the next page: it must fit into a cursor."""
+
+_TAG = re.compile(r"[\x21-\x7e]{1,500}")
 
 Pairs = list[tuple[str, str]]
 Token = dict[str, Any]
@@ -57,6 +60,20 @@ class RestClient:
     ) -> Any:
         """The JSON that stands at a path."""
         return self._json(await self._send("GET", path, params, operation, ref=ref), operation)
+
+    async def tag(
+        self, path: str, params: Sequence[tuple[str, str]], value: Expression | None, operation: str, ref: SourceRef
+    ) -> str:
+        """What tells the state of the object at a path, for the header `If-Match`. value: where the answer has it."""
+        response = await self._send("GET", path, params, operation, ref=ref)
+        found = _searched(value, self._json(response, operation), operation) if value else response.headers.get("etag")
+        if not isinstance(found, str) or not _TAG.fullmatch(found):
+            where = f"at {str(value)!r}" if value else "in its header `ETag`"
+            raise UnexpectedResponse(
+                f"{operation}: the answer has no tag {where}, found {found!r:.80}", operation=operation, ref=ref,
+                hint="Correct `if_match`, or leave it out where the system has no such tags.",
+            )  # fmt: skip
+        return found
 
     async def write(
         self, method: str, path: str, params: Sequence[tuple[str, str]], body: object, operation: str, *,
@@ -214,12 +231,14 @@ def _says_no_more(body: Any, facts: ListFacts) -> bool:
 
 
 def _found(at: Expression | None, body: Any, facts: ListFacts) -> Any:
-    if at is None:
-        return None
+    return None if at is None else _searched(at, body, facts.operation)
+
+
+def _searched(at: Expression, body: Any, operation: str) -> Any:
     try:
         return at.search(body)
     except InvalidRecord as error:
-        raise UnexpectedResponse(f"{facts.operation}: {error}", operation=facts.operation) from None
+        raise UnexpectedResponse(f"{operation}: {error}", operation=operation) from None
 
 
 def _rows(body: Any, facts: ListFacts) -> list[Any]:

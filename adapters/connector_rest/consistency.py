@@ -104,14 +104,16 @@ def _pages(pages: Mapping[str, Any], at: Location) -> Iterator[Finding]:
 def _write(name: str, write: Mapping[str, Any]) -> Iterator[Finding]:
     allowed = set(GAPS[name])
     find = write.get("find")
+    asked = {"find": find, "if_match": write.get("if_match")}
     places: list[tuple[Location, Any, Any]] = [
         (("path",), gaps, write.get("path")),
         (("body",), body_gaps, write.get("body")),
     ]
     places += [(("params", key), gaps, value) for key, value in table_of(write, "params").items()]
-    if isinstance(find, dict):
-        places += [(("find", "path"), gaps, find.get("path"))]
-        places += [(("find", "params", key), gaps, value) for key, value in table_of(find, "params").items()]
+    for what, table in asked.items():
+        if isinstance(table, dict):
+            places += [((what, "path"), gaps, table.get("path"))]
+            places += [((what, "params", key), gaps, value) for key, value in table_of(table, "params").items()]
     used: set[str] = set()
     for where, read, template in places:
         named = _gaps_of(read, template) if template is not None else set()

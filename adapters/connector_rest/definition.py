@@ -156,6 +156,17 @@ class Find(Facts):
     pages: Pages = Field(default_factory=lambda: Pages(kind="none"))
 
 
+class IfMatch(Facts):
+    """What is read before a write that is refused where the ticket has changed since.
+
+    value: where the answer has the tag that the header `If-Match` then carries; without it, its header `ETag`.
+    """
+
+    path: PathTemplate
+    params: TemplateParams = Field(default_factory=dict)
+    value: Path | None = None
+
+
 class Write(Facts):
     """One operation. values: theirs by ours for a gap, such as `state`. id: where the answer names what it made.
 
@@ -170,6 +181,7 @@ class Write(Facts):
     values: dict[Name, Words] = Field(default_factory=dict, max_length=10)
     id: Path | None = None
     idempotency_header: HeaderName | None = None
+    if_match: IfMatch | None = None
     find: Find | None = None
     refusal: Path = Field(default="@", validate_default=True)
 

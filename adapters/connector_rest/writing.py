@@ -42,12 +42,18 @@ class TicketWriter:
         return found
 
     async def push(self, op: Operation) -> Receipt:
-        """Do it once per key. Raises Invalid naming the field, ConfigError where the document says nothing of it."""
+        """Do it once per key. Raises Invalid naming the field, ConfigError where the document says nothing of it.
+
+        Conflict, where the system is told which state of the ticket is meant, if somebody has changed it since.
+        """
         write, name = self._required(op)
         values = _values(op, write)
+        tag = await self._tag(op, write, values)
         if write.find is not None and (found := await self._found(op, write.find, values)):
             return found
-        headers = {write.idempotency_header: op.key} if write.idempotency_header else {}
+        headers = {"If-Match": tag} if tag else {}
+        if write.idempotency_header:
+            headers[write.idempotency_header] = op.key
         params = [(key, filled(text, values)) for key, text in write.params.items()]
         body = filled_body(write.body, values)
         try:
@@ -71,6 +77,16 @@ class TicketWriter:
                 hint=f"Describe it under `writes.{name}`.",
             )  # fmt: skip
         return write, name.replace("_", " ")
+
+    async def _tag(self, op: Operation, write: Write, values: dict[str, Value]) -> str | None:
+        """The state of the ticket before it is looked at any further; None where the document does not want it told."""
+        facts = write.if_match
+        if facts is None:
+            return None
+        params = [(key, filled(text, values)) for key, text in facts.params.items()]
+        return await self._client.tag(
+            filled_path(facts.path, values), params, facts.value, NAMES[type(op)].replace("_", " "), op.ticket
+        )
 
     async def _found(self, op: Operation, find: Find, values: dict[str, Value]) -> Receipt | None:
         operation = f"find {NAMES[type(op)].removeprefix('add_').removeprefix('set_')}"

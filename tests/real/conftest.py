@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.real import karrio, nautobot, request_tracker
+from tests.real import karrio, nautobot, request_tracker, roundup
 from tests.real.karrio import Karrio
 from tests.real.nautobot import Nautobot
 from tests.real.request_tracker import RequestTracker
+from tests.real.roundup import Roundup
 from tests.real.systems import Systems
 
 KEEP_VARIABLE = "CONNECTOR_REAL_KEEP"
@@ -60,8 +61,18 @@ def parcels() -> Iterator[Karrio]:
 
 
 @pytest.fixture(scope="session")
+def tracker() -> Iterator[Roundup]:
+    """Roundup, stopped afterwards."""
+    try:
+        yield roundup.up()
+    finally:
+        if not os.environ.get(KEEP_VARIABLE):
+            roundup.down()
+
+
+@pytest.fixture(scope="session")
 def systems() -> Iterator[Systems]:
-    """All three, started side by side, stopped afterwards."""
+    """The three of a hub, started side by side, stopped afterwards."""
     starts = (nautobot.up, request_tracker.up, karrio.up)
     try:
         with ThreadPoolExecutor(len(starts)) as pool:

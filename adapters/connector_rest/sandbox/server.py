@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 from datetime import UTC, datetime
@@ -83,12 +84,15 @@ class DeskServer:
         row = self._desk.lists["tickets"].get(request.path_params["key"])
         if row is None:
             return JSONResponse({"error": "there is no such ticket"}, 404)
+        tag = f'"{hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:16]}"'
         if request.method == "PATCH":
+            if request.headers.get("if-match", tag) != tag:
+                return JSONResponse({"error": "the ticket has changed"}, 412)
             try:
                 self._desk.change(row["id"], await request.json(), self._clock.now())
             except Refusal as refusal:
                 return JSONResponse({"errors": refusal.fields}, 422)
-        return JSONResponse(row)
+        return JSONResponse(row, headers={"ETag": tag} if request.method == "GET" else {})
 
     async def _notes(self, request: Request) -> Response:
         if refused := self._refused(request):

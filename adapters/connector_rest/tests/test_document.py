@@ -146,3 +146,16 @@ def test_the_settings_may_name_another_address():
     test = RestConfig.model_validate({"definition": DOCUMENT, "secret": "x", "base_url": "https://test.acme.test"})
 
     assert (str(ours.base_url), str(test.base_url)) == ("https://acme.test/v2", "https://test.acme.test/")
+
+
+def test_a_gap_that_an_operation_does_not_fill_is_told_where_a_ticket_is_looked_at_before():
+    write = {
+        "path": "/t/{ticket}", "body": "{fields}", "if_match": {"path": "/t/{number}", "params": {"x": "{state}"}},
+        "find": {"path": "/t/{ticket}", "value": "@"},
+    }  # fmt: skip
+    with pytest.raises(InvalidDocument) as raised:
+        DOCUMENTS.read({**copy.deepcopy(DOCUMENT), "writes": {"set_fields": write}})
+
+    told = " ".join(raised.value.problems)
+    assert "writes.set_fields.if_match.path: there is no {number}" in told
+    assert "writes.set_fields.if_match.params.x: there is no {state}" in told

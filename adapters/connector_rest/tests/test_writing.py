@@ -11,12 +11,14 @@ import pytest
 from connector.sdk import (
     AddNote,
     ConfigError,
+    Conflict,
     EntityKind,
     Invalid,
     SetTicketFields,
     SetTicketState,
     SourceRef,
     TicketState,
+    UnexpectedResponse,
 )
 
 from .conftest import DOCUMENT, Source, listed
@@ -91,3 +93,72 @@ async def test_an_identifier_that_leads_elsewhere_is_sent_nowhere(ticket: str):
         await source.adapter.push(AddNote("k", elsewhere, "x"))
 
     assert source.sent == []
+
+
+GUARDED = {
+    "method": "PATCH",
+    "path": "/t/{ticket}",
+    "body": {"s": "{state}"},
+    "if_match": {"path": "/t/{ticket}", "params": {"for": "{key}"}},
+    "find": {"path": "/t/{ticket}/state", "value": "s"},
+}
+
+
+class Guarded:
+    """A ticket with a tag that every change moves. meanwhile: its state once it has been looked at."""
+
+    def __init__(self, meanwhile: str | None = None) -> None:
+        self.state, self.version, self.meanwhile = "new", 1, meanwhile
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        tag = f'"{self.version}"'
+        if request.method == "PATCH":
+            if request.headers.get("if-match") != tag:
+                return httpx.Response(412, json={"error": "changed"})
+            self._set(json.loads(request.content)["s"])
+            return httpx.Response(200, json={})
+        if request.url.path.endswith("/state"):
+            there = self.state
+            if self.meanwhile is not None:
+                self._set(self.meanwhile)
+            return httpx.Response(200, json={"s": there})
+        return httpx.Response(200, json={"meta": {"tag": tag}}, headers={"ETag": tag})
+
+    def _set(self, state: str) -> None:
+        self.state, self.version = state, self.version + 1
+
+
+@pytest.mark.parametrize("value", [None, "meta.tag"], ids=["by its header", "within the answer"])
+async def test_a_write_tells_which_state_of_the_ticket_it_means(value: str | None):
+    desk = Guarded()
+    write = {**GUARDED, "if_match": {**GUARDED["if_match"], **({"value": value} if value else {})}}
+    source = Source(desk, with_writes(set_state=write))
+
+    await source.adapter.push(SetTicketState("k", TICKET, TicketState.RESOLVED))
+
+    assert desk.state == "resolved"
+    assert [(each.method, each.url.path) for each in source.sent] == [
+        ("GET", "/v2/t/7"), ("GET", "/v2/t/7/state"), ("PATCH", "/v2/t/7")
+    ]  # fmt: skip
+    assert source.sent[0].url.params["for"] == "k"
+
+
+async def test_a_ticket_that_somebody_changed_since_it_was_looked_at_is_left_as_it_is():
+    desk = Guarded(meanwhile="closed")
+    source = Source(desk, with_writes(set_state=GUARDED))
+
+    with pytest.raises(Conflict):
+        await source.adapter.push(SetTicketState("k", TICKET, TicketState.RESOLVED))
+
+    assert desk.state == "closed"
+
+
+@pytest.mark.parametrize("tag", [None, "", "a b", "x" * 501, "\u00fc"])
+async def test_what_is_no_tag_is_not_sent_as_one(tag: str | None):
+    write = {**GUARDED, "if_match": {"path": "/t/{ticket}", "value": "tag"}}
+    source = Source(lambda _: httpx.Response(200, json={"tag": tag}), with_writes(set_state=write))
+
+    with pytest.raises(UnexpectedResponse, match="the answer has no tag at 'tag'"):
+        await source.adapter.push(SetTicketState("k", TICKET, TicketState.RESOLVED))
+
+    assert [each.method for each in source.sent] == ["GET"]
