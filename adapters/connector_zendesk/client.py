@@ -10,7 +10,7 @@ from connector.sdk import SourceClient, SourceRef, UnexpectedResponse
 from connector.sdk.answers import json_list, json_object
 
 API = "api/v2"
-EXPORT = f"{API}/incremental/tickets/cursor.json"
+EXPORT = f"{API}/incremental/tickets/cursor"
 WHERE = "Check that base_url is the address of Zendesk, `https://NAME.zendesk.com`, without `/api/v2`."
 BESIDE = "users,groups,organizations,slas,dates"
 """What comes along with tickets, so that no ticket costs a request of its own."""
@@ -37,7 +37,7 @@ class ZendeskClient:
 
     async def me(self, operation: str) -> dict[str, Any]:
         """Who the credentials are of; a user without an id for whoever gives none."""
-        return _inner(await self._get("users/me.json", operation), "user", operation)
+        return _inner(await self._get("users/me", operation), "user", operation)
 
     async def changed(self, after: str | None, start: int, *, size: int) -> Page:
         """A page of the export behind a cursor, or from a time on, in seconds since 1970."""
@@ -57,14 +57,14 @@ class ZendeskClient:
 
     async def ticket(self, ref: SourceRef, operation: str) -> dict[str, Any]:
         """A ticket and what comes along, as an answer of one ticket. Raises NotFound."""
-        body = await self._get(f"tickets/{ref.external_id}.json", operation, ref=ref, params={"include": BESIDE})
+        body = await self._get(f"tickets/{ref.external_id}", operation, ref=ref, params={"include": BESIDE})
         _inner(body, "ticket", operation)
         return body
 
     async def update(self, ref: SourceRef, change: Mapping[str, object], operation: str) -> dict[str, Any]:
         """Change a ticket; the ticket then and the audit of the change. Raises Invalid, Conflict."""
         response = await self._http.request(
-            "PUT", f"{API}/tickets/{ref.external_id}.json", operation=operation, ref=ref, json={"ticket": change}
+            "PUT", f"{API}/tickets/{ref.external_id}", operation=operation, ref=ref, json={"ticket": change}
         )
         body = json_object(self._http.json(response, operation=operation), operation, hint=WHERE, ref=ref)
         _inner(body, "ticket", operation)
@@ -72,19 +72,19 @@ class ZendeskClient:
 
     def audits(self, ref: SourceRef, operation: str) -> AsyncIterator[dict[str, Any]]:
         """What happened to a ticket."""
-        return self._listed(f"tickets/{ref.external_id}/audits.json", "audits", operation, ref)
+        return self._listed(f"tickets/{ref.external_id}/audits", "audits", operation, ref)
 
     async def ticket_fields(self, operation: str) -> list[dict[str, Any]]:
         """All fields of tickets."""
-        return [each async for each in self._listed("ticket_fields.json", "ticket_fields", operation)]
+        return [each async for each in self._listed("ticket_fields", "ticket_fields", operation)]
 
     async def groups(self, operation: str) -> list[dict[str, Any]]:
         """All groups of agents."""
-        return [each async for each in self._listed("groups.json", "groups", operation)]
+        return [each async for each in self._listed("groups", "groups", operation)]
 
     async def custom_statuses(self, operation: str) -> list[dict[str, Any]]:
         """All statuses, those of Zendesk's own included; they do not come in pages."""
-        return _objects(await self._get("custom_statuses.json", operation), "custom_statuses", operation)
+        return _objects(await self._get("custom_statuses", operation), "custom_statuses", operation)
 
     async def _listed(
         self, path: str, name: str, operation: str, ref: SourceRef | None = None

@@ -31,6 +31,8 @@ OBJECTION = re.compile(r'"location":(\[[^\]]*\]),[^{}]*"message":("(?:[^"\\]|\\.
 """One of Prism's objections; a header that would be too long is cut off, so it may be no JSON."""
 ID = re.compile(r"Q[0-9]+|[0-9a-f]{32}|9[0-9]{20,}|1Z[0-9A-Z]{16}|CN[0-9A-F]{28}|[0-9]{10}|PRG[0-9]{12,}")
 """Parts of paths that are ids of PagerDuty and Shippo, or numbers and references of parcels."""
+ESCAPED_QUOTE = re.compile(r"""\\(["'])""")
+"""Which Prism takes for a wrong expression."""
 
 
 def description(name: str, public: str = "") -> Path:
@@ -91,7 +93,7 @@ async def watched(prism: Path, path: Path, upstream: str) -> AsyncIterator[str]:
         if reading is not None:
             await reading
     passed_over = {line for line in said.splitlines() if line.startswith(PASSED_OVER)}
-    assert passed_over == set(), f"Prism cannot use schemas of {path.name}"
+    assert passed_over == set(), f"Prism cannot use schemas of {path.name}: {passed_over}"
 
 
 Asked: TypeAlias = tuple[str, str]
@@ -169,6 +171,11 @@ def _usable(node: Any) -> Any:
             if rest.get("nullable") is True:
                 kept = [each for each in kept if each is not None]
             return {**{name: _usable(each) for name, each in rest.items()}, "enum": kept}
+        case {"pattern": str(pattern), **rest}:
+            return {
+                **{name: _usable(each) for name, each in rest.items()},
+                "pattern": ESCAPED_QUOTE.sub(r"\1", pattern),
+            }
         case dict():
             return {name: _usable(each) for name, each in node.items()}
         case list():

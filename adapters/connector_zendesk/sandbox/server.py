@@ -33,14 +33,14 @@ class Server:
     def app(self) -> Starlette:
         """The server."""
         routes: list[tuple[str, str, Answer]] = [
-            ("GET", "/users/me.json", self._me),
-            ("GET", "/incremental/tickets/cursor.json", self._export),
-            ("GET", "/tickets/{id}.json", self._ticket),
-            ("PUT", "/tickets/{id}.json", self._update),
-            ("GET", "/tickets/{id}/audits.json", self._audits),
-            ("GET", "/ticket_fields.json", self._fields),
-            ("GET", "/groups.json", self._groups),
-            ("GET", "/custom_statuses.json", self._statuses),
+            ("GET", "/users/me", self._me),
+            ("GET", "/incremental/tickets/cursor", self._export),
+            ("GET", "/tickets/{id}", self._ticket),
+            ("PUT", "/tickets/{id}", self._update),
+            ("GET", "/tickets/{id}/audits", self._audits),
+            ("GET", "/ticket_fields", self._fields),
+            ("GET", "/groups", self._groups),
+            ("GET", "/custom_statuses", self._statuses),
         ]
         return Starlette(
             routes=[Route(ROOT + path, self._guarded(answer), methods=[method]) for method, path, answer in routes]

@@ -14,7 +14,7 @@ from connector_zendesk.mapping import ticket_ref
 
 from .conftest import MINUTE, NOON, Hub, ids
 
-EXPORT = "/api/v2/incremental/tickets/cursor.json"
+EXPORT = "/api/v2/incremental/tickets/cursor"
 
 
 async def test_the_last_minute_is_held_back_and_read_next_time(hub: Hub) -> None:
