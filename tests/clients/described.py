@@ -46,12 +46,47 @@ def description(name: str, public: str = "") -> Path:
     return path
 
 
-def usable(name: str, folder: Path, public: str = "") -> Path:
-    """A description that Prism can use: no tabs, no date where there must be text, and each value once."""
+def read(name: str, public: str = "") -> dict[str, Any]:
+    """What a description says, without tabs, and dates as text."""
     text = description(name, public).read_text(encoding="utf-8").replace("\t", " ")
+    found: dict[str, Any] = yaml.load(text, _Plain)  # noqa: S506 - is safe
+    return found
+
+
+def usable(name: str, folder: Path, public: str = "", *, said: dict[str, Any] | None = None) -> Path:
+    """A description that Prism can use: no date where there must be text, and each value once.
+
+    said: what it says, if not what is in the file of this name.
+    """
     copy = folder / f"{name}.json"
-    copy.write_text(json.dumps(_usable(yaml.load(text, _Plain))), encoding="utf-8")  # noqa: S506 - is safe
+    copy.write_text(json.dumps(_usable(said or read(name, public))), encoding="utf-8")
     return copy
+
+
+def cut(said: dict[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
+    """Of a large description some paths, by other names, and whatever they refer to."""
+    kept: dict[str, Any] = {"paths": {name: said["paths"][path] for path, name in paths.items()}}
+    missing = _references(kept)
+    while missing:
+        for kind, name in missing:
+            kept.setdefault("components", {}).setdefault(kind, {})[name] = said["components"][kind][name]
+        known = {(kind, name) for kind, named in kept["components"].items() for name in named}
+        missing = _references(kept) - known
+    return {name: said[name] for name in ("openapi", "info", "servers") if name in said} | kept
+
+
+def _references(node: Any) -> set[tuple[str, str]]:
+    """Kind and name of each component that is referred to."""
+    match node:
+        case {"$ref": str(place)}:
+            kind, name = place.removeprefix("#/components/").split("/")
+            return {(kind, name)}
+        case dict():
+            return {each for value in node.values() for each in _references(value)}
+        case list():
+            return {each for value in node for each in _references(value)}
+        case _:
+            return set()
 
 
 @asynccontextmanager
