@@ -95,9 +95,20 @@ def up() -> Nautobot:
     return Nautobot(url=url, token=token, durations=server.durations)
 
 
+def work() -> int:
+    """Start its worker, which posts webhooks; the port of the proxy to which it sends them, whatever their address."""
+    server = Server("nautobot")
+    program = python_environment(server, f"nautobot=={VERSION}") / "nautobot-server"
+    environment = _environment(server, postgres.start(server), _start_redis(server))
+    arguments = ("celery", "worker", "--concurrency", "1", "--loglevel", "WARNING")
+    server.start("worker", program, *arguments, env=environment, ready=lambda: True)
+    return server.port("hooks")
+
+
 def down() -> None:
     """Stop what was started."""
     server = Server("nautobot")
+    server.stop("worker")
     server.stop("web")
     server.stop("redis")
     postgres.stop(server)
@@ -140,6 +151,7 @@ def _environment(server: Server, database: postgres.Postgres, redis_port: int) -
         "NAUTOBOT_REDIS_HOST": LOOPBACK,
         "NAUTOBOT_REDIS_PORT": str(redis_port),
         "NAUTOBOT_INSTALLATION_METRICS_ENABLED": "False",
+        "HOOK_PROXY": f"http://{LOOPBACK}:{server.port('hooks')}",
     }
 
 
