@@ -91,7 +91,8 @@ class Description:
         """What a reference within the description stands for."""
         found: Any = self._root
         for step in reference.removeprefix("#/").split("/"):
-            found = found[step.replace("~1", "/").replace("~0", "~").replace("%7B", "{").replace("%7D", "}")]
+            name = step.replace("~1", "/").replace("~0", "~").replace("%7B", "{").replace("%7D", "}")
+            found = found[int(name)] if isinstance(found, list) else found[name]
         return found
 
     @cached_property
