@@ -74,6 +74,15 @@ async def test_a_source_that_touches_a_record_without_changing_it_only_moves_its
     assert (await intake.refs())[-1]["version"] == version(5)
 
 
+async def test_of_two_that_have_one_version_the_one_that_is_told_last_counts(intake: Intake):
+    """Systems whose clocks are coarse, or set back, stamp two changes alike."""
+    await intake(site(), asset(v=3, name="first"))
+
+    await intake(asset(v=3, name="second"))
+
+    assert (await intake.row("asset"))["name"] == "second"
+
+
 async def test_an_older_version_never_overwrites_a_newer_one(intake: Intake):
     await intake(site(), asset(v=3, name="newest"))
 
