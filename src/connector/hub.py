@@ -91,8 +91,9 @@ async def open_hub(
 ) -> AsyncIterator[Hub]:
     """Migrate the database, connect the sources, see to a policy; everything is closed at the end.
 
-    A plugin that does not load disables its own source and nothing else. takes_policy: take in what is configured,
-    as a hub that begins to serve does; else that is done only in a database that has no active policy.
+    A plugin that does not load disables its own source and nothing else. takes_policy: take in what is configured, and
+    give sources that have stopped another chance, as a hub that begins to serve does; else a policy is taken in only by
+    a database that has no active one.
     Raises InvalidConfiguration.
     """
     settings, clock = loaded.settings, clock or SystemClock()
@@ -102,7 +103,7 @@ async def open_hub(
     use_match_rules(database, match_rules(settings.identity.match))
     try:
         await _take_in(database, settings, clock, connections, broken, is_start=takes_policy)
-        await _register(database, settings, broken, clock)
+        await _register(database, settings, broken, clock, is_start=takes_policy)
         if not takes_policy:  # a hub that serves does that beside answering
             await tend_golden_record(database, clock, settings.identity.precedence, settings.identity.fresh_days)
         yield Hub(settings, database, clock, ActivePolicy(), connections, broken)
@@ -199,10 +200,12 @@ async def _take_in(
         log.info("policy %s is active", active.version)
 
 
-async def _register(database: Database, settings: Settings, broken: Mapping[str, str], clock: Clock) -> None:
+async def _register(
+    database: Database, settings: Settings, broken: Mapping[str, str], clock: Clock, *, is_start: bool
+) -> None:
     async with transaction(database) as tx:
         for name, source in settings.sources.items():
-            source_id = await register_source(tx, name=name, adapter=source.adapter, at=clock.now())
+            source_id = await register_source(tx, name=name, adapter=source.adapter, at=clock.now(), is_start=is_start)
             if name in broken:
                 await set_condition(
                     tx, source_id, state=SourceState.DISABLED, at=clock.now(), error=broken[name], failures=1

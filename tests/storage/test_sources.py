@@ -40,9 +40,18 @@ async def test_a_source_that_stopped_gets_another_chance_at_the_next_start(engin
     async with transaction(engine) as tx:
         source_id = await register_source(tx, name="itsm", adapter="a", at=NOW)
         await set_condition(tx, source_id, state=SourceState.PAUSED, at=NOW, error="401", failures=1)
-        await register_source(tx, name="itsm", adapter="a", at=NOW)
+        await register_source(tx, name="itsm", adapter="a", at=NOW, is_start=True)
 
         assert await source_condition(tx, source_id) == Condition(source_id, SourceState.NEW, 1, None)
+
+
+async def test_a_source_that_stopped_stays_so_for_whoever_only_looks(engine: AsyncEngine):
+    async with transaction(engine) as tx:
+        source_id = await register_source(tx, name="itsm", adapter="a", at=NOW)
+        await set_condition(tx, source_id, state=SourceState.PAUSED, at=NOW, error="401", failures=1)
+        await register_source(tx, name="itsm", adapter="a", at=NOW)
+
+        assert await source_condition(tx, source_id) == Condition(source_id, SourceState.PAUSED, 1, None)
 
 
 async def test_a_change_of_condition_is_logged_and_a_passing_one_is_not(engine: AsyncEngine):

@@ -16,6 +16,7 @@ from connector.hub import Hub
 from connector.ingest.fingerprint import UNTOLD
 from connector.ingest.planned import counts_of, guard_of, keep
 from connector.ingest.rehearsal import Plan, rehearse
+from connector.sdk.errors import AdapterError
 from connector.storage.sources.foreseen import Foreseen
 
 _WORDS: Final = {
@@ -38,17 +39,31 @@ async def show_plans(
     as_json: bool,
     save: bool = False,
     exceeds_limit: bool = False,
-) -> None:
+) -> bool:
     """Rehearse sources one after the other, and show what came of it; changes beyond `limit` are counted.
 
     save: plans are kept, so that somebody approves them. exceeds_limit: as much is retired as the sources let go.
+    A source that fails is told, and the others go on: false then. Where it is the only one, its error is raised.
     """
     wanted = names or sorted(hub.connections)
     for name in wanted:
         hub.connection(name)
     told: list[dict[str, Any]] = []
+    has_failed = False
     for name in wanted:
-        with await _rehearsed(hub, name, streams, full=full, exceeds_limit=exceeds_limit, is_quiet=as_json) as plan:
+        try:
+            made = await _rehearsed(hub, name, streams, full=full, exceeds_limit=exceeds_limit, is_quiet=as_json)
+        except AdapterError as error:
+            if len(wanted) == 1:
+                raise
+            has_failed = True
+            message = hub.connection(name).http.redact(error.message)
+            told.append({"source": name, "error": {"code": error.code, "message": message, "hint": error.hint or None}})
+            if not as_json:
+                lines = f"\nSource {name} cannot be planned: {message}", error.hint
+                console.print(Text("\n".join(filter(None, lines)), style="red"), soft_wrap=True)
+            continue
+        with made as plan:
             number: int | None = None
             if save:
                 by = whoever_types().name
@@ -63,6 +78,7 @@ async def show_plans(
         print_json(told)
     elif not wanted:
         console.print("No source is configured; see docs.")
+    return not has_failed
 
 
 async def _rehearsed(

@@ -19,7 +19,7 @@ def sync_progress(name: str, *, is_quiet: bool, on: Console = console) -> Iterat
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[seen]}"), TimeElapsedColumn(),
         TextColumn("left about"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=on, disable=is_quiet, transient=True) as progress:
+    with Progress(*columns, console=on, disable=is_quiet or not on.is_terminal, transient=True) as progress:
         bars: dict[str, TaskID] = {}
 
         def tell(report: StreamReport) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
 from connector.cli.configured import AsJson, Config, with_hub
-from connector.cli.output import ExitCode, console, print_json, print_table
+from connector.cli.output import ExitCode, console, print_json
 from connector.hub import Hub
 from connector.ingest.replay import Replayed, discard, replay, replay_source
 from connector.model.errors import InvalidInput
@@ -56,9 +58,22 @@ def list_entries(
     if as_json:
         print_json(rows)
         return
-    print_table("Quarantine", rows, empty="The quarantine is empty.")
+    if not entries:
+        console.print("The quarantine is empty.")
+    for entry in entries:
+        _tell(entry)
     if len(entries) == limit:
         console.print(f"More: --after {entries[-1].id}")
+
+
+def _tell(entry: Entry) -> None:
+    """An entry and its reason, which is a sentence or several: as lines, since no column is wide enough for it."""
+    head = f"[bold]{entry.id}[/]  {entry.source} {entry.stream}  "
+    console.print(head, end="", highlight=False)
+    console.print(entry.external_ref or "", markup=False, highlight=False, soft_wrap=True)
+    times = "once" if entry.attempts == 1 else f"{entry.attempts} times, first"
+    seen = f"Seen {times} {entry.first_seen_at:%Y-%m-%d %H:%M:%S} UTC."
+    console.print(Padding(Text(f"{entry.reason} {seen}"), (0, 0, 0, 3)))
 
 
 @quarantine.command()

@@ -41,10 +41,14 @@ def show(context: typer.Context, config: Config = None, as_json: AsJson = False)
     if as_json:
         print_json(rows)
         return
-    shown = ("name", "adapter", "state", "last_success", "records", "waiting", "quarantined", "last_error")
+    shown = ("name", "adapter", "state", "last_success", "records", "waiting", "quarantined")
     print_table(
         "Sources", [{key: row[key] for key in shown} for row in rows], empty="No source is configured; see docs."
     )
+    for row in rows:
+        if row["last_error"]:
+            console.print(f"[red]{row['name']}[/]: ", end="")
+            console.print(row["last_error"], markup=False, highlight=False)
 
 
 @sources.command("show")

@@ -42,13 +42,15 @@ def sync(
     if since is not None and (plan or full):
         raise typer.BadParameter("--since goes with neither --full nor --plan")
     if plan:
-        with_hub(
+        is_whole = with_hub(
             config,
             lambda hub: show_plans(
                 hub, names, stream, full=full, limit=limit, as_json=as_json, save=save, exceeds_limit=exceed_limit
             ),
             as_json=as_json,
         )
+        if not is_whole:
+            raise typer.Exit(ExitCode.FAILED)
         return
 
     async def pull(hub: Hub) -> list[PullReport]:

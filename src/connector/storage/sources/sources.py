@@ -52,11 +52,11 @@ class StreamPosition:
     backfill: str | None = None
 
 
-async def register_source(tx: AsyncConnection, *, name: str, adapter: str, at: datetime) -> int:
-    """The id of the source of that name, which is made when it is new. Called at every start.
+async def register_source(tx: AsyncConnection, *, name: str, adapter: str, at: datetime, is_start: bool = False) -> int:
+    """The id of the source of that name, which is made when it is new.
 
-    A source that stopped because of its configuration or credentials gets another chance; one that somebody paused, or
-    the guard, stays so.
+    is_start: a hub begins to serve: a source that stopped because of its configuration or credentials gets another
+    chance; one that somebody paused, or the guard, stays so.
     """
     c = source.c
     wanted = select(c.id, c.adapter, c.state, c.paused_by).where(c.name == name)
@@ -69,7 +69,7 @@ async def register_source(tx: AsyncConnection, *, name: str, adapter: str, at: d
         if is_new:
             fields = {"name": (None, name), "adapter": (None, adapter)}
             await log_changes(tx, [NewChange(EntityKind.SOURCE, row.id, "created", fields)], actor="ingest", at=at)
-    stopped = row.state in (SourceState.PAUSED, SourceState.DISABLED) and row.paused_by is None
+    stopped = is_start and row.state in (SourceState.PAUSED, SourceState.DISABLED) and row.paused_by is None
     if stopped or row.adapter != adapter:
         values = {"adapter": adapter, "updated_at": at, **({"state": SourceState.NEW} if stopped else {})}
         await tx.execute(update(source).where(c.id == row.id).values(**values))
