@@ -12,7 +12,7 @@ from pydantic import AliasChoices, AliasPath, Field, ValidationError
 from connector.sdk import InvalidRecord
 from connector.sdk.answers import Theirs, TheirsT, unreadable
 from connector.sdk.rest import ListedRow
-from connector_glpi.values import Reference, Text, Time, instant
+from connector_glpi.values import ChangeTime, Reference, Text, Time, spelling
 from connector_glpi.words import MODEL_COLUMNS
 
 EPOCH = "1970-01-01T00:00:00Z"
@@ -39,8 +39,8 @@ class Device(Theirs):
         default=None, validation_alias=AliasChoices(AliasPath("_keys_names", "users_id"), AliasPath("user", "name"))
     )
     is_template: bool = False
-    date_mod: Time = None
-    date_creation: Time = None
+    date_mod: ChangeTime = None
+    date_creation: ChangeTime = None
 
 
 class Named(Theirs):
@@ -67,8 +67,8 @@ class Location(Theirs):
     country: Text = None
     latitude: Text = None
     longitude: Text = None
-    date_mod: Time = None
-    date_creation: Time = None
+    date_mod: ChangeTime = None
+    date_creation: ChangeTime = None
 
 
 class Ticket(Theirs):
@@ -91,8 +91,8 @@ class Ticket(Theirs):
         validation_alias=AliasChoices(AliasPath("_keys_names", "locations_id"), AliasPath("location", "name")),
     )
     date: Time = None
-    date_mod: Time = None
-    date_creation: Time = None
+    date_mod: ChangeTime = None
+    date_creation: ChangeTime = None
     time_to_resolve: Time = None
     solvedate: Time = None
     closedate: Time = None
@@ -138,11 +138,15 @@ def read_row(kind: type[TheirsT], row: ListedRow, what: str, zone: str) -> Their
 
 
 def changed_at(row: ListedRow, zone: str, *, latest: bool = False) -> datetime:
-    """When a row changed; imported ones may not say, then when they were made. Raises InvalidRecord."""
+    """When a row changed, never later than it did; imported ones may not say, then when they were made.
+
+    latest: never earlier than it did. Raises InvalidRecord.
+    """
     told = row.get("date_mod") or row.get("date_creation") or EPOCH
+    written = spelling(str(told), zone)
     try:
-        return instant(str(told), zone, latest=latest)
-    except (ValueError, OverflowError):
+        return written.read_latest(str(told)) if latest else written.read_change(str(told))
+    except InvalidRecord:
         raise InvalidRecord(
             f"date_mod is {told!r:.80}, expected such as 2026-01-31 09:30:00", path="/date_mod"
         ) from None

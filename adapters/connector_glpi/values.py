@@ -1,15 +1,15 @@
-"""Values of GLPI's rows: times without a zone, texts that some versions keep encoded. Pure."""
+"""Values of GLPI's rows: times without a zone (docs/decisions/0170), texts that some versions keep encoded. Pure."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Callable
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BeforeValidator, Field, ValidationInfo
 
-from connector.sdk.cursors import read_instant
+from connector.sdk import InvalidRecord
+from connector.sdk.facts import Spelling
 from connector.sdk.markup import text_of_html
 
 FORM = "%Y-%m-%d %H:%M:%S"
@@ -34,16 +34,9 @@ def read_markup(content: str) -> str:
     return text_of_html(decoded(content))
 
 
-def instant(told: str, zone: str, *, latest: bool = False) -> datetime:
-    """A time of GLPI's. latest: of the two that it may mean where clocks are set back. Raises ValueError."""
-    if "T" in told:
-        return read_instant(told)
-    return datetime.strptime(told, FORM).replace(tzinfo=ZoneInfo(zone), fold=1 if latest else 0)
-
-
-def local(at: datetime, zone: str) -> str:
-    """A time as GLPI writes it."""
-    return at.astimezone(ZoneInfo(zone)).strftime(FORM)
+def spelling(told: str, zone: str) -> Spelling:
+    """How a time is written: by v2 with its zone, by v1 without."""
+    return Spelling() if "T" in told else Spelling(FORM, zone)
 
 
 def _text(value: Any) -> Any:
@@ -54,16 +47,29 @@ def _number(value: Any) -> Any:
     return None if value in (0, "0", "", None) else value
 
 
-def _time(value: Any, info: ValidationInfo) -> Any:
+def _read(value: Any, info: ValidationInfo, read: Callable[[Spelling, object], Any]) -> Any:
     if not isinstance(value, str):
         return value
     if not value.strip():
         return None
     context: dict[str, str] = info.context or {}
-    return instant(value, context.get("zone", "UTC"))
+    try:
+        return read(spelling(value, context.get("zone", "UTC")), value)
+    except InvalidRecord as error:
+        raise ValueError(error.message) from None
+
+
+def _time(value: Any, info: ValidationInfo) -> Any:
+    return _read(value, info, Spelling.read)
+
+
+def _change(value: Any, info: ValidationInfo) -> Any:
+    return _read(value, info, Spelling.read_change)
 
 
 Text = Annotated[str | None, BeforeValidator(_text)]
 Reference = Annotated[Annotated[int, Field(gt=0)] | None, BeforeValidator(_number)]
 """An id; 0 is none."""
 Time = Annotated[AwareDatetime | None, BeforeValidator(_time)]
+ChangeTime = Annotated[AwareDatetime | None, BeforeValidator(_change)]
+"""By which versions are compared: never later than it was."""

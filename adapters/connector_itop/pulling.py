@@ -34,7 +34,7 @@ from connector_itop.rows import (
     read_row,
 )
 from connector_itop.tickets import Beside, affected, ticket_record
-from connector_itop.values import local, one_of, with_ids
+from connector_itop.values import asked, one_of, with_ids
 from connector_itop.walking import IdWalk
 from connector_itop.words import CI_ROOT, DEVICE_ROOT, TICKET_ROOT, TicketClass
 
@@ -189,7 +189,7 @@ class Reader:
                 refused += wrong
             return (*records, *gone), tuple(refused)
 
-        recent = local(self._clock.now() - self._config.history, self._config.time_zone)
+        recent = asked(self._clock.now() - self._config.history, self._config.time_zone)
         parts = [
             Part(self._walk_of_tickets(kind, f"last_update >= '{recent}'"), partial(self._read_part, kind, places))
             for kind in classes

@@ -9,9 +9,10 @@ from pydantic import Field, ValidationError
 
 from connector.sdk import ConfigError, InvalidRecord, UnexpectedResponse
 from connector.sdk.answers import Theirs, TheirsT, unreadable
+from connector.sdk.facts import Spelling
 from connector.sdk.rest import ListedRow
 from connector_itop.config import ItopConfig
-from connector_itop.values import Key, Text, Time, instant
+from connector_itop.values import ChangeTime, Key, Text, Time, instant
 
 
 class Contact(Theirs):
@@ -83,7 +84,7 @@ class Ticket(Theirs):
     service_name: Text = None
     servicesubcategory_name: Text = None
     start_date: Time = None
-    last_update: Time = None
+    last_update: ChangeTime = None
     close_date: Time = None
     resolution_date: Time = None
     ttr_escalation_deadline: Time = None
@@ -147,9 +148,13 @@ def read_entry(row: ListedRow, config: ItopConfig) -> Change:
 
 
 def changed_at(change: Change, config: ItopConfig, *, latest: bool = False) -> datetime:
-    """When a change was made. Raises ConfigError where that cannot be read."""
+    """When a change was made, never later than it was. latest: never earlier.
+
+    Raises ConfigError where that cannot be read.
+    """
+    read = Spelling.read_latest if latest else Spelling.read_change
     try:
-        return instant(change.date, config.time_zone, config.datetime_format, latest=latest)
+        return instant(change.date, config.time_zone, config.datetime_format, read)
     except ValueError as error:
         raise ConfigError(
             f"read history: {error}", operation="read history",

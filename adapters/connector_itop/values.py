@@ -1,32 +1,33 @@
-"""Values of iTop's answers and queries: times without a zone, numbers as texts, literals of OQL. Pure."""
+"""Values of iTop: times without a zone (docs/decisions/0170), numbers as texts, literals of its queries. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BeforeValidator, Field, ValidationInfo
+
+from connector.sdk import InvalidRecord
+from connector.sdk.facts import Spelling
 
 SQL: Final = "%Y-%m-%d %H:%M:%S"
 """Times in queries, in the history and in logs, whatever the format of the pages is."""
 
 
-def instant(told: str, zone: str, form: str = SQL, *, latest: bool = False) -> datetime:
-    """A time of iTop's. latest: of the two that it may mean where clocks are set back. Raises ValueError."""
+def instant(told: str, zone: str, form: str, read: Callable[[Spelling, object], datetime]) -> datetime:
+    """A time in the format of the pages, or of SQL. read: as what it is read. Raises ValueError."""
     for each in dict.fromkeys((form, SQL)):
         try:
-            at = datetime.strptime(told, each)  # noqa: DTZ007 - the zone is that of the settings
-        except ValueError:
+            return read(Spelling(each, zone), told)
+        except InvalidRecord:
             continue
-        return at.replace(tzinfo=ZoneInfo(zone), fold=1 if latest else 0)
     raise ValueError(f"time {told!r:.40} is in another format than {form!r}, see datetime_format in the settings")
 
 
-def local(at: datetime, zone: str) -> str:
-    """A time as queries have it."""
-    return at.astimezone(ZoneInfo(zone)).strftime(SQL)
+def asked(at: datetime, zone: str) -> str:
+    """A time as queries have it: not later than is meant."""
+    return Spelling(SQL, zone).write(at)
 
 
 def quoted(text: str) -> str:
@@ -53,16 +54,26 @@ def _number(value: Any) -> Any:
     return None if value in (0, "0", "", None) else value
 
 
-def _time(value: Any, info: ValidationInfo) -> Any:
+def _read(value: Any, info: ValidationInfo, read: Callable[[Spelling, object], datetime]) -> Any:
     if not isinstance(value, str):
         return value
     if not value.strip():
         return None
     context: dict[str, str] = info.context or {}
-    return instant(value.strip(), context.get("zone", "UTC"), context.get("form", SQL))
+    return instant(value, context.get("zone", "UTC"), context.get("form", SQL), read)
+
+
+def _time(value: Any, info: ValidationInfo) -> Any:
+    return _read(value, info, Spelling.read)
+
+
+def _change(value: Any, info: ValidationInfo) -> Any:
+    return _read(value, info, Spelling.read_change)
 
 
 Text = Annotated[str | None, BeforeValidator(_text)]
 Key = Annotated[Annotated[int, Field(gt=0)] | None, BeforeValidator(_number)]
 """What an external key refers to; 0 is nothing."""
 Time = Annotated[AwareDatetime | None, BeforeValidator(_time)]
+ChangeTime = Annotated[AwareDatetime | None, BeforeValidator(_change)]
+"""By which versions are compared: never later than it was."""

@@ -24,6 +24,7 @@ from connector.sdk import (
     SourceRef,
     UnexpectedResponse,
 )
+from connector.sdk.facts import Spelling
 from connector.sdk.rest import ListedRow
 from connector_itop.client import LONGEST_COMMENT, Rest
 from connector_itop.config import ItopConfig
@@ -218,7 +219,8 @@ class TicketWriter:
     def _at(self, row: ListedRow) -> datetime | None:
         told = str(row.get("last_update") or "")
         try:
-            return instant(told, self._config.time_zone, self._config.datetime_format) if told else None
+            form, zone = self._config.datetime_format, self._config.time_zone
+            return instant(told, zone, form, Spelling.read_change) if told else None
         except ValueError:
             raise UnexpectedResponse(
                 f"last_update is {told!r:.40}, which datetime_format does not read", operation="read ticket",

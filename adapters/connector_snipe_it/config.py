@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, PositiveInt, SecretStr, field_validator, model_validator
+from pydantic import Field, PositiveInt, SecretStr, model_validator
 
-from connector.sdk import AssetState, HttpConfig
+from connector.sdk import AssetState, HttpConfig, TimeZone
 from connector.sdk.rest import Points
 from connector.sdk.rest.config import OUT_OF_USE
 
@@ -34,7 +33,7 @@ class SnipeItConfig(HttpConfig):
     token: SecretStr = Field(
         min_length=1, description="Personal access token of the hub's user.", examples=[{"env": "SNIPE_IT_TOKEN"}]
     )
-    time_zone: str = Field(
+    time_zone: TimeZone = Field(
         default="UTC",
         description="APP_TIMEZONE of the Snipe-IT server: its times state no zone.",
         examples=["Europe/Berlin"],
@@ -89,15 +88,6 @@ class SnipeItConfig(HttpConfig):
         description="Label that a failed device gets whose replacement has a record of its own.",
         examples=["Awaiting collection"],
     )
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{name!r} is not in the IANA database: write e.g. 'Europe/Berlin'") from None
-        return name
 
     @model_validator(mode="after")
     def _label_of_the_failed_says_what_is_meant(self) -> Self:

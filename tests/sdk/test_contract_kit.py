@@ -16,16 +16,19 @@ from typing import TextIO
 
 import pytest
 
-from connector.sdk import Batch, ConfigError, Cursor, SourceRef, Stream
+from connector.sdk import Batch, ConfigError, Cursor, Pulls, SourceRef, Stream
+from connector.sdk.registry import load_adapter
 from connector.sdk.testing import (
     AdapterContract,
     CheckResult,
+    MovableClock,
     NotApplicable,
     Outcome,
     Sandbox,
     find_contract,
     run_contract,
 )
+from connector.sdk.testing.bench import NOW
 from connector.sdk.testing.check import Check, run_check
 from connector.sdk.testing.suite import ALL_CHECKS
 from tests.sdk.plugins import PACKAGES, importable, name_of
@@ -38,6 +41,7 @@ with importable(PACKAGES):
 
 IN_A_PROCESS_OF_THEIR_OWN = {4, 5}
 """Checks that start Python or mypy: only those wrong adapters run them that should fail them."""
+SHIPPED = sorted(path.name.removeprefix("connector_") for path in Path("adapters").glob("connector_*"))
 OF_THE_PACKAGE = {2, 5, 6, 39, 57}
 """Checks of the folder that the entry point names: the wrong adapters share a single module."""
 
@@ -89,6 +93,42 @@ async def test_a_record_that_keeps_its_serial_must_be_left_alone():
     assert failures(results).keys() == {43}  # Acme writes it all the same
     assert "where Invalid is right" in failures(results)[43]
     assert results[0].reason == "Acme's serials are the devices' own"
+
+
+class WithLocalTimes(AcmeSandbox):
+    def times_twice(self, stream: str) -> str:
+        return "Acme's times are local"
+
+
+@pytest.mark.parametrize(
+    ("adapter", "why"),
+    [
+        ("acme", "all times are told exactly: let the sandbox's clocks be set back with those of Berlin"),
+        ("takes_the_first_of_two", "and is told as older than it was: its updated_at was 2026-10-25 00:55:00+00:00"),
+    ],
+)
+async def test_where_times_are_local_what_changes_in_the_second_hour_must_not_look_older(adapter: str, why: str):
+    result = await run_check(replace(CONTRACT, adapter=adapter, sandbox=WithLocalTimes), check_of(50))
+
+    assert result.outcome is Outcome.FAILED
+    assert why in result.reason
+
+
+def test_each_adapter_that_is_told_the_zone_of_what_it_pulls_is_checked_with_an_hour_that_comes_twice():
+    """Records of files have no time of change. Documents of `rest` name their zones themselves."""
+    kinds = {name: load_adapter(name) for name in SHIPPED}
+    told = {name for name, kind in kinds.items() if "time_zone" in kind.config_type().model_fields}
+    pulling = {name: kind.streams() for name, kind in kinds.items() if name in told and issubclass(kind, Pulls)}
+
+    checked = {
+        name
+        for name, streams in pulling.items()
+        if name != "file"
+        and any(find_contract(name).sandbox(MovableClock(NOW)).times_twice(stream.name) for stream in streams)
+    }
+
+    assert pulling.keys() == {"file", "glpi", "itop", "snipe_it"}
+    assert checked == {"glpi", "itop", "snipe_it"}
 
 
 def test_what_the_sandbox_leaves_out_is_not_applicable_with_its_reason_and_what_it_forgets_fails():

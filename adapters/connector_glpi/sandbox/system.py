@@ -44,7 +44,7 @@ USER_TOKEN = "sandbox-user-token-q56hqkniwot8"  # noqa: S105
 USER, PASSWORD = "connector", "sandbox-password-5d1f0c"
 CLIENT = ("9b3a1d2f4e6c8a0b", "sandbox-client-secret-03be")
 SECRET = "sandbox-webhook-secret-81c7"  # noqa: S105
-ZONE = "America/New_York"
+ZONE = "Europe/Berlin"
 FORM = {
     "grant_type": "password", "scope": "api", "client_id": CLIENT[0], "client_secret": CLIENT[1], "username": USER,
     "password": PASSWORD,
@@ -53,18 +53,19 @@ MAKER, MODEL = "Cisco", "Catalyst 9300-48P"
 
 
 class GlpiSandbox(TicketSandbox):
-    """GLPI in small, filled with what each stream needs."""
+    """GLPI in small, filled with what each stream needs. zone: in which v1 shows times."""
 
     longest_note, longest_field = 65_000, 255
     """Of followups nothing is documented, so the hub's own limit counts; of `externalid` its column."""
     field = ("externalid", "00340434161094042557")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, zone: str = ZONE) -> None:
+        self._zone = zone
         self.inventory = Inventory(clock.now)
         self.server = Apirest(
-            self.inventory, ZONE, app_token=APP_TOKEN, user_token=USER_TOKEN, login=f"{USER}:{PASSWORD}"
+            self.inventory, zone, app_token=APP_TOKEN, user_token=USER_TOKEN, login=f"{USER}:{PASSWORD}"
         )
-        self.highlevel = HighLevel(self.inventory, ZONE, FORM)
+        self.highlevel = HighLevel(self.inventory, zone, FORM)
         self._app = Starlette(routes=[*self.server.routes(), *self.highlevel.routes()])
         self._serials = 0
         self.maker = self.inventory.add("Manufacturer", name=MAKER)
@@ -80,7 +81,7 @@ class GlpiSandbox(TicketSandbox):
     def settings(self) -> Mapping[str, object]:
         """Settings of the adapter that fit, with small pages."""
         return {
-            "base_url": "http://glpi.test", "app_token": APP_TOKEN, "user_token": USER_TOKEN, "time_zone": ZONE,
+            "base_url": "http://glpi.test", "app_token": APP_TOKEN, "user_token": USER_TOKEN, "time_zone": self._zone,
             "page_size": 5, "write_back": True, "device_types": ["Computer"], "read_links": False,
             "read_relations": False, "webhook_secret": SECRET,
         }  # fmt: skip
@@ -88,6 +89,10 @@ class GlpiSandbox(TicketSandbox):
     def wrong_settings(self) -> Mapping[str, object]:
         """The same with a token that was made anew since."""
         return {**self.settings(), "user_token": "revoked-token-000000000000"}
+
+    def times_twice(self, stream: str) -> str:  # noqa: ARG002 - all of them alike
+        """Its times state no zone."""
+        return "its times are local ones without a zone; those of an hour that comes twice are read as its beginning"
 
     # Pulls
 
@@ -313,6 +318,10 @@ class GlpiV2Sandbox(GlpiSandbox):
     """The same over the high-level API."""
 
     field = ("external_id", "00340434161094042557")
+
+    def times_twice(self, stream: str) -> str:  # noqa: ARG002 - all of them alike
+        """Times of v2 state their zone."""
+        return ""
 
     def settings(self) -> Mapping[str, object]:
         """Settings of the adapter that fit, with small pages."""

@@ -220,14 +220,14 @@ async def test_a_ticket_in_the_bin_is_a_tombstone_and_so_is_one_that_goes_while_
 async def test_in_the_hour_that_comes_twice_a_change_is_not_passed_over(
     sandbox: GlpiSandbox, opened: Opened, clock: MovableClock
 ):
-    twice = NOON.replace(month=11, day=1, hour=5, minute=50)  # 01:50 in New York, for the first time
+    twice = NOON.replace(month=10, day=25, hour=0, minute=50)  # 02:50 in Berlin, for the first time
     clock.at = twice
     for number in range(6):
         sandbox.device(twice - HOUR * (10 - number))
     device = sandbox.device(twice)
     source = opened(device_types=["Computer"])
     first = await source.pull("hardware")
-    clock.advance(timedelta(minutes=25))  # 01:15, for the second time: an earlier text
+    clock.advance(timedelta(minutes=25))  # 02:15, for the second time: an earlier text
     sandbox.inventory.change("Computer", device, {"name": "renamed"})
     second = await source.pull("hardware", first[-1].resume)
 

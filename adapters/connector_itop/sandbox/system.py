@@ -37,7 +37,7 @@ from connector_itop.words import WRITTEN_STATES
 USER, PASSWORD = "connector", "sandbox-password-7a20f9"
 TOKEN = "sandbox-personal-token-1b8fd2e6c3"  # noqa: S105 - opens nothing but this sandbox
 SECRET = "sandbox-webhook-secret-5c41"  # noqa: S105 - opens nothing but this sandbox
-ZONE = "America/New_York"
+ZONE = "Europe/Berlin"
 TOP = {
     EntityKind.SITE: "Location", EntityKind.HUB: "Location", EntityKind.PRODUCT: "Model",
     EntityKind.ASSET: "PhysicalDevice", EntityKind.TICKET: "Ticket",
@@ -45,15 +45,16 @@ TOP = {
 
 
 class ItopSandbox(TicketSandbox):
-    """iTop in small, filled with what each stream needs."""
+    """iTop in small, filled with what each stream needs. zone: of the server."""
 
     longest_note, longest_field = 65_000, 255
     """A log is a LONGTEXT, so the hub's own limit counts; `escalation_reason` is a VARCHAR of 255."""
     field = ("escalation_reason", "00340434161094042557")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, zone: str = ZONE) -> None:
+        self._zone = zone
         self.inventory = Inventory(clock.now)
-        self.server = Services(self.inventory, ZONE, user=USER, password=PASSWORD, token=TOKEN)
+        self.server = Services(self.inventory, zone, user=USER, password=PASSWORD, token=TOKEN)
         self._app = Starlette(routes=self.server.routes())
         self._serials = 0
         long_ago = clock.now() - timedelta(days=400)
@@ -72,7 +73,7 @@ class ItopSandbox(TicketSandbox):
     def settings(self) -> Mapping[str, object]:
         """Settings of the adapter that fit, with small pages."""
         return {
-            "base_url": "http://itop.test", "username": USER, "password": PASSWORD, "time_zone": ZONE,
+            "base_url": "http://itop.test", "username": USER, "password": PASSWORD, "time_zone": self._zone,
             "webhook_secret": SECRET, "page_size": 5, "write_back": True, "device_classes": ["PC", "NetworkDevice"],
             "stimulus_fields": {
                 "ev_assign": {"team_id": {"name": "Field service"}, "agent_id": {"name": "Lovelace"}},
@@ -83,6 +84,10 @@ class ItopSandbox(TicketSandbox):
     def wrong_settings(self) -> Mapping[str, object]:
         """The same with a password of before."""
         return {**self.settings(), "password": "an-older-password-0000"}
+
+    def times_twice(self, stream: str) -> str:  # noqa: ARG002 - all of them alike
+        """Its times state no zone."""
+        return "its times are local ones without a zone; those of an hour that comes twice are read as its beginning"
 
     # Pulls
 

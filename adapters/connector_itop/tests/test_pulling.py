@@ -162,7 +162,7 @@ async def test_times_are_read_in_the_format_of_the_pages_and_another_one_is_said
 
     assert (record.updated_at, record.sla_due_at) == (NOON - HOUR, NOON)
     assert (batch.records, [each.path for each in batch.rejected]) == ((), ["/start_date"])
-    assert "time '01/07/2026 07:00:00' is in another format" in batch.rejected[0].reason
+    assert "time '01/07/2026 13:00:00' is in another format" in batch.rejected[0].reason
 
 
 async def test_a_page_in_place_of_an_answer_is_no_empty_list(sandbox: ItopSandbox, source: Connected):

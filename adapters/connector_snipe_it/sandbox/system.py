@@ -13,7 +13,7 @@ from connector_snipe_it.sandbox.inventory import Inventory, Thing
 from connector_snipe_it.sandbox.server import SnipeItServer
 
 TOKEN = "sandbox-token-6d20b3f1c9aa"  # noqa: S105 - opens nothing but this sandbox
-ZONE = "America/New_York"
+ZONE = "Europe/Berlin"
 READY, DIAGNOSTICS = 2, 4
 MAKER, MODEL = "Cisco", "Catalyst 9300-48P"
 KINDS = {"places": EntityKind.SITE, "models": EntityKind.PRODUCT, "hardware": EntityKind.ASSET}
@@ -21,10 +21,14 @@ TABLES = {EntityKind.SITE: "locations", EntityKind.PRODUCT: "models", EntityKind
 
 
 class SnipeItSandbox(Sandbox):
-    """Snipe-IT in small: local times to the second, offsets that move, equal times in no order, errors with 200."""
+    """Snipe-IT in small: local times to the second, offsets that move, equal times in no order, errors with 200.
 
-    def __init__(self, clock: Clock) -> None:
-        self.inventory = Inventory(clock.now, ZONE)
+    zone: of the server.
+    """
+
+    def __init__(self, clock: Clock, *, zone: str = ZONE) -> None:
+        self._zone = zone
+        self.inventory = Inventory(clock.now, zone)
         self.server = SnipeItServer(self.inventory, TOKEN)
         self._app = self.server.app()
         self._serials = 0
@@ -36,8 +40,8 @@ class SnipeItSandbox(Sandbox):
     def settings(self) -> Mapping[str, object]:
         """Settings of the adapter that fit, with small pages, and as many requests a minute as one likes."""
         return {
-            "base_url": "http://assets.test", "token": TOKEN, "time_zone": ZONE, "page_size": 5, "write_back": True,
-            "requests_per_minute": None,
+            "base_url": "http://assets.test", "token": TOKEN, "time_zone": self._zone, "page_size": 5,
+            "write_back": True, "requests_per_minute": None,
         }  # fmt: skip
 
     def wrong_settings(self) -> Mapping[str, object]:
@@ -47,6 +51,10 @@ class SnipeItSandbox(Sandbox):
     def settings_without_write_back(self) -> Mapping[str, object]:
         """The same without leave to write."""
         return {**self.settings(), "write_back": False}
+
+    def times_twice(self, stream: str) -> str:  # noqa: ARG002 - all of them alike
+        """Its times state no zone."""
+        return "its times are local ones without a zone; those of an hour that comes twice are read as its beginning"
 
     # Pulls
 

@@ -157,14 +157,14 @@ async def test_another_hub_reads_all_hardware_anew(sandbox: SnipeItSandbox, open
 async def test_in_the_hour_that_comes_twice_a_change_is_not_passed_over(
     sandbox: SnipeItSandbox, opened: Opened, clock: MovableClock
 ):
-    twice = NOON.replace(month=11, day=1, hour=5, minute=50)  # 01:50 in New York, for the first time
+    twice = NOON.replace(month=10, day=25, hour=0, minute=50)  # 02:50 in Berlin, for the first time
     clock.at = twice
     for number in range(6):
         sandbox.new_asset(twice - HOUR * (10 - number))
     asset = sandbox.new_asset(twice)
     async with opened() as source:
         first = await source.pull("hardware")
-        clock.advance(timedelta(minutes=25))  # 01:15, for the second time: an earlier text
+        clock.advance(timedelta(minutes=25))  # 02:15, for the second time: an earlier text
         sandbox.inventory.update(asset, {"name": "renamed"})
         second = await source.pull("hardware", first[-1].resume)
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from connector_acme import Acme
 from connector_acme.adapter import SITES, TICKETS
@@ -657,6 +658,16 @@ class LivesInLocalTime(_ChangesRecords):
         return record.model_copy(update={"updated_at": naive.replace(tzinfo=UTC)})
 
 
+class TakesTheFirstOfTwo(_ChangesRecords):
+    """Reads local times without a zone; of one that comes twice it takes the first."""
+
+    def changed(self, record: Record) -> Record:
+        if record.updated_at is None:
+            return record
+        local = record.updated_at.astimezone(ZoneInfo("Europe/Berlin")).replace(fold=0)
+        return record.model_copy(update={"updated_at": local.astimezone(UTC)})
+
+
 class LeavesItToWebhooks(Acme):
     """What is told by a webhook is not pulled again: it came already."""
 
@@ -758,7 +769,7 @@ WRONG: dict[type[Acme], dict[int, str]] = {
     CompleteAlthoughAborted: {18: "a snapshot that broke at request 1 of 3 says complete"},
     OffsetPaging: {17: "a snapshot taken while a record was deleted says complete and lacks"},
     DropsMalformed: {19: "a malformed object is dropped"},
-    FetchesWhatItCannotRead: {19: "fetch of a malformed object raises InvalidRecord"},
+    FetchesWhatItCannotRead: {19: "fetch of a malformed object raises InvalidRecord", 24: "it raises InvalidRecord"},
     TakesLocalTimeForUtc: {20: "check the zone in which the source writes times", 50: "its updated_at is"},
     NaiveTimes: {20: "which is not aware and UTC"},
     CrashesOnUnknownValue: {21: "unexpected KeyError", 55: "reject the record"},
@@ -805,12 +816,14 @@ WRONG: dict[type[Acme], dict[int, str]] = {
     },
     FollowsTheFuture: {56: "behind a record from the future does not see"},
     LivesInLocalTime: {50: "its updated_at is"},
+    TakesTheFirstOfTwo: {50: "its updated_at is"},
     LeavesItToWebhooks: {51: "is not in the next pull"},
     GoesOnBehindTheHighestId: {52: "after a restart behind batch"},
     SaysOtherwiseTheSecondTime: {53: "the overlap says something else"},
     ResumesASnapshot: {
         17: "seen neither now nor next time",
         18: "are reported as deleted and are not",
+        50: "changed when clocks had gone back, and is not told anew",
         54: "it says complete and has not shown",
     },
     TrustsEveryValue: {55: "reject the record, or raise UnexpectedResponse"},

@@ -41,6 +41,14 @@ class Spelling:
         """
         return self._instant(value, _in_order)
 
+    def read_latest(self, value: object) -> datetime:
+        """The last instant at which a row can have changed that tells this time, UTC. Raises InvalidRecord.
+
+        Never earlier than when it changed, nor than that of an earlier time; one that does not exist is the instant at
+        which clocks are set forward.
+        """
+        return self._instant(value, _last)
+
     def _instant(self, value: object, chosen: Callable[[datetime], datetime]) -> datetime:
         try:
             if self.form in ("unix", "unix_ms"):
@@ -176,6 +184,13 @@ def _turn(local: datetime) -> _Turn | None:
 
 def _first(local: datetime) -> datetime:
     return local.astimezone(UTC)
+
+
+def _last(local: datetime) -> datetime:
+    turn = _turn(local)
+    if turn is None or turn.is_back:
+        return local.replace(fold=1).astimezone(UTC)
+    return turn.at
 
 
 def _in_order(local: datetime) -> datetime:

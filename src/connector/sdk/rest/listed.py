@@ -30,10 +30,10 @@ ReadRows: TypeAlias = Callable[[Sequence[ListedRow]], Awaitable[tuple[tuple[Reco
 
 
 class ChangedAt(Protocol):
-    """When a row changed. latest: of the two times that it may mean where clocks are set back."""
+    """When a row changed, never later than it did. latest: never earlier, where two instants have the same time."""
 
     def __call__(self, row: ListedRow, *, latest: bool = False) -> datetime:
-        """UTC. Raises InvalidRecord, which is then said of the row."""
+        """UTC. Raises InvalidRecord, which is then said of the row. See `connector.sdk.facts.Spelling`."""
 
 
 @dataclass(frozen=True, slots=True)
