@@ -43,6 +43,8 @@ DAY = timedelta(days=1)
 TAIL = 10
 """Rows that two pages have in common, so that rows which leave the list meanwhile take none with them."""
 MOST_RESTARTS = 3
+MOST_REPEATS = 5
+"""Pages in a row that are the page before again: entries that come meanwhile may move others to later pages."""
 OPEN: Params = (("statuses[]", "triggered"), ("statuses[]", "acknowledged"))
 ORDER: Params = (("sort_by", "created_at:asc,incident_number:asc"),)
 
@@ -69,14 +71,23 @@ class IncidentPull:
         self._clock = clock
 
     async def batches(self, position: Position) -> AsyncIterator[Batch]:
-        """A batch for each page that has something new, and one at the end."""
+        """A batch for each page that has something new, and one at the end.
+
+        Raises UnexpectedResponse when a list does not go on.
+        """
         position = position if position.place else self._begun(position)
         known: set[str] = set()
-        restarts = 0
+        before: list[Any] = []
+        restarts = repeats = 0
         while (place := position.place) is not None:
             page = await self._page(place)
             if position.started and page.answered_at:
                 position = replace(position, started=min(position.started, page.answered_at))
+            shown = [_id(row) or row for row in page.rows]
+            repeats = repeats + 1 if page.has_more and shown == before else 0
+            if repeats > MOST_REPEATS:
+                raise _does_not_go_on(place)
+            before = shown
             if place.tail and not {*place.tail} & {_id(row) for row in page.rows}:
                 restarts += 1
                 if restarts > MOST_RESTARTS:
@@ -232,6 +243,16 @@ def _halved(place: Place) -> Place:
             hint="Pull the stream from the beginning: `connector sync NAME --full`.",
         )
     return Place(place.part, since, since + half)
+
+
+def _does_not_go_on(place: Place) -> UnexpectedResponse:
+    name = "log entries" if place.part == "changes" else "incidents"
+    return UnexpectedResponse(
+        f"PagerDuty's list of {name} does not go on: the page at offset {place.offset} is the page before it again, "
+        "and says that more follow",
+        operation=f"pull {name}",
+        hint="The next pull asks again. Report it to PagerDuty, or to whoever runs base_url, where it stays so.",
+    )
 
 
 def _is_new(at: datetime, position: Position) -> bool:

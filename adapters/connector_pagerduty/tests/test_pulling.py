@@ -219,6 +219,51 @@ async def test_a_list_that_moves_faster_than_it_is_read_is_a_failure_that_passes
         await pull(pagerduty)
 
 
+@pytest.mark.parametrize(("path", "said"), [("/incidents", "incidents"), ("/log_entries", "log entries")])
+async def test_a_list_that_shows_the_same_page_again_and_again_ends_soon(
+    sandbox: PagerDutySandbox, clock: MovableClock, pagerduty: PagerDuty, wire: Between, path: str, said: str
+):
+    """As of a proxy that passes over `offset`: else 10,000 rows would be read, of which most are the same."""
+    made = [sandbox.account.open(NOON - HOUR + SECOND * number) for number in range(20)]
+    _, since = await pull(pagerduty)
+    for incident in made:
+        sandbox.account.set_status(incident, "acknowledged", NOON + MINUTE)
+
+    def always_the_first(request: httpx.Request) -> None:
+        if request.url.path == path:
+            request.url = request.url.copy_set_param("offset", "0")
+
+    wire.change = always_the_first  # type: ignore[assignment]
+    wire.requests.clear()
+    with pytest.raises(UnexpectedResponse, match=f"list of {said} does not go on: the page at offset .* is the page"):
+        await pulled_again(pagerduty, clock, since)
+
+    assert wire.count(path) == 7  # the first, and six that are the same
+
+
+async def test_a_page_that_comes_twice_since_entries_came_meanwhile_is_read_on(
+    sandbox: PagerDutySandbox, clock: MovableClock, pagerduty: PagerDuty, wire: Between
+):
+    made = [sandbox.account.open(NOON - HOUR + SECOND * number) for number in range(20)]
+    _, since = await pull(pagerduty)
+    for incident in made:
+        sandbox.account.set_status(incident, "resolved", NOON + MINUTE)
+
+    def moved(request: httpx.Request) -> None:
+        """After the first page, five pages of entries come to be before it, one at a time."""
+        if request.url.path == "/log_entries":
+            size, offset = int(request.url.params["limit"]), int(request.url.params["offset"])
+            request.url = request.url.copy_set_param("offset", str(max(0, offset - 5 * size)))
+
+    wire.requests.clear()
+    wire.change = moved  # type: ignore[assignment]
+    found, _ = await pulled_again(pagerduty, clock, since)
+
+    assert wire.count("/log_entries") == 13  # eight pages, and the first of them five times more
+    states = {key: record.state for key, record in found.items() if isinstance(record, TicketRecord)}
+    assert states == dict.fromkeys((each.id for each in made), TicketState.RESOLVED)
+
+
 async def test_a_late_entry_of_the_log_is_seen_and_an_idle_account_costs_two_requests(
     sandbox: PagerDutySandbox, clock: MovableClock, pagerduty: PagerDuty, wire: Between
 ):
