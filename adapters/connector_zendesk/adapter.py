@@ -10,6 +10,7 @@ from connector.sdk import (
     AddNote,
     AuthError,
     Batch,
+    ClientCredentials,
     Clock,
     ConfigError,
     Cursor,
@@ -47,7 +48,7 @@ class Zendesk(Adapter[ZendeskConfig], Pulls, Fetches, ReceivesWebhooks, WritesTi
 
     def __init__(self, config: ZendeskConfig, http: SourceClient, clock: Clock) -> None:
         super().__init__(config, http, clock)
-        self._client = ZendeskClient(http)
+        self._client = ZendeskClient(http, _tokens(config, http, clock))
         self._pull = TicketPull(config, self._client)
         self._writer = TicketWriter(config, self._client)
 
@@ -119,6 +120,20 @@ class Zendesk(Adapter[ZendeskConfig], Pulls, Fetches, ReceivesWebhooks, WritesTi
         """Whether the operation took effect, or what it asks for is so already."""
         _numbered(op.ticket)
         return await self._writer.find(op)
+
+
+def _tokens(config: ZendeskConfig, http: SourceClient, clock: Clock) -> ClientCredentials | None:
+    form = config.token_form()
+    if form is None:
+        return None
+    return ClientCredentials(
+        http,
+        clock,
+        url=f"{str(config.base_url).rstrip('/')}/oauth/tokens",
+        form=form,
+        hint="Check client_id, which is the client's identifier and not its number, client_secret and scope, and that "
+        "the OAuth client is confidential.",
+    )
 
 
 def _numbered(ref: SourceRef) -> SourceRef:

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector.sdk import SourceClient, SourceRef, UnexpectedResponse
+import httpx
+
+from connector.sdk import ClientCredentials, SourceClient, SourceRef, UnexpectedResponse
 from connector.sdk.answers import json_list, json_object
 
 API = "api/v2"
@@ -30,10 +32,11 @@ class Page:
 
 
 class ZendeskClient:
-    """Calls of the interface, each named by what it asks for."""
+    """Calls of the interface, each named by what it asks for. tokens: None where each request has its proof anyway."""
 
-    def __init__(self, http: SourceClient) -> None:
+    def __init__(self, http: SourceClient, tokens: ClientCredentials | None) -> None:
         self._http = http
+        self._tokens = tokens
 
     async def me(self, operation: str) -> dict[str, Any]:
         """Who the credentials are of; a user without an id for whoever gives none."""
@@ -43,9 +46,8 @@ class ZendeskClient:
         """A page of the export behind a cursor, or from a time on, in seconds since 1970."""
         operation = "pull tickets"
         where: dict[str, str | int] = {"start_time": start} if after is None else {"cursor": after}
-        response = await self._http.request(
-            "GET", EXPORT, operation=operation, params={**where, "per_page": size, "include": BESIDE}
-        )
+        params = {**where, "per_page": size, "include": BESIDE}
+        response = await self._send("GET", EXPORT, operation, params=params)
         body = json_object(self._http.json(response, operation=operation), operation, hint=WHERE)
         told, is_last = body.get("after_cursor"), body.get("end_of_stream")
         if not isinstance(is_last, bool) or not isinstance(told, str | None):
@@ -63,9 +65,8 @@ class ZendeskClient:
 
     async def update(self, ref: SourceRef, change: Mapping[str, object], operation: str) -> dict[str, Any]:
         """Change a ticket; the ticket then and the audit of the change. Raises Invalid, Conflict."""
-        response = await self._http.request(
-            "PUT", f"{API}/tickets/{ref.external_id}", operation=operation, ref=ref, json={"ticket": change}
-        )
+        path = f"{API}/tickets/{ref.external_id}"
+        response = await self._send("PUT", path, operation, ref=ref, json={"ticket": change})
         body = json_object(self._http.json(response, operation=operation), operation, hint=WHERE, ref=ref)
         _inner(body, "ticket", operation)
         return body
@@ -105,8 +106,14 @@ class ZendeskClient:
         raise UnexpectedResponse(f"the list of {name} does not end", operation=operation, ref=ref, hint=WHERE)
 
     async def _get(self, path: str, operation: str, **asked: Any) -> dict[str, Any]:
-        response = await self._http.request("GET", f"{API}/{path}", operation=operation, **asked)
+        response = await self._send("GET", f"{API}/{path}", operation, **asked)
         return json_object(self._http.json(response, operation=operation), operation, hint=WHERE)
+
+    async def _send(self, method: str, path: str, operation: str, **asked: Any) -> httpx.Response:
+        async def send(proof: dict[str, str]) -> httpx.Response:
+            return await self._http.request(method, path, operation=operation, headers=proof, **asked)
+
+        return await self._tokens.sent(send) if self._tokens else await send({})
 
 
 def _inner(body: Mapping[str, Any], name: str, operation: str) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from connector.sdk import HttpConfig, Priority, TicketState, TicketType
 FieldName = Annotated[str, Field(min_length=1, max_length=255)]
 """A custom ticket field: its id, or its title, for which the list of fields is asked for once a pull."""
 
+TOKEN_LASTS = timedelta(minutes=30)
+"""What Zendesk gives by default; it tells the end of a token only to whoever asks for one."""
+
 PRIORITIES: dict[str, Priority] = {
     "urgent": Priority.P1, "high": Priority.P2, "normal": Priority.P3, "low": Priority.P4,
 }  # fmt: skip
@@ -48,19 +51,36 @@ TYPES: dict[str, TicketType] = {
 class ZendeskConfig(HttpConfig):
     """Settings below `[sources.NAME]` with `adapter = "zendesk"`."""
 
+    client_id: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Identifier of a confidential OAuth client, for the grant type client credentials.",
+        examples=["connector"],
+    )
+    client_secret: SecretStr | None = Field(
+        default=None, min_length=1, description="Secret of that client.", examples=[{"env": "ZENDESK_CLIENT_SECRET"}]
+    )
+    scope: str = Field(
+        default="read write",
+        min_length=1,
+        description="What is asked for with that client; `read tickets:write` is the least.",
+        examples=["read tickets:write"],
+    )
+    oauth_token: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        description="OAuth access token for read and write, in place of a client. The hub does not renew it.",
+        examples=[{"env": "ZENDESK_OAUTH_TOKEN"}],
+    )
     email: str | None = Field(
         default=None, min_length=3, description="Address of the administrator in whose name the hub works.",
         examples=["connector@example.com"],
     )  # fmt: skip
     api_token: SecretStr | None = Field(
-        default=None, min_length=1, description="API token, together with `email`.",
-        examples=[{"env": "ZENDESK_API_TOKEN"}],
-    )  # fmt: skip
-    oauth_token: SecretStr | None = Field(
         default=None,
         min_length=1,
-        description="OAuth access token with the scopes read and write, in their place. The hub does not renew it.",
-        examples=[{"env": "ZENDESK_OAUTH_TOKEN"}],
+        description="API token, together with `email`. Zendesk ends all of them on 30 April 2027.",
+        examples=[{"env": "ZENDESK_API_TOKEN"}],
     )
     webhook_secret: SecretStr | None = Field(
         default=None,
@@ -148,21 +168,34 @@ class ZendeskConfig(HttpConfig):
 
     @model_validator(mode="after")
     def _has_one_credential(self) -> ZendeskConfig:
-        if (self.email is None) != (self.api_token is None):
-            raise ValueError("email and api_token go together: give both or neither")
-        if (self.api_token is None) == (self.oauth_token is None):
-            raise ValueError("give either email with api_token, or oauth_token")
+        for name, secret in (("client_id", "client_secret"), ("email", "api_token")):
+            if (getattr(self, name) is None) != (getattr(self, secret) is None):
+                raise ValueError(f"{name} and {secret} go together: give both or neither")
+        given = [name for name in ("client_secret", "oauth_token", "api_token") if getattr(self, name) is not None]
+        if len(given) != 1:
+            told = f"there are {' and '.join(given)}" if given else "there is none"
+            raise ValueError(
+                f"give one of: client_id with client_secret, oauth_token, or email with api_token; {told}"
+            )  # fmt: skip
         return self
 
     def headers(self) -> dict[str, str]:
-        """The credentials, and that JSON is wanted."""
-        return {"Authorization": self._authorization(), "Accept": "application/json"}
-
-    def _authorization(self) -> str:
+        """The token of the settings, and that JSON is wanted; a token that is asked for goes with each request."""
+        proof: dict[str, str] = {}
         if self.oauth_token is not None:
-            return f"Bearer {self.oauth_token.get_secret_value()}"
-        token = self.api_token.get_secret_value() if self.api_token else ""
-        return f"Basic {base64.b64encode(f'{self.email}/token:{token}'.encode()).decode()}"
+            proof = {"Authorization": f"Bearer {self.oauth_token.get_secret_value()}"}
+        elif self.api_token is not None:
+            pair = f"{self.email}/token:{self.api_token.get_secret_value()}".encode()
+            proof = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+        return {**proof, "Accept": "application/json"}
+
+    def token_form(self) -> dict[str, str] | None:
+        """What a token is asked for with; None where the settings have one."""
+        if self.client_id is None or self.client_secret is None:
+            return None
+        secret = self.client_secret.get_secret_value()
+        lasts = str(int(TOKEN_LASTS.total_seconds()))
+        return {"client_id": self.client_id, "client_secret": secret, "scope": self.scope, "expires_in": lasts}
 
     def named_fields(self) -> dict[str, str]:
         """Settings that name custom fields, with the name."""

@@ -11,6 +11,7 @@ from connector_zendesk import Zendesk, ZendeskConfig
 from connector_zendesk.adapter import TICKETS
 from connector_zendesk.mapping import ticket_ref
 from connector_zendesk.sandbox import ZendeskSandbox
+from connector_zendesk.sandbox.system import EMAIL, TOKEN
 from tests.api.conftest import served
 from tests.clients.described import Asked, Noting, usable, watched
 from tests.conftest import MovableClock
@@ -18,8 +19,10 @@ from tests.conftest import MovableClock
 PUBLIC = "public in github.com/jentic/jentic-public-apis: apis/openapi/zendesk.com/main/2.0.0/orig/oas.yaml at bc155f7"
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+API_TOKEN = {"client_id": None, "client_secret": None, "email": EMAIL, "api_token": TOKEN}
 API = "/api/v2"
 EXPORT, TICKET, GROUPS = f"{API}/incremental/tickets/cursor", f"{API}/tickets/ID", f"{API}/groups"
+ME, TOKENS = f"{API}/users/me", "/oauth/tokens"
 
 
 async def test_zendesk_is_asked_as_its_description_says(prism: Path, tmp_path: Path):
@@ -52,8 +55,8 @@ async def test_zendesk_is_asked_as_its_description_says(prism: Path, tmp_path: P
         watched(prism, usable("zendesk-support-2.0.0.yaml", tmp_path, PUBLIC), f"http://{upstream}") as address,
     ):
         wire = Noting(re.compile("[0-9]+"))
-        settings = {**sandbox.settings(), "statuses": {"on_hold": "Waiting for parts"}, "base_url": address}
-        config = ZendeskConfig.model_validate(settings)
+        settings = {**sandbox.settings(), **API_TOKEN, "base_url": address}
+        config = ZendeskConfig.model_validate({**settings, "statuses": {"on_hold": "Waiting for parts"}})
         async with SourceClient(str(config.base_url), headers=config.headers(), transport=wire) as http:
             adapter = Zendesk(config, http, clock)
             await adapter.check()
@@ -66,13 +69,16 @@ async def test_zendesk_is_asked_as_its_description_says(prism: Path, tmp_path: P
             clock.advance(2 * MINUTE)
             records = [record async for batch in adapter.pull(TICKETS, pulled[-1].resume) for record in batch.records]
             fetched = await adapter.fetch(ref)
+        config = ZendeskConfig.model_validate({**sandbox.settings(), "base_url": address, "asset_tag_field": None})
+        async with SourceClient(str(config.base_url), headers=config.headers(), transport=wire) as http:
+            await Zendesk(config, http, clock).check()
         read = await wire.reads(address, WRONG, ref.external_id)
 
     assert len(pulled) == 2
     assert records == [fetched]
     assert wire.asked == {
-        ("GET", f"{API}/users/me"), ("GET", EXPORT), ("GET", TICKET), ("PUT", TICKET), ("GET", f"{TICKET}/audits"),
-        ("GET", f"{API}/ticket_fields"), ("GET", GROUPS), ("GET", f"{API}/custom_statuses"),
+        ("GET", ME), ("GET", EXPORT), ("GET", TICKET), ("PUT", TICKET), ("GET", f"{TICKET}/audits"),
+        ("GET", f"{API}/ticket_fields"), ("GET", GROUPS), ("GET", f"{API}/custom_statuses"), ("POST", TOKENS),
     }  # fmt: skip
     assert wire.objections.keys() == AGAINST_ITSELF
     assert read == WRONG.keys()
@@ -95,6 +101,10 @@ AGAINST_ITSELF = {
     ("GET", EXPORT, "response/body/tickets/*/custom_fields/*/value"),
     *((method, TICKET, "response/body/ticket/custom_fields/*/value") for method in ("GET", "PUT")),
     ("PUT", TICKET, "response/body/audit/events/*/value"),
+    # basic authentication for whatever is asked, tokens included; its own text has a path that gives out OAuth tokens
+    ("GET", ME, "request"), ("POST", TOKENS, "request"),
+    # 201; programs in use wait for 200
+    ("POST", TOKENS, "response"),
 }  # fmt: skip
 """Where Zendesk's description says two things."""
 WRONG: dict[Asked, object] = {("PUT", TICKET): {"ticket": {"subject": 7}}}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 
-from connector.sdk import AuthError, ConfigError, SourceClient
+from connector.sdk import AuthError, ClientCredentials, ConfigError, SourceClient
+from connector.sdk.testing import MovableClock
 
 
 def client(answer: httpx.Response) -> tuple[SourceClient, list[httpx.Request]]:
@@ -61,3 +64,18 @@ async def test_a_token_that_was_given_out_is_cut_out_of_errors():
         await http.request("GET", "/", operation="read")
 
     assert raised.value.detail == "not with token-0001 nor [redacted]"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+async def test_a_client_that_is_given_no_token_is_told_which_settings_to_check(status: int):
+    http, seen = client(httpx.Response(status, json={"error": "invalid_client"}))
+    tokens = ClientCredentials(
+        http, MovableClock(datetime(2026, 1, 1, tzinfo=UTC)), url="https://desk.test/token", form={"client_id": "a"},
+        hint="Check client_id.",
+    )  # fmt: skip
+
+    with pytest.raises(AuthError, match=f"no token was given out: ask for a token: .*{status}") as raised:
+        await tokens.sent(lambda proof: http.request("GET", "/", operation="read", headers=proof))
+
+    assert (raised.value.hint, raised.value.detail) == ("Check client_id.", '{"error":"invalid_client"}')
+    assert [request.url.path for request in seen] == ["/token"]

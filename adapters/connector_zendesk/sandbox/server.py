@@ -5,27 +5,39 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
+from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from connector.sdk import Clock
 from connector_zendesk.sandbox.account import FIELDS, GROUPS, ORGANIZATIONS, USERS, Account, Refusal, text
 
 ROOT = "/api/v2"
+USUAL_S, SHORTEST_S, LONGEST_S = 1800, 300, 172_800
+"""How long a token lasts, in seconds."""
 
 Answer = Callable[[Request], Awaitable[Response]]
 
 
 class Server:
-    """Answers requests for an account. authorization: the header of the only user. exports_left: before a 429."""
+    """Answers requests for an account. authorization: the header of the only user. exports_left: before a 429.
 
-    def __init__(self, account: Account, authorization: str) -> None:
+    client: identifier and secret of the OAuth client. tokens: that were given out, with scopes and end.
+    """
+
+    def __init__(self, account: Account, clock: Clock, *, authorization: str, client: tuple[str, str]) -> None:
         self._account = account
+        self._clock = clock
+        self._client = client
         self.authorization = authorization
+        self.tokens: dict[str, tuple[frozenset[str], datetime]] = {}
+        self._numbers = count()
         self.exports_left: int | None = None
         self.list_page = 100
         self.knows_slas = True
@@ -42,9 +54,8 @@ class Server:
             ("GET", "/groups", self._groups),
             ("GET", "/custom_statuses", self._statuses),
         ]
-        return Starlette(
-            routes=[Route(ROOT + path, self._guarded(answer), methods=[method]) for method, path, answer in routes]
-        )
+        guarded = [Route(ROOT + path, self._guarded(answer), methods=[method]) for method, path, answer in routes]
+        return Starlette(routes=[*guarded, Route("/oauth/tokens", self._token, methods=["POST"])])
 
     def shown(self, ticket: Mapping[str, Any]) -> dict[str, Any]:
         """A ticket by ids."""
@@ -57,14 +68,42 @@ class Server:
 
     def _guarded(self, answer: Answer) -> Answer:
         async def respond(request: Request) -> Response:
-            if request.headers.get("authorization") != self.authorization:
-                return JSONResponse({"error": "Couldn't authenticate you"}, status_code=401)
             try:
+                self._admit(request)
                 return await answer(request)
             except Refusal as refusal:
                 return JSONResponse(refusal.body, status_code=refusal.status)
 
         return respond
+
+    def _admit(self, request: Request) -> None:
+        kind, _, token = (proof := request.headers.get("authorization", "")).partition(" ")
+        if proof == self.authorization:
+            return
+        if kind != "Bearer":
+            raise Refusal(401, "Couldn't authenticate you", "")
+        scopes, until = self.tokens.get(token, (frozenset(), self._clock.now()))
+        if until <= self._clock.now():
+            raise Refusal(401, "invalid_token", "The access token provided is expired, revoked or malformed.")
+        needed = "read" if request.method == "GET" else "write"
+        if not scopes & {needed, f"tickets:{needed}"}:
+            raise Refusal(403, "Forbidden", "You do not have access to this page.")
+
+    async def _token(self, request: Request) -> Response:
+        """A token by the client's credentials, whose end is told only if one was asked for."""
+        form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
+        if (form.get("client_id"), form.get("client_secret")) != self._client:
+            return _no_token(401, "invalid_client", "Client authentication failed.")
+        if form.get("grant_type") != "client_credentials":
+            return _no_token(400, "unsupported_grant_type", "The grant type is not supported.")
+        asked = form.get("expires_in")
+        seconds = int(asked or USUAL_S)
+        if not SHORTEST_S <= seconds <= LONGEST_S:
+            return _no_token(400, "invalid_request", "expires_in is out of bounds.")
+        token = f"sandbox-access-token-{next(self._numbers):06}"
+        self.tokens[token] = frozenset(form.get("scope", "").split()), self._clock.now() + timedelta(seconds=seconds)
+        told = {"expires_in": seconds} if asked else {}
+        return JSONResponse({"access_token": token, "token_type": "bearer", "scope": form.get("scope", ""), **told})
 
     async def _me(self, _request: Request) -> Response:
         return JSONResponse({"user": self._account.me})
@@ -139,6 +178,10 @@ class Server:
                 if part not in wanted or (part == "slas" and not self.knows_slas):
                     each.pop(part, None)
         return body
+
+
+def _no_token(status: int, error: str, description: str) -> Response:
+    return JSONResponse({"error": error, "error_description": description}, status_code=status)
 
 
 def _place(ticket: Mapping[str, Any]) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from connector_zendesk.webhook import SIGNATURE, TIMESTAMP
 
 EMAIL = "connector@example.com"
 TOKEN = "sandbox-token-4c1f9b2e7d30"  # noqa: S105 - opens nothing but this sandbox
+CLIENT = ("connector", "sandbox-client-secret-7d30aa15")
 SECRET = "c2FuZGJveC13ZWJob29rLXNlY3JldC04MWM3"  # noqa: S105
 TOLERANCE = timedelta(minutes=5)
 
@@ -32,7 +33,7 @@ class ZendeskSandbox(TicketSandbox):
     def __init__(self, clock: Clock) -> None:
         self.account = Account(clock)
         basic = base64.b64encode(f"{EMAIL}/token:{TOKEN}".encode()).decode()
-        self.server = Server(self.account, f"Basic {basic}")
+        self.server = Server(self.account, clock, authorization=f"Basic {basic}", client=CLIENT)
         self._app = self.server.app()
 
     def app(self) -> Starlette:
@@ -42,13 +43,13 @@ class ZendeskSandbox(TicketSandbox):
     def settings(self) -> Mapping[str, object]:
         """Settings of the adapter that fit, with small pages."""
         return {
-            "base_url": "http://zendesk.test", "email": EMAIL, "api_token": TOKEN, "webhook_secret": SECRET,
-            "page_size": 5, "asset_tag_field": "Asset tag",
+            "base_url": "http://zendesk.test", "client_id": CLIENT[0], "client_secret": CLIENT[1],
+            "webhook_secret": SECRET, "page_size": 5, "asset_tag_field": "Asset tag",
         }  # fmt: skip
 
     def wrong_settings(self) -> Mapping[str, object]:
-        """The same with a token that was deleted."""
-        return {**self.settings(), "api_token": "deleted-token-000000000000"}
+        """The same with a secret that was replaced."""
+        return {**self.settings(), "client_secret": "replaced-secret-00000000"}
 
     # Pulls
 

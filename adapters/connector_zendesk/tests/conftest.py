@@ -11,13 +11,20 @@ from connector.sdk import Record
 from connector.sdk.testing import Between, Connected, MovableClock
 from connector_zendesk import Zendesk
 from connector_zendesk.sandbox import ZendeskSandbox
+from connector_zendesk.sandbox.system import EMAIL, TOKEN
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
+API_TOKEN = {"client_id": None, "client_secret": None, "email": EMAIL, "api_token": TOKEN}
+
+
 class Hub:
-    """A sandbox and adapters of it, which share a wire. It is an hour after noon."""
+    """A sandbox and adapters of it, which share a wire. It is an hour after noon.
+
+    They have the API token, so that what was sent is about tickets alone, unless a test gives them a client.
+    """
 
     def __init__(self) -> None:
         self.clock = MovableClock(NOON + 60 * MINUTE)
@@ -28,7 +35,7 @@ class Hub:
         self.sources: list[Connected] = []
 
     def source(self, **changes: object) -> Connected:
-        self.sources.append(Connected.to("zendesk", self.sandbox, self.clock, self.wire, **changes))
+        self.sources.append(Connected.to("zendesk", self.sandbox, self.clock, self.wire, **(API_TOKEN | changes)))
         return self.sources[-1]
 
     def adapter(self, **changes: object) -> Zendesk:

@@ -186,15 +186,3 @@ async def test_an_agent_may_not_export_and_is_told_so(hub: Hub) -> None:
 
     with pytest.raises(ConfigError, match="only administrators may export tickets"):
         await hub.adapter().check()
-
-
-async def test_an_oauth_token_is_sent_in_place_of_the_api_token(hub: Hub) -> None:
-    hub.sandbox.server.authorization = "Bearer b3arer-1234"
-
-    await hub.adapter(email=None, api_token=None, oauth_token="b3arer-1234").check()
-
-
-@pytest.mark.parametrize("settings", [{"api_token": None}, {"email": None}, {"oauth_token": "b3arer-1234"}])
-def test_one_credential_is_needed(hub: Hub, settings: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match=r"give (both|either)"):
-        hub.adapter(**settings)

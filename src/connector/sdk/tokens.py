@@ -84,7 +84,7 @@ class ClientCredentials:
             self._http.conceal(proof.split()[-1])
         try:
             response = await self._http.post_form(self._url, self._form, operation=OPERATION, headers=self._headers)
-        except (Invalid, NotFound) as error:
+        except (AuthError, Invalid, NotFound) as error:
             raise AuthError(
                 f"no token was given out: {error.message}", operation=OPERATION, detail=error.detail, hint=self._hint
             ) from None
