@@ -37,7 +37,7 @@ from connector_jira_service_management import webhook
 from connector_jira_service_management.client import JiraClient, Page
 from connector_jira_service_management.config import JiraServiceManagementConfig
 from connector_jira_service_management.cursor import Position, read_cursor, write_cursor
-from connector_jira_service_management.jql import changed_since
+from connector_jira_service_management.jql import changed_since, times_in
 from connector_jira_service_management.mapping import configured_fields, fields_of, rejected, ticket_record
 from connector_jira_service_management.walk import walk
 from connector_jira_service_management.writing import TicketWriter
@@ -91,13 +91,13 @@ class JiraServiceManagement(
         """Batches of at most a page."""
         start, started = read_cursor(since), self.clock.now()
         began = start.began or started
-        zone = await self._client.time_zone("pull tickets")
+        times = times_in(await self._client.time_zone("pull tickets"))
 
         async def ask(floor: datetime | None, token: str | None) -> Page:
-            jql = changed_since(self.config.projects, self.config.issue_types, floor, zone)
+            jql = changed_since(self.config.projects, self.config.issue_types, floor, times)
             return await self._client.search(jql, fields=self._fields, size=self.config.page_size, token=token)
 
-        async for step in walk(ask, start.floor(OVERLAP), start.within()):
+        async for step in walk(ask, start.floor(OVERLAP), start.within(), times.asked):
             records, unread = read_records(step.items, lambda item: ticket_record(item, self.config), rejected)
             end = replace(step.here, began=began)
             if step.is_last:

@@ -1,7 +1,8 @@
 """How far the issues have been read.
 
 A position is the time of the last issue that was read, and what was read of its minute: finer than that neither the
-search nor the order of what it finds is documented. In the middle of a pull the next page goes on exactly behind it. A
+search nor the order of what it finds is documented. Where the account's clock shows an hour twice, no query tells its
+minutes apart, and it is what was read of both hours. In the middle of a pull the next page goes on exactly behind it. A
 new pull goes back by the stream's overlap, since Jira's search shows a change a little later than it was made; once a
 pull went back and began a whole overlap after the position was first reached, the pulls after it go back no more. Only
 durations of our own clock are used for that.
@@ -10,19 +11,20 @@ durations of our own clock are used for that.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from connector.sdk import Cursor
 from connector.sdk.cursors import load_cursor, read_instant, watermark
-from connector_jira_service_management.jql import minute_of
 
 Stamp: TypeAlias = tuple[datetime, str]
 """When an issue changed, and its id."""
 MOST_SEEN = 180
 """Issues of one minute that a cursor holds. Of more, the latest: before them the order in the minute is relied on."""
+Asked: TypeAlias = Callable[[datetime], datetime]
+"""The instant from which a query finds issues that is asked for an instant."""
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -44,7 +46,9 @@ class Position:
 
     def floor(self, overlap: timedelta) -> datetime | None:
         """From when on issues are asked for; None means all."""
-        return self.at if self.at is None or self.is_exact else self.at - overlap
+        if self.at is None or not self.is_exact:
+            return self.at and self.at - overlap
+        return self.since or self.at
 
     def within(self) -> Position:
         """Behind what a pull that begins here has read already."""
@@ -54,13 +58,13 @@ class Position:
         """Whether this version of an issue was read already."""
         return self.since is not None and (stamp[0] < self.since or stamp in self.seen)
 
-    def after(self, stamps: Iterable[Stamp]) -> Position:
-        """Behind these issues, too."""
+    def after(self, stamps: Iterable[Stamp], asked: Asked, *, since: datetime | None = None) -> Position:
+        """Behind these issues, too. since: before when everything was read, where more is not known."""
         seen = self.seen | set(stamps)
         if not seen:
             return self
         at = max(seen)[0]
-        since = max(filter(None, (self.since, minute_of(at))))
+        since = max(filter(None, (self.since, since or asked(at))))
         return Position(at, since, frozenset(stamp for stamp in seen if stamp[0] >= since), is_exact=True)
 
     def end_of_pull(self, last: Position, started: datetime, overlap: timedelta) -> Position:

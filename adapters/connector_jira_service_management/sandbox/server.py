@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connector_jira_service_management.jql import minute_of
 from connector_jira_service_management.sandbox.search import parse
 from connector_jira_service_management.sandbox.site import (
     ACCOUNTS,
@@ -111,7 +110,8 @@ class Server:
         for key in query.projects - self._site.projects.keys():
             raise Refusal(400, f"The value '{key}' does not exist for the field 'project'.")
         found = sorted(
-            filter(query.wanted, self._site.issues.values()), key=lambda i: (minute_of(i.updated), int(i.id))
+            filter(query.wanted, self._site.issues.values()),
+            key=lambda i: (i.updated.replace(second=0, microsecond=0), int(i.id)),
         )
         size = min(int(asked.get("maxResults") or 50), 100)
         start = _offset(asked.get("nextPageToken"))

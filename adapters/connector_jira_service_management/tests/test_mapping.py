@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from connector.sdk import InvalidRecord, Priority, TicketRecord, TicketState, TicketType
 from connector_jira_service_management.adf import document, plain_text
 from connector_jira_service_management.field_text import text_of
-from connector_jira_service_management.jql import changed_since, local_minute
+from connector_jira_service_management.jql import changed_since, times_in
 from connector_jira_service_management.mapping import ticket_record
 
 from .conftest import NOON, Desk
@@ -128,18 +127,6 @@ def test_the_address_for_people_is_the_sites_own(desk: Desk) -> None:
 
 
 def test_names_in_a_query_are_quoted() -> None:
-    jql = changed_since(["ITSM"], ['Say "hi"', "a\\b"], None, ZoneInfo("UTC"))
+    jql = changed_since(["ITSM"], ['Say "hi"', "a\\b"], None, times_in(ZoneInfo("UTC")))
 
     assert jql == r'project in ("ITSM") AND issuetype in ("Say \"hi\"", "a\\b") ORDER BY updated ASC, key ASC'
-
-
-@given(
-    st.integers(1_420_000_000, 2_050_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
-    st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"]),
-)
-def test_a_local_minute_begins_at_most_a_little_before_the_instant_however_it_is_read(at: datetime, zone: str) -> None:
-    written = datetime.fromisoformat(local_minute(at, ZoneInfo(zone)))
-    readings = [written.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1)]
-
-    assert max(readings) <= at
-    assert at - min(readings) < timedelta(hours=2, minutes=1)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 
 from connector.sdk import AuthError, ConfigError, NotFound, TicketRecord, Tombstone, UnexpectedResponse
 from connector_jira_service_management.adapter import TICKETS
 from connector_jira_service_management.cursor import MOST_SEEN, Position, read_cursor, write_cursor
+from connector_jira_service_management.jql import times_in
 from connector_jira_service_management.links import ticket_ref
 
 from .conftest import NOON, Desk, ids
 
 SECOND = timedelta(seconds=1)
+BACK = datetime(2026, 10, 25, 1, tzinfo=UTC)
+"""When it is 02:00 in Berlin for the second time."""
 
 
 def queries(desk: Desk) -> list[str]:
@@ -54,6 +59,45 @@ async def test_no_issue_is_lost_while_the_clock_is_put_back_however_the_hour_is_
 
     assert ids(records) == wanted
     assert seen == wanted
+    for client in desk.sources:
+        await client.aclose()
+
+
+async def test_an_hour_that_comes_twice_is_asked_for_from_the_minute_before_it() -> None:
+    desk = Desk(user_time_zone="Europe/Berlin")
+    desk.sandbox.seed("tickets", 12, at=BACK - timedelta(minutes=55), step=timedelta(minutes=10))
+
+    records, _ = await desk.pull()
+
+    asked = [query.partition("updated >= ")[2].partition(" ORDER")[0] for query in queries(desk)]
+    assert len(records) == 12
+    assert asked == ["", *['"2026-10-25 01:59"'] * 6]  # three pages, and once more, as nothing may be lacking
+    for client in desk.sources:
+        await client.aclose()
+
+
+@pytest.mark.parametrize("changed", range(5))
+@pytest.mark.parametrize("page", [1, 2, 3, 4])
+async def test_an_issue_that_moves_up_between_two_pages_of_such_an_hour_is_read(changed: int, page: int) -> None:
+    """One of the first page changes, so each page that follows by its token begins an issue later."""
+    desk = Desk(user_time_zone="Europe/Berlin")
+    refs = desk.sandbox.seed("tickets", 22, at=BACK - timedelta(minutes=55), step=timedelta(minutes=5))
+    seen: list[str] = []
+    pages = 0
+
+    def between(request: httpx.Request) -> None:
+        nonlocal pages
+        pages += request.url.path.endswith("/search/jql")
+        if pages == 1 + page:
+            desk.sandbox.touch(refs[changed], at=BACK + timedelta(minutes=90))
+
+    desk.wire.change = between
+    records, since = await desk.pull()
+    seen = ids(records)
+    again, _ = await desk.pull(since)
+
+    assert set(seen) == {ref.external_id for ref in refs}
+    assert refs[changed].external_id in (*seen[22:], *ids(again))
     for client in desk.sources:
         await client.aclose()
 
@@ -137,7 +181,7 @@ async def test_an_issue_that_changes_again_within_the_minute_is_read_again(desk:
 
 def test_a_cursor_stays_small_however_many_issues_share_a_minute() -> None:
     stamps = [(NOON + timedelta(milliseconds=20 * n), str(10**9 + n)) for n in range(2000)]
-    many = Position(reached=NOON).after(stamps)
+    many = Position(reached=NOON).after(stamps, times_in(ZoneInfo("UTC")).asked)
 
     cursor = write_cursor(many)
 
