@@ -203,8 +203,8 @@ def _no_such(op: SetTicketFields, name: str, text: str, choices: tuple[str, ...]
 
 def _no_link(op: SetTicketFields, name: str) -> Invalid:
     return Invalid(
-        f"{name!r} would be a link, and Freshservice's API links no ticket to one that exists: it makes a child with "
-        "its parent, and refers to problems and changes, only when a ticket is made",
+        f"{name!r} would be a link, and Freshservice's API links no ticket to one that exists: it makes a new "
+        "child of one, and refers to problems and changes, which are no tickets here",
         operation="set fields", ref=op.ticket, fields={name: "links are not written"},
         hint="Associate them in Freshservice itself: the hub reads a parent. Or make a custom field of this name.",
     )  # fmt: skip

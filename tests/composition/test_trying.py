@@ -139,11 +139,16 @@ def test_any_adapter_can_be_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
 
     result = run("adapters", "try", "sheets", "--stream", "hubs", "--json")
+    rejected = run("adapters", "try", "sheets", "--stream", "hubs").output
+    (tmp_path / "hubs.csv").write_text("code,name,latitude,longitude\nBER,Berlin hub,52.52,13.405\n")
+    whole = run("adapters", "try", "sheets", "--stream", "hubs").output
 
     [hubs] = json.loads(result.stdout)
     assert result.exit_code == 0
     assert (hubs["rows"], hubs["rejected"]) == (2, 1)
     assert hubs["shown"][1]["record"]["name"] == "Berlin hub"
+    heads = [next(line for line in told.splitlines() if "becomes" in line) for told in (rejected, whole)]
+    assert [line.strip("┃ ").split() for line in heads] == [["row", "┃", "becomes"], ["becomes"]]
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ async def test_what_freshservice_could_not_take_is_refused_before_it_is_sent(
     assert "PUT" not in [request.method for request in hub.asked]
 
 
-@pytest.mark.parametrize("name", ["parent", "related", "duplicate_of"])
+@pytest.mark.parametrize("name", ["parent", "related", "duplicate_of", "problem"])
 async def test_a_link_is_refused_with_what_to_do_instead(hub: Hub, name: str) -> None:
     op = SetTicketFields("wf-1:link", hub.sandbox.new_ticket(), {name: "2"})
     with pytest.raises(Invalid, match=r"links no ticket to one that exists.*in Freshservice itself") as refused:

@@ -70,7 +70,7 @@ def try_source(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch the first page of each stream and show every row beside what it becomes. Nothing is written."""
+    """Fetch the first page of each stream and show what it becomes, beside its rows by `rest`. Nothing is written."""
     with told(as_json=as_json):
         connection = _connection(what, identity, secret_env, config)
         tried = asyncio.run(_try(connection, stream))
@@ -168,11 +168,15 @@ def _print(tried: Tried, rows: int) -> None:
         return
     console.print(Text(f": {len(tried.rows)} rows on the first page, {tried.rejected} rejected"))
     table = Table(show_lines=True, expand=True)
-    table.add_column("row", overflow="fold")
+    chosen = tried.chosen(rows)
+    has_rows = any(row.raw is not None for row in chosen)
+    if has_rows:
+        table.add_column("row", overflow="fold")
     table.add_column("becomes", overflow="fold")
-    for row in tried.chosen(rows):
+    for row in chosen:
         became = "\n".join(part for part in (_safe(row.outcome), _pretty(row.record)) if part)
-        table.add_row(Text(_pretty(row.raw)), Text(became), style="red" if row.is_rejected else None)
+        cells = [Text(_pretty(row.raw))] if has_rows else []
+        table.add_row(*cells, Text(became), style="red" if row.is_rejected else None)
     if tried.rows:
         console.print(table)
 
