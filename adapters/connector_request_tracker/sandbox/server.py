@@ -31,7 +31,7 @@ class Desktop:
         self._desk = desk
         self._shelf = shelf
         self._token = token
-        self._zone = ZoneInfo(zone)
+        self.zone = ZoneInfo(zone)
         self._changed = changed
 
     def app(self) -> Starlette:
@@ -124,7 +124,7 @@ class Desktop:
 
     async def _tickets(self, request: Request) -> Response:
         query = request.query_params.get("query", "")
-        wanted = parse(query, self._ticket_column, self._zone)
+        wanted = parse(query, self._ticket_column, self.zone)
         tickets = [ticket for ticket in self._desk.visible() if wanted(ticket)]
         _sort(
             tickets,
@@ -195,7 +195,7 @@ class Desktop:
         return _page(request, history, lambda each: self._told(request, each), is_counted=False)
 
     async def _transactions(self, request: Request) -> Response:
-        wanted = parse(request.query_params.get("query", ""), _transaction_column, self._zone)
+        wanted = parse(request.query_params.get("query", ""), _transaction_column, self.zone)
         found = [transaction for transaction in self._desk.transactions if wanted(transaction)]
         _sort(found, request, {"id": lambda t: t.id, "Created": lambda t: t.created})
         return _page(request, found, lambda each: self._told(request, each), is_counted=False)

@@ -85,7 +85,8 @@ class RequestTrackerSandbox(TicketSandbox):
         statuses = (*ACTIVE, *INACTIVE, "awaiting parts")
         self.desk = Desk(clock, queues=queues, statuses=statuses, path=path)
         self.shelf = Shelf(clock)
-        self._app = Desktop(self.desk, self.shelf, token, user_time_zone, self._post_changes).app()
+        self.server = Desktop(self.desk, self.shelf, token, user_time_zone, self._post_changes)
+        self._app = self.server.app()
 
     def app(self) -> Starlette:
         """The server."""

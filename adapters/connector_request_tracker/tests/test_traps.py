@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -132,6 +133,31 @@ async def test_a_user_in_another_time_zone_is_refused_before_tickets_are_lost(
             with pytest.raises(ConfigError, match="the token's user has a time zone other than UTC"):
                 await pull(adapter, TICKETS, resume)
         assert refused.value.hint == "Set the time zone of the token's user to UTC: Admin, Users, that user, Locale."
+
+
+@pytest.mark.parametrize(("zone", "month", "day"), [("Atlantic/Azores", 10, 25), ("Europe/London", 3, 29)])
+async def test_a_zone_that_parts_from_utc_in_the_year_is_refused_with_the_first_change_and_none_is_lost(
+    zone: str, month: int, day: int
+) -> None:
+    """Clocks there are set at 01:00 UTC: until then they show the time of UTC."""
+    clock = MovableClock(datetime(2026, month, day, 0, 30, tzinfo=UTC))
+    desk = RequestTrackerSandbox(clock, user_time_zone=zone)
+    [before] = desk.seed("tickets", 1, at=clock.now(), step=timedelta(0))
+    async with connected(desk) as http:
+        adapter = RequestTracker(config_of(desk), http, clock)
+        first, resume = await pull(adapter, TICKETS)
+        clock.advance(timedelta(minutes=95))
+        _, resume = await pull(adapter, TICKETS, resume)
+        [after] = desk.seed("tickets", 1, at=clock.now(), step=timedelta(0))
+
+        with pytest.raises(ConfigError, match="the token's user has a time zone other than UTC"):
+            await pull(adapter, TICKETS, resume)
+
+    desk.server.zone = ZoneInfo("UTC")
+    async with connected(desk) as http:
+        third, _ = await pull(RequestTracker(config_of(desk), http, clock), TICKETS, resume)
+    assert numbers(first) == [int(before.external_id)]
+    assert int(after.external_id) in numbers(third)
 
 
 async def test_a_queue_that_is_not_there_is_named(sandbox: RequestTrackerSandbox) -> None:
