@@ -10,7 +10,7 @@ from tests.composition.test_cli import here, run, run_json, undisturbed_logging
 from tests.conftest import MovableClock
 from tests.factories import NOW
 from tests.ingest.conftest import Intake
-from tests.ingest.records import asset, product, site
+from tests.ingest.records import SWITCH, asset, product, site
 from tests.ingest.records import hub as hub_record
 
 from connector.storage.database.engine import open_engine
@@ -58,6 +58,31 @@ def test_conflicts_are_listed_and_a_field_is_overridden_and_released_under_the_n
     assert twice.output == "Override 1 was released before.\n"
     assert run_json("golden", "overrides") == []
     assert [one["released_by"] for one in history] == [f"cli:{getpass.getuser()}"]
+
+
+async def take_in_another_product() -> None:
+    """The same device once more, of another model."""
+    engine = open_engine("sqlite:///hub.db")
+    other = SWITCH.model_copy(update={"model": "Other"})
+    said = {"name": None, "asset_tag": None, "place": None, "state": None}
+    await Intake(engine, MovableClock(NOW))(asset("9", serial="SN-A1", product=other, **said), source="itam")
+    await engine.dispose()
+
+
+def test_things_that_are_stated_are_told_by_their_names_and_ids(here: Path):
+    run("golden", "overrides")  # which makes the database
+    asyncio.run(take_in())
+    asyncio.run(take_in_another_product())
+
+    listed = " ".join(run("golden", "conflicts", "--field", "product").output.split())
+    [conflict] = run_json("golden", "conflicts", "--field", "product")
+    first, second = (statement["values"][0] for statement in conflict["statements"])
+    assert run("golden", "override", "asset", "1", "product", str(first), "--reason", "x").exit_code == 0
+    overridden = " ".join(run("golden", "overrides").output.split())
+
+    assert f"cmdb: {SWITCH.manufacturer} {SWITCH.model} ({first})" in listed
+    assert f"itam: {SWITCH.manufacturer} Other ({second})" in listed
+    assert f"{SWITCH.manufacturer} {SWITCH.model} ({first})" in overridden
 
 
 def test_values_are_texts_or_json_as_the_field_has_them(here: Path):

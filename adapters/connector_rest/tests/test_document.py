@@ -159,3 +159,12 @@ def test_a_gap_that_an_operation_does_not_fill_is_told_where_a_ticket_is_looked_
     told = " ".join(raised.value.problems)
     assert "writes.set_fields.if_match.path: there is no {number}" in told
     assert "writes.set_fields.if_match.params.x: there is no {state}" in told
+
+
+def test_a_problem_that_begins_with_an_abbreviation_keeps_its_capitals():
+    wrong = WRONG.replace("https://acme.test", "ftp://acme.test")
+
+    with pytest.raises(InvalidDocument) as raised:
+        DOCUMENTS.read_text(wrong, "acme.yaml")
+
+    assert "2:11: base_url: URL scheme should be 'http' or 'https'" in raised.value.problems

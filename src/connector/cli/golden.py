@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import orjson
 import typer
@@ -23,6 +24,7 @@ from connector.rules.golden.fields import FIELDS
 from connector.storage.database.engine import reading
 from connector.storage.golden.listing import ListedConflict, ListedOverride, list_conflicts, list_overrides
 from connector.storage.query import ENTITIES
+from connector.storage.sources.foreseen import names_in
 
 golden = typer.Typer(
     help="What holds of what several sources state: conflicts, override, overrides, release.", no_args_is_help=True
@@ -38,6 +40,8 @@ class Kind(StrEnum):
     PRODUCT = "product"
 
 
+Names: TypeAlias = Mapping[tuple[str, int], str]
+"""What people call the things whose ids stand in columns."""
 OfKind = Annotated[Kind | None, typer.Option("--kind", help="Only of these.")]
 OfField = Annotated[str | None, typer.Option("--field", help="Only of this field, as `asset_tag`.")]
 After = Annotated[int, typer.Option(help="Go on after this number.")]
@@ -57,12 +61,14 @@ def conflicts(
     """List fields of which sources state different values, with whose holds and why; oldest first."""
     of = _kind(kind)
 
-    async def read(hub: Hub) -> list[ListedConflict]:
+    async def read(hub: Hub) -> tuple[list[ListedConflict], Names]:
         _require_field(of, field)
         async with reading(hub.database) as tx:
-            return await list_conflicts(tx, kind=of, field=field, after=after, limit=limit)
+            found = await list_conflicts(tx, kind=of, field=field, after=after, limit=limit)
+            told = [(one, said.values) for one in found for said in one.statements]
+            return found, await names_in(tx, {pair for one, values in told for pair in _pairs(one, values)})
 
-    found = with_hub(config, read, as_json=as_json)
+    found, names = with_hub(config, read, as_json=as_json)
     if as_json:
         print_json([asdict(conflict) for conflict in found])
         return
@@ -73,7 +79,7 @@ def conflicts(
             "field": conflict.field,
             "holds": conflict.source or "override",
             "why": conflict.reason.value.replace("_", " "),
-            "stated": "\n".join(f"{one.source}: {_text(one.values)}" for one in conflict.statements),
+            "stated": "\n".join(f"{one.source}: {_text(conflict, one.values, names)}" for one in conflict.statements),
         }
         for conflict in found
     ]
@@ -95,14 +101,16 @@ def overrides(
     """List what people said that fields are, oldest first."""
     of = _kind(kind)
 
-    async def read(hub: Hub) -> list[ListedOverride]:
+    async def read(hub: Hub) -> tuple[list[ListedOverride], Names]:
         _require_field(of, field)
         async with reading(hub.database) as tx:
-            return await list_overrides(
+            found = await list_overrides(
                 tx, kind=of, field=field, standing_only=not every, after=after, limit=limit
             )  # fmt: skip
+            told = [(one, values) for one in found for values in (one.value, one.replaced)]
+            return found, await names_in(tx, {pair for one, values in told for pair in _pairs(one, values)})
 
-    found = with_hub(config, read, as_json=as_json)
+    found, names = with_hub(config, read, as_json=as_json)
     if as_json:
         print_json([asdict(one) for one in found])
         return
@@ -111,7 +119,7 @@ def overrides(
             "no": one.id,
             "of": f"{one.kind.value} {one.entity_id}\n{one.name or ''}".rstrip(),
             "field": one.field,
-            "value": f"{_text(one.value)}\nwas {_text(one.replaced)}",
+            "value": f"{_text(one, one.value, names)}\nwas {_text(one, one.replaced, names)}",
             "why": f"{one.reason} ({one.created_by})",
             "until": one.until,
             "released": one.released_at,
@@ -222,9 +230,18 @@ def _instant(text: str | None) -> datetime | None:
     return at
 
 
-def _text(values: list[Any]) -> str:
-    """Values of a field's columns for people."""
-    said = [
-        "-" if value is None else value if isinstance(value, str) else orjson.dumps(value).decode() for value in values
-    ]
-    return ", ".join(said)
+def _pairs(one: ListedConflict | ListedOverride, values: list[Any]) -> list[tuple[str, Any]]:
+    """Values with the columns that they are of."""
+    return list(zip(FIELDS[one.kind][one.field].columns, map(_hashable, values), strict=True))
+
+
+def _hashable(value: Any) -> Any:
+    """Texts and whole numbers as they are, all else as JSON."""
+    is_plain = value is None or (isinstance(value, int | str) and not isinstance(value, bool))
+    return value if is_plain else orjson.dumps(value).decode()
+
+
+def _text(one: ListedConflict | ListedOverride, values: list[Any], names: Names) -> str:
+    """Values of a field's columns for people; of other things their names and ids."""
+    said = [(pair[1] if pair[1] is not None else "-", names.get(pair)) for pair in _pairs(one, values)]
+    return ", ".join(f"{name} ({value})" if name else str(value) for value, name in said)

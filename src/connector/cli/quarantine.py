@@ -73,7 +73,7 @@ def _tell(entry: Entry) -> None:
     console.print(entry.external_ref or "", markup=False, highlight=False, soft_wrap=True)
     times = "once" if entry.attempts == 1 else f"{entry.attempts} times, first"
     seen = f"Seen {times} {entry.first_seen_at:%Y-%m-%d %H:%M:%S} UTC."
-    console.print(Padding(Text(f"{entry.reason} {seen}"), (0, 0, 0, 3)))
+    console.print(Padding(Text(f"{entry.reason}\n{seen}"), (0, 0, 0, 3)))
 
 
 @quarantine.command()

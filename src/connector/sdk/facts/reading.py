@@ -106,7 +106,7 @@ def _shapes(error: ValidationError) -> Iterator[tuple[Location, str]]:
                 message = "is missing"
             case "extra_forbidden":
                 message = "there is no such key"
-        yield at, message[:1].lower() + message[1:]
+        yield at, message if message[:2].isupper() else message[:1].lower() + message[1:]
 
 
 def _told(found: Iterable[tuple[Mark, Location, str]], *, has_places: bool) -> Iterator[str]:

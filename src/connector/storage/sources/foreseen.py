@@ -136,6 +136,17 @@ async def named(tx: AsyncConnection, changes: Sequence[Foreseen], source_id: int
     ]
 
 
+async def names_in(tx: AsyncConnection, values: Collection[tuple[str, Any]]) -> dict[tuple[str, int], str]:
+    """What people call the things whose ids these columns hold; without whatever is no id, or has no name."""
+    ids: defaultdict[EntityKind, set[int]] = defaultdict(set)
+    led = [(column, value) for column, value in values if column in _LEADS_TO and isinstance(value, int)]
+    for column, number in led:
+        ids[_LEADS_TO[column]].add(number)
+    names = {kind: await _names_of(tx, kind, numbers) for kind, numbers in ids.items()}
+    found = {(column, number): names[_LEADS_TO[column]].get(number) for column, number in led}
+    return {pair: name for pair, name in found.items() if name}
+
+
 def _mentioned(item: Foreseen) -> Iterator[tuple[EntityKind, int]]:
     for name, pair in item.fields.items():
         if name in _LEADS_TO:
