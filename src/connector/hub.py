@@ -30,6 +30,7 @@ from connector.settings.loading import LoadedSettings
 from connector.settings.sections import Settings
 from connector.settings.sources import GuardSettings
 from connector.storage.database.engine import Database, open_engine, reading, transaction
+from connector.storage.database.outages import until_there
 from connector.storage.migrations import migrate
 from connector.storage.policies.active import ActivePolicy
 from connector.storage.policies.policies import active_policy_text, take_in_policy
@@ -87,23 +88,28 @@ class Hub:
 
 @asynccontextmanager
 async def open_hub(
-    loaded: LoadedSettings, *, clock: Clock | None = None, takes_policy: bool = False
+    loaded: LoadedSettings, *, clock: Clock | None = None, takes_policy: bool = False, patience_s: float = 0.0
 ) -> AsyncIterator[Hub]:
     """Migrate the database, connect the sources, see to a policy; everything is closed at the end.
 
     A plugin that does not load disables its own source and nothing else. takes_policy: take in what is configured, and
     give sources that have stopped another chance, as a hub that begins to serve does; else a policy is taken in only by
-    a database that has no active one.
-    Raises InvalidConfiguration.
+    a database that has no active one. patience_s: for how long a database is waited for that is away.
+    Raises InvalidConfiguration, and DatabaseAway.
     """
     settings, clock = loaded.settings, clock or SystemClock()
     connections, broken = _connect(settings, clock)
-    await asyncio.to_thread(migrate, settings.database)
+    await until_there(lambda: asyncio.to_thread(migrate, settings.database), patience_s=patience_s)
     database = open_engine(settings.database)
     use_match_rules(database, match_rules(settings.identity.match))
     try:
-        await _take_in(database, settings, clock, connections, broken, is_start=takes_policy)
-        await _register(database, settings, broken, clock, is_start=takes_policy)
+        await until_there(
+            lambda: _take_in(database, settings, clock, connections, broken, is_start=takes_policy),
+            patience_s=patience_s,
+        )
+        await until_there(
+            lambda: _register(database, settings, broken, clock, is_start=takes_policy), patience_s=patience_s
+        )
         if not takes_policy:  # a hub that serves does that beside answering
             await tend_golden_record(database, clock, settings.identity.precedence, settings.identity.fresh_days)
         yield Hub(settings, database, clock, ActivePolicy(), connections, broken)

@@ -6,10 +6,11 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -48,6 +49,7 @@ from connector.settings.loading import LoadedSettings
 from connector.settings.sections import Settings
 from connector.storage.database.engine import reading, wake_on_commit
 from connector.storage.database.growth import LogGrowth
+from connector.storage.database.outages import until_there
 from connector.storage.policies.policies import active_policy_text
 from connector.storage.quality.days import Measured, measure_if_due
 from connector.takeover import Takeover
@@ -69,6 +71,8 @@ CLOSED = (
 """Told at the start where no way to come in is configured."""
 DISMISSING_S = 1.0
 """For telling those who follow that the hub is stopping."""
+DATABASE_PATIENCE_S = 60.0
+"""For a database that is away when the hub starts, as when both were started at the same time."""
 UNANSWERED_MS = 30_000
 """After which a client that vanished without a word is disconnected; what it is sent now and then shows that."""
 
@@ -77,7 +81,10 @@ async def serve(loaded: LoadedSettings, listener: socket.socket, process: Proces
     """Serve on the socket until SIGINT or SIGTERM."""
     calm_garbage_collection()
     answering = asyncio.Event()
-    async with open_hub(loaded, takes_policy=process.is_first) as hub, running(hub, answering, process) as app:
+    async with (
+        open_hub(loaded, takes_policy=process.is_first, patience_s=DATABASE_PATIENCE_S) as hub,
+        running(hub, answering, process) as app,
+    ):
         config = server_config(app, keep_alive_seconds=hub.settings.server.keep_alive_seconds)
         host, port = listener.getsockname()[:2]
         server = _Server(config, f"http://{host}:{port}/graphql", answering, app.state.streams)
@@ -86,7 +93,10 @@ async def serve(loaded: LoadedSettings, listener: socket.socket, process: Proces
             loop.add_signal_handler(number, partial(setattr, server, "should_exit", True))
         if hub.settings.auth.is_closed:
             log.warning(CLOSED)
+        app.state.at_work.add_done_callback(lambda _task: setattr(server, "should_exit", True))
         await server.serve(sockets=[listener])
+        if app.state.at_work.done():  # it has no end of its own: a hub that answers and does nothing is worse than none
+            app.state.at_work.result()
     log.info("stopped")
 
 
@@ -117,12 +127,11 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
     fulfilment.schedule("forget-runs", "41 3 * * *", partial(forget_old_runs, hub))
     roads = _roads(hub, fulfilment)
     fulfilment.schedule("measure-quality", EVERY_HOUR, partial(_measure_quality, hub))
-    background: set[asyncio.Task[object]] = set()
     wake_on_commit(hub.database, feed.wake)
     wake_on_commit(hub.database, fulfilment.reactor.wake)
     announcer = _announcer(settings)
     if announcer is not None:
-        wake_on_commit(hub.database, lambda: _spawn(background, announcer.announce()))
+        wake_on_commit(hub.database, announcer.announce)
     shared = _shared_documents(settings)
     people = identity_provider(settings, hub.clock)
     kept = KeptKeys(hub.database, hub.clock)
@@ -157,16 +166,16 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         compresses=settings.graphql.compress_answers,
         fields=field_rights(settings),
         measuring=hub.measuring,
+        longest_wait_s=settings.server.longest_wait_seconds,
     )
-    await takeover.enter()
-    starting = asyncio.create_task(_begin(hub, fulfilment, answering, process, takeover), name="begin")
-    receiving = asyncio.create_task(inbox.run(), name="inbox")
+    await until_there(takeover.enter, patience_s=DATABASE_PATIENCE_S)
+    at_work = asyncio.create_task(_work(hub, fulfilment, answering, process, takeover, inbox), name="work")
+    app.state.at_work = at_work
     try:
         yield app
     finally:
-        for task in (starting, receiving, *background):
-            task.cancel()
-        await asyncio.gather(starting, receiving, *background, return_exceptions=True)
+        at_work.cancel()
+        await asyncio.gather(at_work, return_exceptions=True)
         await takeover.leave()
         await fulfilment.close()
         if roads is not None:
@@ -309,10 +318,13 @@ def _shared_documents(settings: Settings) -> SharedDocuments | None:
     return SharedDocuments(settings.redis)
 
 
-def _spawn(background: set[asyncio.Task[object]], work: Coroutine[object, object, None]) -> None:
-    task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
-    background.add(task)
-    task.add_done_callback(background.discard)
+async def _work(
+    hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Event, process: Process, takeover: Takeover, inbox: Inbox
+) -> None:
+    """Everything behind the application, until cancelled. Raises what it cannot go on without."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(inbox.run(), name="inbox")
+        tasks.create_task(_begin(hub, fulfilment, answering, process, takeover), name="begin")
 
 
 async def _begin(
@@ -321,13 +333,13 @@ async def _begin(
     """Launch durable execution; then pull every source, each at its own pace, when the hub begins with this process."""
     await answering.wait()
     try:
-        await fulfilment.launch()
+        await until_there(fulfilment.launch, patience_s=inf)
     except Exception:
-        log.exception("durable execution could not be launched: nothing is sourced until the hub is started again")
+        log.exception("durable execution could not be launched: nothing can be sourced, so the hub ends")
         raise
     finally:
         process.tell_serves()
-    await _read_policy(hub)
+    await until_there(partial(_read_policy, hub), patience_s=inf)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(takeover.run())
         if process.is_first:

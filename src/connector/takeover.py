@@ -82,6 +82,8 @@ class Takeover:
             gone = await departed(tx, self._me)
             leases = await leases_of(tx, self._me.incarnation)
         await self._give_back(leases - UNDER_WAY)
+        if resumed := await self._fulfilment.resume_broken_off():
+            log.warning("%d workflows that the database could not be told the end of go on", resumed)
         self._missing = {process: self._missing.get(process, now) for process in gone}
         if now < self._quiet_until:
             return 0

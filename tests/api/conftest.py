@@ -126,6 +126,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         kept: KeptAnswers | None = None,
         fields: FieldRights = EVERY_FIELD,
         measuring: Measuring = MEASURING,
+        longest_wait_s: float = 60.0,
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
         feed = Feed(engine, **{"poll": timedelta(seconds=0.05), **feed_options})
@@ -149,6 +150,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             kept=kept,
             fields=fields,
             measuring=measuring,
+            longest_wait_s=longest_wait_s,
         )
         transport = httpx.ASGITransport(app)
         async with (

@@ -156,11 +156,12 @@ async def test_an_internal_error_is_masked_and_logged_under_a_reference(
 async def test_a_fault_of_the_hub_in_a_mutation_is_an_error_not_a_refusal(hub: Hub):
     seeded = await seed(hub.engine)
 
-    error = await hub.error(
-        'mutation ($id: ID!) { receive(input: {shipmentId: $id, idempotencyKey: "k"}) { errors { message } } }',
-        id=seeded.id("Shipment"),
-    )
+    receive = 'mutation ($id: ID!) { receive(input: {shipmentId: $id, idempotencyKey: "k"}) { errors { message } } }'
 
+    answer = await hub.client.post("/graphql", json={"query": receive, "variables": {"id": seeded.id("Shipment")}})
+
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert error["message"] == "this hub has no workflows"
     assert error["extensions"] == {"code": "UNAVAILABLE", "hint": "Start one that has."}
 

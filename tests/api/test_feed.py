@@ -320,7 +320,7 @@ async def test_redis_wakes_other_processes_and_losing_it_costs_only_delay(
         await until(lambda: own_redis.pubsub_numsub("connector:committed") == [(b"connector:committed", 2)])
 
         await write(engine, 1)
-        await announcer.announce()
+        announcer.announce()
         assert [i for _, i in await by_redis] == [1]
         assert [i for _, i in await by_clock] == [1]
 
@@ -329,7 +329,7 @@ async def test_redis_wakes_other_processes_and_losing_it_costs_only_delay(
         by_clock = asyncio.create_task(read(polling, None, 1))
         await until(lambda: polling.readers == 1)
         await write(engine, 2)
-        await announcer.announce()
+        announcer.announce()
         assert [i for _, i in await by_clock] == [2]
     await announcer.aclose()
 

@@ -13,9 +13,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from connector.fulfilment import durable as module
 from connector.fulfilment.durable import Durable, Run, StepResult, is_repeated
 from connector.model.errors import Unavailable
 from connector.storage.database.engine import reading, transaction
+from connector.storage.database.outages import DatabaseAway
 
 SOON = timedelta(seconds=20)
 
@@ -270,3 +272,90 @@ async def test_the_workflow_tables_of_sqlite_are_in_a_file_beside_it_in_wal_mode
 
     with closing(sqlite3.connect(tmp_path / "hub.workflows.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+async def test_a_step_outlasts_a_database_that_is_away(database: str, monkeypatch: pytest.MonkeyPatch):
+    """However often it is away: that is no outcome of a step."""
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(module, "LONGEST_PAUSE_S", 0.001)
+    tries = 0
+
+    async def work() -> StepResult:
+        nonlocal tries
+        tries += 1
+        if tries < 50:
+            raise DatabaseAway("it restarts")
+        return {"tries": tries}
+
+    async def body(run: Run, _number: int) -> str:
+        return str((await run.step("stubborn", work))["tries"])
+
+    durable = Durable(database)
+    durable.workflow("stubborn", body)
+    await durable.launch()
+    try:
+        await durable.start("stubborn", "one", 1)
+        assert await durable.wait("one", within=SOON)
+    finally:
+        await durable.close()
+
+    assert tries == 50
+
+
+async def test_a_workflow_that_broke_off_with_the_database_goes_on_in_the_same_process(
+    database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """It has no outcome then, and what it had done is not done again."""
+    monkeypatch.setattr(module, "WRITTEN_S", 0.0)
+    diary = Diary()
+    is_away = True
+
+    async def body(run: Run, _number: int) -> str:
+        await run.step("first", diary.note("first"))
+        if is_away:
+            raise DatabaseAway("its disk is full")
+        await run.step("second", diary.note("second"))
+        return "done"
+
+    durable = Durable(database)
+    durable.workflow("broken", body)
+    await durable.launch()
+    try:
+        await durable.start("broken", "one", 1)
+        await until(lambda: "a workflow was broken off and goes on once the database is back" in caplog.text)
+        assert not await durable.has_ended("one")
+        is_away = False
+        await until(lambda: not durable._running)
+        assert await durable.resume_broken_off() == 1
+        assert await durable.wait("one", within=SOON)
+        assert await durable.resume_broken_off() == 0
+    finally:
+        await durable.close()
+
+    assert diary.done == ["first", "second"]
+
+
+async def test_a_launch_that_failed_with_the_database_can_be_tried_again(
+    database: str, monkeypatch: pytest.MonkeyPatch
+):
+    diary = Diary()
+    diary.gate.set()
+    durable = Durable(database)
+    durable.workflow("two", diary.two_steps)
+    plain = durable._apply_schedules
+
+    async def away() -> None:
+        raise DatabaseAway("it restarts")
+
+    monkeypatch.setattr(durable, "_apply_schedules", away)
+    with pytest.raises(DatabaseAway):
+        await durable.launch()
+    monkeypatch.setattr(durable, "_apply_schedules", plain)
+
+    await durable.launch()
+    try:
+        await durable.start("two", "one", 1)
+        assert await durable.wait("one", within=SOON)
+    finally:
+        await durable.close()
+    assert diary.done == ["first 1", "second"]

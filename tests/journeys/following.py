@@ -85,7 +85,7 @@ class BrowserFollower(Follower):
                 httpx.AsyncClient(timeout=DEADLINE_SECONDS, trust_env=False) as http,
                 http.stream("GET", f"{self._hub.url}/graphql", params=asked, headers=headers) as response,
             ):
-                assert response.status_code == 200
+                assert response.status_code == 200, f"{response.status_code} {await response.aread()!r}"
                 self.connected.put_nowait(None)
                 id_ = ""
                 async for line in response.aiter_lines():
@@ -93,7 +93,9 @@ class BrowserFollower(Follower):
                     if name == "id":
                         id_ = value
                     elif name == "data":
-                        (event,) = json.loads(value)["data"].values()
+                        told = json.loads(value)
+                        assert told.get("data"), told
+                        (event,) = told["data"].values()
                         assert event["cursor"] == id_
                         self.events.append(event)
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.commits import eventually
 
 from connector.storage.database.engine import in_reading, open_engine, reading, transaction
-from connector.storage.database.outages import DatabaseAway
+from connector.storage.database.outages import DatabaseAway, until_there
 
 postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -115,3 +115,22 @@ async def test_a_file_that_is_not_there_is_an_outage(tmp_path: Path):
 
 async def is_no_driver_left() -> bool:
     return not any("_connection_worker_thread" in thread.name for thread in threading.enumerate())
+
+
+async def test_a_start_waits_for_a_database_as_long_as_it_has_patience(caplog: pytest.LogCaptureFixture):
+    tries: list[int] = []
+
+    async def third_time() -> str:
+        tries.append(len(tries))
+        if len(tries) < 3:
+            raise DatabaseAway("its server starts")
+        return "there"
+
+    async def never() -> str:
+        raise DatabaseAway("its server starts")
+
+    assert await until_there(third_time, patience_s=20, pause_s=0.001) == "there"
+    assert len(tries) == 3
+    assert caplog.text.count("its server starts: waiting for it") == 1
+    with pytest.raises(DatabaseAway):
+        await until_there(never, patience_s=0)

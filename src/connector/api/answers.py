@@ -16,11 +16,15 @@ from connector.api.limits import MOST_TOKENS
 from connector.api.media_types import MediaType
 from connector.api.patience import TimedOut
 from connector.api.request import BadRequest, GraphQLRequest, NotByGet
+from connector.model.errors import Unavailable
 
 KEPT_BY_CLIENT: Final = "private, no-cache"
 """A client may keep an answer, and asks each time whether it still holds."""
 
 ENCODING: Final = "accept-encoding"
+UNAVAILABLE: Final = 503
+TRY_AGAIN_LATER: Final = {"retry-after": "2"}
+"""For whoever is told that a part of the hub is away. Seconds."""
 VARIES: Final = f"accept, {ENCODING}, authorization"
 """Headers of a request that the answer depends on, beside its address."""
 
@@ -69,8 +73,19 @@ def body_of(result: ExecutionResult) -> dict[str, Any]:
     return body
 
 
+def is_unavailable(result: ExecutionResult) -> bool:
+    """Whether nothing was answered, because a part of the hub is away."""
+    if any(value is not None for value in (result.data or {}).values()):
+        return False
+    return any((error.extensions or {}).get("code") == Unavailable.code for error in result.errors or ())
+
+
 def status_of(result: ExecutionResult, form: MediaType) -> int:
-    """200 once something was run, whatever came of it; 500 where the hub failed before that."""
+    """200 once something was run, whatever came of it; 503 where nothing could be answered for now; 500 where the hub
+    failed before that.
+    """
+    if is_unavailable(result):
+        return UNAVAILABLE
     if _was_run(result):
         return 200
     if any((error.extensions or {}).get("code") == "INTERNAL" for error in result.errors or ()):

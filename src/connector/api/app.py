@@ -16,6 +16,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connector.api.access import ANYBODY, Access, Admit, ApiKey, Guarded, error_response
+from connector.api.admission import LONGEST_WAIT_S, Admission
+from connector.api.answers import TRY_AGAIN_LATER, UNAVAILABLE
 from connector.api.commands import Commands
 from connector.api.context import NOBODY, ApiContext
 from connector.api.cross_site import PREFLIGHT_HEADERS
@@ -42,6 +44,7 @@ from connector.model.principals import Principal
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
 from connector.storage.database.engine import Database, reading
+from connector.storage.database.outages import until_there
 from connector.storage.database.readiness import check_ready
 from connector.storage.policies.active import PolicySource
 from connector.storage.quality.days import MEASURING, Measuring
@@ -49,6 +52,8 @@ from connector.storage.query.telling import PAPER
 from connector.storage.shipments.documents import read_document
 from connector.storage.sources.named import hub_called
 
+STARTING_S = 60.0
+"""For a database that is away while the hub starts."""
 _PAPER = "default-src 'none'; style-src 'unsafe-inline'"
 """What a page may do that is printed: have its own style, and nothing else."""
 
@@ -90,6 +95,7 @@ def create_app(
     compresses: bool = True,
     fields: FieldRights = EVERY_FIELD,
     measuring: Measuring = MEASURING,
+    longest_wait_s: float = LONGEST_WAIT_S,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
@@ -99,7 +105,7 @@ def create_app(
     operation may ask for. live: what a WebSocket and a stream of events may have. origins: whose pages may ask from a
     browser, beside the hub's own. subgraph: it is part of a graph of Apollo Federation. kept: where answers are kept to
     be given again. compresses: answers, for clients that take that. fields: who reads which.
-    measuring: how data quality is measured.
+    measuring: how data quality is measured. longest_wait_s: whoever would wait longer for an answer is refused.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, others=others, is_open=anonymous, hosts=frozenset({own_name} if own_name else ()))
@@ -173,7 +179,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await feed.start()
+        await until_there(feed.start, patience_s=STARTING_S)
         try:
             yield
         finally:
@@ -206,18 +212,18 @@ def create_app(
             Route("/webhooks/{source}", webhooks.show, methods=["GET"]),
         ],
         middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={Unavailable: _unavailable},
         lifespan=lifespan,
     )
-    app.shorten(
-        partial(
-            Shortcut,
-            access=access,
-            context=context,
-            address=endpoint.address,
-            encoder=endpoint.encoder,
-            origins=bool(origins),
-        )
+    shortcut = partial(
+        Shortcut,
+        access=access,
+        context=context,
+        address=endpoint.address,
+        encoder=endpoint.encoder,
+        origins=bool(origins),
     )
+    app.shorten(lambda rest: Admission(shortcut(rest), longest_wait_s=longest_wait_s))
     app.state.streams, app.state.access = streams, access
     return app
 
@@ -235,6 +241,11 @@ def _cross_origin(origins: Sequence[str]) -> list[Middleware]:
             expose_headers=("etag", "retry-after"),
         )
     ]
+
+
+async def _unavailable(_request: Request, error: Exception) -> Response:
+    said = error if isinstance(error, Unavailable) else Unavailable(str(error))
+    return error_response(UNAVAILABLE, said, TRY_AGAIN_LATER)
 
 
 async def _to_graphiql(_request: Request) -> Response:

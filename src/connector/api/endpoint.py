@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import orjson
 import strawberry
@@ -22,6 +22,8 @@ from connector.api.access import NOT_ADMITTED, Access, Admitted, Unauthenticated
 from connector.api.again import answer_again
 from connector.api.answer import Answer
 from connector.api.answers import (
+    TRY_AGAIN_LATER,
+    UNAVAILABLE,
     body_of,
     no_such_operation,
     not_this_way,
@@ -44,11 +46,8 @@ from connector.api.media_types import MediaType, Streaming, accepts_page, negoti
 from connector.api.patience import BrokenOff
 from connector.api.request import BadRequest, GraphQLRequest, MethodNotAllowed, asks, read_address, read_body
 from connector.api.static import GRAPHIQL
-from connector.model.errors import ConnectorError
+from connector.model.errors import ConnectorError, Unavailable
 from connector.storage.database.changes import parse_cursor
-
-if TYPE_CHECKING:
-    pass
 
 Allowed: TypeAlias = tuple[OperationType, ...]
 
@@ -155,6 +154,8 @@ class Endpoint:
             return error_response(status_of_refused(form), error, media_type=form)
         except BadRequest as error:
             return error_response(error.status, error, error.headers, media_type=form)
+        except Unavailable as error:
+            return error_response(UNAVAILABLE, error, TRY_AGAIN_LATER, media_type=form)
         except Exception as error:  # noqa: BLE001 - told in the log
             return fault(error, "the endpoint", form)
 
@@ -170,7 +171,10 @@ class Endpoint:
             raise not_this_way(error.operation_type) from error
         status = status_of(result, form)
         answer = Answer(orjson.dumps(body_of(result)))
-        return await response_of(request, answer, status, form, encoder=self.encoder, may_be_kept=not result.errors)
+        response = await response_of(request, answer, status, form, encoder=self.encoder, may_be_kept=not result.errors)
+        if status == UNAVAILABLE:
+            response.headers.update(TRY_AGAIN_LATER)
+        return response
 
     def _stream(self, request: Request, asked: GraphQLRequest, context: ApiContext, admitted: Admitted) -> ASGIApp:
         last = request.headers.get(LAST_EVENT_ID)

@@ -9,8 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from connector.api.redis_link import RedisLink
 
 PREFIX: Final = "connector:document:"
 KEPT: Final = timedelta(days=30)
@@ -20,20 +19,21 @@ class SharedDocuments:
     """Documents in Redis, where they fade a month after they were sent. Losing Redis costs a round trip."""
 
     def __init__(self, url: str) -> None:
-        self._client = Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1)
+        self._link = RedisLink(url, "each process learns documents of its clients by itself")
 
     async def get(self, name: str) -> str | None:
         """The document of this name, if it is there and Redis is, too."""
-        with suppress(RedisError, OSError, UnicodeDecodeError):
-            found = await self._client.get(PREFIX + name)
+        found = await self._link.ask(lambda client: client.get(PREFIX + name))
+        with suppress(UnicodeDecodeError):
             return found.decode() if isinstance(found, bytes) else found
         return None
 
     async def put(self, name: str, text: str) -> None:
         """Keep a document, if Redis is there."""
-        with suppress(RedisError, OSError, UnicodeEncodeError):
-            await self._client.set(PREFIX + name, text.encode(), ex=KEPT)
+        with suppress(UnicodeEncodeError):
+            encoded = text.encode()
+            await self._link.ask(lambda client: client.set(PREFIX + name, encoded, ex=KEPT))
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._link.aclose()

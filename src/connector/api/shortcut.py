@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from connector.api.access import NOT_ADMITTED, Access, error_response
 from connector.api.again import Understood, answer_understood, understand
 from connector.api.answer import Answer
-from connector.api.answers import ENCODING
+from connector.api.answers import ENCODING, TRY_AGAIN_LATER, UNAVAILABLE
 from connector.api.context import ApiContext
 from connector.api.documents import DocumentRefused
 from connector.api.encoding import SMALLEST, Coding, Encoder, coding_of
@@ -28,6 +28,7 @@ from connector.api.limits import LARGEST_REQUEST
 from connector.api.media_types import MediaType, Streaming, negotiate, streaming
 from connector.api.patience import BrokenOff
 from connector.api.request import BadRequest, check_form, read_json
+from connector.model.errors import Unavailable
 from connector.model.principals import Principal
 from connector.storage.query import Sight
 
@@ -102,6 +103,10 @@ class Shortcut:
                 answer = await self._answered(body, client, receive)
             except BrokenOff as error:
                 said = error_response(200, error, media_type=client.form, data=None)
+                await SecurityHeaders(said)(scope, receive, send)
+                return
+            except Unavailable as error:
+                said = error_response(UNAVAILABLE, error, TRY_AGAIN_LATER, media_type=client.form)
                 await SecurityHeaders(said)(scope, receive, send)
                 return
             except Exception as error:  # noqa: BLE001 - told in the log

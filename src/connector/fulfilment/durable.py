@@ -13,35 +13,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
+from connector.fulfilment.workflow_tables import configuration, make_tables
 from connector.model.errors import Unavailable
-from connector.storage.database.engine import database_url
-
-if TYPE_CHECKING:
-    from dbos import DBOSConfig
+from connector.storage.database.outages import DatabaseAway, outage_of, outages
 
 log = logging.getLogger("connector.fulfilment")
 
-APPLICATION: Final = "connector"
-VERSION: Final = "1"
-"""Workflows of another version are not resumed. It stays the same as long as their steps do; what differs in one
-step is caught by the receipts, which belong to the effect and not to the workflow's history."""
-SCHEMA: Final = "workflow"
 POLL_SECONDS: Final = 0.05
-LISTEN_SECONDS = 0.25
-"""Seconds between looks at pauses on SQLite, which tells nobody that one was ended; closing waits for the last look."""
 RETRIES: Final = {"retries_allowed": True, "interval_seconds": 0.5, "max_attempts": 12}
-"""For what a step does not handle itself, such as the hub's own database being away: half an hour of patience."""
+"""For what a step does not handle itself, beside the hub's own database being away: half an hour of patience."""
+FIRST_PAUSE_S: Final = 0.25
+LONGEST_PAUSE_S: Final = 2.0
+WRITTEN_S: Final = 5.0
+"""By when what a workflow came to is written down."""
+MOST_LISTED: Final = 500
 WAKE: Final = "wake"
 SCHEDULED: Final = "scheduled"
 KEPT: Final = timedelta(days=2)
@@ -97,6 +90,8 @@ class Durable:
         self._schedules: dict[str, _Schedule] = {}
         self._registered: dict[str, Any] = {}
         self._running: set[asyncio.Task[Any]] = set()
+        self._ended: dict[str, float] = {}
+        """Workflows that have come to their end here, and when; DBOS may not have been able to write that down."""
         self._ticking: set[str] = set()
         self._dbos: Any = None
 
@@ -117,15 +112,23 @@ class Durable:
     async def launch(self) -> None:
         """Create or open the workflow tables, resume what a previous process left, begin the schedules.
 
-        Raises Unavailable when another instance runs in this process.
+        Raises Unavailable when another instance runs in this process, and DatabaseAway; then it may be tried again.
         """
         dbos = await asyncio.to_thread(_import_dbos)
         if Durable._launched_instance is not None:
             raise Unavailable("durable execution is launched already in this process: close the other instance first")
         logging.getLogger("dbos").setLevel(logging.WARNING)
         Durable._launched_instance, self._dbos = self, dbos
-        config = _config(self._database, self._executor)
-        await _make_tables(dbos, str(config["system_database_url"]))
+        try:
+            with outages():
+                await self._launch(dbos)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _launch(self, dbos: Any) -> None:
+        config = configuration(self._database, self._executor)
+        await make_tables(dbos, str(config["system_database_url"]))
         dbos.DBOS(config=config)
         for name, body in self._bodies.items():
             self._registered[name] = dbos.DBOS.workflow(name=name, max_recovery_attempts=None)(self._wrapped(body))
@@ -151,16 +154,20 @@ class Durable:
         Durable._launched_instance = None
 
     async def start(self, name: str, workflow_id: str, number: int) -> None:
-        """Start a workflow; starting the same id twice is once, also when it has ended long ago."""
+        """Start a workflow; starting the same id twice is once, also when it has ended long ago.
+
+        Raises DatabaseAway when it could not be written down.
+        """
         dbos = self._launched()
-        with dbos.SetWorkflowID(workflow_id):
+        with outages(), dbos.SetWorkflowID(workflow_id):
             await dbos.DBOS.start_workflow_async(self._registered[name], number)
 
     async def wake(self, workflow_id: str) -> None:
-        """End the pause of a workflow; nothing happens when it does not run."""
+        """End the pause of a workflow; nothing happens when it does not run. Raises DatabaseAway."""
         dbos = self._launched()
         try:
-            await dbos.DBOS.send_async(workflow_id, WAKE, topic=WAKE)
+            with outages():
+                await dbos.DBOS.send_async(workflow_id, WAKE, topic=WAKE)
         except dbos.error.DBOSNonExistentWorkflowError:
             return
 
@@ -176,14 +183,16 @@ class Durable:
 
     async def has_ended(self, workflow_id: str) -> bool:
         """Whether a workflow began and is over."""
-        status = await self._launched().DBOS.get_workflow_status_async(workflow_id)
+        with outages():
+            status = await self._launched().DBOS.get_workflow_status_async(workflow_id)
         return status is not None and status.status not in ("PENDING", "ENQUEUED", "DELAYED")
 
     async def executors_at_work(self) -> set[str]:
         """Names of the other processes that have workflows under way, or had when they died."""
-        pending = await self._launched().DBOS.list_workflows_async(
-            status="PENDING", load_input=False, load_output=False
-        )
+        with outages():
+            pending = await self._launched().DBOS.list_workflows_async(
+                status="PENDING", load_input=False, load_output=False
+            )
         return {item.executor_id for item in pending if item.executor_id} - {self._executor}
 
     async def adopt(self, executor: str) -> int:
@@ -195,6 +204,29 @@ class Durable:
         if left:
             await dbos.DBOS.resume_workflows_async([item.workflow_id for item in left])
         return len(left)
+
+    async def resume_broken_off(self) -> int:
+        """Go on with what ended here while the database was away and was not told; returns how many that were.
+
+        DBOS tries again what a server's connection failed at, but nothing else, such as a disk without room: then a
+        workflow is over in memory and under way in the database, and would be until the next start.
+        """
+        if not self._ended:
+            return 0
+        dbos, now = self._launched(), asyncio.get_running_loop().time()
+        due = [name for name, at in self._ended.items() if now - at >= WRITTEN_S]
+        resumed = 0
+        for first in range(0, len(due), MOST_LISTED):
+            names = due[first : first + MOST_LISTED]
+            left = await dbos.DBOS.list_workflows_async(
+                workflow_ids=names, status="PENDING", executor_id=self._executor, load_input=False, load_output=False
+            )
+            if left:
+                await dbos.DBOS.resume_workflows_async([item.workflow_id for item in left])
+            resumed += len(left)
+            for name in names:
+                del self._ended[name]
+        return resumed
 
     def _launched(self) -> Any:
         if self._dbos is None:
@@ -215,8 +247,15 @@ class Durable:
         self._running.add(task)
         try:
             return await body
+        except Exception as error:
+            if outage_of(error) is None:
+                raise
+            log.warning("a workflow was broken off and goes on once the database is back: %s", outage_of(error))
+            raise asyncio.CancelledError from error  # which DBOS does not take for its outcome
         finally:
             self._running.discard(task)
+            if self._dbos is not None and (name := self._dbos.DBOS.workflow_id):
+                self._ended[name] = asyncio.get_running_loop().time()
 
     def _scheduled(self) -> Callable[[datetime, str], Coroutine[Any, Any, str]]:
         async def scheduled(at: datetime, name: str) -> str:
@@ -278,7 +317,7 @@ class _DbosRun:
         self._dbos = durable._launched()
 
     async def step(self, name: str, work: Step) -> StepResult:
-        result: StepResult = await self._dbos.DBOS.run_step_async({"name": name, **RETRIES}, work)
+        result: StepResult = await self._dbos.DBOS.run_step_async({"name": name, **RETRIES}, partial(_outlast, work))
         return result
 
     async def pause(self, duration: timedelta) -> None:
@@ -296,6 +335,17 @@ class _DbosRun:
             await handle.get_result(polling_interval_sec=0.1)
         except Exception as error:  # noqa: BLE001 - how it ended is its own matter; that it ended is asked here
             log.warning("workflow %s ended with %s: %s", workflow_id, type(error).__name__, error)
+
+
+async def _outlast(work: Step) -> StepResult:
+    """Do the work, over and over while the hub's database is away: that is no outcome of a step."""
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            return await work()
+        except DatabaseAway:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
 def _import_dbos() -> Any:
@@ -318,40 +368,3 @@ def _is_as(known: Mapping[str, Any] | None, name: str, wanted: _Schedule) -> boo
     """Whether a schedule is stored as it is wanted: writing all of them takes half of the time of a launch."""
     stored = None if known is None else tuple(map(known.get, ("workflow_name", "schedule", "context", "cron_timezone")))
     return stored == (SCHEDULED, wanted.cron, name, wanted.time_zone)
-
-
-def _config(database: str, executor: str) -> DBOSConfig:
-    return {
-        "name": APPLICATION,
-        "system_database_url": _system_database(database),
-        "dbos_system_schema": SCHEMA,
-        "application_version": VERSION,
-        "executor_id": executor,
-        "sys_db_pool_size": 5,
-        "notification_listener_polling_interval_sec": LISTEN_SECONDS,
-        "log_level": "WARNING",
-        "enable_otlp": False,
-    }
-
-
-async def _make_tables(dbos: Any, database: str) -> None:
-    """Make the workflow tables, or bring them up to date, while this process goes on answering.
-
-    On PostgreSQL DBOS builds indices concurrently, which waits for every transaction that is open, those of our own
-    requests among them: launching would do it on the event loop that they need to come to an end.
-    """
-    if not database.startswith("sqlite"):
-        await asyncio.to_thread(dbos.DBOS.migrate, database, schema=SCHEMA)
-
-
-def _system_database(database: str) -> str:
-    """Where DBOS keeps its tables. SQLite is put into WAL mode first: five times as many workflows a second."""
-    url = database_url(database)
-    if url.get_backend_name() != "sqlite":
-        return url.set(drivername="postgresql").render_as_string(hide_password=False)
-    path = Path(url.database or "connector.db")
-    path = path.with_name(f"{path.stem}.workflows.db")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-    return f"sqlite:///{path}"

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
+from math import inf
 from typing import Final
 
 from connector.fulfilment.approvals import Approvals, Holders, holders_of
@@ -28,6 +29,7 @@ from connector.fulfilment.work import Work
 from connector.fulfilment.workflows import Workflows
 from connector.sdk import Clock, Connection
 from connector.storage.database.engine import Database, reading, transaction
+from connector.storage.database.outages import until_there
 from connector.storage.database.presence import Presence, is_present
 from connector.storage.facts.lane_statistics import Learned, learn_lanes
 from connector.storage.policies.active import PolicySource
@@ -101,11 +103,14 @@ class FulfilmentEngine:
         self._durable.schedule(name, cron, tick, time_zone=time_zone)
 
     async def launch(self) -> None:
-        """Resume what a previous process left, begin the schedules, and follow the change log."""
+        """Resume what a previous process left, begin the schedules, and follow the change log.
+
+        Raises DatabaseAway; then it may be tried again.
+        """
         if not await self.presence.claim():
             log.warning("another process has this one's name: what either of them does is not told from the other's")
         await self._durable.launch()
-        await self.adopt()
+        await until_there(self.adopt, patience_s=inf)
         self._following = asyncio.create_task(self.reactor.run(), name="reactor")
 
     async def close(self) -> None:
@@ -129,6 +134,10 @@ class FulfilmentEngine:
             return 0
         await self.presence.hold()
         return sum([await self.adopt_from(executor) for executor in await self._durable.executors_at_work()])
+
+    async def resume_broken_off(self) -> int:
+        """Go on with workflows of this process that broke off with the database; returns how many that were."""
+        return await self._durable.resume_broken_off()
 
     async def adopt_from(self, name: str) -> int:
         """Go on with the workflows of a process, if none of its name is there; returns how many that were.

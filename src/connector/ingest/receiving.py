@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 
 from connector.ingest.apply import fingerprint
-from connector.model.errors import InvalidInput
+from connector.model.errors import InvalidInput, Overloaded
 from connector.sdk.adapter import ReadsHeaders, ReceivesWebhooks
 from connector.sdk.connection import Connection
 from connector.sdk.webhook import WebhookRequest, WebhookResult
@@ -21,6 +21,10 @@ from connector.storage.sources.sources import register_source, source_ids
 
 TOGETHER: Final = 200
 """At most so many webhooks are kept in one transaction."""
+MOST_WAITING: Final = 2_000
+"""Webhooks that wait to be kept; some seconds of work."""
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Of their bodies."""
 SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
@@ -55,19 +59,24 @@ class Receiving:
     def __init__(self, engine: Database) -> None:
         self._engine = engine
         self._waiting: list[_Waiting] = []
+        self._bytes = 0
         self._writing: asyncio.Task[None] | None = None
 
     async def receive(self, connection: Connection, request: WebhookRequest) -> Received:
         """Verify a webhook and keep it, so that it can be answered.
 
         Raises AuthError when it is not from the source, and InvalidInput when the source's adapter takes none, or the
-        database refuses what it says.
+        database refuses what it says. Raises Overloaded when too many wait already, and DatabaseAway.
         """
         adapter = connection.adapter
         if not isinstance(adapter, ReceivesWebhooks):
             raise InvalidInput(
                 f"source {connection.name!r} takes no webhooks",
                 hint=f"Its adapter {connection.adapter_name!r} only pulls; remove the webhook over there.",
+            )
+        if len(self._waiting) >= MOST_WAITING or self._bytes > MOST_BYTES:
+            raise Overloaded(
+                "more webhooks come than can be kept just now; this one was not taken in", hint="Send it again later."
             )
         adapter.verify(request)
         reply = _parsed(adapter, request).reply
@@ -76,6 +85,7 @@ class Receiving:
         query = {name: redact(text) for name, text in request.query.items()}
         named = fingerprint(_said(adapter, request, query))
         kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._bytes += len(request.body)
         self._waiting.append(_Waiting(connection, named, headers, query, request.body, request.received_at, kept))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write(), name="receiving")
@@ -85,6 +95,7 @@ class Receiving:
         try:
             while self._waiting:
                 group, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
+                self._bytes -= sum(len(one.body) for one in group)
                 await self._keep(group)
         finally:
             self._writing = None

@@ -112,3 +112,9 @@ class Unavailable(ConnectorError):
     """A part of the hub (database, workflow engine) cannot be reached now; trying again is right."""
 
     code = "UNAVAILABLE"
+
+
+class Overloaded(Unavailable):
+    """More is asked of the hub than it can do in time; nothing of this was begun."""
+
+    code = "OVERLOADED"

@@ -49,6 +49,10 @@ class ServerSettings(_Section):
         default=75, ge=1, le=3_600, description="Seconds after which a connection without requests is closed.",
         examples=[75],
     )  # fmt: skip
+    longest_wait_seconds: float = Field(
+        default=3.0, gt=0, le=60, description="A request that would wait longer for its answer is refused (503).",
+        examples=[3.0],
+    )  # fmt: skip
     public_url: str | None = Field(
         default=None, description="Address under which others reach the hub.", examples=["https://hub.example.com"]
     )

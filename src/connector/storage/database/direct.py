@@ -24,6 +24,11 @@ from connector.storage.database.wire import Statement, Wire
 CONNECTIONS: Final = 10
 """Kept at most: a server has a hundred for all processes together, so who comes beyond them waits."""
 
+LOOK_S: Final = 1.0
+"""From one look to the next at connections that were reset. Who waits is told by the event loop, but not always: libuv
+lets go of a socket that has an error, and a PostgreSQL that crashed behind a proxy has left some unheard of since.
+"""
+
 SETTINGS: Final = "SELECT set_config('TimeZone', 'UTC', false), set_config('jit', 'off', false)"
 """Machine code pays off for statements that run for seconds; making it takes longer than a page does."""
 
@@ -55,6 +60,7 @@ class DirectConnections:
         self._idle: list[Wire] = []
         self._waiting: deque[_Waiting] = deque()
         self._ending: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.TimerHandle | None = None
 
     async def row(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
         """The one row that a statement answers, its texts as bytes. It must change nothing: it may be sent twice.
@@ -123,7 +129,20 @@ class DirectConnections:
             await connection.close()
             raise
         self._wires.add(wire)
+        if self._looking is None:
+            self._look_later()
         return wire
+
+    def _look_later(self) -> None:
+        self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    def _look(self) -> None:
+        """See which connections were reset, each second, as long as there are any."""
+        for wire in list(self._wires):
+            wire.look()
+        self._looking = None
+        if self._wires:
+            self._look_later()
 
     async def _ask(self, wire: Wire, statement: Statement) -> _Row:
         """The row, however many round trips it takes. The place of a connection that fails stays taken."""
@@ -198,6 +217,9 @@ class DirectConnections:
 
     def close(self) -> None:
         """Close those that nobody uses, and tell the server no more of what nobody waits for."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
         for task in self._ending:
             task.cancel()
         while self._idle:

@@ -5,15 +5,20 @@ PostgreSQL's classes of codes are those of its manual, appendix A; SQLite's are 
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from connector.model.errors import Unavailable
+
+log = logging.getLogger("connector")
+T = TypeVar("T")
 
 POSTGRESQL: Final = ("08", "53", "57P", "58", "25006")
 """Beginnings of codes: no connection; no room, memory or place; being shut down or not yet up; files that cannot be
@@ -50,6 +55,34 @@ def outages() -> Iterator[None]:
         if (why := outage(error)) is None:
             raise
         raise DatabaseAway(why) from error
+
+
+async def until_there(do: Callable[[], Awaitable[T]], *, patience_s: float, pause_s: float = 1.0) -> T:
+    """What something comes to that needs the database, tried again while that is away, which is said once.
+
+    Raises DatabaseAway when it is for longer than somebody has patience.
+    """
+    deadline = asyncio.get_running_loop().time() + patience_s
+    is_told = False
+    while True:
+        try:
+            return await do()
+        except DatabaseAway as error:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+            if not is_told:
+                log.warning("%s: waiting for it", error.message)
+            is_told = True
+            await asyncio.sleep(pause_s)
+
+
+def outage_of(error: BaseException) -> str | None:
+    """The same of any error, whoever raised it."""
+    if isinstance(error, DatabaseAway):
+        return error.message
+    if isinstance(error, PoolTimeout):
+        return "all connections to it are taken"
+    return outage(error) if isinstance(error, DBAPIError) else None
 
 
 def outage(error: DBAPIError) -> str | None:

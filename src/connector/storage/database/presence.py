@@ -22,6 +22,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from connector.storage.database.outages import outages
 from connector.storage.tables import process
 
 PREFIX = "connector.process:"
@@ -68,9 +69,16 @@ class Presence:
         engine.update_execution_options(**{HOLDER: self.me.incarnation})
 
     async def hold(self) -> bool:
-        """Hold both, anew when the connection was lost; False while another process has the name."""
+        """Hold both, anew when the connection was lost; False while another process has the name.
+
+        Raises DatabaseAway.
+        """
         if self._engine.dialect.name != "postgresql":
             return True
+        with outages():
+            return await self._hold()
+
+    async def _hold(self) -> bool:
         if self._connection is not None:
             try:
                 await self._connection.execute(select(1))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import select
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
@@ -75,6 +76,9 @@ class Wire:
         self._prepared: dict[str, bytes | None] = {}
         self._numbers = 0
         self.is_open = True
+        self._is_reset = False
+        self._resets = select.poll()
+        self._resets.register(self._socket, 0)  # POLLERR and POLLHUP are told unasked
         self._loop.add_reader(self._socket, self._readable)
 
     def begin(self, statement: Statement, answer: asyncio.Future[Any]) -> bool:
@@ -98,6 +102,11 @@ class Wire:
     def is_asked(self, answer: asyncio.Future[Any]) -> bool:
         """Whether it was begun for this and has not answered yet."""
         return self._answer is answer
+
+    def look(self) -> None:
+        """Find out whether the connection was reset and nobody was called, where something is to come over it."""
+        if self.is_open and (self._answer is not None or self._waiter is not None) and self._resets.poll(0):
+            self._readable()
 
     def abandon(self) -> None:
         """Nobody waits for what it was begun for: neither is told of it."""
@@ -132,7 +141,7 @@ class Wire:
         return row
 
     def _require_open(self) -> None:
-        if not self.is_open:
+        if not self.is_open or self._is_reset:
             raise OperationalError("the connection was lost")
 
     async def break_off(self) -> None:
@@ -207,20 +216,33 @@ class Wire:
             self._waiter = None
 
     def _readable(self) -> None:
-        """As the event loop calls it: read what has come, whether somebody waits for it or the server is leaving."""
-        try:
-            self._pgconn.consume_input()
-        except OperationalError as error:
-            self._lost(error)
-            return
-        if self._pgconn.status == ConnStatus.BAD:
-            self._lost(OperationalError("the connection was lost"))
-        elif self._pgconn.is_busy():
-            return  # a long answer comes in many parts, and is waited for once
-        elif self._answer is not None:
+        """As the event loop calls it: read what has come, whether somebody waits for it or the server is leaving.
+
+        A reset may be there behind it. Libuv tells so together with the last that came, and then lets go of the socket
+        (`uv__poll_io`), so that nobody would be called any more.
+        """
+        while True:
+            try:
+                self._pgconn.consume_input()
+            except OperationalError as error:
+                self._lost(error)
+                return
+            if self._pgconn.status == ConnStatus.BAD:
+                self._lost(OperationalError("the connection was lost"))
+                return
+            is_reset = bool(self._resets.poll(0))
+            if not self._pgconn.is_busy():
+                break
+            if not is_reset:
+                return  # a long answer comes in many parts, and is waited for once
+        self._is_reset = is_reset
+        if self._answer is not None:
             self._give_answer(self._answer)
-        elif self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        elif self._waiter is not None:
+            if not self._waiter.done():
+                self._waiter.set_result(None)
+        elif is_reset:
+            self._lost(OperationalError("the connection was lost"))
 
     def _give_answer(self, answer: asyncio.Future[Any]) -> None:
         try:

@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, pool, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.storage.database.engine import database_url
+from connector.storage.database.outages import outages
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -32,7 +33,7 @@ def alembic_config(database: str) -> Config:
 def migrate(database: str) -> None:
     """Bring the database to the newest schema; one that is there already is left alone.
 
-    Synchronous: it runs before anything else does.
+    Synchronous: it runs before anything else does. Raises DatabaseAway when the database cannot be had.
     """
     url = database_url(database)
     if url.get_backend_name() == "sqlite" and url.database:
@@ -41,14 +42,15 @@ def migrate(database: str) -> None:
         return
     from alembic import command
 
-    command.upgrade(alembic_config(database), "head")
+    with outages():
+        command.upgrade(alembic_config(database), "head")
 
 
 def _revision(database: str) -> str | None:
-    """The database's revision; None when it has none."""
+    """The database's revision; None when it has none. Raises DatabaseAway."""
     engine = create_engine(database_url(database).set(drivername=_sync_driver(database)), poolclass=pool.NullPool)
     try:
-        with engine.connect() as connection:
+        with outages(), engine.connect() as connection:
             revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             return revision
     except SQLAlchemyError:
