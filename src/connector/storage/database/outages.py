@@ -97,7 +97,9 @@ def outage(error: DBAPIError) -> str | None:
     if sqlstate in _NO_ROOM:
         return "there is no room left on its disk"
     if sqlstate is None:
-        return "the connection to it was lost" if error.connection_invalidated or _is_of_connection(cause) else None
+        if not (error.connection_invalidated or _is_of_connection(cause)):
+            return None
+        return "it cannot be reached" if error.statement is None else "the connection to it was lost"
     return "its server is not there, or takes nothing" if sqlstate.startswith(POSTGRESQL) else None
 
 
