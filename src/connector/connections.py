@@ -11,6 +11,7 @@ client's system would be told that nobody reads, and often drop the answer for i
 from __future__ import annotations
 
 from asyncio import TimerHandle, Transport
+from collections.abc import Sequence
 from typing import Final
 
 import uvicorn
@@ -30,12 +31,19 @@ MOST_IGNORED: Final = 32 * 1024 * 1024
 SHUTDOWN_SECONDS: Final = 5
 
 
-def server_config(app: Starlette, *, keep_alive_seconds: int = KEEP_ALIVE_SECONDS) -> uvicorn.Config:
-    """How uvicorn serves the application."""
+def server_config(
+    app: Starlette, keep_alive_seconds: int = KEEP_ALIVE_SECONDS, trusted_proxies: Sequence[str] = ()
+) -> uvicorn.Config:
+    """How uvicorn serves the application.
+
+    trusted_proxies: addresses and networks from which headers are believed that say for whom somebody asks.
+    """
     return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
         http=KeptConnection,
         ws=FramingSocket,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,

@@ -29,6 +29,7 @@ from connector.api.limits import Limits
 from connector.api.live.streams import Streams
 from connector.api.schema import build_schema
 from connector.connections import server_config
+from connector.counting import counting_together, rates_of
 from connector.fulfilment.approvals import holders_of
 from connector.fulfilment.engine import EVERY_HOUR, FulfilmentEngine
 from connector.fulfilment.roads import measure_roads
@@ -80,12 +81,12 @@ UNANSWERED_MS = 30_000
 async def serve(loaded: LoadedSettings, listener: socket.socket, process: Process = ALONE) -> None:
     """Serve on the socket until SIGINT or SIGTERM."""
     calm_garbage_collection()
-    answering = asyncio.Event()
+    answering, given = asyncio.Event(), loaded.settings.server
     async with (
         open_hub(loaded, takes_policy=process.is_first, patience_s=DATABASE_PATIENCE_S) as hub,
         running(hub, answering, process) as app,
     ):
-        config = server_config(app, keep_alive_seconds=hub.settings.server.keep_alive_seconds)
+        config = server_config(app, given.keep_alive_seconds, given.trusted_proxies)
         host, port = listener.getsockname()[:2]
         server = _Server(config, f"http://{host}:{port}/graphql", answering, app.state.streams)
         loop = asyncio.get_running_loop()
@@ -135,6 +136,7 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
     shared = _shared_documents(settings)
     people = identity_provider(settings, hub.clock)
     kept = KeptKeys(hub.database, hub.clock)
+    rates = rates_of(settings)
     app = create_app(
         engine=hub.database,
         feed=feed,
@@ -167,12 +169,14 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         fields=field_rights(settings),
         measuring=hub.measuring,
         longest_wait_s=settings.server.longest_wait_seconds,
+        rates=rates,
     )
     await until_there(takeover.enter, patience_s=DATABASE_PATIENCE_S)
     at_work = asyncio.create_task(_work(hub, fulfilment, answering, process, takeover, inbox), name="work")
     app.state.at_work = at_work
     try:
-        yield app
+        async with counting_together(settings, rates):
+            yield app
     finally:
         at_work.cancel()
         await asyncio.gather(at_work, return_exceptions=True)

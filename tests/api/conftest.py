@@ -28,6 +28,7 @@ from connector.api.kept import KeptAnswers
 from connector.api.limits import Limits
 from connector.api.live.limits import LiveLimits
 from connector.api.live.streams import Streams
+from connector.api.rates import Rates
 from connector.api.sync_commands import SyncCommands
 from connector.connections import server_config
 from connector.fulfilment.suppliers import require_suppliers
@@ -127,6 +128,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         fields: FieldRights = EVERY_FIELD,
         measuring: Measuring = MEASURING,
         longest_wait_s: float = 60.0,
+        rates: Rates | None = None,
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
         feed = Feed(engine, **{"poll": timedelta(seconds=0.05), **feed_options})
@@ -151,6 +153,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             fields=fields,
             measuring=measuring,
             longest_wait_s=longest_wait_s,
+            rates=rates,
         )
         transport = httpx.ASGITransport(app)
         async with (

@@ -26,6 +26,9 @@ NOT_ALLOWED: Final = 4403
 """Code that a WebSocket is closed with when its token is wrong or has expired."""
 TRY_AGAIN_LATER: Final = 1013
 
+MOST_HOLDERS: Final = 10_000
+"""Headers that are remembered, with who shows them."""
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -106,36 +109,51 @@ class Access:
     ) -> None:
         self._keys: tuple[ApiKey, ...] = (*(() if token is None else (ApiKey.of(token, ANYBODY),)), *keys)
         self._others = others
-        self._is_open = is_open
+        self.is_open = is_open
         self._hosts = LOOPBACK | hosts
+        self._holders: dict[str, str] = {}
 
     async def check(self, authorization: str | None) -> Admitted:
         """Who shows the value of an Authorization header. Raises what is in `NOT_ADMITTED` when nobody comes in so.
 
         Every key is compared, whichever fits, so that the time taken says nothing of them.
         """
-        if self._is_open:
+        if self.is_open:
             return _ANYBODY
         scheme, _, token = (authorization or "").partition(" ")
         shown = token.strip() if scheme.lower() == "bearer" else ""
         digest = digest_of(shown)
         found = [key.holder for key in self._keys if hmac.compare_digest(digest, key.digest)]
         if shown and found:
-            return Admitted(found[0])
+            return self._let_in(authorization, Admitted(found[0]))
         for admit in self._others:
             admitted = await admit(shown)
             if admitted is not None:
-                return admitted
+                return self._let_in(authorization, admitted)
         raise Unauthenticated(
             "the bearer token is wrong" if authorization else "a bearer token is needed",
             hint="Send the header 'Authorization: Bearer ...'; over a WebSocket, send 'authorization' in the "
             "payload of connection_init.",
         )
 
+    def holder_of(self, authorization: str | None) -> str | None:
+        """Who was let in with the value of an Authorization header; None for one that nobody was, or not lately.
+
+        It says who is meant, for counting, and not that they may come in: the key may have ended since.
+        """
+        return None if authorization is None else self._holders.get(authorization)
+
+    def _let_in(self, authorization: str | None, admitted: Admitted) -> Admitted:
+        if authorization is not None and authorization not in self._holders:
+            if len(self._holders) >= MOST_HOLDERS:
+                del self._holders[next(iter(self._holders))]
+            self._holders[authorization] = admitted.principal.name
+        return admitted
+
     def check_host(self, host: str) -> None:
         """Raises Unauthenticated when the hub is called by a name that is not its own and no token protects it."""
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if self._is_open and name.lower() not in self._hosts:
+        if self.is_open and name.lower() not in self._hosts:
             raise Unauthenticated(
                 f"host {name!r} is not this machine", hint="Configure a token, or call the hub by its loopback address."
             )

@@ -30,6 +30,7 @@ from connector.api.kept import KeptAnswers
 from connector.api.limits import LARGEST_REQUEST, Limits
 from connector.api.live.limits import LiveLimits
 from connector.api.live.streams import Streams
+from connector.api.rates import RateLimiting, RateLimits, Rates
 from connector.api.ready import ReadyQueries
 from connector.api.schema import build_schema
 from connector.api.shortcut import Shortcut
@@ -96,6 +97,7 @@ def create_app(
     fields: FieldRights = EVERY_FIELD,
     measuring: Measuring = MEASURING,
     longest_wait_s: float = LONGEST_WAIT_S,
+    rates: Rates | None = None,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
@@ -106,6 +108,7 @@ def create_app(
     browser, beside the hub's own. subgraph: it is part of a graph of Apollo Federation. kept: where answers are kept to
     be given again. compresses: answers, for clients that take that. fields: who reads which.
     measuring: how data quality is measured. longest_wait_s: whoever would wait longer for an answer is refused.
+    rates: how much each client may ask, None for any.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, others=others, is_open=anonymous, hosts=frozenset({own_name} if own_name else ()))
@@ -190,7 +193,8 @@ def create_app(
     lasting = live or LiveLimits()
     schema = build_schema(subgraph=subgraph)
     streams = Streams(schema, feed, context, lasting)
-    endpoint = Endpoint(schema, access, context, streams, lasting, origins, compresses=compresses)
+    rates = rates or Rates(RateLimits())
+    endpoint = Endpoint(schema, access, context, streams, lasting, origins, compresses=compresses, rates=rates)
     app = Application(
         routes=[
             Route(
@@ -223,7 +227,11 @@ def create_app(
         encoder=endpoint.encoder,
         origins=bool(origins),
     )
-    app.shorten(lambda rest: Admission(shortcut(rest), longest_wait_s=longest_wait_s))
+    app.shorten(
+        lambda rest: RateLimiting(
+            Admission(shortcut(rest), longest_wait_s=longest_wait_s), rates, access, connections.keys()
+        )
+    )
     app.state.streams, app.state.access = streams, access
     return app
 
@@ -238,7 +246,7 @@ def _cross_origin(origins: Sequence[str]) -> list[Middleware]:
             allow_origins=origins,
             allow_methods=("GET", "POST"),
             allow_headers=("authorization", "content-type", "if-none-match", *PREFLIGHT_HEADERS),
-            expose_headers=("etag", "retry-after"),
+            expose_headers=("etag", "ratelimit", "ratelimit-policy", "retry-after"),
         )
     ]
 

@@ -44,6 +44,7 @@ from connector.api.live.socket import SocketConnection
 from connector.api.live.streams import Refused, Streams
 from connector.api.media_types import MediaType, Streaming, accepts_page, negotiate, streaming
 from connector.api.patience import BrokenOff
+from connector.api.rates import Rates
 from connector.api.request import BadRequest, GraphQLRequest, MethodNotAllowed, asks, read_address, read_body
 from connector.api.static import GRAPHIQL
 from connector.model.errors import ConnectorError, Unavailable
@@ -63,6 +64,7 @@ class Endpoint:
     """All ways to the schema, with one access rule.
 
     origins: whose pages may ask from a browser, beside the hub's own. compresses: answers, for clients that take that.
+    rates: what counts what comes over a WebSocket.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Endpoint:
         origins: Collection[str] = (),
         *,
         compresses: bool = True,
+        rates: Rates,
     ) -> None:
         self._schema = schema
         self._access = access
@@ -82,6 +85,7 @@ class Endpoint:
         self._streams = streams
         self._limits = limits
         self._origins = origins
+        self._rates = rates
         self._changing: set[asyncio.Task[bytes]] = set()
         self.encoder = Encoder() if compresses else None
 
@@ -118,6 +122,7 @@ class Endpoint:
             streams=self._streams,
             execute=partial(self._execute_whole, allowed=_ALL),
             limits=self._limits,
+            rates=self._rates,
         ).run()
 
     async def _answer(self, request: Request) -> ASGIApp:

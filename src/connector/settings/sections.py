@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ from connector.model.kinds import LabelFormat
 from connector.model.lifecycle import TicketState
 from connector.settings.auth import AuthSettings, is_loopback, is_speakable
 from connector.settings.identity import IdentitySettings, identity_problems
+from connector.settings.limits import LimitSettings
 from connector.settings.quality import QualitySettings
 from connector.settings.sources import SourceSettings, checked_cron
 
@@ -56,6 +58,21 @@ class ServerSettings(_Section):
     public_url: str | None = Field(
         default=None, description="Address under which others reach the hub.", examples=["https://hub.example.com"]
     )
+    trusted_proxies: list[str] = Field(
+        default_factory=list,
+        description="Addresses and networks of proxies that say truly for whom they ask (X-Forwarded-For, -Proto).",
+        examples=[["10.0.0.0/8"]],
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for given in value:
+            try:
+                ip_network(given)
+            except ValueError as error:
+                raise ValueError(f"{given!r} is no address, and no network such as '10.0.0.0/8': {error}") from error
+        return value
 
 
 class TicketSettings(_Section):
@@ -223,6 +240,7 @@ class Settings(BaseSettings):
     travel_time: TravelTimeSettings = TravelTimeSettings()
     identity: IdentitySettings = IdentitySettings()
     quality: QualitySettings = QualitySettings()
+    limits: LimitSettings = LimitSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
 
     @field_validator("database")

@@ -34,6 +34,7 @@ from connector.api.live.ending import (
 from connector.api.live.limits import LiveLimits
 from connector.api.live.outlet import Mark, Outlet
 from connector.api.live.streams import Following, Refused, Streams
+from connector.api.rates import Rates
 from connector.api.request import BadRequest, GraphQLRequest, check_depth, names_document, request_of
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
@@ -70,6 +71,7 @@ class SocketConnection:
         streams: Streams,
         execute: Execute,
         limits: LiveLimits,
+        rates: Rates,
     ) -> None:
         self._scope = scope
         self._receive = receive
@@ -79,6 +81,7 @@ class SocketConnection:
         self._streams = streams
         self._execute = execute
         self._limits = limits
+        self._rates = rates
         takes_many = SEND_MANY in (scope.get("extensions") or {})
         self._outlet = Outlet(self._send_many if takes_many else self._send_each, limits, streams.turn)
         self._params: Mapping[str, Any] | None = None
@@ -200,6 +203,12 @@ class SocketConnection:
         request = _request(_payload(message).get("payload"))
         if len(self._operations) >= self._limits.operations:
             self._say_errors(key, [_too_many(self._limits.operations)])
+            return
+        client = self._scope.get("client")
+        holder = None if self._access.is_open else self._admitted.principal.name
+        refusal = self._rates.refusal(holder, client[0] if client else None)
+        if refusal is not None:
+            self._say_errors(key, [refusal])
             return
         self._operations[key] = task = self._begin(self._operate(key, request), name="operation")
         task.add_done_callback(lambda done: self._operations.pop(key) if self._operations.get(key) is done else None)
