@@ -58,7 +58,7 @@ class World:
         self.withdrawn: set[int] = set()
         self.refused = 0
         self.told_followers: list[str] = []
-        self._devices: list[str] = []
+        self.devices: list[str] = []
 
     async def post(self, http: httpx.AsyncClient, hook: WebhookRequest) -> None:
         """As a vendor does: again and again until it is taken."""
@@ -75,11 +75,12 @@ class World:
     async def report(self) -> None:
         """Incidents, until cancelled; one in five is withdrawn, each webhook is sent once, twice or three times."""
         async with asyncio.TaskGroup() as tasks:
-            for tag in self._devices:
-                tasks.create_task(self._one(tag))
+            for tag in self.devices:
+                tasks.create_task(self.report_one(tag))
                 await asyncio.sleep(PAUSE_S)
 
-    async def _one(self, tag: str) -> None:
+    async def report_one(self, tag: str) -> None:
+        """An incident about a device, which may be withdrawn."""
         ticket = self.desk.open_ticket(CustomFields={"Asset Tag": tag})
         async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
             hook = self.desk.webhook(ticket_ref(ticket.id), at=self.clock.now()).request
@@ -119,8 +120,9 @@ class World:
 
 @asynccontextmanager
 async def world(
-    home: Path, database_url: str, direct_url: str, seed: int, processes: int, **environment: str
-) -> AsyncIterator[World]:
+    home: Path, database_url: str, direct_url: str, seed: int, processes: int, *, devices: int = DEVICES,
+    followers: int = FOLLOWERS, **environment: str,
+) -> AsyncIterator[World]:  # fmt: skip
     """A hub on a migrated database, everything that it talks to, and people who follow it.
 
     direct_url: of the same database, for the test, around what fails.
@@ -129,12 +131,12 @@ async def world(
     chance = random.Random(seed)  # noqa: S311 - so that a run can be repeated
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
-        scene = await make_scene(engine, spares=SPARES)
+        scene = await make_scene(engine, spares=SPARES * devices // DEVICES)
         async with transaction(engine) as tx:
-            for _ in range(DEVICES - 1):
+            for _ in range(devices - 1):
                 await make_asset(tx, site_id=scene.site_id, product_id=scene.product_id)
         found = World(home, engine, scene, chance)
-        found._devices = [row["asset_tag"] for row in await scene.rows(tables.asset, site_id=scene.site_id)]
+        found.devices = [row["asset_tag"] for row in await scene.rows(tables.asset, site_id=scene.site_id)]
         sources: dict[str, Mapping[str, object]] = {}
         for name, adapter, sandbox in (("itsm", "request_tracker", found.desk), ("parcels", "karrio", found.office)):
             address = await stack.enter_async_context(served(_app(sandbox)))
@@ -160,7 +162,7 @@ async def world(
         await found.hub.listening()
         after = (await found.hub.ask("{ feedCursor }"))["feedCursor"]
         kinds = (Follower, BrowserFollower)
-        found.followers = [kinds[number % 2](found.hub, after) for number in range(FOLLOWERS)]
+        found.followers = [kinds[number % 2](found.hub, after) for number in range(followers)]
         following = [asyncio.create_task(found.follow(follower)) for follower in found.followers]
         try:
             yield found

@@ -31,7 +31,7 @@ class Served:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = directory / "hub.log"
-        self._environment = {**os.environ, **environment, "CONNECTOR_SERVER__PORT": str(self.port)}
+        self.environment = {**os.environ, **environment, "CONNECTOR_SERVER__PORT": str(self.port)}
         self.parent = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -39,7 +39,7 @@ class Served:
             return subprocess.Popen(
                 [CONNECTOR, "serve", "--processes", str(self.count)],
                 cwd=self._log.parent,
-                env=self._environment,
+                env=self.environment,
                 stdout=log,
                 stderr=log,
             )

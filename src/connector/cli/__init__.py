@@ -22,6 +22,8 @@ COMMANDS = {
     "quality": "data_quality",
     "doctor": "doctor",
     "migrate": "hub",
+    "backup": "backup",
+    "restore": "backup",
     "schema": "hub",
     "break-glass": "break_glass",
     "adapters": "adapters",

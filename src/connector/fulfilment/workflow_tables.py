@@ -49,12 +49,19 @@ async def make_tables(dbos: Any, database: str) -> None:
 
 def system_database(database: str) -> str:
     """Where DBOS keeps its tables. SQLite is put into WAL mode first: five times as many workflows a second."""
-    url = database_url(database)
-    if url.get_backend_name() != "sqlite":
-        return url.set(drivername="postgresql").render_as_string(hide_password=False)
-    path = Path(url.database or "connector.db")
-    path = path.with_name(f"{path.stem}.workflows.db")
+    path = workflow_file(database)
+    if path is None:
+        return database_url(database).set(drivername="postgresql").render_as_string(hide_password=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
     return f"sqlite:///{path}"
+
+
+def workflow_file(database: str) -> Path | None:
+    """The file beside a SQLite database in which its workflows are; None on PostgreSQL."""
+    url = database_url(database)
+    if url.get_backend_name() != "sqlite":
+        return None
+    path = Path(url.database or "connector.db")
+    return path.with_name(f"{path.stem}.workflows.db")

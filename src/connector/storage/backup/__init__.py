@@ -1,0 +1,1 @@
+"""Backups of a hub's database, taken while it works: made, checked and restored."""
