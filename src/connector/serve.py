@@ -27,11 +27,12 @@ from connector.api.kept import KeptAnswers
 from connector.api.kept_keys import KeptKeys
 from connector.api.limits import Limits
 from connector.api.live.streams import Streams
+from connector.api.refusals import Refusals
 from connector.api.schema import build_schema
 from connector.connections import server_config
 from connector.counting import counting_together, rates_of
 from connector.fulfilment.approvals import holders_of
-from connector.fulfilment.engine import EVERY_HOUR, FulfilmentEngine
+from connector.fulfilment.engine import EVERY_HOUR, EVERY_MINUTE, FulfilmentEngine
 from connector.fulfilment.roads import measure_roads
 from connector.fulfilment.suppliers import require_suppliers
 from connector.hub import Hub, executor_name, fulfilment_options, open_hub, roles_by_key
@@ -48,6 +49,7 @@ from connector.sdk.travel import TravelConnection, connect_travel_times
 from connector.settings.auth import ALL_REGIONS, RESERVED_NAMES
 from connector.settings.loading import LoadedSettings
 from connector.settings.sections import Settings
+from connector.storage.audit.sealing import seal
 from connector.storage.database.engine import reading, wake_on_commit
 from connector.storage.database.growth import LogGrowth
 from connector.storage.database.outages import until_there
@@ -126,6 +128,7 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         schedule_pulls(hub, fulfilment, name)
     fulfilment.schedule("golden-record", TENDING, partial(_tend, hub))
     fulfilment.schedule("forget-runs", "41 3 * * *", partial(forget_old_runs, hub))
+    fulfilment.schedule("seal-log", EVERY_MINUTE, partial(seal, hub.database, hub.clock.now))
     roads = _roads(hub, fulfilment)
     fulfilment.schedule("measure-quality", EVERY_HOUR, partial(_measure_quality, hub))
     wake_on_commit(hub.database, feed.wake)
@@ -137,6 +140,7 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
     people = identity_provider(settings, hub.clock)
     kept = KeptKeys(hub.database, hub.clock)
     rates = rates_of(settings)
+    refusals = Refusals(hub.database, hub.clock)
     app = create_app(
         engine=hub.database,
         feed=feed,
@@ -170,9 +174,10 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         measuring=hub.measuring,
         longest_wait_s=settings.server.longest_wait_seconds,
         rates=rates,
+        refusals=refusals,
     )
     await until_there(takeover.enter, patience_s=DATABASE_PATIENCE_S)
-    at_work = asyncio.create_task(_work(hub, fulfilment, answering, process, takeover, inbox), name="work")
+    at_work = asyncio.create_task(_work(hub, fulfilment, answering, process, takeover, inbox, refusals), name="work")
     app.state.at_work = at_work
     try:
         async with counting_together(settings, rates):
@@ -323,11 +328,18 @@ def _shared_documents(settings: Settings) -> SharedDocuments | None:
 
 
 async def _work(
-    hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Event, process: Process, takeover: Takeover, inbox: Inbox
+    hub: Hub,
+    fulfilment: FulfilmentEngine,
+    answering: asyncio.Event,
+    process: Process,
+    takeover: Takeover,
+    inbox: Inbox,
+    refusals: Refusals,
 ) -> None:
     """Everything behind the application, until cancelled. Raises what it cannot go on without."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(inbox.run(), name="inbox")
+        tasks.create_task(refusals.run(), name="refusals")
         tasks.create_task(_begin(hub, fulfilment, answering, process, takeover), name="begin")
 
 

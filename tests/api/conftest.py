@@ -29,6 +29,7 @@ from connector.api.limits import Limits
 from connector.api.live.limits import LiveLimits
 from connector.api.live.streams import Streams
 from connector.api.rates import Rates
+from connector.api.refusals import Refusals
 from connector.api.sync_commands import SyncCommands
 from connector.connections import server_config
 from connector.fulfilment.suppliers import require_suppliers
@@ -129,6 +130,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         measuring: Measuring = MEASURING,
         longest_wait_s: float = 60.0,
         rates: Rates | None = None,
+        refusals: Refusals | None = None,
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
         feed = Feed(engine, **{"poll": timedelta(seconds=0.05), **feed_options})
@@ -154,6 +156,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             measuring=measuring,
             longest_wait_s=longest_wait_s,
             rates=rates,
+            refusals=refusals,
         )
         transport = httpx.ASGITransport(app)
         async with (

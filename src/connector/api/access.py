@@ -112,6 +112,8 @@ class Access:
         self.is_open = is_open
         self._hosts = LOOPBACK | hosts
         self._holders: dict[str, str] = {}
+        self.refused: Callable[[NotAdmitted, Scope], None] = lambda _error, _scope: None
+        """Told of each request that is answered with a refusal."""
 
     async def check(self, authorization: str | None) -> Admitted:
         """Who shows the value of an Authorization header. Raises what is in `NOT_ADMITTED` when nobody comes in so.
@@ -183,6 +185,7 @@ class Guarded:
                 admitted = await self._access.check(headers.get("authorization"))
                 scope.setdefault("state", {})["principal"] = admitted.principal
         except NOT_ADMITTED as error:
+            self._access.refused(error, scope)
             await refuse(error)(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -32,6 +32,7 @@ from connector.api.live.limits import LiveLimits
 from connector.api.live.streams import Streams
 from connector.api.rates import RateLimiting, RateLimits, Rates
 from connector.api.ready import ReadyQueries
+from connector.api.refusals import Refusals
 from connector.api.schema import build_schema
 from connector.api.shortcut import Shortcut
 from connector.api.static import HERE, SERVED
@@ -98,6 +99,7 @@ def create_app(
     measuring: Measuring = MEASURING,
     longest_wait_s: float = LONGEST_WAIT_S,
     rates: Rates | None = None,
+    refusals: Refusals | None = None,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
@@ -109,13 +111,16 @@ def create_app(
     be given again. compresses: answers, for clients that take that. fields: who reads which.
     measuring: how data quality is measured. longest_wait_s: whoever would wait longer for an answer is refused.
     rates: how much each client may ask, None for any.
+    refusals: where those are counted who are not let in.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, others=others, is_open=anonymous, hosts=frozenset({own_name} if own_name else ()))
+    if refusals is not None:
+        access.refused = refusals.not_admitted
     holders = holders_of({key.holder.name: key.holder.roles for key in keys} | {ANYBODY.name: ANYBODY.roles})
     work = Work(engine, {}, clock, FulfilmentOptions())
     approvals, channels = Approvals(work, holders), Channels(work, policy)
-    webhooks = Webhooks(engine, connections, clock, webhook_received)
+    webhooks = Webhooks(engine, connections, clock, webhook_received, refusals)
 
     queries = ReadyQueries()
     known = documents or Documents()

@@ -152,6 +152,7 @@ class Endpoint:
             context.receive = request.receive
             return await self._run(request, asked, form, context)
         except NOT_ADMITTED as error:
+            self._access.refused(error, request.scope)
             return refuse(error, form)
         except BrokenOff as error:  # where the client is gone, nobody reads it
             return error_response(200, error, media_type=form, data=None)

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from connector.api.access import error_response
+from connector.api.refusals import Refusals
 from connector.ingest.receiving import Receiving
 from connector.model.errors import InvalidInput, NotKnown
 from connector.sdk.adapter import Clock, ShowsPages
@@ -23,7 +24,10 @@ _PAGE = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base
 
 
 class Webhooks:
-    """The endpoint. received: told after each webhook that was taken in, so that it is dealt with soon."""
+    """The endpoint. received: told after each webhook that was taken in, so that it is dealt with soon.
+
+    refusals: where webhooks are counted that their source did not send.
+    """
 
     def __init__(
         self,
@@ -31,11 +35,13 @@ class Webhooks:
         connections: Mapping[str, Connection],
         clock: Clock,
         received: Callable[[], Awaitable[None]] | None,
+        refusals: Refusals | None = None,
     ) -> None:
         self._receiving = Receiving(engine)
         self._connections = connections
         self._clock = clock
         self._received = received
+        self._refusals = refusals
 
     async def post(self, request: Request) -> Response:
         """Take a webhook in: 202, or the reply that its sender waits for; a page, where a browser sent it."""
@@ -45,6 +51,8 @@ class Webhooks:
         except NotKnown as error:
             return error_response(404, error)
         except AuthError as error:
+            if self._refusals is not None:
+                self._refusals.note(error, request.scope, at=f"webhooks/{request.path_params['source']} ")
             return error_response(401, error)
         except InvalidInput as error:
             return error_response(400, error)

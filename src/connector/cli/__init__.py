@@ -33,6 +33,7 @@ COMMANDS = {
     "golden": "golden",
     "approvals": "approvals",
     "keys": "keys",
+    "audit": "audit",
     "groups": "groups",
     "channel": "channel",
     "procurement": "procurement",

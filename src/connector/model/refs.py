@@ -48,6 +48,7 @@ class EntityKind(StrEnum):
     ASSET_MERGE = "asset_merge"
     IDENTITY_REVIEW = "identity_review"
     API_KEY = "api_key"
+    AUDIT = "audit"
 
 
 class SourceRef(BaseModel):

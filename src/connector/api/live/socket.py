@@ -168,6 +168,7 @@ class SocketConnection:
         try:
             self._admitted = admitted = await self._admit()
         except NOT_ADMITTED as error:
+            self._access.refused(error, self._scope)
             raise Ending(close_code(error), error) from error
         self._context = replace(self._context, principal=admitted.principal)
         self._begin(end_with_rights(admitted, self._admit, self._context.clock, self._limits), name="socket")

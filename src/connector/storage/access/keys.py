@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector.model.errors import InvalidInput, NotKnown
+from connector.model.principals import KEPT_KEY
 from connector.model.refs import EntityKind
 from connector.storage.database.bulk import insert_numbered
 from connector.storage.database.changes import NewChange, log_changes
@@ -97,10 +98,17 @@ async def revoke_key(tx: AsyncConnection, name: str, *, by: str, at: datetime) -
 
 
 async def note_use(tx: AsyncConnection, key_id: int, at: datetime) -> None:
-    """Write down that a key was used, unless that was noted within a minute; no change of it is logged."""
+    """Write down that a key was used, unless that was noted within a minute; of the log it is the first use alone."""
     seen = api_key.c.last_used_at
-    recent = or_(seen.is_(None), seen <= at - USE_NOTED_EVERY)
-    await tx.execute(update(api_key).where(api_key.c.id == key_id, recent).values(last_used_at=at))
+    first = update(api_key).where(api_key.c.id == key_id, seen.is_(None)).values(last_used_at=at)
+    name = (await tx.execute(first.returning(api_key.c.name))).scalar_one_or_none()
+    if name is not None:
+        used = NewChange(EntityKind.API_KEY, key_id, "updated", {"last_used_at": (None, json_value(at))})
+        await log_changes(tx, [used], actor=f"{KEPT_KEY}{name}", at=at)
+        return
+    await tx.execute(
+        update(api_key).where(api_key.c.id == key_id, seen <= at - USE_NOTED_EVERY).values(last_used_at=at)
+    )
 
 
 def _kept(values: dict[str, Any]) -> KeptKey:

@@ -21,7 +21,7 @@ KINDS: Final[Mapping[str, EntityKind]] = {
     **{
         kind.value: kind
         for kind in EntityKind
-        if kind not in (EntityKind.SOURCE, EntityKind.QUARANTINE, EntityKind.API_KEY)
+        if kind not in (EntityKind.SOURCE, EntityKind.QUARANTINE, EntityKind.API_KEY, EntityKind.AUDIT)
     },
     "approval_vote": EntityKind.APPROVAL,
     "asset_relation": EntityKind.ASSET,

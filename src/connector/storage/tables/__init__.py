@@ -9,6 +9,7 @@ from sqlmodel import SQLModel
 
 from connector.storage.tables.aliases import AliasSuggestion, NameAlias
 from connector.storage.tables.approvals import Approval, ApprovalVote, Delegation
+from connector.storage.tables.audit import AuditSeal
 from connector.storage.tables.catalogue import Compatibility, Kit, KitComponent, Product
 from connector.storage.tables.channels import RedChannel
 from connector.storage.tables.golden import FieldConflict, FieldOverride, PrecedenceRow
@@ -67,6 +68,7 @@ asset = _table(Asset)
 asset_mac = _table(AssetMac)
 asset_merge = _table(AssetMerge)
 asset_relation = _table(AssetRelated)
+audit_seal = _table(AuditSeal)
 change = _table(Change)
 compatibility = _table(Compatibility)
 decision = _table(Decision)

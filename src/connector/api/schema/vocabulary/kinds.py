@@ -105,6 +105,7 @@ KINDS: Mapping[type[StrEnum], Mapping[str, str]] = {
         "ASSET_MERGE": "Two records of one device that were made one.",
         "IDENTITY_REVIEW": "A record of which a person has to say whose it is.",
         "API_KEY": "A key by which the hub knows who calls it.",
+        "AUDIT": "What happened to the hub itself: who was refused, what was exported, erased or taken out.",
     },
     GoldenReason: {
         "OVERRIDE": "A person says what it is; the override stands.",

@@ -40,6 +40,19 @@ def upgrade() -> None:
         postgresql_where=sa.text("revoked_at IS NULL"),
     )
     op.create_table(
+        "audit_seal",
+        sa.Column("number", Id, nullable=False),
+        sa.Column("first", Id, nullable=False),
+        sa.Column("last", Id, nullable=False),
+        sa.Column("salts", sa.LargeBinary(), nullable=False),
+        sa.Column("digests", sa.LargeBinary(), nullable=False),
+        sa.Column("previous", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("sealed_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_audit_seal")),
+        sa.UniqueConstraint("first", name="uq_audit_seal_first"),
+    )
+    op.create_table(
         "change",
         sa.Column("id", Id, nullable=False),
         sa.Column("position", Id, nullable=True),
@@ -2270,6 +2283,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_change_entity", table_name="change")
     op.drop_table("change")
+    op.drop_table("audit_seal")
     op.drop_index(
         "uq_api_key_name",
         table_name="api_key",
