@@ -161,7 +161,9 @@ def _connect(settings: Settings, clock: Clock) -> tuple[dict[str, Connection], d
     broken: dict[str, str] = {}
     for name, source in settings.sources.items():
         try:
-            connections[name] = connect(name, source.adapter, source.adapter_settings(), clock=clock)
+            connections[name] = connect(
+                name, source.adapter, source.adapter_settings(), clock=clock, egress=settings.egress.rules
+            )
         except ConfigError as error:
             broken[name] = error.message
             log.error("source %r is disabled: %s", name, error.message)

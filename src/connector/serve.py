@@ -283,7 +283,7 @@ def identity_provider(settings: Settings, clock: Clock) -> IdentityProvider | No
         required_claims=given.required_claims,
         taken=RESERVED_NAMES | settings.auth.keys.keys() | settings.sources.keys(),
     )
-    return IdentityProvider(options, clock=clock)
+    return IdentityProvider(options, clock=clock, egress=settings.egress.rules)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -391,7 +391,9 @@ def _roads(hub: Hub, fulfilment: FulfilmentEngine) -> TravelConnection | None:
     given = hub.settings.travel_time
     if not given.provider:
         return None
-    connection = connect_travel_times(given.provider, given.provider_settings(), clock=hub.clock)
+    connection = connect_travel_times(
+        given.provider, given.provider_settings(), clock=hub.clock, egress=hub.settings.egress.rules
+    )
     fulfilment.schedule(
         "measure-roads",
         given.schedule,

@@ -19,6 +19,7 @@ from connector.api.provider_keys import TIMEOUT, ProviderKeys
 from connector.model.errors import Forbidden
 from connector.model.principals import COMMAND_LINE, KEPT_KEY, Principal
 from connector.sdk.adapter import Clock
+from connector.sdk.egress import ANYWHERE_PUBLIC, Egress, Gate, GuardedTransport
 
 LONGEST_NAME: Final = 200
 DOTS: Final = 2
@@ -60,10 +61,12 @@ class ProviderOptions:
 class IdentityProvider:
     """Says who a token belongs to, and what they may do. Close it at the end."""
 
-    def __init__(self, options: ProviderOptions, *, clock: Clock) -> None:
+    def __init__(self, options: ProviderOptions, *, clock: Clock, egress: Egress = ANYWHERE_PUBLIC) -> None:
         self._options = options
         self._clock = clock
-        self._client = httpx.AsyncClient(timeout=TIMEOUT.total_seconds())
+        named = [httpx.URL(url).host for url in (options.issuer, options.jwks_url) if url is not None]
+        transport = GuardedTransport(Gate(egress, named), verify=httpx.create_ssl_context())
+        self._client = httpx.AsyncClient(timeout=TIMEOUT.total_seconds(), transport=transport)
         self._keys = ProviderKeys(options.issuer, options.jwks_url, client=self._client, clock=clock)
 
     async def admit(self, token: str) -> Admitted | None:

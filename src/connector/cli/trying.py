@@ -93,12 +93,13 @@ def _connection(what: str, identity: str | None, secret_env: str | None, config:
                 raise InvalidInput(f"environment variable {secret_env!r} is not set")
             settings["secret"] = os.environ[secret_env]
         return connect(Path(what).stem, BY_DOCUMENT, settings, clock=SystemClock())
-    sources = loaded_settings(config, log_level="WARNING").settings.sources
+    loaded = loaded_settings(config, log_level="WARNING").settings
+    sources, egress = loaded.sources, loaded.egress.rules
     source = sources.get(what)
     if source is None:
         known = ", ".join(sorted(sources)) or "none"
         raise NotKnown(f"there is no source {what!r}", hint=f"Configured are: {known}. A file ends in .yaml or .yml.")
-    return connect(what, source.adapter, source.adapter_settings(), clock=SystemClock())
+    return connect(what, source.adapter, source.adapter_settings(), clock=SystemClock(), egress=egress)
 
 
 async def _try(connection: Connection, names: list[str] | None) -> list[Tried]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr
 from tenacity import AsyncRetrying, retry_if_exception_type
 
 from connector.model.refs import SourceRef
+from connector.sdk.egress import ANYWHERE_PUBLIC, AddressRefused, Egress, Gate, GuardedTransport, nowhere
 from connector.sdk.errors import (
     AdapterError,
     AuthError,
@@ -58,7 +59,8 @@ class SourceClient:
     its whole answer; at least `timeout`. ca_bundle: authorities that are trusted beside the known ones. attempts: tries
     of a request that failed without effect; 1 means no retry, and waiting because the system asked for it is no try.
     largest_answer: bytes of an answer, decompressed, at most; a longer one is not read to its end. now: tells how far
-    away a date in Retry-After is. transport, sleep: for tests.
+    away a date in Retry-After is. egress: where nothing is connected to; the host of base_url may lie in a private
+    network. transport, sleep: for tests.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class SourceClient:
         attempts: int = 4,
         secrets: Iterable[str] = (),
         largest_answer: int = LARGEST_ANSWER,
+        egress: Egress = ANYWHERE_PUBLIC,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
         now: Now = _wall_clock,
@@ -81,15 +84,19 @@ class SourceClient:
         _silence_http_logs()
         self._base = httpx.URL(base_url)
         self._own_headers = tuple(headers or {})
+        self._gate = Gate(egress, [self._base.host])
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers=dict(headers or {}),
             timeout=timeout.total_seconds(),
-            transport=transport,
-            verify=known_authorities() if ca_bundle is None else authorities_with(ca_bundle),
+            transport=transport
+            or GuardedTransport(
+                self._gate,
+                verify=known_authorities() if ca_bundle is None else authorities_with(ca_bundle),
+                max_connections=max_concurrency,
+            ),
             follow_redirects=False,
             trust_env=False,
-            limits=httpx.Limits(max_connections=max_concurrency),
         )
         self._deadline = max(deadline, timeout).total_seconds()
         self._slots = asyncio.Semaphore(max_concurrency)
@@ -223,6 +230,7 @@ class SourceClient:
                 f"{operation}: {there.scheme}://{there.host!r} is not encrypted", operation=operation,
                 hint="Give an address that begins with https://.",
             )  # fmt: skip
+        self._gate.name(there.host)
         return there
 
     def _bare(
@@ -324,6 +332,8 @@ class SourceClient:
                 f"{operation}: {detail}", operation=operation, ref=ref, detail=detail,
                 hint="If the system really holds so much in one piece, ask for smaller pages.",
             )  # fmt: skip
+        if isinstance(error, AddressRefused):
+            return nowhere(error, operation, ref)
         never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
         if never_sent and "CERTIFICATE_VERIFY_FAILED" in detail:
             return Transient(

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from connector.sdk.adapter import Adapter, Clock
 from connector.sdk.client import SourceClient, secrets_of
 from connector.sdk.config import AdapterConfig
+from connector.sdk.egress import ANYWHERE_PUBLIC, Egress
 from connector.sdk.errors import ConfigError
 from connector.sdk.registry import AdapterType, load_adapter
 
@@ -40,6 +41,7 @@ def connect(
     *,
     clock: Clock,
     attempts: int = 4,
+    egress: Egress = ANYWHERE_PUBLIC,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Connection:
     """Load the adapter, validate its settings and build it; no I/O.
@@ -58,6 +60,7 @@ def connect(
         requests_per_minute=config.requests_per_minute,
         attempts=attempts,
         secrets=secrets_of(config),
+        egress=egress,
         transport=transport,
         now=clock.now,
     )

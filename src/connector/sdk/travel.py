@@ -18,6 +18,7 @@ from connector.model.geo import Point
 from connector.sdk.adapter import Clock
 from connector.sdk.client import SourceClient, secrets_of
 from connector.sdk.config import AdapterConfig
+from connector.sdk.egress import ANYWHERE_PUBLIC, Egress
 from connector.sdk.errors import ConfigError
 
 GROUP = "connector.travel_times"
@@ -109,7 +110,12 @@ def travel_problems(name: str, settings: Mapping[str, object]) -> tuple[str, ...
 
 
 def connect_travel_times(
-    name: str, settings: Mapping[str, object], *, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
+    name: str,
+    settings: Mapping[str, object],
+    *,
+    clock: Clock,
+    egress: Egress = ANYWHERE_PUBLIC,
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> TravelConnection:
     """Load a provider and build it; no I/O. Raises ConfigError with every problem of its settings."""
     problems = travel_problems(name, settings)
@@ -127,6 +133,7 @@ def connect_travel_times(
         max_concurrency=config.max_concurrency,
         requests_per_minute=config.requests_per_minute,
         secrets=secrets_of(config),
+        egress=egress,
         transport=transport,
         now=clock.now,
     )

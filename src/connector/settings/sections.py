@@ -26,6 +26,7 @@ from sqlalchemy.exc import ArgumentError
 from connector.model.kinds import LabelFormat
 from connector.model.lifecycle import TicketState
 from connector.settings.auth import AuthSettings, is_loopback, is_speakable
+from connector.settings.egress import EgressSettings
 from connector.settings.identity import IdentitySettings, identity_problems
 from connector.settings.limits import LimitSettings
 from connector.settings.quality import QualitySettings
@@ -241,6 +242,7 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     quality: QualitySettings = QualitySettings()
     limits: LimitSettings = LimitSettings()
+    egress: EgressSettings = EgressSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
 
     @field_validator("database")
