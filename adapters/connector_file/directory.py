@@ -15,19 +15,20 @@ SUFFIXES = (".csv", ".tsv", ".xlsx", ".xlsm", ".jsonl", ".ndjson")
 def find_sheet(config: FileConfig, stream: str) -> Path | None:
     """The stream's file, in any case; None when there is none and the settings do not name one.
 
-    Raises ConfigError when two files may be meant or the directory cannot be read, Transient when the directory, or
-    a file that the settings name, is not there.
+    Raises ConfigError when two files may be meant, the directory cannot be read, or the file lies elsewhere; Transient
+    when the directory, or a file that the settings name, is not there.
     """
     names, operation = _names(config), f"pull {stream}"
     wanted = config.files.get(stream)
     if wanted is not None:
-        if not (config.directory / wanted).is_file():
+        path = _within(config, wanted, operation)
+        if not path.is_file():
             raise Transient(
                 f"{wanted!r}, which the settings name for {stream}, is not in {str(config.directory)!r}",
                 operation=operation,
                 hint=f"It holds {_listed(names)}. Put the file there, or correct files.{stream}.",
             )
-        return config.directory / wanted
+        return path
     found = [name for name in names if name.casefold() in {stream + suffix for suffix in SUFFIXES}]
     if len(found) > 1:
         raise ConfigError(
@@ -35,7 +36,7 @@ def find_sheet(config: FileConfig, stream: str) -> Path | None:
             operation=operation,
             hint=f'Remove all but one, or name it: files = {{ {stream} = "{found[0]}" }}.',
         )
-    return config.directory / found[0] if found else None
+    return _within(config, found[0], operation) if found else None
 
 
 def list_directory(config: FileConfig) -> str:
@@ -54,6 +55,21 @@ def open_sheet(path: Path, stream: str) -> BinaryIO:
         ) from error  # fmt: skip
     except OSError as error:
         raise Transient(f"{path.name} cannot be opened: {error.strerror}", operation=f"pull {stream}") from error
+
+
+def _within(config: FileConfig, name: str, operation: str) -> Path:
+    """The file of that name. Raises ConfigError when it lies outside of the directory, or is a link to what does."""
+    path = config.directory / name
+    try:
+        found, home = path.resolve(), config.directory.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a link to itself; a name with a zero byte
+        raise ConfigError(f"{name!r} cannot be found: {error}", operation=operation) from error
+    if not found.is_relative_to(home):
+        raise ConfigError(
+            f"{name!r} leads out of {str(config.directory)!r}, to {str(found)!r}", operation=operation,
+            hint="Put the file itself there, or name the directory that it is in. Links within the directory will do.",
+        )  # fmt: skip
+    return path
 
 
 def _names(config: FileConfig) -> list[str]:

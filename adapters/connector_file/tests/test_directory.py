@@ -270,3 +270,46 @@ async def test_a_directory_that_is_not_there_cannot_be_watched(tmp_path):
     with pytest.raises(Transient, match="away' cannot be read: No such file or directory"):
         await source.connection.adapter.glance()
     await source.connection.aclose()
+
+
+@pytest.mark.parametrize("name", ["../elsewhere/hubs.csv", "{tmp}/elsewhere/hubs.csv", "link.csv", "folder/hubs.csv"])
+async def test_a_sheet_that_leads_out_of_the_directory_is_not_read(tmp_path, name):
+    """By its name, or by a link that somebody put there, of the file or of a folder."""
+    inside, elsewhere = tmp_path / "sheets", tmp_path / "elsewhere"
+    inside.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "hubs.csv").write_text("code,name\nSECRET,Not for everybody\n")
+    (inside / "link.csv").symlink_to(elsewhere / "hubs.csv")
+    (inside / "folder").symlink_to(elsewhere)
+    made = Sheets(inside, files={"hubs": name.format(tmp=tmp_path)})
+
+    with pytest.raises(ConfigError, match="leads out of"):
+        await made.pull("hubs")
+
+    await made.connection.aclose()
+
+
+async def test_neither_is_a_link_of_the_streams_own_name(tmp_path):
+    inside = tmp_path / "sheets"
+    inside.mkdir()
+    (tmp_path / "elsewhere.csv").write_text("code,name\nSECRET,Not for everybody\n")
+    (inside / "hubs.csv").symlink_to(tmp_path / "elsewhere.csv")
+    made = Sheets(inside)
+
+    with pytest.raises(ConfigError, match="leads out of"):
+        await made.pull("hubs")
+
+    await made.connection.aclose()
+
+
+async def test_links_within_the_directory_will_do(tmp_path):
+    """As Kubernetes mounts files, and as whoever replaces a whole day's sheets at once."""
+    (tmp_path / "..2026").mkdir()
+    write(tmp_path / "..2026" / "stock.csv", 1)
+    (tmp_path / "..data").symlink_to("..2026")
+    (tmp_path / "stock.csv").symlink_to("..data/stock.csv")
+    made = Sheets(tmp_path)
+
+    assert len([record for batch in await made.pull("stock") for record in batch.records]) == 1
+
+    await made.connection.aclose()

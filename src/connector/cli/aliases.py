@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ import typer
 from connector.cli.alias_rows import COLUMNS, Word, alias_of_row, alias_of_words, cells_of
 from connector.cli.approvals import whoever_types
 from connector.cli.configured import AsJson, Config, with_hub
-from connector.cli.csv_rows import read_sheet
+from connector.cli.csv_rows import read_sheet, write_rows
 from connector.cli.output import console, print_json, print_table, warn
 from connector.hub import Hub
 from connector.model.errors import ConnectorError, InvalidInput
@@ -214,11 +213,10 @@ def export_file(
         count = after = 0
         with ExitStack() as stack:
             out = stack.enter_context(file.open("w", encoding="utf-8", newline="")) if file else sys.stdout
-            writer = csv.writer(out, lineterminator="\n")
-            writer.writerow(COLUMNS)
+            write_rows(out, [COLUMNS])
             async with reading(hub.database) as tx:
                 while page := await list_aliases(tx, after=after, limit=PAGE):
-                    writer.writerows(cells_of(item) for item in page)
+                    write_rows(out, [cells_of(item) for item in page])
                     after, count = page[-1].id, count + len(page)
         return count
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import StringIO
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import orjson
 
+from connector.cli.csv_rows import write_rows
 from connector.cli.output import console, print_table
 from connector.model.errors import InvalidInput
 from connector.planning.backtest import Backtest
@@ -114,7 +114,7 @@ def _days(found: Backtest) -> Iterator[tuple[object, ...]]:
 
 def _csv(rows: Iterator[tuple[object, ...]]) -> bytes:
     text = StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_rows(text, rows)
     return text.getvalue().encode()
 
 

@@ -1,16 +1,25 @@
-"""CSV as people export it: rows by column, what is wrong with each told by line, unknown columns by name."""
+"""CSV as people export it: rows by column, what is wrong with each told by line, unknown columns by name.
+
+And CSV as it is written for people. A spreadsheet runs a cell that begins like a formula, whoever wrote that text
+into a ticket or a device's name; so it is written with an apostrophe before it, as spreadsheets mark text, and
+read without.
+"""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TextIO
 
 from connector.model.errors import InvalidInput
 
 DELIMITERS = ",;\t"
+_FORMULA = re.compile(r"[\s']*[=+\-@\t\n＝＋－＠]")
+"""How a formula begins, the wide signs of East Asian spreadsheets included, and what is written for one here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ def read_sheet(path: Path, *, required: Sequence[str], optional: Iterable[str] =
         except csv.Error as error:
             sheet.problems.append((reader.line_num, str(error)))
             continue
-        row = Row(reader.line_num, {n: c.strip() for n, c in zip(head, cells, strict=False) if c.strip()})
+        row = Row(reader.line_num, {n: _as_meant(c.strip()) for n, c in zip(head, cells, strict=False) if c.strip()})
         missing = [name for name in required if name not in row.values]
         if len(cells) > len(head):
             sheet.leave_out(row, f"has {len(cells)} cells, the head has {len(head)}")
@@ -73,6 +82,22 @@ def read_sheet(path: Path, *, required: Sequence[str], optional: Iterable[str] =
             sheet.leave_out(row, f"{', '.join(missing)} is empty")
         elif row.values:
             sheet.rows.append(row)
+
+
+def write_rows(out: TextIO, rows: Iterable[Sequence[object]]) -> None:
+    """Write rows. A text is never a formula to a spreadsheet; numbers are written as they are."""
+    csv.writer(out, lineterminator="\n").writerows([_harmless(cell) for cell in row] for row in rows)
+
+
+def _harmless(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r\n", "\n").replace("\r", "\n")  # the csv module would not put it between quotation marks
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _as_meant(cell: str) -> str:
+    return cell[1:].strip() if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _check_head(sheet: Sheet, head: Sequence[str], required: Sequence[str], optional: Sequence[str]) -> None:
