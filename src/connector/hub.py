@@ -7,7 +7,8 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from connector.clock import SystemClock
 from connector.fulfilment.options import FulfilmentOptions, TicketWrites
@@ -37,6 +38,8 @@ from connector.storage.policies.policies import active_policy_text, take_in_poli
 from connector.storage.quality.days import Measuring
 from connector.storage.sources.identities import use_match_rules
 from connector.storage.sources.sources import register_source, set_condition
+from connector.telemetry.metrics import ADAPTER_CALLS, ADAPTER_SECONDS, PULLS
+from connector.telemetry.tally import Tally
 
 log = logging.getLogger("connector")
 
@@ -48,7 +51,9 @@ BUILT_IN = "default_policy.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """The parts that every command shares. policy: the active one. broken: source -> why it cannot be used."""
+    """The parts that every command shares. policy: the active one. broken: source -> why it cannot be used. tally: what
+    is counted goes there.
+    """
 
     settings: Settings
     database: Database
@@ -56,6 +61,7 @@ class Hub:
     policy: ActivePolicy
     connections: Mapping[str, Connection]
     broken: Mapping[str, str]
+    tally: Tally = field(default_factory=Tally)
 
     def connection(self, name: str) -> Connection:
         """The connection of a configured source. Raises NotKnown, or ConfigError when it is broken."""
@@ -80,10 +86,12 @@ class Hub:
         self, name: str, streams: tuple[str, ...] | None = None, *, full: bool = False, by: str = SCHEDULE
     ) -> PullReport:
         """Pull a source now, unless it backs off, has stopped or is paused. by: who wants it."""
-        return await sync_source(
+        report = await sync_source(
             self.database, self.connection(name), clock=self.clock, streams=streams, full=full, by=by,
             guard=self.guards[name],
         )  # fmt: skip
+        self.tally.count(PULLS, name, report.outcome)
+        return report
 
 
 @asynccontextmanager
@@ -98,7 +106,8 @@ async def open_hub(
     Raises InvalidConfiguration, and DatabaseAway.
     """
     settings, clock = loaded.settings, clock or SystemClock()
-    connections, broken = _connect(settings, clock)
+    tally = Tally()
+    connections, broken = _connect(settings, clock, tally)
     await until_there(lambda: asyncio.to_thread(migrate, settings.database), patience_s=patience_s)
     database = open_engine(settings.database)
     use_match_rules(database, match_rules(settings.identity.match))
@@ -112,7 +121,7 @@ async def open_hub(
         )
         if not takes_policy:  # a hub that serves does that beside answering
             await tend_golden_record(database, clock, settings.identity.precedence, settings.identity.fresh_days)
-        yield Hub(settings, database, clock, ActivePolicy(), connections, broken)
+        yield Hub(settings, database, clock, ActivePolicy(), connections, broken, tally)
     finally:
         for connection in connections.values():
             await connection.aclose()
@@ -156,18 +165,28 @@ def executor_name(settings: Settings, process: Process) -> str:
     return address if process.count == 1 else f"{address}/{process.number}"
 
 
-def _connect(settings: Settings, clock: Clock) -> tuple[dict[str, Connection], dict[str, str]]:
+def _connect(settings: Settings, clock: Clock, tally: Tally) -> tuple[dict[str, Connection], dict[str, str]]:
     connections: dict[str, Connection] = {}
     broken: dict[str, str] = {}
     for name, source in settings.sources.items():
         try:
             connections[name] = connect(
-                name, source.adapter, source.adapter_settings(), clock=clock, egress=settings.egress.rules
+                name,
+                source.adapter,
+                source.adapter_settings(),
+                clock=clock,
+                egress=settings.egress.rules,
+                observe=partial(_count_call, tally, name),
             )
         except ConfigError as error:
             broken[name] = error.message
             log.error("source %r is disabled: %s", name, error.message)
     return connections, broken
+
+
+def _count_call(tally: Tally, source: str, operation: str, outcome: str, seconds: float) -> None:
+    tally.count(ADAPTER_CALLS, source, operation, outcome)
+    tally.took(ADAPTER_SECONDS, seconds, source)
 
 
 async def _take_in(

@@ -14,13 +14,16 @@ from __future__ import annotations
 import logging
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, NoReturn
 
 from connector.model.errors import Unavailable
@@ -42,13 +45,14 @@ class Process:
     """One of the processes behind an address.
 
     number: from 1 to count, the same after it was started again. is_first: the hub begins with it; all others, and
-    those that are started again, come to a hub that runs.
+    those that are started again, come to a hub that runs. folder: what they tell each other, None for one alone.
     """
 
     number: int = 1
     count: int = 1
     is_first: bool = True
     line: socket.socket | None = None
+    folder: Path | None = None
 
     def tell_serves(self) -> None:
         """Tell the parent that this process serves. Should it be gone, the watch of the line sees to that."""
@@ -94,6 +98,7 @@ class _Parent:
         self._due: dict[int, float] = {1: 0.0}
         self._failed: dict[int, int] = {}
         self._serves = False
+        self._folder = Path(tempfile.mkdtemp(prefix="connector-"))
         self._asked: list[int] = []
         self._told = 0
         self._status = 0
@@ -145,7 +150,7 @@ class _Parent:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, self._before)
         if pid == 0:
             threading.Thread(target=_end_with_the_parent, args=(theirs,), name="parent", daemon=True).start()
-            return Process(number, self._count, not self._serves, theirs)
+            return Process(number, self._count, not self._serves, theirs, self._folder)
         theirs.close()
         self._running[pid] = _Child(number, pid, ours)
         log.info("process %d of %d is started, pid %d", number, self._count, pid)
@@ -218,6 +223,7 @@ class _Parent:
             os.kill(pid, number)
 
     def _leave(self) -> NoReturn:
+        shutil.rmtree(self._folder, ignore_errors=True)
         if self._serves:
             log.info("all processes have ended")
         raise SystemExit(self._status)

@@ -56,6 +56,7 @@ from connector.storage.database.outages import until_there
 from connector.storage.policies.policies import active_policy_text
 from connector.storage.quality.days import Measured, measure_if_due
 from connector.takeover import Takeover
+from connector.telemetry.shelf import Shelf
 from connector.watching import watch_sources
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ DISMISSING_S = 1.0
 """For telling those who follow that the hub is stopping."""
 DATABASE_PATIENCE_S = 60.0
 """For a database that is away when the hub starts, as when both were started at the same time."""
+SHELVED_S = 1.0
+"""How old what other processes counted may be where one of several is asked."""
 UNANSWERED_MS = 30_000
 """After which a client that vanished without a word is disconnected; what it is sent now and then shows that."""
 
@@ -93,7 +96,7 @@ async def serve(loaded: LoadedSettings, listener: socket.socket, process: Proces
         server = _Server(config, f"http://{host}:{port}/graphql", answering, app.state.streams)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, partial(setattr, server, "should_exit", True))
+            loop.add_signal_handler(number, partial(_end, server, app, hub.settings.telemetry.drain_seconds))
         if hub.settings.auth.is_closed:
             log.warning(CLOSED)
         app.state.at_work.add_done_callback(lambda _task: setattr(server, "should_exit", True))
@@ -121,7 +124,9 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         options=fulfilment_options(settings),
         executor=executor_name(settings, process),
         holders=holders_of(roles_by_key(settings)),
+        tally=hub.tally,
     )
+    shelf = Shelf(hub.tally, process.folder, process.number)
     inbox = Inbox(hub, fulfilment.presence.me.incarnation)
     takeover = Takeover(hub.database, hub.clock, fulfilment)
     for name in hub.connections:
@@ -145,7 +150,13 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         engine=hub.database,
         feed=feed,
         commands=hub_commands(
-            fulfilment.commands, hub.database, hub.connections, hub.clock, broken=hub.broken, guards=hub.guards
+            fulfilment.commands,
+            hub.database,
+            hub.connections,
+            hub.clock,
+            broken=hub.broken,
+            guards=hub.guards,
+            tally=hub.tally,
         ),
         policy=hub.policy,
         connections=hub.connections,
@@ -175,16 +186,25 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         longest_wait_s=settings.server.longest_wait_seconds,
         rates=rates,
         refusals=refusals,
+        tally=hub.tally,
+        shelf=shelf,
+        metrics=settings.telemetry.metrics,
+        workflows=fulfilment.workflows_by_state,
+        ready_lag_s=settings.telemetry.ready_lag_seconds,
     )
     await until_there(takeover.enter, patience_s=DATABASE_PATIENCE_S)
     at_work = asyncio.create_task(_work(hub, fulfilment, answering, process, takeover, inbox, refusals), name="work")
     app.state.at_work = at_work
+    shelving = asyncio.create_task(_shelve(shelf), name="shelf") if process.folder else None
     try:
         async with counting_together(settings, rates):
             yield app
     finally:
         at_work.cancel()
         await asyncio.gather(at_work, return_exceptions=True)
+        if shelving is not None:
+            shelving.cancel()
+            shelf.put()
         await takeover.leave()
         await fulfilment.close()
         if roads is not None:
@@ -196,6 +216,23 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
             await people.aclose()
         if shared is not None:
             await shared.aclose()
+
+
+async def _shelve(shelf: Shelf) -> None:
+    """Have the other processes see what this one counts, until cancelled."""
+    while True:
+        shelf.put()
+        await asyncio.sleep(SHELVED_S)
+
+
+def _end(server: uvicorn.Server, app: Starlette, drain_s: float) -> None:
+    """End the server: at once, or once whoever sends requests here has had time to see that it should not."""
+    is_again, app.state.health.is_draining = app.state.health.is_draining, True
+    if not drain_s or is_again:
+        server.should_exit = True
+        return
+    log.info("requests are answered for another %g s, then the hub stops", drain_s)
+    asyncio.get_running_loop().call_later(drain_s, setattr, server, "should_exit", True)
 
 
 def _kept_answers(hub: Hub) -> KeptAnswers | None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -131,6 +132,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         longest_wait_s: float = 60.0,
         rates: Rates | None = None,
         refusals: Refusals | None = None,
+        watching: Mapping[str, Any] = MappingProxyType({}),
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
         feed = Feed(engine, **{"poll": timedelta(seconds=0.05), **feed_options})
@@ -157,6 +159,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             longest_wait_s=longest_wait_s,
             rates=rates,
             refusals=refusals,
+            **watching,
         )
         transport = httpx.ASGITransport(app)
         async with (

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from connector.api.access import Access, Unauthenticated
 from connector.storage.database.engine import transaction
+from connector.storage.migrations import HEAD
 from tests.api.conftest import TOKEN, Hub, OpenHub
 from tests.api.seed import seed
 
@@ -168,7 +169,9 @@ async def test_a_fault_of_the_hub_in_a_mutation_is_an_error_not_a_refusal(hub: H
 
 async def test_the_hub_is_ready_when_its_database_is(hub: Hub):
     assert (await hub.client.get("/healthz")).json() == {"status": "ok"}
-    assert (await hub.client.get("/readyz")).json() == {"status": "ready"}
+    assert (await hub.client.get("/readyz")).json() == {
+        "status": "ready", "database": True, "schema": HEAD, "readers": {}, "draining": False,
+    }  # fmt: skip
 
 
 async def test_the_hub_is_not_ready_on_a_database_of_another_schema(hub: Hub):

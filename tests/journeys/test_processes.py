@@ -16,6 +16,7 @@ from urllib.parse import unquote_plus
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -130,6 +131,37 @@ async def test_one_of_two_processes_is_killed_and_everything_goes_on(
     assert hub.stop() == 0
     assert hub.log.count('"stopped"') == 2
     assert not any(map(is_there, (*hub.started(1), *hub.started(2))))
+
+
+async def counted(hub: Served) -> tuple[float, float]:
+    """How many GraphQL requests all processes have answered, and how many processes there are, as whichever says."""
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        text = (await client.get(f"{hub.url}/metrics")).text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    asked = sum(s.value for s in samples if s.name.endswith("requests_total") and s.labels.get("route") == "/graphql")
+    return asked, next(s.value for s in samples if s.name == "connector_processes")
+
+
+async def test_whichever_process_is_scraped_tells_what_all_have_counted(serve: Callable[..., Served]):
+    hub = serve()
+    await hub.listening()
+    for stopped, times in ((1, 3), (2, 4)):
+        with hub.without(stopped):
+            for _ in range(times):
+                await hub.ask("{ __typename }")
+
+    async def all_see_seven() -> bool:
+        found = []
+        for stopped in (1, 2):
+            with hub.without(stopped):
+                found.append(await counted(hub))
+        return found == [(7, 2), (7, 2)]
+
+    await eventually(all_see_seven)
+    os.kill(hub.started(2)[0], signal.SIGKILL)
+    await hub.listening(3)
+
+    await eventually(all_see_seven)
 
 
 async def test_a_policy_that_cannot_be_used_ends_all_as_it_ends_one(serve: Callable[..., Served], tmp_path: Path):

@@ -15,8 +15,11 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connector.api.access import error_response
+from connector.api.counting import route_of
 from connector.api.guard import SecurityHeaders
 from connector.model.errors import Overloaded
+from connector.telemetry.metrics import REFUSED
+from connector.telemetry.tally import Tally
 
 LONGEST_WAIT_S: Final = 3.0
 """How long a request may have to wait when nothing else is configured."""
@@ -25,19 +28,27 @@ LEAST: Final = 32
 SEEN: Final = 64
 """So many answers, the last ones, tell at which rate the hub answers."""
 LONGEST_RETRY_S: Final = 30
-_FREE: Final = ("/healthz", "/readyz", "/webhooks/")
+_FREE: Final = ("/healthz", "/readyz", "/metrics", "/webhooks/")
 """Those who watch over the hub are always told how it is; webhooks have a bound of their own, where they are kept."""
 
 
 class Admission:
-    """Counts those who wait for the beginning of an answer. longest_wait_s: for how long they may have to."""
+    """Counts those who wait for the beginning of an answer. longest_wait_s: for how long they may have to. tally: who
+    was refused is counted there.
+    """
 
-    def __init__(self, app: ASGIApp, *, longest_wait_s: float = LONGEST_WAIT_S) -> None:
+    def __init__(self, app: ASGIApp, *, longest_wait_s: float = LONGEST_WAIT_S, tally: Tally | None = None) -> None:
         self._app = app
+        self._tally = tally or Tally()
         self._longest_s = longest_wait_s
         self._waiting = 0
         self._answered: deque[float] = deque(maxlen=SEEN)
         """When the last ones were, since there was nobody."""
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for the beginning of an answer."""
+        return self._waiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -46,6 +57,7 @@ class Admission:
             return
         wait_s = self._expected_s()
         if wait_s > self._longest_s:
+            self._tally.count(REFUSED, route_of(scope["path"]), "overload")
             await _refuse(wait_s, scope, receive, send)
             return
         await _Turn(self, receive, send).run(self._app, scope)

@@ -1,4 +1,4 @@
-"""The HTTP application: GraphQL, webhooks, labels, health."""
+"""The HTTP application: GraphQL, webhooks, labels, health, metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,16 +20,19 @@ from connector.api.admission import LONGEST_WAIT_S, Admission
 from connector.api.answers import TRY_AGAIN_LATER, UNAVAILABLE
 from connector.api.commands import Commands
 from connector.api.context import NOBODY, ApiContext
+from connector.api.counting import Counting
 from connector.api.cross_site import PREFLIGHT_HEADERS
 from connector.api.documents import Documents
 from connector.api.endpoint import Endpoint
 from connector.api.feed import Feed
 from connector.api.field_rights import EVERY_FIELD, FieldRights
 from connector.api.guard import BodyLimit, SecurityHeaders
+from connector.api.health import READY_LAG_S, Health
 from connector.api.kept import KeptAnswers
 from connector.api.limits import LARGEST_REQUEST, Limits
 from connector.api.live.limits import LiveLimits
 from connector.api.live.streams import Streams
+from connector.api.metrics import Metrics, Openness, Workflows
 from connector.api.rates import RateLimiting, RateLimits, Rates
 from connector.api.ready import ReadyQueries
 from connector.api.refusals import Refusals
@@ -47,12 +50,14 @@ from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
 from connector.storage.database.engine import Database, reading
 from connector.storage.database.outages import until_there
-from connector.storage.database.readiness import check_ready
 from connector.storage.policies.active import PolicySource
 from connector.storage.quality.days import MEASURING, Measuring
 from connector.storage.query.telling import PAPER
 from connector.storage.shipments.documents import read_document
 from connector.storage.sources.named import hub_called
+from connector.telemetry.metrics import EVENTS, PROCESSES, SUBSCRIBERS, WAITING
+from connector.telemetry.shelf import Shelf
+from connector.telemetry.tally import Tally
 
 STARTING_S = 60.0
 """For a database that is away while the hub starts."""
@@ -100,6 +105,11 @@ def create_app(
     longest_wait_s: float = LONGEST_WAIT_S,
     rates: Rates | None = None,
     refusals: Refusals | None = None,
+    tally: Tally | None = None,
+    shelf: Shelf | None = None,
+    metrics: Openness = "guarded",
+    workflows: Workflows | None = None,
+    ready_lag_s: float = READY_LAG_S,
 ) -> Starlette:
     """The application; it starts and stops the feed with itself.
 
@@ -112,6 +122,8 @@ def create_app(
     measuring: how data quality is measured. longest_wait_s: whoever would wait longer for an answer is refused.
     rates: how much each client may ask, None for any.
     refusals: where those are counted who are not let in.
+    tally: what is counted goes there. shelf: what all processes counted, where there are several. metrics: who reads
+    that. workflows: how many there are. ready_lag_s: how far the rules may be behind before the hub is not ready.
     """
     own_name = urlsplit(public_url).hostname if public_url else None
     access = Access(token, keys=keys, others=others, is_open=anonymous, hosts=frozenset({own_name} if own_name else ()))
@@ -120,7 +132,10 @@ def create_app(
     holders = holders_of({key.holder.name: key.holder.roles for key in keys} | {ANYBODY.name: ANYBODY.roles})
     work = Work(engine, {}, clock, FulfilmentOptions())
     approvals, channels = Approvals(work, holders), Channels(work, policy)
-    webhooks = Webhooks(engine, connections, clock, webhook_received, refusals)
+    tally = Tally() if tally is None else tally
+    webhooks = Webhooks(engine, connections, clock, webhook_received, tally, refusals)
+    health = Health(engine, clock, lag_s=ready_lag_s)
+    measured = Metrics(shelf or Shelf(tally), engine, clock, access, openness=metrics, workflows=workflows)
 
     queries = ReadyQueries()
     known = documents or Documents()
@@ -143,13 +158,6 @@ def create_app(
             fields=fields,
             measuring=measuring,
         )
-
-    async def ready(_request: Request) -> Response:
-        try:
-            await check_ready(engine)
-        except Unavailable as error:
-            return error_response(503, error)
-        return JSONResponse({"status": "ready"})
 
     async def label(request: Request) -> Response:
         try:
@@ -206,8 +214,9 @@ def create_app(
                 "/graphql", endpoint, middleware=[*_cross_origin(origins), Middleware(BodyLimit, limit=LARGEST_REQUEST)]
             ),
             Route("/", _to_graphiql),
-            Route("/healthz", _alive),
-            Route("/readyz", ready),
+            Route("/healthz", health.alive),
+            Route("/readyz", health.ready),
+            Route("/metrics", measured.show),
             Route("/static/{name}", _static),
             WebSocketRoute("/graphql", endpoint),
             Route("/labels/{id:int}", label, middleware=[Middleware(Guarded, access=access)]),
@@ -232,12 +241,17 @@ def create_app(
         encoder=endpoint.encoder,
         origins=bool(origins),
     )
-    app.shorten(
-        lambda rest: RateLimiting(
-            Admission(shortcut(rest), longest_wait_s=longest_wait_s), rates, access, connections.keys()
-        )
-    )
-    app.state.streams, app.state.access = streams, access
+
+    def around(rest: ASGIApp) -> ASGIApp:
+        admission = Admission(shortcut(rest), longest_wait_s=longest_wait_s, tally=tally)
+        tally.ask(WAITING, lambda: admission.waiting)
+        return Counting(RateLimiting(admission, rates, access, connections.keys()), tally)
+
+    app.shorten(around)
+    tally.ask(SUBSCRIBERS, lambda: streams.subscribers)
+    tally.ask(EVENTS, lambda: streams.turn.sent)
+    tally.ask(PROCESSES, lambda: 1.0)
+    app.state.streams, app.state.access, app.state.health = streams, access, health
     return app
 
 
@@ -263,10 +277,6 @@ async def _unavailable(_request: Request, error: Exception) -> Response:
 
 async def _to_graphiql(_request: Request) -> Response:
     return RedirectResponse("/graphql")
-
-
-async def _alive(_request: Request) -> Response:
-    return JSONResponse({"status": "ok"})
 
 
 async def _static(request: Request) -> Response:

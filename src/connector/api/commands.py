@@ -26,6 +26,8 @@ from connector.model.kinds import Lane, SourceState
 from connector.sdk.adapter import Clock
 from connector.sdk.connection import Connection
 from connector.storage.database.engine import Database, Transaction, transaction
+from connector.telemetry.metrics import PULLS
+from connector.telemetry.tally import Tally
 
 Reserve: TypeAlias = Callable[[int, int | None, int | None, Lane, int | None, Request], Awaitable[ReserveResult]]
 """(ticket, hub or None, product or None, lane, quantity or None for all): without a hub the rules choose."""
@@ -82,8 +84,12 @@ def hub_commands(
     *,
     broken: Collection[str] = (),
     guards: Mapping[str, Guard] = MappingProxyType({}),
+    tally: Tally | None = None,
 ) -> Commands:
-    """The commands of a hub. broken: configured sources that cannot be used. guards: of sources."""
+    """The commands of a hub. broken: configured sources that cannot be used. guards: of sources. tally: pulls are
+    counted there.
+    """
+    counts = Tally() if tally is None else tally
 
     async def reserve(
         ticket_id: int, hub_id: int | None, product_id: int | None, lane: Lane, quantity: int | None, by: Request
@@ -134,6 +140,7 @@ def hub_commands(
                 database, connection, clock=clock, streams=streams, full=full, since=since, by=by.actor, resume=True,
                 guard=guards.get(name, GUARD), ended=ended,
             )  # fmt: skip
+            counts.count(PULLS, name, report.outcome)
             return asdict(report)
 
         told = await answered_once(database, clock, "sync-source", by.key, source_id, pull)

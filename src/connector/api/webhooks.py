@@ -10,12 +10,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from connector.api.access import error_response
 from connector.api.refusals import Refusals
 from connector.ingest.receiving import Receiving
-from connector.model.errors import InvalidInput, NotKnown
+from connector.model.errors import InvalidInput, NotKnown, Overloaded, Unavailable
 from connector.sdk.adapter import Clock, ShowsPages
 from connector.sdk.connection import Connection
 from connector.sdk.errors import AuthError
 from connector.sdk.webhook import WebhookRequest
 from connector.storage.database.engine import Database
+from connector.telemetry.metrics import WEBHOOKS
+from connector.telemetry.tally import Tally
 
 LARGEST_WEBHOOK = 1024 * 1024
 """Bytes."""
@@ -24,7 +26,8 @@ _PAGE = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base
 
 
 class Webhooks:
-    """The endpoint. received: told after each webhook that was taken in, so that it is dealt with soon.
+    """The endpoint. received: told after each webhook that was taken in, so that it is dealt with soon. tally: what
+    became of each is counted there.
 
     refusals: where webhooks are counted that their source did not send.
     """
@@ -35,6 +38,7 @@ class Webhooks:
         connections: Mapping[str, Connection],
         clock: Clock,
         received: Callable[[], Awaitable[None]] | None,
+        tally: Tally,
         refusals: Refusals | None = None,
     ) -> None:
         self._receiving = Receiving(engine)
@@ -42,20 +46,31 @@ class Webhooks:
         self._clock = clock
         self._received = received
         self._refusals = refusals
+        self._tally = tally
 
     async def post(self, request: Request) -> Response:
         """Take a webhook in: 202, or the reply that its sender waits for; a page, where a browser sent it."""
         try:
-            connection, webhook = self._connection(request), await self._webhook(request)
-            taken = await self._receiving.receive(connection, webhook)
+            connection = self._connection(request)
         except NotKnown as error:
             return error_response(404, error)
+        webhook, outcome = await self._webhook(request), "failed"
+        try:
+            taken = await self._receiving.receive(connection, webhook)
+            outcome = "new" if taken.is_new else "repeated"
         except AuthError as error:
+            outcome = "forged"
             if self._refusals is not None:
                 self._refusals.note(error, request.scope, at=f"webhooks/{request.path_params['source']} ")
             return error_response(401, error)
         except InvalidInput as error:
+            outcome = "refused"
             return error_response(400, error)
+        except Unavailable as error:
+            outcome = "overloaded" if isinstance(error, Overloaded) else "unavailable"
+            raise
+        finally:
+            self._tally.count(WEBHOOKS, connection.name, outcome)
         if self._received is not None:
             await self._received()
         if taken.reply is not None:

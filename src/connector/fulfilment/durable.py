@@ -24,6 +24,8 @@ from zoneinfo import ZoneInfo
 from connector.fulfilment.workflow_tables import configuration, make_tables
 from connector.model.errors import Unavailable
 from connector.storage.database.outages import DatabaseAway, outage_of, outages
+from connector.telemetry.metrics import WORKFLOWS_ENDED
+from connector.telemetry.tally import Tally
 
 log = logging.getLogger("connector.fulfilment")
 
@@ -78,13 +80,15 @@ class Durable:
     """Workflows and schedules on the hub's database.
 
     executor: name of this process among those that share the database, the same after a restart: it goes on with
-    the workflows that it left. DBOS being global to a process, one instance can be launched at a time.
+    the workflows that it left. tally: how workflows end is counted there. DBOS being global to a process, one instance
+    can be launched at a time.
     """
 
     _launched_instance: ClassVar[Durable | None] = None
 
-    def __init__(self, database: str, *, executor: str = "hub") -> None:
+    def __init__(self, database: str, *, executor: str = "hub", tally: Tally | None = None) -> None:
         self._database = database
+        self._tally = tally or Tally()
         self._executor = executor
         self._bodies: dict[str, Workflow] = {}
         self._schedules: dict[str, _Schedule] = {}
@@ -131,7 +135,9 @@ class Durable:
         await make_tables(dbos, str(config["system_database_url"]))
         dbos.DBOS(config=config)
         for name, body in self._bodies.items():
-            self._registered[name] = dbos.DBOS.workflow(name=name, max_recovery_attempts=None)(self._wrapped(body))
+            self._registered[name] = dbos.DBOS.workflow(name=name, max_recovery_attempts=None)(
+                self._wrapped(name, body)
+            )
         self._registered[SCHEDULED] = dbos.DBOS.workflow(name=SCHEDULED, max_recovery_attempts=None)(self._scheduled())
         dbos.DBOS.launch()
         await self._apply_schedules()
@@ -233,9 +239,15 @@ class Durable:
             raise Unavailable("durable execution is not launched", hint="Start the hub with `connector serve`.")
         return self._dbos
 
-    def _wrapped(self, body: Workflow) -> Callable[[int], Coroutine[Any, Any, str]]:
+    def _wrapped(self, name: str, body: Workflow) -> Callable[[int], Coroutine[Any, Any, str]]:
         async def workflow(number: int) -> str:
-            return await self._tracked(body(_DbosRun(self), number))
+            try:
+                told = await self._tracked(body(_DbosRun(self), number))
+            except Exception:
+                self._tally.count(WORKFLOWS_ENDED, name, "failed")
+                raise
+            self._tally.count(WORKFLOWS_ENDED, name, "done")
+            return told
 
         return workflow
 

@@ -26,15 +26,18 @@ from connector.fulfilment.rollout_work import RolloutWork
 from connector.fulfilment.rollouts import Rollouts
 from connector.fulfilment.watching import Watch
 from connector.fulfilment.work import Work
+from connector.fulfilment.workflow_tables import SCHEMA, states_in_file
 from connector.fulfilment.workflows import Workflows
 from connector.sdk import Clock, Connection
 from connector.storage.database.engine import Database, reading, transaction
 from connector.storage.database.outages import until_there
 from connector.storage.database.presence import Presence, is_present
+from connector.storage.database.workflows import workflow_states
 from connector.storage.facts.lane_statistics import Learned, learn_lanes
 from connector.storage.policies.active import PolicySource
 from connector.storage.stock.reserve import expire_due
 from connector.storage.tickets.standing import ticket_standing
+from connector.telemetry.tally import Tally
 
 log = logging.getLogger("connector.fulfilment")
 
@@ -50,7 +53,7 @@ class FulfilmentEngine:
 
     database_url: as in the settings; the workflow tables are kept beside it. executor: name of this process among
     those that share the database, the same after a restart. holders: who has which roles now, for answers on behalf of
-    somebody.
+    somebody. tally: what is counted goes there.
     """
 
     def __init__(
@@ -64,13 +67,16 @@ class FulfilmentEngine:
         options: FulfilmentOptions,
         executor: str = "hub",
         holders: Holders = NOBODY,
+        tally: Tally | None = None,
     ) -> None:
-        self._work = Work(database, connections, clock, options)
+        tally = Tally() if tally is None else tally
+        self._work = Work(database, connections, clock, options, tally)
         is_shared = database.dialect.name == "postgresql"
         name = executor if is_shared else ONLY_PROCESS
         self.presence = Presence(database, name)
         self._is_shared = is_shared
-        self._durable = Durable(database_url, executor=name)
+        self._database_url = database_url
+        self._durable = Durable(database_url, executor=name, tally=tally)
         self._workflows = Workflows(self._durable, self._work, policy)
         self.reactor = Reactor(self._work, self._workflows, policy)
         self.commands = Commands(self._work, self._durable, self._workflows, self.reactor, policy)
@@ -123,6 +129,13 @@ class FulfilmentEngine:
         await self.presence.drop()
         if following is not None and not following.cancelled():
             following.result()
+
+    async def workflows_by_state(self) -> Mapping[str, int]:
+        """How many workflows are in each state that is no good end. Raises DatabaseAway."""
+        if not self._is_shared:
+            return await asyncio.to_thread(states_in_file, self._database_url)
+        async with reading(self._work.database) as tx:
+            return await workflow_states(tx, SCHEMA)
 
     async def advance_rollouts(self) -> int:
         """Have running rollouts do what waits for the clock or for stock; returns how many there are."""

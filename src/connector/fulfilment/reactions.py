@@ -46,6 +46,7 @@ from connector.storage.tickets.standing import (
     tickets_standing,
 )
 from connector.storage.tickets.tasks import require_task, unfinished_tasks
+from connector.telemetry.metrics import DECISIONS
 
 TROUBLE: Final = frozenset({ShipmentStatus.EXCEPTION, ShipmentStatus.LOST, ShipmentStatus.RETURNED})
 """What a courier reports when a person has to ask."""
@@ -103,6 +104,7 @@ class Reactions:
         sourced = await decide_and_reserve_many(tx, standings, self._policy, now=now)
         for ticket_id, item in sourced.items():
             decision = item.decision.parts[-1] if item.decision is not None else None
+            self._work.tally.count(DECISIONS, decision.outcome.value if decision is not None else "nothing_to_do")
             if decision is not None and decision.reason is Reason.GROUPED:
                 done[ticket_id] = "it belongs to an incident group"
             elif decision is not None and decision.outcome is Outcome.REVIEW:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -34,6 +34,7 @@ from connector.storage.shipments.consignments import Consignment, TicketSide, co
 from connector.storage.shipments.shipments import ShipmentRow, outbound_shipment
 from connector.storage.stock.stopping import stop_key
 from connector.storage.tickets.own_tickets import OWN_SOURCE
+from connector.telemetry.tally import Tally
 
 log = logging.getLogger("connector.fulfilment")
 
@@ -58,12 +59,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Everything that a step needs."""
+    """Everything that a step needs. tally: what is counted goes there."""
 
     database: Database
     connections: Mapping[str, Connection]
     clock: Clock
     options: FulfilmentOptions
+    tally: Tally = field(default_factory=Tally)
 
     async def progress(self, reservation_id: int) -> Progress:
         """Where the fulfilment of a reservation stands."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from connector.storage.database.engine import database_url
+from connector.storage.database.workflows import COUNTED, told
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig
@@ -45,6 +47,18 @@ async def make_tables(dbos: Any, database: str) -> None:
     """
     if not database.startswith("sqlite"):
         await asyncio.to_thread(dbos.DBOS.migrate, database, schema=SCHEMA)
+
+
+def states_in_file(database: str) -> Mapping[str, int]:
+    """State -> how many workflows, of the tables beside a SQLite database; none before they are made."""
+    path = workflow_file(database)
+    if path is None or not path.exists():
+        return told([])
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            return told(connection.execute(COUNTED.format(table="workflow_status")).fetchall())
+        except sqlite3.OperationalError:
+            return told([])
 
 
 def system_database(database: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr
 from tenacity import AsyncRetrying, retry_if_exception_type
 
 from connector.model.refs import SourceRef
+from connector.sdk.calls import Observe, observed
 from connector.sdk.egress import ANYWHERE_PUBLIC, AddressRefused, Egress, Gate, GuardedTransport, nowhere
 from connector.sdk.errors import (
     AdapterError,
@@ -60,7 +61,7 @@ class SourceClient:
     of a request that failed without effect; 1 means no retry, and waiting because the system asked for it is no try.
     largest_answer: bytes of an answer, decompressed, at most; a longer one is not read to its end. now: tells how far
     away a date in Retry-After is. egress: where nothing is connected to; the host of base_url may lie in a private
-    network. transport, sleep: for tests.
+    network. observe: told of each request when it is over. transport, sleep: for tests.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class SourceClient:
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
         now: Now = _wall_clock,
+        observe: Observe | None = None,
     ) -> None:
         _silence_http_logs()
         self._base = httpx.URL(base_url)
@@ -108,6 +110,7 @@ class SourceClient:
         self._given_out: tuple[str, ...] = ()
         self._sleep = sleep
         self._now = now
+        self._observe = observe
 
     async def __aenter__(self) -> SourceClient:
         return self
@@ -264,6 +267,11 @@ class SourceClient:
             self._check(response, operation, ref, harmless)
             return response
 
+        with observed(self._observe, operation):
+            return await self._insisting(once, operation)
+
+    async def _insisting(self, once: Callable[[], Awaitable[httpx.Response]], operation: str) -> httpx.Response:
+        """Do it, and once more after a failure without effect."""
         self._circuit.require_closed(operation)
         retrying = AsyncRetrying(
             stop=Patience(self._attempts),

@@ -10,6 +10,7 @@ import httpx
 from pydantic import ValidationError
 
 from connector.sdk.adapter import Adapter, Clock
+from connector.sdk.calls import Observe
 from connector.sdk.client import SourceClient, secrets_of
 from connector.sdk.config import AdapterConfig
 from connector.sdk.egress import ANYWHERE_PUBLIC, Egress
@@ -43,8 +44,9 @@ def connect(
     attempts: int = 4,
     egress: Egress = ANYWHERE_PUBLIC,
     transport: httpx.AsyncBaseTransport | None = None,
+    observe: Observe | None = None,
 ) -> Connection:
-    """Load the adapter, validate its settings and build it; no I/O.
+    """Load the adapter, validate its settings and build it; no I/O. observe: told of each request to the system.
 
     Raises ConfigError with every problem of the settings.
     """
@@ -63,6 +65,7 @@ def connect(
         egress=egress,
         transport=transport,
         now=clock.now,
+        observe=observe,
     )
     return Connection(name=name, adapter_name=adapter_name, adapter=adapter_type(config, http, clock), http=http)
 

@@ -31,6 +31,7 @@ from connector.settings.identity import IdentitySettings, identity_problems
 from connector.settings.limits import LimitSettings
 from connector.settings.quality import QualitySettings
 from connector.settings.sources import SourceSettings, checked_cron
+from connector.settings.telemetry import TelemetrySettings
 
 DEFAULT_FILE = "connector.toml"
 ENVIRONMENT_PREFIX = "CONNECTOR_"
@@ -243,6 +244,7 @@ class Settings(BaseSettings):
     quality: QualitySettings = QualitySettings()
     limits: LimitSettings = LimitSettings()
     egress: EgressSettings = EgressSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
 
     @field_validator("database")

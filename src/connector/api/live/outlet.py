@@ -176,8 +176,10 @@ class Outlet:
         return messages
 
     def _note_sent(self) -> None:
-        for mark, position in self._under_way or ():
+        sent = self._under_way or ()
+        for mark, position in sent:
             mark.sent = position
+        self._turn.sent += len(sent)
         self._under_way = None
         self._size -= self._size_under_way
         self._sent.set()

@@ -21,9 +21,11 @@ class Turn:
     """Whatever has something to send when the turn of the event loop is over.
 
     One call of the loop serves all of them: thousands of calls would be as many objects for the collector of garbage.
+    sent: how many events they have sent in all.
     """
 
     def __init__(self) -> None:
+        self.sent = 0
         self._waiting: deque[Gathers] = deque()
 
     def add(self, one: Gathers) -> None:

@@ -10,8 +10,8 @@ from connector.storage.database.engine import Database, reading
 from connector.storage.migrations import HEAD
 
 
-async def check_ready(engine: Database) -> None:
-    """Raises Unavailable saying what is amiss."""
+async def check_ready(engine: Database) -> str:
+    """The schema that the database is at. Raises Unavailable saying what is amiss."""
     try:
         async with reading(engine) as tx:
             found = (await tx.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
@@ -25,3 +25,4 @@ async def check_ready(engine: Database) -> None:
             f"the database is at schema {found!r}, this version of the hub needs {HEAD!r}",
             hint="Run `connector migrate`.",
         )
+    return HEAD
