@@ -108,8 +108,14 @@ async def open_hub(
     settings, clock = loaded.settings, clock or SystemClock()
     tally = Tally()
     connections, broken = _connect(settings, clock, tally)
-    await until_there(lambda: asyncio.to_thread(migrate, settings.database), patience_s=patience_s)
-    database = open_engine(settings.database)
+    given = settings.postgresql
+    await until_there(lambda: asyncio.to_thread(migrate, owner_address(settings)), patience_s=patience_s)
+    database = open_engine(
+        settings.database,
+        pool_size=given.pool_size,
+        direct=given.direct,
+        direct_connections=given.direct_connections,
+    )
     use_match_rules(database, match_rules(settings.identity.match))
     try:
         await until_there(
@@ -126,6 +132,16 @@ async def open_hub(
         for connection in connections.values():
             await connection.aclose()
         await database.dispose()
+
+
+def own_address(settings: Settings) -> str:
+    """Address of the database itself, past any pooler."""
+    return settings.postgresql.direct or settings.database
+
+
+def owner_address(settings: Settings) -> str:
+    """The same with the role that owns the schema."""
+    return settings.postgresql.owner or own_address(settings)
 
 
 def configured_policy(settings: Settings) -> tuple[str, str]:

@@ -30,6 +30,10 @@ class Inbox:
 
     async def arrived(self) -> None:
         """A webhook was stored."""
+        self.wake()
+
+    def wake(self) -> None:
+        """Look whether one was."""
         self._arrived.set()
 
     async def run(self) -> None:

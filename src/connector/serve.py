@@ -1,4 +1,4 @@
-"""Serving: the API, fulfilment, schedules and the webhook inbox in a process, begun and ended in order."""
+"""Serving: the API, and what works behind it, or one of both, in a process, begun and ended in order."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
 from math import inf
@@ -16,48 +16,41 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.applications import Starlette
 
-from connector.api.access import ApiKey
+from connector.api.access import Access, ApiKey
 from connector.api.app import create_app
-from connector.api.commands import hub_commands
+from connector.api.commands import Commands, hub_commands
 from connector.api.documents import Documents, TrustedDocuments
+from connector.api.errands import send_errands, take_errands
 from connector.api.feed import Feed
 from connector.api.field_names import rights_of
 from connector.api.field_rights import EVERY_FIELD, FieldRights
+from connector.api.health import Health
 from connector.api.kept import KeptAnswers
 from connector.api.kept_keys import KeptKeys
 from connector.api.limits import Limits
 from connector.api.live.streams import Streams
+from connector.api.metrics import Metrics
+from connector.api.probes import worker_app
 from connector.api.refusals import Refusals
 from connector.api.schema import build_schema
+from connector.background import Background
 from connector.connections import server_config
 from connector.counting import counting_together, rates_of
 from connector.fulfilment.approvals import holders_of
-from connector.fulfilment.engine import EVERY_HOUR, EVERY_MINUTE, FulfilmentEngine
-from connector.fulfilment.roads import measure_roads
-from connector.fulfilment.suppliers import require_suppliers
-from connector.hub import Hub, executor_name, fulfilment_options, open_hub, roles_by_key
-from connector.inbox import Inbox
-from connector.ingest.tending import tend_golden_record
+from connector.fulfilment.engine import FulfilmentEngine
+from connector.hub import Hub, executor_name, fulfilment_options, open_hub, own_address, roles_by_key
 from connector.memory import calm_garbage_collection
 from connector.model.errors import Unavailable
 from connector.model.principals import Principal
 from connector.processes import ALONE, Process
-from connector.rules.policy.reading import InvalidPolicy
-from connector.schedules import forget_old_runs, pull_or_log, schedule_pulls
 from connector.sdk.adapter import Clock
-from connector.sdk.travel import TravelConnection, connect_travel_times
 from connector.settings.auth import ALL_REGIONS, RESERVED_NAMES
 from connector.settings.loading import LoadedSettings
 from connector.settings.sections import Settings
-from connector.storage.audit.sealing import seal
-from connector.storage.database.engine import reading, wake_on_commit
+from connector.storage.database.engine import wake_on_commit
 from connector.storage.database.growth import LogGrowth
 from connector.storage.database.outages import until_there
-from connector.storage.policies.policies import active_policy_text
-from connector.storage.quality.days import Measured, measure_if_due
-from connector.takeover import Takeover
 from connector.telemetry.shelf import Shelf
-from connector.watching import watch_sources
 
 if TYPE_CHECKING:
     from connector.api.identity import IdentityProvider
@@ -93,7 +86,9 @@ async def serve(loaded: LoadedSettings, listener: socket.socket, process: Proces
     ):
         config = server_config(app, given.keep_alive_seconds, given.trusted_proxies)
         host, port = listener.getsockname()[:2]
-        server = _Server(config, f"http://{host}:{port}/graphql", answering, app.state.streams)
+        streams: Streams | None = getattr(app.state, "streams", None)
+        path = "/graphql" if streams is not None else "/readyz"
+        server = _Server(config, f"http://{host}:{port}{path}", answering, streams)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, partial(_end, server, app, hub.settings.telemetry.drain_seconds))
@@ -111,13 +106,12 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
     """The application with everything that works behind it; what is unfinished at the end resumes at the next start.
 
     The application answers at once; durable execution is launched beside it, once it is `answering`. process: of those
-    behind its address; the first one pulls the sources.
+    behind its address.
     """
     settings = hub.settings
-    feed = Feed(hub.database, redis=settings.redis)
     fulfilment = FulfilmentEngine(
         hub.database,
-        settings.database,
+        own_address(settings),
         hub.connections,
         clock=hub.clock,
         policy=hub.policy,
@@ -125,39 +119,79 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         executor=executor_name(settings, process),
         holders=holders_of(roles_by_key(settings)),
         tally=hub.tally,
+        works=settings.server.role != "api",
+        pool_size=settings.postgresql.workflow_pool_size,
+        owner=settings.postgresql.owner,
     )
+    background = Background(hub, fulfilment, process)
     shelf = Shelf(hub.tally, process.folder, process.number)
-    inbox = Inbox(hub, fulfilment.presence.me.incarnation)
-    takeover = Takeover(hub.database, hub.clock, fulfilment)
-    for name in hub.connections:
-        schedule_pulls(hub, fulfilment, name)
-    fulfilment.schedule("golden-record", TENDING, partial(_tend, hub))
-    fulfilment.schedule("forget-runs", "41 3 * * *", partial(forget_old_runs, hub))
-    fulfilment.schedule("seal-log", EVERY_MINUTE, partial(seal, hub.database, hub.clock.now))
-    roads = _roads(hub, fulfilment)
-    fulfilment.schedule("measure-quality", EVERY_HOUR, partial(_measure_quality, hub))
-    wake_on_commit(hub.database, feed.wake)
-    wake_on_commit(hub.database, fulfilment.reactor.wake)
+    if process.folder:
+        background.beside.append(partial(_shelve, shelf))
     announcer = _announcer(settings)
     if announcer is not None:
         wake_on_commit(hub.database, announcer.announce)
-    shared = _shared_documents(settings)
-    people = identity_provider(settings, hub.clock)
+    wake_on_commit(hub.database, fulfilment.reactor.wake)
+    commands = hub_commands(
+        fulfilment.commands,
+        hub.database,
+        hub.connections,
+        hub.clock,
+        broken=hub.broken,
+        guards=hub.guards,
+        tally=hub.tally,
+    )
+    take_errands(fulfilment, commands)
+    async with AsyncExitStack() as closing:
+        if announcer is not None:
+            closing.push_async_callback(announcer.aclose)
+        closing.push_async_callback(background.aclose)
+        if settings.server.role == "worker":
+            app = _probed_app(hub, fulfilment, shelf)
+        else:
+            arrived = background.inbox.arrived if fulfilment.works else _arrived_elsewhere(announcer)
+            if not fulfilment.works:
+                commands = send_errands(fulfilment, commands)
+            app = await _answering_app(hub, commands, arrived, fulfilment, shelf, background, closing)
+        await until_there(background.takeover.enter, patience_s=DATABASE_PATIENCE_S)
+        at_work = asyncio.create_task(background.run(answering), name="work")
+        app.state.at_work = at_work
+        try:
+            yield app
+        finally:
+            at_work.cancel()
+            await asyncio.gather(at_work, return_exceptions=True)
+            if process.folder:
+                shelf.put()
+            await background.takeover.leave()
+            await fulfilment.close()
+
+
+async def _answering_app(
+    hub: Hub,
+    commands: Commands,
+    arrived: Callable[[], Awaitable[None]],
+    fulfilment: FulfilmentEngine,
+    shelf: Shelf,
+    background: Background,
+    closing: AsyncExitStack,
+) -> Starlette:
+    """The application that answers clients. arrived: called after each webhook. closing: closes what it opens."""
+    settings = hub.settings
+    feed = Feed(hub.database, redis=settings.redis)
+    wake_on_commit(hub.database, feed.wake)
     kept = KeptKeys(hub.database, hub.clock)
-    rates = rates_of(settings)
-    refusals = Refusals(hub.database, hub.clock)
-    app = create_app(
+    closing.push_async_callback(kept.aclose)
+    people, shared = identity_provider(settings, hub.clock), _shared_documents(settings)
+    for each in (people, shared):
+        if each is not None:
+            closing.push_async_callback(each.aclose)
+    rates, refusals = rates_of(settings), Refusals(hub.database, hub.clock)
+    background.beside.append(refusals.run)
+    await closing.enter_async_context(counting_together(settings, rates))
+    return create_app(
         engine=hub.database,
         feed=feed,
-        commands=hub_commands(
-            fulfilment.commands,
-            hub.database,
-            hub.connections,
-            hub.clock,
-            broken=hub.broken,
-            guards=hub.guards,
-            tally=hub.tally,
-        ),
+        commands=commands,
         policy=hub.policy,
         connections=hub.connections,
         clock=hub.clock,
@@ -166,7 +200,7 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         others=(kept.admit, *((people.admit,) if people else ())),
         anonymous=settings.auth.is_open,
         public_url=settings.server.public_url,
-        webhook_received=inbox.arrived,
+        webhook_received=arrived,
         documents=Documents(
             TrustedDocuments.read(settings.graphql.folders),
             only_trusted=settings.graphql.documents == "trusted",
@@ -190,32 +224,33 @@ async def running(hub: Hub, answering: asyncio.Event, process: Process = ALONE) 
         shelf=shelf,
         metrics=settings.telemetry.metrics,
         workflows=fulfilment.workflows_by_state,
-        ready_lag_s=settings.telemetry.ready_lag_seconds,
+        ready_lag_s=settings.telemetry.ready_lag_seconds if fulfilment.works else inf,
     )
-    await until_there(takeover.enter, patience_s=DATABASE_PATIENCE_S)
-    at_work = asyncio.create_task(_work(hub, fulfilment, answering, process, takeover, inbox, refusals), name="work")
-    app.state.at_work = at_work
-    shelving = asyncio.create_task(_shelve(shelf), name="shelf") if process.folder else None
-    try:
-        async with counting_together(settings, rates):
-            yield app
-    finally:
-        at_work.cancel()
-        await asyncio.gather(at_work, return_exceptions=True)
-        if shelving is not None:
-            shelving.cancel()
-            shelf.put()
-        await takeover.leave()
-        await fulfilment.close()
-        if roads is not None:
-            await roads.aclose()
+
+
+def _probed_app(hub: Hub, fulfilment: FulfilmentEngine, shelf: Shelf) -> Starlette:
+    """The application of a process that only works."""
+    telemetry, auth = hub.settings.telemetry, hub.settings.auth
+    token = auth.token.get_secret_value() if auth.token else None
+    measured = Metrics(
+        shelf,
+        hub.database,
+        hub.clock,
+        Access(token, keys=api_keys(hub.settings), is_open=auth.is_open),
+        openness=telemetry.metrics,
+        workflows=fulfilment.workflows_by_state,
+    )
+    return worker_app(Health(hub.database, hub.clock, lag_s=telemetry.ready_lag_seconds), measured, hub.tally)
+
+
+def _arrived_elsewhere(announcer: Announcer | None) -> Callable[[], Awaitable[None]]:
+    """Wakes the processes that deal with webhooks, where there is a Redis to do it through; they look each second."""
+
+    async def arrived() -> None:
         if announcer is not None:
-            await announcer.aclose()
-        await kept.aclose()
-        if people is not None:
-            await people.aclose()
-        if shared is not None:
-            await shared.aclose()
+            announcer.announce()
+
+    return arrived
 
 
 async def _shelve(shelf: Shelf) -> None:
@@ -257,7 +292,7 @@ class _Server(uvicorn.Server):
     handles no signals: the hub ends in order, whoever tells it to.
     """
 
-    def __init__(self, config: uvicorn.Config, url: str, answering: asyncio.Event, streams: Streams) -> None:
+    def __init__(self, config: uvicorn.Config, url: str, answering: asyncio.Event, streams: Streams | None) -> None:
         super().__init__(config)
         self._url = url
         self._answering = answering
@@ -273,7 +308,8 @@ class _Server(uvicorn.Server):
         """Take no more, and end."""
         for server in self.servers:
             server.close()
-        await self._streams.dismiss(DISMISSING_S)
+        if self._streams is not None:
+            await self._streams.dismiss(DISMISSING_S)
         await super().shutdown(sockets)
 
     @contextmanager
@@ -362,94 +398,3 @@ def _shared_documents(settings: Settings) -> SharedDocuments | None:
     from connector.api.shared import SharedDocuments  # Redis takes a while to import, and most hubs have none
 
     return SharedDocuments(settings.redis)
-
-
-async def _work(
-    hub: Hub,
-    fulfilment: FulfilmentEngine,
-    answering: asyncio.Event,
-    process: Process,
-    takeover: Takeover,
-    inbox: Inbox,
-    refusals: Refusals,
-) -> None:
-    """Everything behind the application, until cancelled. Raises what it cannot go on without."""
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(inbox.run(), name="inbox")
-        tasks.create_task(refusals.run(), name="refusals")
-        tasks.create_task(_begin(hub, fulfilment, answering, process, takeover), name="begin")
-
-
-async def _begin(
-    hub: Hub, fulfilment: FulfilmentEngine, answering: asyncio.Event, process: Process, takeover: Takeover
-) -> None:
-    """Launch durable execution; then pull every source, each at its own pace, when the hub begins with this process."""
-    await answering.wait()
-    try:
-        await until_there(fulfilment.launch, patience_s=inf)
-    except Exception:
-        log.exception("durable execution could not be launched: nothing can be sourced, so the hub ends")
-        raise
-    finally:
-        process.tell_serves()
-    await until_there(partial(_read_policy, hub), patience_s=inf)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(takeover.run())
-        if process.is_first:
-            await _tend(hub)
-            wanted = [name for name in hub.connections if hub.settings.sources[name].schedule]
-            tasks.create_task(watch_sources(hub, pull_or_log))
-            for name in wanted:
-                tasks.create_task(pull_or_log(hub, name, None, by="start"))
-
-
-async def _read_policy(hub: Hub) -> None:
-    """Read the active policy before the first decision needs it, and say so when this hub cannot use all of it."""
-    async with reading(hub.database) as tx:
-        text = await active_policy_text(tx)
-        try:
-            policy = await hub.policy.now(tx)
-        except InvalidPolicy as error:
-            log.error("nothing is sourced until another policy is activated: %s", error.message)
-            return
-    try:
-        require_suppliers(text or "", hub.connections, broken=hub.broken, source=policy.version)
-    except InvalidPolicy as error:
-        log.error("nothing is ordered from these suppliers of the active policy: %s", error.message)
-
-
-async def _measure_quality(hub: Hub) -> Measured | None:
-    """Measure how good the data is, once a day: at the first hour of it at which the hub is there."""
-    return await measure_if_due(hub.database, hub.measuring.terms(hub.clock.now()), kept=hub.measuring.kept)
-
-
-def _roads(hub: Hub, fulfilment: FulfilmentEngine) -> TravelConnection | None:
-    """Measure roads by the schedule of the provider, where one is configured."""
-    given = hub.settings.travel_time
-    if not given.provider:
-        return None
-    connection = connect_travel_times(
-        given.provider, given.provider_settings(), clock=hub.clock, egress=hub.settings.egress.rules
-    )
-    fulfilment.schedule(
-        "measure-roads",
-        given.schedule,
-        partial(
-            measure_roads,
-            hub.database,
-            connection,
-            clock=hub.clock,
-            within_km=given.within_km,
-            max_age=timedelta(days=given.max_age_days),
-        ),
-    )
-    return connection
-
-
-async def _tend(hub: Hub) -> None:
-    """See to golden values: what is configured now, and what time has ended."""
-    identity = hub.settings.identity
-    try:
-        await tend_golden_record(hub.database, hub.clock, identity.precedence, identity.fresh_days)
-    except Exception:
-        log.exception("golden values could not be seen to; it is tried again at the next time")

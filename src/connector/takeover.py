@@ -16,7 +16,7 @@ from connector.fulfilment.engine import FulfilmentEngine
 from connector.ingest.stream_pull import UNDER_WAY
 from connector.sdk.adapter import Clock
 from connector.storage.database.engine import Database, reading, transaction
-from connector.storage.database.presence import Present, departed, enter, leave
+from connector.storage.database.presence import Present, departed, enter, hub_since, leave
 from connector.storage.sources.inbox import release_claims
 from connector.storage.sources.sources import leases_of, release_leases
 
@@ -32,6 +32,8 @@ RETURNING_S: Final = 10.0
 class Takeover:
     """Sees which processes are gone, and goes on with what they left; one of those that see it does.
 
+    since: when the hub began, by the process of those that were there at its start that began first.
+
     A process that is not there but alive, behind a broken network, does no harm: what it applies is applied again to
     the same effect, what it claimed is not its own any more.
     """
@@ -44,6 +46,7 @@ class Takeover:
         self._me = fulfilment.presence.me
         self._missing: dict[Present, float] = {}
         self._quiet_until = 0.0
+        self.since = clock.now()
 
     async def enter(self) -> None:
         """Be there, before anything is claimed; what an earlier start of this process claimed is free again."""
@@ -51,6 +54,7 @@ class Takeover:
         async with transaction(self._database) as tx:
             await enter(tx, self._me, version=__version__, at=self._clock.now())
             gone = await departed(tx, self._me)
+            self.since = await hub_since(tx, self._me)
         for process in gone:
             if process.name == self._me.name:
                 await self._take_over(process)
@@ -78,6 +82,8 @@ class Takeover:
             self._quiet_until = now + RETURNING_S
             async with transaction(self._database) as tx:
                 await enter(tx, self._me, version=__version__, at=self._clock.now())
+        if not self._fulfilment.works:  # those that work take over from all
+            return 0
         async with reading(self._database) as tx:
             gone = await departed(tx, self._me)
             leases = await leases_of(tx, self._me.incarnation)

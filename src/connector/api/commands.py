@@ -144,8 +144,7 @@ def hub_commands(
             return asdict(report)
 
         told = await answered_once(database, clock, "sync-source", by.key, source_id, pull)
-        pulled = tuple(StreamReport(**stream) for stream in told["streams"])
-        return PullReport(**{**told, "state": SourceState(told["state"]), "streams": pulled})
+        return pulled(told)
 
     async def replay_quarantine(ids: Sequence[int], by: Request) -> int:
         name = "replay-quarantine"
@@ -183,6 +182,12 @@ def hub_commands(
         check_suppliers=partial(require_suppliers, connections=connections, broken=broken),
         syncing=sync_commands(database, connections, clock, guards),
     )
+
+
+def pulled(told: Mapping[str, Any]) -> PullReport:
+    """A report as it was told."""
+    streams = tuple(StreamReport(**stream) for stream in told["streams"])
+    return PullReport(**{**told, "state": SourceState(told["state"]), "streams": streams})
 
 
 def _target(ids: Sequence[int]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,15 @@ from connector.memory import loading
 from connector.processes import ALONE, become_one_of
 
 PROCESSES_VARIABLE = "CONNECTOR_SERVER__PROCESSES"
+ROLE_VARIABLE = "CONNECTOR_SERVER__ROLE"
+
+
+class Role(StrEnum):
+    """What processes do."""
+
+    ALL = "all"
+    API = "api"
+    WORKER = "worker"
 
 
 def serve(
@@ -23,12 +33,17 @@ def serve(
     processes: Annotated[
         int | None, typer.Option(help="How many processes serve behind the one address; as configured, or 1.")
     ] = None,
+    role: Annotated[
+        Role | None, typer.Option(help="What they do: answer (api), pull and fulfil (worker), or both (all).")
+    ] = None,
 ) -> None:
     """Serve GraphQL, subscriptions and webhooks; pull the sources and fulfil, until Ctrl-C."""
     with loading():
         from connector.serve import listen, new_event_loop
         from connector.serve import serve as serve_hub
 
+    if role is not None:
+        os.environ[ROLE_VARIABLE] = role.value
     if processes is not None:
         os.environ[PROCESSES_VARIABLE] = str(processes)  # an option goes before what it finds there
     with told():
@@ -45,13 +60,19 @@ def serve(
 
 def migrate(config: Config = None, as_json: AsJson = False) -> None:
     """Bring the database to the schema of this version. `serve` does so by itself."""
+    from connector.fulfilment.durable import import_dbos
+    from connector.fulfilment.workflow_tables import make_tables
+    from connector.hub import owner_address
     from connector.storage.database.engine import database_url
     from connector.storage.migrations import migrate as migrate_database
 
     with told(as_json=as_json):
         loaded = loaded_settings(config, log_level="WARNING")
-        migrate_database(loaded.settings.database)
-    shown = database_url(loaded.settings.database).render_as_string(hide_password=True)
+        address = owner_address(loaded.settings)
+        migrate_database(address)
+        if not address.startswith("sqlite"):
+            asyncio.run(make_tables(import_dbos(), address))
+    shown = database_url(address).render_as_string(hide_password=True)
     if as_json:
         print_json({"database": shown})
     else:

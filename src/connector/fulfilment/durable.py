@@ -18,10 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar, Final, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, Protocol, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
-from connector.fulfilment.workflow_tables import configuration, make_tables
+from connector.fulfilment.errands import answered
+from connector.fulfilment.workflow_tables import POOL_SIZE, configuration, make_tables
 from connector.model.errors import Unavailable
 from connector.storage.database.outages import DatabaseAway, outage_of, outages
 from connector.telemetry.metrics import WORKFLOWS_ENDED
@@ -39,12 +40,18 @@ WRITTEN_S: Final = 5.0
 MOST_LISTED: Final = 500
 WAKE: Final = "wake"
 SCHEDULED: Final = "scheduled"
+ERRAND: Final = "errand"
+ERRANDS: Final = "errands"
+"""Queue of what processes that run no workflows ask those for that do."""
+T = TypeVar("T")
 KEPT: Final = timedelta(days=2)
 """How long the history of scheduled runs is kept."""
 
 StepResult: TypeAlias = Mapping[str, Any]
 Step: TypeAlias = Callable[[], Coroutine[Any, Any, StepResult]]
 Tick: TypeAlias = Callable[[], Awaitable[object]]
+Errand: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
+"""Something that is done once, for whoever waits for its result; both are plain JSON."""
 
 
 class Run(Protocol):
@@ -80,16 +87,27 @@ class Durable:
     """Workflows and schedules on the hub's database.
 
     executor: name of this process among those that share the database, the same after a restart: it goes on with
-    the workflows that it left. tally: how workflows end is counted there. DBOS being global to a process, one instance
-    can be launched at a time.
+    the workflows that it left. tally: how workflows end is counted there. owner: address of the database with the role
+    that makes the tables. DBOS being global to a process, one instance can be launched at a time.
     """
 
     _launched_instance: ClassVar[Durable | None] = None
 
-    def __init__(self, database: str, *, executor: str = "hub", tally: Tally | None = None) -> None:
+    def __init__(
+        self,
+        database: str,
+        *,
+        executor: str = "hub",
+        tally: Tally | None = None,
+        pool_size: int = POOL_SIZE,
+        owner: str | None = None,
+    ) -> None:
         self._database = database
+        self._owner = owner or database
         self._tally = tally or Tally()
         self._executor = executor
+        self._pool_size = pool_size
+        self._errands: dict[str, Errand] = {}
         self._bodies: dict[str, Workflow] = {}
         self._schedules: dict[str, _Schedule] = {}
         self._registered: dict[str, Any] = {}
@@ -113,12 +131,20 @@ class Durable:
         """
         self._schedules[name] = _Schedule(cron, tick, time_zone)
 
+    def errand(self, name: str, do: Errand) -> None:
+        """Name something that is done at once, before the launch; a process that runs no workflows may ask for it."""
+        self._errands[name] = do
+
+    async def run_errand(self, name: str, argument: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what is named so, here. Raises what it raises."""
+        return await self._errands[name](argument)
+
     async def launch(self) -> None:
         """Create or open the workflow tables, resume what a previous process left, begin the schedules.
 
         Raises Unavailable when another instance runs in this process, and DatabaseAway; then it may be tried again.
         """
-        dbos = await asyncio.to_thread(_import_dbos)
+        dbos = await asyncio.to_thread(import_dbos)
         if Durable._launched_instance is not None:
             raise Unavailable("durable execution is launched already in this process: close the other instance first")
         logging.getLogger("dbos").setLevel(logging.WARNING)
@@ -131,15 +157,18 @@ class Durable:
             raise
 
     async def _launch(self, dbos: Any) -> None:
-        config = configuration(self._database, self._executor)
-        await make_tables(dbos, str(config["system_database_url"]))
+        config = configuration(self._database, self._executor, self._pool_size)
+        await make_tables(dbos, self._owner)
         dbos.DBOS(config=config)
         for name, body in self._bodies.items():
             self._registered[name] = dbos.DBOS.workflow(name=name, max_recovery_attempts=None)(
                 self._wrapped(name, body)
             )
         self._registered[SCHEDULED] = dbos.DBOS.workflow(name=SCHEDULED, max_recovery_attempts=None)(self._scheduled())
+        self._registered[ERRAND] = dbos.DBOS.workflow(name=ERRAND, max_recovery_attempts=None)(self._errand())
         dbos.DBOS.launch()
+        if not self._database.startswith("sqlite"):
+            await dbos.DBOS.register_queue_async(ERRANDS, on_conflict="never_update")
         await self._apply_schedules()
 
     async def close(self) -> None:
@@ -251,7 +280,7 @@ class Durable:
 
         return workflow
 
-    async def _tracked(self, body: Coroutine[Any, Any, str]) -> str:
+    async def _tracked(self, body: Coroutine[Any, Any, T]) -> T:
         task = asyncio.current_task()
         if self._dbos is None or task is None:
             body.close()
@@ -274,6 +303,13 @@ class Durable:
             return await self._tracked(self._tick(name, at))
 
         return scheduled
+
+    def _errand(self) -> Callable[[str, dict[str, Any]], Coroutine[Any, Any, dict[str, Any]]]:
+        async def errand(name: str, argument: dict[str, Any]) -> dict[str, Any]:
+            done: dict[str, Any] = await self._tracked(answered(self._errands[name], argument))
+            return done
+
+        return errand
 
     async def _tick(self, name: str, at: datetime) -> str:
         schedule = self._schedules.get(name)
@@ -314,7 +350,11 @@ class Durable:
         before = (datetime.now(UTC) - KEPT).isoformat()
         while True:
             old = await dbos.DBOS.list_workflows_async(
-                name=SCHEDULED, status=["SUCCESS", "ERROR"], end_time=before, limit=500, load_input=False
+                name=[SCHEDULED, ERRAND],
+                status=["SUCCESS", "ERROR", "CANCELLED"],
+                end_time=before,
+                limit=500,
+                load_input=False,
             )
             if not old:
                 return
@@ -360,7 +400,8 @@ async def _outlast(work: Step) -> StepResult:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-def _import_dbos() -> Any:
+def import_dbos() -> Any:
+    """DBOS, which is imported by whoever needs it: it takes two thirds of a second."""
     import dbos
 
     return dbos

@@ -7,26 +7,27 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from connector.fulfilment.approvals import Approvals, Holders, holders_of
 from connector.fulfilment.break_glass import watch_break_glass
 from connector.fulfilment.channels import Channels
 from connector.fulfilment.commands import Commands
-from connector.fulfilment.durable import Durable, Tick
+from connector.fulfilment.durable import Durable, Errand, Tick
 from connector.fulfilment.groups import Groups
 from connector.fulfilment.low_shelves import LowShelves
 from connector.fulfilment.options import FulfilmentOptions
 from connector.fulfilment.overdue import watch_orders, watch_transfers
 from connector.fulfilment.quoting import Quoting
 from connector.fulfilment.react import Reactor
+from connector.fulfilment.remote import RemoteDurable
 from connector.fulfilment.reviews import require_review
 from connector.fulfilment.rollout_lines import RolloutFollower
 from connector.fulfilment.rollout_work import RolloutWork
 from connector.fulfilment.rollouts import Rollouts
 from connector.fulfilment.watching import Watch
 from connector.fulfilment.work import Work
-from connector.fulfilment.workflow_tables import SCHEMA, states_in_file
+from connector.fulfilment.workflow_tables import POOL_SIZE, SCHEMA, states_in_file
 from connector.fulfilment.workflows import Workflows
 from connector.sdk import Clock, Connection
 from connector.storage.database.engine import Database, reading, transaction
@@ -53,7 +54,9 @@ class FulfilmentEngine:
 
     database_url: as in the settings; the workflow tables are kept beside it. executor: name of this process among
     those that share the database, the same after a restart. holders: who has which roles now, for answers on behalf of
-    somebody. tally: what is counted goes there.
+    somebody. tally: what is counted goes there. works: whether this process runs workflows and follows the change log;
+    others do when it does not. pool_size: connections for workflows. owner: address with the role that makes their
+    tables.
     """
 
     def __init__(
@@ -68,6 +71,9 @@ class FulfilmentEngine:
         executor: str = "hub",
         holders: Holders = NOBODY,
         tally: Tally | None = None,
+        works: bool = True,
+        pool_size: int = POOL_SIZE,
+        owner: str | None = None,
     ) -> None:
         tally = Tally() if tally is None else tally
         self._work = Work(database, connections, clock, options, tally)
@@ -76,7 +82,9 @@ class FulfilmentEngine:
         self.presence = Presence(database, name)
         self._is_shared = is_shared
         self._database_url = database_url
-        self._durable = Durable(database_url, executor=name, tally=tally)
+        self.works = works
+        kind = Durable if works else RemoteDurable
+        self._durable = kind(database_url, executor=name, tally=tally, pool_size=pool_size, owner=owner)
         self._workflows = Workflows(self._durable, self._work, policy)
         self.reactor = Reactor(self._work, self._workflows, policy)
         self.commands = Commands(self._work, self._durable, self._workflows, self.reactor, policy)
@@ -108,6 +116,14 @@ class FulfilmentEngine:
         """Call `tick` at the times of a cron expression, once over all processes; before the launch."""
         self._durable.schedule(name, cron, tick, time_zone=time_zone)
 
+    def errand(self, name: str, do: Errand) -> None:
+        """Do what is named so for processes that do not work; before the launch."""
+        self._durable.errand(name, do)
+
+    async def run_errand(self, name: str, argument: Mapping[str, Any]) -> dict[str, Any]:
+        """Have what is named so done by a process that works. Raises what it is refused with."""
+        return await self._durable.run_errand(name, argument)
+
     async def launch(self) -> None:
         """Resume what a previous process left, begin the schedules, and follow the change log.
 
@@ -116,6 +132,8 @@ class FulfilmentEngine:
         if not await self.presence.claim():
             log.warning("another process has this one's name: what either of them does is not told from the other's")
         await self._durable.launch()
+        if not self.works:
+            return
         await until_there(self.adopt, patience_s=inf)
         self._following = asyncio.create_task(self.reactor.run(), name="reactor")
 
@@ -143,7 +161,7 @@ class FulfilmentEngine:
 
     async def adopt(self) -> int:
         """Go on with the workflows of processes that are there no more; returns how many that were."""
-        if not self._is_shared:
+        if not self._is_shared or not self.works:
             return 0
         await self.presence.hold()
         return sum([await self.adopt_from(executor) for executor in await self._durable.executors_at_work()])

@@ -20,11 +20,12 @@ VERSION: Final = "1"
 """Workflows of another version are not resumed. It stays the same as long as their steps do; what differs in one
 step is caught by the receipts, which belong to the effect and not to the workflow's history."""
 SCHEMA: Final = "workflow"
+POOL_SIZE: Final = 5
 LISTEN_SECONDS = 0.25
 """Seconds between looks at pauses on SQLite, which tells nobody that one was ended; closing waits for the last look."""
 
 
-def configuration(database: str, executor: str) -> DBOSConfig:
+def configuration(database: str, executor: str, pool_size: int = POOL_SIZE) -> DBOSConfig:
     """What DBOS is told. database: as in the settings. executor: name of this process."""
     return {
         "name": APPLICATION,
@@ -32,7 +33,7 @@ def configuration(database: str, executor: str) -> DBOSConfig:
         "dbos_system_schema": SCHEMA,
         "application_version": VERSION,
         "executor_id": executor,
-        "sys_db_pool_size": 5,
+        "sys_db_pool_size": pool_size,
         "notification_listener_polling_interval_sec": LISTEN_SECONDS,
         "log_level": "WARNING",
         "enable_otlp": False,
@@ -42,11 +43,12 @@ def configuration(database: str, executor: str) -> DBOSConfig:
 async def make_tables(dbos: Any, database: str) -> None:
     """Make the workflow tables, or bring them up to date, while this process goes on answering.
 
-    On PostgreSQL DBOS builds indices concurrently, which waits for every transaction that is open, those of our own
-    requests among them: launching would do it on the event loop that they need to come to an end.
+    database: as in the settings, with the role that may. On PostgreSQL DBOS builds indices concurrently, which waits
+    for every transaction that is open, those of our own requests among them: launching would do it on the event loop
+    that they need to come to an end.
     """
     if not database.startswith("sqlite"):
-        await asyncio.to_thread(dbos.DBOS.migrate, database, schema=SCHEMA)
+        await asyncio.to_thread(dbos.DBOS.migrate, system_database(database), schema=SCHEMA)
 
 
 def states_in_file(database: str) -> Mapping[str, int]:

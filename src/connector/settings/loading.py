@@ -76,7 +76,7 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
         ) from None
     tokens = [settings.auth.token, *(key.token for key in settings.auth.keys.values())]
     secrets += [token.get_secret_value() for token in tokens if token is not None]
-    for url in (settings.database, settings.redis):
+    for url in (settings.database, settings.redis, settings.postgresql.direct, settings.postgresql.owner):
         secrets += [str(make_url(url).password)] if url and make_url(url).password else []
     return LoadedSettings(settings=settings, file=path, secrets=tuple(secrets))
 

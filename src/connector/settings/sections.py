@@ -29,6 +29,7 @@ from connector.settings.auth import AuthSettings, is_loopback, is_speakable
 from connector.settings.egress import EgressSettings
 from connector.settings.identity import IdentitySettings, identity_problems
 from connector.settings.limits import LimitSettings
+from connector.settings.postgresql import PostgresqlSettings, postgresql_problems
 from connector.settings.quality import QualitySettings
 from connector.settings.sources import SourceSettings, checked_cron
 from connector.settings.telemetry import TelemetrySettings
@@ -48,6 +49,11 @@ class ServerSettings(_Section):
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.", examples=[8000])
     processes: int = Field(
         default=1, ge=1, le=64, description="How many processes serve behind the address.", examples=[4]
+    )
+    role: Literal["all", "api", "worker"] = Field(
+        default="all",
+        description="What its processes do: answer (`api`), pull and fulfil (`worker`), or both.",
+        examples=["worker"],
     )
     keep_alive_seconds: int = Field(
         default=75, ge=1, le=3_600, description="Seconds after which a connection without requests is closed.",
@@ -235,6 +241,7 @@ class Settings(BaseSettings):
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.", examples=["INFO"]
     )
+    postgresql: PostgresqlSettings = PostgresqlSettings()
     server: ServerSettings = ServerSettings()
     auth: AuthSettings = AuthSettings()
     graphql: GraphQLSettings = GraphQLSettings()
@@ -312,6 +319,8 @@ def misfits(values: Mapping[str, Any]) -> list[str]:
         problems.append(f"fulfilment.courier: there is no source {courier!r}; configured are: {known}")
     strangers = [name for name in table_of(fulfilment, "tickets") if name not in sources]
     problems += [f"fulfilment.tickets.{name}: there is no source {name!r}" for name in strangers]
+    role = str(server.get("role", "all"))
+    problems += postgresql_problems(table_of(values, "postgresql"), str(database), role)
     return [*problems, *identity_problems(table_of(values, "identity"), sources)]
 
 

@@ -22,7 +22,7 @@ from connector.storage.database.refusals import NotAnswered, unknown_zone
 from connector.storage.database.wire import Statement, Wire
 
 CONNECTIONS: Final = 10
-"""Kept at most: a server has a hundred for all processes together, so who comes beyond them waits."""
+"""Kept at most, if not configured: a server has a hundred for all processes, so who comes beyond them waits."""
 
 LOOK_S: Final = 1.0
 """From one look to the next at connections that were reset. Who waits is told by the event loop, but not always: libuv
@@ -50,9 +50,10 @@ class _Waiting(NamedTuple):
 
 
 class DirectConnections:
-    """Connections to one database, opened when they are needed and kept. url: with any driver."""
+    """Connections to one database, opened when they are needed and kept. url: with any driver. most: of them."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, most: int = CONNECTIONS) -> None:
+        self._most = most
         self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._taken = 0
         """Places that have a connection, or somebody who opens one."""
@@ -70,7 +71,7 @@ class DirectConnections:
         statement = Statement.of(sql, parameters)
         try:
             row: _Row | _Vacant = _VACANT
-            if self._idle or self._taken >= CONNECTIONS:
+            if self._idle or self._taken >= self._most:
                 row = await self._over_kept(statement)
             else:
                 self._taken += 1

@@ -13,6 +13,7 @@ from sqlalchemy import event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from connector.model.errors import InvalidConfiguration, InvalidInput
 from connector.storage.database.checkpoint import LOG_PAGES, Checkpointer
@@ -38,6 +39,9 @@ WOKEN = "connector_woken"
 CHECKPOINTER = "connector_checkpointer"
 DIRECT = "connector_direct"
 READERS = "connector_readers"
+SESSION = "connector_session"
+POOL_SIZE = 10
+"""Connections that transactions share; who comes when all are taken waits."""
 READING = (f"busy_timeout = {BUSY_TIMEOUT_MS}", "cache_size = -16000")
 """Pragmas of every connection to SQLite."""
 
@@ -71,26 +75,18 @@ def database_url(text: str) -> URL:
             )
 
 
-def open_engine(text: str, *, pool_size: int = 10) -> AsyncEngine:
-    """An engine for the database; the directory of a SQLite file is made when it is missing."""
+def open_engine(
+    text: str, *, pool_size: int = POOL_SIZE, direct: str | None = None, direct_connections: int | None = None
+) -> AsyncEngine:
+    """An engine for the database; the directory of a SQLite file is made when it is missing.
+
+    direct: the own address of a PostgreSQL database that `text` reaches through a pooler, for what needs a session that
+    stays the same. direct_connections: most of those that single statements go through.
+    """
     url = database_url(text)
     if url.get_backend_name() == "sqlite":
-        from connector.storage.database.readers import Readers
-
-        spare_memory_count()
-        if url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(
-            url, json_serializer=_dumps, json_deserializer=orjson.loads, pool_size=pool_size, max_overflow=0
-        )
-        event.listen(engine.sync_engine, "do_connect", connect_in_one_visit)
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        if url.database and url.database != ":memory:":
-            readers = Readers(url.database, READING, add_functions)
-            event.listen(engine.sync_engine, "engine_disposed", lambda _engine: readers.close())
-            engine.update_execution_options(**{CHECKPOINTER: Checkpointer(url.database), READERS: readers})
-        return engine
+        return _open_sqlite(url, pool_size)
+    own = database_url(direct) if direct else url
     engine = create_async_engine(
         url,
         json_serializer=_dumps,
@@ -98,12 +94,34 @@ def open_engine(text: str, *, pool_size: int = 10) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
+        connect_args={"prepare_threshold": None} if direct else {},
     )
-    from connector.storage.database.direct import DirectConnections  # the driver takes a while to import
+    from connector.storage.database.direct import CONNECTIONS, DirectConnections  # the driver takes a while to import
 
-    direct = DirectConnections(url)
-    event.listen(engine.sync_engine, "engine_disposed", lambda _engine: direct.close())
-    engine.update_execution_options(**{DIRECT: direct})
+    connections = DirectConnections(own, most=CONNECTIONS if direct_connections is None else direct_connections)
+    event.listen(engine.sync_engine, "engine_disposed", lambda _engine: connections.close())
+    engine.update_execution_options(**{DIRECT: connections})
+    if direct:
+        engine.update_execution_options(**{SESSION: create_async_engine(own, poolclass=NullPool)})
+    return engine
+
+
+def _open_sqlite(url: URL, pool_size: int) -> AsyncEngine:
+    from connector.storage.database.readers import Readers
+
+    spare_memory_count()
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(
+        url, json_serializer=_dumps, json_deserializer=orjson.loads, pool_size=pool_size, max_overflow=0
+    )
+    event.listen(engine.sync_engine, "do_connect", connect_in_one_visit)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    if url.database and url.database != ":memory:":
+        readers = Readers(url.database, READING, add_functions)
+        event.listen(engine.sync_engine, "engine_disposed", lambda _engine: readers.close())
+        engine.update_execution_options(**{CHECKPOINTER: Checkpointer(url.database), READERS: readers})
     return engine
 
 
@@ -195,6 +213,12 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
                 yield connection
                 if connection.invalidated:  # a statement was broken off, and its connection given up
                     await snapshot.rollback()
+
+
+def session_engine(engine: AsyncEngine) -> AsyncEngine:
+    """Whose connections are sessions that stay the same from one transaction to the next, past any pooler."""
+    direct: AsyncEngine = engine.get_execution_options().get(SESSION, engine)
+    return direct
 
 
 def direct_connections(engine: AsyncEngine) -> DirectConnections | None:

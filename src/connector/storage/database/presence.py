@@ -16,16 +16,18 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, select, text
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from connector.storage.database.engine import session_engine
 from connector.storage.database.outages import outages
 from connector.storage.tables import process
 
 PREFIX = "connector.process:"
+LEADS: Final = "leads:"
 HOLDER = "connector_holder"
 """Execution option of an engine: the incarnation of the process that it belongs to."""
 PATIENCE: Final = timedelta(seconds=5)
@@ -41,6 +43,9 @@ _LOCKS: Final = """
 """Looked up among the locks: who tried to take one would keep it for a moment from a process that begins."""
 _HELD: Final = text(f"SELECT hashtextextended(:name, 0) IN ({_LOCKS})")
 _NOT_HELD: Final = text(f"hashtextextended(:prefix || incarnation, 0) NOT IN ({_LOCKS})").bindparams(
+    bindparam("prefix", PREFIX)
+)
+_IS_HELD: Final = text(f"hashtextextended(:prefix || incarnation, 0) IN ({_LOCKS})").bindparams(
     bindparam("prefix", PREFIX)
 )
 
@@ -66,6 +71,8 @@ class Presence:
         self._engine = engine
         self._connection: AsyncConnection | None = None
         self._has_name = False
+        self._leading: set[str] = set()
+        self._one_at_a_time = asyncio.Lock()
         engine.update_execution_options(**{HOLDER: self.me.incarnation})
 
     async def hold(self) -> bool:
@@ -76,7 +83,23 @@ class Presence:
         if self._engine.dialect.name != "postgresql":
             return True
         with outages():
-            return await self._hold()
+            async with self._one_at_a_time:
+                return await self._hold()
+
+    async def lead(self, what: str) -> bool:
+        """Whether this process, of all that ask, is the one that does something; it stays so as long as it is there.
+
+        Raises DatabaseAway; by the time that the database is back another one may do it.
+        """
+        if self._engine.dialect.name != "postgresql":
+            return True
+        with outages():
+            async with self._one_at_a_time:
+                await self._hold()
+                if what not in self._leading and self._connection is not None:
+                    is_free = (await self._connection.execute(select(_lock(f"{LEADS}{what}")))).scalar_one()
+                    self._leading |= {what} if is_free else set()
+                return what in self._leading
 
     async def _hold(self) -> bool:
         if self._connection is not None:
@@ -103,6 +126,7 @@ class Presence:
     async def drop(self) -> None:
         """Let both go, together with the connection."""
         connection, self._connection, self._has_name = self._connection, None, False
+        self._leading.clear()
         if connection is not None:
             with suppress(SQLAlchemyError):  # the server has let them go with a connection that was lost
                 await connection.execute(select(func.pg_advisory_unlock_all()))
@@ -110,7 +134,7 @@ class Presence:
             await connection.close()
 
     async def _connected(self) -> AsyncConnection:
-        connection = await self._engine.connect()
+        connection = await session_engine(self._engine).connect()
         try:
             connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
             for setting in _UNHEARD:
@@ -144,6 +168,17 @@ async def enter(tx: AsyncConnection, me: Present, *, version: str, at: datetime)
 async def leave(tx: AsyncConnection, incarnation: str) -> None:
     """Forget a process."""
     await tx.execute(delete(process).where(process.c.incarnation == incarnation))
+
+
+async def hub_since(tx: AsyncConnection, me: Present) -> datetime:
+    """When the hub began: the process of those that are there that began first. This one has entered."""
+    c = process.c
+    is_there: ColumnElement[bool] = c.incarnation == me.incarnation
+    if tx.dialect.name == "postgresql":
+        is_there = or_(is_there, _IS_HELD)
+    first = select(c.began_at).where(is_there).order_by(c.began_at).limit(1)
+    began: datetime = (await tx.execute(first)).scalar_one()
+    return began
 
 
 async def departed(tx: AsyncConnection, me: Present, *, taking: Present | None = None) -> list[Present]:

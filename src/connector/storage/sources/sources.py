@@ -87,6 +87,11 @@ async def source_ids(tx: AsyncConnection) -> dict[str, int]:
     return {name: source_id for name, source_id in await tx.execute(select(source.c.name, source.c.id))}
 
 
+async def sources_pulled_since(tx: AsyncConnection, at: datetime) -> set[str]:
+    """Names of the sources that a pull has come to its end of since then."""
+    return set((await tx.execute(select(source.c.name).where(source.c.last_success_at >= at))).scalars())
+
+
 async def source_condition(tx: AsyncConnection, source_id: int) -> Condition:
     """How the source fares."""
     c = source.c
