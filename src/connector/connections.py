@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from asyncio import TimerHandle, Transport
 from collections.abc import Sequence
-from typing import Final
+from ssl import SSLContext
+from typing import Any, Final
 
 import uvicorn
 from starlette.applications import Starlette
@@ -32,14 +33,19 @@ SHUTDOWN_SECONDS: Final = 5
 
 
 def server_config(
-    app: Starlette, keep_alive_seconds: int = KEEP_ALIVE_SECONDS, trusted_proxies: Sequence[str] = ()
+    app: Starlette,
+    keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
+    trusted_proxies: Sequence[str] = (),
+    tls: SSLContext | None = None,
 ) -> uvicorn.Config:
     """How uvicorn serves the application.
 
-    trusted_proxies: addresses and networks from which headers are believed that say for whom somebody asks.
+    trusted_proxies: addresses and networks from which headers are believed that say for whom somebody asks. tls: None
+    for plain HTTP.
     """
-    return uvicorn.Config(
+    return _Config(
         app,
+        tls,
         log_config=None,
         access_log=False,
         proxy_headers=bool(trusted_proxies),
@@ -51,6 +57,19 @@ def server_config(
         ws_ping_interval=20,
         ws_max_size=LARGEST_REQUEST,
     )
+
+
+class _Config(uvicorn.Config):
+    """Uvicorn's, with a context of TLS that is made elsewhere."""
+
+    def __init__(self, app: Starlette, tls: SSLContext | None, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._tls = tls
+
+    def load(self) -> None:
+        """As uvicorn has it."""
+        super().load()
+        self.ssl = self._tls
 
 
 class KeptConnection(HttpToolsProtocol):

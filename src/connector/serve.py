@@ -51,6 +51,7 @@ from connector.storage.database.engine import wake_on_commit
 from connector.storage.database.growth import LogGrowth
 from connector.storage.database.outages import until_there
 from connector.telemetry.shelf import Shelf
+from connector.tls import shown
 
 if TYPE_CHECKING:
     from connector.api.identity import IdentityProvider
@@ -81,14 +82,15 @@ async def serve(loaded: LoadedSettings, listener: socket.socket, process: Proces
     calm_garbage_collection()
     answering, given = asyncio.Event(), loaded.settings.server
     async with (
+        shown(given.tls) as tls,
         open_hub(loaded, takes_policy=process.is_first, patience_s=DATABASE_PATIENCE_S) as hub,
         running(hub, answering, process) as app,
     ):
-        config = server_config(app, given.keep_alive_seconds, given.trusted_proxies)
+        config = server_config(app, given.keep_alive_seconds, given.trusted_proxies, tls)
         host, port = listener.getsockname()[:2]
         streams: Streams | None = getattr(app.state, "streams", None)
-        path = "/graphql" if streams is not None else "/readyz"
-        server = _Server(config, f"http://{host}:{port}{path}", answering, streams)
+        scheme, path = "https" if tls else "http", "/graphql" if streams is not None else "/readyz"
+        server = _Server(config, f"{scheme}://{host}:{port}{path}", answering, streams)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, partial(_end, server, app, hub.settings.telemetry.drain_seconds))

@@ -133,6 +133,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
         rates: Rates | None = None,
         refusals: Refusals | None = None,
         watching: Mapping[str, Any] = MappingProxyType({}),
+        public_url: str | None = None,
         **feed_options: Any,
     ) -> AsyncIterator[Hub]:
         feed = Feed(engine, **{"poll": timedelta(seconds=0.05), **feed_options})
@@ -160,6 +161,7 @@ def open_hub(engine: AsyncEngine, clock: MovableClock) -> OpenHub:
             rates=rates,
             refusals=refusals,
             **watching,
+            public_url=public_url,
         )
         transport = httpx.ASGITransport(app)
         async with (

@@ -66,9 +66,13 @@ _PAPER = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 class Application(Starlette):
-    """An application that some requests have a short way through, around all that is built of it."""
+    """An application that some requests have a short way through, around all that is built of it.
+
+    is_https: others reach it by TLS, whoever ends that before it.
+    """
 
     _first: ASGIApp | None = None
+    is_https = False
 
     def shorten(self, shortcut: Callable[[ASGIApp], ASGIApp]) -> None:
         """Have what comes go this way first. shortcut: makes it, before the application."""
@@ -76,6 +80,8 @@ class Application(Starlette):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
+        if self.is_https and scope["type"] == "http":
+            scope["scheme"] = "https"
         await (super().__call__ if self._first is None else self._first)(scope, receive, send)
 
 
@@ -248,6 +254,7 @@ def create_app(
         return Counting(RateLimiting(admission, rates, access, connections.keys()), tally)
 
     app.shorten(around)
+    app.is_https = (public_url or "").startswith("https://")
     tally.ask(SUBSCRIBERS, lambda: streams.subscribers)
     tally.ask(EVENTS, lambda: streams.turn.sent)
     tally.ask(PROCESSES, lambda: 1.0)

@@ -26,7 +26,14 @@ HEADERS = {
     "content-security-policy": DATA_POLICY,
     "cache-control": "no-store",
 }
+HSTS = (b"strict-transport-security", b"max-age=31536000")
+"""For a hub that is reached by TLS: a browser that was there once comes by nothing else for a year."""
 RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+def headers_for(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The headers of answers to a request."""
+    return [*RAW_HEADERS, HSTS] if scope.get("scheme") == "https" else RAW_HEADERS
 
 
 class SecurityHeaders:
@@ -42,7 +49,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = message.get("headers", ())
                 present = {name for name, _ in headers}
-                message["headers"] = [*headers, *(pair for pair in RAW_HEADERS if pair[0] not in present)]
+                message["headers"] = [*headers, *(pair for pair in headers_for(scope) if pair[0] not in present)]
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

@@ -23,7 +23,7 @@ from connector.api.context import ApiContext
 from connector.api.documents import DocumentRefused
 from connector.api.encoding import SMALLEST, Coding, Encoder, coding_of
 from connector.api.errors import fault
-from connector.api.guard import RAW_HEADERS, SecurityHeaders
+from connector.api.guard import SecurityHeaders, headers_for
 from connector.api.limits import LARGEST_REQUEST
 from connector.api.media_types import MediaType, Streaming, negotiate, streaming
 from connector.api.patience import BrokenOff
@@ -181,7 +181,7 @@ class Shortcut:
             coding_of(",".join(headers.getlist("accept-encoding"))),
             headers.get("authorization"),
             self._address(scope, headers.get("host")),
-            ((b"content-type", f"{form}; charset=utf-8".encode()), *RAW_HEADERS),
+            ((b"content-type", f"{form}; charset=utf-8".encode()), *headers_for(scope)),
         )
 
 

@@ -33,6 +33,7 @@ from connector.settings.postgresql import PostgresqlSettings, postgresql_problem
 from connector.settings.quality import QualitySettings
 from connector.settings.sources import SourceSettings, checked_cron
 from connector.settings.telemetry import TelemetrySettings
+from connector.settings.tls import TlsSettings
 
 DEFAULT_FILE = "connector.toml"
 ENVIRONMENT_PREFIX = "CONNECTOR_"
@@ -66,6 +67,7 @@ class ServerSettings(_Section):
     public_url: str | None = Field(
         default=None, description="Address under which others reach the hub.", examples=["https://hub.example.com"]
     )
+    tls: TlsSettings | None = Field(default=None, description="TLS of the hub itself; without it a proxy does that.")
     trusted_proxies: list[str] = Field(
         default_factory=list,
         description="Addresses and networks of proxies that say truly for whom they ask (X-Forwarded-For, -Proto).",
