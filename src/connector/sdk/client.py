@@ -422,10 +422,11 @@ def _silence_http_logs() -> None:
 
 def _credentials(headers: Mapping[str, str]) -> list[str]:
     """What an Authorization header carries after its scheme, for example the Base64 of name and password."""
-    return [value.split()[-1] for name, value in headers.items() if "authorization" in name.lower() and value.strip()]
+    shown = [value.strip() for name, value in headers.items() if "authorization" in name.lower() and value.strip()]
+    return [part for value in shown for part in (value.split()[-1], value.partition(" ")[2])]
 
 
 def _spellings(secrets: Iterable[str]) -> tuple[str, ...]:
-    """The secrets as they may turn up in a text, longest first: as they are, without spaces around, in a URL."""
-    found = {spelling for s in secrets for spelling in (s, s.strip(), quote(s), quote(s, safe=""))}
+    """The secrets as they may turn up in a text, longest first: as they are, trimmed, quoted, in a URL."""
+    found = {spelling for s in secrets for spelling in (s, s.strip(), repr(s)[1:-1], quote(s), quote(s, safe=""))}
     return tuple(sorted((s for s in found if len(s) >= 4), key=len, reverse=True))
