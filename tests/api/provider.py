@@ -30,6 +30,7 @@ class Provider:
         self.asked = 0
         self.is_out = False
         self.claims_to_be: str | None = None
+        self.keys_at: str | None = None
         self.elliptic = generate_private_key(SECP256R1())
         self.edwards = Ed25519PrivateKey.generate()
         self.published = {
@@ -67,7 +68,9 @@ class Provider:
         """Discovery."""
         if self.is_out:
             return Response(status_code=502)
-        return JSONResponse({"issuer": self.claims_to_be or self.issuer, "jwks_uri": f"{self.issuer}/keys"})
+        return JSONResponse(
+            {"issuer": self.claims_to_be or self.issuer, "jwks_uri": self.keys_at or f"{self.issuer}/keys"}
+        )
 
     async def keys(self, _request: Request) -> Response:
         """The public keys, and one that proves nothing."""

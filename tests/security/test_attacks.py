@@ -17,7 +17,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector import connections
-from connector.api.access import Unauthenticated
+from connector.api.access import ProviderUnreachable, Unauthenticated
 from connector.api.identity import IdentityProvider
 from connector.sdk import ConfigError, SourceClient
 from connector.sdk.answers import path_segment
@@ -227,4 +227,17 @@ async def test_a_public_key_is_no_shared_secret(clock: MovableClock):
         people = IdentityProvider(options_of(provider), clock=clock)
         with pytest.raises(Unauthenticated, match="its algorithm is none of"):
             await people.admit(b".".join((head, body, proof)).decode())
+        await people.aclose()
+
+
+@pytest.mark.parametrize(
+    "there", ["https://169.254.169.254/latest/meta-data/", "https://127.0.0.2/keys", "https://[::1]/keys"]
+)
+async def test_a_provider_does_not_say_that_its_keys_lie_within(clock: MovableClock, there: str):
+    """Where they are is part of an answer; the provider itself is of the settings, and may be anywhere."""
+    async with provider_on_loopback() as provider:
+        provider.keys_at = there
+        people = IdentityProvider(options_of(provider), clock=clock)
+        with pytest.raises(ProviderUnreachable, match="AddressRefused"):
+            await people.admit(provider.token(clock.now()))
         await people.aclose()

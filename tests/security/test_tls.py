@@ -160,3 +160,16 @@ async def test_browsers_are_told_to_come_by_tls_where_a_proxy_ends_it(
         answers.append(await hub.client.get("/nowhere"))
 
     assert [HSTS[0].decode() in answer.headers for answer in answers] == [there] * 3
+
+
+async def test_a_connection_without_requests_is_closed_over_tls_as_well(open_hub: OpenHub, company: Company):
+    async with (
+        open_hub() as hub,
+        shown(TlsSettings(certificate=company.pem)) as context,
+        served(hub.app, tls=context, keep_alive_seconds=0.2) as address,
+    ):
+        host, port = address.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=company.trusting())
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
