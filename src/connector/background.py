@@ -22,7 +22,7 @@ from connector.rules.policy.reading import InvalidPolicy
 from connector.schedules import forget_old_runs, pull_or_log, schedule_pulls
 from connector.sdk.travel import TravelConnection, connect_travel_times
 from connector.storage.audit.sealing import seal
-from connector.storage.database.engine import reading
+from connector.storage.database.engine import reading, wake_on_commit
 from connector.storage.database.outages import until_there
 from connector.storage.policies.policies import active_policy_text
 from connector.storage.quality.days import Measured, measure_if_due
@@ -51,6 +51,7 @@ class Background:
         self._roads: TravelConnection | None = None
         if fulfilment.works:
             self._schedule()
+            self._tell_others()
 
     async def run(self, answering: asyncio.Event) -> None:
         """Until cancelled. Raises what it cannot go on without. answering: set once the application answers."""
@@ -77,6 +78,24 @@ class Background:
         fulfilment.schedule("seal-log", EVERY_MINUTE, partial(seal, hub.database, hub.clock.now))
         fulfilment.schedule("measure-quality", EVERY_HOUR, partial(_measure_quality, hub))
         self._roads = _roads(hub, fulfilment)
+
+    def _tell_others(self) -> None:
+        """Tell other systems what happens, where some are configured."""
+        hub = self._hub
+        if not hub.settings.events:
+            return
+        from connector.endpoints import endpoints_of  # most hubs tell nobody
+        from connector.outbound.telling import Telling
+
+        telling = Telling(
+            hub.database,
+            endpoints_of(hub.settings),
+            clock=hub.clock,
+            holder=self._fulfilment.presence.me.incarnation,
+            egress=hub.settings.egress.rules,
+        )
+        wake_on_commit(hub.database, telling.wake)
+        self.beside.append(telling.run)
 
     async def _begin(self, answering: asyncio.Event) -> None:
         """Launch durable execution; then see to the sources, if no other process does."""

@@ -17,6 +17,7 @@ from connector.ingest.stream_pull import UNDER_WAY
 from connector.sdk.adapter import Clock
 from connector.storage.database.engine import Database, reading, transaction
 from connector.storage.database.presence import Present, departed, enter, hub_since, leave
+from connector.storage.outbound.deliveries import release_events
 from connector.storage.sources.inbox import release_claims
 from connector.storage.sources.sources import leases_of, release_leases
 
@@ -102,6 +103,7 @@ class Takeover:
             async with transaction(self._database) as tx:
                 await release_claims(tx, self._me.incarnation)
                 await release_leases(tx, self._me.incarnation)
+                await release_events(tx, self._me.incarnation)
                 await leave(tx, self._me.incarnation)
         except Exception:
             log.warning("that this process ends could not be said; others take over from it", exc_info=True)
@@ -112,6 +114,7 @@ class Takeover:
                 return False
             webhooks = await release_claims(tx, process.incarnation)
             pulls = await release_leases(tx, process.incarnation)
+            await release_events(tx, process.incarnation)
             workflows = await self._fulfilment.adopt_from(process.name)
             await leave(tx, process.incarnation)
         log.warning(

@@ -66,7 +66,8 @@ def test_every_problem_is_told_at_once_with_key_expectation_and_example(tmp_path
         "database: database 'mysql' is not supported, only sqlite and postgresql are. "
         "Expected: SQLite file or PostgreSQL database. Example: 'sqlite:///var/connector.db'",
         "databse: Extra inputs are not permitted. Known keys are: database, redis, policy, log_level, postgresql, "
-        "server, auth, graphql, fulfilment, travel_time, identity, quality, limits, egress, telemetry, sources.",
+        "server, auth, graphql, fulfilment, travel_time, identity, quality, limits, egress, telemetry, events, "
+        "sources.",
         "server.port: Input should be a valid integer, unable to parse string as an integer. "
         "Expected: Port to listen on. Example: 8000",
         "sources.cmdb.adapter: Field required. Expected: Name of the adapter. Example: 'nautobot'",

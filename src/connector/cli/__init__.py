@@ -34,6 +34,7 @@ COMMANDS = {
     "approvals": "approvals",
     "keys": "keys",
     "audit": "audit",
+    "events": "events",
     "groups": "groups",
     "channel": "channel",
     "procurement": "procurement",

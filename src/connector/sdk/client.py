@@ -83,7 +83,7 @@ class SourceClient:
         now: Now = _wall_clock,
         observe: Observe | None = None,
     ) -> None:
-        _silence_http_logs()
+        silence_http_logs()
         self._base = httpx.URL(base_url)
         self._own_headers = tuple(headers or {})
         self._gate = Gate(egress, [self._base.host])
@@ -409,7 +409,7 @@ def _pairs(params: Params | None) -> list[tuple[str, str | int | float | bool | 
     return [(name, value) for name, value in items]
 
 
-def _silence_http_logs() -> None:
+def silence_http_logs() -> None:
     """Keep httpx and httpcore from logging addresses and headers; this client logs its own, redacted line.
 
     A level that somebody set on purpose stays.

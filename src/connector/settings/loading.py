@@ -22,6 +22,7 @@ from connector.sdk.errors import ConfigError
 from connector.sdk.registry import adapter_names, load_adapter
 from connector.sdk.travel import travel_problems
 from connector.settings.auth import KeySettings, OidcSettings
+from connector.settings.events import EventSettings
 from connector.settings.sections import (
     DEFAULT_FILE,
     Settings,
@@ -76,6 +77,7 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
         ) from None
     tokens = [settings.auth.token, *(key.token for key in settings.auth.keys.values())]
     secrets += [token.get_secret_value() for token in tokens if token is not None]
+    secrets += [secret for endpoint in settings.events.values() for secret in endpoint.secrets]
     for url in (settings.database, settings.redis, settings.postgresql.direct, settings.postgresql.owner):
         secrets += [str(make_url(url).password)] if url and make_url(url).password else []
     return LoadedSettings(settings=settings, file=path, secrets=tuple(secrets))
@@ -205,6 +207,7 @@ def _problem(loc: tuple[int | str, ...], message: str) -> str:
 def _example(loc: tuple[int | str, ...]) -> str:
     model: type[BaseModel] | None = Settings
     named: dict[str, type[BaseModel]] = {"sources": SourceSettings, "keys": KeySettings, "oidc": OidcSettings}
+    named["events"] = EventSettings
     field = None
     for part in loc:
         if model is None:

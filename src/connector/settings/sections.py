@@ -27,6 +27,7 @@ from connector.model.kinds import LabelFormat
 from connector.model.lifecycle import TicketState
 from connector.settings.auth import AuthSettings, is_loopback, is_speakable
 from connector.settings.egress import EgressSettings
+from connector.settings.events import EventSettings
 from connector.settings.identity import IdentitySettings, identity_problems
 from connector.settings.limits import LimitSettings
 from connector.settings.postgresql import PostgresqlSettings, postgresql_problems
@@ -254,6 +255,9 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     egress: EgressSettings = EgressSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    events: dict[str, EventSettings] = Field(
+        default_factory=dict, description="Systems that are told what happens, by webhooks.", examples=[{}]
+    )
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
 
     @field_validator("database")
@@ -265,6 +269,14 @@ class Settings(BaseSettings):
             raise ValueError("this is no database address") from error
         if backend not in ("sqlite", "postgresql"):
             raise ValueError(f"database {backend!r} is not supported, only sqlite and postgresql are")
+        return value
+
+    @field_validator("events")
+    @classmethod
+    def _speakable_endpoints(cls, value: dict[str, EventSettings]) -> dict[str, EventSettings]:
+        for name in value:
+            if not is_speakable(name, also="-_"):
+                raise ValueError(f"endpoint name {name!r} may hold letters, digits, '-' and '_' only")
         return value
 
     @field_validator("sources")

@@ -123,6 +123,11 @@ REPLENISHMENTS = Topic(EntityKind.REPLENISHMENT, "replenishment", "state", Reple
 ROLLOUTS = Topic(EntityKind.ROLLOUT, "rollout", "state", RolloutState, RolloutEvent)
 
 
+TOPICS = (
+    TICKETS, RESERVATIONS, SHIPMENTS, APPROVALS, GROUPS, RECOVERIES, TASKS, REPLENISHMENTS, ROLLOUTS,
+)  # fmt: skip
+"""All of them."""
+
 After: TypeAlias = Annotated[
     str | None,
     strawberry.argument(

@@ -22,6 +22,7 @@ from connector.storage.tables.lanes import LaneQuote, LaneRevision, LaneStatisti
 from connector.storage.tables.loans import LOAN_LINE as LOAN_LINE
 from connector.storage.tables.loans import Loan
 from connector.storage.tables.log import Change, Reader, StepReceipt
+from connector.storage.tables.outbound import EventDelivery, EventEndpoint
 from connector.storage.tables.pickups import Pickup
 from connector.storage.tables.places import Hub, ServiceClass, Site
 from connector.storage.tables.policies import Policy, PolicyActivation
@@ -74,6 +75,8 @@ compatibility = _table(Compatibility)
 decision = _table(Decision)
 delegation = _table(Delegation)
 document = _table(Document)
+event_delivery = _table(EventDelivery)
+event_endpoint = _table(EventEndpoint)
 field_conflict = _table(FieldConflict)
 field_override = _table(FieldOverride)
 hub = _table(Hub)

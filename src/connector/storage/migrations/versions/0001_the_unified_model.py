@@ -40,6 +40,34 @@ def upgrade() -> None:
         postgresql_where=sa.text("revoked_at IS NULL"),
     )
     op.create_table(
+        "event_delivery",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("endpoint", sa.Text(), nullable=False),
+        sa.Column("position", Id, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("entity_id", Id, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("not_before", UtcDateTime(), nullable=True),
+        sa.Column("holder", sa.Text(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("dead_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event_delivery")),
+        sa.UniqueConstraint("endpoint", "position", name="uq_event_delivery_position"),
+    )
+    op.create_index(
+        "ix_event_delivery_entity", "event_delivery", ["endpoint", "kind", "entity_id", "position"], unique=False
+    )
+    op.create_table(
+        "event_endpoint",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("position", Id, nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("not_before", UtcDateTime(), nullable=True),
+        sa.Column("disabled_at", UtcDateTime(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_event_endpoint")),
+    )
+    op.create_table(
         "audit_seal",
         sa.Column("number", Id, nullable=False),
         sa.Column("first", Id, nullable=False),
@@ -2284,6 +2312,9 @@ def downgrade() -> None:
     op.drop_index("ix_change_entity", table_name="change")
     op.drop_table("change")
     op.drop_table("audit_seal")
+    op.drop_table("event_endpoint")
+    op.drop_index("ix_event_delivery_entity", table_name="event_delivery")
+    op.drop_table("event_delivery")
     op.drop_index(
         "uq_api_key_name",
         table_name="api_key",
