@@ -22,6 +22,7 @@ COMMANDS = {
     "quality": "data_quality",
     "doctor": "doctor",
     "migrate": "hub",
+    "database": "database",
     "backup": "backup",
     "restore": "backup",
     "schema": "hub",
