@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -10,6 +12,9 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+
+from connector import __version__
+from connector.sdk.registry import adapter_names
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,3 +88,25 @@ def test_a_source_distribution_has_what_installing_by_hand_needs(sources: Path):
     assert {"README.md", "CHANGELOG.md", "constraints.txt", "pyproject.toml"} <= {
         path.name for path in sources.iterdir()
     }
+
+
+def test_a_wheel_works_in_an_environment_that_has_nothing_else(wheel: Path, tmp_path: Path):
+    place, uv = tmp_path / "empty", Path(sys.executable).with_name("uv")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", str(tmp_path)), "COLUMNS": "200"}
+
+    def run(*command: str | Path) -> str:
+        return subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True).stdout
+
+    run(uv, "venv", "--quiet", "--python", sys.executable, place)
+    install = (uv, "pip", "install", "--quiet", "--python", place / "bin/python", "--constraints")
+    try:
+        run(*install, ROOT / "constraints.txt", "--offline", wheel)
+    except subprocess.CalledProcessError:  # not all of it was ever fetched here
+        run(*install, ROOT / "constraints.txt", wheel)
+    hub = place / "bin/connector"
+
+    assert run(hub, "--version").strip() == __version__
+    assert "is the schema of this version" in run(hub, "schema", "--check", ROOT / "graphql/schema.graphql")
+    assert {item["name"] for item in json.loads(run(hub, "adapters", "list", "--json"))} == set(adapter_names())
+    inside = "import connector.api.static as s; print([n for n in s.SERVED if not (s.HERE / n).is_file()])"
+    assert run(place / "bin/python", "-c", inside).strip() == "[]"
