@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from configparser import ConfigParser
 from pathlib import Path
@@ -14,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from connector import __version__
-from connector.sdk.registry import adapter_names
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,6 +107,8 @@ def test_a_wheel_works_in_an_environment_that_has_nothing_else(wheel: Path, tmp_
 
     assert run(hub, "--version").strip() == __version__
     assert "is the schema of this version" in run(hub, "schema", "--check", ROOT / "graphql/schema.graphql")
-    assert {item["name"] for item in json.loads(run(hub, "adapters", "list", "--json"))} == set(adapter_names())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    adapters = json.loads(run(hub, "adapters", "list", "--json"))
+    assert {adapter["name"] for adapter in adapters} == project["entry-points"]["connector.adapters"].keys()
     inside = "import connector.api.static as s; print([n for n in s.SERVED if not (s.HERE / n).is_file()])"
     assert run(place / "bin/python", "-c", inside).strip() == "[]"

@@ -87,6 +87,7 @@ STAYING: Final[Mapping[tuple[str, str], str]] = {
     ("asset_merge", "kept_id"): "what was done, with the devices that it was done to",
     ("asset_merge", "merged_id"): "the same",
     ("change", "entity_id"): "what happened to a device happened to that one",
+    ("event_delivery", "entity_id"): "others are told what happened to that one",
 }
 """Columns that hold the id of a device and go on doing so -> why."""
 
