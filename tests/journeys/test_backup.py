@@ -12,6 +12,7 @@ from tests.chaos.world import World, world
 from tests.commits import eventually
 from tests.journeys.served import Served
 
+from connector.storage import tables
 from connector.storage.backup.keeping import back_up, restore
 from connector.storage.database.engine import open_engine
 
@@ -49,6 +50,7 @@ async def test_a_hub_on_the_backup_of_one_at_work_goes_on_and_buys_no_label_twic
             await eventually(lambda: are(len(labels) >= CALM // 2), within=WITHIN_S)
             courier.going.clear()
             await asyncio.gather(*(found.report_one(next(devices)) for _ in range(UNDER_WAY)))
+            await eventually(lambda: all_are_reserved(found), within=WITHIN_S)
             before = len(labels)
 
             made = await asyncio.to_thread(back_up, placed(database), file, programs=PROGRAMS, at=found.clock.now())
@@ -69,6 +71,11 @@ async def test_a_hub_on_the_backup_of_one_at_work_goes_on_and_buys_no_label_twic
 
 async def are(truth: bool) -> bool:
     return truth
+
+
+async def all_are_reserved(found: World) -> bool:
+    """What is reserved only after the backup may be reserved otherwise by the hub that goes on: another parcel."""
+    return len(await found.scene.rows(tables.reservation)) == CALM + UNDER_WAY
 
 
 async def holds(found: World) -> bool:
